@@ -1,0 +1,81 @@
+//! A ledger on which a decision is being made, and the events so far.
+
+use crate::event::Event;
+use crate::ids::SessionId;
+use crate::ledger::{EndReason, Ledger};
+use crate::policy::{EffectiveLimit, Policy};
+use crate::time::Timestamp;
+
+/// A ledger on which a decision is being made. It changes only by [`Draft::record`].
+#[derive(Debug)]
+pub struct Draft<'a> {
+    ledger: Ledger,
+    policy: &'a Policy,
+    now: Timestamp,
+    events: Vec<Event>,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(ledger: Ledger, policy: &'a Policy, now: Timestamp) -> Self {
+        Self {
+            ledger,
+            policy,
+            now,
+            events: Vec::new(),
+        }
+    }
+
+    /// The ledger as it stands, all events so far applied.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn policy(&self) -> &'a Policy {
+        self.policy
+    }
+
+    /// The time of the decision.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The limit that applies to the user now.
+    #[must_use]
+    pub fn limit(&self) -> EffectiveLimit {
+        self.policy.limit_of(&self.ledger)
+    }
+
+    /// The number of slots taken.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.ledger.active_at(self.now)
+    }
+
+    /// Changes the ledger by an event, and keeps the event.
+    pub fn record(&mut self, event: Event) {
+        self.ledger.apply(&event);
+        self.events.push(event);
+    }
+
+    /// Ends a live session now.
+    pub(crate) fn end(&mut self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) {
+        let (id, taken_by) = (id.clone(), taken_by.cloned());
+        self.record(Event::Ended {
+            id,
+            ended_at: self.now,
+            reason,
+            taken_by,
+        });
+    }
+
+    pub(crate) fn finish(self) -> (Ledger, Vec<Event>) {
+        if cfg!(debug_assertions) {
+            self.ledger.assert_sound();
+        }
+        (self.ledger, self.events)
+    }
+}

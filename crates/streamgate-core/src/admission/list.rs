@@ -1,0 +1,60 @@
+//! Looking at a ledger without changing it.
+
+use crate::admission::start::next_slot_at;
+use crate::facts::Attributes;
+use crate::ids::Name;
+use crate::ledger::{Ledger, Session};
+use crate::policy::{LimitSource, Policy};
+use crate::time::Timestamp;
+
+/// Who is watching now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionsView {
+    /// The user's limit.
+    pub limit: u32,
+    /// The live sessions, in the order in which they started.
+    pub sessions: Vec<Session>,
+    /// When the next slot is free at the latest; `None` where one is free now, and for limit 0.
+    pub next_slot_at: Option<Timestamp>,
+}
+
+/// A user as callers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserView {
+    /// The user's plan.
+    pub plan: Option<Name>,
+    /// The limit that applies.
+    pub limit: u32,
+    /// Where that limit comes from.
+    pub limit_source: LimitSource,
+    /// The user's profile.
+    pub profile: Attributes,
+    /// The number of slots taken.
+    pub active: u32,
+}
+
+/// Who of this user is watching at `now`.
+#[must_use]
+pub fn sessions_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> SessionsView {
+    let limit = policy.limit_of(ledger).limit;
+    let sessions: Vec<Session> = ledger.live_at(now).cloned().collect();
+    let next_slot_at = next_slot_at(&sessions, limit);
+    SessionsView {
+        limit,
+        sessions,
+        next_slot_at,
+    }
+}
+
+/// The user with this ledger at `now`.
+#[must_use]
+pub fn user_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> UserView {
+    let rule = policy.limit_of(ledger);
+    UserView {
+        plan: ledger.plan.clone(),
+        limit: rule.limit,
+        limit_source: rule.source,
+        profile: ledger.profile.clone(),
+        active: ledger.active_at(now),
+    }
+}

@@ -1,0 +1,76 @@
+//! The decision: `decide(ledger, policy, command, now)` answers with the ledger after it, an
+//! outcome, and the events between the two. One command a file.
+
+mod draft;
+pub mod erase;
+pub mod heartbeat;
+pub mod list;
+pub mod set_user;
+pub mod settle;
+pub mod start;
+pub mod stop;
+
+pub use draft::Draft;
+pub use erase::{EraseUser, Erased};
+pub use heartbeat::{Heartbeat, HeartbeatOutcome};
+pub use list::{SessionsView, UserView, sessions_of, user_of};
+pub use set_user::{Edit, SetUser, SetUserOutcome};
+pub use settle::Settle;
+pub use start::{Admitted, Refused, Start, StartOutcome};
+pub use stop::{Stop, StopOutcome};
+
+use crate::event::{Durability, Event};
+use crate::ledger::Ledger;
+use crate::policy::Policy;
+use crate::time::Timestamp;
+
+/// Something that may change a ledger.
+pub trait Command {
+    /// What the caller is told.
+    type Outcome;
+
+    /// Decides on a draft that has been settled: no session in it is past its lease.
+    fn decide(&self, draft: &mut Draft<'_>) -> Self::Outcome;
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision<T> {
+    /// The ledger after the decision.
+    pub ledger: Ledger,
+    /// What the caller is told.
+    pub outcome: T,
+    /// What changed, in order; empty where nothing did.
+    pub events: Vec<Event>,
+}
+
+impl<T> Decision<T> {
+    /// How much of the change must be on disk, and when; `None` where nothing changed.
+    #[must_use]
+    pub fn durability(&self) -> Option<Durability> {
+        self.events.iter().map(Event::durability).max()
+    }
+}
+
+/// Decides one command on one ledger at one time.
+///
+/// Sessions whose lease is over at `now` are ended first, whatever the command. The ledger of the
+/// decision is `ledger` with `events` applied to it; no other change is possible.
+///
+/// No start ever leaves more live sessions than the user's limit.
+pub fn decide<C: Command>(
+    ledger: Ledger,
+    policy: &Policy,
+    command: &C,
+    now: Timestamp,
+) -> Decision<C::Outcome> {
+    let mut draft = Draft::new(ledger, policy, now);
+    settle::settle(&mut draft);
+    let outcome = command.decide(&mut draft);
+    let (ledger, events) = draft.finish();
+    Decision {
+        ledger,
+        outcome,
+        events,
+    }
+}

@@ -1,0 +1,86 @@
+//! Setting what a user is: plan, limit, profile.
+
+use crate::admission::list::{UserView, user_of};
+use crate::admission::{Command, Draft};
+use crate::bounds::LIMIT_MAX;
+use crate::event::Event;
+use crate::facts::Attributes;
+use crate::ids::Name;
+
+/// What to do with one property of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Edit<T> {
+    /// Leave it as it is.
+    #[default]
+    Keep,
+    /// Take it away.
+    Clear,
+    /// Set it.
+    Set(T),
+}
+
+/// Change plan, limit or profile of a user; a user never seen is made.
+///
+/// Live sessions stay as they are, also where the new limit is lower: it holds from the next start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SetUser {
+    /// The name of a plan that the policy knows.
+    pub plan: Edit<Name>,
+    /// The user's own limit, 0 (blocked) to 1,000.
+    pub limit: Edit<u32>,
+    /// The user's profile, replaced as a whole.
+    pub profile: Edit<Attributes>,
+}
+
+/// The answer to a change of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetUserOutcome {
+    /// The user as it is now.
+    Set(UserView),
+    /// The policy has no plan of this name. Nothing was changed.
+    UnknownPlan(Name),
+}
+
+impl<T> Edit<T> {
+    fn apply(&self, old: Option<T>) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self {
+            Self::Keep => old,
+            Self::Clear => None,
+            Self::Set(new) => Some(new.clone()),
+        }
+    }
+}
+
+impl Command for SetUser {
+    type Outcome = SetUserOutcome;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> SetUserOutcome {
+        if let Edit::Set(plan) = &self.plan
+            && !draft.policy().plans.contains_key(plan)
+        {
+            return SetUserOutcome::UnknownPlan(plan.clone());
+        }
+        let old = draft.ledger();
+        let limit = self.limit.apply(old.limit);
+        debug_assert!(
+            limit.is_none_or(|limit| limit <= LIMIT_MAX),
+            "the boundary bounds limits"
+        );
+        let plan = self.plan.apply(old.plan.clone());
+        let profile = self
+            .profile
+            .apply(Some(old.profile.clone()))
+            .unwrap_or_default();
+        if (limit, &plan, &profile) != (old.limit, &old.plan, &old.profile) {
+            draft.record(Event::UserSet {
+                limit,
+                plan,
+                profile,
+            });
+        }
+        SetUserOutcome::Set(user_of(draft.ledger(), draft.policy(), draft.now()))
+    }
+}

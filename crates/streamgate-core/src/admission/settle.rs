@@ -1,0 +1,99 @@
+//! Bringing a ledger up to the present: leases that are over, endings nobody needs any more.
+//!
+//! Every decision begins with it, so a slot is free the millisecond its lease is over. As a
+//! command of its own it only frees memory and reports expiries; nothing depends on it.
+
+use crate::admission::{Command, Draft};
+use crate::event::Event;
+use crate::ids::SessionId;
+use crate::ledger::{EndReason, Session};
+use crate::time::Timestamp;
+
+/// Do what every decision does first, and nothing else.
+#[derive(Debug, Clone, Copy)]
+pub struct Settle;
+
+impl Command for Settle {
+    type Outcome = ();
+
+    fn decide(&self, _draft: &mut Draft<'_>) {}
+}
+
+/// Ends the sessions whose lease is over and forgets the endings older than the revive window.
+///
+/// A lease that reaches further than one lease from now was granted by a clock that has gone
+/// backwards since; it is cut to one lease, so that a vanished player never holds a slot longer.
+pub(crate) fn settle(draft: &mut Draft<'_>) {
+    expire(draft);
+    cut_leases_of_a_faster_clock(draft);
+    forget(draft);
+}
+
+fn expire(draft: &mut Draft<'_>) {
+    let now = draft.now();
+    if draft
+        .ledger()
+        .live
+        .iter()
+        .all(|session| session.is_live(now))
+    {
+        return;
+    }
+    let mut over: Vec<(Timestamp, SessionId)> = draft
+        .ledger()
+        .live
+        .iter()
+        .filter(|session| !session.is_live(now))
+        .map(|session| (session.expires_at, session.id.clone()))
+        .collect();
+    over.sort();
+    for (ended_at, id) in over {
+        draft.record(Event::Ended {
+            id,
+            ended_at,
+            reason: EndReason::Expired,
+            taken_by: None,
+        });
+    }
+}
+
+fn cut_leases_of_a_faster_clock(draft: &mut Draft<'_>) {
+    let now = draft.now();
+    let too_long = |session: &&Session| session.expires_at > now.plus(session.lease);
+    if draft.ledger().live.iter().find(too_long).is_none() {
+        return;
+    }
+    for session in draft
+        .ledger()
+        .live
+        .iter()
+        .filter(too_long)
+        .cloned()
+        .collect::<Vec<_>>()
+    {
+        draft.record(Event::Renewed {
+            expires_at: now.plus(session.lease),
+            last_seen_at: session.last_seen_at.min(now),
+            id: session.id,
+        });
+    }
+}
+
+fn forget(draft: &mut Draft<'_>) {
+    let now = draft.now();
+    let window_ms = draft.policy().revive_window.as_millis();
+    // `None`: no time is that long ago, so nothing is old enough to be forgotten.
+    let before = now
+        .as_millis()
+        .checked_sub(window_ms)
+        .map(Timestamp::from_millis);
+    if let Some(before) = before
+        && draft
+            .ledger()
+            .ended
+            .iter()
+            .any(|ending| ending.ended_at <= before)
+    {
+        draft.record(Event::Forgotten { before });
+    }
+}

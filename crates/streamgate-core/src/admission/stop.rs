@@ -1,0 +1,40 @@
+//! Stop: a session gives its slot back.
+
+use crate::admission::{Command, Draft};
+use crate::ids::SessionId;
+use crate::ledger::{EndReason, Ending};
+
+/// End a session. Idempotent: a session that has ended stays as it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// The session.
+    pub id: SessionId,
+    /// Why: [`EndReason::Stopped`] by its player, [`EndReason::Revoked`] by an operator.
+    pub reason: EndReason,
+}
+
+/// The answer to a stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopOutcome {
+    /// The session held a slot, which is free now.
+    Stopped,
+    /// The session had ended before.
+    AlreadyEnded(Ending),
+    /// The user never had this session, or its ending is no longer remembered.
+    Unknown,
+}
+
+impl Command for Stop {
+    type Outcome = StopOutcome;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> StopOutcome {
+        if draft.ledger().find(&self.id).is_some() {
+            draft.end(&self.id, self.reason, None);
+            return StopOutcome::Stopped;
+        }
+        match draft.ledger().ending_of(&self.id) {
+            Some(ending) => StopOutcome::AlreadyEnded(ending.clone()),
+            None => StopOutcome::Unknown,
+        }
+    }
+}

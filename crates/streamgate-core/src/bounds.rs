@@ -1,0 +1,81 @@
+//! Every bound of Streamgate in one place, the unit last in the name.
+//!
+//! A bound that is not here does not exist: the API, the core and the stores all refer to this
+//! file, and the relations between bounds are checked when it is compiled.
+
+/// Longest tenant id, in bytes.
+pub const TENANT_ID_MAX_BYTES: usize = 64;
+/// Longest user id, in bytes of UTF-8.
+pub const USER_ID_MAX_BYTES: usize = 256;
+/// Longest session id, in bytes of UTF-8.
+pub const SESSION_ID_MAX_BYTES: usize = 128;
+/// Longest other id or name (device, content, plan), in bytes of UTF-8.
+pub const NAME_MAX_BYTES: usize = 256;
+/// Longest key of an attribute, in bytes of UTF-8.
+pub const ATTRIBUTE_KEY_MAX_BYTES: usize = 64;
+/// Longest value of an attribute, in bytes of UTF-8; it may be empty.
+pub const ATTRIBUTE_VALUE_MAX_BYTES: usize = 256;
+/// Most attributes of a session, or entries of a user's profile.
+pub const ATTRIBUTES_MAX: usize = 16;
+
+/// Highest limit of concurrent sessions; the lowest is 0, which blocks a user.
+pub const LIMIT_MAX: u32 = 1_000;
+/// The limit of a user without plan and without a limit of its own, unless configured otherwise.
+pub const LIMIT_DEFAULT: u32 = 3;
+/// Most sessions one start may ask to end (`terminate`).
+pub const TERMINATE_MAX: usize = LIMIT_MAX as usize;
+
+/// Shortest lease, in seconds.
+pub const LEASE_MIN_S: u32 = 5;
+/// Longest lease, in seconds: one day.
+pub const LEASE_MAX_S: u32 = 24 * 60 * 60;
+/// The lease unless configured otherwise, in seconds.
+pub const LEASE_DEFAULT_S: u32 = 90;
+/// A player should call this many times within one lease, unless configured otherwise.
+pub const HEARTBEATS_PER_LEASE: u32 = 3;
+
+/// How long an ended session is remembered and an expired one can be revived, in seconds,
+/// unless configured otherwise.
+pub const REVIVE_WINDOW_DEFAULT_S: u32 = 10 * 60;
+/// Longest revive window, in seconds.
+pub const REVIVE_WINDOW_MAX_S: u32 = 24 * 60 * 60;
+
+/// Most remembered endings of a user that can be revived (expired ones); the oldest go first.
+/// As many as the highest limit, so that a whole household, hotel or campus that lost its
+/// network at once comes back.
+pub const REVIVABLE_ENDINGS_MAX: usize = LIMIT_MAX as usize;
+/// Most remembered endings of a user that are final; the oldest go first. They only serve the
+/// answer "ended, because"; without a bound a viewer who zaps would grow the ledger at will.
+pub const FINAL_ENDINGS_MAX: usize = 64;
+
+/// Most sessions alive in one ledger. A limit bounds starts; recovery and a lowered limit can
+/// leave a ledger with more than the limit, but never with more than the highest limit.
+pub const LIVE_MAX: usize = LIMIT_MAX as usize;
+
+/// The latest time a [`crate::Timestamp`] can hold: the last millisecond of the year 9999.
+pub const TIMESTAMP_MAX_MS: u64 = 253_402_300_799_999;
+
+/// Largest request body, in bytes.
+pub const BODY_MAX_BYTES: usize = 16 * 1024;
+/// Largest body of a heartbeat batch, in bytes.
+pub const BATCH_BODY_MAX_BYTES: usize = 256 * 1024;
+/// Most heartbeats in one batch.
+pub const BATCH_HEARTBEATS_MAX: usize = 1_000;
+/// Entries of a page unless the caller says otherwise.
+pub const PAGE_SIZE_DEFAULT: usize = 100;
+/// Most entries of a page.
+pub const PAGE_SIZE_MAX: usize = 1_000;
+
+// Relations that other code relies on.
+const _: () = assert!(LEASE_MIN_S <= LEASE_DEFAULT_S && LEASE_DEFAULT_S <= LEASE_MAX_S);
+const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX);
+const _: () = assert!(
+    LEASE_MIN_S >= HEARTBEATS_PER_LEASE,
+    "an interval is at least a second"
+);
+const _: () = assert!(REVIVE_WINDOW_DEFAULT_S <= REVIVE_WINDOW_MAX_S);
+const _: () = assert!(PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX);
+const _: () = assert!(BODY_MAX_BYTES <= BATCH_BODY_MAX_BYTES);
+// A timestamp is stored in 48 bits, a length of text in two bytes.
+const _: () = assert!(TIMESTAMP_MAX_MS < 1 << 48);
+const _: () = assert!(USER_ID_MAX_BYTES <= u16::MAX as usize);

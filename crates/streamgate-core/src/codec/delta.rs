@@ -1,0 +1,116 @@
+//! A delta: the events of one decision as bytes, for stores that keep a log.
+//!
+//! Only what a crash must not lose is in it; see [`Durability`].
+
+use crate::codec::parts::{
+    attributes, name, option, put_attributes, put_option, put_reason, put_session, put_session_id,
+    reason, session, session_id,
+};
+use crate::codec::wire::{Reader, put_text, put_time, put_varint};
+use crate::codec::{CodecError, VERSION};
+use crate::event::{Durability, Event};
+
+/// The byte before an event.
+mod tag {
+    pub(super) const STARTED: u8 = 1;
+    pub(super) const REVIVED: u8 = 2;
+    pub(super) const ENDED: u8 = 3;
+    pub(super) const USER_SET: u8 = 4;
+    pub(super) const USER_ERASED: u8 = 5;
+}
+
+/// Room for a bare start.
+const DELTA_BYTES_HINT: usize = 48;
+
+/// The bytes of the events that a crash must not lose, or none where there are none.
+#[must_use]
+pub fn encode_delta(events: &[Event]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for event in events
+        .iter()
+        .filter(|event| event.durability() > Durability::Memory)
+    {
+        if out.is_empty() {
+            out.reserve(DELTA_BYTES_HINT);
+            out.push(VERSION);
+        }
+        put_event(&mut out, event);
+    }
+    out
+}
+
+/// Reads the events of a delta.
+///
+/// # Errors
+/// [`CodecError`] where the bytes are not those of a delta.
+pub fn decode_delta(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
+    let mut reader = Reader::new(bytes);
+    match reader.byte()? {
+        VERSION => {}
+        version => return Err(CodecError::UnknownVersion(version)),
+    }
+    let mut events = Vec::new();
+    while !reader.is_at_end() {
+        events.push(event(&mut reader)?);
+    }
+    Ok(events)
+}
+
+fn put_event(out: &mut Vec<u8>, event: &Event) {
+    match event {
+        Event::Started(session) => {
+            out.push(tag::STARTED);
+            put_session(out, session);
+        }
+        Event::Revived(session) => {
+            out.push(tag::REVIVED);
+            put_session(out, session);
+        }
+        Event::Ended {
+            id,
+            ended_at,
+            reason,
+            taken_by,
+        } => {
+            out.push(tag::ENDED);
+            put_session_id(out, id);
+            put_time(out, *ended_at);
+            put_reason(out, *reason);
+            put_option(out, taken_by.as_ref(), put_session_id);
+        }
+        Event::UserSet {
+            limit,
+            plan,
+            profile,
+        } => {
+            out.push(tag::USER_SET);
+            put_option(out, limit.as_ref(), |out, limit| put_varint(out, *limit));
+            put_option(out, plan.as_ref(), |out, plan| put_text(out, plan.as_str()));
+            put_attributes(out, profile);
+        }
+        Event::UserErased => out.push(tag::USER_ERASED),
+        Event::Renewed { .. } | Event::Forgotten { .. } => {
+            unreachable!("an event that a crash may lose is in no delta")
+        }
+    }
+}
+
+fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
+    Ok(match reader.byte()? {
+        tag::STARTED => Event::Started(session(reader)?),
+        tag::REVIVED => Event::Revived(session(reader)?),
+        tag::ENDED => Event::Ended {
+            id: session_id(reader)?,
+            ended_at: reader.time()?,
+            reason: reason(reader.byte()?)?,
+            taken_by: option(reader, session_id)?,
+        },
+        tag::USER_SET => Event::UserSet {
+            limit: option(reader, Reader::varint)?,
+            plan: option(reader, name)?,
+            profile: attributes(reader)?,
+        },
+        tag::USER_ERASED => Event::UserErased,
+        _ => return Err(CodecError::Invalid("the kind of an event")),
+    })
+}

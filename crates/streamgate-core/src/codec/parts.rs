@@ -1,0 +1,211 @@
+//! The parts that ledgers and events share: ids, facts, sessions.
+
+use std::collections::BTreeMap;
+
+use crate::codec::CodecError;
+use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
+use crate::facts::{Attributes, Facts};
+use crate::ids::{Name, SessionId};
+use crate::ledger::{EndReason, Session};
+use crate::time::{Seconds, Timestamp};
+
+/// Bits of the byte before a session.
+mod session_flag {
+    pub(super) const FACTS: u8 = 1;
+    /// The lease ends one lease after the last call, so its end is not stored.
+    pub(super) const PLAIN_LEASE: u8 = 1 << 1;
+    pub(super) const ALL: u8 = FACTS | PLAIN_LEASE;
+}
+
+/// Bits of the byte before facts; each says that the fact is there.
+mod fact_flag {
+    pub(super) const ATTRIBUTES: u8 = 1 << 5;
+    pub(super) const ALL: u8 = (1 << 6) - 1;
+}
+
+/// The length byte of an id says which form follows: 0 for the 16 bytes of a UUID, else the
+/// length of the text, which is never 0.
+const UUID_MARK: u32 = 0;
+
+pub(super) fn put_session_id(out: &mut Vec<u8>, id: &SessionId) {
+    match id.as_uuid_bytes() {
+        Some(bytes) => {
+            put_varint(out, UUID_MARK);
+            out.extend_from_slice(bytes);
+        }
+        None => id.with_str(|text| put_text(out, text)),
+    }
+}
+
+pub(super) fn session_id(reader: &mut Reader<'_>) -> Result<SessionId, CodecError> {
+    let len = reader.varint()?;
+    if len == UUID_MARK {
+        return Ok(SessionId::from_uuid_bytes(reader.array()?));
+    }
+    let text = std::str::from_utf8(reader.take(len as usize)?).ok();
+    text.and_then(|text| SessionId::new(text).ok())
+        .ok_or(CodecError::Invalid("a session id"))
+}
+
+pub(super) fn put_session(out: &mut Vec<u8>, session: &Session) {
+    let plain = session.expires_at == session.last_seen_at.plus(session.lease);
+    let facts = session.facts.as_deref();
+    out.push(
+        (if facts.is_some() {
+            session_flag::FACTS
+        } else {
+            0
+        }) | (if plain { session_flag::PLAIN_LEASE } else { 0 }),
+    );
+    put_session_id(out, &session.id);
+    put_time(out, session.started_at);
+    put_time(out, session.last_seen_at);
+    put_varint(out, session.lease.0);
+    if !plain {
+        put_time(out, session.expires_at);
+    }
+    if let Some(facts) = facts {
+        put_facts(out, facts);
+    }
+}
+
+pub(super) fn session(reader: &mut Reader<'_>) -> Result<Session, CodecError> {
+    let flags = reader.byte()?;
+    if flags & !session_flag::ALL != 0 {
+        return Err(CodecError::Invalid("the flags of a session"));
+    }
+    let id = session_id(reader)?;
+    let started_at = reader.time()?;
+    let last_seen_at = reader.time()?;
+    let lease = Seconds(reader.varint()?);
+    let expires_at: Timestamp = if flags & session_flag::PLAIN_LEASE != 0 {
+        last_seen_at.plus(lease)
+    } else {
+        reader.time()?
+    };
+    let facts = if flags & session_flag::FACTS != 0 {
+        Some(Box::new(facts(reader)?))
+    } else {
+        None
+    };
+    Ok(Session {
+        id,
+        started_at,
+        last_seen_at,
+        expires_at,
+        lease,
+        facts,
+    })
+}
+
+fn put_facts(out: &mut Vec<u8>, facts: &Facts) {
+    let names = [
+        &facts.device_id,
+        &facts.device_name,
+        &facts.device_class,
+        &facts.content_id,
+        &facts.content_type,
+    ];
+    let mut flags = if facts.attributes.is_empty() {
+        0
+    } else {
+        fact_flag::ATTRIBUTES
+    };
+    for (bit, name) in names.iter().enumerate() {
+        flags |= u8::from(name.is_some()) << bit;
+    }
+    out.push(flags);
+    for name in names.into_iter().flatten() {
+        put_text(out, name.as_str());
+    }
+    if !facts.attributes.is_empty() {
+        put_attributes(out, &facts.attributes);
+    }
+}
+
+fn facts(reader: &mut Reader<'_>) -> Result<Facts, CodecError> {
+    let flags = reader.byte()?;
+    if flags & !fact_flag::ALL != 0 {
+        return Err(CodecError::Invalid("the flags of facts"));
+    }
+    let mut named = |bit: u8| {
+        if flags & (1 << bit) != 0 {
+            name(reader).map(Some)
+        } else {
+            Ok(None)
+        }
+    };
+    let mut facts = Facts {
+        device_id: named(0)?,
+        device_name: named(1)?,
+        device_class: named(2)?,
+        content_id: named(3)?,
+        content_type: named(4)?,
+        attributes: Attributes::default(),
+    };
+    if flags & fact_flag::ATTRIBUTES != 0 {
+        facts.attributes = attributes(reader)?;
+    }
+    Ok(facts)
+}
+
+pub(super) fn name(reader: &mut Reader<'_>) -> Result<Name, CodecError> {
+    Name::new(reader.text()?).map_err(|_| CodecError::Invalid("a name"))
+}
+
+pub(super) fn put_attributes(out: &mut Vec<u8>, attributes: &Attributes) {
+    put_len(out, attributes.len());
+    for (key, value) in attributes.iter() {
+        put_text(out, key);
+        put_text(out, value);
+    }
+}
+
+pub(super) fn attributes(reader: &mut Reader<'_>) -> Result<Attributes, CodecError> {
+    let mut entries = BTreeMap::new();
+    for _ in 0..reader.count()? {
+        entries.insert(reader.text()?.into(), reader.text()?.into());
+    }
+    Attributes::new(entries).map_err(|_| CodecError::Invalid("an attribute"))
+}
+
+pub(super) fn put_reason(out: &mut Vec<u8>, reason: EndReason) {
+    out.push(match reason {
+        EndReason::Stopped => 0,
+        EndReason::Expired => 1,
+        EndReason::Evicted => 2,
+        EndReason::Terminated => 3,
+        EndReason::Revoked => 4,
+    });
+}
+
+pub(super) fn reason(byte: u8) -> Result<EndReason, CodecError> {
+    match byte {
+        0 => Ok(EndReason::Stopped),
+        1 => Ok(EndReason::Expired),
+        2 => Ok(EndReason::Evicted),
+        3 => Ok(EndReason::Terminated),
+        4 => Ok(EndReason::Revoked),
+        _ => Err(CodecError::Invalid("the reason of an ending")),
+    }
+}
+
+/// Writes an optional part: a byte 0 or 1, then the part.
+pub(super) fn put_option<T>(out: &mut Vec<u8>, part: Option<&T>, put: impl Fn(&mut Vec<u8>, &T)) {
+    out.push(u8::from(part.is_some()));
+    if let Some(part) = part {
+        put(out, part);
+    }
+}
+
+/// Reads what [`put_option`] wrote.
+pub(super) fn option<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl Fn(&mut Reader<'a>) -> Result<T, CodecError>,
+) -> Result<Option<T>, CodecError> {
+    match reader.byte()? {
+        0 => Ok(None),
+        1 => read(reader).map(Some),
+        _ => Err(CodecError::Invalid("the mark of an optional part")),
+    }
+}

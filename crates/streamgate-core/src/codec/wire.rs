@@ -1,0 +1,112 @@
+//! Reading and writing of bytes: numbers little-endian, lengths as LEB128.
+
+use crate::codec::CodecError;
+use crate::time::Timestamp;
+
+/// Bytes of a stored [`Timestamp`].
+const TIMESTAMP_BYTES: usize = 6;
+
+pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+pub(super) fn put_len(out: &mut Vec<u8>, len: usize) {
+    put_varint(
+        out,
+        u32::try_from(len).expect("every stored length is bounded"),
+    );
+}
+
+pub(super) fn put_time(out: &mut Vec<u8>, time: Timestamp) {
+    out.extend_from_slice(&time.as_millis().to_le_bytes()[..TIMESTAMP_BYTES]);
+}
+
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_len(out, text.len());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Bytes that are read from the front.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            left => Err(CodecError::TrailingBytes(left)),
+        }
+    }
+
+    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], CodecError> {
+        let (head, rest) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(CodecError::Truncated)?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
+        let (byte, rest) = self.rest.split_first().ok_or(CodecError::Truncated)?;
+        self.rest = rest;
+        Ok(*byte)
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], CodecError> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or(CodecError::Truncated)?;
+        self.rest = rest;
+        Ok(*head)
+    }
+
+    pub(super) fn varint(&mut self) -> Result<u32, CodecError> {
+        let mut value = 0_u32;
+        for shift in (0..32).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u32::from(byte & 0x7f);
+            value |= bits
+                .checked_shl(shift)
+                .filter(|shifted| shifted >> shift == bits)
+                .ok_or(CodecError::Invalid("a number"))?;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(CodecError::Invalid("a number"))
+    }
+
+    /// A count of things of at least one byte each, so never more than there are bytes left:
+    /// damaged bytes cannot make a reader reserve memory.
+    pub(super) fn count(&mut self) -> Result<usize, CodecError> {
+        let count = self.varint()? as usize;
+        if count > self.rest.len() {
+            Err(CodecError::Truncated)
+        } else {
+            Ok(count)
+        }
+    }
+
+    pub(super) fn time(&mut self) -> Result<Timestamp, CodecError> {
+        let mut bytes = [0; 8];
+        bytes[..TIMESTAMP_BYTES].copy_from_slice(self.take(TIMESTAMP_BYTES)?);
+        Ok(Timestamp::from_millis(u64::from_le_bytes(bytes)))
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, CodecError> {
+        let len = self.count()?;
+        std::str::from_utf8(self.take(len)?).map_err(|_| CodecError::Invalid("a text"))
+    }
+}

@@ -1,0 +1,107 @@
+//! What plays and what is played: optional facts about a session that no decision depends on.
+
+use std::collections::BTreeMap;
+
+use crate::bounds::{ATTRIBUTE_KEY_MAX_BYTES, ATTRIBUTE_VALUE_MAX_BYTES, ATTRIBUTES_MAX};
+use crate::ids::{Name, TextError, check_optional_text, check_text};
+
+/// Optional facts about a session; none of them is read by a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The device that plays.
+    pub device_id: Option<Name>,
+    /// What its owner calls the device.
+    pub device_name: Option<Name>,
+    /// What kind of device it is: `tv`, `phone`.
+    pub device_class: Option<Name>,
+    /// What is played.
+    pub content_id: Option<Name>,
+    /// What kind of content it is: `live`, `episode`.
+    pub content_type: Option<Name>,
+    /// Whatever else the caller wants to see again.
+    pub attributes: Attributes,
+}
+
+impl Facts {
+    /// Whether no fact was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A small map of text to text, in the order of its keys: attributes of a session, a user's profile.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attributes(BTreeMap<Box<str>, Box<str>>);
+
+/// Why a map is too large, or which entry of it is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttributesError {
+    /// There are too many entries.
+    #[error("must have at most {ATTRIBUTES_MAX} entries, has {0}")]
+    TooMany(usize),
+    /// A key is wrong.
+    #[error("key {key:?} {error}")]
+    Key {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        error: TextError,
+    },
+    /// The value of a key is wrong.
+    #[error("value of {key:?} {error}")]
+    Value {
+        /// The key.
+        key: String,
+        /// What is wrong with its value.
+        error: TextError,
+    },
+}
+
+impl Attributes {
+    /// Takes up to 16 entries: keys of 1 to 64 bytes, values of 0 to 256 bytes.
+    ///
+    /// # Errors
+    /// [`AttributesError`] names the first entry that is wrong.
+    pub fn new(entries: BTreeMap<Box<str>, Box<str>>) -> Result<Self, AttributesError> {
+        if entries.len() > ATTRIBUTES_MAX {
+            return Err(AttributesError::TooMany(entries.len()));
+        }
+        for (key, value) in &entries {
+            check_text(key, ATTRIBUTE_KEY_MAX_BYTES).map_err(|error| AttributesError::Key {
+                key: key.to_string(),
+                error,
+            })?;
+            check_optional_text(value, ATTRIBUTE_VALUE_MAX_BYTES).map_err(|error| {
+                AttributesError::Value {
+                    key: key.to_string(),
+                    error,
+                }
+            })?;
+        }
+        Ok(Self(entries))
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The entries in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// The value of `key`.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(|value| &**value)
+    }
+}

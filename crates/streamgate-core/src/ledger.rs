@@ -1,0 +1,288 @@
+//! The ledger: all that is stored of one user.
+//!
+//! A ledger changes only by [`Ledger::apply`]ing events, so the ledger after a decision and the
+//! ledger rebuilt from a log of events are the same by construction. The count of sessions is
+//! derived from the live ones; there is no counter beside them that could drift.
+
+use crate::bounds::{FINAL_ENDINGS_MAX, LIVE_MAX, REVIVABLE_ENDINGS_MAX};
+use crate::event::Event;
+use crate::facts::{Attributes, Facts};
+use crate::ids::{Name, SessionId};
+use crate::time::{Seconds, Timestamp};
+
+/// All that is stored of one user. [`Default`] is the ledger of a user never seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// The user's own limit; it goes before the plan's.
+    pub limit: Option<u32>,
+    /// The name of the user's plan.
+    pub plan: Option<Name>,
+    /// What the platform keeps about the user; no decision reads it.
+    pub profile: Attributes,
+    /// Sessions that hold a slot, in the order in which they started. One whose lease is over
+    /// holds none any more, whether it has been taken out of this list yet or not.
+    pub live: Vec<Session>,
+    /// Sessions that ended lately, in the order in which they were found to have ended.
+    pub ended: Vec<Ending>,
+}
+
+/// One playback that holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name, unique within the user.
+    pub id: SessionId,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its player called last.
+    pub last_seen_at: Timestamp,
+    /// When the lease is over: at this very millisecond the slot is free.
+    pub expires_at: Timestamp,
+    /// How long each call of the player holds the slot.
+    pub lease: Seconds,
+    /// What plays; `None` where no fact was given.
+    pub facts: Option<Box<Facts>>,
+}
+
+/// A session that has ended, remembered for the revive window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The session's name.
+    pub id: SessionId,
+    /// When it ended; for an expired session, when its lease was over.
+    pub ended_at: Timestamp,
+    /// Why.
+    pub reason: EndReason,
+    /// The session that took the slot, for `Evicted` and `Terminated`.
+    pub taken_by: Option<SessionId>,
+    /// What a late heartbeat needs to start the session again; only for `Expired`.
+    pub revivable: Option<Box<Session>>,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndReason {
+    /// Its player stopped it.
+    Stopped,
+    /// Its lease ran out.
+    Expired,
+    /// The policy took its slot for a newer session.
+    Evicted,
+    /// A viewer gave its slot to another start.
+    Terminated,
+    /// An operator ended it.
+    Revoked,
+}
+
+impl EndReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 5] = [
+        Self::Stopped,
+        Self::Expired,
+        Self::Evicted,
+        Self::Terminated,
+        Self::Revoked,
+    ];
+
+    /// The word for it in answers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+            Self::Evicted => "evicted",
+            Self::Terminated => "terminated",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Session {
+    /// Whether the session holds a slot at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}
+
+impl Ledger {
+    /// The sessions that hold a slot at `now`, in the order in which they started.
+    pub fn live_at(&self, now: Timestamp) -> impl Iterator<Item = &Session> {
+        self.live.iter().filter(move |session| session.is_live(now))
+    }
+
+    /// The number of slots taken at `now`.
+    #[must_use]
+    pub fn active_at(&self, now: Timestamp) -> u32 {
+        u32::try_from(self.live_at(now).count()).expect("bounded by LIVE_MAX")
+    }
+
+    /// The session with this name that has not been taken out of the ledger.
+    #[must_use]
+    pub fn find(&self, id: &SessionId) -> Option<&Session> {
+        self.live.iter().find(|session| session.id == *id)
+    }
+
+    /// How the session with this name ended, if it is remembered.
+    #[must_use]
+    pub fn ending_of(&self, id: &SessionId) -> Option<&Ending> {
+        self.ended.iter().find(|ending| ending.id == *id)
+    }
+
+    /// Whether nothing at all is kept, so that the record can go.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.limit.is_none()
+            && self.plan.is_none()
+            && self.profile.is_empty()
+            && self.live.is_empty()
+            && self.ended.is_empty()
+    }
+
+    /// Whether the user exists for a caller: it has a limit, plan, profile or live session, or had
+    /// a session lately. What an erased user leaves behind (`Revoked` endings, so that its players
+    /// learn what happened) does not count.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.limit.is_some()
+            || self.plan.is_some()
+            || !self.profile.is_empty()
+            || !self.live.is_empty()
+            || self
+                .ended
+                .iter()
+                .any(|ending| ending.reason != EndReason::Revoked)
+    }
+
+    /// Changes the ledger by one event. The only way in which a ledger changes.
+    ///
+    /// Events of a session that the ledger does not have change nothing, so replaying is safe.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::Started(session) | Event::Revived(session) => self.enter(session.clone()),
+            Event::Renewed {
+                id,
+                last_seen_at,
+                expires_at,
+            } => {
+                if let Some(session) = self.live.iter_mut().find(|session| session.id == *id) {
+                    session.last_seen_at = *last_seen_at;
+                    session.expires_at = *expires_at;
+                }
+            }
+            Event::Ended {
+                id,
+                ended_at,
+                reason,
+                taken_by,
+            } => {
+                self.leave(id, *ended_at, *reason, taken_by.clone());
+            }
+            Event::UserSet {
+                limit,
+                plan,
+                profile,
+            } => {
+                self.limit = *limit;
+                self.plan.clone_from(plan);
+                self.profile.clone_from(profile);
+            }
+            Event::UserErased => {
+                self.limit = None;
+                self.plan = None;
+                self.profile = Attributes::default();
+                self.ended
+                    .retain(|ending| ending.reason == EndReason::Revoked);
+            }
+            Event::Forgotten { before } => {
+                self.ended.retain(|ending| ending.ended_at > *before);
+            }
+        }
+    }
+
+    /// Puts a session among the live ones, behind those that started no later.
+    fn enter(&mut self, session: Session) {
+        self.live.retain(|other| other.id != session.id);
+        self.ended.retain(|ending| ending.id != session.id);
+        let behind = self
+            .live
+            .partition_point(|other| other.started_at <= session.started_at);
+        self.live.insert(behind, session);
+    }
+
+    /// Moves a session from the live ones to the endings, and forgets the oldest beyond the bounds.
+    fn leave(
+        &mut self,
+        id: &SessionId,
+        ended_at: Timestamp,
+        reason: EndReason,
+        taken_by: Option<SessionId>,
+    ) {
+        let Some(at) = self.live.iter().position(|session| session.id == *id) else {
+            return;
+        };
+        let session = self.live.remove(at);
+        let revivable = (reason == EndReason::Expired).then(|| Box::new(session));
+        self.ended.push(Ending {
+            id: id.clone(),
+            ended_at,
+            reason,
+            taken_by,
+            revivable,
+        });
+        self.forget_beyond(FINAL_ENDINGS_MAX, |ending| ending.revivable.is_none());
+        self.forget_beyond(REVIVABLE_ENDINGS_MAX, |ending| ending.revivable.is_some());
+    }
+
+    /// Forgets the oldest endings of a kind until at most `max` of them are left.
+    fn forget_beyond(&mut self, max: usize, kind: impl Fn(&Ending) -> bool) {
+        let count = self.ended.iter().filter(|ending| kind(ending)).count();
+        let mut surplus = count.saturating_sub(max);
+        if surplus == 0 {
+            return;
+        }
+        self.ended.retain(|ending| {
+            let goes = surplus > 0 && kind(ending);
+            surplus -= usize::from(goes);
+            !goes
+        });
+    }
+
+    /// Panics where the ledger is not one that this code can have made. For tests and debug builds.
+    pub(crate) fn assert_sound(&self) {
+        assert!(
+            self.live.len() <= LIVE_MAX,
+            "more live sessions than any limit allows"
+        );
+        assert!(
+            self.live
+                .windows(2)
+                .all(|pair| pair[0].started_at <= pair[1].started_at),
+            "live sessions are in the order in which they started"
+        );
+        for (i, session) in self.live.iter().enumerate() {
+            assert!(
+                self.live[i + 1..]
+                    .iter()
+                    .all(|other| other.id != session.id),
+                "a session id is live once"
+            );
+            assert!(
+                self.ending_of(&session.id).is_none(),
+                "a live session has not ended"
+            );
+        }
+        for (i, ending) in self.ended.iter().enumerate() {
+            assert_eq!(
+                ending.revivable.is_some(),
+                ending.reason == EndReason::Expired,
+                "expired endings, and only they, can be revived"
+            );
+            assert!(
+                self.ended[i + 1..]
+                    .iter()
+                    .all(|other| other.id != ending.id),
+                "an ending is remembered once"
+            );
+        }
+    }
+}

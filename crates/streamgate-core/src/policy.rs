@@ -1,0 +1,154 @@
+//! What decides: limits by plan, what happens at the limit, and how long things last.
+
+use std::collections::BTreeMap;
+
+use crate::bounds::{
+    HEARTBEATS_PER_LEASE, LEASE_DEFAULT_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX,
+    REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S,
+};
+use crate::ids::Name;
+use crate::ledger::Ledger;
+use crate::time::Seconds;
+
+/// What happens to a start when every slot is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AtLimit {
+    /// The start is refused, and the refusal says who holds the slots.
+    #[default]
+    DenyNew,
+    /// The sessions that started first are ended until there is room.
+    EvictOldest,
+}
+
+/// A named limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Most concurrent sessions, 0 to 1,000.
+    pub limit: u32,
+    /// What happens at the limit; the policy's own rule where it is `None`.
+    pub at_limit: Option<AtLimit>,
+}
+
+/// Where a user's limit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitSource {
+    /// The user has a limit of its own.
+    User,
+    /// The user's plan sets it.
+    Plan,
+    /// The user has neither (or a plan that configuration does not know any more).
+    Default,
+}
+
+/// The rules of a tenant. Build it with [`Policy::checked`], which holds it to its bounds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The limit of a user without plan and without a limit of its own.
+    pub default_limit: u32,
+    /// What happens at the limit.
+    pub at_limit: AtLimit,
+    /// Plans by name.
+    pub plans: BTreeMap<Name, Plan>,
+    /// How long a slot is held without a heartbeat.
+    pub lease: Seconds,
+    /// When the player should call next.
+    pub heartbeat_interval: Seconds,
+    /// How long endings are remembered, and an expired session can be revived.
+    pub revive_window: Seconds,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            default_limit: LIMIT_DEFAULT,
+            at_limit: AtLimit::DenyNew,
+            plans: BTreeMap::new(),
+            lease: Seconds(LEASE_DEFAULT_S),
+            heartbeat_interval: Seconds(LEASE_DEFAULT_S / HEARTBEATS_PER_LEASE),
+            revive_window: Seconds(REVIVE_WINDOW_DEFAULT_S),
+        }
+    }
+}
+
+/// Which rule of a policy is out of its bounds. `field` is its name in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} must be {low} to {high}, is {is}")]
+pub struct PolicyError {
+    /// The name of the setting, such as `default_limit` or `plans.basic.limit`.
+    pub field: String,
+    /// The lowest value allowed.
+    pub low: u32,
+    /// The highest value allowed.
+    pub high: u32,
+    /// The value given.
+    pub is: u32,
+}
+
+/// The limit that applies to a user now, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EffectiveLimit {
+    /// Most concurrent sessions.
+    pub limit: u32,
+    /// What happens when they are reached.
+    pub at_limit: AtLimit,
+    /// Where the limit comes from.
+    pub source: LimitSource,
+}
+
+impl Policy {
+    /// Returns the policy if every rule is within its bounds.
+    ///
+    /// # Errors
+    /// The first rule that is not, by the name it has in the configuration.
+    pub fn checked(self) -> Result<Self, PolicyError> {
+        let within = |field: &str, is: u32, low: u32, high: u32| {
+            if (low..=high).contains(&is) {
+                Ok(())
+            } else {
+                Err(PolicyError {
+                    field: field.to_owned(),
+                    low,
+                    high,
+                    is,
+                })
+            }
+        };
+        within("default_limit", self.default_limit, 0, LIMIT_MAX)?;
+        within("lease_s", self.lease.0, LEASE_MIN_S, LEASE_MAX_S)?;
+        within(
+            "heartbeat_interval_s",
+            self.heartbeat_interval.0,
+            1,
+            self.lease.0,
+        )?;
+        within(
+            "revive_window_s",
+            self.revive_window.0,
+            0,
+            REVIVE_WINDOW_MAX_S,
+        )?;
+        for (name, plan) in &self.plans {
+            within(&format!("plans.{name}.limit"), plan.limit, 0, LIMIT_MAX)?;
+        }
+        Ok(self)
+    }
+
+    /// The limit of the user with this ledger: its own, else its plan's, else the default.
+    ///
+    /// A plan that configuration does not know any more counts as none: the default applies.
+    #[must_use]
+    pub fn limit_of(&self, ledger: &Ledger) -> EffectiveLimit {
+        let plan = ledger.plan.as_ref().and_then(|name| self.plans.get(name));
+        let at_limit = plan.and_then(|plan| plan.at_limit).unwrap_or(self.at_limit);
+        let (limit, source) = match (ledger.limit, plan) {
+            (Some(own), _) => (own, LimitSource::User),
+            (None, Some(plan)) => (plan.limit, LimitSource::Plan),
+            (None, None) => (self.default_limit, LimitSource::Default),
+        };
+        EffectiveLimit {
+            limit,
+            at_limit,
+            source,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A decorator that injects faults into a store.

@@ -1,0 +1,19 @@
+//! The store port: where ledgers are kept, as a contract.
+//!
+//! A store is dumb. It keeps one record (bytes) per key, and lets a [`Step`] look at a record and
+//! replace it if nobody else did meanwhile. It does not know what the bytes mean and decides
+//! nothing; the rules are in `streamgate-core`.
+//!
+//! Beside the contract ([`Store`]) there is a [`MemoryStore`], a decorator that injects
+//! faults ([`faults`]), the [`conformance`] suite that every store must pass, and the [`clock`]
+//! for stores that have no server to ask for the time.
+
+pub mod clock;
+pub mod conformance;
+pub mod faults;
+mod memory;
+mod port;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use memory::MemoryStore;
+pub use port::{BoxFuture, Change, Cursor, Page, Step, Store, StoreError, Swept, View};

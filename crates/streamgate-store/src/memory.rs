@@ -1,0 +1,170 @@
+//! The memory store: the contract without durability. For tests, and to compare stores with.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+use streamgate_core::{TenantId, UserKey};
+
+use crate::clock::Clock;
+use crate::port::{BoxFuture, Change, Cursor, Page, Step, Store, StoreError, Swept, View};
+
+/// Keeps records in one ordered map behind one lock. Nothing survives the process.
+#[derive(Debug)]
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    records: Mutex<BTreeMap<Box<[u8]>, Vec<u8>>>,
+    closed: AtomicBool,
+}
+
+impl MemoryStore {
+    /// An empty store on this clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            records: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the store is closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
+        self.check_open()?;
+        let mut records = self.records.lock();
+        let entry = records.entry(key.as_bytes().into());
+        let record = match &entry {
+            Entry::Occupied(entry) => Some(entry.get().as_slice()),
+            Entry::Vacant(_) => None,
+        };
+        let change = step(View {
+            record,
+            now: self.clock.now(),
+        });
+        match (entry, change) {
+            (_, None) | (Entry::Vacant(_), Some(Change { record: None, .. })) => {}
+            (Entry::Occupied(entry), Some(Change { record: None, .. })) => {
+                entry.remove();
+            }
+            (
+                entry,
+                Some(Change {
+                    record: Some(record),
+                    ..
+                }),
+            ) => {
+                entry.insert_entry(record);
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_now(
+        &self,
+        tenant: &TenantId,
+        from: Option<&Cursor>,
+        page_size: usize,
+    ) -> Result<Page, StoreError> {
+        self.check_open()?;
+        let prefix = [tenant.as_str().as_bytes(), &[0]].concat();
+        let records = self.records.lock();
+        let after = match from {
+            Some(cursor) => Bound::Excluded(cursor.0.as_slice()),
+            None => Bound::Included(prefix.as_slice()),
+        };
+        let page: Vec<(UserKey, Vec<u8>)> = records
+            .range::<[u8], _>((after, Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(&prefix))
+            .take(page_size)
+            .map(|(key, record)| {
+                (
+                    UserKey::from_bytes(key).expect("only keys are stored"),
+                    record.clone(),
+                )
+            })
+            .collect();
+        let last = page.last().filter(|_| page.len() == page_size);
+        let next = last.map(|(key, _)| Cursor(key.as_bytes().to_vec()));
+        Ok(Page {
+            records: page,
+            next,
+            now: self.clock.now(),
+        })
+    }
+
+    fn sweep_now(
+        &self,
+        from: Option<&Cursor>,
+        budget: usize,
+        step: Step<'_>,
+    ) -> Result<Swept, StoreError> {
+        let after = from.map_or(Bound::Unbounded, |cursor| {
+            Bound::Excluded(cursor.0.as_slice())
+        });
+        let keys: Vec<UserKey> = self
+            .records
+            .lock()
+            .range::<[u8], _>((after, Bound::Unbounded))
+            .take(budget)
+            .map(|(key, _)| UserKey::from_bytes(key).expect("only keys are stored"))
+            .collect();
+        for key in &keys {
+            self.transact_now(key, step)?;
+        }
+        let last = keys.last().filter(|_| keys.len() == budget);
+        Ok(Swept {
+            visited: keys.len(),
+            next: last.map(|key| Cursor(key.as_bytes().to_vec())),
+        })
+    }
+}
+
+impl Store for MemoryStore {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move { self.transact_now(key, step) })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move { self.scan_now(tenant, from, page_size) })
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(async move { self.sweep_now(from, budget, step) })
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        u64::try_from(self.records.lock().len()).ok()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { self.check_open() })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.closed.store(true, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,152 @@
+//! The contract of a store, in prose and types.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use streamgate_core::{Durability, TenantId, Timestamp, UserKey};
+
+/// A future that can be sent to another thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Looks at a record and says what it becomes; `None` leaves it as it is.
+///
+/// A step is pure but for what it remembers of its last run: a store may run it more than once,
+/// and only the last run counts. It is short and never blocks, because a store may hold a lock.
+pub type Step<'a> = &'a mut (dyn FnMut(View<'_>) -> Option<Change> + Send);
+
+/// A record as a step sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The bytes, or `None` where there is no record.
+    pub record: Option<&'a [u8]>,
+    /// The time, by the store's clock.
+    pub now: Timestamp,
+}
+
+/// What a record becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The bytes after the change; `None` takes the record away.
+    pub record: Option<Vec<u8>>,
+    /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty
+    /// where a crash may lose it. A store that writes whole records ignores it.
+    pub delta: Vec<u8>,
+    /// When the change must be on disk.
+    pub durability: Durability,
+}
+
+/// Where a scan or sweep goes on. Opaque, made by the store, good across restarts of the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor(pub Vec<u8>);
+
+/// A part of a scan.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Keys and their records; can be empty although the scan goes on.
+    pub records: Vec<(UserKey, Vec<u8>)>,
+    /// Where the scan goes on; `None` at its end.
+    pub next: Option<Cursor>,
+    /// The time of this part, by the store's clock.
+    pub now: Timestamp,
+}
+
+/// A part of a sweep.
+#[derive(Debug, Clone)]
+pub struct Swept {
+    /// How many records were looked at.
+    pub visited: usize,
+    /// Where the sweep goes on; `None` at its end.
+    pub next: Option<Cursor>,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached or refused. Nothing was changed; trying again is safe.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The change may or may not have been made: the answer was lost. Read back before saying
+    /// anything about it.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// The cursor was not made by this store.
+    #[error("the cursor is not valid")]
+    BadCursor,
+}
+
+/// Keeps one record per key.
+///
+/// # Contract
+///
+/// **Atomic.** [`transact`](Store::transact) on a key takes effect at one moment between its call
+/// and its answer, and no two on the same key overlap: the change that is stored was made by a run
+/// of the step on exactly the record that it replaced. Keys do not affect each other.
+///
+/// **Current.** A step sees the effect of every transact on that key that was answered before.
+///
+/// **Durable.** When `transact` answers `Ok` to a change marked [`Durability::Durable`], the change
+/// survives what the store promises to survive (a crash of the process, a power loss). That holds
+/// also for what the step merely *saw*: an answer never rests on a change that a crash could
+/// still take back. `Relaxed` changes are written soon, `Memory` changes need not be written.
+///
+/// **Honest.** `Unavailable` means that nothing was changed. Where a store cannot know, it says
+/// `OutcomeUnknown`. It never answers `Ok` to a durable change that is not durable.
+///
+/// **Cancel-safe.** A caller may drop the future at any time; the change is then made or not made,
+/// never half of it.
+///
+/// **Time.** `View::now` comes from one clock for all nodes that share the store where there is one
+/// (a server's), else from the node. It is taken while the record cannot change.
+pub trait Store: Send + Sync + 'static {
+    /// Runs `step` on the record of `key` and stores what it returns, as one indivisible step. A
+    /// step that returns `None` makes this a read.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::OutcomeUnknown`].
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Reads about `page_size` records of a tenant, from the beginning or from where an earlier
+    /// page ended, in an order of the store's own. A record that is there from the first page to
+    /// the last is read exactly once; one that comes or goes meanwhile, at most once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>>;
+
+    /// Runs `step` on about `budget` records, each as in [`transact`](Store::transact), so that
+    /// what is over can be taken out of memory. Nobody waits for the changes to be on disk. A store
+    /// whose records go by themselves visits none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>>;
+
+    /// How many records there are, where the store knows without counting.
+    fn record_count(&self) -> Option<u64>;
+
+    /// Answers when the store can be used now.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] says why it cannot.
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Writes what is still to be written and stops. Every later call is `Unavailable`.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`] where the last writes may not be on disk.
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
