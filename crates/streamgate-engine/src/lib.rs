@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The shell around the decision: runs commands of the core on a store.
+//!
+//! The engine decodes a record, lets `streamgate_core::decide` decide, and hands the store the
+//! result. It adds what the world makes necessary: a deadline per call, an answer to "the outcome
+//! is unknown", paging, sweeping, and an [`Observer`] that hears what happened.
+//!
+//! What is *not* here: rules (the core), bytes on disk (the stores), wire formats (the server).
+
+mod engine;
+mod error;
+mod ids;
+mod observer;
+mod operations;
+mod pages;
+mod sweep;
+
+pub use engine::{Engine, EngineSettings};
+pub use error::EngineError;
+pub use ids::{IdSource, RandomIds};
+pub use observer::{Answer, NoObserver, Observer};
+pub use pages::{PageCursor, SessionsPage, UsersPage};

@@ -1,0 +1,271 @@
+//! Running one command: decode, decide, commit; and again where the outcome is unknown.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamgate_core::admission::Command;
+use streamgate_core::codec::{CodecError, decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::{Decision, Durability, Ledger, Policy, SessionId, UserKey, decide};
+use streamgate_store::{Change, Store, StoreError, View};
+
+use crate::error::EngineError;
+use crate::ids::IdSource;
+use crate::observer::Observer;
+
+/// How often a command is run in all when its outcome stays unknown.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// What the engine can be told.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineSettings {
+    /// How long a call may take in the store, repetitions included.
+    pub deadline: Duration,
+    /// How long one pass of the sweep over all records takes.
+    pub sweep_interval: Duration,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            deadline: Duration::from_secs(5),
+            sweep_interval: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Runs commands on a store. One for all requests; share it.
+pub struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) observer: Arc<dyn Observer>,
+    ids: Arc<dyn IdSource>,
+    pub(crate) settings: EngineSettings,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine over a store.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        policy: Arc<Policy>,
+        ids: Arc<dyn IdSource>,
+        observer: Arc<dyn Observer>,
+        settings: EngineSettings,
+    ) -> Self {
+        Self {
+            store,
+            policy,
+            observer,
+            ids,
+            settings,
+        }
+    }
+
+    /// The rules that apply to every user.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// An id for a start that brings none.
+    #[must_use]
+    pub fn new_session_id(&self) -> SessionId {
+        self.ids.session_id()
+    }
+
+    /// Answers when the store can be used.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`], [`EngineError::DeadlineExceeded`].
+    pub async fn check_ready(&self) -> Result<(), EngineError> {
+        self.within_deadline(self.store.check_ready())
+            .await?
+            .map_err(EngineError::from)
+    }
+
+    /// How many users have a record, where the store knows without counting.
+    #[must_use]
+    pub fn record_count(&self) -> Option<u64> {
+        self.store.record_count()
+    }
+
+    /// Writes what is still to be written and closes the store.
+    ///
+    /// # Errors
+    /// [`EngineError::OutcomeUnknown`] where the last writes may not be on disk.
+    pub async fn close(&self) -> Result<(), EngineError> {
+        Ok(self.store.close().await?)
+    }
+
+    /// Runs a command until its outcome is known, within the deadline.
+    ///
+    /// Where the store does not know whether the change was made, the command is run again: every
+    /// command is idempotent by the ids in it, so the second run either does what the first did
+    /// not, or finds it done. In the latter case the first run's outcome is the true one.
+    pub(crate) async fn execute<C>(
+        &self,
+        user: &UserKey,
+        command: &C,
+    ) -> Result<C::Outcome, EngineError>
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
+        let decision = self
+            .within_deadline(self.execute_until_known(user, command))
+            .await??;
+        if !decision.events.is_empty() {
+            self.observer.committed(&decision.events);
+        }
+        Ok(decision.outcome)
+    }
+
+    async fn execute_until_known<C>(
+        &self,
+        user: &UserKey,
+        command: &C,
+    ) -> Result<Decision<C::Outcome>, EngineError>
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
+        let mut in_doubt: Option<Decision<C::Outcome>> = None;
+        for _ in 1..ATTEMPTS_MAX {
+            match self.attempt(user, command).await {
+                (decision, Ok(())) => return settled(user, in_doubt, decision),
+                (decision, Err(StoreError::OutcomeUnknown(_))) => {
+                    self.observer.outcome_unknown();
+                    // Of several runs in doubt, the first that would have changed something tells
+                    // what happened if a later one finds nothing to do.
+                    in_doubt = in_doubt.or(decision.and_then(Result::ok).filter(is_durable));
+                }
+                (_, Err(error)) => return Err(in_doubt_error(in_doubt.is_some(), error)),
+            }
+        }
+        match self.attempt(user, command).await {
+            (decision, Ok(())) => settled(user, in_doubt, decision),
+            (_, Err(error)) => Err(in_doubt_error(in_doubt.is_some(), error)),
+        }
+    }
+
+    /// Runs a command once. The decision is that of the step's last run, where it ran.
+    async fn attempt<C>(
+        &self,
+        user: &UserKey,
+        command: &C,
+    ) -> (
+        Option<Result<Decision<C::Outcome>, CodecError>>,
+        Result<(), StoreError>,
+    )
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
+        let mut run = Run {
+            last: None,
+            observer: &*self.observer,
+        };
+        let mut step = |view: View<'_>| {
+            let decided = self.decide_on(view, command);
+            let change = decided.as_ref().ok().and_then(change_of);
+            run.last = Some(decided);
+            change
+        };
+        let result = self.store.transact(user, &mut step).await;
+        (run.last.take(), result)
+    }
+
+    /// Decides on a record.
+    pub(crate) fn decide_on<C: Command>(
+        &self,
+        view: View<'_>,
+        command: &C,
+    ) -> Result<Decision<C::Outcome>, CodecError> {
+        Ok(decide(ledger_of(view)?, &self.policy, command, view.now))
+    }
+
+    /// Waits for an answer of the store, at most until the deadline.
+    pub(crate) async fn within_deadline<T>(
+        &self,
+        call: impl Future<Output = T>,
+    ) -> Result<T, EngineError> {
+        let deadline = self.settings.deadline;
+        tokio::time::timeout(deadline, call)
+            .await
+            .map_err(|_| EngineError::DeadlineExceeded(deadline.as_millis()))
+    }
+}
+
+/// The step of a call that is under way, and the decision of its last run.
+struct Run<'a, T> {
+    last: Option<Result<Decision<T>, CodecError>>,
+    observer: &'a dyn Observer,
+}
+
+impl<T> Drop for Run<'_, T> {
+    /// A caller went away while the store was committing: the change is made all the same, so
+    /// whoever counts sessions must hear of it.
+    fn drop(&mut self) {
+        if let Some(Ok(decision)) = &self.last {
+            self.observer.committed(&decision.events);
+        }
+    }
+}
+
+/// The ledger in a record; an empty one where there is none.
+pub(crate) fn ledger_of(view: View<'_>) -> Result<Ledger, CodecError> {
+    view.record
+        .map_or_else(|| Ok(Ledger::default()), decode_ledger)
+}
+
+/// What a decision makes of the record; `None` where it changes nothing.
+pub(crate) fn change_of<T>(decision: &Decision<T>) -> Option<Change> {
+    let durability = decision.durability()?;
+    let delta = encode_delta(&decision.events);
+    Some(Change {
+        record: encode_ledger(&decision.ledger),
+        delta,
+        durability,
+    })
+}
+
+fn is_durable<T>(decision: &Decision<T>) -> bool {
+    decision.durability() == Some(Durability::Durable)
+}
+
+/// Which of the decisions took effect, now that the last one has an answer.
+fn settled<T>(
+    user: &UserKey,
+    in_doubt: Option<Decision<T>>,
+    last: Option<Result<Decision<T>, CodecError>>,
+) -> Result<Decision<T>, EngineError> {
+    let last = last
+        .expect("a store that answers Ok has run the step")
+        .map_err(|error| EngineError::Damaged {
+            user: user.user().to_owned(),
+            error,
+        })?;
+    match in_doubt {
+        // The last run found nothing to do: the run in doubt had done it.
+        Some(first) if !is_durable(&last) => Ok(first),
+        _ => Ok(last),
+    }
+}
+
+/// A store that refuses while an earlier run is in doubt leaves the outcome unknown.
+fn in_doubt_error(in_doubt: bool, error: StoreError) -> EngineError {
+    match error {
+        StoreError::Unavailable(why) if in_doubt => EngineError::OutcomeUnknown(why),
+        other => other.into(),
+    }
+}

@@ -1,0 +1,40 @@
+//! Hearing what happened, for metrics and logs. Nothing decides by it.
+
+use std::fmt;
+
+use streamgate_core::Event;
+use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
+
+/// Hears what the engine did. Called on the path of requests, so it must be quick.
+pub trait Observer: Send + Sync + fmt::Debug + 'static {
+    /// A change was committed. Every started or revived session ends in exactly one `Ended`, here
+    /// or after a restart.
+    fn committed(&self, events: &[Event]);
+
+    /// A player is about to be answered.
+    fn answered(&self, answer: Answer<'_>);
+
+    /// The outcome of a commit was unknown, and the command is run again to find out.
+    fn outcome_unknown(&self);
+}
+
+/// What a player is told.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// To a start.
+    Start(&'a StartOutcome),
+    /// To a heartbeat.
+    Heartbeat(&'a HeartbeatOutcome),
+    /// To a stop.
+    Stop(&'a StopOutcome),
+}
+
+/// Nobody listens.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn committed(&self, _events: &[Event]) {}
+    fn answered(&self, _answer: Answer<'_>) {}
+    fn outcome_unknown(&self) {}
+}

@@ -1,0 +1,243 @@
+//! All users and all sessions, page by page.
+
+use streamgate_core::admission::{UserView, user_of};
+use streamgate_core::codec::decode_ledger;
+use streamgate_core::{Ledger, Session, SessionId, TenantId, UserKey};
+use streamgate_store::{Cursor, Page};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Most records looked at for one page, so that a page over users who watch nothing ends too.
+const RECORDS_PER_PAGE_MAX: usize = 10_000;
+
+/// Where the next page begins. Opaque to callers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PageCursor {
+    store: Option<Cursor>,
+    /// The session given last, where a page ended between two sessions of one user.
+    within: Option<(UserKey, SessionId)>,
+}
+
+/// Users in an order of the store's own.
+#[derive(Debug, Clone)]
+pub struct UsersPage {
+    /// The users; may be fewer than asked for although more follow.
+    pub users: Vec<(UserKey, UserView)>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<PageCursor>,
+}
+
+/// Live sessions in an order of the store's own; those of one user stand together.
+#[derive(Debug, Clone)]
+pub struct SessionsPage {
+    /// The sessions; may be fewer than asked for although more follow.
+    pub sessions: Vec<(UserKey, Session)>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<PageCursor>,
+}
+
+impl PageCursor {
+    /// The cursor as bytes: the length of the key of a half-given user (two bytes, 0 for none), the
+    /// key, the length of the session id (one byte) and the id, then the store's cursor.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        match &self.within {
+            None => out.extend_from_slice(&[0, 0]),
+            Some((user, session)) => {
+                let key = user.as_bytes();
+                let len = u16::try_from(key.len()).expect("keys are bounded");
+                out.extend_from_slice(&len.to_le_bytes());
+                out.extend_from_slice(key);
+                session.with_str(|text| {
+                    out.push(u8::try_from(text.len()).expect("session ids are bounded"));
+                    out.extend_from_slice(text.as_bytes());
+                });
+            }
+        }
+        if let Some(cursor) = &self.store {
+            out.push(1);
+            out.extend_from_slice(&cursor.0);
+        }
+        out
+    }
+
+    /// Reads [`PageCursor::to_bytes`] back.
+    ///
+    /// # Errors
+    /// [`EngineError::BadCursor`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EngineError> {
+        Self::parse(bytes).ok_or(EngineError::BadCursor)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (len, rest) = bytes.split_first_chunk::<2>()?;
+        let (key, mut rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
+        let mut within = None;
+        if !key.is_empty() {
+            let (len, after) = rest.split_first()?;
+            let (id, after) = after.split_at_checked(usize::from(*len))?;
+            let id = SessionId::new(std::str::from_utf8(id).ok()?).ok()?;
+            within = Some((UserKey::from_bytes(key)?, id));
+            rest = after;
+        }
+        let store = match rest.split_first() {
+            None => None,
+            Some((1, cursor)) => Some(Cursor(cursor.to_vec())),
+            Some(_) => return None,
+        };
+        Some(Self { store, within })
+    }
+}
+
+impl Engine {
+    /// Users of a tenant: `page_size` of them, or fewer.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
+    pub async fn users(
+        &self,
+        tenant: &TenantId,
+        from: Option<&PageCursor>,
+        page_size: usize,
+    ) -> Result<UsersPage, EngineError> {
+        let mut cursor = from.and_then(|from| from.store.clone());
+        let mut users = Vec::new();
+        let mut looked_at = 0;
+        while users.len() < page_size && looked_at < RECORDS_PER_PAGE_MAX {
+            let page = self
+                .page(tenant, cursor.as_ref(), page_size - users.len())
+                .await?;
+            looked_at += page.records.len().max(1);
+            for (user, record) in page.records {
+                let ledger = read(&user, &record)?;
+                if ledger.is_known() {
+                    users.push((user, user_of(&ledger, &self.policy, page.now)));
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(UsersPage { users, next: None });
+            }
+        }
+        Ok(UsersPage {
+            users,
+            next: Some(PageCursor {
+                store: cursor,
+                within: None,
+            }),
+        })
+    }
+
+    /// Live sessions of a tenant: `page_size` of them, or fewer.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
+    pub async fn all_sessions(
+        &self,
+        tenant: &TenantId,
+        from: Option<&PageCursor>,
+        page_size: usize,
+    ) -> Result<SessionsPage, EngineError> {
+        let PageCursor {
+            store: mut cursor,
+            mut within,
+        } = from.cloned().unwrap_or_default();
+        let mut sessions: Vec<(UserKey, Session)> = Vec::new();
+        let mut looked_at = 0;
+        let mut ask = page_size;
+        while sessions.len() < page_size && looked_at < RECORDS_PER_PAGE_MAX {
+            let page = self.page(tenant, cursor.as_ref(), ask).await?;
+            looked_at += page.records.len().max(1);
+            let room = page_size - sessions.len();
+            let users = live_sessions(&page, within.as_ref())?;
+            let fitting = whole_users_that_fit(&users, room);
+            if fitting == users.len() {
+                sessions.extend(flatten(users));
+                (cursor, within, ask) = (page.next, None, page_size - sessions.len());
+                if cursor.is_none() {
+                    return Ok(SessionsPage {
+                        sessions,
+                        next: None,
+                    });
+                }
+            } else if fitting > 0 {
+                // The store knows where a page ends, not where a record does: ask for a smaller one.
+                ask = fitting;
+            } else if page.records.len() > 1 {
+                ask = 1;
+            } else {
+                // One user has more sessions than there is room for: the page ends among them.
+                sessions.extend(flatten(users).take(room));
+                within = sessions
+                    .last()
+                    .map(|(user, session)| (user.clone(), session.id.clone()));
+                break;
+            }
+        }
+        Ok(SessionsPage {
+            sessions,
+            next: Some(PageCursor {
+                store: cursor,
+                within,
+            }),
+        })
+    }
+
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        from: Option<&Cursor>,
+        page_size: usize,
+    ) -> Result<Page, EngineError> {
+        Ok(self
+            .within_deadline(self.store.scan(tenant, from, page_size))
+            .await??)
+    }
+}
+
+fn read(user: &UserKey, record: &[u8]) -> Result<Ledger, EngineError> {
+    decode_ledger(record).map_err(|error| EngineError::Damaged {
+        user: user.user().to_owned(),
+        error,
+    })
+}
+
+/// The live sessions of each user of a page; of the user of which some were given already, the rest.
+fn live_sessions(
+    page: &Page,
+    within: Option<&(UserKey, SessionId)>,
+) -> Result<Vec<(UserKey, Vec<Session>)>, EngineError> {
+    page.records
+        .iter()
+        .map(|(user, record)| {
+            let mut live: Vec<Session> = read(user, record)?.live_at(page.now).cloned().collect();
+            // By id, because the order in which sessions started does not tell where a session
+            // stood that has ended since.
+            live.sort_by(|a, b| a.id.cmp(&b.id));
+            if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
+                live.retain(|session| session.id > *given);
+            }
+            Ok((user.clone(), live))
+        })
+        .collect()
+}
+
+/// How many users, from the first, have together no more than `room` sessions.
+fn whole_users_that_fit(users: &[(UserKey, Vec<Session>)], room: usize) -> usize {
+    let mut total = 0;
+    users
+        .iter()
+        .take_while(|(_, live)| {
+            total += live.len();
+            total <= room
+        })
+        .count()
+}
+
+fn flatten(users: Vec<(UserKey, Vec<Session>)>) -> impl Iterator<Item = (UserKey, Session)> {
+    users
+        .into_iter()
+        .flat_map(|(user, live)| live.into_iter().map(move |session| (user.clone(), session)))
+}
