@@ -1,1 +1,147 @@
-//! A decorator that injects faults into a store.
+//! A decorator that injects faults into a store: it refuses, delays, loses requests and answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use streamgate_core::{TenantId, UserKey};
+
+use crate::port::{BoxFuture, Cursor, Page, Step, Store, StoreError, Swept};
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The store refuses: nothing is changed, and it says so.
+    Refuse,
+    /// The request is lost on its way: nothing is changed, and nobody can know.
+    LoseRequest,
+    /// The answer is lost on its way: the change is made, and nobody can know.
+    LoseAnswer,
+    /// The request takes this long on its way.
+    DelayRequest(Duration),
+    /// The answer takes this long on its way.
+    DelayAnswer(Duration),
+}
+
+/// A store in front of which things go wrong. Scans and sweeps can be refused and delayed only.
+pub struct FaultyStore<S> {
+    inner: S,
+    plan: Mutex<Box<dyn FnMut() -> Fault + Send>>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for FaultyStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultyStore")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> FaultyStore<S> {
+    /// Puts faults in front of `inner`; `plan` is asked once for every call.
+    pub fn new(inner: S, plan: impl FnMut() -> Fault + Send + 'static) -> Self {
+        Self {
+            inner,
+            plan: Mutex::new(Box::new(plan)),
+        }
+    }
+
+    /// The store behind the faults.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    fn next_fault(&self) -> Fault {
+        (self.plan.lock())()
+    }
+
+    /// What a fault does to a call that changes nothing.
+    async fn before_reading(&self) -> Result<(), StoreError> {
+        match self.next_fault() {
+            Fault::None => Ok(()),
+            Fault::Refuse | Fault::LoseRequest | Fault::LoseAnswer => Err(refused()),
+            Fault::DelayRequest(delay) | Fault::DelayAnswer(delay) => {
+                tokio::time::sleep(delay).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn refused() -> StoreError {
+    StoreError::Unavailable("refused by an injected fault".to_owned())
+}
+
+fn lost() -> StoreError {
+    StoreError::OutcomeUnknown("lost by an injected fault".to_owned())
+}
+
+impl<S: Store> Store for FaultyStore<S> {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            match self.next_fault() {
+                Fault::None => self.inner.transact(key, step).await,
+                Fault::Refuse => Err(refused()),
+                Fault::LoseRequest => Err(lost()),
+                Fault::LoseAnswer => {
+                    self.inner.transact(key, step).await?;
+                    Err(lost())
+                }
+                Fault::DelayRequest(delay) => {
+                    tokio::time::sleep(delay).await;
+                    self.inner.transact(key, step).await
+                }
+                Fault::DelayAnswer(delay) => {
+                    let answer = self.inner.transact(key, step).await;
+                    tokio::time::sleep(delay).await;
+                    answer
+                }
+            }
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            self.before_reading().await?;
+            self.inner.scan(tenant, from, page_size).await
+        })
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(async move {
+            self.before_reading().await?;
+            self.inner.sweep(from, budget, step).await
+        })
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.inner.record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.before_reading().await?;
+            self.inner.check_ready().await
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.close()
+    }
+}

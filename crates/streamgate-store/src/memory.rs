@@ -38,6 +38,13 @@ impl MemoryStore {
         Ok(())
     }
 
+    /// The key behind which a scan or sweep goes on.
+    fn after(cursor: Option<&Cursor>) -> Result<Option<UserKey>, StoreError> {
+        cursor
+            .map(|cursor| UserKey::from_bytes(&cursor.0).ok_or(StoreError::BadCursor))
+            .transpose()
+    }
+
     fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
         let mut records = self.records.lock();
@@ -76,9 +83,10 @@ impl MemoryStore {
     ) -> Result<Page, StoreError> {
         self.check_open()?;
         let prefix = [tenant.as_str().as_bytes(), &[0]].concat();
+        let after = Self::after(from)?;
         let records = self.records.lock();
-        let after = match from {
-            Some(cursor) => Bound::Excluded(cursor.0.as_slice()),
+        let after = match &after {
+            Some(key) => Bound::Excluded(key.as_bytes()),
             None => Bound::Included(prefix.as_slice()),
         };
         let page: Vec<(UserKey, Vec<u8>)> = records

@@ -1,0 +1,114 @@
+//! One caller: what is written is read, and nothing else.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "these are tests: they panic where a store fails"
+)]
+
+use std::sync::Arc;
+
+use crate::conformance::steps::{
+    limit_in, put_limit, read_ledger, run, set_limit, start, take_away, user, user_of,
+};
+use crate::port::{Store, View};
+
+/// A key nobody wrote has no record.
+pub async fn a_key_never_written_has_no_record(store: Arc<dyn Store>) {
+    assert_eq!(read_ledger(&*store, &user("nobody")).await, None);
+}
+
+/// The next step sees what the last one left.
+pub async fn a_change_is_seen_by_the_next_step(store: Arc<dyn Store>) {
+    for limit in [1, 7, 1_000, 0, 3] {
+        put_limit(&*store, &user("u"), limit).await;
+        assert_eq!(limit_in(&*store, &user("u")).await, limit);
+    }
+}
+
+/// Looking changes nothing, on a record and where there is none.
+pub async fn a_step_that_returns_none_changes_nothing(store: Arc<dyn Store>) {
+    put_limit(&*store, &user("u"), 5).await;
+    for key in [user("u"), user("nobody")] {
+        let before = read_ledger(&*store, &key).await;
+        let mut runs = 0;
+        let mut step = |_: View<'_>| {
+            runs += 1;
+            None
+        };
+        store.transact(&key, &mut step).await.expect("a read");
+        assert!(runs >= 1, "the step was run");
+        assert_eq!(read_ledger(&*store, &key).await, before);
+    }
+}
+
+/// A record that was taken away is gone, and can come back.
+pub async fn a_record_can_be_taken_away(store: Arc<dyn Store>) {
+    let key = user("u");
+    put_limit(&*store, &key, 5).await;
+    take_away(&*store, &key).await;
+    assert_eq!(read_ledger(&*store, &key).await, None);
+    take_away(&*store, &key).await;
+    put_limit(&*store, &key, 6).await;
+    assert_eq!(limit_in(&*store, &key).await, 6);
+}
+
+/// Keys that look alike, that contain each other, of other tenants, of every length.
+pub async fn keys_do_not_affect_each_other(store: Arc<dyn Store>) {
+    let longest = "ü".repeat(128);
+    let almost = format!("{}x", "ü".repeat(127));
+    let keys = [
+        user("a"),
+        user("A"),
+        user("aa"),
+        user("a "),
+        user(" a"),
+        user("a/b"),
+        user("a{b}"),
+        user("a:b"),
+        user("*"),
+        user("default"),
+        user(&longest),
+        user(&almost),
+        user_of("defaul", "t"),
+        user_of("default2", "a"),
+        user_of("a", "default"),
+    ];
+    for (key, limit) in keys.iter().zip(1..) {
+        put_limit(&*store, key, limit).await;
+    }
+    for (key, limit) in keys.iter().zip(1..) {
+        assert_eq!(limit_in(&*store, key).await, limit, "{key:?}");
+    }
+    take_away(&*store, &keys[0]).await;
+    for (key, limit) in keys.iter().zip(1..).skip(1) {
+        assert_eq!(limit_in(&*store, key).await, limit, "{key:?}");
+    }
+}
+
+/// The largest number of sessions that a user can have.
+pub async fn a_record_of_a_thousand_sessions_is_kept(store: Arc<dyn Store>) {
+    let key = user("campus");
+    put_limit(&*store, &key, 1_000).await;
+    for i in 0..1_000 {
+        assert!(start(&*store, &key, &format!("session-{i}")).await);
+    }
+    assert!(!start(&*store, &key, "one too many").await);
+    let ledger = read_ledger(&*store, &key).await.expect("a record");
+    assert_eq!(ledger.live.len(), 1_000);
+}
+
+/// The time that steps see never goes backwards.
+pub async fn time_does_not_go_backwards(store: Arc<dyn Store>) {
+    let mut last = None;
+    for limit in 0..200 {
+        let key = user(if limit % 2 == 0 { "even" } else { "odd" });
+        let ran = run(&*store, &key, &set_limit(limit))
+            .await
+            .expect("a write");
+        assert!(
+            last <= Some(ran.now),
+            "{last:?} was followed by {:?}",
+            ran.now
+        );
+        last = Some(ran.now);
+    }
+}

@@ -1,0 +1,56 @@
+//! The suite that every store must pass.
+//!
+//! Call [`conformance_suite!`](crate::conformance_suite) in a test file with an async function that
+//! opens a fresh, empty store; it makes one test of every case. A store that is not there must
+//! make the function panic: a suite that skips proves nothing.
+//!
+//! Records are real ledgers, changed by real commands, because a store that keeps a log rebuilds
+//! records from their deltas.
+
+mod atomicity;
+mod basics;
+mod lifecycle;
+mod scans;
+mod steps;
+
+pub use atomicity::*;
+pub use basics::*;
+pub use lifecycle::*;
+pub use scans::*;
+pub use steps::{Ran, limit_in, read_ledger, run};
+
+/// Makes one `#[tokio::test]` of every case, on a fresh store from `$open`: an
+/// `async fn() -> Arc<dyn Store>`.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($open:path) => {
+        $crate::conformance_suite!(@cases $open;
+            a_key_never_written_has_no_record,
+            a_change_is_seen_by_the_next_step,
+            a_step_that_returns_none_changes_nothing,
+            a_record_can_be_taken_away,
+            keys_do_not_affect_each_other,
+            a_record_of_a_thousand_sessions_is_kept,
+            time_does_not_go_backwards,
+            parallel_steps_on_one_key_do_not_overlap,
+            parallel_starts_admit_exactly_the_limit,
+            parallel_keys_lose_nothing,
+            a_dropped_call_is_done_or_not_done,
+            a_scan_reads_every_record_once,
+            a_scan_reads_one_tenant_only,
+            a_scan_goes_on_where_its_last_record_was_taken_away,
+            a_scan_among_writers_reads_what_stays_exactly_once,
+            a_cursor_from_elsewhere_is_refused,
+            a_sweep_visits_every_record_once_or_none,
+            a_store_is_ready_until_it_is_closed,
+        );
+    };
+    (@cases $open:path; $($case:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                $crate::conformance::$case($open().await).await;
+            }
+        )*
+    };
+}

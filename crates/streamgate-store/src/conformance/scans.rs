@@ -1,0 +1,167 @@
+//! Scans and sweeps.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "these are tests: they panic where a store fails"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use streamgate_core::{TenantId, UserKey};
+
+use crate::conformance::steps::{
+    decided, ledger_in, limit_in, put_limit, set_limit, take_away, user, user_of,
+};
+use crate::port::{Cursor, Store, StoreError, View};
+
+/// Reads a tenant to the end and answers how often each key came.
+async fn scan_all(store: &dyn Store, tenant: &str, page_size: usize) -> BTreeMap<String, u32> {
+    let tenant = TenantId::new(tenant).expect("a tenant id");
+    let mut seen = BTreeMap::new();
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = store
+            .scan(&tenant, cursor.as_ref(), page_size)
+            .await
+            .expect("a page");
+        for (key, record) in page.records {
+            assert_eq!(key.tenant(), tenant.as_str());
+            assert!(
+                ledger_in(Some(&record)).limit.is_some(),
+                "the record of {key:?}"
+            );
+            *seen.entry(key.user().to_owned()).or_default() += 1;
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return seen,
+        }
+    }
+}
+
+async fn put_users(store: &dyn Store, count: u32) {
+    for i in 0..count {
+        put_limit(store, &user(&format!("u{i}")), i).await;
+    }
+}
+
+/// Every record comes once, whatever the size of a page.
+pub async fn a_scan_reads_every_record_once(store: Arc<dyn Store>) {
+    assert!(scan_all(&*store, "default", 10).await.is_empty());
+    put_users(&*store, 100).await;
+    for page_size in [1, 3, 7, 99, 100, 101, 1_000] {
+        let seen = scan_all(&*store, "default", page_size).await;
+        assert_eq!(seen.len(), 100, "page size {page_size}");
+        assert!(
+            seen.values().all(|times| *times == 1),
+            "page size {page_size}: {seen:?}"
+        );
+    }
+}
+
+/// Another tenant's records do not come.
+pub async fn a_scan_reads_one_tenant_only(store: Arc<dyn Store>) {
+    for (tenant, count) in [("default", 5), ("default2", 7), ("a", 3)] {
+        for i in 0..count {
+            put_limit(&*store, &user_of(tenant, &format!("u{i}")), 1).await;
+        }
+    }
+    assert_eq!(scan_all(&*store, "default", 2).await.len(), 5);
+    assert_eq!(scan_all(&*store, "default2", 2).await.len(), 7);
+    assert_eq!(scan_all(&*store, "a", 2).await.len(), 3);
+    assert!(scan_all(&*store, "nobody", 2).await.is_empty());
+}
+
+/// A cursor does not need the record behind which it stands.
+pub async fn a_scan_goes_on_where_its_last_record_was_taken_away(store: Arc<dyn Store>) {
+    put_users(&*store, 20).await;
+    let tenant = TenantId::default_tenant();
+    let mut seen = BTreeSet::new();
+    let mut cursor = None;
+    loop {
+        let page = store
+            .scan(&tenant, cursor.as_ref(), 3)
+            .await
+            .expect("a page");
+        for (key, _) in page.records {
+            assert!(seen.insert(key.user().to_owned()), "{key:?} came twice");
+            take_away(&*store, &key).await;
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 20);
+    assert!(scan_all(&*store, "default", 3).await.is_empty());
+}
+
+/// Records that come and go meanwhile do not disturb those that stay.
+pub async fn a_scan_among_writers_reads_what_stays_exactly_once(store: Arc<dyn Store>) {
+    put_users(&*store, 200).await;
+    let writer = {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for i in 0..500 {
+                let key = user(&format!("passing{i}"));
+                put_limit(&*store, &key, 1).await;
+                take_away(&*store, &key).await;
+            }
+        })
+    };
+    let seen = scan_all(&*store, "default", 9).await;
+    writer.await.expect("the writer panicked");
+    for i in 0..200 {
+        assert_eq!(seen.get(&format!("u{i}")), Some(&1), "u{i}");
+    }
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+}
+
+/// A cursor that no scan made is an error, not a page and not a panic.
+pub async fn a_cursor_from_elsewhere_is_refused(store: Arc<dyn Store>) {
+    put_users(&*store, 3).await;
+    for bytes in [vec![], vec![0xff], vec![0xff; 7], b"nonsense".to_vec()] {
+        let cursor = Cursor(bytes);
+        let answer = store
+            .scan(&TenantId::default_tenant(), Some(&cursor), 2)
+            .await;
+        assert_eq!(
+            answer.expect_err("no page").to_string(),
+            StoreError::BadCursor.to_string()
+        );
+    }
+}
+
+/// A sweep runs its step on every record, unless the store cleans up by itself; changes count.
+pub async fn a_sweep_visits_every_record_once_or_none(store: Arc<dyn Store>) {
+    put_users(&*store, 100).await;
+    let mut limits: Vec<u32> = Vec::new();
+    let mut visited = 0;
+    let mut cursor = None;
+    loop {
+        let mut step = |view: View<'_>| {
+            let limit = ledger_in(view.record).limit.expect("a record has a limit");
+            limits.push(limit);
+            decided(view, &set_limit(limit + 500)).0
+        };
+        let swept = store
+            .sweep(cursor.as_ref(), 7, &mut step)
+            .await
+            .expect("a slice");
+        visited += swept.visited;
+        cursor = swept.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(limits.len(), visited);
+    if visited == 0 {
+        return;
+    }
+    limits.sort_unstable();
+    assert_eq!(limits, (0..100).collect::<Vec<u32>>());
+    for i in 0..100 {
+        let key: UserKey = user(&format!("u{i}"));
+        assert_eq!(limit_in(&*store, &key).await, i + 500);
+    }
+}

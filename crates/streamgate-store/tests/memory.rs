@@ -1,0 +1,30 @@
+//! The memory store keeps the contract of a store; so it does behind the fault injector.
+
+use std::sync::Arc;
+
+use streamgate_store::faults::{Fault, FaultyStore};
+use streamgate_store::{MemoryStore, Store, SystemClock};
+
+fn memory() -> MemoryStore {
+    MemoryStore::new(Arc::new(SystemClock::new()))
+}
+
+mod alone {
+    use super::{Arc, Store, memory};
+
+    async fn open() -> Arc<dyn Store> {
+        Arc::new(memory())
+    }
+
+    streamgate_store::conformance_suite!(open);
+}
+
+mod behind_no_faults {
+    use super::{Arc, Fault, FaultyStore, Store, memory};
+
+    async fn open() -> Arc<dyn Store> {
+        Arc::new(FaultyStore::new(memory(), || Fault::None))
+    }
+
+    streamgate_store::conformance_suite!(open);
+}
