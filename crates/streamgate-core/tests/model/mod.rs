@@ -1,0 +1,354 @@
+//! The rules of product.md and api.md as a naive program over lists: the judge of `decide`.
+//!
+//! It shares no code with the core: ids are small numbers, times are milliseconds, and every rule is
+//! written the slow, obvious way. The bounds on remembered endings are *not* here; no history that
+//! is compared reaches them.
+#![allow(
+    dead_code,
+    reason = "each test file that includes the model uses its own part of it"
+)]
+
+pub(crate) mod real;
+
+use streamgate_core::EndReason;
+
+/// A session's name.
+pub(crate) type Id = u8;
+
+/// What a caller can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Call {
+    Start(Start),
+    Beat(Id),
+    Stop(Id),
+    Revoke(Id),
+    SetLimit(Option<u32>),
+    SetPlan(Option<&'static str>),
+    SetProfile(Option<&'static str>),
+    Erase,
+    Settle,
+}
+
+/// What a start says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Start {
+    pub(crate) id: Id,
+    pub(crate) facts: Option<&'static str>,
+    pub(crate) lease_s: Option<u32>,
+    pub(crate) replaces: Option<Id>,
+    pub(crate) terminate: Vec<Id>,
+}
+
+/// What the caller is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Admitted {
+        session: Playback,
+        limit: u32,
+        active: u32,
+        evicted: Vec<Id>,
+    },
+    AlreadyLive {
+        session: Playback,
+        limit: u32,
+        active: u32,
+    },
+    Refused {
+        limit: u32,
+        holders: Vec<Playback>,
+        next_slot_at: Option<u64>,
+    },
+    Renewed {
+        session: Playback,
+        limit: u32,
+        active: u32,
+    },
+    Revived {
+        session: Playback,
+        limit: u32,
+        active: u32,
+    },
+    Ended(Over),
+    Unknown,
+    Stopped,
+    Set {
+        limit: u32,
+        active: u32,
+    },
+    UnknownPlan,
+    Erased {
+        revoked: u32,
+        was_known: bool,
+    },
+    Settled,
+}
+
+/// The rules of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rules {
+    pub(crate) default_limit: u32,
+    pub(crate) evict_oldest: bool,
+    pub(crate) lease_s: u32,
+    pub(crate) window_s: u32,
+}
+
+/// Plans of every [`Rules`]: name, limit, and whether the oldest is evicted, if the plan says so.
+pub(crate) const PLANS: [(&str, u32, Option<bool>); 3] = [
+    ("solo", 1, None),
+    ("zapper", 1, Some(true)),
+    ("strict", 2, Some(false)),
+];
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct User {
+    pub(crate) limit: Option<u32>,
+    pub(crate) plan: Option<String>,
+    pub(crate) profile: Option<String>,
+    /// In the order of their starts.
+    pub(crate) live: Vec<Playback>,
+    /// In the order of their names.
+    pub(crate) over: Vec<Over>,
+}
+
+/// A session that holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Playback {
+    pub(crate) id: Id,
+    pub(crate) started: u64,
+    pub(crate) seen: u64,
+    pub(crate) until: u64,
+    pub(crate) lease_s: u32,
+    pub(crate) facts: Option<String>,
+}
+
+/// A session that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Over {
+    pub(crate) id: Id,
+    pub(crate) at: u64,
+    pub(crate) why: EndReason,
+    pub(crate) taken_by: Option<Id>,
+    /// Only of an expired one.
+    pub(crate) playback: Option<Playback>,
+}
+
+impl User {
+    /// Answers a call at `now`.
+    pub(crate) fn call(&mut self, rules: &Rules, call: &Call, now: u64) -> Answer {
+        self.settle(rules, now);
+        let answer = match call {
+            Call::Start(start) => self.start(rules, start, now),
+            Call::Beat(id) => self.beat(rules, *id, now),
+            Call::Stop(id) => self.stop(*id, EndReason::Stopped, now),
+            Call::Revoke(id) => self.stop(*id, EndReason::Revoked, now),
+            Call::SetLimit(limit) => {
+                self.limit = *limit;
+                self.described(rules)
+            }
+            Call::SetPlan(Some(plan)) if PLANS.iter().all(|(name, ..)| name != plan) => {
+                Answer::UnknownPlan
+            }
+            Call::SetPlan(plan) => {
+                self.plan = plan.map(str::to_owned);
+                self.described(rules)
+            }
+            Call::SetProfile(profile) => {
+                self.profile = profile.map(str::to_owned);
+                self.described(rules)
+            }
+            Call::Erase => self.erase(now),
+            Call::Settle => Answer::Settled,
+        };
+        self.over.sort_by_key(|over| over.id);
+        answer
+    }
+
+    /// The limit that applies, and whether the oldest is evicted at it.
+    pub(crate) fn limit(&self, rules: &Rules) -> (u32, bool) {
+        let plan = PLANS
+            .iter()
+            .find(|(name, ..)| self.plan.as_deref() == Some(name));
+        let limit = match (self.limit, plan) {
+            (Some(own), _) => own,
+            (None, Some((_, limit, _))) => *limit,
+            (None, None) => rules.default_limit,
+        };
+        let evict = plan.and_then(|(_, _, evict)| *evict);
+        (limit, evict.unwrap_or(rules.evict_oldest))
+    }
+
+    pub(crate) fn ids(&self) -> Vec<Id> {
+        self.live.iter().map(|session| session.id).collect()
+    }
+
+    fn active(&self) -> u32 {
+        u32::try_from(self.live.len()).expect("few")
+    }
+
+    /// A lease is over when its time is past; endings are forgotten after the window; a lease of a
+    /// clock that ran ahead lasts one lease from now.
+    fn settle(&mut self, rules: &Rules, now: u64) {
+        for session in self.live.clone() {
+            if session.until <= now {
+                self.end(session.id, session.until, EndReason::Expired, None);
+            }
+        }
+        for session in &mut self.live {
+            let longest = now + u64::from(session.lease_s) * 1_000;
+            if session.until > longest {
+                session.until = longest;
+                session.seen = session.seen.min(now);
+            }
+        }
+        let window = u64::from(rules.window_s) * 1_000;
+        self.over.retain(|over| now < over.at + window);
+    }
+
+    fn end(&mut self, id: Id, at: u64, why: EndReason, taken_by: Option<Id>) {
+        let place = self.live.iter().position(|session| session.id == id);
+        let session = self.live.remove(place.expect("only a live session ends"));
+        self.over.push(Over {
+            id,
+            at,
+            why,
+            taken_by,
+            playback: Some(session).filter(|_| why == EndReason::Expired),
+        });
+    }
+
+    fn take_slot(&mut self, session: Playback) {
+        self.over.retain(|over| over.id != session.id);
+        self.live.push(session);
+        // A stable sort: of two that started together, the one that was there stays in front.
+        self.live.sort_by_key(|session| session.started);
+    }
+
+    fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
+        let (limit, evict_oldest) = self.limit(rules);
+        if let Some(session) = self.renew(start.id, now) {
+            let active = self.active();
+            return Answer::AlreadyLive {
+                session,
+                limit,
+                active,
+            };
+        }
+        let (leaving, mut staying): (Vec<Id>, Vec<Id>) = self
+            .ids()
+            .into_iter()
+            .partition(|id| start.replaces == Some(*id) || start.terminate.contains(id));
+        let mut evicted = Vec::new();
+        while evict_oldest && limit > 0 && staying.len() >= limit as usize {
+            evicted.push(staying.remove(0));
+        }
+        if staying.len() >= limit as usize {
+            return Answer::Refused {
+                limit,
+                holders: self.live.clone(),
+                next_slot_at: self.next_slot_at(limit),
+            };
+        }
+        for id in leaving {
+            self.end(id, now, EndReason::Terminated, Some(start.id));
+        }
+        for id in &evicted {
+            self.end(*id, now, EndReason::Evicted, Some(start.id));
+        }
+        let lease_s = start.lease_s.unwrap_or(rules.lease_s);
+        // The newest is listed last, whatever the clock says.
+        let latest = self.live.iter().map(|session| session.started).max();
+        let session = Playback {
+            id: start.id,
+            started: now.max(latest.unwrap_or(0)),
+            seen: now,
+            until: now + u64::from(lease_s) * 1_000,
+            lease_s,
+            facts: start.facts.map(str::to_owned),
+        };
+        self.take_slot(session.clone());
+        Answer::Admitted {
+            session,
+            limit,
+            active: self.active(),
+            evicted,
+        }
+    }
+
+    /// The first moment at which fewer than `limit` sessions are left if nobody calls again.
+    fn next_slot_at(&self, limit: u32) -> Option<u64> {
+        let mut ends: Vec<u64> = self.live.iter().map(|session| session.until).collect();
+        ends.sort_unstable();
+        ends.into_iter().find(|end| {
+            let left = self.live.iter().filter(|session| session.until > *end);
+            left.count() < limit as usize
+        })
+    }
+
+    fn renew(&mut self, id: Id, now: u64) -> Option<Playback> {
+        let session = self.live.iter_mut().find(|session| session.id == id)?;
+        session.seen = now;
+        session.until = now + u64::from(session.lease_s) * 1_000;
+        Some(session.clone())
+    }
+
+    fn beat(&mut self, rules: &Rules, id: Id, now: u64) -> Answer {
+        let (limit, _) = self.limit(rules);
+        if let Some(session) = self.renew(id, now) {
+            let active = self.active();
+            return Answer::Renewed {
+                session,
+                limit,
+                active,
+            };
+        }
+        let Some(over) = self.over.iter().find(|over| over.id == id).cloned() else {
+            return Answer::Unknown;
+        };
+        let Some(mut session) = over.playback.clone().filter(|_| self.active() < limit) else {
+            return Answer::Ended(over);
+        };
+        session.seen = now;
+        session.until = now + u64::from(session.lease_s) * 1_000;
+        self.take_slot(session.clone());
+        Answer::Revived {
+            session,
+            limit,
+            active: self.active(),
+        }
+    }
+
+    fn stop(&mut self, id: Id, why: EndReason, now: u64) -> Answer {
+        if self.ids().contains(&id) {
+            self.end(id, now, why, None);
+            return Answer::Stopped;
+        }
+        match self.over.iter().find(|over| over.id == id) {
+            Some(over) => Answer::Ended(over.clone()),
+            None => Answer::Unknown,
+        }
+    }
+
+    fn erase(&mut self, now: u64) -> Answer {
+        let revoked = self.active();
+        let nothing_but_revoked = User {
+            over: self.over.clone(),
+            ..Self::default()
+        };
+        let was_known =
+            *self != nothing_but_revoked || self.over.iter().any(|o| o.why != EndReason::Revoked);
+        for id in self.ids() {
+            self.end(id, now, EndReason::Revoked, None);
+        }
+        self.over.retain(|over| over.why == EndReason::Revoked);
+        (self.limit, self.plan, self.profile) = (None, None, None);
+        Answer::Erased { revoked, was_known }
+    }
+
+    fn described(&self, rules: &Rules) -> Answer {
+        Answer::Set {
+            limit: self.limit(rules).0,
+            active: self.active(),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The core, spoken to in the words of the model, so that the two can be compared.
+
+use std::collections::BTreeMap;
+
+use super::{Answer, Call, Id, Over, PLANS, Playback, Rules, User};
+use streamgate_core::admission::{
+    Edit, EraseUser, Heartbeat, HeartbeatOutcome, SetUser, SetUserOutcome, Settle, Start,
+    StartOutcome, Stop, StopOutcome,
+};
+use streamgate_core::ids::Name;
+use streamgate_core::policy::Plan;
+use streamgate_core::{
+    AtLimit, Attributes, Command, EndReason, Ending, Event, Facts, Ledger, Policy, Seconds,
+    Session, SessionId, Timestamp, decide,
+};
+
+/// What a call did.
+pub(crate) struct Step {
+    pub(crate) ledger: Ledger,
+    pub(crate) answer: Answer,
+    pub(crate) events: Vec<Event>,
+}
+
+/// Odd ids are UUIDs, even ones are text, so that every history has both.
+pub(crate) fn session_id(id: Id) -> SessionId {
+    if id % 2 == 1 {
+        SessionId::from_uuid_bytes([id; 16])
+    } else {
+        SessionId::new(&format!("s{id}")).expect("a short text")
+    }
+}
+
+pub(crate) fn policy(rules: &Rules) -> Policy {
+    let at_limit = |evict| {
+        if evict {
+            AtLimit::EvictOldest
+        } else {
+            AtLimit::DenyNew
+        }
+    };
+    let plans = PLANS.iter().map(|(name, limit, evict)| {
+        let (limit, at_limit) = (*limit, evict.map(at_limit));
+        (self::name(name), Plan { limit, at_limit })
+    });
+    let policy = Policy {
+        default_limit: rules.default_limit,
+        at_limit: at_limit(rules.evict_oldest),
+        plans: plans.collect(),
+        lease: Seconds(rules.lease_s),
+        heartbeat_interval: Seconds(rules.lease_s / 3),
+        revive_window: Seconds(rules.window_s),
+    };
+    policy.checked().expect("rules of tests are within bounds")
+}
+
+/// Asks the core.
+pub(crate) fn call(ledger: &Ledger, policy: &Policy, call: &Call, now: u64) -> Step {
+    let ask = Ask {
+        ledger,
+        policy,
+        now: Timestamp::from_millis(now),
+    };
+    match call {
+        Call::Start(start) => ask.run(&real_start(start), started),
+        Call::Beat(id) => ask.run(
+            &Heartbeat {
+                id: session_id(*id),
+            },
+            beaten,
+        ),
+        Call::Stop(id) => ask.run(&stop(*id, EndReason::Stopped), stopped),
+        Call::Revoke(id) => ask.run(&stop(*id, EndReason::Revoked), stopped),
+        Call::SetLimit(limit) => ask.run(
+            &SetUser {
+                limit: edit(*limit),
+                ..SetUser::default()
+            },
+            set,
+        ),
+        Call::SetPlan(plan) => ask.run(
+            &SetUser {
+                plan: edit(plan.map(name)),
+                ..SetUser::default()
+            },
+            set,
+        ),
+        Call::SetProfile(profile) => ask.run(
+            &SetUser {
+                profile: edit(profile.map(attributes)),
+                ..SetUser::default()
+            },
+            set,
+        ),
+        Call::Erase => ask.run(&EraseUser, |erased| Answer::Erased {
+            revoked: erased.revoked,
+            was_known: erased.was_known,
+        }),
+        Call::Settle => ask.run(&Settle, |()| Answer::Settled),
+    }
+}
+
+/// The ledger as the model would keep it.
+pub(crate) fn user(ledger: &Ledger) -> User {
+    let mut over: Vec<Over> = ledger.ended.iter().map(over).collect();
+    over.sort_by_key(|over| over.id);
+    User {
+        limit: ledger.limit,
+        plan: ledger.plan.as_ref().map(|plan| plan.as_str().to_owned()),
+        profile: ledger.profile.get("k").map(str::to_owned),
+        live: ledger.live.iter().map(playback).collect(),
+        over,
+    }
+}
+
+struct Ask<'a> {
+    ledger: &'a Ledger,
+    policy: &'a Policy,
+    now: Timestamp,
+}
+
+impl Ask<'_> {
+    fn run<C: Command>(&self, command: &C, answer: impl Fn(C::Outcome) -> Answer) -> Step {
+        let decision = decide(self.ledger.clone(), self.policy, command, self.now);
+        Step {
+            ledger: decision.ledger,
+            answer: answer(decision.outcome),
+            events: decision.events,
+        }
+    }
+}
+
+fn real_start(start: &super::Start) -> Start {
+    Start {
+        id: session_id(start.id),
+        facts: start.facts.map(|text| {
+            Box::new(Facts {
+                content_id: Some(name(text)),
+                attributes: attributes(text),
+                ..Facts::default()
+            })
+        }),
+        lease: start.lease_s.map(Seconds),
+        replaces: start.replaces.map(session_id),
+        terminate: start.terminate.iter().copied().map(session_id).collect(),
+    }
+}
+
+fn stop(id: Id, reason: EndReason) -> Stop {
+    let id = session_id(id);
+    Stop { id, reason }
+}
+
+fn edit<T>(value: Option<T>) -> Edit<T> {
+    value.map_or(Edit::Clear, Edit::Set)
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a short text")
+}
+
+fn attributes(text: &str) -> Attributes {
+    let entries = BTreeMap::from([("k".into(), text.into())]);
+    Attributes::new(entries).expect("one short entry")
+}
+
+fn started(outcome: StartOutcome) -> Answer {
+    match outcome {
+        StartOutcome::Admitted(admitted) => Answer::Admitted {
+            session: playback(&admitted.session),
+            limit: admitted.limit,
+            active: admitted.active,
+            evicted: admitted.evicted.iter().map(|s| id(&s.id)).collect(),
+        },
+        StartOutcome::AlreadyLive(admitted) => {
+            assert_eq!(admitted.evicted, [], "a retried start evicts nobody");
+            Answer::AlreadyLive {
+                session: playback(&admitted.session),
+                limit: admitted.limit,
+                active: admitted.active,
+            }
+        }
+        StartOutcome::Refused(refused) => Answer::Refused {
+            limit: refused.limit,
+            holders: refused.conflict.iter().map(playback).collect(),
+            next_slot_at: refused.next_slot_at.map(Timestamp::as_millis),
+        },
+    }
+}
+
+fn beaten(outcome: HeartbeatOutcome) -> Answer {
+    match outcome {
+        HeartbeatOutcome::Renewed {
+            session,
+            limit,
+            active,
+        } => Answer::Renewed {
+            session: playback(&session),
+            limit,
+            active,
+        },
+        HeartbeatOutcome::Revived {
+            session,
+            limit,
+            active,
+        } => Answer::Revived {
+            session: playback(&session),
+            limit,
+            active,
+        },
+        HeartbeatOutcome::Ended(ending) => Answer::Ended(over(&ending)),
+        HeartbeatOutcome::Unknown => Answer::Unknown,
+    }
+}
+
+fn stopped(outcome: StopOutcome) -> Answer {
+    match outcome {
+        StopOutcome::Stopped => Answer::Stopped,
+        StopOutcome::AlreadyEnded(ending) => Answer::Ended(over(&ending)),
+        StopOutcome::Unknown => Answer::Unknown,
+    }
+}
+
+fn set(outcome: SetUserOutcome) -> Answer {
+    match outcome {
+        SetUserOutcome::Set(view) => Answer::Set {
+            limit: view.limit,
+            active: view.active,
+        },
+        SetUserOutcome::UnknownPlan(_) => Answer::UnknownPlan,
+    }
+}
+
+fn playback(session: &Session) -> Playback {
+    let content = session.facts.as_ref().map(|facts| {
+        let content = facts.content_id.as_ref().expect("tests name the content");
+        assert_eq!(facts.attributes.get("k"), Some(content.as_str()));
+        content.as_str().to_owned()
+    });
+    Playback {
+        id: id(&session.id),
+        started: session.started_at.as_millis(),
+        seen: session.last_seen_at.as_millis(),
+        until: session.expires_at.as_millis(),
+        lease_s: session.lease.0,
+        facts: content,
+    }
+}
+
+fn over(ending: &Ending) -> Over {
+    Over {
+        id: id(&ending.id),
+        at: ending.ended_at.as_millis(),
+        why: ending.reason,
+        taken_by: ending.taken_by.as_ref().map(id),
+        playback: ending.revivable.as_deref().map(playback),
+    }
+}
+
+/// The inverse of [`session_id`].
+fn id(id: &SessionId) -> Id {
+    match id.as_uuid_bytes() {
+        Some(bytes) => bytes[0],
+        None => id.with_str(|text| text[1..].parse().expect("an id that tests made")),
+    }
+}
