@@ -1,1 +1,22 @@
-//! Placeholder.
+//! The edge: Streamgate's HTTP API over the engine, and what operators need around it.
+//!
+//! [`app`] makes the router, [`serve`] runs it on a socket, [`Metrics`] hears what happens,
+//! [`openapi`] describes the API. Under [`v1`](self) one endpoint is one file: its error cases,
+//! handler, documentation and wire types stand together, and URL, module and test have one path.
+//!
+//! What is *not* here: rules (`streamgate-core`), configuration files and commands (`streamgate`).
+
+mod app;
+mod keys;
+mod metrics;
+mod openapi;
+mod serve;
+mod settings;
+pub mod telemetry;
+
+pub use app::app;
+pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
+pub use metrics::{Metrics, metric_names};
+pub use openapi::{openapi, openapi_json};
+pub use serve::{Stopped, serve};
+pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};

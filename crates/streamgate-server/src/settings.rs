@@ -1,0 +1,80 @@
+//! What the server can be told, as plain values.
+//!
+//! What is *not* here: where the values come from. Flags, environment and file belong to the
+//! binary, and so does naming the setting that is wrong.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::keys::Keys;
+
+/// All settings of the server. [`Default`] is what `streamgate serve` does with nothing set.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSettings {
+    /// Who may call.
+    pub keys: Keys,
+    /// How often one caller, or one user, may call.
+    pub rate_limit: RateLimitSettings,
+    /// Which web pages of other origins may call.
+    pub cors: CorsSettings,
+    /// Connections and timeouts.
+    pub http: HttpSettings,
+    /// Whether `/metrics` asks for a key of scope admin. Without it the page is open, as scrapers
+    /// expect; it names no user.
+    pub metrics_require_key: bool,
+}
+
+/// Connections and timeouts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// How long a client may take to send the head of its next request. An idle connection is
+    /// closed after it too, so it should exceed the heartbeat interval of players that keep theirs.
+    pub header_timeout: Duration,
+    /// How long a client may take to send the body of a request.
+    pub body_timeout: Duration,
+    /// Most connections at once; the next ones wait in the listener's backlog.
+    pub max_connections: usize,
+    /// How long requests under way may take to finish once the server is told to stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(10),
+            max_connections: 10_000,
+            shutdown_grace: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Cross-origin requests: which web pages may call from a browser.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CorsSettings {
+    /// The origins allowed.
+    pub allowed_origins: AllowedOrigins,
+    /// How long a browser may remember the answer to a preflight request.
+    pub max_age: Option<Duration>,
+}
+
+/// The origins whose pages may call.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum AllowedOrigins {
+    /// None: no CORS header is ever sent.
+    #[default]
+    None,
+    /// Any origin.
+    Any,
+    /// These, each as a browser sends it: `https://player.example.com`.
+    List(Vec<String>),
+}
+
+/// How often callers may call. Off unless set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateLimitSettings {
+    /// Requests a second of one API key; of one peer address where the server is open to all.
+    pub per_key_per_s: Option<NonZeroU32>,
+    /// Requests a second about one user.
+    pub per_user_per_s: Option<NonZeroU32>,
+}
