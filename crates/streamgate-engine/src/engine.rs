@@ -15,7 +15,7 @@ use crate::ids::IdSource;
 use crate::observer::Observer;
 
 /// How often a command is run in all when its outcome stays unknown.
-const ATTEMPTS_MAX: u32 = 3;
+pub(crate) const ATTEMPTS_MAX: u32 = 3;
 
 /// What the engine can be told.
 #[derive(Debug, Clone, Copy)]
@@ -223,7 +223,7 @@ impl<T> Drop for Run<'_, T> {
 }
 
 /// The ledger in a record; an empty one where there is none.
-pub(crate) fn ledger_of(view: View<'_>) -> Result<Ledger, CodecError> {
+fn ledger_of(view: View<'_>) -> Result<Ledger, CodecError> {
     view.record
         .map_or_else(|| Ok(Ledger::default()), decode_ledger)
 }

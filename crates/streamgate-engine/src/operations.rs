@@ -1,13 +1,13 @@
 //! The operations on one user.
 
 use streamgate_core::admission::{
-    EraseUser, Erased, Heartbeat, HeartbeatOutcome, SessionsView, SetUser, SetUserOutcome, Start,
-    StartOutcome, Stop, StopOutcome, UserView, sessions_of, user_of,
+    EraseUser, Erased, Heartbeat, HeartbeatOutcome, SessionsView, SetUser, SetUserOutcome, Settle,
+    Start, StartOutcome, Stop, StopOutcome, UserView, sessions_of, user_of,
 };
 use streamgate_core::{Ledger, Timestamp, UserKey};
-use streamgate_store::View;
+use streamgate_store::{Step, StoreError, View};
 
-use crate::engine::{Engine, ledger_of};
+use crate::engine::{ATTEMPTS_MAX, Engine};
 use crate::error::EngineError;
 use crate::observer::Answer;
 
@@ -88,7 +88,7 @@ impl Engine {
         .await
     }
 
-    /// Looks at a user's ledger without changing it.
+    /// Looks at a user's ledger, brought up to the present, without changing what is stored.
     async fn look<T: Send>(
         &self,
         user: &UserKey,
@@ -96,15 +96,26 @@ impl Engine {
     ) -> Result<T, EngineError> {
         let mut seen = None;
         let mut step = |view: View<'_>| {
-            seen = Some(ledger_of(view).map(|ledger| look(&ledger, view.now)));
+            let decided = self.decide_on(view, &Settle);
+            seen = Some(decided.map(|decision| look(&decision.ledger, view.now)));
             None
         };
-        self.within_deadline(self.store.transact(user, &mut step))
-            .await??;
+        self.within_deadline(self.read(user, &mut step)).await??;
         seen.expect("a store that answers Ok has run the step")
             .map_err(|error| EngineError::Damaged {
                 user: user.user().to_owned(),
                 error,
             })
+    }
+
+    /// Runs a step that changes nothing. Where its answer is lost, reading again is all it takes.
+    async fn read(&self, user: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
+        for _ in 1..ATTEMPTS_MAX {
+            match self.store.transact(user, step).await {
+                Err(StoreError::OutcomeUnknown(_)) => {}
+                known => return known,
+            }
+        }
+        self.store.transact(user, step).await
     }
 }

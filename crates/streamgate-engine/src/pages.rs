@@ -1,9 +1,8 @@
 //! All users and all sessions, page by page.
 
-use streamgate_core::admission::{UserView, user_of};
-use streamgate_core::codec::decode_ledger;
-use streamgate_core::{Ledger, Session, SessionId, TenantId, UserKey};
-use streamgate_store::{Cursor, Page};
+use streamgate_core::admission::{Settle, UserView, user_of};
+use streamgate_core::{Ledger, Session, SessionId, TenantId, Timestamp, UserKey};
+use streamgate_store::{Cursor, Page, View};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -111,7 +110,7 @@ impl Engine {
                 .await?;
             looked_at += page.records.len().max(1);
             for (user, record) in page.records {
-                let ledger = read(&user, &record)?;
+                let ledger = self.settled(&user, &record, page.now)?;
                 if ledger.is_known() {
                     users.push((user, user_of(&ledger, &self.policy, page.now)));
                 }
@@ -151,7 +150,7 @@ impl Engine {
             let page = self.page(tenant, cursor.as_ref(), ask).await?;
             looked_at += page.records.len().max(1);
             let room = page_size - sessions.len();
-            let users = live_sessions(&page, within.as_ref())?;
+            let users = self.live_sessions(&page, within.as_ref())?;
             let fitting = whole_users_that_fit(&users, room);
             if fitting == users.len() {
                 sessions.extend(flatten(users));
@@ -185,6 +184,50 @@ impl Engine {
         })
     }
 
+    /// The ledger in a record, brought up to the present.
+    fn settled(
+        &self,
+        user: &UserKey,
+        record: &[u8],
+        now: Timestamp,
+    ) -> Result<Ledger, EngineError> {
+        let decided = self.decide_on(
+            View {
+                record: Some(record),
+                now,
+            },
+            &Settle,
+        );
+        decided
+            .map(|decision| decision.ledger)
+            .map_err(|error| EngineError::Damaged {
+                user: user.user().to_owned(),
+                error,
+            })
+    }
+
+    /// The live sessions of each user of a page; of the user of which some were given already, the
+    /// rest.
+    fn live_sessions(
+        &self,
+        page: &Page,
+        within: Option<&(UserKey, SessionId)>,
+    ) -> Result<Vec<(UserKey, Vec<Session>)>, EngineError> {
+        page.records
+            .iter()
+            .map(|(user, record)| {
+                let mut live = self.settled(user, record, page.now)?.live;
+                // By id, because the order in which sessions started does not tell where a session
+                // stood that has ended since.
+                live.sort_by(|a, b| a.id.cmp(&b.id));
+                if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
+                    live.retain(|session| session.id > *given);
+                }
+                Ok((user.clone(), live))
+            })
+            .collect()
+    }
+
     async fn page(
         &self,
         tenant: &TenantId,
@@ -195,33 +238,6 @@ impl Engine {
             .within_deadline(self.store.scan(tenant, from, page_size))
             .await??)
     }
-}
-
-fn read(user: &UserKey, record: &[u8]) -> Result<Ledger, EngineError> {
-    decode_ledger(record).map_err(|error| EngineError::Damaged {
-        user: user.user().to_owned(),
-        error,
-    })
-}
-
-/// The live sessions of each user of a page; of the user of which some were given already, the rest.
-fn live_sessions(
-    page: &Page,
-    within: Option<&(UserKey, SessionId)>,
-) -> Result<Vec<(UserKey, Vec<Session>)>, EngineError> {
-    page.records
-        .iter()
-        .map(|(user, record)| {
-            let mut live: Vec<Session> = read(user, record)?.live_at(page.now).cloned().collect();
-            // By id, because the order in which sessions started does not tell where a session
-            // stood that has ended since.
-            live.sort_by(|a, b| a.id.cmp(&b.id));
-            if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
-                live.retain(|session| session.id > *given);
-            }
-            Ok((user.clone(), live))
-        })
-        .collect()
 }
 
 /// How many users, from the first, have together no more than `room` sessions.

@@ -1,0 +1,113 @@
+//! An engine on a store with a clock that stands, and an observer that remembers.
+#![allow(dead_code, reason = "each test file uses what it needs")]
+
+use std::sync::{Arc, Mutex};
+
+use streamgate_core::admission::{Heartbeat, Start, Stop};
+use streamgate_core::{EndReason, Event, Policy, SessionId, TenantId, Timestamp, UserId, UserKey};
+use streamgate_engine::{Answer, Engine, EngineSettings, Observer, RandomIds};
+use streamgate_store::faults::{Fault, FaultyStore};
+use streamgate_store::{ManualClock, MemoryStore, Store};
+
+/// Remembers what was committed.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    events: Mutex<Vec<Event>>,
+    unknown: Mutex<u32>,
+}
+
+impl Memo {
+    /// The sessions that started, revived or ended, as short words in order.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter_map(|event| match event {
+                Event::Started(session) => Some(format!("started {}", session.id)),
+                Event::Revived(session) => Some(format!("revived {}", session.id)),
+                Event::Ended { id, reason, .. } => Some(format!("{} {id}", reason.as_str())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn unknown(&self) -> u32 {
+        *self.unknown.lock().unwrap()
+    }
+}
+
+impl Observer for Memo {
+    fn committed(&self, events: &[Event]) {
+        self.events.lock().unwrap().extend_from_slice(events);
+    }
+
+    fn answered(&self, _answer: Answer<'_>) {}
+
+    fn outcome_unknown(&self) {
+        *self.unknown.lock().unwrap() += 1;
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) memo: Arc<Memo>,
+}
+
+pub(crate) const START_OF_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// An engine over a memory store in front of which `plan` puts faults.
+pub(crate) fn world(plan: impl FnMut() -> Fault + Send + 'static) -> World {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = FaultyStore::new(MemoryStore::new(clock.clone()), plan);
+    world_over(Arc::new(store), clock, Policy::default())
+}
+
+pub(crate) fn world_over(store: Arc<dyn Store>, clock: Arc<ManualClock>, policy: Policy) -> World {
+    let memo = Arc::new(Memo::default());
+    let engine = Engine::new(
+        store,
+        Arc::new(policy),
+        Arc::new(RandomIds),
+        memo.clone(),
+        EngineSettings::default(),
+    );
+    World {
+        engine: Arc::new(engine),
+        clock,
+        memo,
+    }
+}
+
+/// Faults in this order, then none.
+pub(crate) fn faults(
+    plan: impl IntoIterator<Item = Fault>,
+) -> impl FnMut() -> Fault + Send + 'static {
+    let plan: Vec<Fault> = plan.into_iter().collect();
+    let mut plan = plan.into_iter();
+    move || plan.next().unwrap_or(Fault::None)
+}
+
+pub(crate) fn user(name: &str) -> UserKey {
+    UserKey::new(&TenantId::default_tenant(), &UserId::new(name).unwrap())
+}
+
+pub(crate) fn id(text: &str) -> SessionId {
+    SessionId::new(text).unwrap()
+}
+
+pub(crate) fn start(session: &str) -> Start {
+    Start::new(id(session))
+}
+
+pub(crate) fn heartbeat(session: &str) -> Heartbeat {
+    Heartbeat { id: id(session) }
+}
+
+pub(crate) fn stop(session: &str) -> Stop {
+    Stop {
+        id: id(session),
+        reason: EndReason::Stopped,
+    }
+}
