@@ -3,10 +3,10 @@
 //! Only what a crash must not lose is in it; see [`Durability`].
 
 use crate::codec::parts::{
-    attributes, name, option, put_attributes, put_option, put_reason, put_session, put_session_id,
-    reason, session, session_id,
+    attributes, limit, name, option, put_attributes, put_option, put_reason, put_session,
+    put_session_id, reason, session, session_id,
 };
-use crate::codec::wire::{Reader, put_text, put_time, put_varint};
+use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::codec::{CodecError, VERSION};
 use crate::event::{Durability, Event};
 
@@ -21,19 +21,26 @@ mod tag {
 
 /// Room for a bare start.
 const DELTA_BYTES_HINT: usize = 48;
+/// Fewest bytes of an event: the tag of an erased user.
+const EVENT_BYTES_MIN: usize = 1;
 
 /// The bytes of the events that a crash must not lose, or none where there are none.
 #[must_use]
 pub fn encode_delta(events: &[Event]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for event in events
-        .iter()
-        .filter(|event| event.durability() > Durability::Memory)
-    {
-        if out.is_empty() {
-            out.reserve(DELTA_BYTES_HINT);
-            out.push(VERSION);
-        }
+    let kept = || {
+        let kept = |event: &&Event| event.durability() > Durability::Memory;
+        events.iter().filter(kept)
+    };
+    let count = kept().count();
+    if count == 0 {
+        return Vec::new();
+    }
+    let mut out = Vec::with_capacity(DELTA_BYTES_HINT * count);
+    out.push(VERSION);
+    // The count makes a delta whole or damaged: without it, one cut between two events would be
+    // half a decision.
+    put_len(&mut out, count);
+    for event in kept() {
         put_event(&mut out, event);
     }
     out
@@ -49,10 +56,15 @@ pub fn decode_delta(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
         VERSION => {}
         version => return Err(CodecError::UnknownVersion(version)),
     }
+    let count = reader.count(EVENT_BYTES_MIN)?;
+    if count == 0 {
+        return Err(CodecError::Invalid("a delta of no events"));
+    }
     let mut events = Vec::new();
-    while !reader.is_at_end() {
+    for _ in 0..count {
         events.push(event(&mut reader)?);
     }
+    reader.finish()?;
     Ok(events)
 }
 
@@ -106,7 +118,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
             taken_by: option(reader, session_id)?,
         },
         tag::USER_SET => Event::UserSet {
-            limit: option(reader, Reader::varint)?,
+            limit: option(reader, limit)?,
             plan: option(reader, name)?,
             profile: attributes(reader)?,
         },

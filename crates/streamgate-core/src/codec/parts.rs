@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::bounds::LIMIT_MAX;
 use crate::codec::CodecError;
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::facts::{Attributes, Facts};
@@ -22,6 +23,11 @@ mod fact_flag {
     pub(super) const ATTRIBUTES: u8 = 1 << 5;
     pub(super) const ALL: u8 = (1 << 6) - 1;
 }
+
+/// Fewest bytes of a session: flags, an id of one letter, two times and a lease.
+pub(super) const SESSION_BYTES_MIN: usize = 1 + 2 + 6 + 6 + 1;
+/// Fewest bytes of an attribute: two lengths and a key of one letter.
+const ATTRIBUTE_BYTES_MIN: usize = 3;
 
 /// The length byte of an id says which form follows: 0 for the 16 bytes of a UUID, else the
 /// length of the text, which is never 0.
@@ -153,6 +159,14 @@ pub(super) fn name(reader: &mut Reader<'_>) -> Result<Name, CodecError> {
     Name::new(reader.text()?).map_err(|_| CodecError::Invalid("a name"))
 }
 
+/// The limit of a user: what nobody can set, nobody can have.
+pub(super) fn limit(reader: &mut Reader<'_>) -> Result<u32, CodecError> {
+    match reader.varint()? {
+        limit @ 0..=LIMIT_MAX => Ok(limit),
+        _ => Err(CodecError::Invalid("a limit")),
+    }
+}
+
 pub(super) fn put_attributes(out: &mut Vec<u8>, attributes: &Attributes) {
     put_len(out, attributes.len());
     for (key, value) in attributes.iter() {
@@ -163,7 +177,7 @@ pub(super) fn put_attributes(out: &mut Vec<u8>, attributes: &Attributes) {
 
 pub(super) fn attributes(reader: &mut Reader<'_>) -> Result<Attributes, CodecError> {
     let mut entries = BTreeMap::new();
-    for _ in 0..reader.count()? {
+    for _ in 0..reader.count(ATTRIBUTE_BYTES_MIN)? {
         entries.insert(reader.text()?.into(), reader.text()?.into());
     }
     Attributes::new(entries).map_err(|_| CodecError::Invalid("an attribute"))

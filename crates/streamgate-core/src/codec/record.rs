@@ -1,12 +1,12 @@
 //! A record: one ledger as bytes.
 
 use crate::codec::parts::{
-    attributes, name, put_attributes, put_reason, put_session, put_session_id, reason, session,
-    session_id,
+    SESSION_BYTES_MIN, attributes, limit, name, put_attributes, put_reason, put_session,
+    put_session_id, reason, session, session_id,
 };
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::codec::{CodecError, VERSION};
-use crate::ledger::{Ending, Ledger};
+use crate::ledger::{EndReason, Ending, Ledger};
 
 /// Bits of the byte behind the version; each says that the part is there.
 mod ledger_flag {
@@ -26,6 +26,8 @@ mod ending_flag {
 /// Room for the parts of a ledger that are always there, and for a bare session.
 const HEADER_BYTES_HINT: usize = 8;
 const SESSION_BYTES_HINT: usize = 40;
+/// Fewest bytes of an ending: flags, a time and an id of one letter.
+const ENDING_BYTES_MIN: usize = 1 + 6 + 2;
 
 /// The bytes of a ledger, or `None` for an empty one, which needs no record.
 #[must_use]
@@ -89,7 +91,7 @@ pub fn decode_ledger(bytes: &[u8]) -> Result<Ledger, CodecError> {
     }
     let mut ledger = Ledger::default();
     if flags & ledger_flag::LIMIT != 0 {
-        ledger.limit = Some(reader.varint()?);
+        ledger.limit = Some(limit(&mut reader)?);
     }
     if flags & ledger_flag::PLAN != 0 {
         ledger.plan = Some(name(&mut reader)?);
@@ -97,17 +99,21 @@ pub fn decode_ledger(bytes: &[u8]) -> Result<Ledger, CodecError> {
     if flags & ledger_flag::PROFILE != 0 {
         ledger.profile = attributes(&mut reader)?;
     }
-    let live = reader.count()?;
+    let live = reader.count(SESSION_BYTES_MIN)?;
     ledger.live.reserve_exact(live + 1);
     for _ in 0..live {
         ledger.live.push(session(&mut reader)?);
     }
-    let ended = reader.count()?;
+    let ended = reader.count(ENDING_BYTES_MIN)?;
     ledger.ended.reserve_exact(ended);
     for _ in 0..ended {
         ledger.ended.push(ending(&mut reader)?);
     }
     reader.finish()?;
+    if ledger.is_empty() {
+        // It needs no record, so it never had one.
+        return Err(CodecError::Invalid("an empty ledger"));
+    }
     Ok(ledger)
 }
 
@@ -138,8 +144,12 @@ fn put_ending(out: &mut Vec<u8>, ending: &Ending) {
 fn ending(reader: &mut Reader<'_>) -> Result<Ending, CodecError> {
     let flags = reader.byte()?;
     let reason = reason(flags & ending_flag::REASON)?;
+    let is_revivable = flags & ending_flag::REVIVABLE != 0;
+    if is_revivable != (reason == EndReason::Expired) {
+        return Err(CodecError::Invalid("the flags of an ending"));
+    }
     let ended_at = reader.time()?;
-    let (id, revivable) = if flags & ending_flag::REVIVABLE != 0 {
+    let (id, revivable) = if is_revivable {
         let session = session(reader)?;
         (session.id.clone(), Some(Box::new(session)))
     } else {

@@ -1,5 +1,6 @@
 //! Reading and writing of bytes: numbers little-endian, lengths as LEB128.
 
+use crate::bounds::TIMESTAMP_MAX_MS;
 use crate::codec::CodecError;
 use crate::time::Timestamp;
 
@@ -38,10 +39,6 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
-    }
-
-    pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
     }
 
     pub(super) fn finish(self) -> Result<(), CodecError> {
@@ -88,11 +85,11 @@ impl<'a> Reader<'a> {
         Err(CodecError::Invalid("a number"))
     }
 
-    /// A count of things of at least one byte each, so never more than there are bytes left:
-    /// damaged bytes cannot make a reader reserve memory.
-    pub(super) fn count(&mut self) -> Result<usize, CodecError> {
+    /// A count of things of at least `bytes_min` bytes each, so never more than the bytes left can
+    /// hold: damaged bytes cannot make a reader reserve more memory than a sound record would.
+    pub(super) fn count(&mut self, bytes_min: usize) -> Result<usize, CodecError> {
         let count = self.varint()? as usize;
-        if count > self.rest.len() {
+        if count > self.rest.len() / bytes_min {
             Err(CodecError::Truncated)
         } else {
             Ok(count)
@@ -102,11 +99,41 @@ impl<'a> Reader<'a> {
     pub(super) fn time(&mut self) -> Result<Timestamp, CodecError> {
         let mut bytes = [0; 8];
         bytes[..TIMESTAMP_BYTES].copy_from_slice(self.take(TIMESTAMP_BYTES)?);
-        Ok(Timestamp::from_millis(u64::from_le_bytes(bytes)))
+        match u64::from_le_bytes(bytes) {
+            ms @ 0..=TIMESTAMP_MAX_MS => Ok(Timestamp::from_millis(ms)),
+            _ => Err(CodecError::Invalid("a time")),
+        }
     }
 
     pub(super) fn text(&mut self) -> Result<&'a str, CodecError> {
-        let len = self.count()?;
+        let len = self.varint()? as usize;
         std::str::from_utf8(self.take(len)?).map_err(|_| CodecError::Invalid("a text"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back() {
+        let edges = (0..32).flat_map(|bit| [(1_u32 << bit) - 1, 1 << bit]);
+        for value in edges.chain([u32::MAX]) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            let bits = (32 - value.leading_zeros()).max(1);
+            assert_eq!(bytes.len(), bits.div_ceil(7) as usize, "{value}");
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(reader.varint(), Ok(value));
+            assert_eq!(reader.finish(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_count_is_at_most_what_the_bytes_left_can_hold() {
+        let bytes = [3, 0, 0, 0, 0, 0, 0];
+        assert_eq!(Reader::new(&bytes).count(1), Ok(3));
+        assert_eq!(Reader::new(&bytes).count(2), Ok(3));
+        assert_eq!(Reader::new(&bytes).count(3), Err(CodecError::Truncated));
     }
 }
