@@ -9,12 +9,14 @@
 
 mod atomicity;
 mod basics;
+mod histories;
 mod lifecycle;
 mod scans;
 mod steps;
 
 pub use atomicity::*;
 pub use basics::*;
+pub use histories::*;
 pub use lifecycle::*;
 pub use scans::*;
 pub use steps::{Ran, limit_in, read_ledger, run};
@@ -35,6 +37,7 @@ macro_rules! conformance_suite {
             parallel_steps_on_one_key_do_not_overlap,
             parallel_starts_admit_exactly_the_limit,
             parallel_keys_lose_nothing,
+            long_histories_come_out_as_the_bare_decision_gives_them,
             a_dropped_call_is_done_or_not_done,
             a_scan_reads_every_record_once,
             a_scan_reads_one_tenant_only,
