@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use model::{Answer, Call, Id, PLANS, Rules, Start, User, real};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
+use streamgate_core::admission::{Settle, sessions_of, user_of};
 use streamgate_core::codec::{
     apply_delta, decode_delta, decode_ledger, encode_delta, encode_ledger, grant_grace,
 };
-use streamgate_core::{Durability, Event, Ledger, Policy, SessionId, Timestamp};
+use streamgate_core::{Durability, Event, Ledger, Policy, SessionId, Timestamp, decide};
 
 const BEGIN_MS: u64 = 1_700_000_000_000;
 const IDS: Id = 6;
@@ -342,6 +343,21 @@ proptest! {
                     prop_assert!(!admitted_at(*at - 1));
                 }
             }
+            Ok(())
+        })?;
+    }
+
+    /// Nobody has to decide something to see the truth: a look finds what a decision would.
+    #[test]
+    fn a_look_sees_what_a_decision_would(history in history()) {
+        walk(&history, |moment| {
+            let now = Timestamp::from_millis(moment.now);
+            let settled = decide(moment.before.clone(), moment.policy, &Settle, now).ledger;
+            let view = sessions_of(moment.before, moment.policy, now);
+            prop_assert_eq!(&view.sessions, &settled.live);
+            prop_assert_eq!(view, sessions_of(&settled, moment.policy, now));
+            let user = user_of(moment.before, moment.policy, now);
+            prop_assert_eq!(user, user_of(&settled, moment.policy, now));
             Ok(())
         })?;
     }

@@ -1,5 +1,6 @@
 //! Looking at a ledger without changing it.
 
+use crate::admission::settle::cut_lease;
 use crate::admission::start::next_slot_at;
 use crate::facts::Attributes;
 use crate::ids::Name;
@@ -37,7 +38,14 @@ pub struct UserView {
 #[must_use]
 pub fn sessions_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> SessionsView {
     let limit = policy.limit_of(ledger).limit;
-    let sessions: Vec<Session> = ledger.live_at(now).cloned().collect();
+    let mut sessions: Vec<Session> = ledger.live_at(now).cloned().collect();
+    // A list must say what a refusal would, also after a clock was set back.
+    for session in &mut sessions {
+        if let Some((last_seen_at, expires_at)) = cut_lease(session, now) {
+            session.last_seen_at = last_seen_at;
+            session.expires_at = expires_at;
+        }
+    }
     let next_slot_at = next_slot_at(&sessions, limit);
     SessionsView {
         limit,

@@ -59,24 +59,28 @@ fn expire(draft: &mut Draft<'_>) {
 
 fn cut_leases_of_a_faster_clock(draft: &mut Draft<'_>) {
     let now = draft.now();
-    let too_long = |session: &&Session| session.expires_at > now.plus(session.lease);
-    if draft.ledger().live.iter().find(too_long).is_none() {
-        return;
-    }
-    for session in draft
+    let cut: Vec<Event> = draft
         .ledger()
         .live
         .iter()
-        .filter(too_long)
-        .cloned()
-        .collect::<Vec<_>>()
-    {
-        draft.record(Event::Renewed {
-            expires_at: now.plus(session.lease),
-            last_seen_at: session.last_seen_at.min(now),
-            id: session.id,
-        });
+        .filter_map(|session| {
+            let (last_seen_at, expires_at) = cut_lease(session, now)?;
+            Some(Event::Renewed {
+                id: session.id.clone(),
+                last_seen_at,
+                expires_at,
+            })
+        })
+        .collect();
+    for event in cut {
+        draft.record(event);
     }
+}
+
+/// When the session was last seen and when its lease is over, if a clock that ran ahead granted it.
+pub(crate) fn cut_lease(session: &Session, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let longest = now.plus(session.lease);
+    (session.expires_at > longest).then(|| (session.last_seen_at.min(now), longest))
 }
 
 fn forget(draft: &mut Draft<'_>) {
