@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The embedded store: a table in memory that answers, and a log on disk that brings it back.
+//!
+//! ```text
+//!            ┌── table: 4,096 shards, each a lock, records, and what is not durable yet
+//! transact ──┤
+//!            └── log: queue ─► commit writer ─► segments          snapshots ◄── table
+//!                                one write, one sync a batch
+//! ```
+//!
+//! A step runs under the lock of its shard; what it changes goes into the table and, as a delta,
+//! into the batch that is being filled. The caller hears of it when the batch is on disk, and so
+//! does everybody who saw the change meanwhile. A restart reads the newest snapshot and the log
+//! behind it. `docs/adr/0002-embedded-store-is-a-log.md` says why it is a log.
+//!
+//! What is *not* here: what the bytes mean (`streamgate-core`; only recovery asks it to apply
+//! deltas), retries and deadlines (`streamgate-engine`).
+
+mod config;
+pub mod disk;
+mod error;
+mod fatal;
+mod format;
+mod lock;
+mod log;
+mod observer;
+mod recovery;
+mod shared;
+mod snapshot;
+mod store;
+mod table;
+
+pub use config::{DurabilityMode, EmbeddedConfig, UnknownDurability};
+pub use error::{Damage, OpenError};
+pub use fatal::{FatalError, OnFatal};
+pub use observer::{CommitObserver, NoObserver};
+pub use recovery::Recovered;
+pub use store::EmbeddedStore;

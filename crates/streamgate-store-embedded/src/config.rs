@@ -1,0 +1,100 @@
+//! The settings of the store.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// When a durable change is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DurabilityMode {
+    /// After it is on disk: it survives a power loss.
+    #[default]
+    Fsync,
+    /// After it is written to the operating system: it survives the death of the process, but a
+    /// power loss can take back the last seconds.
+    Os,
+    /// At once; it is written soon after. A crash can take back the last moments.
+    None,
+}
+
+/// A text that is no [`DurabilityMode`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be `fsync`, `os` or `none`, is `{0}`")]
+pub struct UnknownDurability(String);
+
+impl DurabilityMode {
+    /// The word for it in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fsync => "fsync",
+            Self::Os => "os",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for DurabilityMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for DurabilityMode {
+    type Err = UnknownDurability;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Fsync, Self::Os, Self::None]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| UnknownDurability(text.to_owned()))
+    }
+}
+
+/// The settings of an [`EmbeddedStore`](crate::EmbeddedStore).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddedConfig {
+    /// The data directory; it is made where it is missing. One process at a time may use it.
+    pub dir: PathBuf,
+    /// When a durable change is acknowledged.
+    pub durability: DurabilityMode,
+    /// The log may always grow this long, in bytes, before a snapshot makes it short again; with
+    /// much live state it may grow as long as that.
+    pub snapshot_min_log_bytes: u64,
+    /// The size of a piece of the log, in bytes. It is written with zeros and synced before it is
+    /// used, which halves the cost of a commit; two of them are always on disk.
+    pub segment_bytes: u64,
+    /// Most bytes that wait to be written. Beyond it callers wait; memory does not grow.
+    pub queue_max_bytes: usize,
+}
+
+impl EmbeddedConfig {
+    /// The defaults, for a data directory.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            durability: DurabilityMode::default(),
+            snapshot_min_log_bytes: 32 << 20,
+            segment_bytes: 16 << 20,
+            queue_max_bytes: 16 << 20,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_configuration_come_back() {
+        for word in ["fsync", "os", "none"] {
+            assert_eq!(word.parse::<DurabilityMode>().unwrap().to_string(), word);
+        }
+        let error = "always".parse::<DurabilityMode>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "must be `fsync`, `os` or `none`, is `always`"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a data directory could not be opened, in words for whoever runs the service.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::fatal::FatalError;
+
+/// Why a store did not open. Nothing that was acknowledged has been changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process uses the directory.
+    #[error(
+        "the data directory {} is in use by {}; one process at a time may use it",
+        dir.display(),
+        holder(*pid)
+    )]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// The process that holds it, where it said so.
+        pid: Option<u32>,
+    },
+    /// The operating system refused.
+    #[error("{doing} {} failed: {cause}", path.display())]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// With which file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Data that had been acknowledged is damaged or missing.
+    #[error(
+        "{damage}. Nothing was changed. Run `streamgate store check {dir}` to list all damage, or \
+         `streamgate store repair {dir}` to keep what is whole and set the rest aside",
+        dir = dir.display()
+    )]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// What is damaged, and where.
+        damage: Damage,
+    },
+    /// A file was written by a newer Streamgate.
+    #[error(
+        "{} has format version {found}, this Streamgate knows {known} at most: it was written by a \
+         newer Streamgate. Run that one; nothing was changed",
+        path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version that is known.
+        known: u32,
+    },
+}
+
+/// One place that is damaged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it, in bytes; `None` where the file as a whole is missing.
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        if let Some(offset) = self.offset {
+            write!(f, " is damaged at byte {offset}")?;
+        }
+        write!(f, ": {}", self.what)
+    }
+}
+
+impl OpenError {
+    pub(crate) fn io(doing: &str, path: &Path, cause: io::Error) -> Self {
+        Self::Io {
+            doing: doing.to_owned(),
+            path: path.to_owned(),
+            cause,
+        }
+    }
+}
+
+impl From<FatalError> for OpenError {
+    fn from(error: FatalError) -> Self {
+        Self::Io {
+            doing: error.doing,
+            path: PathBuf::new(),
+            cause: io::Error::new(error.cause.kind(), error.cause.to_string()),
+        }
+    }
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
+}

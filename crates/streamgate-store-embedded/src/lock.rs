@@ -1,0 +1,51 @@
+//! One process at a time: the lock of a data directory.
+//!
+//! The kernel drops the lock when the process dies, however it dies, so a lock file that is left
+//! behind never keeps a store from starting.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+
+use crate::error::OpenError;
+
+/// The name of the lock file. It holds the id of the process in decimal.
+const LOCK_FILE: &str = "LOCK";
+
+/// The lock, for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct DirLock {
+    _file: File,
+}
+
+impl DirLock {
+    /// Takes the lock of a directory that is there.
+    pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
+        let path = dir.join(LOCK_FILE);
+        let io_error = |cause: io::Error| OpenError::io("opening", &path, cause);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(io_error)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                // The lock tells enough; who holds it is only a help.
+                let _ = file.read_to_string(&mut holder);
+                return Err(OpenError::InUse {
+                    dir: dir.to_owned(),
+                    pid: holder.trim().parse().ok(),
+                });
+            }
+            Err(TryLockError::Error(cause)) => return Err(io_error(cause)),
+        }
+        file.set_len(0).map_err(io_error)?;
+        file.rewind().map_err(io_error)?;
+        writeln!(file, "{}", std::process::id()).map_err(io_error)?;
+        Ok(Self { _file: file })
+    }
+}

@@ -1,0 +1,405 @@
+//! Between the callers and the commit writer: the batch that is being filled, and who waits.
+//!
+//! Callers append under the lock of their shard, so the order of the log is, for each user, the
+//! order in which the user's record changed. The lock here is held for a copy of a hundred bytes.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use streamgate_store::StoreError;
+
+use crate::config::DurabilityMode;
+use crate::log::Lsn;
+use crate::log::frame::BatchBuf;
+use crate::log::waiting::{Registered, Waiting, wake};
+
+/// How long a change that nobody waits for may lie before it is written.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// How long nothing happens before the writer leaves a mark which proves the last batch.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// With this much in it a batch is written even if nobody waits for it.
+const EAGER_BYTES: usize = 1 << 20;
+
+/// Memory that an emptied buffer keeps.
+const BUFFER_KEEP_BYTES: usize = 1 << 20;
+
+/// The queue between callers and writer.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    mode: DurabilityMode,
+    max_bytes: usize,
+    state: Mutex<State>,
+    /// The writer waits here for work.
+    work: Condvar,
+    /// Threads wait here for the synced position.
+    progress: Condvar,
+    /// The position of the last record appended.
+    appended: AtomicU64,
+    /// The position of the last record appended that somebody may wait for.
+    appended_durable: AtomicU64,
+    /// Everything up to here is as durable as the mode asks for.
+    durable: AtomicU64,
+    queued_bytes: AtomicUsize,
+    /// Whether changes are taken; what the phase says, without its lock.
+    running: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// The batch that is being filled.
+    open: BatchBuf,
+    /// The other buffer, while the writer does not have it.
+    spare: Option<BatchBuf>,
+    /// Somebody waits for the open batch.
+    urgent: bool,
+    /// Everything up to here is on disk, whatever the mode.
+    synced: Lsn,
+    /// Somebody needs everything up to here on disk.
+    sync_through: Lsn,
+    /// Somebody asked for a snapshot.
+    snapshot_asked: bool,
+    /// The last batch is on disk and nothing in the log says so yet.
+    unproven: bool,
+    waiting_for_open: Waiting,
+    waiting_for_written: Waiting,
+    waiting_for_room: Waiting,
+    waiting_for_end: Waiting,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// What is queued is still written, nothing new is taken.
+    Closing,
+    Closed,
+    /// Nothing is written any more: the store was dropped.
+    Abandoned,
+    Failed(String),
+}
+
+/// What the writer is to do next.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// The batch to write; empty where there is none.
+    pub(crate) batch: BatchBuf,
+    /// The position of its first record.
+    pub(crate) first: Lsn,
+    /// It must be synced, whatever the mode.
+    pub(crate) force_sync: bool,
+    /// Begin a snapshot.
+    pub(crate) snapshot: bool,
+    /// This is the last work.
+    pub(crate) last: bool,
+}
+
+impl Queue {
+    /// A queue behind a log that ends, on disk, with the record at `last`.
+    pub(crate) fn new(mode: DurabilityMode, max_bytes: usize, last: Lsn) -> Self {
+        Self {
+            mode,
+            max_bytes,
+            state: Mutex::new(State {
+                phase: Phase::Running,
+                open: BatchBuf::new(),
+                spare: Some(BatchBuf::new()),
+                urgent: false,
+                synced: last,
+                sync_through: last,
+                snapshot_asked: false,
+                unproven: false,
+                waiting_for_open: Waiting::default(),
+                waiting_for_written: Waiting::default(),
+                waiting_for_room: Waiting::default(),
+                waiting_for_end: Waiting::default(),
+            }),
+            work: Condvar::new(),
+            progress: Condvar::new(),
+            appended: AtomicU64::new(last),
+            appended_durable: AtomicU64::new(last),
+            durable: AtomicU64::new(last),
+            queued_bytes: AtomicUsize::new(0),
+            running: AtomicBool::new(true),
+        }
+    }
+
+    /// Appends a change; `durable` where it is to be waited for. The caller holds the lock of the
+    /// record's shard, and changes the record only if this succeeds.
+    pub(crate) fn append(
+        &self,
+        key: &[u8],
+        delta: &[u8],
+        durable: bool,
+    ) -> Result<Lsn, StoreError> {
+        let urgent = durable && self.mode != DurabilityMode::None;
+        let mut state = self.state.lock();
+        state.phase.check()?;
+        let was_empty = state.open.is_empty();
+        state.open.push(key, delta);
+        let lsn = self.appended.load(Ordering::Relaxed) + 1;
+        // Only stored under the lock; read elsewhere without it.
+        self.appended.store(lsn, Ordering::Release);
+        if urgent {
+            self.appended_durable.store(lsn, Ordering::Release);
+        }
+        self.queued_bytes.store(state.open.len(), Ordering::Relaxed);
+        let hurry = urgent || state.open.len() > EAGER_BYTES;
+        let wakes_writer = was_empty || (hurry && !state.urgent);
+        state.urgent |= hurry;
+        drop(state);
+        if wakes_writer {
+            self.work.notify_one();
+        }
+        Ok(lsn)
+    }
+
+    /// The position of the last record appended.
+    pub(crate) fn appended(&self) -> Lsn {
+        self.appended.load(Ordering::Acquire)
+    }
+
+    /// The position of the last record appended that must not be seen before it is durable.
+    pub(crate) fn appended_durable(&self) -> Lsn {
+        self.appended_durable.load(Ordering::Acquire)
+    }
+
+    /// Everything up to here may be seen.
+    pub(crate) fn durable(&self) -> Lsn {
+        self.durable.load(Ordering::Acquire)
+    }
+
+    /// Whether changes are waited for at all.
+    pub(crate) fn mode(&self) -> DurabilityMode {
+        self.mode
+    }
+
+    /// Waits until everything up to `lsn` is durable.
+    pub(crate) async fn wait_durable(&self, lsn: Lsn) -> Result<(), StoreError> {
+        let mut registered = Registered::default();
+        poll_fn(|cx| self.poll_durable(lsn, &mut registered, cx)).await
+    }
+
+    fn poll_durable(
+        &self,
+        lsn: Lsn,
+        registered: &mut Registered,
+        cx: &Context<'_>,
+    ) -> Poll<Result<(), StoreError>> {
+        if self.durable() >= lsn {
+            return Poll::Ready(Ok(()));
+        }
+        let mut state = self.state.lock();
+        // Again: the writer may have been here in between.
+        if self.durable() >= lsn {
+            return Poll::Ready(Ok(()));
+        }
+        if let Phase::Failed(why) = &state.phase {
+            return Poll::Ready(Err(StoreError::OutcomeUnknown(why.clone())));
+        }
+        if lsn >= self.first_open(&state) {
+            state.waiting_for_open.register(registered, cx)
+        } else {
+            state.waiting_for_written.register(registered, cx)
+        }
+    }
+
+    /// Waits while too much is queued. Memory stays bounded because callers wait here.
+    pub(crate) async fn wait_room(&self) -> Result<(), StoreError> {
+        if self.queued_bytes.load(Ordering::Relaxed) < self.max_bytes {
+            return Ok(());
+        }
+        poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if state.phase.check().is_err() || state.open.len() < self.max_bytes {
+                return Poll::Ready(state.phase.check());
+            }
+            // Registered anew each time: whoever was woken may find the queue full again.
+            state
+                .waiting_for_room
+                .register(&mut Registered::default(), cx)
+        })
+        .await
+    }
+
+    /// Whether changes are taken.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        if self.running.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.state.lock().phase.check()
+    }
+
+    fn first_open(&self, state: &State) -> Lsn {
+        self.appended.load(Ordering::Relaxed) + 1 - u64::from(state.open.records())
+    }
+}
+
+/// The writer's side.
+impl Queue {
+    /// Waits for work; `None` where the store was dropped or has failed.
+    pub(crate) fn take(&self) -> Option<Work> {
+        let mut state = self.state.lock();
+        loop {
+            match state.phase {
+                Phase::Running => {}
+                Phase::Closing => return Some(self.hand_out(&mut state, true)),
+                Phase::Closed | Phase::Abandoned | Phase::Failed(_) => return None,
+            }
+            let asked = state.sync_through > state.synced || state.snapshot_asked;
+            if state.urgent || asked {
+                return Some(self.hand_out(&mut state, false));
+            }
+            if state.open.is_empty() && !state.unproven {
+                self.work.wait(&mut state);
+                continue;
+            }
+            let patience = if state.open.is_empty() { IDLE } else { LINGER };
+            let timed_out = self.work.wait_for(&mut state, patience).timed_out();
+            if timed_out && state.phase == Phase::Running {
+                return Some(self.hand_out(&mut state, false));
+            }
+        }
+    }
+
+    fn hand_out(&self, state: &mut State, last: bool) -> Work {
+        let first = self.first_open(state);
+        let spare = state
+            .spare
+            .take()
+            .expect("the writer has returned the other buffer");
+        let batch = std::mem::replace(&mut state.open, spare);
+        let State {
+            waiting_for_open,
+            waiting_for_written,
+            ..
+        } = state;
+        waiting_for_open.move_to(waiting_for_written);
+        self.queued_bytes.store(0, Ordering::Relaxed);
+        state.urgent = false;
+        let work = Work {
+            batch,
+            first,
+            force_sync: last || state.sync_through > state.synced,
+            snapshot: std::mem::take(&mut state.snapshot_asked),
+            last,
+        };
+        wake(state.waiting_for_room.take());
+        work
+    }
+
+    /// Tells everybody that the batch which ends at `written` is written, and `synced` on disk.
+    pub(crate) fn complete(&self, mut batch: BatchBuf, written: Lsn, synced: Lsn) {
+        let is_mark = batch.is_empty();
+        batch.clear(BUFFER_KEEP_BYTES);
+        let mut state = self.state.lock();
+        self.durable.store(written, Ordering::Release);
+        state.unproven = !is_mark && synced == written;
+        state.synced = synced;
+        state.spare = Some(batch);
+        let wakers = state.waiting_for_written.take();
+        drop(state);
+        self.progress.notify_all();
+        wake(wakers);
+    }
+
+    /// Stops everything because of a failure. `false` where it had ended before.
+    pub(crate) fn fail(&self, why: String) -> bool {
+        self.end(Phase::Failed(why))
+    }
+
+    /// Says that everything is written and no thread is left.
+    pub(crate) fn closed(&self) {
+        self.end(Phase::Closed);
+    }
+
+    /// Asks the writer to stop where it stands.
+    pub(crate) fn abandon(&self) {
+        self.end(Phase::Abandoned);
+    }
+
+    fn end(&self, phase: Phase) -> bool {
+        let mut state = self.state.lock();
+        if matches!(
+            state.phase,
+            Phase::Closed | Phase::Abandoned | Phase::Failed(_)
+        ) {
+            return false;
+        }
+        state.phase = phase;
+        self.running.store(false, Ordering::Release);
+        let wakers = [
+            state.waiting_for_open.take(),
+            state.waiting_for_written.take(),
+            state.waiting_for_room.take(),
+            state.waiting_for_end.take(),
+        ];
+        drop(state);
+        self.work.notify_all();
+        self.progress.notify_all();
+        wake(wakers.into_iter().flatten().collect());
+        true
+    }
+}
+
+/// What others ask the writer for.
+impl Queue {
+    /// Asks for a snapshot.
+    pub(crate) fn ask_snapshot(&self) {
+        self.state.lock().snapshot_asked = true;
+        self.work.notify_one();
+    }
+
+    /// Blocks until everything up to `lsn` is on disk, whatever the mode. `false` where the store
+    /// ends before.
+    pub(crate) fn sync_through(&self, lsn: Lsn) -> bool {
+        let mut state = self.state.lock();
+        state.sync_through = state.sync_through.max(lsn);
+        self.work.notify_one();
+        while state.synced < lsn {
+            if state.phase != Phase::Running {
+                return false;
+            }
+            self.progress.wait(&mut state);
+        }
+        true
+    }
+
+    /// Takes nothing new and waits until everything is written.
+    pub(crate) async fn close(&self) -> Result<(), StoreError> {
+        let mut registered = Registered::default();
+        poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if state.phase == Phase::Running {
+                state.phase = Phase::Closing;
+                self.running.store(false, Ordering::Release);
+                self.work.notify_all();
+                self.progress.notify_all();
+            }
+            match &state.phase {
+                Phase::Closed => Poll::Ready(Ok(())),
+                Phase::Failed(why) => Poll::Ready(Err(StoreError::OutcomeUnknown(why.clone()))),
+                Phase::Running | Phase::Closing | Phase::Abandoned => {
+                    state.waiting_for_end.register(&mut registered, cx)
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Phase {
+    fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Running => Ok(()),
+            Self::Closing | Self::Closed | Self::Abandoned => {
+                Err(StoreError::Unavailable("the store is closed".to_owned()))
+            }
+            Self::Failed(why) => Err(StoreError::Unavailable(why.clone())),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! One file of the log, from the zeros that it is made of to the batch that fills it.
+
+use crate::disk::{Disk, DiskFile};
+use crate::fatal::{Doing, FatalError};
+use crate::format::{FileHeader, FileKind, HEADER_BYTES};
+use crate::log::Lsn;
+use crate::log::frame::BatchBuf;
+use crate::table::hash::HashSeed;
+
+/// A file that is not whole yet has this behind its name.
+pub(crate) const TEMPORARY: &str = ".tmp";
+
+/// Zeros are written, and synced, this many at a time: a sync of the commit writer that comes in
+/// between then has little of them to carry.
+const ZEROS_BYTES: usize = 1 << 20;
+
+/// A segment that is being written.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) number: u64,
+    pub(crate) file: Box<dyn DiskFile>,
+    /// Where the next batch goes.
+    pub(crate) offset: u64,
+    /// How far the file was zeroed ahead.
+    pub(crate) capacity: u64,
+    pub(crate) salt: u32,
+}
+
+impl Segment {
+    /// Makes a segment: zeroed, synced, and only then given its name.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        number: u64,
+        capacity: u64,
+        seed: HashSeed,
+    ) -> Result<Self, FatalError> {
+        let header = FileHeader {
+            kind: FileKind::Segment,
+            number,
+            capacity,
+            seed,
+            log_from: 0,
+            shard_bits: 0,
+        };
+        let name = FileKind::Segment.file_name(number);
+        let temporary = format!("{name}{TEMPORARY}");
+        let making = || format!("making {name}");
+        let file = disk.create(&temporary).doing(making)?;
+        write_zeros(&*file, 0, capacity).doing(making)?;
+        file.write_at(&header.encode(), 0).doing(making)?;
+        file.sync_data().doing(making)?;
+        disk.rename(&temporary, &name).doing(making)?;
+        disk.sync_dir().doing(making)?;
+        Ok(Self {
+            number,
+            file,
+            offset: HEADER_BYTES as u64,
+            capacity,
+            salt: header.salt(),
+        })
+    }
+
+    /// Whether a batch of `len` bytes still goes in. The first one always does, however long.
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.offset == HEADER_BYTES as u64 || self.offset + len as u64 + 8 <= self.capacity
+    }
+
+    /// Writes a batch.
+    pub(crate) fn write(
+        &mut self,
+        batch: &mut BatchBuf,
+        first: Lsn,
+        synced: Lsn,
+    ) -> Result<usize, FatalError> {
+        let bytes = batch.seal(self.salt, first, synced);
+        self.file
+            .write_at(bytes, self.offset)
+            .doing(|| format!("writing to {}", self.name()))?;
+        self.offset += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), FatalError> {
+        self.file
+            .sync_data()
+            .doing(|| format!("syncing {}", self.name()))
+    }
+
+    fn name(&self) -> String {
+        FileKind::Segment.file_name(self.number)
+    }
+}
+
+/// Writes zeros from `from` to `to` and syncs them.
+pub(crate) fn write_zeros(file: &dyn DiskFile, from: u64, to: u64) -> std::io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut at = from;
+    while at < to {
+        let len = usize::try_from(to - at).map_or(ZEROS_BYTES, |left| left.min(ZEROS_BYTES));
+        file.write_at(&zeros[..len], at)?;
+        file.sync_data()?;
+        at += len as u64;
+    }
+    Ok(())
+}

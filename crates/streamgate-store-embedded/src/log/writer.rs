@@ -1,0 +1,188 @@
+//! The commit writer: one thread that writes what is queued, syncs once, and tells everybody.
+//!
+//! It never sleeps while somebody waits, and it is the only one that writes to the log.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use streamgate_store::clock::Stopwatch;
+
+use crate::config::DurabilityMode;
+use crate::fatal::{Doing, FatalError};
+use crate::lock::DirLock;
+use crate::log::Lsn;
+use crate::log::queue::Work;
+use crate::log::segment::Segment;
+use crate::shared::Shared;
+use crate::snapshot;
+
+/// The state of the writer.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    segment: Segment,
+    /// The position of the last record written.
+    written: Lsn,
+    /// The position of the last record that is on disk for sure.
+    synced: Lsn,
+    /// Bytes of log that a restart would have to read, but for the snapshot being written.
+    log_bytes: u64,
+    preparer: JoinHandle<()>,
+    snapshot: Option<JoinHandle<()>>,
+    /// Given back as the last thing of all.
+    _lock: Option<DirLock>,
+}
+
+impl Writer {
+    /// Starts the writer, and the preparer with it.
+    pub(crate) fn spawn(
+        shared: Arc<Shared>,
+        segment: Segment,
+        log_bytes: u64,
+        next_number: u64,
+        lock: Option<DirLock>,
+    ) -> Result<JoinHandle<()>, FatalError> {
+        let preparer = spawn_preparer(Arc::clone(&shared), next_number)?;
+        let last = shared.queue.appended();
+        let writer = Self {
+            shared,
+            segment,
+            written: last,
+            synced: last,
+            log_bytes,
+            preparer,
+            snapshot: None,
+            _lock: lock,
+        };
+        std::thread::Builder::new()
+            .name("sg-commit".to_owned())
+            .spawn(move || writer.run())
+            .doing(|| "starting the commit writer".to_owned())
+    }
+
+    fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let closing = self.write_all().unwrap_or_else(|error| {
+            shared.fail(error);
+            false
+        });
+        shared.ready.stop();
+        // A panic of these threads has been reported by the panic hook; there is no more to say.
+        let _ = self.preparer.join();
+        let _ = self.snapshot.take().map(JoinHandle::join);
+        drop(self._lock.take());
+        if closing {
+            shared.queue.closed();
+        }
+    }
+
+    /// Writes until the store ends. `true` where it was closed and everything is on disk.
+    fn write_all(&mut self) -> Result<bool, FatalError> {
+        let shared = Arc::clone(&self.shared);
+        while let Some(work) = shared.queue.take() {
+            let last = work.last;
+            if !self.work(work)? {
+                return Ok(false);
+            }
+            if last {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// `false` where the store ended meanwhile.
+    fn work(&mut self, mut work: Work) -> Result<bool, FatalError> {
+        let watch = Stopwatch::start();
+        let records = work.batch.records();
+        let asked = work.snapshot && self.snapshot_is_idle();
+        let full = !work.batch.is_empty() && !self.segment.has_room(work.batch.len());
+        if (asked || full) && !self.roll(work.first, asked)? {
+            return Ok(false);
+        }
+        let mut bytes = 0;
+        if records > 0 {
+            bytes = self
+                .segment
+                .write(&mut work.batch, work.first, self.synced)?;
+            self.written += u64::from(records);
+            self.log_bytes += bytes as u64;
+        }
+        let mode = self.shared.queue.mode();
+        if self.written > self.synced && (mode == DurabilityMode::Fsync || work.force_sync) {
+            self.segment.sync()?;
+            self.synced = self.written;
+        }
+        let idle = records == 0 && !work.force_sync && !work.snapshot;
+        if idle || work.last {
+            self.leave_mark()?;
+        }
+        self.shared
+            .queue
+            .complete(work.batch, self.written, self.synced);
+        if records > 0 {
+            self.shared
+                .observer
+                .committed(records as usize, bytes, watch.elapsed());
+        }
+        Ok(true)
+    }
+
+    /// Leaves a mark which proves that the last batch was on disk: should that batch be damaged
+    /// later, it is not taken for a torn tail. Nobody waits for it, so it is not synced.
+    fn leave_mark(&mut self) -> Result<(), FatalError> {
+        let mut mark = crate::log::frame::BatchBuf::new();
+        if self.synced == self.written && self.segment.has_room(mark.len()) {
+            self.segment
+                .write(&mut mark, self.written + 1, self.synced)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on in the next segment, whose first record has position `first`.
+    fn roll(&mut self, first: Lsn, snapshot_asked: bool) -> Result<bool, FatalError> {
+        // A segment is on disk as a whole before the next one begins, in every mode: so a power
+        // loss never leaves a hole between two segments.
+        if self.synced < self.written {
+            self.segment.sync()?;
+            self.synced = self.written;
+        }
+        let Some(segment) = self.shared.ready.take() else {
+            return Ok(false);
+        };
+        self.segment = segment;
+        let enough = self
+            .shared
+            .config
+            .snapshot_min_log_bytes
+            .max(self.shared.table.bytes());
+        if snapshot_asked || (self.log_bytes >= enough && self.snapshot_is_idle()) {
+            self.log_bytes = 0;
+            let handle = snapshot::spawn(Arc::clone(&self.shared), self.segment.number, first)?;
+            self.snapshot = Some(handle);
+        }
+        Ok(true)
+    }
+
+    fn snapshot_is_idle(&self) -> bool {
+        self.snapshot.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+}
+
+/// Starts the thread that keeps a segment ready.
+fn spawn_preparer(shared: Arc<Shared>, first_number: u64) -> Result<JoinHandle<()>, FatalError> {
+    let prepare = move || {
+        let mut number = first_number;
+        while shared.ready.wanted() {
+            let (capacity, seed) = (shared.config.segment_bytes, shared.table.seed());
+            match Segment::create(&*shared.disk, number, capacity, seed) {
+                Ok(segment) => shared.ready.put(segment),
+                Err(error) => return shared.fail(error),
+            }
+            number += 1;
+        }
+    };
+    std::thread::Builder::new()
+        .name("sg-prepare".to_owned())
+        .spawn(prepare)
+        .doing(|| "starting the preparer of segments".to_owned())
+}

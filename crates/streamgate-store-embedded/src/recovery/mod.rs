@@ -1,0 +1,206 @@
+//! Opening a data directory: the newest snapshot, then the log behind it, then a lease of grace.
+//!
+//! Nothing is guessed. A torn tail, which a crash leaves behind, was never acknowledged and is cut.
+//! Everything else that is not as it was written is damage, and the directory does not open.
+
+pub(crate) mod inventory;
+pub(crate) mod judge;
+mod load;
+mod replay;
+mod tail;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamgate_core::Timestamp;
+use streamgate_core::codec::{self, CodecError};
+use streamgate_store::clock::Stopwatch;
+
+use crate::disk::Disk;
+use crate::error::{Damage, OpenError};
+use crate::format::FileKind;
+use crate::log::Lsn;
+use crate::log::segment::Segment;
+use crate::recovery::inventory::{Inventory, SegmentFile};
+use crate::recovery::judge::Judge;
+use crate::snapshot::read::SnapshotReader;
+use crate::table::Table;
+use crate::table::hash::HashSeed;
+
+/// What was found when a store was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// How many users have a record.
+    pub users: u64,
+    /// How many records of the log were applied to the snapshot.
+    pub log_records: u64,
+    /// Bytes of a torn tail, which was never acknowledged and has been cut.
+    pub torn_bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A store that has come back.
+pub(crate) struct Opened {
+    pub(crate) table: Table,
+    /// The segment that is written on.
+    pub(crate) segment: Segment,
+    /// Segments that are ready for use behind it.
+    pub(crate) ready: VecDeque<Segment>,
+    /// The number of the next segment to be made.
+    pub(crate) next_number: u64,
+    /// The position of the last record.
+    pub(crate) last: Lsn,
+    /// Bytes of log behind the snapshot.
+    pub(crate) log_bytes: u64,
+    pub(crate) recovered: Recovered,
+}
+
+/// Opens a directory; one without files of the store becomes a new one.
+pub(crate) fn open(
+    disk: &Arc<dyn Disk>,
+    segment_bytes: u64,
+    now: Timestamp,
+) -> Result<Opened, OpenError> {
+    let watch = Stopwatch::start();
+    let disk = &**disk;
+    let files = Inventory::read(disk)?;
+    files.remove_temporary(disk)?;
+    let seed = files.seed().unwrap_or_else(HashSeed::random);
+    let table = Table::new(seed);
+    let mut judge = Judge::new(1);
+    let (mut copied_at, mut proven) = (Vec::new(), 0);
+    if let Some(snapshot) = &files.snapshot {
+        let mut reader = SnapshotReader::new(&*snapshot.file, &snapshot.header)
+            .map_err(|cause| OpenError::io("reading", &snapshot.path, cause))?;
+        let end = load::load(
+            &mut reader,
+            &table,
+            &mut copied_at,
+            disk.path(),
+            &snapshot.path,
+        )?;
+        judge = Judge::new(snapshot.header.log_from);
+        proven = end.position;
+    }
+    let replayed = replay::replay(disk, &files.segments, &table, &copied_at, &mut judge)?;
+    let (last, torn) = judge
+        .finish(proven)
+        .map_err(|error| error.at(disk.path()))?;
+    let torn_bytes = match torn {
+        Some(torn) => tail::cut(disk, &files.segments, &torn)?,
+        None => 0,
+    };
+    grant_grace(&table, now)
+        .map_err(|error| codec_damage(error, disk.path(), disk.path(), None))?;
+    files.remove_superfluous(disk)?;
+    let (segment, ready, next_number) =
+        tail::segments(disk, files.segments, &replayed, seed, segment_bytes)?;
+    let recovered = Recovered {
+        users: table.records(),
+        log_records: replayed.records,
+        torn_bytes,
+        took: watch.elapsed(),
+    };
+    Ok(Opened {
+        table,
+        segment,
+        ready,
+        next_number,
+        last,
+        log_bytes: replayed.bytes,
+        recovered,
+    })
+}
+
+/// Gives every live session one lease from now, on all cores.
+fn grant_grace(table: &Table, now: Timestamp) -> Result<(), CodecError> {
+    let share = table.shards().len().div_ceil(workers());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = table
+            .shards()
+            .chunks(share)
+            .map(|shards| {
+                scope.spawn(move || {
+                    for shard in shards {
+                        for entry in &mut shard.lock().entries {
+                            let record = codec::grant_grace(entry.record(), now)?;
+                            entry.set_record(&record);
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(joined)
+    })
+}
+
+/// How many threads work on what a restart has to read.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8))
+}
+
+/// The result of a thread; its panic goes on in this one.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Names a place of damage in a file of the store.
+pub(crate) fn damaged(
+    dir: &Path,
+    path: &Path,
+    offset: Option<u64>,
+    what: impl Into<String>,
+) -> OpenError {
+    OpenError::Damaged {
+        dir: dir.to_owned(),
+        damage: Damage {
+            path: path.to_owned(),
+            offset,
+            what: what.into(),
+        },
+    }
+}
+
+/// A record or delta that cannot be read although its checksum is right.
+pub(crate) fn codec_damage(
+    error: CodecError,
+    dir: &Path,
+    path: &Path,
+    offset: Option<u64>,
+) -> OpenError {
+    match error {
+        CodecError::UnknownVersion(found) => OpenError::NewerFormat {
+            path: path.to_owned(),
+            found: u32::from(found),
+            known: u32::from(codec::VERSION),
+        },
+        error => damaged(
+            dir,
+            path,
+            offset,
+            format!("a record cannot be read: {error}"),
+        ),
+    }
+}
+
+/// The bytes of a segment.
+pub(crate) fn read_segment(segment: &SegmentFile) -> Result<Vec<u8>, OpenError> {
+    let read = || {
+        let len = usize::try_from(segment.file.len()?).expect("a file fits into memory");
+        let mut bytes = vec![0; len];
+        segment.file.read_at(&mut bytes, 0)?;
+        Ok(bytes)
+    };
+    read().map_err(|cause| OpenError::io("reading", &segment.path, cause))
+}
+
+/// The path of a segment, for messages.
+pub(crate) fn segment_path(dir: &Path, number: u64) -> std::path::PathBuf {
+    dir.join(FileKind::Segment.file_name(number))
+}

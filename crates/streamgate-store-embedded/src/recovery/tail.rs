@@ -1,0 +1,85 @@
+//! The end of the log: a torn tail is cut, and the writer is given the place to go on.
+
+use std::collections::VecDeque;
+
+use crate::disk::Disk;
+use crate::error::OpenError;
+use crate::format::HEADER_BYTES;
+use crate::log::segment::{Segment, write_zeros};
+use crate::recovery::inventory::SegmentFile;
+use crate::recovery::judge::Torn;
+use crate::recovery::read_segment;
+use crate::recovery::replay::Replayed;
+use crate::table::hash::HashSeed;
+
+/// Overwrites a torn tail with zeros, so that no later reader finds a part of it behind batches
+/// that were written since. Returns how many bytes were not zero already.
+pub(super) fn cut(
+    disk: &dyn Disk,
+    segments: &[SegmentFile],
+    torn: &Torn,
+) -> Result<u64, OpenError> {
+    let mut torn_bytes = 0;
+    let behind = segments
+        .iter()
+        .filter(|segment| segment.header.number >= torn.at.segment);
+    for segment in behind {
+        let bytes = read_segment(segment)?;
+        let from = if segment.header.number == torn.at.segment {
+            usize::try_from(torn.at.offset).expect("an offset in a file that was read")
+        } else {
+            HEADER_BYTES
+        };
+        let Some(last) = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .filter(|last| *last >= from)
+        else {
+            continue;
+        };
+        torn_bytes += (last + 1 - from) as u64;
+        write_zeros(&*segment.file, from as u64, last as u64 + 1)
+            .map_err(|cause| OpenError::io("cutting the torn tail of", &segment.path, cause))?;
+    }
+    let at = torn.at.offset;
+    let file = crate::recovery::segment_path(disk.path(), torn.at.segment);
+    tracing::warn!(
+        file = %file.display(), at, torn_bytes, what = torn.what,
+        "the log ended in a write that a crash interrupted and nobody was told about; it was cut"
+    );
+    Ok(torn_bytes)
+}
+
+/// The segment to write on, those that are ready behind it, and the number of the next one.
+pub(super) fn segments(
+    disk: &dyn Disk,
+    files: Vec<SegmentFile>,
+    replayed: &Replayed,
+    seed: HashSeed,
+    segment_bytes: u64,
+) -> Result<(Segment, VecDeque<Segment>, u64), OpenError> {
+    let used = replayed
+        .ends
+        .iter()
+        .rposition(|end| *end > HEADER_BYTES as u64)
+        .unwrap_or(0);
+    let mut segments: VecDeque<Segment> = files
+        .into_iter()
+        .zip(&replayed.ends)
+        .skip(used)
+        .map(|(file, end)| Segment {
+            number: file.header.number,
+            offset: *end,
+            capacity: file.header.capacity,
+            salt: file.header.salt(),
+            file: file.file,
+        })
+        .collect();
+    let Some(last) = segments.back() else {
+        let first = Segment::create(disk, 1, segment_bytes, seed)?;
+        return Ok((first, VecDeque::new(), 2));
+    };
+    let next_number = last.number + 1;
+    let segment = segments.pop_front().expect("there is a last one");
+    Ok((segment, segments, next_number))
+}

@@ -1,0 +1,348 @@
+//! The store: the contract of the port, kept by the table and the log together.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use streamgate_core::{Durability, TenantId, UserKey};
+use streamgate_store::{
+    BoxFuture, Change, Clock, Cursor, Page, Step, Store, StoreError, Swept, View,
+};
+
+use crate::config::{DurabilityMode, EmbeddedConfig};
+use crate::disk::{Disk, RealDisk};
+use crate::error::OpenError;
+use crate::fatal::OnFatal;
+use crate::lock::DirLock;
+use crate::log::Lsn;
+use crate::log::prepare::Ready;
+use crate::log::queue::Queue;
+use crate::log::writer::Writer;
+use crate::observer::CommitObserver;
+use crate::recovery::{self, Recovered};
+use crate::shared::Shared;
+use crate::table::order::{Place, first_behind};
+use crate::table::shard::{Shard, slot};
+
+/// Keeps ledgers in memory and every change of them in a log.
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    clock: Arc<dyn Clock>,
+    recovered: Recovered,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Records that a sweep visits under one hold of a lock.
+const SWEEP_SLICE: usize = 128;
+
+/// Shards that a scan looks through before it returns a page, even an empty one. A tenant with few
+/// users among many others must not keep a thread busy.
+const SCAN_SHARDS: usize = 64;
+
+impl EmbeddedStore {
+    /// Opens a data directory and recovers what is in it. Blocks until all is in memory.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong and what to do. Nothing acknowledged has been changed then.
+    pub fn open(
+        config: EmbeddedConfig,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn CommitObserver>,
+        on_fatal: OnFatal,
+    ) -> Result<Self, OpenError> {
+        let disk = RealDisk::create(&config.dir)
+            .map_err(|cause| OpenError::io("opening the data directory", &config.dir, cause))?;
+        let lock = DirLock::take(&config.dir)?;
+        Self::start(
+            config,
+            Arc::new(disk),
+            Some(lock),
+            clock,
+            observer,
+            on_fatal,
+        )
+    }
+
+    /// Opens a store on a disk of the caller's, without a lock. For tests.
+    ///
+    /// # Errors
+    /// As [`EmbeddedStore::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        config: EmbeddedConfig,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn CommitObserver>,
+        on_fatal: OnFatal,
+    ) -> Result<Self, OpenError> {
+        Self::start(config, disk, None, clock, observer, on_fatal)
+    }
+
+    fn start(
+        config: EmbeddedConfig,
+        disk: Arc<dyn Disk>,
+        lock: Option<DirLock>,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn CommitObserver>,
+        on_fatal: OnFatal,
+    ) -> Result<Self, OpenError> {
+        let opened = recovery::open(&disk, config.segment_bytes, clock.now())?;
+        let recovered = opened.recovered;
+        tracing::info!(
+            dir = %config.dir.display(),
+            durability = %config.durability,
+            users = recovered.users,
+            log_records = recovered.log_records,
+            torn_bytes = recovered.torn_bytes,
+            took = ?recovered.took,
+            "store opened"
+        );
+        let queue = Queue::new(config.durability, config.queue_max_bytes, opened.last);
+        let shared = Arc::new(Shared {
+            config,
+            disk,
+            table: opened.table,
+            queue,
+            ready: Ready::new(opened.ready),
+            observer,
+            on_fatal,
+        });
+        let writer = Writer::spawn(
+            Arc::clone(&shared),
+            opened.segment,
+            opened.log_bytes,
+            opened.next_number,
+            lock,
+        )?;
+        Ok(Self {
+            shared,
+            clock,
+            recovered,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// What was found when the store was opened.
+    #[must_use]
+    pub fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Asks for a snapshot now; the observer hears when it is written.
+    pub fn request_snapshot(&self) {
+        self.shared.queue.ask_snapshot();
+    }
+
+    /// Runs a step under the lock of its shard. Returns the position to wait for, if any.
+    fn run_step(&self, key: &[u8], step: Step<'_>) -> Result<Option<Lsn>, StoreError> {
+        let Shared { table, queue, .. } = &*self.shared;
+        queue.check()?;
+        let hash = table.hash(key);
+        let mut shard = table.shard_of(hash).lock();
+        let Shard { entries, pending } = &mut *shard;
+        pending.prune(queue.durable());
+        let slot = slot(entries, hash, key);
+        let change = step(View {
+            record: slot.record(),
+            now: self.clock.now(),
+        });
+        let seen = pending.last_of(hash);
+        let Some(change) = change else {
+            return Ok(seen);
+        };
+        let mut wait = seen;
+        if change.durability > Durability::Memory {
+            assert_has_delta(&change);
+            let durable = change.durability == Durability::Durable;
+            let lsn = queue.append(key, &change.delta, durable)?;
+            if durable && queue.mode() != DurabilityMode::None {
+                pending.push(hash, lsn);
+                wait = Some(lsn);
+            }
+        }
+        let growth = slot.set(table.seed(), hash, key, change.record.as_deref());
+        table.grew(growth);
+        Ok(wait)
+    }
+
+    async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
+        self.shared.queue.wait_room().await?;
+        match self.run_step(key.as_bytes(), step)? {
+            Some(lsn) => self.shared.queue.wait_durable(lsn).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn scan(
+        &self,
+        tenant: &TenantId,
+        from: Option<&Cursor>,
+        page_size: usize,
+    ) -> Result<Page, StoreError> {
+        self.shared.queue.check()?;
+        let place = self.place(from)?;
+        let (records, next) = self.read_page(tenant, place, page_size);
+        let now = self.clock.now();
+        let seen = self.shared.queue.appended_durable();
+        self.shared.queue.wait_durable(seen).await?;
+        Ok(Page { records, next, now })
+    }
+
+    fn read_page(
+        &self,
+        tenant: &TenantId,
+        mut place: Place,
+        page_size: usize,
+    ) -> (Vec<(UserKey, Vec<u8>)>, Option<Cursor>) {
+        let table = &self.shared.table;
+        let prefix = [tenant.as_str().as_bytes(), &[0]].concat();
+        let mut records = Vec::new();
+        for _ in 0..SCAN_SHARDS {
+            let room = page_size.max(1) - records.len();
+            let index = place.shard();
+            let shard = table.shards()[index].lock();
+            let wanted = |key: &[u8]| key.starts_with(&prefix);
+            let (found, more) = first_behind(&shard.entries, table.seed(), &place, room, wanted);
+            records.extend(found.iter().map(|(_, entry)| {
+                let key = UserKey::from_bytes(entry.key()).expect("only keys are stored");
+                (key, entry.record().to_vec())
+            }));
+            if more {
+                let (hash, entry) = found.last().expect("there was room for one");
+                let key = entry.key().to_vec();
+                let next = Place { hash: *hash, key };
+                return (records, Some(next.to_cursor(table.seed())));
+            }
+            match Place::before_shard(index + 1) {
+                Some(next) => place = next,
+                None => return (records, None),
+            }
+            if records.len() >= page_size {
+                break;
+            }
+        }
+        (records, Some(place.to_cursor(table.seed())))
+    }
+
+    async fn sweep(
+        &self,
+        from: Option<&Cursor>,
+        budget: usize,
+        step: Step<'_>,
+    ) -> Result<Swept, StoreError> {
+        self.shared.queue.check()?;
+        let table = &self.shared.table;
+        let mut place = Some(self.place(from)?);
+        let mut visited = 0;
+        while visited < budget
+            && let Some(at) = place
+        {
+            self.shared.queue.wait_room().await?;
+            let max = SWEEP_SLICE.min(budget - visited);
+            let (keys, more) = {
+                let shard = table.shards()[at.shard()].lock();
+                let (found, more) = first_behind(&shard.entries, table.seed(), &at, max, |_| true);
+                let keys: Vec<(u64, Vec<u8>)> = found
+                    .iter()
+                    .map(|(hash, entry)| (*hash, entry.key().to_vec()))
+                    .collect();
+                (keys, more)
+            };
+            for (_, key) in &keys {
+                // Nobody waits here; whoever sees the change later does.
+                self.run_step(key, step)?;
+            }
+            visited += keys.len();
+            let last = keys.into_iter().next_back().filter(|_| more);
+            place = match last {
+                Some((hash, key)) => Some(Place { hash, key }),
+                None => Place::before_shard(at.shard() + 1),
+            };
+        }
+        Ok(Swept {
+            visited,
+            next: place.map(|place| place.to_cursor(table.seed())),
+        })
+    }
+
+    fn place(&self, from: Option<&Cursor>) -> Result<Place, StoreError> {
+        from.map_or(Some(Place::START), |cursor| {
+            Place::from_cursor(cursor, self.shared.table.seed())
+        })
+        .ok_or(StoreError::BadCursor)
+    }
+}
+
+/// A programmer's error that would otherwise show only after a crash.
+fn assert_has_delta(change: &Change) {
+    assert!(
+        !change.delta.is_empty(),
+        "a change that a crash must not lose has a delta"
+    );
+}
+
+impl Store for EmbeddedStore {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.transact(key, step))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(self.scan(tenant, from, page_size))
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(self.sweep(from, budget, step))
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        Some(self.shared.table.records())
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { self.shared.queue.check() })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.shared.queue.close())
+    }
+}
+
+impl Drop for EmbeddedStore {
+    /// Stops the threads where they stand, as a crash would: what was acknowledged is on disk.
+    fn drop(&mut self) {
+        self.shared.queue.abandon();
+        self.shared.ready.stop();
+        let Some(writer) = self.writer.lock().take() else {
+            return;
+        };
+        // The hook for failures runs on these threads and may hold the last reference.
+        let own = std::thread::current()
+            .name()
+            .is_some_and(|name| name.starts_with("sg-"));
+        if !own {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore")
+            .field("config", &self.shared.config)
+            .field("records", &self.shared.table.records())
+            .finish_non_exhaustive()
+    }
+}

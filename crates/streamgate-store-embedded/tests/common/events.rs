@@ -1,0 +1,37 @@
+//! An observer and a failure hook that tests can wait on.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use streamgate_store_embedded::{CommitObserver, FatalError, OnFatal};
+
+/// How long a test waits for what must come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Tells a channel of every snapshot.
+pub(crate) struct Snapshots(Mutex<Sender<u64>>);
+
+impl Snapshots {
+    pub(crate) fn new() -> (Arc<Self>, Receiver<u64>) {
+        let (sender, receiver) = channel();
+        (Arc::new(Self(Mutex::new(sender))), receiver)
+    }
+}
+
+impl CommitObserver for Snapshots {
+    fn snapshot_written(&self, records: u64, _: u64, _: Duration) {
+        let _ = self.0.lock().send(records);
+    }
+}
+
+/// A hook that tells a channel of every failure.
+pub(crate) fn failures() -> (OnFatal, Receiver<FatalError>) {
+    let (sender, receiver) = channel();
+    let sender = Mutex::new(sender);
+    let hook = move |error| {
+        let _ = sender.lock().send(error);
+    };
+    (Arc::new(hook), receiver)
+}

@@ -1,0 +1,193 @@
+//! What the tests of the store share: a user's player, and a store that is easy to open.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic_in_result_fn,
+    reason = "tests may panic, and each test file uses its own part of this"
+)]
+
+pub(crate) mod events;
+pub(crate) mod power;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use streamgate_core::admission::{Settle, Start, StartOutcome, Stop, StopOutcome};
+use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::{
+    Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
+};
+use streamgate_store::{Change, ManualClock, Store, StoreError};
+use streamgate_store_embedded::{
+    DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver, OpenError,
+};
+
+/// When the tests take place.
+pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// A configuration whose files are small, so that a test reaches every corner quickly.
+pub(crate) fn small(dir: &Path) -> EmbeddedConfig {
+    EmbeddedConfig {
+        snapshot_min_log_bytes: u64::MAX,
+        segment_bytes: 16 << 10,
+        ..EmbeddedConfig::new(dir)
+    }
+}
+
+/// Opens a store that nobody observes and that must not fail.
+pub(crate) fn open(config: EmbeddedConfig) -> Result<EmbeddedStore, OpenError> {
+    EmbeddedStore::open(
+        config,
+        Arc::new(ManualClock::at(NOON)),
+        Arc::new(NoObserver),
+        Arc::new(|error| panic!("the store failed: {error}")),
+    )
+}
+
+pub(crate) fn open_small(dir: &Path) -> EmbeddedStore {
+    open(small(dir)).unwrap()
+}
+
+pub(crate) fn with_mode(dir: &Path, durability: DurabilityMode) -> EmbeddedConfig {
+    EmbeddedConfig {
+        durability,
+        ..small(dir)
+    }
+}
+
+pub(crate) fn key(user: &str) -> UserKey {
+    key_of("default", user)
+}
+
+pub(crate) fn key_of(tenant: &str, user: &str) -> UserKey {
+    UserKey::new(&TenantId::new(tenant).unwrap(), &UserId::new(user).unwrap())
+}
+
+pub(crate) fn session(name: &str) -> SessionId {
+    SessionId::new(name).unwrap()
+}
+
+/// Decides a command on a stored user, as the engine does.
+pub(crate) async fn run<C: Command + Sync>(
+    store: &dyn Store,
+    key: &UserKey,
+    command: &C,
+) -> Result<C::Outcome, StoreError>
+where
+    C::Outcome: Send,
+{
+    let policy = Policy {
+        default_limit: 1_000,
+        ..Policy::default()
+    };
+    let mut outcome = None;
+    store
+        .transact(key, &mut |view| {
+            let ledger = view.record.map_or_else(Ledger::default, |record| {
+                decode_ledger(record).expect("a record is a ledger")
+            });
+            let decision = decide(ledger, &policy, command, view.now);
+            let durability = decision.durability();
+            outcome = Some(decision.outcome);
+            durability.map(|durability| Change {
+                record: encode_ledger(&decision.ledger),
+                delta: encode_delta(&decision.events),
+                durability,
+            })
+        })
+        .await?;
+    Ok(outcome.expect("the step ran"))
+}
+
+pub(crate) async fn start(store: &dyn Store, user: &str, name: &str) -> Result<(), StoreError> {
+    let outcome = run(store, &key(user), &Start::new(session(name))).await?;
+    assert!(
+        !matches!(outcome, StartOutcome::Refused(_)),
+        "the limit is out of reach"
+    );
+    Ok(())
+}
+
+pub(crate) async fn stop(store: &dyn Store, user: &str, name: &str) -> Result<(), StoreError> {
+    let stop = Stop {
+        id: session(name),
+        reason: EndReason::Stopped,
+    };
+    let outcome = run(store, &key(user), &stop).await?;
+    assert!(
+        !matches!(outcome, StopOutcome::Unknown),
+        "it was started before"
+    );
+    Ok(())
+}
+
+/// Takes what is over out of a user's ledger; a read where nothing is.
+pub(crate) async fn settle(store: &dyn Store, user: &str) -> Result<(), StoreError> {
+    run(store, &key(user), &Settle).await.map(drop)
+}
+
+/// The names of live and ended sessions by user.
+pub(crate) type Contents = BTreeMap<String, (Vec<String>, Vec<String>)>;
+
+pub(crate) fn names(ledger: &Ledger) -> (Vec<String>, Vec<String>) {
+    let live = ledger
+        .live
+        .iter()
+        .map(|session| session.id.to_string())
+        .collect();
+    let ended = ledger
+        .ended
+        .iter()
+        .map(|ending| ending.id.to_string())
+        .collect();
+    (live, ended)
+}
+
+/// Everything in a store, read with pages of seven.
+pub(crate) async fn contents(store: &dyn Store) -> Contents {
+    let mut contents = Contents::new();
+    let tenant = TenantId::default_tenant();
+    let mut cursor = None;
+    loop {
+        let page = store.scan(&tenant, cursor.as_ref(), 7).await.unwrap();
+        for (key, record) in page.records {
+            let ledger = decode_ledger(&record).unwrap();
+            let before = contents.insert(key.user().to_owned(), names(&ledger));
+            assert_eq!(before, None, "a record was read twice");
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            return contents;
+        }
+    }
+}
+
+/// The files of a directory that the store made, by name.
+pub(crate) fn files(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".sg"))
+        .collect();
+    names.sort();
+    names
+}
+
+/// Bytes of all files in a directory.
+pub(crate) fn dir_bytes(dir: &Path) -> u64 {
+    std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().map_or(0, |meta| meta.len()))
+        .sum()
+}
+
+/// Copies a directory as it is at this moment, as a crash of the process would leave it.
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in files(from) {
+        // A file may go while a snapshot is written; then it is not needed either.
+        let _ = std::fs::copy(from.join(&name), to.join(&name));
+    }
+}
