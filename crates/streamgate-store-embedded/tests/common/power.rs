@@ -1,1 +1,292 @@
-//! A disk that loses power.
+//! A disk that loses power, and one that fails.
+//!
+//! What was written and not synced is lost, kept or torn, block by block, as a real disk may do it;
+//! what was done to names and not synced is lost or kept, each for itself.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use streamgate_store_embedded::disk::{Disk, DiskFile};
+
+/// A disk writes this much as a whole.
+const BLOCK: usize = 512;
+
+/// A disk that loses power after a number of operations, or fails one of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PowerDisk(Arc<Mutex<World>>);
+
+#[derive(Debug, Default)]
+struct World {
+    files: Vec<Content>,
+    names: BTreeMap<String, usize>,
+    synced_names: BTreeMap<String, usize>,
+    /// Names given (`Some`) and taken away since the last sync, as steps that survive together.
+    steps: Vec<Vec<(String, Option<usize>)>>,
+    operations: u64,
+    off_at: Option<u64>,
+    failing: Option<Failing>,
+}
+
+/// Which operations fail, while the disk goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Failing {
+    pub(crate) operation: &'static str,
+    /// What the name of the file must contain.
+    pub(crate) name: &'static str,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Content {
+    synced: Vec<u8>,
+    now: Vec<u8>,
+    unsynced: Vec<(usize, Vec<u8>)>,
+}
+
+/// A small source of chances that a seed determines.
+#[derive(Debug, Clone)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 20).unwrap() % bound
+    }
+}
+
+impl PowerDisk {
+    /// Lets the power fail at the operation after the next `operations`.
+    pub(crate) fn power_off_after(&self, operations: u64) {
+        let mut world = self.0.lock();
+        world.off_at = Some(world.operations + operations);
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.0.lock().is_off()
+    }
+
+    /// Lets operations fail from now on, or none any more.
+    pub(crate) fn fail(&self, failing: Option<Failing>) {
+        self.0.lock().failing = failing;
+    }
+
+    /// The disk as the next start finds it.
+    pub(crate) fn after_power_loss(&self, chance: &mut Chance) -> Self {
+        let world = self.0.lock();
+        let mut names = world.synced_names.clone();
+        for step in &world.steps {
+            if chance.below(2) == 0 {
+                continue;
+            }
+            for (name, file) in step {
+                match file {
+                    Some(file) => names.insert(name.clone(), *file),
+                    None => names.remove(name),
+                };
+            }
+        }
+        let files = world
+            .files
+            .iter()
+            .map(|file| file.after_power_loss(chance))
+            .collect();
+        Self(Arc::new(Mutex::new(World {
+            files,
+            synced_names: names.clone(),
+            names,
+            ..World::default()
+        })))
+    }
+}
+
+impl Content {
+    fn after_power_loss(&self, chance: &mut Chance) -> Self {
+        let mut survived = self.synced.clone();
+        // Blocks survive each for itself; of several writes to a block, the first few.
+        for block in 0..self.now.len().div_ceil(BLOCK) {
+            let range = block * BLOCK..((block + 1) * BLOCK).min(self.now.len());
+            let touching: Vec<_> = self
+                .unsynced
+                .iter()
+                .filter(|(at, bytes)| *at < range.end && at + bytes.len() > range.start)
+                .collect();
+            let keep = chance.below(touching.len() + 1);
+            for (at, bytes) in &touching[..keep] {
+                let from = range.start.max(*at);
+                let to = range.end.min(at + bytes.len());
+                if survived.len() < to {
+                    survived.resize(to, 0);
+                }
+                survived[from..to].copy_from_slice(&bytes[from - at..to - at]);
+            }
+        }
+        Self {
+            synced: survived.clone(),
+            now: survived,
+            unsynced: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    fn is_off(&self) -> bool {
+        self.off_at.is_some_and(|at| self.operations > at)
+    }
+
+    /// Counts an operation. The one in which the power fails may still reach the disk.
+    fn operation(&mut self, what: &str, name: &str) -> io::Result<bool> {
+        if self.is_off() {
+            return Err(io::Error::other("the power is off"));
+        }
+        let fails = self
+            .failing
+            .as_ref()
+            .is_some_and(|failing| failing.operation == what && name.contains(failing.name));
+        if fails {
+            return Err(io::Error::other("injected"));
+        }
+        self.operations += 1;
+        Ok(self.is_off())
+    }
+
+    fn done(lights_out: bool) -> io::Result<()> {
+        if lights_out {
+            return Err(io::Error::other("the power fails"));
+        }
+        Ok(())
+    }
+
+    fn name_of(&self, file: usize) -> String {
+        let found = self.names.iter().find(|(_, of)| **of == file);
+        found.map_or_else(String::new, |(name, _)| name.clone())
+    }
+
+    fn step(&mut self, step: Vec<(String, Option<usize>)>) {
+        for (name, file) in &step {
+            match file {
+                Some(file) => self.names.insert(name.clone(), *file),
+                None => self.names.remove(name),
+            };
+        }
+        self.steps.push(step);
+    }
+
+    fn find(&self, name: &str) -> io::Result<usize> {
+        self.names
+            .get(name)
+            .copied()
+            .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+}
+
+impl Disk for PowerDisk {
+    fn path(&self) -> &Path {
+        Path::new("/data")
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut world = self.0.lock();
+        let out = world.operation("list", "")?;
+        World::done(out)?;
+        Ok(world.names.keys().cloned().collect())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut world = self.0.lock();
+        let out = world.operation("create", name)?;
+        let file = world.files.len();
+        world.files.push(Content::default());
+        world.step(vec![(name.to_owned(), Some(file))]);
+        World::done(out)?;
+        Ok(Box::new(PowerFile(Arc::clone(&self.0), file)))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        let mut world = self.0.lock();
+        let out = world.operation("open", name)?;
+        World::done(out)?;
+        let file = world.find(name)?;
+        Ok(Box::new(PowerFile(Arc::clone(&self.0), file)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut world = self.0.lock();
+        let out = world.operation("rename", from)?;
+        let file = world.find(from)?;
+        world.step(vec![(from.to_owned(), None), (to.to_owned(), Some(file))]);
+        World::done(out)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut world = self.0.lock();
+        let out = world.operation("remove", name)?;
+        world.find(name)?;
+        world.step(vec![(name.to_owned(), None)]);
+        World::done(out)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        let mut world = self.0.lock();
+        let out = world.operation("sync_dir", "")?;
+        World::done(out)?;
+        world.synced_names = world.names.clone();
+        world.steps.clear();
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct PowerFile(Arc<Mutex<World>>, usize);
+
+impl DiskFile for PowerFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.lock().files[self.1].now.len() as u64)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let world = self.0.lock();
+        let from = usize::try_from(offset).unwrap();
+        let source = world.files[self.1].now.get(from..from + bytes.len());
+        bytes.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut world = self.0.lock();
+        let name = world.name_of(self.1);
+        let out = world.operation("write", &name)?;
+        let at = usize::try_from(offset).unwrap();
+        let file = &mut world.files[self.1];
+        if file.now.len() < at + bytes.len() {
+            file.now.resize(at + bytes.len(), 0);
+        }
+        file.now[at..at + bytes.len()].copy_from_slice(bytes);
+        file.unsynced.push((at, bytes.to_vec()));
+        World::done(out)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut world = self.0.lock();
+        let name = world.name_of(self.1);
+        let out = world.operation("sync", &name)?;
+        World::done(out)?;
+        let file = &mut world.files[self.1];
+        file.synced = file.now.clone();
+        file.unsynced.clear();
+        Ok(())
+    }
+}
+
+/// Where the configuration says the directory is; a [`PowerDisk`] has no real one.
+pub(crate) fn no_dir() -> PathBuf {
+    PathBuf::from("/data")
+}
