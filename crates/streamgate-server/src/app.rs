@@ -1,15 +1,106 @@
-//! The router. (Skeleton.)
+//! The service put together: what every request shares, and the list of endpoints.
+//!
+//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), and the socket that
+//! requests come from ([`crate::serve`]).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::routing::any;
+use bytes::Bytes;
+use streamgate_core::TenantId;
 use streamgate_engine::Engine;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
+use crate::keys::Keys;
 use crate::metrics::Metrics;
+use crate::observe::Observe;
+use crate::problem::{ApiError, Code};
+use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
+use crate::{cors, openapi, ops, v1};
+
+/// What the endpoints share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keys: Keys,
+    /// The tenant of callers without a key, where none is asked for.
+    pub(crate) default_tenant: TenantId,
+    pub(crate) limits: RateLimits,
+    pub(crate) body_timeout: Duration,
+    pub(crate) metrics_require_key: bool,
+    /// The OpenAPI document as it is served.
+    pub(crate) openapi: Bytes,
+}
 
 /// The service: every endpoint over this engine.
 #[must_use]
-pub fn app(_engine: Arc<Engine>, _settings: ServerSettings, _metrics: Arc<Metrics>) -> Router {
-    Router::new()
+pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
+    let endpoints = endpoints(Some(&metrics));
+    let (router, document) = endpoints.split_for_parts();
+    let document = openapi::complete(document, !settings.keys.is_open());
+    let app = Arc::new(App {
+        engine,
+        metrics: Arc::clone(&metrics),
+        keys: settings.keys,
+        default_tenant: TenantId::default_tenant(),
+        limits: RateLimits::new(settings.rate_limit),
+        body_timeout: settings.http.body_timeout,
+        metrics_require_key: settings.metrics_require_key,
+        openapi: openapi::to_json(&document).into(),
+    });
+    let router = router
+        .merge(ops::docs::router(&metrics))
+        .fallback_service(any(not_found).layer(Observe::new(UNMATCHED, &metrics)))
+        .with_state(app);
+    match cors::layer(&settings.cors) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    }
+}
+
+/// The route of requests whose path is none of ours, in metrics and logs.
+const UNMATCHED: &str = "none";
+
+/// The OpenAPI document as the handlers alone make it.
+pub(crate) fn bare_document() -> OpenApi {
+    endpoints(None).into_openapi()
+}
+
+/// Every endpoint of the document; observed where there are metrics to observe them.
+fn endpoints(metrics: Option<&Arc<Metrics>>) -> OpenApiRouter<Arc<App>> {
+    let mut router = OpenApiRouter::default();
+    for routes in v1::routes().into_iter().chain(ops::routes()) {
+        router = router.routes(match metrics {
+            Some(metrics) => observed(routes, metrics),
+            None => routes,
+        });
+    }
+    router
+}
+
+/// The methods of one path, every other method refused, all of it observed.
+fn observed(
+    routes: UtoipaMethodRouter<Arc<App>>,
+    metrics: &Arc<Metrics>,
+) -> UtoipaMethodRouter<Arc<App>> {
+    let path = routes.1.paths.keys().next().cloned();
+    let observe = Observe::new(&path.expect("an endpoint has a path"), metrics);
+    routes.map(|methods| methods.fallback(method_not_allowed).layer(observe))
+}
+
+async fn not_found() -> ApiError {
+    ApiError::new(Code::NotFound, "there is nothing at this path")
+}
+
+/// The router itself adds `Allow`.
+pub(crate) async fn method_not_allowed() -> ApiError {
+    ApiError::new(
+        Code::MethodNotAllowed,
+        "this path has no such method; the header Allow lists those it has",
+    )
 }

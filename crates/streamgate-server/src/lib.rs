@@ -6,13 +6,23 @@
 //!
 //! What is *not* here: rules (`streamgate-core`), configuration files and commands (`streamgate`).
 
+mod access;
 mod app;
+mod cors;
 mod keys;
 mod metrics;
+mod observe;
 mod openapi;
+mod ops;
+mod problem;
+mod problem_docs;
+mod rate_limit;
+mod request_id;
 mod serve;
 mod settings;
 pub mod telemetry;
+mod v1;
+mod wire;
 
 pub use app::app;
 pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};

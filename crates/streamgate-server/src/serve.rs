@@ -1,14 +1,32 @@
-//! The connection loop. (Skeleton.)
+//! The connection loop: accepts, serves HTTP/1.1, and stops without cutting requests off.
+//!
+//! What is *not* here: TLS (a proxy's, in front), and anything about a request but its peer.
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use tokio::net::TcpListener;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
+use crate::access::Peer;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
+
+/// How long to wait after an accept that failed for want of something (file descriptors, memory).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +38,143 @@ pub struct Stopped {
 /// Serves until `shutdown` completes, then lets requests under way finish within the grace.
 ///
 /// # Errors
-/// The listener's address cannot be read.
+/// None today: whatever goes wrong with one connection ends that connection, and an accept that
+/// fails is tried again.
 pub async fn serve(
-    _listener: TcpListener,
-    _app: Router,
-    _http: &HttpSettings,
-    _metrics: &Arc<Metrics>,
+    listener: TcpListener,
+    app: Router,
+    http: &HttpSettings,
+    metrics: &Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
-    shutdown.await;
-    Ok(Stopped { cut_off: 0 })
+    let mut shutdown = pin!(shutdown);
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(http.max_connections));
+    let protocol = protocol(http);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            // Connections that have ended are let go of as they end, not all at once at last.
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        let (stream, peer, slot) = accepted;
+        connections.spawn(
+            Connection {
+                stream,
+                peer,
+                slot,
+                gauge: Connected::new(metrics.connections()),
+            }
+            .run(protocol.clone(), app.clone(), graceful.watcher()),
+        );
+    }
+    // From here on the system refuses new connections, so that a load balancer goes elsewhere.
+    drop(listener);
+    tracing::info!(
+        open = connections.len(),
+        "stopping: requests under way may finish"
+    );
+    let finished = async {
+        graceful.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    };
+    let in_time = tokio::time::timeout(http.shutdown_grace, finished).await;
+    let cut_off = if in_time.is_ok() {
+        0
+    } else {
+        connections.len()
+    };
+    connections.shutdown().await;
+    Ok(Stopped { cut_off })
+}
+
+/// HTTP/1.1 with a bound on how long a head may take.
+fn protocol(http: &HttpSettings) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(http.header_timeout);
+    protocol
+}
+
+/// The next connection, once there is room for it. Cancel-safe: a connection that was accepted is
+/// returned at once.
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> (TcpStream, IpAddr, OwnedSemaphorePermit) {
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer.ip(), slot),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "no connection could be accepted; trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether an accept failed because of the client, so that the next one may succeed at once.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}
+
+struct Connection {
+    stream: TcpStream,
+    peer: IpAddr,
+    slot: OwnedSemaphorePermit,
+    gauge: Connected,
+}
+
+impl Connection {
+    async fn run(self, protocol: http1::Builder, app: Router, watcher: Watcher) {
+        let Self {
+            stream,
+            peer,
+            slot: _slot,
+            gauge: _gauge,
+        } = self;
+        // Answers are small and whole: nothing is gained by waiting for more to send.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            app.clone().oneshot(request)
+        });
+        let connection = protocol.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            // Clients come and go as they like; that is no news.
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// Counts a connection for as long as it is open, however it ends.
+struct Connected(Gauge);
+
+impl Connected {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }

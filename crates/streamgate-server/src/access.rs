@@ -1,0 +1,201 @@
+//! Who calls, and about whom: keys, scopes, rates and the ids in the path.
+//!
+//! An endpoint states the scope it needs in its signature, by the extractor it takes: [`Caller`],
+//! [`UserPath`] or [`SessionPath`]. All of them look at the head of the request only, so a caller
+//! without a key never makes the server read a body.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use percent_encoding::percent_decode_str;
+use streamgate_core::{SessionId, TenantId, UserId, UserKey};
+
+use crate::app::App;
+use crate::keys::Scope;
+use crate::problem::{ApiError, Code, FieldErrors};
+use crate::rate_limit::CallerId;
+
+/// A scope as a type, for signatures.
+pub(crate) trait Needs: Send + Sync + 'static {
+    const SCOPE: Scope;
+}
+
+/// Needs the scope `player`.
+#[derive(Debug)]
+pub(crate) struct Player;
+/// Needs the scope `service`.
+#[derive(Debug)]
+pub(crate) struct Service;
+/// Needs the scope `admin`.
+#[derive(Debug)]
+pub(crate) struct Admin;
+
+impl Needs for Player {
+    const SCOPE: Scope = Scope::Player;
+}
+impl Needs for Service {
+    const SCOPE: Scope = Scope::Service;
+}
+impl Needs for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
+/// A caller whose key has the scope `N`.
+#[derive(Debug)]
+pub(crate) struct Caller<N> {
+    /// Whose users the caller speaks of.
+    pub(crate) tenant: TenantId,
+    needs: PhantomData<N>,
+}
+
+/// A user named by the path, and a caller whose key has the scope `N`.
+#[derive(Debug)]
+pub(crate) struct UserPath<N> {
+    /// The user, of the caller's tenant.
+    pub(crate) user: UserKey,
+    needs: PhantomData<N>,
+}
+
+/// A session named by the path, and a caller whose key has the scope `N`.
+#[derive(Debug)]
+pub(crate) struct SessionPath<N> {
+    /// The user, of the caller's tenant.
+    pub(crate) user: UserKey,
+    /// The session.
+    pub(crate) id: SessionId,
+    needs: PhantomData<N>,
+}
+
+/// The address that a request came from, put among its extensions by the connection loop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        Ok(Self {
+            tenant: authorize(app, parts, N::SCOPE)?.clone(),
+            needs: PhantomData,
+        })
+    }
+}
+
+impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let tenant = authorize(app, parts, N::SCOPE)?;
+        let mut errors = FieldErrors::default();
+        let user = user_id(parts, &mut errors);
+        errors.finish()?;
+        Ok(Self {
+            user: admitted(app, tenant, user)?,
+            needs: PhantomData,
+        })
+    }
+}
+
+impl<N: Needs> FromRequestParts<Arc<App>> for SessionPath<N> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let tenant = authorize(app, parts, N::SCOPE)?;
+        let mut errors = FieldErrors::default();
+        let user = user_id(parts, &mut errors);
+        let id = segment(parts, 5, "session_id", &mut errors)
+            .and_then(|text| errors.check("session_id", SessionId::new(&text)));
+        errors.finish()?;
+        Ok(Self {
+            user: admitted(app, tenant, user)?,
+            id: id.expect("no error means an id"),
+            needs: PhantomData,
+        })
+    }
+}
+
+/// The tenant of the caller, if its key has the scope.
+pub(crate) fn authorize<'a>(
+    app: &'a App,
+    parts: &Parts,
+    needed: Scope,
+) -> Result<&'a TenantId, ApiError> {
+    if app.keys.is_open() {
+        app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
+        return Ok(&app.default_tenant);
+    }
+    let presented = presented_key(&parts.headers)
+        .ok_or_else(|| unauthenticated("the request brings no API key"))?;
+    let (index, key) = app
+        .keys
+        .find(presented)
+        .ok_or_else(|| unauthenticated("the API key is not known"))?;
+    app.limits.check_caller(|| CallerId::Key(index))?;
+    if key.scope < needed {
+        let (has, needed) = (key.scope.as_str(), needed.as_str());
+        return Err(ApiError::new(
+            Code::Forbidden,
+            format!("this needs a key of scope {needed}; the key has scope {has}"),
+        )
+        .with_cause(format_args!("key {:?} has scope {has}", key.name)));
+    }
+    Ok(&key.tenant)
+}
+
+/// The key in `x-api-key`, else in `Authorization: Bearer`.
+fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(key) = headers.get("x-api-key") {
+        return Some(key.as_bytes());
+    }
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .as_bytes()
+        .split_at_checked("Bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}
+
+fn unauthenticated(detail: &'static str) -> ApiError {
+    ApiError::new(Code::Unauthenticated, detail)
+        .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+fn peer_of(parts: &Parts) -> IpAddr {
+    let unknown = IpAddr::from([0, 0, 0, 0]);
+    parts
+        .extensions
+        .get::<Peer>()
+        .map_or(unknown, |peer| peer.0)
+}
+
+fn admitted(app: &App, tenant: &TenantId, user: Option<UserId>) -> Result<UserKey, ApiError> {
+    let user = UserKey::new(tenant, &user.expect("no error means an id"));
+    app.limits.check_user(&user)?;
+    Ok(user)
+}
+
+fn user_id(parts: &Parts, errors: &mut FieldErrors) -> Option<UserId> {
+    segment(parts, 3, "user_id", errors).and_then(|text| errors.check("user_id", UserId::new(text)))
+}
+
+/// A segment of the path as it was sent, percent-decoded: `%2F` is a slash within an id, `..` is
+/// an id like any other, and `+` is a plus.
+fn segment<'a>(
+    parts: &'a Parts,
+    index: usize,
+    field: &str,
+    errors: &mut FieldErrors,
+) -> Option<Cow<'a, str>> {
+    let raw = parts.uri.path().split('/').nth(index).unwrap_or_default();
+    let decoded = percent_decode_str(raw).decode_utf8();
+    errors.check(
+        field,
+        decoded.map_err(|_| "must be UTF-8 when percent-decoded"),
+    )
+}

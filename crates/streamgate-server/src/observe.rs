@@ -1,0 +1,124 @@
+//! What happens around every request: its id, its duration in the metrics, its line in the log.
+//!
+//! One layer does it all, made once for each route, so that it knows the route's template without
+//! asking and no raw path can become a label.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::Response;
+use streamgate_store::clock::Stopwatch;
+use tower::{Layer, Service};
+
+use crate::metrics::{HttpRoute, Metrics};
+use crate::problem::Cause;
+use crate::request_id::{self, X_REQUEST_ID};
+
+/// Observes the requests of one route.
+#[derive(Debug, Clone)]
+pub(crate) struct Observe(Arc<HttpRoute>);
+
+impl Observe {
+    pub(crate) fn new(route: &str, metrics: &Metrics) -> Self {
+        Self(Arc::new(metrics.http_route(route)))
+    }
+}
+
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
+
+    fn layer(&self, inner: S) -> Observed<S> {
+        let route = Arc::clone(&self.0);
+        Observed { inner, route }
+    }
+}
+
+/// A route that is observed.
+#[derive(Debug, Clone)]
+pub(crate) struct Observed<S> {
+    inner: S,
+    route: Arc<HttpRoute>,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let watch = Stopwatch::start();
+        let id = request_id::of(request.headers());
+        let method = label(request.method());
+        let route = Arc::clone(&self.route);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            let duration = watch.elapsed();
+            route.observe(method, response.status(), duration);
+            log(&route, method, &id, &response, duration);
+            response.headers_mut().insert(X_REQUEST_ID, id);
+            Ok(response)
+        })
+    }
+}
+
+/// One line for each request: seen only by those who ask for it (`debug`), except where the fault
+/// is ours. It never holds a path, a query or a key, which would name users or let others in.
+fn log(
+    route: &HttpRoute,
+    method: &'static str,
+    id: &HeaderValue,
+    response: &Response,
+    duration: Duration,
+) {
+    let status = response.status();
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                request_id = id.to_str().unwrap_or_default(),
+                method,
+                route = route.template(),
+                status = status.as_u16(),
+                duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+                cause = response
+                    .extensions()
+                    .get::<Cause>()
+                    .map(|Cause(cause)| &**cause),
+                "request"
+            )
+        };
+    }
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => line!(warn),
+        status if status.is_server_error() => line!(error),
+        _ => line!(debug),
+    }
+}
+
+/// The method as a label: one of a few words, whatever a caller invents.
+fn label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        _ => "other",
+    }
+}

@@ -1,0 +1,126 @@
+//! `/docs/`: the API explorer, and `/docs/problems`: what each problem means. Both work offline.
+//!
+//! The explorer's JavaScript is compiled in. The content security policy forbids the browser to
+//! load or to send anything from or to anywhere else, so being offline is not left to the settings
+//! of somebody else's program.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
+
+use crate::app::{App, method_not_allowed};
+use crate::metrics::Metrics;
+use crate::observe::Observe;
+use crate::problem::{ApiError, Code};
+
+/// Nothing from elsewhere. The explorer writes its own styles into the page and keeps images and
+/// fonts within its script.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data: blob:; \
+     font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
+     form-action 'none'; frame-ancestors 'none'",
+);
+
+const PAGE: &str = r#"<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Streamgate API</title>
+  </head>
+  <body>
+    <div id="app"></div>
+    <noscript>The explorer needs JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
+    <script src="/docs/scalar.js"></script>
+    <script src="/docs/explorer.js"></script>
+  </body>
+</html>
+"#;
+
+/// Whatever would speak to others is off: telemetry, fonts, the assistant, the hosted client.
+const EXPLORER: &str = r##""use strict";
+Scalar.createApiReference("#app", {
+  url: "/openapi.json",
+  telemetry: false,
+  withDefaultFonts: false,
+  proxyUrl: "",
+  agent: { disabled: true },
+  mcp: { disabled: true },
+  hideClientButton: true,
+  showDeveloperTools: "never",
+  documentDownloadType: "direct",
+});
+"##;
+
+/// The pages, observed like everything else.
+pub(crate) fn router(metrics: &Metrics) -> Router<Arc<App>> {
+    let observed = |path: &str, methods: MethodRouter<Arc<App>>| {
+        methods
+            .fallback(method_not_allowed)
+            .layer(Observe::new(path, metrics))
+    };
+    let route =
+        |router: Router<Arc<App>>, (path, methods)| router.route(path, observed(path, methods));
+    [
+        ("/docs", get(async || Redirect::permanent("/docs/"))),
+        (
+            "/docs/",
+            get(async || page("text/html; charset=utf-8", PAGE)),
+        ),
+        ("/docs/scalar.js", get(scalar)),
+        (
+            "/docs/explorer.js",
+            get(async || page("text/javascript; charset=utf-8", EXPLORER)),
+        ),
+        ("/docs/problems", get(problems)),
+    ]
+    .into_iter()
+    .fold(Router::new(), route)
+}
+
+/// The explorer's script. It is copied out of the binary once, and only if somebody asks for it.
+async fn scalar() -> Response {
+    static SCRIPT: LazyLock<Option<Bytes>> =
+        LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
+    match &*SCRIPT {
+        Some(script) => page("text/javascript; charset=utf-8", script.clone()),
+        None => ApiError::new(Code::NotFound, "the explorer is not in this build").into_response(),
+    }
+}
+
+/// What each code means. The `type` of a problem leads here.
+async fn problems() -> Response {
+    let mut html = "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
+                    <title>Streamgate problems</title></head>\n<body>\n<h1>Problems</h1>\n<dl>\n"
+        .to_owned();
+    for code in Code::ALL {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            html,
+            "<dt id=\"{0}\"><code>{0}</code> ({1}): {2}</dt>\n<dd>{3}</dd>",
+            code.as_str(),
+            code.status().as_u16(),
+            code.title(),
+            code.about(),
+        );
+    }
+    html.push_str("</dl>\n</body>\n</html>\n");
+    page("text/html; charset=utf-8", html)
+}
+
+fn page(media_type: &'static str, body: impl Into<Body>) -> Response {
+    const NO_SNIFF: (HeaderName, HeaderValue) = (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
+    let headers = [media_type, policy, NO_SNIFF];
+    (StatusCode::OK, headers, body.into()).into_response()
+}

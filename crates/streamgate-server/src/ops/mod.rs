@@ -1,0 +1,24 @@
+//! What operators and their machines ask: is it alive, is it ready, what does it count, how does it
+//! speak.
+
+pub(crate) mod docs;
+mod health;
+mod metrics;
+mod openapi;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// Every path of the document with its methods.
+pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
+    vec![
+        routes!(health::healthz),
+        routes!(health::readyz),
+        routes!(metrics::metrics),
+        routes!(openapi::openapi_json),
+    ]
+}

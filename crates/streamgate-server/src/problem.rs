@@ -1,0 +1,298 @@
+//! What callers are told when a request fails: RFC 9457 problems, one code for each kind.
+//!
+//! What is *not* here: the problems with members of their own (`limit_reached`, `session_ended`);
+//! they stand with their endpoints, in [`crate::v1`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Serialize, Serializer};
+use streamgate_engine::EngineError;
+use utoipa::ToSchema;
+
+use crate::wire;
+
+/// The media type of every problem.
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// How soon a caller should try again when the store cannot be used, in seconds.
+const STORE_RETRY_AFTER_S: u32 = 1;
+
+/// Most bytes of a caller's own words that an error repeats.
+const ECHO_MAX_BYTES: usize = 160;
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:ident, $title:literal, $about:literal;)*) => {
+        /// The kind of a problem, for programs to tell apart.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        pub(crate) enum Code {
+            $(#[doc = $about] #[serde(rename = $code)] $name,)*
+        }
+
+        impl Code {
+            /// Every code, by status.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The HTTP status that goes with it.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// The code as text.
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What it means, in a few words that are the same for every occurrence.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// What it means and what to do, in sentences.
+            pub(crate) const fn about(self) -> &'static str {
+                match self { $(Self::$name => $about,)* }
+            }
+
+            /// Where the kind is described: a page that every server serves itself, so that it
+            /// resolves offline too.
+            pub(crate) const fn uri(self) -> &'static str {
+                match self { $(Self::$name => concat!("/docs/problems#", $code),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
+        "Something in the path, the query or the body is wrong; `errors` names each field. Nothing was changed.";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "An API key is needed",
+        "The request brings no API key, or one that is not known. Send it as `x-api-key` or `Authorization: Bearer`.";
+    Forbidden = "forbidden", FORBIDDEN, "The API key may not do this",
+        "The key is known, but its scope does not include this operation; `detail` names the scope needed.";
+    NotFound = "not_found", NOT_FOUND, "There is nothing here",
+        "No such path, or a user that was never seen.";
+    SessionUnknown = "session_unknown", NOT_FOUND, "The user never had this session",
+        "The user never had a session of this id, or it ended so long ago that it is forgotten. Start it again.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path has no such method",
+        "The header `Allow` lists the methods of this path.";
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body came too slowly",
+        "The body did not arrive in time. Nothing was changed; the connection is closed.";
+    LimitReached = "limit_reached", CONFLICT, "The limit of concurrent sessions is reached",
+        "Every slot is taken. `sessions` says by whom, `next_slot_at` when one is free at the latest. Ask the viewer which session to end, then start again with `terminate`.";
+    SessionEnded = "session_ended", GONE, "The session has ended",
+        "The session holds no slot any more; `reason` says why. Stop playing, or start a new session.";
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "A body may have 16 KiB, a batch of heartbeats 256 KiB.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON",
+        "Send the body as `application/json`.";
+    TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
+        "The caller, or the user asked about, has used up its rate. Wait as many seconds as `Retry-After` says.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something is wrong inside",
+        "The operator finds the cause in the log, by the answer's `x-request-id`.";
+    StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be used now",
+        "No answer could be given that would be true. Send the same request again after `Retry-After`: every call is safe to repeat.";
+}
+
+/// A problem (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Where this kind of problem is described.
+    #[serde(rename = "type", serialize_with = "type_of")]
+    #[schema(value_type = String, format = "uri-reference", example = "/docs/problems#invalid_request")]
+    kind: Code,
+    /// What is wrong, in a few words that are the same for every problem of this code.
+    #[schema(example = "The request is not valid")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 400)]
+    status: u16,
+    /// What is wrong this time, in a sentence.
+    #[schema(value_type = String, example = "device_id must not be empty")]
+    detail: Cow<'static, str>,
+    /// The kind of the problem.
+    code: Code,
+    /// Each field that is wrong; only with `invalid_request`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn type_of<S: Serializer>(kind: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.uri())
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The field: a member of the body (`terminate[3]`), a parameter of the path or the query, or
+    /// `body` for the body as a whole.
+    #[schema(example = "device_id")]
+    pub(crate) field: String,
+    /// What is wrong with it.
+    #[schema(example = "must not be empty")]
+    pub(crate) message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind: code,
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: detail.into(),
+            code,
+            errors: Vec::new(),
+        }
+    }
+}
+
+/// Why a request got no answer of its endpoint.
+#[derive(Debug)]
+pub(crate) struct ApiError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    problem: Problem,
+    /// A header that the code asks for.
+    header: Option<(HeaderName, HeaderValue)>,
+    /// For the log only.
+    cause: Option<Cause>,
+}
+
+/// What the log says about a failure, carried there by the response's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Cause(pub(crate) String);
+
+impl ApiError {
+    pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Failure {
+            problem: Problem::new(code, detail),
+            header: None,
+            cause: None,
+        }))
+    }
+
+    /// A problem with one field.
+    pub(crate) fn field(field: impl Into<String>, message: impl fmt::Display) -> Self {
+        let mut errors = FieldErrors::default();
+        errors.add(field, message);
+        errors.into()
+    }
+
+    /// The request should be sent again after this many seconds.
+    pub(crate) fn retry_after(code: Code, detail: &'static str, seconds: u32) -> Self {
+        Self::new(code, detail).with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    /// Tells the log more than the caller.
+    pub(crate) fn with_cause(mut self, cause: impl fmt::Display) -> Self {
+        self.0.cause = Some(Cause(cause.to_string()));
+        self
+    }
+
+    pub(crate) fn code(&self) -> Code {
+        self.0.problem.code
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        if error.is_retryable() {
+            return Self::retry_after(
+                Code::StoreUnavailable,
+                "the store did not answer in time; send the same request again",
+                STORE_RETRY_AFTER_S,
+            )
+            .with_cause(error);
+        }
+        match error {
+            EngineError::BadCursor => Self::field("cursor", "was not made by this service"),
+            other => {
+                Self::new(Code::Internal, "the request could not be answered").with_cause(other)
+            }
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let Failure {
+            problem,
+            header,
+            cause,
+        } = *self.0;
+        let mut response = wire::problem(problem.code.status(), &problem);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
+        }
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
+}
+
+/// Everything that is wrong with a request, collected so that a caller hears of it at once.
+#[derive(Debug, Default)]
+pub(crate) struct FieldErrors(Vec<FieldError>);
+
+impl FieldErrors {
+    pub(crate) fn add(&mut self, field: impl Into<String>, message: impl fmt::Display) {
+        self.0.push(FieldError {
+            field: shortened(field.into()),
+            message: shortened(message.to_string()),
+        });
+    }
+
+    /// The value, or `None` and one more error.
+    pub(crate) fn check<T, E: fmt::Display>(
+        &mut self,
+        field: &str,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        result.map_err(|error| self.add(field, error)).ok()
+    }
+
+    /// The first error in a sentence, and how many more there are.
+    pub(crate) fn sentence(&self) -> String {
+        let Some(FieldError { field, message }) = self.0.first() else {
+            return String::new();
+        };
+        match self.0.len() {
+            1 => format!("{field} {message}"),
+            len => format!("{field} {message}; and {} more", len - 1),
+        }
+    }
+
+    /// Fails if anything was wrong.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(self.into())
+    }
+}
+
+impl From<FieldErrors> for ApiError {
+    fn from(errors: FieldErrors) -> Self {
+        let mut error = Self::new(Code::InvalidRequest, errors.sentence());
+        error.0.problem.errors = errors.0;
+        error
+    }
+}
+
+/// The text cut to a length that is fit to be repeated.
+fn shortened(mut text: String) -> String {
+    if text.len() > ECHO_MAX_BYTES {
+        text.truncate(text.floor_char_boundary(ECHO_MAX_BYTES));
+        text.push('…');
+    }
+    text
+}

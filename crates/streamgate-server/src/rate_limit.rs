@@ -1,0 +1,106 @@
+//! How often a caller, or anybody about one user, may call. Off unless configured.
+//!
+//! These limits protect the service. The limit of concurrent sessions is not among them: it is the
+//! core's, and exact.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use streamgate_core::UserKey;
+
+use crate::problem::{ApiError, Code};
+use crate::settings::RateLimitSettings;
+
+/// A limiter forgets those who have been quiet after this many checks, so that its memory is
+/// bounded by the callers of the last second and this many more.
+const CHECKS_PER_SWEEP: u32 = 10_000;
+
+/// Who is counted as one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum CallerId {
+    /// A key, by its index.
+    Key(usize),
+    /// An address, where no keys are asked for.
+    Peer(IpAddr),
+}
+
+/// The limits that are configured.
+#[derive(Debug)]
+pub(crate) struct RateLimits {
+    callers: Option<Limiter<CallerId>>,
+    users: Option<Limiter<UserKey>>,
+}
+
+impl RateLimits {
+    pub(crate) fn new(settings: RateLimitSettings) -> Self {
+        Self {
+            callers: settings.per_key_per_s.map(Limiter::new),
+            users: settings.per_user_per_s.map(Limiter::new),
+        }
+    }
+
+    /// Counts a request of a caller.
+    pub(crate) fn check_caller(&self, caller: impl FnOnce() -> CallerId) -> Result<(), ApiError> {
+        match &self.callers {
+            None => Ok(()),
+            Some(limiter) => limiter.check(&caller(), "the caller sends too many requests"),
+        }
+    }
+
+    /// Counts a request about a user.
+    pub(crate) fn check_user(&self, user: &UserKey) -> Result<(), ApiError> {
+        match &self.users {
+            None => Ok(()),
+            Some(limiter) => limiter.check(user, "too many requests about this user"),
+        }
+    }
+}
+
+/// One quota for each of many.
+#[derive(Debug)]
+struct Limiter<K: Hash + Eq + Clone> {
+    inner: DefaultKeyedRateLimiter<K>,
+    clock: DefaultClock,
+    checks: AtomicU32,
+}
+
+impl<K: Hash + Eq + Clone> Limiter<K> {
+    fn new(per_s: NonZeroU32) -> Self {
+        Self {
+            inner: RateLimiter::keyed(Quota::per_second(per_s)),
+            clock: DefaultClock::default(),
+            checks: AtomicU32::new(0),
+        }
+    }
+
+    fn check(&self, key: &K, detail: &'static str) -> Result<(), ApiError> {
+        if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_SWEEP == CHECKS_PER_SWEEP - 1 {
+            self.inner.retain_recent();
+            self.inner.shrink_to_fit();
+        }
+        self.inner.check_key(key).map_err(|until| {
+            let wait = until.wait_time_from(self.clock.now());
+            let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+            ApiError::retry_after(Code::TooManyRequests, detail, seconds.max(1))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_are_quiet_are_forgotten() {
+        // So fast that everybody is quiet by the next check.
+        let limiter = Limiter::<u32>::new(NonZeroU32::new(1_000_000_000).unwrap());
+        for key in 0..CHECKS_PER_SWEEP + 10 {
+            limiter.check(&key, "").unwrap();
+        }
+        assert!(limiter.inner.len() < 1_000, "{}", limiter.inner.len());
+    }
+}

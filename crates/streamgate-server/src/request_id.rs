@@ -1,0 +1,37 @@
+//! Request ids: the caller's own where it is sane, else one that is made here.
+
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header that carries a request id in and out.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest id taken from a caller, in bytes.
+const MAX_BYTES: usize = 64;
+
+/// The id of a request.
+///
+/// Ours are a random number of this process and a count: unique, and without a random number for
+/// every request.
+pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
+    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+
+    if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| is_sane(id)) {
+        return id.clone();
+    }
+    let id = format!(
+        "{:016x}-{:x}",
+        *PROCESS,
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    HeaderValue::try_from(id).expect("hexadecimal digits are a header value")
+}
+
+/// 1 to 64 visible ASCII characters: nothing that could break a log line or a header.
+fn is_sane(id: &HeaderValue) -> bool {
+    let id = id.as_bytes();
+    (1..=MAX_BYTES).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+}

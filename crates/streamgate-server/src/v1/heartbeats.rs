@@ -1,0 +1,233 @@
+//! `POST /v1/heartbeats`: up to a thousand heartbeats in one call, from a gateway or edge.
+
+use std::borrow::Cow;
+use std::future::{self, Future};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
+use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_HEARTBEATS_MAX};
+use streamgate_core::{SessionId, TenantId, UserId, UserKey};
+use streamgate_engine::{Engine, EngineError};
+use utoipa::ToSchema;
+
+use crate::access::{Caller, Player};
+use crate::app::App;
+use crate::problem::{ApiError, Code, FieldErrors};
+use crate::problem_docs::{Always, WithJsonBody};
+use crate::v1::users::sessions::heartbeat::Reason;
+use crate::wire;
+use crate::wire::body::JsonBody;
+use crate::wire::object::Object;
+use crate::wire::time::Time;
+
+/// Heartbeats of many sessions.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Batch<'a> {
+    /// The sessions, of any users; at most 1,000.
+    #[serde(borrow)]
+    #[schema(value_type = Vec<BatchEntry<'_>>, max_items = 1000)]
+    heartbeats: Vec<Object<BatchEntry<'a>>>,
+}
+
+/// One heartbeat.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BatchEntry<'a> {
+    /// The user.
+    #[schema(value_type = String, example = "viewer-1")]
+    user_id: Cow<'a, str>,
+    /// The session.
+    #[schema(value_type = String, example = "tv-evening")]
+    session_id: Cow<'a, str>,
+}
+
+/// What became of the heartbeats.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BatchAnswer<'a> {
+    /// How many sessions hold their slots, revived ones included.
+    #[schema(example = 998)]
+    renewed: usize,
+    /// When the first of those slots is free if its player does not call again; left out if there
+    /// are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
+    expires_at: Option<Time>,
+    /// When the players should call next, in seconds from now.
+    #[schema(minimum = 1, example = 30)]
+    heartbeat_interval_s: u32,
+    /// Those that did not succeed, in order.
+    failed: Vec<FailedHeartbeat<'a>>,
+}
+
+/// A heartbeat that did not succeed: what it would have been told on its own.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FailedHeartbeat<'a> {
+    /// Its place in the batch, counted from 0.
+    index: usize,
+    /// The user.
+    user_id: &'a str,
+    /// The session.
+    session_id: &'a str,
+    /// The HTTP status.
+    #[schema(example = 410)]
+    status: u16,
+    /// The kind of the problem.
+    code: Code,
+    /// Why the session ended; only with `session_ended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<Reason>,
+    /// What is wrong; only with `invalid_request`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    detail: Option<String>,
+}
+
+/// Renew many leases in one call
+///
+/// For gateways and edges that see many players. Each entry succeeds or fails on its own; an entry
+/// whose ids are not valid is one that fails. Only a body that is wrong as a whole is a 400. If the
+/// store failed for every entry, the whole call is a 503. Rate limits by user do not count the
+/// entries. Scope: `player`.
+#[utoipa::path(
+    post,
+    path = "/v1/heartbeats",
+    tag = "sessions",
+    request_body = Batch<'_>,
+    responses(
+        Always,
+        WithJsonBody,
+        (status = 200, description = "What became of the heartbeats.", body = BatchAnswer<'_>),
+    )
+)]
+pub(crate) async fn heartbeat_batch(
+    State(app): State<Arc<App>>,
+    caller: Caller<Player>,
+    body: JsonBody<BATCH_BODY_MAX_BYTES>,
+) -> Result<Response, ApiError> {
+    let batch = body.parse::<Batch<'_>>()?;
+    if batch.heartbeats.len() > BATCH_HEARTBEATS_MAX {
+        let len = batch.heartbeats.len();
+        return Err(ApiError::field(
+            "heartbeats",
+            format!("must have at most {BATCH_HEARTBEATS_MAX} entries, has {len}"),
+        ));
+    }
+    let results = run_all(&app.engine, &caller.tenant, &batch.heartbeats).await;
+    let mut answer = BatchAnswer {
+        renewed: 0,
+        expires_at: None,
+        heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
+        failed: Vec::new(),
+    };
+    for (index, (Object(entry), result)) in batch.heartbeats.iter().zip(&results).enumerate() {
+        let (code, reason, detail) = match result {
+            Ok(
+                HeartbeatOutcome::Renewed { session, .. }
+                | HeartbeatOutcome::Revived { session, .. },
+            ) => {
+                let expires_at = Time(session.expires_at);
+                answer.renewed += 1;
+                answer.expires_at = Some(
+                    answer
+                        .expires_at
+                        .map_or(expires_at, |first| first.min(expires_at)),
+                );
+                continue;
+            }
+            Ok(HeartbeatOutcome::Ended(ending)) => {
+                (Code::SessionEnded, Some(Reason::from(ending.reason)), None)
+            }
+            Ok(HeartbeatOutcome::Unknown) => (Code::SessionUnknown, None, None),
+            Err(EntryError::Invalid(detail)) => (Code::InvalidRequest, None, Some(detail.clone())),
+            Err(EntryError::Engine(error)) => (ApiError::from(error.clone()).code(), None, None),
+        };
+        answer.failed.push(FailedHeartbeat {
+            index,
+            user_id: &entry.user_id,
+            session_id: &entry.session_id,
+            status: code.status().as_u16(),
+            code,
+            reason,
+            detail,
+        });
+    }
+    match store_failed_for_all(results) {
+        Some(error) => Err(error.into()),
+        None => Ok(wire::json(StatusCode::OK, &answer)),
+    }
+}
+
+/// Why an entry has no outcome.
+enum EntryError {
+    /// Its ids are not valid.
+    Invalid(String),
+    /// The engine has none.
+    Engine(EngineError),
+}
+
+type EntryResult = Result<HeartbeatOutcome, EntryError>;
+type Running<'a> = Pin<Box<dyn Future<Output = EntryResult> + Send + 'a>>;
+
+/// Runs every heartbeat. Those that are not answered at once (a store over the network, a revival
+/// that must be on disk) are waited for together: each has been set going before the first wait.
+async fn run_all<'a>(
+    engine: &'a Engine,
+    tenant: &'a TenantId,
+    entries: &'a [Object<BatchEntry<'a>>],
+) -> Vec<EntryResult> {
+    enum Slot<'a> {
+        Done(EntryResult),
+        Running(Running<'a>),
+    }
+
+    let mut slots = Vec::with_capacity(entries.len());
+    for Object(entry) in entries {
+        let mut running: Running<'a> = Box::pin(run(engine, tenant, entry));
+        let first_poll = future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
+        slots.push(match first_poll {
+            Poll::Ready(result) => Slot::Done(result),
+            Poll::Pending => Slot::Running(running),
+        });
+    }
+    let mut results = Vec::with_capacity(slots.len());
+    for slot in slots {
+        results.push(match slot {
+            Slot::Done(result) => result,
+            Slot::Running(running) => running.await,
+        });
+    }
+    results
+}
+
+async fn run(engine: &Engine, tenant: &TenantId, entry: &BatchEntry<'_>) -> EntryResult {
+    let mut errors = FieldErrors::default();
+    let user = errors.check("user_id", UserId::new(&*entry.user_id));
+    let id = errors.check("session_id", SessionId::new(&entry.session_id));
+    let (Some(user), Some(id)) = (user, id) else {
+        return Err(EntryError::Invalid(errors.sentence()));
+    };
+    engine
+        .heartbeat(&UserKey::new(tenant, &user), &Heartbeat { id })
+        .await
+        .map_err(EntryError::Engine)
+}
+
+/// The last error, if every entry failed by the store and another try may help.
+fn store_failed_for_all(results: Vec<EntryResult>) -> Option<EngineError> {
+    let mut last = None;
+    for result in results {
+        match result {
+            Err(EntryError::Engine(error)) if error.is_retryable() => last = Some(error),
+            _ => return None,
+        }
+    }
+    last
+}

@@ -1,0 +1,121 @@
+//! A session as callers see it.
+
+use serde::{Serialize, Serializer};
+use streamgate_core::ids::Name;
+use streamgate_core::{self as core, Attributes, SessionId};
+use utoipa::ToSchema;
+
+use crate::wire::time::Time;
+
+/// A session that holds a slot. Facts that were not given are left out.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Session<'a> {
+    /// The session, unique within its user.
+    #[serde(serialize_with = "id_text")]
+    #[schema(value_type = String, example = "0193503c-5d3e-7c4a-9a3b-2f6d8e1c4b5a")]
+    session_id: &'a SessionId,
+    /// The user.
+    #[schema(example = "viewer-1")]
+    user_id: &'a str,
+    /// The device that plays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    device_id: Option<&'a str>,
+    /// What its owner calls the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    device_name: Option<&'a str>,
+    /// What kind of device it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    device_class: Option<&'a str>,
+    /// What is played.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    content_id: Option<&'a str>,
+    /// What kind of content it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    content_type: Option<&'a str>,
+    /// What else the caller wanted to see again.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_map"
+    )]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    attributes: Option<&'a Attributes>,
+    /// When it started.
+    #[schema(inline)]
+    started_at: Time,
+    /// When its player called last.
+    #[schema(inline)]
+    last_seen_at: Time,
+    /// When the slot is free if its player does not call again.
+    #[schema(inline)]
+    expires_at: Time,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(user_id: &'a str, session: &'a core::Session) -> Self {
+        let facts = session.facts.as_deref();
+        let name = |pick: fn(&core::Facts) -> &Option<Name>| {
+            facts
+                .and_then(|facts| pick(facts).as_ref())
+                .map(Name::as_str)
+        };
+        Self {
+            session_id: &session.id,
+            user_id,
+            device_id: name(|facts| &facts.device_id),
+            device_name: name(|facts| &facts.device_name),
+            device_class: name(|facts| &facts.device_class),
+            content_id: name(|facts| &facts.content_id),
+            content_type: name(|facts| &facts.content_type),
+            attributes: facts
+                .map(|facts| &facts.attributes)
+                .filter(|attributes| !attributes.is_empty()),
+            started_at: session.started_at.into(),
+            last_seen_at: session.last_seen_at.into(),
+            expires_at: session.expires_at.into(),
+        }
+    }
+
+    /// Several sessions of one user.
+    pub(crate) fn list(user_id: &'a str, sessions: &'a [core::Session]) -> Vec<Self> {
+        sessions
+            .iter()
+            .map(|session| Self::new(user_id, session))
+            .collect()
+    }
+}
+
+/// A session id as text, without an allocation.
+pub(crate) fn id_text<S: Serializer>(id: &&SessionId, serializer: S) -> Result<S::Ok, S::Error> {
+    id.with_str(|text| serializer.serialize_str(text))
+}
+
+/// The same for an id that may be missing.
+pub(crate) fn optional_id_text<S: Serializer>(
+    id: &Option<&SessionId>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => id_text(id, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Attributes as an object.
+pub(crate) fn map<S: Serializer>(map: &&Attributes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(map.iter())
+}
+
+fn optional_map<S: Serializer>(
+    attributes: &Option<&Attributes>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match attributes {
+        Some(attributes) => map(attributes, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,36 @@
+//! `DELETE /v1/users/{user_id}`: ends all sessions of a user and erases it.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+
+use crate::access::{Service, UserPath};
+use crate::app::App;
+use crate::problem::ApiError;
+use crate::problem_docs::Always;
+use crate::wire;
+use crate::wire::schema::UserParam;
+
+/// End all sessions of a user and erase it
+///
+/// The sessions end as `revoked`; plan, limit, profile and history are erased. For a while only the
+/// names and times of those sessions are kept, so that their players learn what happened.
+/// Idempotent: 204 also for a user never seen. Scope: `service`.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{user_id}",
+    tag = "users",
+    params(UserParam),
+    responses(
+        Always,
+        (status = 204, description = "Nothing is stored of the user any more."),
+    )
+)]
+pub(crate) async fn erase_user(
+    State(app): State<Arc<App>>,
+    target: UserPath<Service>,
+) -> Result<Response, ApiError> {
+    app.engine.erase_user(&target.user).await?;
+    Ok(wire::no_content())
+}

@@ -1,0 +1,67 @@
+//! Users: the paying units that limits apply to.
+
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod put;
+pub(crate) mod sessions;
+
+use serde::Serialize;
+use streamgate_core::admission::UserView;
+use streamgate_core::{Attributes, LimitSource};
+use utoipa::ToSchema;
+
+use crate::v1::session::map;
+
+/// A user: what limits it, and how much of the limit is taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct User<'a> {
+    /// The user.
+    #[schema(example = "viewer-1")]
+    user_id: &'a str,
+    /// The user's plan; null if it has none.
+    #[schema(required, example = "premium")]
+    plan: Option<&'a str>,
+    /// The limit that applies: most concurrent sessions.
+    #[schema(maximum = 1000, example = 4)]
+    limit: u32,
+    /// Where that limit comes from: the user's own, its plan's, or the default.
+    limit_source: Source,
+    /// What the platform keeps about the user.
+    #[serde(serialize_with = "map")]
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    profile: &'a Attributes,
+    /// The number of slots taken.
+    #[schema(example = 2)]
+    active: u32,
+}
+
+/// Where a limit comes from.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = LimitSource)]
+enum Source {
+    /// The user has a limit of its own.
+    User,
+    /// The user's plan sets it.
+    Plan,
+    /// Neither does.
+    Default,
+}
+
+impl<'a> User<'a> {
+    pub(crate) fn new(user_id: &'a str, view: &'a UserView) -> Self {
+        Self {
+            user_id,
+            plan: view.plan.as_ref().map(|plan| plan.as_str()),
+            limit: view.limit,
+            limit_source: match view.limit_source {
+                LimitSource::User => Source::User,
+                LimitSource::Plan => Source::Plan,
+                LimitSource::Default => Source::Default,
+            },
+            profile: &view.profile,
+            active: view.active,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! `POST /v1/users/{user_id}/sessions/{session_id}/heartbeat`: a player is still there.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
+use streamgate_core::{EndReason, Ending, Session, SessionId};
+use utoipa::ToSchema;
+
+use super::session_unknown;
+use crate::access::{Player, SessionPath};
+use crate::app::App;
+use crate::problem::{ApiError, Code, Problem};
+use crate::problem_docs::{Always, WithIgnoredBody};
+use crate::v1::session::{id_text, optional_id_text};
+use crate::wire;
+use crate::wire::body::IgnoredBody;
+use crate::wire::schema::{SessionParam, UserParam};
+use crate::wire::time::Time;
+
+/// The lease was renewed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HeartbeatAnswer<'a> {
+    /// The session.
+    #[serde(serialize_with = "id_text")]
+    #[schema(value_type = String, example = "0193503c-5d3e-7c4a-9a3b-2f6d8e1c4b5a")]
+    session_id: &'a SessionId,
+    /// When the slot is free if the player does not call again.
+    #[schema(inline)]
+    expires_at: Time,
+    /// When the player should call next, in seconds from now.
+    #[schema(minimum = 1, example = 30)]
+    heartbeat_interval_s: u32,
+    /// The user's limit.
+    #[schema(maximum = 1000, example = 3)]
+    limit: u32,
+    /// The number of slots taken.
+    #[schema(example = 2)]
+    active: u32,
+    /// True if the lease had run out and the session holds a slot again; else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    revived: bool,
+}
+
+/// The session has ended: `session_ended`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SessionEnded<'a> {
+    #[serde(flatten)]
+    problem: Problem,
+    /// Why it ended.
+    reason: Reason,
+    /// When it ended.
+    #[schema(inline)]
+    ended_at: Time,
+    /// The session that took the slot; only if this one was `evicted` or `terminated`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_id_text"
+    )]
+    #[schema(value_type = String, required = false)]
+    taken_by: Option<&'a SessionId>,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EndReason)]
+pub(crate) enum Reason {
+    /// Its player stopped it.
+    Stopped,
+    /// Its lease ran out, and its slot has been taken since.
+    Expired,
+    /// The policy took its slot for a newer session.
+    Evicted,
+    /// A viewer gave its slot to another start.
+    Terminated,
+    /// An operator ended it.
+    Revoked,
+}
+
+/// Renew the lease of a session
+///
+/// A heartbeat that comes after the lease has run out, but within the revive window, starts the
+/// session again if a slot is free (`revived`). Any body is accepted and ignored. Scope: `player`.
+#[utoipa::path(
+    post,
+    path = "/v1/users/{user_id}/sessions/{session_id}/heartbeat",
+    tag = "sessions",
+    params(UserParam, SessionParam),
+    responses(
+        Always,
+        WithIgnoredBody,
+        (status = 200, description = "The session holds its slot.", body = HeartbeatAnswer<'_>),
+        (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 410, description = "`session_ended`: the session has ended, and `reason` says why.",
+            body = SessionEnded<'_>, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn heartbeat(
+    State(app): State<Arc<App>>,
+    target: SessionPath<Player>,
+    _body: IgnoredBody,
+) -> Result<Response, ApiError> {
+    let heartbeat = Heartbeat { id: target.id };
+    let answer = |session: &Session, limit, active, revived| {
+        let answer = HeartbeatAnswer {
+            session_id: &session.id,
+            expires_at: session.expires_at.into(),
+            heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
+            limit,
+            active,
+            revived,
+        };
+        wire::json(StatusCode::OK, &answer)
+    };
+    match app.engine.heartbeat(&target.user, &heartbeat).await? {
+        HeartbeatOutcome::Renewed {
+            session,
+            limit,
+            active,
+        } => Ok(answer(&session, limit, active, false)),
+        HeartbeatOutcome::Revived {
+            session,
+            limit,
+            active,
+        } => Ok(answer(&session, limit, active, true)),
+        HeartbeatOutcome::Ended(ending) => Ok(session_ended(&ending)),
+        HeartbeatOutcome::Unknown => Err(session_unknown()),
+    }
+}
+
+fn session_ended(ending: &Ending) -> Response {
+    let reason = Reason::from(ending.reason);
+    let ended = SessionEnded {
+        problem: Problem::new(Code::SessionEnded, reason.sentence()),
+        reason,
+        ended_at: ending.ended_at.into(),
+        taken_by: ending.taken_by.as_ref(),
+    };
+    wire::problem(StatusCode::GONE, &ended)
+}
+
+impl Reason {
+    const fn sentence(self) -> &'static str {
+        match self {
+            Self::Stopped => "the session was stopped by its player",
+            Self::Expired => "the session's lease ran out, and no slot is free to start it again",
+            Self::Evicted => "a newer session of the user took the slot",
+            Self::Terminated => "the slot was given to another session of the user",
+            Self::Revoked => "the session was ended by an operator",
+        }
+    }
+}
+
+impl From<EndReason> for Reason {
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::Stopped => Self::Stopped,
+            EndReason::Expired => Self::Expired,
+            EndReason::Evicted => Self::Evicted,
+            EndReason::Terminated => Self::Terminated,
+            EndReason::Revoked => Self::Revoked,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `GET /v1/users/{user_id}/sessions`: who of a user is watching now.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::{Player, UserPath};
+use crate::app::App;
+use crate::problem::ApiError;
+use crate::problem_docs::Always;
+use crate::v1::session::Session;
+use crate::wire;
+use crate::wire::schema::UserParam;
+use crate::wire::time::Time;
+
+/// Who of a user is watching.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserSessions<'a> {
+    /// The user.
+    #[schema(example = "viewer-1")]
+    user_id: &'a str,
+    /// The user's limit.
+    #[schema(maximum = 1000, example = 3)]
+    limit: u32,
+    /// The number of slots taken.
+    #[schema(example = 1)]
+    active: usize,
+    /// The live sessions, in the order in which they started.
+    sessions: Vec<Session<'a>>,
+    /// When the next slot is free at the latest, if nobody calls again. Only at the limit, and not
+    /// for a limit of 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
+    next_slot_at: Option<Time>,
+}
+
+/// Who is watching now
+///
+/// A user never seen has no sessions and the default limit. Scope: `player`.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{user_id}/sessions",
+    tag = "sessions",
+    params(UserParam),
+    responses(
+        Always,
+        (status = 200, description = "The user's live sessions.", body = UserSessions<'_>),
+    )
+)]
+pub(crate) async fn list_sessions_of_user(
+    State(app): State<Arc<App>>,
+    target: UserPath<Player>,
+) -> Result<Response, ApiError> {
+    let view = app.engine.sessions(&target.user).await?;
+    let user_id = target.user.user();
+    let answer = UserSessions {
+        user_id,
+        limit: view.limit,
+        active: view.sessions.len(),
+        sessions: Session::list(user_id, &view.sessions),
+        next_slot_at: view.next_slot_at.map(Time),
+    };
+    Ok(wire::json(StatusCode::OK, &answer))
+}

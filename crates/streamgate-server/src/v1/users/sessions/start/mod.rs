@@ -1,0 +1,229 @@
+//! Start: may this user start another stream? What both ways to ask have in common.
+
+pub(crate) mod post;
+pub(crate) mod put;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use streamgate_core::admission::{Admitted, Refused, Start, StartOutcome};
+use streamgate_core::bounds::TERMINATE_MAX;
+use streamgate_core::ids::Name;
+use streamgate_core::{Facts, SessionId, UserKey};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::problem::{ApiError, Code, FieldErrors, Problem};
+use crate::v1::session::Session;
+use crate::wire;
+use crate::wire::edit::present;
+use crate::wire::text_map::TextMap;
+use crate::wire::time::Time;
+
+/// What plays, and whose slot it may take. Every member is optional; null counts as left out.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StartBody {
+    /// The name of the new session, unique within its user; the server makes a UUID of version 7
+    /// where there is none. To repeat a start whose answer was lost, bring one.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", example = "tv-evening")]
+    session_id: Option<Option<String>>,
+    /// The device that plays.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "tv-7f3a"
+    )]
+    device_id: Option<String>,
+    /// What its owner calls the device.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "Living room"
+    )]
+    device_name: Option<String>,
+    /// What kind of device it is.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "tv"
+    )]
+    device_class: Option<String>,
+    /// What is played.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "film-1917"
+    )]
+    content_id: Option<String>,
+    /// What kind of content it is.
+    #[schema(
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
+        example = "film"
+    )]
+    content_type: Option<String>,
+    /// Whatever else the caller wants to see again.
+    #[schema(inline)]
+    attributes: Option<TextMap>,
+    /// A live session of this user whose slot passes to the new one in the same step: next episode,
+    /// cast, reload. Ignored if it is not live.
+    #[schema(
+        min_length = 1,
+        max_length = 128,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
+    )]
+    replaces: Option<String>,
+    /// Live sessions of this user to end in the same step if, and only if, the start is then
+    /// admitted. Those that are not live are ignored.
+    #[schema(max_items = 1000)]
+    terminate: Option<Vec<String>>,
+}
+
+/// The session holds a slot.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StartAnswer<'a> {
+    /// The session as it is now.
+    session: Session<'a>,
+    /// The user's limit.
+    #[schema(maximum = 1000, example = 3)]
+    limit: u32,
+    /// The number of slots taken, this one among them.
+    #[schema(example = 2)]
+    active: u32,
+    /// When the player should send a heartbeat next, in seconds from now.
+    #[schema(minimum = 1, example = 30)]
+    heartbeat_interval_s: u32,
+    /// Sessions that the policy ended to make room, oldest first.
+    evicted: Vec<Session<'a>>,
+}
+
+/// Every slot is taken: `limit_reached`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LimitReached<'a> {
+    #[serde(flatten)]
+    problem: Problem,
+    /// The user's limit.
+    #[schema(maximum = 1000, example = 3)]
+    limit: u32,
+    /// The number of slots taken.
+    #[schema(example = 3)]
+    active: usize,
+    /// The conflict: who holds the slots, in the order in which they started.
+    sessions: Vec<Session<'a>>,
+    /// When the next slot is free at the latest, if nobody calls again; left out for a limit of 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = DateTime, required = false)]
+    next_slot_at: Option<Time>,
+}
+
+impl StartBody {
+    /// The command, with everything within its bounds. `id` is the new session's, where it is right.
+    fn check(self, id: Option<SessionId>, mut errors: FieldErrors) -> Result<Start, ApiError> {
+        let mut name = |field, text: Option<String>| {
+            text.and_then(|text| errors.check(field, Name::new(text)))
+        };
+        let mut facts = Facts {
+            device_id: name("device_id", self.device_id),
+            device_name: name("device_name", self.device_name),
+            device_class: name("device_class", self.device_class),
+            content_id: name("content_id", self.content_id),
+            content_type: name("content_type", self.content_type),
+            ..Facts::default()
+        };
+        if let Some(attributes) = self.attributes {
+            facts.attributes = attributes
+                .check("attributes", &mut errors)
+                .unwrap_or_default();
+        }
+        let replaces = self
+            .replaces
+            .and_then(|text| other("replaces", &text, id.as_ref(), &mut errors));
+        let terminate = self.terminate.unwrap_or_default();
+        if terminate.len() > TERMINATE_MAX {
+            let len = terminate.len();
+            errors.add(
+                "terminate",
+                format!("must have at most {TERMINATE_MAX} entries, has {len}"),
+            );
+        }
+        let terminate = (0..)
+            .zip(&terminate)
+            .filter_map(|(index, text): (usize, _)| {
+                other(
+                    &format!("terminate[{index}]"),
+                    text,
+                    id.as_ref(),
+                    &mut errors,
+                )
+            })
+            .collect();
+        errors.finish()?;
+        Ok(Start {
+            id: id.expect("no error means an id"),
+            facts: (!facts.is_empty()).then(|| Box::new(facts)),
+            lease: None,
+            replaces,
+            terminate,
+        })
+    }
+}
+
+/// The id of a session that gives way to the new one, so it must be another.
+fn other(
+    field: &str,
+    text: &str,
+    new: Option<&SessionId>,
+    errors: &mut FieldErrors,
+) -> Option<SessionId> {
+    let id = errors.check(field, SessionId::new(text))?;
+    if Some(&id) == new {
+        errors.add(field, "must not be the session that is to start");
+        return None;
+    }
+    Some(id)
+}
+
+/// Asks the engine: 201 for a new session, 200 for one that is live already, 409 for a refusal.
+async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiError> {
+    Ok(match app.engine.start(user, start).await? {
+        StartOutcome::Admitted(admitted) => answer(app, user, StatusCode::CREATED, &admitted),
+        StartOutcome::AlreadyLive(admitted) => answer(app, user, StatusCode::OK, &admitted),
+        StartOutcome::Refused(refused) => limit_reached(user, &refused),
+    })
+}
+
+fn answer(app: &App, user: &UserKey, status: StatusCode, admitted: &Admitted) -> Response {
+    let user_id = user.user();
+    let answer = StartAnswer {
+        session: Session::new(user_id, &admitted.session),
+        limit: admitted.limit,
+        active: admitted.active,
+        heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
+        evicted: Session::list(user_id, &admitted.evicted),
+    };
+    wire::json(status, &answer)
+}
+
+fn limit_reached(user: &UserKey, refused: &Refused) -> Response {
+    let (limit, active) = (refused.limit, refused.conflict.len());
+    let detail = match limit {
+        0 => "the user may not watch: its limit is 0".to_owned(),
+        1 => "the user may watch on 1 device at a time, and it is in use".to_owned(),
+        _ => format!("the user may have {limit} sessions at a time, and has {active}"),
+    };
+    let refusal = LimitReached {
+        problem: Problem::new(Code::LimitReached, detail),
+        limit,
+        active,
+        sessions: Session::list(user.user(), &refused.conflict),
+        next_slot_at: refused.next_slot_at.map(Time),
+    };
+    wire::problem(StatusCode::CONFLICT, &refusal)
+}

@@ -1,0 +1,85 @@
+//! `POST /v1/users/{user_id}/sessions`: a start whose session id the server makes, unless the body
+//! brings one.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use streamgate_core::{SessionId, UserKey};
+
+use super::{LimitReached, StartAnswer, StartBody, start};
+use crate::access::{Player, UserPath};
+use crate::app::App;
+use crate::problem::{ApiError, FieldErrors};
+use crate::problem_docs::{Always, WithJsonBody};
+use crate::wire::body::JsonBody;
+use crate::wire::schema::UserParam;
+
+/// What is not percent-encoded in a path: the unreserved characters of RFC 3986.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Start a session
+///
+/// May this user start another stream? If a slot is free, the session holds it until its lease is
+/// over; each heartbeat renews the lease. To be able to repeat a start whose answer was lost, bring
+/// a `session_id` or use PUT: a repeated start never takes a second slot. Scope: `player`.
+#[utoipa::path(
+    post,
+    path = "/v1/users/{user_id}/sessions",
+    tag = "sessions",
+    params(UserParam),
+    request_body = Option<StartBody>,
+    responses(
+        Always,
+        WithJsonBody,
+        (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>,
+            headers(("Location" = String, description = "The path of the session."))),
+        (status = 200, description = "The session of the body's `session_id` is live already; its lease was renewed.",
+            body = StartAnswer<'_>),
+        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. Nothing was changed.",
+            body = LimitReached<'_>, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn start_session(
+    State(app): State<Arc<App>>,
+    target: UserPath<Player>,
+    body: JsonBody,
+) -> Result<Response, ApiError> {
+    let mut body = body.parse::<StartBody>()?;
+    let mut errors = FieldErrors::default();
+    let id = match body.session_id.take().flatten() {
+        Some(text) => errors.check("session_id", SessionId::new(&text)),
+        None => Some(app.engine.new_session_id()),
+    };
+    let command = body.check(id, errors)?;
+    let mut response = start(&app, &target.user, &command).await?;
+    if response.status() == StatusCode::CREATED {
+        let location = location(&target.user, &command.id);
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// The path of a session.
+fn location(user: &UserKey, id: &SessionId) -> HeaderValue {
+    let user = encoded(user.user());
+    let id = id.with_str(encoded);
+    HeaderValue::try_from(format!("/v1/users/{user}/sessions/{id}"))
+        .expect("percent-encoded text is a header value")
+}
+
+/// An id as one segment of a path.
+fn encoded(id: &str) -> String {
+    match id {
+        // Clients take these for steps of the path unless they are encoded.
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => utf8_percent_encode(id, UNRESERVED).to_string(),
+    }
+}

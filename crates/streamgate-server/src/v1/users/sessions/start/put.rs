@@ -1,0 +1,68 @@
+//! `PUT /v1/users/{user_id}/sessions/{session_id}`: a start with the client's own id; idempotent.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
+
+use super::{LimitReached, StartAnswer, StartBody, start};
+use crate::access::{Player, SessionPath};
+use crate::app::App;
+use crate::problem::{ApiError, FieldErrors};
+use crate::problem_docs::{Always, WithJsonBody};
+use crate::wire::body::JsonBody;
+use crate::wire::schema::{SessionParam, UserParam};
+
+/// The body of this start: the same without `session_id`, which stands in the path.
+pub(crate) struct NamedStartBody;
+
+impl utoipa::PartialSchema for NamedStartBody {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = <StartBody as utoipa::PartialSchema>::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.properties.remove("session_id");
+        }
+        schema
+    }
+}
+
+impl utoipa::ToSchema for NamedStartBody {}
+
+/// Start a session with an id of the client's own
+///
+/// The same as POST, but safe to repeat: if the session is live already, its lease is renewed, and
+/// no second slot is taken. Use an id that is new for each playback. Scope: `player`.
+#[utoipa::path(
+    put,
+    path = "/v1/users/{user_id}/sessions/{session_id}",
+    tag = "sessions",
+    params(UserParam, SessionParam),
+    request_body = Option<NamedStartBody>,
+    responses(
+        Always,
+        WithJsonBody,
+        (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
+        (status = 200, description = "The session is live already; its lease was renewed, and nothing else changed.",
+            body = StartAnswer<'_>),
+        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. Nothing was changed.",
+            body = LimitReached<'_>, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn start_named_session(
+    State(app): State<Arc<App>>,
+    target: SessionPath<Player>,
+    body: JsonBody,
+) -> Result<Response, ApiError> {
+    let body = body.parse::<StartBody>()?;
+    let mut errors = FieldErrors::default();
+    if body.session_id.is_some() {
+        errors.add(
+            "session_id",
+            "stands in the path, and must not be in the body",
+        );
+    }
+    let command = body.check(Some(target.id), errors)?;
+    start(&app, &target.user, &command).await
+}

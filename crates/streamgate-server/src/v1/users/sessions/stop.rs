@@ -1,0 +1,77 @@
+//! `DELETE /v1/users/{user_id}/sessions/{session_id}`, and the same as `POST …/stop` for pages
+//! that are being closed: `navigator.sendBeacon` can only POST, with a body it chooses itself.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use streamgate_core::EndReason;
+use streamgate_core::admission::{Stop, StopOutcome};
+
+use super::session_unknown;
+use crate::access::{Player, SessionPath};
+use crate::app::App;
+use crate::problem::{ApiError, Problem};
+use crate::problem_docs::{Always, WithIgnoredBody};
+use crate::wire;
+use crate::wire::body::IgnoredBody;
+use crate::wire::schema::{SessionParam, UserParam};
+
+/// Stop a session
+///
+/// Its slot is free at once. Idempotent: 204 also for a session that has ended already, however it
+/// ended. Scope: `player`.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{user_id}/sessions/{session_id}",
+    tag = "sessions",
+    params(UserParam, SessionParam),
+    responses(
+        Always,
+        (status = 204, description = "The session holds no slot."),
+        (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
+            body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn stop_session(
+    State(app): State<Arc<App>>,
+    target: SessionPath<Player>,
+) -> Result<Response, ApiError> {
+    stop(&app, target).await
+}
+
+/// Stop a session (`navigator.sendBeacon`)
+///
+/// The same as DELETE on the session. Any body of any content type is accepted and ignored.
+/// Scope: `player`.
+#[utoipa::path(
+    post,
+    path = "/v1/users/{user_id}/sessions/{session_id}/stop",
+    tag = "sessions",
+    params(UserParam, SessionParam),
+    responses(
+        Always,
+        WithIgnoredBody,
+        (status = 204, description = "The session holds no slot."),
+        (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
+            body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn stop_session_by_post(
+    State(app): State<Arc<App>>,
+    target: SessionPath<Player>,
+    _body: IgnoredBody,
+) -> Result<Response, ApiError> {
+    stop(&app, target).await
+}
+
+async fn stop(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
+    let stop = Stop {
+        id: target.id,
+        reason: EndReason::Stopped,
+    };
+    match app.engine.stop(&target.user, &stop).await? {
+        StopOutcome::Stopped | StopOutcome::AlreadyEnded(_) => Ok(wire::no_content()),
+        StopOutcome::Unknown => Err(session_unknown()),
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading bodies: bounded in size and time, then as JSON with errors that name the field.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
+use streamgate_core::bounds::BODY_MAX_BYTES;
+
+use super::object::Object;
+use crate::app::App;
+use crate::problem::{ApiError, Code};
+
+/// The bytes of a JSON body of at most `MAX` bytes. A body that is not there is an empty object.
+#[derive(Debug)]
+pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(Bytes);
+
+impl<const MAX: usize> JsonBody<MAX> {
+    /// The body as a value.
+    pub(crate) fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ApiError> {
+        parse(if self.0.is_empty() { b"{}" } else { &self.0 })
+    }
+}
+
+impl<const MAX: usize> FromRequest<Arc<App>> for JsonBody<MAX> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read(app, body, MAX).await?;
+        if !bytes.is_empty() && !is_json(&parts.headers) {
+            return Err(ApiError::new(
+                Code::UnsupportedMediaType,
+                "the body must be sent as application/json",
+            ));
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// A body that is read, within its bounds, and not looked at.
+#[derive(Debug)]
+pub(crate) struct IgnoredBody;
+
+impl FromRequest<Arc<App>> for IgnoredBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        read(app, request.into_body(), BODY_MAX_BYTES).await?;
+        Ok(Self)
+    }
+}
+
+async fn read(app: &App, body: Body, max: usize) -> Result<Bytes, ApiError> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    // A body that says it is too large is not read at all.
+    if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
+        return Err(too_large(max));
+    }
+    // Usually the body has come with the head; the timer is then never armed.
+    let collected = pin!(Limited::new(body, max).collect());
+    match tokio::time::timeout(app.body_timeout, collected).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
+        // The client went away or broke the framing; nobody is likely to read this.
+        Ok(Err(error)) => Err(ApiError::field("body", "could not be read").with_cause(error)),
+        Err(_) => Err(
+            ApiError::new(Code::RequestTimeout, "the body did not arrive in time")
+                .with_header(header::CONNECTION, HeaderValue::from_static("close")),
+        ),
+    }
+}
+
+fn too_large(max: usize) -> ApiError {
+    ApiError::new(
+        Code::BodyTooLarge,
+        format!("the body must be at most {max} bytes long"),
+    )
+}
+
+/// Whether the content type is `application/json` or `application/*+json`, with any parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    let Some((kind, subtype)) = media_type.split_once('/') else {
+        return false;
+    };
+    let suffix = subtype
+        .rsplit_once('+')
+        .map_or(subtype, |(_, suffix)| suffix);
+    kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
+}
+
+fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ApiError> {
+    match serde_json::from_slice::<Object<T>>(bytes) {
+        Ok(Object(value)) => Ok(value),
+        // Only a body that is wrong is read a second time, to find out where.
+        Err(error) => Err(explain::<T>(bytes, &error)),
+    }
+}
+
+/// Says which field of a body is wrong, and how.
+fn explain<'de, T: Deserialize<'de>>(bytes: &'de [u8], error: &serde_json::Error) -> ApiError {
+    if !error.is_data() {
+        return ApiError::field("body", format!("is not valid JSON: {error}"));
+    }
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let path = serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer)
+        .map_or_else(|error| error.path().to_string(), |_| ".".to_owned());
+    let text = error.to_string();
+    let message = text
+        .rsplit_once(" at line ")
+        .map_or(&*text, |(message, _)| message);
+    let (member, message) = in_plain_words(message);
+    let field = match (&*path, member) {
+        (".", None) => "body".to_owned(),
+        (".", Some(member)) => member.to_owned(),
+        // The path ends in the member itself, except where the member is missing.
+        (_, Some(member)) if message == MISSING => format!("{path}.{member}"),
+        _ => path,
+    };
+    ApiError::field(field, message)
+}
+
+const MISSING: &str = "is required";
+
+/// Serde's words for the commonest mistakes, in ours; and the member that they quote.
+fn in_plain_words(message: &str) -> (Option<&str>, &str) {
+    for (theirs, ours) in [
+        ("unknown field `", "unknown field"),
+        ("missing field `", MISSING),
+        ("duplicate field `", "is given twice"),
+    ] {
+        if let Some(rest) = message.strip_prefix(theirs) {
+            return (rest.split('`').next(), ours);
+        }
+    }
+    (None, message)
+}

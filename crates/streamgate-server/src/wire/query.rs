@@ -1,0 +1,97 @@
+//! Query strings of lists: `cursor` and `page_size`, and nothing else.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
+use streamgate_core::bounds::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use streamgate_engine::PageCursor;
+use utoipa::IntoParams;
+
+use crate::problem::{ApiError, FieldErrors};
+
+/// Which page of a list is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PageQuery {
+    /// Where the page begins; `None` for the first.
+    pub(crate) from: Option<PageCursor>,
+    /// Most entries of the page.
+    pub(crate) page_size: usize,
+}
+
+/// The same for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct PageParams {
+    /// `next_cursor` of the page before; left out for the first page.
+    #[param(max_length = 1024, pattern = "^[A-Za-z0-9_-]+$", value_type = Option<String>, required = false)]
+    cursor: Option<String>,
+    /// Most entries of the page. A page may have fewer although more follow.
+    #[param(minimum = 1, maximum = 1000, default = 100, required = false)]
+    page_size: Option<u32>,
+}
+
+/// A cursor as callers see it.
+pub(crate) fn cursor_text(cursor: &PageCursor) -> String {
+    URL_SAFE_NO_PAD.encode(cursor.to_bytes())
+}
+
+impl<S: Sync> FromRequestParts<S> for PageQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Self::parse(parts.uri.query().unwrap_or_default())
+    }
+}
+
+impl PageQuery {
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let mut errors = FieldErrors::default();
+        let (mut cursor, mut page_size) = (None, None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = percent_decode_str(name).decode_utf8_lossy();
+            let slot = match &*name {
+                "cursor" => &mut cursor,
+                "page_size" => &mut page_size,
+                _ => {
+                    errors.add(name, "unknown parameter");
+                    continue;
+                }
+            };
+            if slot.replace(value).is_some() {
+                errors.add(name, "is given twice");
+            }
+        }
+        let from = cursor.and_then(|text| errors.check("cursor", parse_cursor(text)));
+        let page_size = page_size.map_or(Some(PAGE_SIZE_DEFAULT), |text| {
+            errors.check("page_size", parse_page_size(text))
+        });
+        errors.finish()?;
+        Ok(Self {
+            from,
+            page_size: page_size.unwrap_or(PAGE_SIZE_DEFAULT),
+        })
+    }
+}
+
+fn parse_cursor(text: &str) -> Result<PageCursor, &'static str> {
+    let bytes: Vec<u8> = percent_decode_str(text).collect();
+    URL_SAFE_NO_PAD
+        .decode(bytes)
+        .ok()
+        .and_then(|bytes| PageCursor::from_bytes(&bytes).ok())
+        .ok_or("was not made by this service")
+}
+
+fn parse_page_size(text: &str) -> Result<usize, String> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .filter(|size| (1..=PAGE_SIZE_MAX).contains(size))
+        .ok_or_else(|| format!("must be a whole number from 1 to {PAGE_SIZE_MAX}"))
+}

@@ -1,0 +1,123 @@
+//! Times in answers: RFC 3339, UTC, always with three decimals.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use streamgate_core::Timestamp;
+use utoipa::ToSchema;
+
+const MS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
+
+/// A time as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-21T06:30:00.000Z")]
+pub(crate) struct Time(pub(crate) Timestamp);
+
+impl From<Timestamp> for Time {
+    fn from(time: Timestamp) -> Self {
+        Self(time)
+    }
+}
+
+impl Time {
+    /// `2026-11-21T06:30:00.000Z`. Always 24 bytes, because no timestamp is after the year 9999.
+    fn to_bytes(self) -> [u8; 24] {
+        let ms = self.0.as_millis();
+        let (year, month, day) = civil_from_days(ms / MS_PER_DAY);
+        let in_day = ms % MS_PER_DAY;
+        let mut out = *b"0000-00-00T00:00:00.000Z";
+        put(&mut out[0..4], year);
+        put(&mut out[5..7], month);
+        put(&mut out[8..10], day);
+        put(&mut out[11..13], in_day / 3_600_000);
+        put(&mut out[14..16], in_day / 60_000 % 60);
+        put(&mut out[17..19], in_day / 1_000 % 60);
+        put(&mut out[20..23], in_day % 1_000);
+        out
+    }
+
+    fn with_str<T>(self, f: impl FnOnce(&str) -> T) -> T {
+        f(std::str::from_utf8(&self.to_bytes()).expect("digits and punctuation are ASCII"))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_str(|text| f.write_str(text))
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_str(|text| serializer.serialize_str(text))
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01.
+///
+/// Counted in years that begin in March, so that the leap day is the last day of its year, and in
+/// eras of 400 years, which all have the same number of days.
+fn civil_from_days(days: u64) -> (u64, u64, u64) {
+    const DAYS_PER_ERA: u64 = 146_097;
+    // From 0000-03-01 to 1970-01-01.
+    const EPOCH_DAY: u64 = 719_468;
+
+    let day = days + EPOCH_DAY;
+    let (era, day_of_era) = (day / DAYS_PER_ERA, day % DAYS_PER_ERA);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // The months from March on have 31, 30, 31, 30, 31 days, and again, and again.
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year, month, day_of_month)
+}
+
+/// Writes a number with leading zeros over the whole of `out`.
+fn put(out: &mut [u8], mut number: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).expect("below 10");
+        number /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamgate_core::bounds::TIMESTAMP_MAX_MS;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_with_three_decimals() {
+        for (ms, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1, "1970-01-01T00:00:00.001Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01T00:00:00.000Z"),
+            (1_795_242_600_000, "2026-11-21T06:30:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (TIMESTAMP_MAX_MS, "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(Time(Timestamp::from_millis(ms)).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn days_follow_each_other_for_a_thousand_years() {
+        let mut last = civil_from_days(0);
+        for day in 1..365_250 {
+            let next = civil_from_days(day);
+            let (year, month, day_of_month) = next;
+            let follows = match last {
+                (y, m, d) if (y, m) == (year, month) => day_of_month == d + 1,
+                (y, 12, 31) => (year, month, day_of_month) == (y + 1, 1, 1),
+                (y, m, d) => (year, month, day_of_month) == (y, m + 1, 1) && d >= 28,
+            };
+            assert!(follows, "{last:?} is followed by {next:?}");
+            last = next;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The API over the router, on a memory store and a clock that stands still: every status and every
+//! code of every endpoint. One module is one endpoint, at the path of its URL.
+//!
+//! What is *not* here: rules of the limit (the core's tests) and durability (the store's).
+
+mod access;
+mod bodies;
+mod cors;
+mod ops;
+mod rate_limit;
+mod request_ids;
+mod serve;
+mod support;
+mod v1;

@@ -1,0 +1,3 @@
+//! What operators and their machines ask.
+
+mod openapi;

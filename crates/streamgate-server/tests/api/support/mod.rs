@@ -1,0 +1,273 @@
+//! A service to call, and what it answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use streamgate_core::policy::Plan;
+use streamgate_core::{AtLimit, Policy, SessionId, TenantId, Timestamp};
+use streamgate_engine::{Engine, EngineSettings, IdSource};
+use streamgate_server::{
+    ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash,
+};
+use streamgate_store::{ManualClock, MemoryStore};
+use tower::ServiceExt as _;
+
+/// The time at which every test begins.
+pub(crate) const BEGIN: &str = "2026-11-21T06:30:00.000Z";
+/// One lease after it.
+pub(crate) const ONE_LEASE_LATER: &str = "2026-11-21T06:31:30.000Z";
+const BEGIN_MS: u64 = 1_795_242_600_000;
+
+/// The id of every session that the server names.
+pub(crate) const MADE_ID: &str = "0193503c-5d3e-7c4a-9a3b-2f6d8e1c4b5a";
+
+/// A service, and what it stands on.
+pub(crate) struct Service {
+    pub(crate) router: Router,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct OneId;
+
+impl IdSource for OneId {
+    fn session_id(&self) -> SessionId {
+        SessionId::new(MADE_ID).unwrap()
+    }
+}
+
+/// The rules of the tests: at most three, `basic` one, `rolling` two with eviction.
+fn policy() -> Policy {
+    let plan = |limit, at_limit| Plan { limit, at_limit };
+    Policy {
+        plans: [
+            ("basic", plan(1, None)),
+            ("rolling", plan(2, Some(AtLimit::EvictOldest))),
+        ]
+        .map(|(name, plan)| (streamgate_core::ids::Name::new(name).unwrap(), plan))
+        .into(),
+        ..Policy::default()
+    }
+}
+
+impl Service {
+    /// Open to all.
+    pub(crate) fn open() -> Self {
+        Self::with(ServerSettings::default())
+    }
+
+    /// With a key of each scope, named and written like the scope, and one of another tenant.
+    pub(crate) fn keyed() -> Self {
+        Self::with(ServerSettings {
+            keys: keys(),
+            ..ServerSettings::default()
+        })
+    }
+
+    pub(crate) fn with(settings: ServerSettings) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
+        let metrics = Arc::new(Metrics::new());
+        let engine = Engine::new(
+            Arc::clone(&store) as _,
+            Arc::new(policy()),
+            Arc::new(OneId),
+            Arc::clone(&metrics) as _,
+            EngineSettings::default(),
+        );
+        Self {
+            router: app(Arc::new(engine), settings, Arc::clone(&metrics)),
+            clock,
+            store,
+            metrics,
+        }
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes().to_vec(),
+        }
+    }
+
+    /// A request without a body.
+    pub(crate) async fn call(&self, method: &str, path: &str) -> Answer {
+        self.send(request(method, path, Body::empty())).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path).await
+    }
+
+    /// A request with a JSON body.
+    pub(crate) async fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.raw(method, path, "application/json", body.to_string())
+            .await
+    }
+
+    /// A request with a body of any kind.
+    pub(crate) async fn raw(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = request(method, path, body.into());
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+        self.send(request).await
+    }
+
+    /// A request with a key.
+    pub(crate) async fn call_as(&self, key: &str, method: &str, path: &str) -> Answer {
+        let mut request = request(method, path, Body::empty());
+        request
+            .headers_mut()
+            .insert("x-api-key", key.parse().unwrap());
+        self.send(request).await
+    }
+
+    /// Starts sessions of user `u` with these ids, which must be admitted.
+    pub(crate) async fn start(&self, ids: &[&str]) {
+        for id in ids {
+            let answer = self.call("PUT", &format!("/v1/users/u/sessions/{id}")).await;
+            assert_eq!(answer.status, 201, "{answer:?}");
+        }
+    }
+
+    /// The value of a metric; `line` is its name with its labels.
+    pub(crate) async fn metric(&self, line: &str) -> String {
+        let page = self.get("/metrics").await.text();
+        page.lines()
+            .find_map(|found| found.strip_prefix(line)?.strip_prefix(' '))
+            .unwrap_or_else(|| panic!("no {line} in\n{page}"))
+            .to_owned()
+    }
+}
+
+pub(crate) fn keys() -> Keys {
+    let key = |text: &str, scope, tenant: &str| ApiKey {
+        name: format!("key of {text}"),
+        sha256: parse_hash(&hash_key(text)).unwrap(),
+        scope,
+        tenant: TenantId::new(tenant).unwrap(),
+    };
+    Keys::new(vec![
+        key("player", Scope::Player, "default"),
+        key("service", Scope::Service, "default"),
+        key("admin", Scope::Admin, "default"),
+        key("other", Scope::Admin, "other"),
+    ])
+}
+
+pub(crate) fn request(method: &str, path: &str, body: Body) -> Request<Body> {
+    Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).unwrap())
+        .uri(path)
+        .body(body)
+        .unwrap()
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Asserts a JSON answer: exactly these members.
+    #[track_caller]
+    pub(crate) fn assert_json(&self, status: u16, expected: &Value) {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        assert_eq!(self.json(), *expected);
+    }
+
+    /// Asserts an answer without a body.
+    #[track_caller]
+    pub(crate) fn assert_empty(&self, status: u16) {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.text(), "");
+    }
+
+    /// Asserts a problem, and returns it.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["code"], code);
+        assert_eq!(problem["type"], format!("/docs/problems#{code}"));
+        for member in ["title", "detail"] {
+            let text = problem[member].as_str().unwrap();
+            assert!(!text.is_empty(), "{problem}");
+        }
+        assert!(self.headers.contains_key("x-request-id"));
+        problem
+    }
+
+    /// Asserts a 400 that names these fields, in this order.
+    #[track_caller]
+    pub(crate) fn assert_invalid(&self, fields: &[&str]) -> Value {
+        let problem = self.assert_problem(400, "invalid_request");
+        let named: Vec<&str> = problem["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["field"].as_str().unwrap())
+            .collect();
+        assert_eq!(named, fields, "{problem}");
+        problem
+    }
+
+    /// Asserts that the store was unavailable, and that the caller is told when to try again.
+    #[track_caller]
+    pub(crate) fn assert_store_unavailable(&self) {
+        self.assert_problem(503, "store_unavailable");
+        assert_eq!(self.header("retry-after"), Some("1"));
+    }
+}
+
+/// A session of user `u` without facts, as it is answered right after its start.
+pub(crate) fn fresh(id: &str) -> Value {
+    json!({
+        "session_id": id,
+        "user_id": "u",
+        "started_at": BEGIN,
+        "last_seen_at": BEGIN,
+        "expires_at": ONE_LEASE_LATER,
+    })
+}
