@@ -95,10 +95,16 @@ impl RealDisk {
     /// # Errors
     /// The operating system's.
     pub fn create(dir: &Path) -> io::Result<Self> {
+        let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
         DirBuilder::new()
             .recursive(true)
             .mode(DIR_MODE)
             .create(dir)?;
+        // The name of a new directory is on disk when the one above it is synced.
+        for made in missing {
+            let above = made.parent().filter(|above| *above != Path::new(""));
+            File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
         Self::existing(dir)
     }
 

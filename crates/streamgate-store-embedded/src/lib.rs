@@ -28,6 +28,7 @@ mod shared;
 mod snapshot;
 mod store;
 mod table;
+pub mod tools;
 
 pub use config::{DurabilityMode, EmbeddedConfig, UnknownDurability};
 pub use error::{Damage, OpenError};

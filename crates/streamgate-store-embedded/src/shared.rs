@@ -1,6 +1,7 @@
 //! What the store and its threads have in common.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::config::EmbeddedConfig;
 use crate::disk::Disk;
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) ready: Ready,
     pub(crate) observer: Arc<dyn CommitObserver>,
     pub(crate) on_fatal: OnFatal,
+    /// A snapshot is being written.
+    pub(crate) snapshot_running: AtomicBool,
 }
 
 impl Shared {

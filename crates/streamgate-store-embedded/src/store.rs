@@ -1,6 +1,7 @@
 //! The store: the contract of the port, kept by the table and the log together.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -35,9 +36,9 @@ pub struct EmbeddedStore {
 /// Records that a sweep visits under one hold of a lock.
 const SWEEP_SLICE: usize = 128;
 
-/// Shards that a scan looks through before it returns a page, even an empty one. A tenant with few
-/// users among many others must not keep a thread busy.
-const SCAN_SHARDS: usize = 64;
+/// Records that a scan looks at before it returns a page, even an empty one: a tenant with few users
+/// among many others must not keep a thread busy for longer than some milliseconds.
+const SCAN_LOOKS: usize = 20_000;
 
 impl EmbeddedStore {
     /// Opens a data directory and recovers what is in it. Blocks until all is in memory.
@@ -105,6 +106,7 @@ impl EmbeddedStore {
             ready: Ready::new(opened.ready),
             observer,
             on_fatal,
+            snapshot_running: AtomicBool::new(false),
         });
         let writer = Writer::spawn(
             Arc::clone(&shared),
@@ -127,7 +129,7 @@ impl EmbeddedStore {
         &self.recovered
     }
 
-    /// Asks for a snapshot now; the observer hears when it is written.
+    /// Asks for a snapshot now, unless one is being written; the observer hears when it is there.
     pub fn request_snapshot(&self) {
         self.shared.queue.ask_snapshot();
     }
@@ -195,11 +197,12 @@ impl EmbeddedStore {
     ) -> (Vec<(UserKey, Vec<u8>)>, Option<Cursor>) {
         let table = &self.shared.table;
         let prefix = [tenant.as_str().as_bytes(), &[0]].concat();
-        let mut records = Vec::new();
-        for _ in 0..SCAN_SHARDS {
+        let (mut records, mut looks) = (Vec::new(), 0);
+        while looks < SCAN_LOOKS {
             let room = page_size.max(1) - records.len();
             let index = place.shard();
             let shard = table.shards()[index].lock();
+            looks += shard.entries.len();
             let wanted = |key: &[u8]| key.starts_with(&prefix);
             let (found, more) = first_behind(&shard.entries, table.seed(), &place, room, wanted);
             records.extend(found.iter().map(|(_, entry)| {

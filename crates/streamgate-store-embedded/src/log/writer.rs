@@ -3,6 +3,7 @@
 //! It never sleeps while somebody waits, and it is the only one that writes to the log.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use streamgate_store::clock::Stopwatch;
@@ -27,7 +28,8 @@ pub(crate) struct Writer {
     /// Bytes of log that a restart would have to read, but for the snapshot being written.
     log_bytes: u64,
     preparer: JoinHandle<()>,
-    snapshot: Option<JoinHandle<()>>,
+    /// Threads that write a snapshot; all but the last are at their end.
+    snapshots: Vec<JoinHandle<()>>,
     /// Given back as the last thing of all.
     _lock: Option<DirLock>,
 }
@@ -50,7 +52,7 @@ impl Writer {
             synced: last,
             log_bytes,
             preparer,
-            snapshot: None,
+            snapshots: Vec::new(),
             _lock: lock,
         };
         std::thread::Builder::new()
@@ -68,7 +70,9 @@ impl Writer {
         shared.ready.stop();
         // A panic of these threads has been reported by the panic hook; there is no more to say.
         let _ = self.preparer.join();
-        let _ = self.snapshot.take().map(JoinHandle::join);
+        for snapshot in self.snapshots.drain(..) {
+            let _ = snapshot.join();
+        }
         drop(self._lock.take());
         if closing {
             shared.queue.closed();
@@ -158,13 +162,14 @@ impl Writer {
         if snapshot_asked || (self.log_bytes >= enough && self.snapshot_is_idle()) {
             self.log_bytes = 0;
             let handle = snapshot::spawn(Arc::clone(&self.shared), self.segment.number, first)?;
-            self.snapshot = Some(handle);
+            self.snapshots.retain(|other| !other.is_finished());
+            self.snapshots.push(handle);
         }
         Ok(true)
     }
 
     fn snapshot_is_idle(&self) -> bool {
-        self.snapshot.as_ref().is_none_or(JoinHandle::is_finished)
+        !self.shared.snapshot_running.load(Ordering::Acquire)
     }
 }
 

@@ -112,24 +112,15 @@ impl Inventory {
         Ok(())
     }
 
-    /// Removes files that had not been finished.
-    pub(crate) fn remove_temporary(&self, disk: &dyn Disk) -> Result<(), OpenError> {
-        remove(disk, &self.temporary)
-    }
-
-    /// Removes what the newest snapshot made superfluous.
+    /// Removes what had not been finished and what the newest snapshot made superfluous.
     pub(crate) fn remove_superfluous(&self, disk: &dyn Disk) -> Result<(), OpenError> {
-        remove(disk, &self.superfluous)
+        for name in self.temporary.iter().chain(&self.superfluous) {
+            let path = disk.path().join(name);
+            disk.remove(name)
+                .map_err(|cause| OpenError::io("removing", &path, cause))?;
+        }
+        Ok(())
     }
-}
-
-fn remove(disk: &dyn Disk, names: &[String]) -> Result<(), OpenError> {
-    for name in names {
-        let path = disk.path().join(name);
-        disk.remove(name)
-            .map_err(|cause| OpenError::io("removing", &path, cause))?;
-    }
-    Ok(())
 }
 
 /// Whether a name is that of a file of the store that had not been finished.

@@ -67,7 +67,6 @@ pub(crate) fn open(
     let watch = Stopwatch::start();
     let disk = &**disk;
     let files = Inventory::read(disk)?;
-    files.remove_temporary(disk)?;
     let seed = files.seed().unwrap_or_else(HashSeed::random);
     let table = Table::new(seed);
     let mut judge = Judge::new(1);

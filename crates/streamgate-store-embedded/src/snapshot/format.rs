@@ -151,3 +151,14 @@ pub(crate) fn sections<'a>(
     }
     Ok(())
 }
+
+/// Where the next whole block begins, at `from` or behind it, and its number: for what can be saved
+/// of a damaged snapshot.
+pub(super) fn find_block(bytes: &[u8], from: usize, salt: u32) -> Option<(usize, u64)> {
+    (from..bytes.len().saturating_sub(BLOCK_HEADER_BYTES)).find_map(|at| {
+        let header = bytes[at..].first_chunk()?;
+        let block = bytes.get(at..at + block_len(header).ok()?)?;
+        let number = u64_at(block, 16);
+        read(block, salt, number).ok().map(|_| (at, number))
+    })
+}

@@ -52,6 +52,19 @@ impl<'a> SnapshotReader<'a> {
         })
     }
 
+    /// Goes on behind a damaged place, with the next whole block. `false` where there is none.
+    pub(crate) fn skip_damage(&mut self) -> io::Result<bool> {
+        let len = usize::try_from(self.len - self.offset).expect("a snapshot fits into memory");
+        let mut rest = vec![0; len];
+        self.file.read_at(&mut rest, self.offset)?;
+        let Some((at, number)) = format::find_block(&rest, 1, self.salt) else {
+            return Ok(false);
+        };
+        self.offset += at as u64;
+        self.block = number;
+        Ok(true)
+    }
+
     /// Reads on. After `End` or `Damage` there is nothing more to read.
     pub(crate) fn next(&mut self) -> io::Result<Next> {
         let offset = self.offset;

@@ -1,18 +1,19 @@
 //! Writing a snapshot, in a thread of its own, beside the commits.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use streamgate_store::clock::Stopwatch;
 
-use crate::disk::DiskFile;
+use crate::disk::{Disk, DiskFile};
 use crate::fatal::{Doing, FatalError};
 use crate::format::{FileHeader, FileKind, HEADER_BYTES};
 use crate::log::Lsn;
 use crate::log::segment::TEMPORARY;
 use crate::shared::Shared;
 use crate::snapshot::format::{BlockBuf, End};
-use crate::table::SHARD_BITS;
+use crate::table::{SHARD_BITS, Table};
 
 /// A block is written when it is this long.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -26,9 +27,13 @@ pub(crate) fn spawn(
     number: u64,
     log_from: Lsn,
 ) -> Result<JoinHandle<()>, FatalError> {
+    shared.snapshot_running.store(true, Ordering::Release);
     let write = move || {
         let watch = Stopwatch::start();
-        match write(&shared, number, log_from) {
+        let written = write(&shared, number, log_from);
+        // Before anybody hears of it, so that whoever does can ask for the next one.
+        shared.snapshot_running.store(false, Ordering::Release);
+        match written {
             Ok(Some((end, bytes))) => {
                 let took = watch.elapsed();
                 tracing::info!(records = end.records, bytes, ?took, "snapshot written");
@@ -45,77 +50,37 @@ pub(crate) fn spawn(
 }
 
 /// Returns what was written and how many bytes; `None` where the store ended before.
-fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<(End, u64)>, FatalError> {
-    let name = FileKind::Snapshot.file_name(number);
-    let temporary = format!("{name}{TEMPORARY}");
-    let doing = || format!("writing {name}");
-    let file = shared.disk.create(&temporary).doing(doing)?;
-    let header = FileHeader {
-        kind: FileKind::Snapshot,
-        number,
-        capacity: 0,
-        seed: shared.table.seed(),
-        log_from,
-        shard_bits: SHARD_BITS,
+fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>, FatalError> {
+    let disk = &*shared.disk;
+    let unnamed = Unnamed::create(disk, &shared.table, number, log_from)?;
+    // Changes are appended under the lock of the shard, so none of this shard is behind the
+    // position and in the copy, and none before the position is missing.
+    let position = || {
+        shared
+            .queue
+            .check()
+            .is_ok()
+            .then(|| shared.queue.appended())
     };
-    let mut output = Output {
-        file,
-        offset: 0,
-        synced: 0,
-        salt: header.salt(),
-        end: End::default(),
+    let Some(unnamed) = unnamed.copy(&shared.table, position)? else {
+        return unnamed_remove(disk, number).map(|()| None);
     };
-    output.put(&header.encode()).doing(doing)?;
-    debug_assert_eq!(output.offset, HEADER_BYTES as u64);
-    let whole = copy(shared, &mut output).doing(doing)?;
     // The copies may contain changes that a crash could still take back: the snapshot gets its name
     // only when the log is on disk as far as any copy reaches.
-    if !whole || !shared.queue.sync_through(output.end.position) {
-        shared.disk.remove(&temporary).doing(doing)?;
-        return Ok(None);
+    if !shared.queue.sync_through(unnamed.end.position) {
+        return unnamed_remove(disk, number).map(|()| None);
     }
-    shared.disk.rename(&temporary, &name).doing(doing)?;
-    shared
-        .disk
-        .sync_dir()
-        .doing(|| "syncing the data directory".to_owned())?;
-    remove_before(shared, number)?;
-    Ok(Some((output.end, output.offset)))
+    let written = unnamed.give_name(disk)?;
+    remove_before(disk, number)?;
+    Ok(Some(written))
 }
 
-/// Copies all shards. `false` where the store ended before.
-fn copy(shared: &Shared, output: &mut Output) -> std::io::Result<bool> {
-    let mut block = BlockBuf::new();
-    for (shard, lock) in shared.table.shards().iter().enumerate() {
-        if shared.queue.check().is_err() {
-            return Ok(false);
-        }
-        let guard = lock.lock();
-        // Changes are appended under this lock, so none of this shard is behind the position that
-        // is not in the copy, and none before it that is not.
-        let position = shared.queue.appended();
-        block.section(shard, position, guard.entries.len());
-        for entry in &guard.entries {
-            block.record(entry);
-        }
-        output.end.records += guard.entries.len() as u64;
-        drop(guard);
-        output.end.position = output.end.position.max(position);
-        if block.len() >= BLOCK_BYTES {
-            output.put_block(&mut block)?;
-        }
-    }
-    if !block.is_empty() {
-        output.put_block(&mut block)?;
-    }
-    let (end, number) = (output.end, output.end.blocks);
-    let mut end = BlockBuf::end(end);
-    output.put(end.seal(output.salt, number, true))?;
-    output.file.sync_data()?;
-    Ok(true)
-}
+/// A snapshot that is in place.
+pub(crate) type Written = (End, u64);
 
-struct Output {
+/// A snapshot that is being written under another name.
+pub(crate) struct Unnamed {
+    name: String,
     file: Box<dyn DiskFile>,
     offset: u64,
     synced: u64,
@@ -123,34 +88,118 @@ struct Output {
     end: End,
 }
 
-impl Output {
-    fn put_block(&mut self, block: &mut BlockBuf) -> std::io::Result<()> {
-        let bytes = block.seal(self.salt, self.end.blocks, false);
-        self.file.write_at(bytes, self.offset)?;
-        self.offset += bytes.len() as u64;
+fn temporary_name(number: u64) -> String {
+    format!("{}{TEMPORARY}", FileKind::Snapshot.file_name(number))
+}
+
+fn unnamed_remove(disk: &dyn Disk, number: u64) -> Result<(), FatalError> {
+    let name = temporary_name(number);
+    disk.remove(&name).doing(|| format!("removing {name}"))
+}
+
+impl Unnamed {
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        table: &Table,
+        number: u64,
+        log_from: Lsn,
+    ) -> Result<Self, FatalError> {
+        let name = FileKind::Snapshot.file_name(number);
+        let header = FileHeader {
+            kind: FileKind::Snapshot,
+            number,
+            capacity: 0,
+            seed: table.seed(),
+            log_from,
+            shard_bits: SHARD_BITS,
+        };
+        let doing = || format!("writing {name}");
+        let file = disk.create(&temporary_name(number)).doing(doing)?;
+        file.write_at(&header.encode(), 0).doing(doing)?;
+        Ok(Self {
+            name,
+            file,
+            offset: HEADER_BYTES as u64,
+            synced: 0,
+            salt: header.salt(),
+            end: End::default(),
+        })
+    }
+
+    /// Copies all shards. `position` is asked under the lock of each; `None` ends the copying.
+    pub(crate) fn copy(
+        mut self,
+        table: &Table,
+        position: impl Fn() -> Option<Lsn>,
+    ) -> Result<Option<Self>, FatalError> {
+        let mut block = BlockBuf::new();
+        for (shard, lock) in table.shards().iter().enumerate() {
+            let guard = lock.lock();
+            let Some(position) = position() else {
+                return Ok(None);
+            };
+            block.section(shard, position, guard.entries.len());
+            for entry in &guard.entries {
+                block.record(entry);
+            }
+            self.end.records += guard.entries.len() as u64;
+            drop(guard);
+            self.end.position = self.end.position.max(position);
+            if block.len() >= BLOCK_BYTES {
+                self.put_block(&mut block)?;
+            }
+        }
+        if !block.is_empty() {
+            self.put_block(&mut block)?;
+        }
+        let mut end = BlockBuf::end(self.end);
+        self.put(end.seal(self.salt, self.end.blocks, true))?;
+        self.sync()?;
+        Ok(Some(self))
+    }
+
+    /// Puts the snapshot in place.
+    pub(crate) fn give_name(self, disk: &dyn Disk) -> Result<Written, FatalError> {
+        let doing = || format!("putting {} in place", self.name);
+        disk.rename(&format!("{}{TEMPORARY}", self.name), &self.name)
+            .doing(doing)?;
+        disk.sync_dir().doing(doing)?;
+        Ok((self.end, self.offset))
+    }
+
+    fn put_block(&mut self, block: &mut BlockBuf) -> Result<(), FatalError> {
+        self.put(block.seal(self.salt, self.end.blocks, false))?;
         self.end.blocks += 1;
         block.clear();
         if self.offset - self.synced >= SYNC_BYTES {
-            self.file.sync_data()?;
-            self.synced = self.offset;
+            self.sync()?;
         }
         Ok(())
     }
 
-    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.file.write_at(bytes, self.offset)?;
+    fn put(&mut self, bytes: &[u8]) -> Result<(), FatalError> {
+        self.file
+            .write_at(bytes, self.offset)
+            .doing(|| format!("writing {}", self.name))?;
         self.offset += bytes.len() as u64;
         Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), FatalError> {
+        self.synced = self.offset;
+        self.file
+            .sync_data()
+            .doing(|| format!("syncing {}", self.name))
     }
 }
 
 /// Removes the segments and snapshots that a snapshot made superfluous.
-fn remove_before(shared: &Shared, number: u64) -> Result<(), FatalError> {
+pub(crate) fn remove_before(disk: &dyn Disk, number: u64) -> Result<(), FatalError> {
     let doing = || "removing what a snapshot made superfluous".to_owned();
-    for name in shared.disk.list().doing(doing)? {
+    for name in disk.list().doing(doing)? {
         if FileKind::parse_name(&name).is_some_and(|(_, other)| other < number) {
-            shared.disk.remove(&name).doing(doing)?;
+            disk.remove(&name).doing(doing)?;
         }
     }
-    shared.disk.sync_dir().doing(doing)
+    disk.sync_dir().doing(doing)
 }

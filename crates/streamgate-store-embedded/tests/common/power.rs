@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use streamgate_store_embedded::disk::{Disk, DiskFile};
 
 /// A disk writes this much as a whole.
@@ -16,7 +16,13 @@ const BLOCK: usize = 512;
 
 /// A disk that loses power after a number of operations, or fails one of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct PowerDisk(Arc<Mutex<World>>);
+pub(crate) struct PowerDisk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    world: Mutex<World>,
+    released: Condvar,
+}
 
 #[derive(Debug, Default)]
 struct World {
@@ -28,6 +34,8 @@ struct World {
     operations: u64,
     off_at: Option<u64>,
     failing: Option<Failing>,
+    /// Syncs of files do not return.
+    held: bool,
 }
 
 /// Which operations fail, while the disk goes on.
@@ -66,22 +74,28 @@ impl Chance {
 impl PowerDisk {
     /// Lets the power fail at the operation after the next `operations`.
     pub(crate) fn power_off_after(&self, operations: u64) {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         world.off_at = Some(world.operations + operations);
     }
 
     pub(crate) fn is_off(&self) -> bool {
-        self.0.lock().is_off()
+        self.0.world.lock().is_off()
     }
 
     /// Lets operations fail from now on, or none any more.
     pub(crate) fn fail(&self, failing: Option<Failing>) {
-        self.0.lock().failing = failing;
+        self.0.world.lock().failing = failing;
+    }
+
+    /// Lets no sync of a file return, or lets them go on.
+    pub(crate) fn hold_syncs(&self, held: bool) {
+        self.0.world.lock().held = held;
+        self.0.released.notify_all();
     }
 
     /// The disk as the next start finds it.
     pub(crate) fn after_power_loss(&self, chance: &mut Chance) -> Self {
-        let world = self.0.lock();
+        let world = self.0.world.lock();
         let mut names = world.synced_names.clone();
         for step in &world.steps {
             if chance.below(2) == 0 {
@@ -99,12 +113,15 @@ impl PowerDisk {
             .iter()
             .map(|file| file.after_power_loss(chance))
             .collect();
-        Self(Arc::new(Mutex::new(World {
-            files,
-            synced_names: names.clone(),
-            names,
-            ..World::default()
-        })))
+        Self(Arc::new(Shared {
+            world: Mutex::new(World {
+                files,
+                synced_names: names.clone(),
+                names,
+                ..World::default()
+            }),
+            released: Condvar::new(),
+        }))
     }
 }
 
@@ -194,14 +211,14 @@ impl Disk for PowerDisk {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let out = world.operation("list", "")?;
         World::done(out)?;
         Ok(world.names.keys().cloned().collect())
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let out = world.operation("create", name)?;
         let file = world.files.len();
         world.files.push(Content::default());
@@ -211,7 +228,7 @@ impl Disk for PowerDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let out = world.operation("open", name)?;
         World::done(out)?;
         let file = world.find(name)?;
@@ -219,7 +236,7 @@ impl Disk for PowerDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let out = world.operation("rename", from)?;
         let file = world.find(from)?;
         world.step(vec![(from.to_owned(), None), (to.to_owned(), Some(file))]);
@@ -227,7 +244,7 @@ impl Disk for PowerDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let out = world.operation("remove", name)?;
         world.find(name)?;
         world.step(vec![(name.to_owned(), None)]);
@@ -235,7 +252,7 @@ impl Disk for PowerDisk {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let out = world.operation("sync_dir", "")?;
         World::done(out)?;
         world.synced_names = world.names.clone();
@@ -245,15 +262,15 @@ impl Disk for PowerDisk {
 }
 
 #[derive(Debug)]
-struct PowerFile(Arc<Mutex<World>>, usize);
+struct PowerFile(Arc<Shared>, usize);
 
 impl DiskFile for PowerFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().files[self.1].now.len() as u64)
+        Ok(self.0.world.lock().files[self.1].now.len() as u64)
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let world = self.0.lock();
+        let world = self.0.world.lock();
         let from = usize::try_from(offset).unwrap();
         let source = world.files[self.1].now.get(from..from + bytes.len());
         bytes.copy_from_slice(source.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -261,7 +278,7 @@ impl DiskFile for PowerFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
         let name = world.name_of(self.1);
         let out = world.operation("write", &name)?;
         let at = usize::try_from(offset).unwrap();
@@ -275,7 +292,10 @@ impl DiskFile for PowerFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut world = self.0.lock();
+        let mut world = self.0.world.lock();
+        while world.held {
+            self.0.released.wait(&mut world);
+        }
         let name = world.name_of(self.1);
         let out = world.operation("sync", &name)?;
         World::done(out)?;

@@ -1,0 +1,11 @@
+//! What an operator does with a data directory while no service runs on it.
+
+mod check;
+mod repair;
+mod report;
+mod stats;
+mod walk;
+
+pub use check::{CheckReport, check};
+pub use repair::{RepairReport, repair};
+pub use stats::{StatsReport, stats};

@@ -1,0 +1,82 @@
+//! `streamgate store stats`: what is in a data directory, in figures.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::OpenError;
+use crate::format::FileKind;
+use crate::tools::check::walk_dir;
+use crate::tools::report::{Bytes, Count};
+
+/// A data directory in figures. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsReport {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Users that have a record.
+    pub users: u64,
+    /// Sessions that are live in the records; the lease of some may be over.
+    pub live_sessions: u64,
+    /// Bytes of keys and records in memory.
+    pub state_bytes: u64,
+    /// Segments of the log.
+    pub segments: u64,
+    /// Their bytes, zeros ahead included.
+    pub segment_bytes: u64,
+    /// Records in the log behind the snapshot.
+    pub log_records: u64,
+    /// Users in the snapshot, if there is one.
+    pub snapshot_users: Option<u64>,
+    /// Bytes of snapshots.
+    pub snapshot_bytes: u64,
+    /// Places that are damaged; `check` lists them.
+    pub problems: u64,
+}
+
+/// Counts what is in a data directory.
+///
+/// # Errors
+/// [`OpenError`] where the directory is in use, cannot be read, or is newer than this program.
+pub fn stats(dir: &Path) -> Result<StatsReport, OpenError> {
+    let (_lock, _, walk) = walk_dir(dir)?;
+    let of = |kind| walk.files.iter().filter(move |(_, is, _)| *is == kind);
+    let bytes = |kind| of(kind).map(|(.., len)| len).sum();
+    Ok(StatsReport {
+        dir: dir.to_owned(),
+        users: walk.table.records(),
+        live_sessions: walk.live_sessions,
+        state_bytes: walk.table.bytes(),
+        segments: of(FileKind::Segment).count() as u64,
+        segment_bytes: bytes(FileKind::Segment),
+        log_records: walk.log_records,
+        snapshot_users: walk.snapshot.map(|(_, users)| users),
+        snapshot_bytes: bytes(FileKind::Snapshot),
+        problems: walk.problems.len() as u64,
+    })
+}
+
+impl fmt::Display for StatsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "data directory  {}", self.dir.display())?;
+        writeln!(f, "users           {}", self.users)?;
+        writeln!(f, "live sessions   {}", self.live_sessions)?;
+        writeln!(f, "state           {}", Bytes(self.state_bytes))?;
+        writeln!(
+            f,
+            "log             {}, {}, {} behind the snapshot",
+            Count(self.segments, "segment"),
+            Bytes(self.segment_bytes),
+            Count(self.log_records, "record")
+        )?;
+        match self.snapshot_users {
+            Some(users) => writeln!(
+                f,
+                "snapshot        {}, {}",
+                Count(users, "user"),
+                Bytes(self.snapshot_bytes)
+            )?,
+            None => writeln!(f, "snapshot        none yet")?,
+        }
+        write!(f, "problems        {}", self.problems)
+    }
+}

@@ -1,0 +1,109 @@
+//! Snapshots: the log stays short, commits go on meanwhile, and nothing is counted twice.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::events::{PATIENCE, Snapshots};
+use common::{NOON, contents, copy_dir, dir_bytes, files, open_small, small, start, stop};
+use streamgate_store::{ManualClock, Store};
+use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
+use tempfile::tempdir;
+use tokio::task::JoinSet;
+
+fn open_with(dir: &Path, observer: Arc<dyn CommitObserver>, min_log_bytes: u64) -> EmbeddedStore {
+    let config = EmbeddedConfig {
+        snapshot_min_log_bytes: min_log_bytes,
+        // The state is compared, not its survival; syncs would only take time.
+        durability: DurabilityMode::Os,
+        ..small(dir)
+    };
+    let clock = Arc::new(ManualClock::at(NOON));
+    let hook = Arc::new(|error| panic!("{error}"));
+    EmbeddedStore::open(config, clock, observer, hook).unwrap()
+}
+
+/// Starts and stops sessions of one user.
+async fn zap(store: Arc<EmbeddedStore>, user: String, times: u32) {
+    for count in 0..times {
+        start(&*store, &user, &format!("session-{count}"))
+            .await
+            .unwrap();
+        if count >= 2 {
+            stop(&*store, &user, &format!("session-{}", count - 2))
+                .await
+                .unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_under_load_and_the_log_behind_it_give_the_same_state() {
+    for round in 0..20 {
+        let dir = tempdir().unwrap();
+        let (observer, snapshots) = Snapshots::new();
+        let store = Arc::new(open_with(dir.path(), observer, u64::MAX));
+        let mut tasks = JoinSet::new();
+        for user in 0..16 {
+            tasks.spawn(zap(Arc::clone(&store), format!("user-{user}"), 40 + round));
+        }
+        for _ in 0..3 {
+            store.request_snapshot();
+            tokio::task::yield_now().await;
+            snapshots.recv_timeout(PATIENCE).unwrap();
+        }
+        tasks.join_all().await;
+        let before = contents(&*store).await;
+        let copy = tempdir().unwrap();
+        copy_dir(dir.path(), copy.path());
+        store.close().await.unwrap();
+        for dir in [&dir, &copy] {
+            let again = open_small(dir.path());
+            assert_eq!(contents(&again).await, before);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_starts_and_stops_leave_a_directory_of_the_size_of_what_lives() {
+    let dir = tempdir().unwrap();
+    let (observer, snapshots) = Snapshots::new();
+    let store = Arc::new(open_with(dir.path(), observer, 64 << 10));
+    let mut tasks = JoinSet::new();
+    for user in 0..20 {
+        tasks.spawn(zap(Arc::clone(&store), format!("user-{user}"), 1_500));
+    }
+    tasks.join_all().await;
+    // 59,960 changes of about a hundred bytes were some 5 MB of log.
+    assert!(snapshots.try_iter().count() >= 3, "snapshots were written");
+    store.close().await.unwrap();
+    drop(store);
+    let bytes = dir_bytes(dir.path());
+    assert!(bytes < 1 << 20, "{bytes} bytes: {:?}", files(dir.path()));
+    let again = open_small(dir.path());
+    assert_eq!(contents(&again).await.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_while_a_snapshot_is_written_leaves_a_sound_directory() {
+    for _ in 0..20 {
+        let dir = tempdir().unwrap();
+        let (observer, _snapshots) = Snapshots::new();
+        let store = open_with(dir.path(), observer, u64::MAX);
+        for user in 0..30 {
+            start(&store, &format!("user-{user}"), "a").await.unwrap();
+        }
+        store.request_snapshot();
+        store.close().await.unwrap();
+        drop(store);
+        assert!(
+            streamgate_store_embedded::tools::check(dir.path())
+                .unwrap()
+                .is_sound()
+        );
+        let again = open_small(dir.path());
+        assert_eq!(contents(&again).await.len(), 30);
+    }
+}
