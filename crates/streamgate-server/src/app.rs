@@ -42,7 +42,7 @@ pub(crate) struct App {
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
     let endpoints = endpoints(Some(&metrics));
     let (router, document) = endpoints.split_for_parts();
-    let document = openapi::complete(document, !settings.keys.is_open());
+    let document = openapi::of_server(document, engine.policy(), settings.keys.is_open());
     let app = Arc::new(App {
         engine,
         metrics: Arc::clone(&metrics),

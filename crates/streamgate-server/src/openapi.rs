@@ -3,18 +3,25 @@
 //! What is *not* here: anything about a single endpoint. `openapi.json` beside the manifest is this
 //! document; a test compares them.
 
+use serde_json::Value;
+use streamgate_core::Policy;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, SchemaType};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, RefOr};
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::bare_document;
 use crate::problem::Problem;
+use crate::v1::UserChange;
+use crate::wire::schema::text;
+
+/// The name of the header that every answer carries, among the components.
+const REQUEST_ID: &str = "RequestId";
 
 const DESCRIPTION: &str = "\
 May this user start another stream? Streamgate answers exactly: never more sessions than the limit, \
@@ -33,7 +40,7 @@ that the server made. The log knows it.";
 /// The OpenAPI 3.1 document of the API, as a server with API keys serves it.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    complete(bare_document(), true)
+    complete(bare_document())
 }
 
 /// [`openapi`] as JSON, indented.
@@ -50,9 +57,32 @@ pub(crate) fn to_json(document: &OpenApi) -> String {
     json
 }
 
-/// Adds what all operations have in common. A server that is open to all says so, by asking for no
-/// key.
-pub(crate) fn complete(mut document: OpenApi, keys: bool) -> OpenApi {
+/// The document of one server: which plans it knows, and whether it asks for keys at all.
+pub(crate) fn of_server(document: OpenApi, policy: &Policy, open: bool) -> OpenApi {
+    let mut document = complete(document);
+    if open {
+        for item in document.paths.paths.values_mut() {
+            operations(item).for_each(|operation| operation.security = None);
+        }
+    }
+    let change = document
+        .components
+        .as_mut()
+        .and_then(|components| components.schemas.get_mut(&*UserChange::name()));
+    if let Some(RefOr::T(Schema::Object(change))) = change {
+        let plans = policy.plans.keys().map(|plan| Value::from(plan.as_str()));
+        let plan = ObjectBuilder::new()
+            .schema_type(SchemaType::AnyValue)
+            .description(Some("A plan that this server knows; null clears."))
+            .enum_values(Some(plans.chain([Value::Null])))
+            .build();
+        change.properties.insert("plan".to_owned(), plan.into());
+    }
+    document
+}
+
+/// Adds what all operations have in common.
+fn complete(mut document: OpenApi) -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Streamgate")
         .version(env!("CARGO_PKG_VERSION"))
@@ -81,7 +111,7 @@ pub(crate) fn complete(mut document: OpenApi, keys: bool) -> OpenApi {
     add_components(&mut document);
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
-            complete_operation(operation, keys);
+            complete_operation(operation);
         }
     }
     document
@@ -100,9 +130,17 @@ fn add_components(document: &mut OpenApi) {
             "bearer",
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
         )
+        .header(
+            REQUEST_ID,
+            HeaderBuilder::new()
+                .schema(Some(text(1, 64)))
+                .description(Some("The request's id, for the operator's log."))
+                .build(),
+        )
         .build();
     let all = document.components.get_or_insert_default();
     all.schemas.extend(components.schemas);
+    all.headers.extend(components.headers);
     all.security_schemes.extend(components.security_schemes);
 }
 
@@ -117,26 +155,43 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .flatten()
 }
 
-fn complete_operation(operation: &mut Operation, keys: bool) {
+fn complete_operation(operation: &mut Operation) {
     // An operation that says nothing about security is for callers with a key, in either header.
-    if keys && operation.security.is_none() {
+    if operation.security.is_none() {
         operation.security = Some(
             ["api_key", "bearer"]
                 .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
                 .to_vec(),
         );
     }
-    let request_id = HeaderBuilder::new()
-        .schema(Some(
-            ObjectBuilder::new().schema_type(SchemaType::new(Type::String)),
-        ))
-        .description(Some("The request's id, for the operator's log."))
-        .build();
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        for content in body.content.values_mut() {
+            if let RefOr::T(content) = content
+                && let Some(schema) = content.schema.as_mut().and_then(without_null)
+            {
+                content.schema = Some(schema);
+                body.required = Some(Required::False);
+            }
+        }
+    }
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
+            let header = Ref::new(format!("#/components/headers/{REQUEST_ID}"));
             response
                 .headers
-                .insert("x-request-id".to_owned(), request_id.clone().into());
+                .insert("x-request-id".to_owned(), RefOr::Ref(header));
         }
+    }
+}
+
+/// The schema in "this or null". A handler that takes an `Option` means a body that may be absent,
+/// which is not the same as null.
+fn without_null(schema: &mut RefOr<Schema>) -> Option<RefOr<Schema>> {
+    match schema {
+        RefOr::T(Schema::OneOf(alternatives)) => alternatives
+            .items
+            .drain(..)
+            .find(|item| matches!(item, RefOr::Ref(_))),
+        _ => None,
     }
 }

@@ -27,8 +27,9 @@ macro_rules! codes {
     ($($name:ident = $code:literal, $status:ident, $title:literal, $about:literal;)*) => {
         /// The kind of a problem, for programs to tell apart.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
         pub(crate) enum Code {
-            $(#[doc = $about] #[serde(rename = $code)] $name,)*
+            $(#[doc = $about] $name,)*
         }
 
         impl Code {
@@ -295,4 +296,28 @@ fn shortened(mut text: String) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_written_as_it_is_named() {
+        for code in Code::ALL {
+            assert_eq!(
+                serde_json::to_value(code).unwrap(),
+                serde_json::Value::from(code.as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn what_callers_said_is_repeated_in_part_only() {
+        let long = "ü".repeat(10_000);
+        let error = ApiError::field(long.clone(), long);
+        let Failure { problem, .. } = *error.0;
+        assert!(problem.detail.len() < 400, "{}", problem.detail);
+        assert!(problem.errors[0].field.ends_with("ü…"));
+    }
 }

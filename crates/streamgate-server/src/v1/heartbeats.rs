@@ -24,6 +24,7 @@ use crate::v1::users::sessions::heartbeat::Reason;
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::object::Object;
+use crate::wire::schema::IntervalSchema;
 use crate::wire::time::Time;
 
 /// Heartbeats of many sessions.
@@ -57,10 +58,10 @@ pub(crate) struct BatchAnswer<'a> {
     /// When the first of those slots is free if its player does not call again; left out if there
     /// are none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, required = false)]
+    #[schema(nullable = false)]
     expires_at: Option<Time>,
-    /// When the players should call next, in seconds from now.
-    #[schema(minimum = 1, example = 30)]
+    /// When to call next, in seconds from now.
+    #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
     /// Those that did not succeed, in order.
     failed: Vec<FailedHeartbeat<'a>>,

@@ -15,6 +15,8 @@ use utoipa_axum::routes;
 
 use crate::app::App;
 
+pub(crate) use users::put::UserChange;
+
 /// Every path with its methods.
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
     vec![

@@ -5,6 +5,8 @@ use streamgate_core::ids::Name;
 use streamgate_core::{self as core, Attributes, SessionId};
 use utoipa::ToSchema;
 
+use crate::wire::schema::{NameSchema, SessionIdSchema, UserIdSchema};
+use crate::wire::text_map::TextMap;
 use crate::wire::time::Time;
 
 /// A session that holds a slot. Facts that were not given are left out.
@@ -12,46 +14,43 @@ use crate::wire::time::Time;
 pub(crate) struct Session<'a> {
     /// The session, unique within its user.
     #[serde(serialize_with = "id_text")]
-    #[schema(value_type = String, example = "0193503c-5d3e-7c4a-9a3b-2f6d8e1c4b5a")]
+    #[schema(value_type = SessionIdSchema)]
     session_id: &'a SessionId,
     /// The user.
-    #[schema(example = "viewer-1")]
+    #[schema(value_type = UserIdSchema)]
     user_id: &'a str,
     /// The device that plays.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = NameSchema)]
     device_id: Option<&'a str>,
     /// What its owner calls the device.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = NameSchema)]
     device_name: Option<&'a str>,
     /// What kind of device it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = NameSchema)]
     device_class: Option<&'a str>,
     /// What is played.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = NameSchema)]
     content_id: Option<&'a str>,
     /// What kind of content it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+    #[schema(value_type = NameSchema)]
     content_type: Option<&'a str>,
     /// What else the caller wanted to see again.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_map"
     )]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = TextMap)]
     attributes: Option<&'a Attributes>,
     /// When it started.
-    #[schema(inline)]
     started_at: Time,
     /// When its player called last.
-    #[schema(inline)]
     last_seen_at: Time,
     /// When the slot is free if its player does not call again.
-    #[schema(inline)]
     expires_at: Time,
 }
 

@@ -1,27 +1,78 @@
-//! Parameters and patterns of text for the OpenAPI document. What decides is the core; these only
-//! say it in advance.
+//! Bounds as the OpenAPI document says them, and the parameters of paths. What decides is the core;
+//! these only say it in advance, from the same constants.
 
-use utoipa::IntoParams;
+use std::borrow::Cow;
+
+use streamgate_core::bounds::{LIMIT_MAX, NAME_MAX_BYTES, SESSION_ID_MAX_BYTES, USER_ID_MAX_BYTES};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// Text without control characters.
-pub(crate) const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
-/// The same, also empty.
-pub(crate) const OPTIONAL_TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// Text of so many bytes at least and at most, without control characters.
+///
+/// A schema can only count characters. Text beyond ASCII may be refused although it fits.
+pub(crate) fn text(min: usize, max: usize) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .min_length((min > 0).then_some(min))
+        .max_length(Some(max))
+        .pattern(Some(TEXT))
+}
+
+macro_rules! schema {
+    ($type:ident is $name:literal: $make:expr) => {
+        #[doc = concat!("The schema `", $name, "`, for fields of that kind.")]
+        pub(crate) struct $type;
+
+        impl PartialSchema for $type {
+            fn schema() -> RefOr<Schema> {
+                let object: Object = $make.build();
+                object.into()
+            }
+        }
+
+        impl ToSchema for $type {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed($name)
+            }
+        }
+    };
+}
+
+schema!(UserIdSchema is "UserId": text(1, USER_ID_MAX_BYTES)
+    .description(Some("A user: 1 to 256 bytes of UTF-8 without control characters."))
+    .examples(["viewer-1"]));
+
+schema!(SessionIdSchema is "SessionId": text(1, SESSION_ID_MAX_BYTES)
+    .description(Some("A session, unique within its user: 1 to 128 bytes of UTF-8 without control characters.")));
+
+schema!(NameSchema is "Name": text(1, NAME_MAX_BYTES)
+    .description(Some("1 to 256 bytes of UTF-8 without control characters.")));
+
+schema!(LimitSchema is "Limit": ObjectBuilder::new()
+    .schema_type(SchemaType::new(Type::Integer))
+    .minimum(Some(0))
+    .maximum(Some(LIMIT_MAX))
+    .description(Some("Most concurrent sessions; 0 blocks the user."))
+    .examples([3]));
+
+schema!(IntervalSchema is "HeartbeatInterval": ObjectBuilder::new()
+    .schema_type(SchemaType::new(Type::Integer))
+    .minimum(Some(1))
+    .description(Some("When the player should call next, in seconds from now."))
+    .examples([30]));
 
 /// The user in a path.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct UserParam {
-    /// The user: 1 to 256 bytes of UTF-8 without control characters, percent-encoded. The path is
-    /// not normalised: `%2F` is a slash within the id, `+` is a plus, `..` is an id like any other.
-    #[param(
-        min_length = 1,
-        max_length = 256,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "viewer-1"
-    )]
+    /// The user, percent-encoded. The path is not normalised: `%2F` is a slash within the id, `+` is
+    /// a plus, `..` is an id like any other.
+    #[param(value_type = UserIdSchema)]
     user_id: String,
 }
 
@@ -30,13 +81,7 @@ pub(crate) struct UserParam {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct SessionParam {
-    /// The session, unique within its user: 1 to 128 bytes of UTF-8 without control characters,
-    /// percent-encoded.
-    #[param(
-        min_length = 1,
-        max_length = 128,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "tv-evening"
-    )]
+    /// The session, percent-encoded.
+    #[param(value_type = SessionIdSchema, example = "tv-evening")]
     session_id: String,
 }

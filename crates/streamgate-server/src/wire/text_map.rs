@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::json;
 use streamgate_core::Attributes;
 use streamgate_core::bounds::{ATTRIBUTE_KEY_MAX_BYTES, ATTRIBUTE_VALUE_MAX_BYTES, ATTRIBUTES_MAX};
 use streamgate_core::facts::AttributesError;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::schema::text;
 use crate::problem::FieldErrors;
 
 /// A map of text to text in which no key stands twice.
@@ -62,32 +64,15 @@ impl<'de> Visitor<'de> for TextMapVisitor {
 
 impl PartialSchema for TextMap {
     fn schema() -> RefOr<Schema> {
-        let text = |min, max, pattern: &str| {
-            ObjectBuilder::new()
-                .schema_type(SchemaType::new(Type::String))
-                .min_length(min)
-                .max_length(Some(max))
-                .pattern(Some(pattern))
-                .build()
-        };
+        let value = text(0, ATTRIBUTE_VALUE_MAX_BYTES).build();
         ObjectBuilder::new()
             .description(Some(
                 "Text to text. Lengths are bounded in bytes of UTF-8: 64 for a key, 256 for a value.",
             ))
             .max_properties(Some(ATTRIBUTES_MAX))
-            .property_names(Some(text(
-                Some(1),
-                ATTRIBUTE_KEY_MAX_BYTES,
-                super::schema::TEXT,
-            )))
-            .additional_properties(Some(AdditionalProperties::RefOr(
-                Schema::from(text(
-                    None,
-                    ATTRIBUTE_VALUE_MAX_BYTES,
-                    super::schema::OPTIONAL_TEXT,
-                ))
-                .into(),
-            )))
+            .property_names(Some(text(1, ATTRIBUTE_KEY_MAX_BYTES).build()))
+            .additional_properties(Some(AdditionalProperties::RefOr(value.into())))
+            .examples([json!({"app": "web 4.2"})])
             .into()
     }
 }

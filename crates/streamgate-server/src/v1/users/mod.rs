@@ -12,24 +12,26 @@ use streamgate_core::{Attributes, LimitSource};
 use utoipa::ToSchema;
 
 use crate::v1::session::map;
+use crate::wire::schema::{LimitSchema, NameSchema, UserIdSchema};
+use crate::wire::text_map::TextMap;
 
 /// A user: what limits it, and how much of the limit is taken.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct User<'a> {
     /// The user.
-    #[schema(example = "viewer-1")]
+    #[schema(value_type = UserIdSchema)]
     user_id: &'a str,
     /// The user's plan; null if it has none.
-    #[schema(required, example = "premium")]
+    #[schema(value_type = Option<NameSchema>, required)]
     plan: Option<&'a str>,
     /// The limit that applies: most concurrent sessions.
-    #[schema(maximum = 1000, example = 4)]
+    #[schema(value_type = LimitSchema)]
     limit: u32,
     /// Where that limit comes from: the user's own, its plan's, or the default.
     limit_source: Source,
     /// What the platform keeps about the user.
     #[serde(serialize_with = "map")]
-    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    #[schema(value_type = TextMap)]
     profile: &'a Attributes,
     /// The number of slots taken.
     #[schema(example = 2)]

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
+use serde_json::Number;
 use streamgate_core::admission::{Edit, SetUser, SetUserOutcome};
 use streamgate_core::bounds::LIMIT_MAX;
 use streamgate_core::ids::Name;
@@ -19,7 +20,7 @@ use crate::problem_docs::{Always, WithJsonBody};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::edit::present;
-use crate::wire::schema::UserParam;
+use crate::wire::schema::{LimitSchema, NameSchema, UserParam};
 use crate::wire::text_map::TextMap;
 
 /// What to change of a user. A member that is left out stays as it is; null clears it.
@@ -28,15 +29,15 @@ use crate::wire::text_map::TextMap;
 pub(crate) struct UserChange {
     /// The name of a plan that the server's configuration knows.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 256, example = "premium")]
+    #[schema(value_type = Option<NameSchema>)]
     plan: Option<Option<String>>,
     /// A limit of the user's own; it goes before the plan's. 0 blocks the user.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<u32>, minimum = 0, maximum = 1000, example = 4)]
-    limit: Option<Option<i64>>,
+    #[schema(value_type = Option<LimitSchema>)]
+    limit: Option<Option<Number>>,
     /// What the platform keeps about the user, replaced as a whole.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<TextMap>, inline)]
+    #[schema(value_type = Option<TextMap>)]
     profile: Option<Option<TextMap>>,
 }
 
@@ -89,11 +90,12 @@ impl UserChange {
     }
 }
 
-fn limit_of(limit: i64) -> Result<u32, String> {
-    u32::try_from(limit)
-        .ok()
-        .filter(|limit| *limit <= LIMIT_MAX)
-        .ok_or_else(|| format!("must be 0 to {LIMIT_MAX}, is {limit}"))
+/// The limit that a number is. `4.0` is 4, as JSON Schema has it.
+fn limit_of(number: Number) -> Result<u32, String> {
+    let value = number.as_f64().unwrap_or(f64::NAN);
+    (0..=LIMIT_MAX)
+        .find(|limit| f64::from(*limit) == value)
+        .ok_or_else(|| format!("must be a whole number from 0 to {LIMIT_MAX}, is {number}"))
 }
 
 /// What to do with a member: absent, null or set. One that is wrong has been reported, and is kept.

@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use streamgate_core::policy::Plan;
 use streamgate_core::{AtLimit, Policy, SessionId, TenantId, Timestamp};
 use streamgate_engine::{Engine, EngineSettings, IdSource};
-use streamgate_server::{
-    ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash,
-};
+use streamgate_server::{ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash};
 use streamgate_store::{ManualClock, MemoryStore};
 use tower::ServiceExt as _;
 
@@ -153,7 +151,9 @@ impl Service {
     /// Starts sessions of user `u` with these ids, which must be admitted.
     pub(crate) async fn start(&self, ids: &[&str]) {
         for id in ids {
-            let answer = self.call("PUT", &format!("/v1/users/u/sessions/{id}")).await;
+            let answer = self
+                .call("PUT", &format!("/v1/users/u/sessions/{id}"))
+                .await;
             assert_eq!(answer.status, 201, "{answer:?}");
         }
     }

@@ -18,7 +18,7 @@ use crate::problem_docs::{Always, WithIgnoredBody};
 use crate::v1::session::{id_text, optional_id_text};
 use crate::wire;
 use crate::wire::body::IgnoredBody;
-use crate::wire::schema::{SessionParam, UserParam};
+use crate::wire::schema::{IntervalSchema, LimitSchema, SessionIdSchema, SessionParam, UserParam};
 use crate::wire::time::Time;
 
 /// The lease was renewed.
@@ -26,16 +26,15 @@ use crate::wire::time::Time;
 pub(crate) struct HeartbeatAnswer<'a> {
     /// The session.
     #[serde(serialize_with = "id_text")]
-    #[schema(value_type = String, example = "0193503c-5d3e-7c4a-9a3b-2f6d8e1c4b5a")]
+    #[schema(value_type = SessionIdSchema)]
     session_id: &'a SessionId,
     /// When the slot is free if the player does not call again.
-    #[schema(inline)]
     expires_at: Time,
-    /// When the player should call next, in seconds from now.
-    #[schema(minimum = 1, example = 30)]
+    /// When to call next, in seconds from now.
+    #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
     /// The user's limit.
-    #[schema(maximum = 1000, example = 3)]
+    #[schema(value_type = LimitSchema)]
     limit: u32,
     /// The number of slots taken.
     #[schema(example = 2)]
@@ -53,14 +52,13 @@ pub(crate) struct SessionEnded<'a> {
     /// Why it ended.
     reason: Reason,
     /// When it ended.
-    #[schema(inline)]
     ended_at: Time,
     /// The session that took the slot; only if this one was `evicted` or `terminated`.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_id_text"
     )]
-    #[schema(value_type = String, required = false)]
+    #[schema(value_type = SessionIdSchema)]
     taken_by: Option<&'a SessionId>,
 }
 

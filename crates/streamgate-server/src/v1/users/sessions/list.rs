@@ -14,17 +14,17 @@ use crate::problem::ApiError;
 use crate::problem_docs::Always;
 use crate::v1::session::Session;
 use crate::wire;
-use crate::wire::schema::UserParam;
+use crate::wire::schema::{LimitSchema, UserIdSchema, UserParam};
 use crate::wire::time::Time;
 
 /// Who of a user is watching.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserSessions<'a> {
     /// The user.
-    #[schema(example = "viewer-1")]
+    #[schema(value_type = UserIdSchema)]
     user_id: &'a str,
     /// The user's limit.
-    #[schema(maximum = 1000, example = 3)]
+    #[schema(value_type = LimitSchema)]
     limit: u32,
     /// The number of slots taken.
     #[schema(example = 1)]
@@ -34,7 +34,7 @@ pub(crate) struct UserSessions<'a> {
     /// When the next slot is free at the latest, if nobody calls again. Only at the limit, and not
     /// for a limit of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, required = false)]
+    #[schema(nullable = false)]
     next_slot_at: Option<Time>,
 }
 

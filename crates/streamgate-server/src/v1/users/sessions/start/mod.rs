@@ -17,6 +17,7 @@ use crate::problem::{ApiError, Code, FieldErrors, Problem};
 use crate::v1::session::Session;
 use crate::wire;
 use crate::wire::edit::present;
+use crate::wire::schema::{IntervalSchema, LimitSchema, NameSchema, SessionIdSchema};
 use crate::wire::text_map::TextMap;
 use crate::wire::time::Time;
 
@@ -27,62 +28,32 @@ pub(crate) struct StartBody {
     /// The name of the new session, unique within its user; the server makes a UUID of version 7
     /// where there is none. To repeat a start whose answer was lost, bring one.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = r"^[^\x00-\x1f\x7f-\x9f]+$", example = "tv-evening")]
+    #[schema(value_type = Option<SessionIdSchema>, example = "tv-evening")]
     session_id: Option<Option<String>>,
     /// The device that plays.
-    #[schema(
-        min_length = 1,
-        max_length = 256,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "tv-7f3a"
-    )]
+    #[schema(value_type = Option<NameSchema>, example = "tv-7f3a")]
     device_id: Option<String>,
     /// What its owner calls the device.
-    #[schema(
-        min_length = 1,
-        max_length = 256,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "Living room"
-    )]
+    #[schema(value_type = Option<NameSchema>, example = "Living room")]
     device_name: Option<String>,
     /// What kind of device it is.
-    #[schema(
-        min_length = 1,
-        max_length = 256,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "tv"
-    )]
+    #[schema(value_type = Option<NameSchema>, example = "tv")]
     device_class: Option<String>,
     /// What is played.
-    #[schema(
-        min_length = 1,
-        max_length = 256,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "film-1917"
-    )]
+    #[schema(value_type = Option<NameSchema>, example = "film-1917")]
     content_id: Option<String>,
     /// What kind of content it is.
-    #[schema(
-        min_length = 1,
-        max_length = 256,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$",
-        example = "film"
-    )]
+    #[schema(value_type = Option<NameSchema>, example = "film")]
     content_type: Option<String>,
     /// Whatever else the caller wants to see again.
-    #[schema(inline)]
     attributes: Option<TextMap>,
     /// A live session of this user whose slot passes to the new one in the same step: next episode,
     /// cast, reload. Ignored if it is not live.
-    #[schema(
-        min_length = 1,
-        max_length = 128,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+$"
-    )]
+    #[schema(value_type = Option<SessionIdSchema>)]
     replaces: Option<String>,
     /// Live sessions of this user to end in the same step if, and only if, the start is then
     /// admitted. Those that are not live are ignored.
-    #[schema(max_items = 1000)]
+    #[schema(value_type = Option<Vec<SessionIdSchema>>, max_items = 1000)]
     terminate: Option<Vec<String>>,
 }
 
@@ -92,13 +63,13 @@ pub(crate) struct StartAnswer<'a> {
     /// The session as it is now.
     session: Session<'a>,
     /// The user's limit.
-    #[schema(maximum = 1000, example = 3)]
+    #[schema(value_type = LimitSchema)]
     limit: u32,
     /// The number of slots taken, this one among them.
     #[schema(example = 2)]
     active: u32,
-    /// When the player should send a heartbeat next, in seconds from now.
-    #[schema(minimum = 1, example = 30)]
+    /// When to call next, in seconds from now.
+    #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
     /// Sessions that the policy ended to make room, oldest first.
     evicted: Vec<Session<'a>>,
@@ -110,7 +81,7 @@ pub(crate) struct LimitReached<'a> {
     #[serde(flatten)]
     problem: Problem,
     /// The user's limit.
-    #[schema(maximum = 1000, example = 3)]
+    #[schema(value_type = LimitSchema)]
     limit: u32,
     /// The number of slots taken.
     #[schema(example = 3)]
@@ -119,7 +90,7 @@ pub(crate) struct LimitReached<'a> {
     sessions: Vec<Session<'a>>,
     /// When the next slot is free at the latest, if nobody calls again; left out for a limit of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, format = DateTime, required = false)]
+    #[schema(nullable = false)]
     next_slot_at: Option<Time>,
 }
 
