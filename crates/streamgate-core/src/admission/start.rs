@@ -1,7 +1,7 @@
 //! Start: may this user start another stream?
 
 use crate::admission::{Command, Draft};
-use crate::bounds::TERMINATE_MAX;
+use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, TERMINATE_MAX};
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::ids::SessionId;
@@ -98,13 +98,18 @@ impl Command for Start {
     type Outcome = StartOutcome;
 
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
-        debug_assert!(
+        assert!(
             self.terminate.len() <= TERMINATE_MAX,
             "the boundary bounds `terminate`"
         );
-        debug_assert!(
+        assert!(
             !self.gives_way(&self.id),
             "the boundary refuses a start that ends itself"
+        );
+        assert!(
+            self.lease
+                .is_none_or(|lease| (LEASE_MIN_S..=LEASE_MAX_S).contains(&lease.0)),
+            "the boundary bounds leases"
         );
         if let Some(session) = draft.ledger().find(&self.id).cloned() {
             return self.renew(draft, &session);

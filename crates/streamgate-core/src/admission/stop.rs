@@ -28,6 +28,10 @@ impl Command for Stop {
     type Outcome = StopOutcome;
 
     fn decide(&self, draft: &mut Draft<'_>) -> StopOutcome {
+        assert!(
+            matches!(self.reason, EndReason::Stopped | EndReason::Revoked),
+            "only a player or an operator stops a session; everything else is decided here"
+        );
         if draft.ledger().find(&self.id).is_some() {
             draft.end(&self.id, self.reason, None);
             return StopOutcome::Stopped;
