@@ -1,2 +1,23 @@
-//! Placeholder.
-fn main() {}
+//! The `streamgate` binary: `serve`, and the commands around it.
+//!
+//! The only crate that knows everything: it reads the settings, opens the store, and puts engine
+//! and server on top. What is *not* here: rules, endpoints, bytes on disk.
+
+mod client;
+mod commands;
+mod config;
+mod exit;
+mod output;
+mod serve;
+mod store_errors;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match commands::run(commands::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,209 @@
+//! The command line as a client of the public HTTP API. There is no back door.
+//!
+//! What is *not* here: what is printed (the commands), what the API means (the server).
+
+mod problem;
+
+use std::time::Duration;
+
+use clap::Args;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use ureq::http::{Method, Request};
+
+use crate::exit::{Code, Failure};
+
+/// Where `streamgate serve` listens with nothing set.
+pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:8080";
+
+/// How long a call may take in all.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What is kept as it is in a path: letters, digits and the unreserved marks of RFC 3986.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// How to reach the server, and how to print its answers.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// The address of the server
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "STREAMGATE_URL",
+        hide_env_values = true,
+        default_value = URL_DEFAULT
+    )]
+    url: String,
+
+    /// The API key, if the server asks for one
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        env = "STREAMGATE_KEY",
+        hide_env_values = true
+    )]
+    key: Option<String>,
+
+    /// Print the server's answer as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+/// A client of one server.
+#[derive(Debug)]
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    url: String,
+    key: Option<String>,
+}
+
+/// An answer: its status, and its body where it is JSON.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    /// A client as the command line says.
+    pub(crate) fn new(args: &ClientArgs) -> Self {
+        Self::at(&args.url, args.key.clone().filter(|key| !key.is_empty()))
+    }
+
+    /// A client of the server at an address.
+    pub(crate) fn at(url: &str, key: Option<String>) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .user_agent(concat!("streamgate/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Self {
+            agent,
+            url: url.trim_end_matches('/').to_owned(),
+            key,
+        }
+    }
+
+    /// Calls and gives the answer's body; a refusal is a failure that says why.
+    pub(crate) fn call(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let answer = self.send(method, path, body)?;
+        if (200..300).contains(&answer.status) {
+            Ok(answer.body)
+        } else {
+            Err(problem::refusal(&answer, &self.url))
+        }
+    }
+
+    /// Follows the cursors of a list and gives the entries of all pages.
+    pub(crate) fn all_pages(&self, path: &str, entries: &str) -> Result<Vec<Value>, Failure> {
+        let mut all = Vec::new();
+        let mut at = format!("{path}?page_size=1000");
+        loop {
+            let mut page = self.call(&Method::GET, &at, None)?;
+            match page.get_mut(entries).map(Value::take) {
+                Some(Value::Array(found)) => all.extend(found),
+                _ => return Err(problem::not_ours(&self.url)),
+            }
+            let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) else {
+                return Ok(all);
+            };
+            at = format!("{path}?page_size=1000&cursor={}", encoded(cursor));
+        }
+    }
+
+    /// Sends a request, whatever the answer.
+    pub(crate) fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("accept", "application/json");
+        if let Some(key) = &self.key {
+            request = request.header("x-api-key", key);
+        }
+        let sent = match body {
+            None => request.body(()).map(|request| self.agent.run(request)),
+            Some(body) => request
+                .header("content-type", "application/json")
+                .body(body.to_string())
+                .map(|request| self.agent.run(request)),
+        };
+        let mut answer = sent
+            .map_err(|error| problem::unusable(&self.url, &error))?
+            .map_err(|error| problem::unreachable(&self.url, &error))?;
+        let text = answer
+            .body_mut()
+            .read_to_string()
+            .map_err(|error| problem::unreachable(&self.url, &error))?;
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+        })
+    }
+}
+
+/// An id as a part of a path.
+pub(crate) fn encoded(id: &str) -> String {
+    match id {
+        // Whole parts of dots would be taken for steps of the path.
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => utf8_percent_encode(id, IN_PATH).to_string(),
+    }
+}
+
+/// The path of a user.
+pub(crate) fn user_path(user: &str) -> String {
+    format!("/v1/users/{}", encoded(user))
+}
+
+/// An id from the command line: what the server would refuse anyway, and what would make another
+/// path of it.
+pub(crate) fn id(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not contain control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// A text member of a JSON object; empty where there is none.
+pub(crate) fn text_of<'a>(object: &'a Value, name: &str) -> &'a str {
+    object.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A member of a JSON object as a cell of a table.
+pub(crate) fn cell(object: &Value, name: &str) -> String {
+    match object.get(name) {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Fails in the way of every command whose server answered something unexpected.
+pub(crate) fn unexpected(client: &Client) -> Failure {
+    problem::not_ours(&client.url)
+}
+
+/// The exit code of a failure that is the server's.
+const REFUSED: Code = Code::Problem;

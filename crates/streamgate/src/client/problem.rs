@@ -1,0 +1,73 @@
+//! What went wrong with a call, in words, and what to do about it.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::{Answer, REFUSED, text_of};
+use crate::exit::{Code, Failure};
+
+/// The server cannot be reached, or the connection broke.
+pub(super) fn unreachable(url: &str, error: &ureq::Error) -> Failure {
+    if let ureq::Error::BadUri(why) = error {
+        return Failure::new(Code::Usage, format!("{url:?} is no usable URL: {why}"))
+            .hint("give the server's address as in --url http://127.0.0.1:8080");
+    }
+    Failure::new(
+        Code::Unreachable,
+        format!("no answer from the server at {url}: {error}"),
+    )
+    .hint("is it running? start one with `streamgate serve`, or name another with --url")
+}
+
+/// No request can be made of what was given.
+pub(super) fn unusable(url: &str, error: &ureq::http::Error) -> Failure {
+    Failure::new(
+        Code::Usage,
+        format!("the URL {url:?} or the key cannot be sent: {error}"),
+    )
+    .hint("give the server's address as in --url http://127.0.0.1:8080")
+}
+
+/// Something answers, but it does not speak our API.
+pub(super) fn not_ours(url: &str) -> Failure {
+    Failure::new(
+        REFUSED,
+        format!("what answers at {url} does not look like a Streamgate server"),
+    )
+    .hint("name the server with --url or STREAMGATE_URL")
+}
+
+/// The server said no.
+pub(super) fn refusal(answer: &Answer, url: &str) -> Failure {
+    let (status, body) = (answer.status, &answer.body);
+    let code = text_of(body, "code");
+    if code.is_empty() {
+        return not_ours(url);
+    }
+    let detail = match text_of(body, "detail") {
+        "" => text_of(body, "title"),
+        detail => detail,
+    };
+    let mut message = format!("{detail} ({code}, HTTP {status})");
+    for error in body
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let (field, what) = (text_of(error, "field"), text_of(error, "message"));
+        // Writing to a String cannot fail.
+        let _ = write!(message, "\n  {field}: {what}");
+    }
+    let failure = Failure::new(REFUSED, message);
+    match status {
+        401 => failure.hint(
+            "the server asks for an API key: give it with --key or STREAMGATE_KEY; \
+             `streamgate key new` makes one",
+        ),
+        403 => failure.hint("this key may not do that: use one of scope service or admin"),
+        503 => failure.hint("the server's store is not available; its log says why"),
+        _ => failure,
+    }
+}

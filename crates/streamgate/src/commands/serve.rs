@@ -1,0 +1,73 @@
+//! `streamgate serve`: its flags. What it does is in `crate::serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::settings_args::SettingsArgs;
+use crate::exit::Failure;
+use crate::serve;
+
+/// Run the service.
+///
+/// With nothing set it listens on this machine only, asks for no key, and keeps its data in
+/// ./streamgate-data. SIGTERM and SIGINT (Ctrl-C) let requests under way finish and write everything
+/// to disk.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  streamgate serve
+  streamgate serve --config streamgate.toml --listen 0.0.0.0:8080
+  streamgate serve --set policy.default_limit=5 --set plans.basic.limit=1
+
+Every setting is also a key of the file and an environment variable (STREAMGATE_LISTEN,
+STREAMGATE_POLICY_LEASE_S). A flag wins over the environment, the environment over the file.
+`streamgate config default` explains them all.")]
+pub(crate) struct ServeArgs {
+    /// The IP address and port to listen on [default: 127.0.0.1:8080]
+    ///
+    /// Any address but a loopback one needs API keys (`streamgate key new`) or --allow-anonymous.
+    /// Port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// The directory for the data [default: ./streamgate-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Let everybody who can reach the address call, without API keys
+    #[arg(long)]
+    allow_anonymous: bool,
+
+    /// When a start or stop is acknowledged: fsync, os or none [default: fsync]
+    ///
+    /// fsync: when it is on disk. os: when the operating system has it; a power loss can take it
+    /// back. none: at once; any crash can take it back.
+    #[arg(long, value_name = "MODE")]
+    durability: Option<String>,
+
+    /// How log lines look: human or json [default: human]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
+    let data_dir = args.data_dir.map(|dir| dir.display().to_string());
+    let anonymous = args.allow_anonymous.then(|| "true".to_owned());
+    let flags = [
+        ("listen", args.listen, "--listen"),
+        ("data_dir", data_dir, "--data-dir"),
+        ("allow_anonymous", anonymous, "--allow-anonymous"),
+        ("store.durability", args.durability, "--durability"),
+        ("log.format", args.log_format, "--log-format"),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter_map(|(path, text, flag)| Some((path, text?, flag)))
+        .collect();
+    serve::run(&args.settings.load_or_fail(flags)?.settings)
+}

@@ -1,0 +1,103 @@
+//! `streamgate sessions`: who is watching now.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use crate::client::{Client, ClientArgs, cell, encoded, id, unexpected, user_path};
+use crate::exit::Failure;
+use crate::output;
+
+/// Live sessions of a running server.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "\
+Examples:
+  streamgate sessions list
+  streamgate sessions list --user anna --json
+  streamgate sessions stop anna 01936f5c-7a10-7c5e-8a6e-3c1f4d2b9a00"
+)]
+pub(crate) struct SessionsCommand {
+    #[command(flatten)]
+    client: ClientArgs,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List live sessions
+    List {
+        /// Only those of this user
+        #[arg(long, value_name = "USER", value_parser = id)]
+        user: Option<String>,
+    },
+    /// Stop a session; its slot is free at once
+    Stop {
+        /// The id of the user
+        #[arg(value_name = "USER", value_parser = id)]
+        user: String,
+        /// The id of the session
+        #[arg(value_name = "SESSION", value_parser = id)]
+        session: String,
+    },
+}
+
+/// Runs the command.
+pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
+    let client = Client::new(&command.client);
+    let as_json = command.client.json;
+    match command.action {
+        Action::List { user: Some(user) } => list_of_user(&client, &user, as_json),
+        Action::List { user: None } => {
+            let sessions = client.all_pages("/v1/sessions", "sessions")?;
+            if as_json {
+                output::json(&json!({ "sessions": sessions }));
+            } else {
+                table(&sessions);
+            }
+            Ok(())
+        }
+        Action::Stop { user, session } => {
+            let path = format!("{}/sessions/{}", user_path(&user), encoded(&session));
+            client.call(&Method::DELETE, &path, None)?;
+            if !as_json {
+                output::line(&format!("session {session} of user {user} is stopped"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn list_of_user(client: &Client, user: &str, as_json: bool) -> Result<(), Failure> {
+    let path = format!("{}/sessions", user_path(user));
+    let answer = client.call(&Method::GET, &path, None)?;
+    let Some(sessions) = answer.get("sessions").and_then(Value::as_array) else {
+        return Err(unexpected(client));
+    };
+    if as_json {
+        output::json(&answer);
+        return Ok(());
+    }
+    table(sessions);
+    let (active, limit) = (cell(&answer, "active"), cell(&answer, "limit"));
+    output::line(&format!("{active} of {limit} slots taken"));
+    Ok(())
+}
+
+fn table(sessions: &[Value]) {
+    let names = [
+        "user_id",
+        "session_id",
+        "device_name",
+        "content_id",
+        "started_at",
+        "expires_at",
+    ];
+    let row = |session: &Value| names.map(|name| cell(session, name)).to_vec();
+    let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
+    let headings = ["USER", "SESSION", "DEVICE", "CONTENT", "STARTED", "EXPIRES"];
+    output::table(&headings, &rows, "no live sessions");
+}

@@ -1,0 +1,93 @@
+//! `streamgate store`: a data directory that no server uses.
+//!
+//! What is *not* here: what damage is and how it is mended; the store's own tools know.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use streamgate_store_embedded::OpenError;
+use streamgate_store_embedded::tools::{check, repair, stats};
+
+use super::settings_args::SettingsArgs;
+use crate::exit::{Code, Failure};
+use crate::{output, store_errors};
+
+/// Look after a data directory. Stop the server that uses it first.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read everything and list all damage; changes nothing
+    ///
+    /// Exits with 0 if everything is as it was written, else with 1. The torn end that a crash
+    /// leaves in the log is no damage: the next start cuts it off.
+    Check(DirArgs),
+    /// Make a damaged directory usable again
+    ///
+    /// Keeps everything that is whole. The files that were there are set aside in a directory of
+    /// their own, nothing is deleted.
+    Repair(DirArgs),
+    /// Print what is in the directory, in figures
+    Stats(DirArgs),
+}
+
+/// Which directory.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The directory is the first of: DIR or --data-dir, STREAMGATE_DATA_DIR, data_dir of the settings file,
+./streamgate-data.")]
+pub(crate) struct DirArgs {
+    /// The data directory
+    #[arg(value_name = "DIR", conflicts_with = "data_dir")]
+    dir: Option<PathBuf>,
+
+    /// The data directory, as `serve` calls it
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+impl DirArgs {
+    /// The directory that is meant. Other settings do not matter where it is named.
+    fn dir(self) -> Result<PathBuf, Failure> {
+        match self.dir.or(self.data_dir) {
+            Some(dir) => Ok(dir),
+            None => Ok(self
+                .settings
+                .load_or_fail(Vec::new())?
+                .settings
+                .general
+                .data_dir),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(command: StoreCommand) -> Result<(), Failure> {
+    match command {
+        StoreCommand::Check(args) => {
+            let report = of_dir(&args.dir()?, check)?;
+            if report.is_sound() {
+                return Ok(());
+            }
+            Err(
+                Failure::new(Code::Problem, "the data directory is damaged").hint(
+                    "copy the directory first; then `streamgate store repair` keeps what is whole",
+                ),
+            )
+        }
+        StoreCommand::Repair(args) => of_dir(&args.dir()?, repair).map(drop),
+        StoreCommand::Stats(args) => of_dir(&args.dir()?, stats).map(drop),
+    }
+}
+
+/// Runs a tool on a directory and prints its report.
+fn of_dir<T: Display>(
+    dir: &Path,
+    tool: impl Fn(&Path) -> Result<T, OpenError>,
+) -> Result<T, Failure> {
+    let report = tool(dir).map_err(|error| store_errors::failure(&error))?;
+    output::line(&report.to_string());
+    Ok(report)
+}

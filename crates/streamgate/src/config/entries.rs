@@ -1,0 +1,189 @@
+//! What was set anywhere: the file, the environment, the flags, in one place.
+//!
+//! A flag wins over a variable, a variable over the file. A list (`keys`) is replaced as a whole by
+//! the stronger source; tables (`plans`) are merged entry by entry.
+
+use std::collections::BTreeMap;
+
+use super::file::{entries_of, entries_of_inline};
+use super::path::{KeyPath, VARIABLE_PREFIX};
+use super::problem::{Origin, Problem};
+use super::value::Value;
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The value.
+    pub(crate) value: Value,
+    /// Its source.
+    pub(crate) origin: Origin,
+}
+
+/// Values of one source, by their path.
+pub(crate) type Entries = BTreeMap<KeyPath, Entry>;
+
+/// Everything that can hold settings, as it was found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Inputs {
+    /// The name and text of the configuration file.
+    pub(crate) file: Option<(String, String)>,
+    /// The environment variables that begin with `STREAMGATE_`, and `RUST_LOG`.
+    pub(crate) variables: BTreeMap<String, String>,
+    /// Flags: the path of the setting, its value, and how the flag is called.
+    pub(crate) flags: Vec<(KeyPath, String, String)>,
+}
+
+/// Variables that are no settings: the client commands and the place of the file.
+const OTHER_VARIABLES: [&str; 3] = ["STREAMGATE_CONFIG", "STREAMGATE_URL", "STREAMGATE_KEY"];
+
+/// The variable that every Rust service takes its log filter from; it wins over ours.
+pub(crate) const RUST_LOG: &str = "RUST_LOG";
+
+/// What was set, source by source.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    flags: Entries,
+    /// Variables of structured settings, taken apart.
+    variables: Entries,
+    /// The other variables by their names: which path one means only the settings know.
+    named: BTreeMap<String, String>,
+    file: Entries,
+}
+
+impl Layers {
+    /// Sorts what was found; what cannot be read is reported.
+    pub(crate) fn new(inputs: Inputs, problems: &mut Vec<Problem>) -> Self {
+        let mut layers = Self {
+            flags: Entries::new(),
+            variables: Entries::new(),
+            named: inputs.variables,
+            file: Entries::new(),
+        };
+        if let Some((file, text)) = inputs.file {
+            layers.file = entries_of(&file, &text, problems);
+        }
+        for other in OTHER_VARIABLES {
+            layers.named.remove(other);
+        }
+        for list in ["keys", "plans"] {
+            layers.take_apart_variable(&KeyPath::new(list), problems);
+        }
+        layers.take_plan_variables();
+        for (path, text, flag) in inputs.flags {
+            let origin = Origin::Flag(flag);
+            if path == KeyPath::new("keys") || path == KeyPath::new("plans") {
+                let entries = entries_of_inline(&path, &text, &origin, problems);
+                layers.flags.extend(entries);
+            } else {
+                let value = Value::Untyped(text);
+                layers.flags.insert(path, Entry { value, origin });
+            }
+        }
+        layers.replace_list("keys");
+        layers
+    }
+
+    fn take_apart_variable(&mut self, path: &KeyPath, problems: &mut Vec<Problem>) {
+        let variable = path.variable();
+        if let Some(text) = self.named.remove(&variable) {
+            let origin = Origin::Variable(variable);
+            let entries = entries_of_inline(path, &text, &origin, problems);
+            self.variables.extend(entries);
+        }
+    }
+
+    /// `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`: names of plans are not known
+    /// beforehand, so the end of the variable tells what it is.
+    fn take_plan_variables(&mut self) {
+        let plans = KeyPath::new("plans");
+        let prefix = format!("{}_", plans.variable());
+        let names: Vec<String> = self.named.keys().cloned().collect();
+        for variable in names {
+            let Some(rest) = variable.strip_prefix(&prefix) else {
+                continue;
+            };
+            let found = ["at_limit", "limit"].into_iter().find_map(|field| {
+                let name = rest.strip_suffix(&format!("_{}", field.to_uppercase()))?;
+                Some(plans.child(&name.to_lowercase()).child(field))
+            });
+            if let (Some(path), Some(text)) = (found, self.named.get(&variable)) {
+                let value = Value::Untyped(text.clone());
+                self.named.remove(&variable);
+                let origin = Origin::Variable(variable);
+                self.variables.insert(path, Entry { value, origin });
+            }
+        }
+    }
+
+    /// Lets the strongest source that has a list keep it.
+    fn replace_list(&mut self, name: &str) {
+        let is_of_list = |path: &KeyPath| {
+            let first = path.parts().first().map_or("", String::as_str);
+            first == name || first.starts_with(&format!("{name}["))
+        };
+        let mut taken = false;
+        for layer in [&mut self.flags, &mut self.variables, &mut self.file] {
+            if taken {
+                layer.retain(|path, _| !is_of_list(path));
+            }
+            taken |= layer.keys().any(is_of_list);
+        }
+    }
+
+    /// The value that counts for a setting; `None` where nobody set it.
+    pub(crate) fn get(&self, path: &KeyPath) -> Option<Entry> {
+        if let Some(entry) = self.flags.get(path) {
+            return Some(entry.clone());
+        }
+        if *path == KeyPath::new("log.filter")
+            && let Some(text) = self.named.get(RUST_LOG).filter(|text| !text.is_empty())
+        {
+            return Some(variable_entry(RUST_LOG.to_owned(), text));
+        }
+        let variable = path.variable();
+        if let Some(text) = self.named.get(&variable) {
+            return Some(variable_entry(variable, text));
+        }
+        self.variables
+            .get(path)
+            .or_else(|| self.file.get(path))
+            .cloned()
+    }
+
+    /// The names of the tables that exist in a table.
+    pub(crate) fn names_in(&self, table: &KeyPath) -> Vec<String> {
+        let depth = table.parts().len();
+        let mut names: Vec<String> = [&self.flags, &self.variables, &self.file]
+            .into_iter()
+            .flat_map(|layer| layer.keys())
+            .filter(|path| path.is_in(table))
+            .filter_map(|path| path.parts().get(depth).cloned())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The paths and entries that are in the file or given as flags, and the variables that are
+    /// left, for finding what nobody asked for.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&KeyPath, &Entry)> {
+        [&self.flags, &self.variables, &self.file]
+            .into_iter()
+            .flatten()
+    }
+
+    /// The variables that were not taken apart.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
+        self.named
+            .keys()
+            .map(String::as_str)
+            .filter(|name| name.starts_with(VARIABLE_PREFIX))
+    }
+}
+
+fn variable_entry(variable: String, text: &str) -> Entry {
+    Entry {
+        value: Value::Untyped(text.to_owned()),
+        origin: Origin::Variable(variable),
+    }
+}

@@ -1,0 +1,108 @@
+//! The kinds of settings: numbers, switches, words, lists, and text that means something.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use super::reader::{Ask, Reader};
+use super::value::{Value, quoted};
+
+impl Reader {
+    /// A whole number.
+    pub(crate) fn whole(&mut self, ask: Ask, default: u32, range: RangeInclusive<u32>) -> u32 {
+        let takes = format!("whole number, {} to {}", range.start(), range.end());
+        self.read(ask, takes, Some(default), u32::to_string, |value| {
+            value.whole(&range)
+        })
+        .unwrap_or(default)
+    }
+
+    /// A whole number that may be left out.
+    pub(crate) fn whole_or_none(&mut self, ask: Ask, range: RangeInclusive<u32>) -> Option<u32> {
+        let takes = format!("whole number, {} to {}", range.start(), range.end());
+        self.read(ask, takes, None, u32::to_string, |value| {
+            value.whole(&range)
+        })
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, ask: Ask, default: bool) -> bool {
+        let takes = "true or false".to_owned();
+        self.read(ask, takes, Some(default), bool::to_string, Value::flag)
+            .unwrap_or(default)
+    }
+
+    /// Text that is read into something.
+    pub(crate) fn parsed<T>(&mut self, ask: Ask, takes: &str, default: Option<T>) -> Option<T>
+    where
+        T: FromStr<Err: Display> + ToString,
+    {
+        let show = |value: &T| quoted(&value.to_string());
+        self.read(ask, takes.to_owned(), default, show, |value| {
+            value
+                .text()?
+                .parse()
+                .map_err(|error| format!("must be {takes}, is {value}: {error}"))
+        })
+    }
+
+    /// One of some words.
+    pub(crate) fn choice<T: Copy + PartialEq>(
+        &mut self,
+        ask: Ask,
+        default: T,
+        words: &[(&'static str, T)],
+    ) -> T {
+        self.choice_or(ask, Some(default), words).unwrap_or(default)
+    }
+
+    /// One of some words, perhaps without a default.
+    pub(crate) fn choice_or<T: Copy + PartialEq>(
+        &mut self,
+        ask: Ask,
+        default: Option<T>,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
+        let quoted_words: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
+        let takes = either(&quoted_words);
+        let show = |value: &T| {
+            let word = words.iter().find(|(_, known)| known == value);
+            quoted(word.map_or("", |(word, _)| *word))
+        };
+        self.read(ask, takes.clone(), default, show, |value| {
+            let text = value.text()?;
+            let known = words.iter().find(|(word, _)| *word == text);
+            known
+                .map(|(_, known)| *known)
+                .ok_or_else(|| format!("must be {takes}, is {value}"))
+        })
+    }
+
+    /// A list of texts, each checked.
+    pub(crate) fn texts(
+        &mut self,
+        ask: Ask,
+        takes: &str,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Vec<String> {
+        let show = |texts: &Vec<String>| {
+            let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+            format!("[{}]", texts.join(", "))
+        };
+        self.read(ask, takes.to_owned(), Some(Vec::new()), show, |value| {
+            let texts = value.texts()?;
+            texts.iter().try_for_each(|text| check(text))?;
+            Ok(texts)
+        })
+        .unwrap_or_default()
+    }
+}
+
+/// Joins words as in "`a`, `b` or `c`".
+fn either(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [only] => only.clone(),
+        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,197 @@
+//! Settings: every one is a key of a TOML file, an environment variable and a flag.
+//!
+//! A flag wins over a variable, a variable over the file, the file over the default. Everything is
+//! parsed once, at start, and everything that is wrong is reported at once, each with the place it
+//! came from. `docs/adr/0003-settings.md` says why no crate does this.
+//!
+//! What is *not* here: what a setting does. The engine, the store and the server take plain values.
+
+mod entries;
+mod file;
+mod generated;
+mod kinds;
+mod path;
+mod problem;
+mod reader;
+pub(crate) mod sections;
+mod show;
+#[cfg(test)]
+mod tests;
+mod unknown;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use streamgate_core::Policy;
+use streamgate_engine::EngineSettings;
+use streamgate_server::ServerSettings;
+use streamgate_store_embedded::EmbeddedConfig;
+
+use entries::Inputs;
+pub(crate) use generated::{default_file, reference};
+pub(crate) use path::KeyPath;
+pub(crate) use problem::Problem;
+use reader::{Declared, Reader, Section};
+use sections::general::General;
+use sections::log::Log;
+use sections::{cors, engine, general, http, keys, log, metrics, policy, rate_limit, store, sweep};
+pub(crate) use show::effective;
+
+/// The variable that names the configuration file.
+const CONFIG_VARIABLE: &str = "STREAMGATE_CONFIG";
+
+/// All settings, within their bounds.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Address, data directory, openness.
+    pub(crate) general: General,
+    /// For the server; who may call is in it.
+    pub(crate) server: ServerSettings,
+    /// For the embedded store.
+    pub(crate) store: EmbeddedConfig,
+    /// What decides.
+    pub(crate) policy: Policy,
+    /// For the engine.
+    pub(crate) engine: EngineSettings,
+    /// Logs.
+    pub(crate) log: Log,
+}
+
+/// The settings, and what was declared and read on the way.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The settings.
+    pub(crate) settings: Settings,
+    sections: Vec<Section>,
+    declared: Vec<Declared>,
+}
+
+/// Where settings may be set, before anything is read: what the command line says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sources {
+    /// The file named by a flag.
+    pub(crate) file: Option<PathBuf>,
+    /// Flags that are settings: path, value, and what the flag is called.
+    pub(crate) flags: Vec<(KeyPath, String, String)>,
+}
+
+/// Loads the settings of this process.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let variables = variables(&mut problems);
+    let named_by_variable = || {
+        let name = variables.get(CONFIG_VARIABLE)?;
+        (!name.is_empty()).then(|| PathBuf::from(name))
+    };
+    let file = sources
+        .file
+        .or_else(named_by_variable)
+        .and_then(|path| read_file(&path, &mut problems));
+    let inputs = Inputs {
+        file,
+        variables,
+        flags: sources.flags,
+    };
+    parse(inputs, problems)
+}
+
+/// The settings of a process that was told nothing.
+pub(crate) fn defaults() -> Loaded {
+    parse(Inputs::default(), Vec::new()).expect("every default is within its bounds")
+}
+
+/// Makes settings of what was found; nothing but `inputs` counts.
+fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
+    let layers = entries::Layers::new(inputs, &mut problems);
+    let mut reader = Reader::new(layers, problems);
+    let settings = read(&mut reader);
+    reader.report_unknown();
+    if let Err(error) = settings.policy.clone().checked()
+        && reader.problems.is_empty()
+    {
+        reader
+            .problems
+            .push(Problem::whole(format!("policy: {error}")));
+    }
+    if reader.problems.is_empty() {
+        Ok(Loaded {
+            settings,
+            sections: reader.sections,
+            declared: reader.declared,
+        })
+    } else {
+        problem::sort(&mut reader.problems);
+        Err(reader.problems)
+    }
+}
+
+/// Reads every section, in the order in which they are documented.
+fn read(reader: &mut Reader) -> Settings {
+    let general = general::read(reader);
+    let policy = policy::read(reader);
+    let keys = keys::read(reader);
+    let store = store::read(reader, &general);
+    let http = http::read(reader);
+    let cors = cors::read(reader);
+    let rate_limit = rate_limit::read(reader);
+    let log = log::read(reader);
+    let metrics_require_key = metrics::read(reader);
+    let engine = EngineSettings {
+        deadline: engine::read(reader),
+        sweep_interval: sweep::read(reader),
+    };
+    Settings {
+        general,
+        server: ServerSettings {
+            keys,
+            rate_limit,
+            cors,
+            http,
+            metrics_require_key,
+        },
+        store,
+        policy,
+        engine,
+        log,
+    }
+}
+
+/// The environment variables that can be settings.
+fn variables(problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else {
+            continue; // No setting has such a name.
+        };
+        if !name.starts_with(path::VARIABLE_PREFIX) && name != entries::RUST_LOG {
+            continue;
+        }
+        match value.into_string() {
+            Ok(value) => {
+                variables.insert(name, value);
+            }
+            Err(_) => problems.push(Problem::at(
+                problem::Origin::Variable(name),
+                "is not valid UTF-8",
+            )),
+        }
+    }
+    variables
+}
+
+fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<(String, String)> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some((name, text)),
+        Err(error) => {
+            problems.push(Problem::whole(format!(
+                "the configuration file {name} cannot be read: {error}"
+            )));
+            None
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The name of a setting: `policy.lease_s`, `plans.basic.limit`, `keys[0].scope`.
+
+use std::fmt;
+
+use super::value::quoted;
+
+/// The way to a setting through the tables of a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct KeyPath(Vec<String>);
+
+impl KeyPath {
+    /// The path whose parts are joined by dots in `text`; no part has a dot or needs quotes.
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.split('.').map(str::to_owned).collect())
+    }
+
+    /// Reads a path as TOML writes it: `plans."big one".limit`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let document = format!("{text} = 0");
+        let mut table = toml::de::DeTable::parse(&document).ok()?.into_inner();
+        let mut path = Self::root();
+        loop {
+            let (key, value) = table.into_iter().next()?;
+            path = path.child(key.get_ref());
+            match value.into_inner() {
+                toml::de::DeValue::Table(inner) => table = inner,
+                _ => return Some(path),
+            }
+        }
+    }
+
+    /// The path of what stands at the top of a file.
+    pub(crate) const fn root() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The path of the entry `name` of this table.
+    pub(crate) fn child(&self, name: &str) -> Self {
+        let mut parts = self.0.clone();
+        parts.push(name.to_owned());
+        Self(parts)
+    }
+
+    /// The path of a table of this list of tables.
+    pub(crate) fn item(&self, index: usize) -> Self {
+        let mut parts = self.0.clone();
+        if let Some(last) = parts.last_mut() {
+            *last = format!("{last}[{index}]");
+        }
+        Self(parts)
+    }
+
+    /// Whether this is the path of something in `table`, or of the table.
+    pub(crate) fn is_in(&self, table: &Self) -> bool {
+        self.0.starts_with(&table.0)
+    }
+
+    /// The parts of the path.
+    pub(crate) fn parts(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The environment variable of this setting.
+    pub(crate) fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.0.join("_").to_uppercase())
+    }
+}
+
+/// What the environment variables of all settings begin with.
+pub(crate) const VARIABLE_PREFIX: &str = "STREAMGATE_";
+
+impl fmt::Display for KeyPath {
+    /// The path as TOML writes it: a part with unusual characters stands in quotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
+        for (at, part) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(".")?;
+            }
+            if part.is_empty() || !part.chars().all(is_bare) {
+                f.write_str(&quoted(part))?;
+            } else {
+                f.write_str(part)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! `[cors]`: which web pages may call from a browser.
+
+use streamgate_server::{AllowedOrigins, CorsSettings};
+
+use crate::config::reader::{Ask, Reader};
+
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader) -> CorsSettings {
+    reader.section("[cors]", "Which web pages may call from a browser.");
+    let allowed_origins = Ask(
+        "allowed_origins",
+        "The origins whose pages may call, as browsers send them \
+         (\"https://player.example.com\"), or [\"*\"] for all. With none, no page of another \
+         origin may.",
+    );
+    let origins = reader.texts(allowed_origins, "list of origins", check_origin);
+    let allowed_origins = if origins.is_empty() {
+        AllowedOrigins::None
+    } else if origins == [ANY] {
+        AllowedOrigins::Any
+    } else {
+        if origins.iter().any(|origin| origin == ANY) {
+            reader.wrong_here("allowed_origins", "has \"*\" beside other origins");
+        }
+        AllowedOrigins::List(origins)
+    };
+    CorsSettings {
+        allowed_origins,
+        ..CorsSettings::default()
+    }
+}
+
+/// Stands for every origin.
+const ANY: &str = "*";
+
+fn check_origin(origin: &str) -> Result<(), String> {
+    let host = origin
+        .strip_prefix("https://")
+        .or_else(|| origin.strip_prefix("http://"));
+    let is_origin = host.is_some_and(|host| {
+        let is_part = |c: char| c.is_ascii_graphic() && !"/?#@ ".contains(c);
+        !host.is_empty() && host.chars().all(is_part)
+    });
+    if origin == ANY || is_origin {
+        return Ok(());
+    }
+    Err(format!(
+        "must be origins such as \"https://player.example.com\", without a path, is {origin:?}"
+    ))
+}

@@ -1,0 +1,66 @@
+//! The top of the file: where to listen, where the data is, who may call without a key.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::config::reader::{Ask, Reader};
+use crate::config::value::quoted;
+
+/// Where `streamgate serve` listens unless told otherwise: this machine only.
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Where the data is unless told otherwise.
+const DATA_DIR_DEFAULT: &str = "./streamgate-data";
+
+/// The settings that stand above all sections.
+#[derive(Debug, Clone)]
+pub(crate) struct General {
+    /// The address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// The directory of the embedded store.
+    pub(crate) data_dir: PathBuf,
+    /// Whether an open server may listen on an address that others can reach.
+    pub(crate) allow_anonymous: bool,
+}
+
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader) -> General {
+    reader.section("", "");
+    let listen = Ask(
+        "listen",
+        "The IP address and port to listen on. Any address but a loopback one (127.0.0.1, [::1]) \
+         needs [[keys]] or allow_anonymous. Port 0 takes any free port.",
+    );
+    let data_dir = Ask(
+        "data_dir",
+        "The directory of the embedded store. It is created if it does not exist; one process at a \
+         time may use it.",
+    );
+    let allow_anonymous = Ask(
+        "allow_anonymous",
+        "Serve without API keys even where others can reach the address. Only for networks in \
+         which everybody may end anybody's sessions.",
+    );
+    General {
+        listen: reader
+            .parsed(listen, "an IP address and port", Some(LISTEN_DEFAULT))
+            .unwrap_or(LISTEN_DEFAULT),
+        data_dir: read_data_dir(reader, data_dir),
+        allow_anonymous: reader.flag(allow_anonymous, false),
+    }
+}
+
+fn read_data_dir(reader: &mut Reader, ask: Ask) -> PathBuf {
+    let default = DATA_DIR_DEFAULT.to_owned();
+    let show = |text: &String| quoted(text);
+    reader
+        .read(ask, "a path".to_owned(), Some(default), show, |value| {
+            let text = value.text()?;
+            if text.is_empty() {
+                return Err("must not be empty".to_owned());
+            }
+            Ok(text.to_owned())
+        })
+        .unwrap_or_default()
+        .into()
+}

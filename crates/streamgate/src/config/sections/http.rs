@@ -1,0 +1,44 @@
+//! `[http]`: connections and timeouts.
+
+use std::time::Duration;
+
+use streamgate_server::HttpSettings;
+
+use crate::config::reader::{Ask, Reader};
+
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
+    reader.section("[http]", "Connections and timeouts.");
+    let default = HttpSettings::default();
+    let max_connections = Ask(
+        "max_connections",
+        "Most connections at once; further ones wait until one closes. Each needs an open file; \
+         the limit of the process is raised to its hard limit at start.",
+    );
+    let header_timeout_s = Ask(
+        "header_timeout_s",
+        "How long a client may take to send the head of its next request. Idle connections are \
+         closed after it, so it should exceed the heartbeat interval of players that keep theirs.",
+    );
+    let body_timeout_s = Ask(
+        "body_timeout_s",
+        "How long a client may take to send the body of a request.",
+    );
+    let shutdown_grace_s = Ask(
+        "shutdown_grace_s",
+        "How long requests under way may take to finish after SIGTERM or SIGINT.",
+    );
+    let connections = u32::try_from(default.max_connections).unwrap_or(u32::MAX);
+    HttpSettings {
+        max_connections: reader.whole(max_connections, connections, 1..=1_000_000) as usize,
+        header_timeout: seconds(reader, header_timeout_s, default.header_timeout, 1),
+        body_timeout: seconds(reader, body_timeout_s, default.body_timeout, 1),
+        shutdown_grace: seconds(reader, shutdown_grace_s, default.shutdown_grace, 0),
+    }
+}
+
+/// Reads a duration of at most an hour.
+fn seconds(reader: &mut Reader, ask: Ask, default: Duration, low: u32) -> Duration {
+    let default = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
+    Duration::from_secs(reader.whole(ask, default, low..=3_600).into())
+}

@@ -1,0 +1,111 @@
+//! `[[keys]]`: who may call.
+
+use std::collections::BTreeSet;
+
+use streamgate_core::TenantId;
+use streamgate_server::{ApiKey, Keys, Scope, parse_hash};
+
+use crate::config::path::KeyPath;
+use crate::config::reader::{Ask, Reader};
+use crate::config::value::quoted;
+
+const NAME: Ask = Ask("name", "What you call the key; it appears in logs.");
+const SHA256: Ask = Ask(
+    "sha256",
+    "The SHA-256 of the key. The key itself is never stored: `streamgate key new` makes a key and \
+     prints this table for it.",
+);
+const SCOPE: Ask = Ask(
+    "scope",
+    "What the key may do: \"player\" starts, renews, stops and lists sessions of a user; \
+     \"service\" also sets plans, limits and profiles; \"admin\" everything.",
+);
+const TENANT: Ask = Ask("tenant", "The organisation whose users the key speaks of.");
+
+/// The words for scopes.
+pub(crate) const SCOPE_WORDS: [(&str, Scope); 3] = [
+    (Scope::Player.as_str(), Scope::Player),
+    (Scope::Service.as_str(), Scope::Service),
+    (Scope::Admin.as_str(), Scope::Admin),
+];
+
+/// Reads every key.
+pub(crate) fn read(reader: &mut Reader) -> Keys {
+    reader.section(
+        "[[keys]]",
+        "API keys. With none, everybody who can reach the address may do everything.",
+    );
+    reader.example(&[
+        "[[keys]]",
+        "name = \"players\"",
+        "sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+        "scope = \"player\"",
+    ]);
+    reader.describe(NAME, "text", None);
+    reader.describe(SHA256, "64 hexadecimal digits", None);
+    reader.describe(SCOPE, "\"player\", \"service\" or \"admin\"", None);
+    reader.describe(TENANT, "text", Some("\"default\""));
+    let mut entries: Vec<ApiKey> = Vec::new();
+    for index in 0..reader.items("keys") {
+        reader.enter(KeyPath::new("keys").item(index));
+        if let Some(key) = read_key(reader) {
+            report_repeated(reader, &key, &entries);
+            entries.push(key);
+        }
+    }
+    Keys::new(entries)
+}
+
+fn read_key(reader: &mut Reader) -> Option<ApiKey> {
+    let name = reader.read(
+        NAME,
+        "text".to_owned(),
+        None,
+        |text: &String| quoted(text),
+        |value| match value.text()? {
+            "" => Err("must not be empty".to_owned()),
+            text => Ok(text.to_owned()),
+        },
+    );
+    let show = |hash: &[u8; 32]| quoted(&format!("{:02x}{:02x}{:02x}…", hash[0], hash[1], hash[2]));
+    let sha256 = reader.read(SHA256, String::new(), None, show, |value| {
+        // Not shown: somebody may have put the key itself here.
+        let hash = value.text().ok().and_then(parse_hash);
+        hash.ok_or_else(|| {
+            "must be the SHA-256 of a key, 64 hexadecimal digits; `streamgate key new` prints it"
+                .to_owned()
+        })
+    });
+    let scope = reader.choice_or(SCOPE, None, &SCOPE_WORDS);
+    let default = Some(TenantId::default_tenant());
+    let show = |tenant: &TenantId| quoted(tenant.as_str());
+    let tenant = reader.read(TENANT, String::new(), default, show, |value| {
+        TenantId::new(value.text()?).map_err(|why| why.to_string())
+    });
+    for (Ask(field, _), is_there) in [
+        (NAME, name.is_some()),
+        (SHA256, sha256.is_some()),
+        (SCOPE, scope.is_some()),
+    ] {
+        if !is_there {
+            reader.missing(field);
+        }
+    }
+    Some(ApiKey {
+        name: name?,
+        sha256: sha256?,
+        scope: scope?,
+        tenant: tenant?,
+    })
+}
+
+/// Two keys of one name cannot be told apart in logs; two of one hash have two scopes.
+fn report_repeated(reader: &mut Reader, key: &ApiKey, before: &[ApiKey]) {
+    let names: BTreeSet<&str> = before.iter().map(|key| key.name.as_str()).collect();
+    if names.contains(key.name.as_str()) {
+        reader.wrong_here(NAME.0, format!("names a second key {:?}", key.name));
+    }
+    if before.iter().any(|other| other.sha256 == key.sha256) {
+        reader.wrong_here(SHA256.0, "is the hash of an earlier key");
+    }
+}

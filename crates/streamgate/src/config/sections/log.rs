@@ -1,0 +1,46 @@
+//! `[log]`: what is logged, and how it looks.
+
+use streamgate_server::telemetry::LogFormat;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::reader::{Ask, Reader};
+use crate::config::value::quoted;
+
+/// What is logged unless told otherwise.
+const FILTER_DEFAULT: &str = "info";
+
+/// The settings of the log.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    /// How lines look.
+    pub(crate) format: LogFormat,
+    /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub(crate) filter: String,
+}
+
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader) -> Log {
+    reader.section("[log]", "Logs. They go to standard error.");
+    let format = Ask(
+        "format",
+        "\"human\", text for people; \"json\", one object a line, and no greeting.",
+    );
+    let filter = Ask(
+        "filter",
+        "What is logged: error, warn, info, debug or trace, also by module as in \
+         \"info,streamgate_server=debug\". The environment variable RUST_LOG wins over it.",
+    );
+    let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
+    let format = reader.choice(format, LogFormat::default(), &formats);
+    let show = |text: &String| quoted(text);
+    let default = Some(FILTER_DEFAULT.to_owned());
+    let filter = reader.read(filter, "a log filter".to_owned(), default, show, |value| {
+        let text = value.text()?;
+        EnvFilter::try_new(text).map_err(|why| format!("is not a log filter: {why}"))?;
+        Ok(text.to_owned())
+    });
+    Log {
+        format,
+        filter: filter.unwrap_or_default(),
+    }
+}

@@ -1,0 +1,17 @@
+//! The settings themselves: one section of the file is one module here.
+//!
+//! Each reads its part, which also declares and documents it, and gives it as the plain values that
+//! the engine, the store or the server take.
+
+pub(crate) mod cors;
+pub(crate) mod engine;
+pub(crate) mod general;
+pub(crate) mod http;
+pub(crate) mod keys;
+pub(crate) mod log;
+pub(crate) mod metrics;
+pub(crate) mod plans;
+pub(crate) mod policy;
+pub(crate) mod rate_limit;
+pub(crate) mod store;
+pub(crate) mod sweep;

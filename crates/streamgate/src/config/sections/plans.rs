@@ -1,0 +1,56 @@
+//! `[plans.NAME]`: named limits.
+
+use std::collections::BTreeMap;
+
+use streamgate_core::bounds::LIMIT_MAX;
+use streamgate_core::ids::Name;
+use streamgate_core::policy::Plan;
+
+use super::policy::AT_LIMIT_WORDS;
+use crate::config::path::KeyPath;
+use crate::config::reader::{Ask, Reader};
+
+const LIMIT: Ask = Ask(
+    "limit",
+    "How many sessions a user of this plan may have at once.",
+);
+const AT_LIMIT: Ask = Ask(
+    "at_limit",
+    "What happens at this plan's limit. Unless set, what policy.at_limit says.",
+);
+
+/// Reads every plan.
+pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {
+    reader.section(
+        "[plans.NAME]",
+        "Plans: named limits. A user gets one by PUT /v1/users/{user_id} or `streamgate users \
+         set-plan`. A plan that is not named here any more counts as none.",
+    );
+    reader.example(&[
+        "[plans.basic]",
+        "limit = 1",
+        "",
+        "[plans.premium]",
+        "limit = 4",
+        "at_limit = \"evict_oldest\"",
+    ]);
+    reader.describe(LIMIT, &format!("whole number, 0 to {LIMIT_MAX}"), None);
+    reader.describe(AT_LIMIT, "\"deny_new\" or \"evict_oldest\"", None);
+    let mut plans = BTreeMap::new();
+    for name in reader.tables("plans") {
+        reader.enter(KeyPath::new("plans").child(&name));
+        let limit = reader.whole_or_none(LIMIT, 0..=LIMIT_MAX);
+        let at_limit = reader.choice_or(AT_LIMIT, None, &AT_LIMIT_WORDS);
+        if limit.is_none() {
+            reader.missing(LIMIT.0);
+        }
+        match (Name::new(name.as_str()), limit) {
+            (Ok(name), Some(limit)) => {
+                plans.insert(name, Plan { limit, at_limit });
+            }
+            (Err(why), _) => reader.wrong_here(LIMIT.0, format!("has a plan whose name {why}")),
+            (Ok(_), None) => {}
+        }
+    }
+    plans
+}

@@ -1,0 +1,66 @@
+//! `[policy]`: what decides.
+
+use streamgate_core::bounds::{
+    HEARTBEATS_PER_LEASE, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX, REVIVE_WINDOW_MAX_S,
+};
+use streamgate_core::{AtLimit, Policy, Seconds};
+
+use super::plans;
+use crate::config::reader::{Ask, Reader};
+
+/// The words for what happens at the limit.
+pub(crate) const AT_LIMIT_WORDS: [(&str, AtLimit); 2] = [
+    ("deny_new", AtLimit::DenyNew),
+    ("evict_oldest", AtLimit::EvictOldest),
+];
+
+/// Reads this section and the plans.
+pub(crate) fn read(reader: &mut Reader) -> Policy {
+    reader.section("[policy]", "What decides: limits and durations.");
+    let default_limit = Ask(
+        "default_limit",
+        "How many sessions a user may have at once, if neither the user nor its plan says \
+         otherwise. 0 blocks.",
+    );
+    let at_limit = Ask(
+        "at_limit",
+        "What happens to a start when every slot is taken: \"deny_new\" refuses it and says who \
+         holds the slots; \"evict_oldest\" ends the sessions that started first.",
+    );
+    let lease_s = Ask(
+        "lease_s",
+        "How long a slot is held without a heartbeat, in seconds.",
+    );
+    let heartbeat_interval_s = Ask(
+        "heartbeat_interval_s",
+        "How often players are told to send a heartbeat, in seconds; at most lease_s. Unless set, \
+         a third of lease_s.",
+    );
+    let revive_window_s = Ask(
+        "revive_window_s",
+        "How long ended sessions are remembered, and a late heartbeat can start an expired one \
+         again if a slot is free, in seconds.",
+    );
+    let default = Policy::default();
+    let default_limit = reader.whole(default_limit, default.default_limit, 0..=LIMIT_MAX);
+    let at_limit = reader.choice(at_limit, default.at_limit, &AT_LIMIT_WORDS);
+    let lease_s = reader.whole(lease_s, default.lease.0, LEASE_MIN_S..=LEASE_MAX_S);
+    let interval_s = reader.whole(
+        heartbeat_interval_s,
+        lease_s / HEARTBEATS_PER_LEASE,
+        1..=lease_s,
+    );
+    let window_s = reader.whole(
+        revive_window_s,
+        default.revive_window.0,
+        0..=REVIVE_WINDOW_MAX_S,
+    );
+    Policy {
+        default_limit,
+        at_limit,
+        plans: plans::read(reader),
+        lease: Seconds(lease_s),
+        heartbeat_interval: Seconds(interval_s),
+        revive_window: Seconds(window_s),
+    }
+}

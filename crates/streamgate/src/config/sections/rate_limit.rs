@@ -1,0 +1,27 @@
+//! `[rate_limit]`: how often callers may call.
+
+use std::num::NonZeroU32;
+
+use streamgate_server::RateLimitSettings;
+
+use crate::config::reader::{Ask, Reader};
+
+/// The highest rate that can be set: more than one machine answers.
+const RATE_MAX: u32 = 1_000_000;
+
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader) -> RateLimitSettings {
+    reader.section(
+        "[rate_limit]",
+        "How often callers may call. 0 sets no limit. Beyond it they get 429 with Retry-After.",
+    );
+    let per_key_per_s = Ask(
+        "per_key_per_s",
+        "Requests a second of one API key; of one peer address where there are no keys.",
+    );
+    let per_user_per_s = Ask("per_user_per_s", "Requests a second about one user.");
+    RateLimitSettings {
+        per_key_per_s: NonZeroU32::new(reader.whole(per_key_per_s, 0, 0..=RATE_MAX)),
+        per_user_per_s: NonZeroU32::new(reader.whole(per_user_per_s, 0, 0..=RATE_MAX)),
+    }
+}

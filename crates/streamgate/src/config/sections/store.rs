@@ -1,0 +1,47 @@
+//! `[store]`: the embedded store.
+
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig};
+
+use crate::config::reader::{Ask, Reader};
+use crate::config::sections::general::General;
+
+/// The shortest log that a snapshot is worth, in bytes.
+const SNAPSHOT_LOG_MIN_BYTES: u32 = 64 << 10;
+
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
+    reader.section(
+        "[store]",
+        "The embedded store: everything in memory, a log and snapshots in data_dir.",
+    );
+    let default = EmbeddedConfig::new(&general.data_dir);
+    let durability = Ask(
+        "durability",
+        "When a start or stop is acknowledged: \"fsync\", when it is on disk (survives a power \
+         loss); \"os\", when the operating system has it (survives a crash of the process); \
+         \"none\", at once (a crash forgets the last moments).",
+    );
+    let snapshot_min_log_bytes = Ask(
+        "snapshot_min_log_bytes",
+        "The log may always grow to this size before a snapshot shortens it; with much live state \
+         it may grow to the size of that. More means longer restarts, less means more writing.",
+    );
+    let log_bytes = u32::try_from(default.snapshot_min_log_bytes).unwrap_or(u32::MAX);
+    let modes = [
+        DurabilityMode::Fsync,
+        DurabilityMode::Os,
+        DurabilityMode::None,
+    ]
+    .map(|mode| (mode.as_str(), mode));
+    let durability = reader.choice(durability, default.durability, &modes);
+    let log_bytes = reader.whole(
+        snapshot_min_log_bytes,
+        log_bytes,
+        SNAPSHOT_LOG_MIN_BYTES..=u32::MAX,
+    );
+    EmbeddedConfig {
+        durability,
+        snapshot_min_log_bytes: log_bytes.into(),
+        ..default
+    }
+}

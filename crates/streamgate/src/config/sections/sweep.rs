@@ -1,0 +1,22 @@
+//! `[sweep]`: taking what is over out of memory.
+
+use std::time::Duration;
+
+use streamgate_engine::EngineSettings;
+
+use crate::config::reader::{Ask, Reader};
+
+/// Reads the section: how long one pass takes.
+pub(crate) fn read(reader: &mut Reader) -> Duration {
+    reader.section(
+        "[sweep]",
+        "Taking what is over out of memory, and reporting it. No answer depends on it.",
+    );
+    let interval_s = Ask(
+        "interval_s",
+        "How long one pass over all users takes, in seconds.",
+    );
+    let default = EngineSettings::default().sweep_interval.as_secs();
+    let default = u32::try_from(default).unwrap_or(u32::MAX);
+    Duration::from_secs(reader.whole(interval_s, default, 1..=3_600).into())
+}

@@ -1,0 +1,296 @@
+//! Tests of the settings as a whole: what wins, what is wrong, and the documents.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::entries::Inputs;
+use super::generated::{default_file, reference};
+use super::path::KeyPath;
+use super::{Loaded, defaults, effective, parse};
+
+fn inputs(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Inputs {
+    let variables = variables
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect::<BTreeMap<_, _>>();
+    let flags = flags
+        .iter()
+        .map(|(path, text)| (KeyPath::new(path), (*text).to_owned(), "--set".to_owned()))
+        .collect();
+    Inputs {
+        file: Some(("s.toml".to_owned(), file.to_owned())),
+        variables,
+        flags,
+    }
+}
+
+fn loaded(inputs: Inputs) -> Loaded {
+    parse(inputs, Vec::new()).unwrap_or_else(|problems| panic!("{}", shown(&problems).join("\n")))
+}
+
+fn problems(inputs: Inputs) -> Vec<String> {
+    shown(&parse(inputs, Vec::new()).expect_err("something is wrong"))
+}
+
+fn shown(problems: &[super::Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// Compares with a committed file; `UPDATE_GENERATED=1` writes it anew.
+fn assert_committed(path: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "{} is out of date; run the tests with UPDATE_GENERATED=1",
+        path.display()
+    );
+}
+
+#[test]
+fn the_default_file_is_committed_and_is_exactly_the_defaults() {
+    let defaults = defaults();
+    let text = default_file(&defaults);
+    assert_committed("src/config/default.toml", &text);
+
+    let set = |line: &str| line.starts_with('#') && !line.starts_with("# ") && line != "#";
+    let uncommented: Vec<&str> = text
+        .lines()
+        .map(|line| if set(line) { &line[1..] } else { line })
+        .collect();
+    for file in [text.as_str(), &uncommented.join("\n")] {
+        let again = loaded(inputs(file, &[], &[]));
+        assert_eq!(
+            format!("{:?}", again.settings),
+            format!("{:?}", defaults.settings)
+        );
+    }
+    let named = uncommented
+        .iter()
+        .filter(|line| line.contains(" = "))
+        .count();
+    for declared in &defaults.declared {
+        assert!(
+            text.contains(&format!("#{} = ", declared.name))
+                || text.contains(&format!("# {}: ", declared.name)),
+            "{} is not in the default file",
+            declared.path
+        );
+    }
+    assert!(named >= defaults.declared.len() - 6);
+}
+
+#[test]
+fn the_reference_is_committed() {
+    let text = reference(&defaults());
+    assert_committed("../../docs/configuration.md", &text);
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_file() {
+    let file = "listen = \"127.0.0.1:1\"\n[policy]\nlease_s = 10\nrevive_window_s = 11\n";
+    let settings = loaded(inputs(
+        file,
+        &[
+            ("STREAMGATE_POLICY_LEASE_S", "20"),
+            ("STREAMGATE_LISTEN", "127.0.0.1:2"),
+        ],
+        &[("listen", "127.0.0.1:3")],
+    ))
+    .settings;
+    assert_eq!(settings.general.listen.port(), 3);
+    assert_eq!(settings.policy.lease.0, 20);
+    assert_eq!(settings.policy.heartbeat_interval.0, 6, "a third");
+    assert_eq!(settings.policy.revive_window.0, 11);
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once_with_its_place() {
+    let file = "\
+[policy]
+lease_s = 3
+at_limit = \"lifo\"
+defualt_limit = 3
+
+[plans.basic]
+
+[http]
+header_timeout_s = \"10\"
+[nonsense]
+";
+    let found = problems(inputs(
+        file,
+        &[
+            ("STREAMGATE_HTTP_MAX_CONECTIONS", "5"),
+            ("STREAMGATE_STORE_DURABILITY", "always"),
+        ],
+        &[("log.format", "xml"), ("log", "x"), ("listen", "8080")],
+    ));
+    let expected = [
+        "s.toml:2: policy.lease_s must be 5 to 86400, is 3",
+        "s.toml:3: policy.at_limit must be \"deny_new\" or \"evict_oldest\", is \"lifo\"",
+        "s.toml:4: policy.defualt_limit is no setting; did you mean policy.default_limit?",
+        "s.toml:6: plans.basic.limit is missing",
+        "s.toml:9: http.header_timeout_s must be a whole number, is \"10\"",
+        "s.toml:10: nonsense is no setting",
+        "environment STREAMGATE_HTTP_MAX_CONECTIONS: is no setting; did you mean \
+         STREAMGATE_HTTP_MAX_CONNECTIONS?",
+        "environment STREAMGATE_STORE_DURABILITY: store.durability must be \"fsync\", \"os\" or \
+         \"none\", is \"always\"",
+        "--set: listen must be an IP address and port, is \"8080\": invalid socket address \
+         syntax",
+        "--set: log.format must be \"human\" or \"json\", is \"xml\"",
+        "--set: log is a section, not a setting: write [log] above its settings",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_reported_with_its_line_and_the_rest_is_read() {
+    let found = problems(inputs(
+        "a = 1\nlisten = \n[policy]\nlease_s = 1\n",
+        &[],
+        &[],
+    ));
+    assert_eq!(
+        found,
+        [
+            "s.toml:1: a is no setting",
+            "s.toml:2: is not valid TOML: string values must be quoted, expected literal string",
+            "s.toml:4: policy.lease_s must be 5 to 86400, is 1",
+        ]
+    );
+}
+
+#[test]
+fn plans_add_up_over_all_places() {
+    let file = "[plans.basic]\nlimit = 1\n[plans.premium]\nlimit = 4\n";
+    let settings = loaded(inputs(
+        file,
+        &[
+            ("STREAMGATE_PLANS_PREMIUM_AT_LIMIT", "evict_oldest"),
+            ("STREAMGATE_PLANS_FAMILY_LIMIT", "6"),
+        ],
+        &[(
+            "plans",
+            "{ premium = { limit = 5 }, \"big one\" = { limit = 9 } }",
+        )],
+    ))
+    .settings;
+    let shown: Vec<String> = settings
+        .policy
+        .plans
+        .iter()
+        .map(|(name, plan)| format!("{name} {} {:?}", plan.limit, plan.at_limit))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "basic 1 None",
+            "big one 9 None",
+            "family 6 None",
+            "premium 5 Some(EvictOldest)"
+        ]
+    );
+}
+
+#[test]
+fn the_strongest_place_that_has_keys_replaces_all_others() {
+    let hash = "a".repeat(64);
+    let file = format!("[[keys]]\nname = \"old\"\nscope = \"admin\"\nsha256 = \"{hash}\"\n");
+    let keys = format!("[{{ name = \"new\", scope = \"player\", sha256 = \"{hash}\" }}]");
+    let of = |inputs| {
+        let keys = loaded(inputs).settings.server.keys;
+        let names: Vec<String> = keys.entries().iter().map(|key| key.name.clone()).collect();
+        names
+    };
+    assert_eq!(of(inputs(&file, &[], &[])), ["old"]);
+    assert_eq!(
+        of(inputs(&file, &[("STREAMGATE_KEYS", &keys)], &[])),
+        ["new"]
+    );
+    assert!(
+        of(inputs(
+            &file,
+            &[("STREAMGATE_KEYS", &keys)],
+            &[("keys", "[]")]
+        ))
+        .is_empty()
+    );
+}
+
+#[test]
+fn what_is_wrong_with_keys_is_named_and_no_secret_is_shown() {
+    let hash = "a".repeat(64);
+    let file = format!(
+        "[[keys]]\nname = \"a\"\nscope = \"root\"\nsha256 = \"sgk_the-key-itself\"\n\
+         [[keys]]\nname = \"b\"\nscope = \"player\"\nsha256 = \"{hash}\"\n\
+         [[keys]]\nname = \"b\"\nscope = \"player\"\nsha256 = \"{hash}\"\ntenant = \"\"\n\
+         [[keys]]\n"
+    );
+    let found = problems(inputs(&file, &[], &[])).join("\n");
+    assert_eq!(
+        found,
+        "s.toml:3: keys[0].scope must be \"player\", \"service\" or \"admin\", is \"root\"\n\
+         s.toml:4: keys[0].sha256 must be the SHA-256 of a key, 64 hexadecimal digits; \
+         `streamgate key new` prints it\n\
+         s.toml:10: keys[2].name names a second key \"b\"\n\
+         s.toml:12: keys[2].sha256 is the hash of an earlier key\n\
+         s.toml:13: keys[2].tenant must not be empty\n\
+         s.toml:14: keys[3].name is missing\n\
+         s.toml:14: keys[3].sha256 is missing\n\
+         s.toml:14: keys[3].scope is missing"
+    );
+    for wrong in ["keys = 5\n", "keys = [1]\n", "[keys]\nname = \"x\"\n"] {
+        let found = problems(inputs(wrong, &[], &[]));
+        assert!(
+            found[0].contains("keys must be a list of tables"),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_counts_is_shown_with_its_place_and_is_itself_a_valid_file() {
+    let hash = "a".repeat(64);
+    let file = format!(
+        "[plans.\"big one\"]\nlimit = 9\n[[keys]]\nname = \"a\"\nscope = \"admin\"\nsha256 = \"{hash}\"\n"
+    );
+    let variables = [("RUST_LOG", "debug"), ("STREAMGATE_LOG_FILTER", "warn")];
+    let text = effective(&loaded(inputs(
+        &file,
+        &variables,
+        &[("http.shutdown_grace_s", "0")],
+    )));
+    for line in [
+        "listen = \"127.0.0.1:8080\"                        # default",
+        "filter = \"debug\"                                 # environment RUST_LOG",
+        "[plans.\"big one\"]",
+        "limit = 9                                        # s.toml:2",
+        "sha256 = \"aaaaaa…\"                               # s.toml:6",
+        "shutdown_grace_s = 0                             # --set",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains(&hash));
+    let without_hash = text.replace("aaaaaa…", &hash);
+    loaded(inputs(&without_hash, &[], &[]));
+}
+
+#[test]
+fn origins_are_checked() {
+    let of = |origins| {
+        problems(inputs(
+            "",
+            &[("STREAMGATE_CORS_ALLOWED_ORIGINS", origins)],
+            &[],
+        ))
+    };
+    assert!(of("https://a.example/path")[0].contains("without a path"));
+    assert!(of("a.example")[0].contains("must be origins"));
+    assert!(of("https://a.example,*")[0].contains("beside other origins"));
+    loaded(inputs("[cors]\nallowed_origins = [\"*\"]\n", &[], &[]));
+}

@@ -1,0 +1,66 @@
+//! How the process ends: exit codes, and failures that explain themselves.
+
+use std::process::ExitCode;
+
+use crate::output;
+
+/// Why the process ended. The numbers are documented in `--help`; scripts rely on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The command found a problem, or the server refused the request.
+    Problem = 1,
+    /// The command line or the settings are wrong.
+    Usage = 2,
+    /// The server cannot be reached.
+    Unreachable = 69,
+    /// The store could not be opened, or failed.
+    Store = 74,
+    /// Told to stop for a second time while stopping.
+    Impatient = 130,
+}
+
+/// The exit codes as `--help` explains them.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    everything is as it should be
+  1    the command found a problem, or the server refused the request
+  2    the command line or the settings are wrong
+  69   the server cannot be reached
+  74   the store could not be opened, or failed while serving
+  130  told to stop a second time while stopping";
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure with its exit code.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
+    /// Prints it and says how to end.
+    pub(crate) fn report(&self) -> ExitCode {
+        output::error(&self.message, self.hint.as_deref());
+        ExitCode::from(self.code as u8)
+    }
+}

@@ -1,0 +1,63 @@
+//! The first words of a server: where it listens, and what to try.
+
+use streamgate_server::telemetry::LogFormat;
+use tokio::net::TcpListener;
+
+use crate::config::Settings;
+use crate::output;
+
+/// Greets on standard output, or in one log line where machines read the log.
+pub(super) fn greet(settings: &Settings, listener: &TcpListener) {
+    let address = listener
+        .local_addr()
+        .unwrap_or(settings.general.listen)
+        .to_string();
+    let is_open = settings.server.keys.is_open();
+    if settings.log.format == LogFormat::Json {
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            data_dir = %settings.general.data_dir.display(),
+            open = is_open,
+            "listening on http://{address}"
+        );
+        return;
+    }
+    output::text(&text(settings, &address, is_open));
+}
+
+fn text(settings: &Settings, address: &str, is_open: bool) -> String {
+    let policy = &settings.policy;
+    let who = if is_open {
+        "open to everybody who can reach it"
+    } else {
+        "callers need an API key"
+    };
+    let key = if is_open {
+        ""
+    } else {
+        " -H \"x-api-key: $STREAMGATE_KEY\""
+    };
+    let users = format!("http://{address}/v1/users/anna");
+    format!(
+        "\
+Streamgate {version}
+listening on http://{address}
+  {who}; data in {data_dir}, durability {durability}
+  {limit} sessions a user at once, lease {lease} s, heartbeat every {interval} s
+
+Try it:
+  curl{key} -X PUT {users}/sessions/tv
+  curl{key} -X POST {users}/sessions/tv/heartbeat
+  curl{key} {users}/sessions
+  curl{key} -X DELETE {users}/sessions/tv
+The API in a browser: http://{address}/docs/
+
+",
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = settings.general.data_dir.display(),
+        durability = settings.store.durability.as_str(),
+        limit = policy.default_limit,
+        lease = policy.lease.0,
+        interval = policy.heartbeat_interval.0,
+    )
+}

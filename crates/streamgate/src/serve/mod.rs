@@ -1,0 +1,118 @@
+//! `serve`: opens the store, puts engine and server on top, and takes it all down again in order.
+//!
+//! What is *not* here: what the parts do. This module is the only one that knows them all.
+
+mod exposure;
+mod greeting;
+mod open_files;
+mod signals;
+mod store;
+
+use std::sync::Arc;
+
+use streamgate_engine::{Engine, RandomIds};
+use streamgate_server::{Metrics, app, telemetry};
+use streamgate_store::SystemClock;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::config::Settings;
+use crate::exit::{Code, Failure};
+use signals::Signals;
+
+/// Serves until told to stop.
+pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
+    exposure::check(settings)?;
+    telemetry::init(settings.log.format, &settings.log.filter)
+        .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
+    open_files::raise(settings.server.http.max_connections);
+
+    let metrics = Arc::new(Metrics::new());
+    let store = store::open(settings, Arc::new(SystemClock::new()), &metrics)?;
+    let engine = Arc::new(Engine::new(
+        Arc::clone(&store) as Arc<_>,
+        Arc::new(settings.policy.clone()),
+        Arc::new(RandomIds),
+        Arc::clone(&metrics) as Arc<_>,
+        settings.engine,
+    ));
+    runtime()?.block_on(async {
+        // Before anybody is told where to call, so that no signal finds us without a handler.
+        let signals = Signals::install()
+            .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
+        store::count_live_sessions(&*store, &metrics).await?;
+        serve(settings, &engine, &metrics, signals).await
+    })
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Problem, format!("no threads to serve with: {error}")))
+}
+
+async fn serve(
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    metrics: &Arc<Metrics>,
+    signals: Signals,
+) -> Result<(), Failure> {
+    let listener = bind(settings).await?;
+    greeting::greet(settings, &listener);
+
+    let sweeping = tokio::spawn({
+        let engine = Arc::clone(engine);
+        async move { engine.sweep_forever().await }
+    });
+    let app = app(
+        Arc::clone(engine),
+        settings.server.clone(),
+        Arc::clone(metrics),
+    );
+    let served = streamgate_server::serve(
+        listener,
+        app,
+        &settings.server.http,
+        metrics,
+        signals.told_to_stop(),
+    )
+    .await;
+    sweeping.abort();
+    // Whatever became of the server: what is acknowledged goes to disk.
+    let closed = close(engine).await;
+    let stopped = served
+        .map_err(|error| Failure::new(Code::Problem, format!("serving has failed: {error}")))?;
+    if stopped.cut_off > 0 {
+        tracing::warn!(
+            connections = stopped.cut_off,
+            "requests that did not finish within http.shutdown_grace_s were cut off"
+        );
+    }
+    closed?;
+    tracing::info!("stopped; everything is on disk");
+    Ok(())
+}
+
+async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
+    let listen = settings.general.listen;
+    TcpListener::bind(listen).await.map_err(|error| {
+        Failure::new(Code::Problem, format!("cannot listen on {listen}: {error}"))
+            .hint("choose another address or port with --listen; port 0 takes any free one")
+    })
+}
+
+/// Reports sessions that are over, so that metrics and logs of this run are complete, and closes
+/// the store.
+async fn close(engine: &Engine) -> Result<(), Failure> {
+    if let Err(error) = engine.sweep_all().await {
+        tracing::warn!(%error, "the last sweep did not finish");
+    }
+    engine.close().await.map_err(|error| {
+        Failure::new(
+            Code::Store,
+            format!("closing the store has failed: {error}"),
+        )
+        .hint("the next start finds out what is on disk; nothing acknowledged with durability fsync is lost")
+    })
+}
