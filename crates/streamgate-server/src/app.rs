@@ -38,29 +38,26 @@ pub(crate) struct App {
 }
 
 /// The service: every endpoint over this engine.
-#[must_use]
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
-    let endpoints = endpoints(Some(&metrics));
-    let (router, document) = endpoints.split_for_parts();
+    let (router, document) = endpoints(Some(&metrics)).split_for_parts();
+    let router = router
+        .merge(ops::docs::router(&metrics))
+        .fallback_service(any(not_found).layer(Observe::new(UNMATCHED, &metrics)));
+    let router = match cors::layer(&settings.cors) {
+        Some(layer) => router.layer(layer),
+        None => router,
+    };
     let document = openapi::of_server(document, engine.policy(), settings.keys.is_open());
-    let app = Arc::new(App {
+    router.with_state(Arc::new(App {
         engine,
-        metrics: Arc::clone(&metrics),
+        metrics,
         keys: settings.keys,
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
         body_timeout: settings.http.body_timeout,
         metrics_require_key: settings.metrics_require_key,
         openapi: openapi::to_json(&document).into(),
-    });
-    let router = router
-        .merge(ops::docs::router(&metrics))
-        .fallback_service(any(not_found).layer(Observe::new(UNMATCHED, &metrics)))
-        .with_state(app);
-    match cors::layer(&settings.cors) {
-        Some(layer) => router.layer(layer),
-        None => router,
-    }
+    }))
 }
 
 /// The route of requests whose path is none of ours, in metrics and logs.

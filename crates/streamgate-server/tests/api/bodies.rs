@@ -1,1 +1,139 @@
-//! x
+//! Bodies that are missing, malformed, too large, too deep, or of the wrong kind.
+
+use crate::support::Service;
+
+const START: &str = "/v1/users/u/sessions";
+
+#[tokio::test]
+async fn an_empty_body_is_fine_whatever_its_type() {
+    for content_type in ["application/json", "text/plain", "image/png"] {
+        let service = Service::open();
+        let answer = service.raw("POST", START, content_type, "").await;
+        assert_eq!(answer.status, 201, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_be_sent_as_json() {
+    for (content_type, status) in [
+        ("application/json", 201),
+        ("application/json; charset=utf-8", 201),
+        ("Application/JSON", 201),
+        ("application/merge-patch+json", 201),
+        ("application/vnd.streamgate.v1+json;q=1", 201),
+        ("text/json", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("application/jsonp", 415),
+        ("application/", 415),
+        ("json", 415),
+        ("", 415),
+    ] {
+        let service = Service::open();
+        let answer = service.raw("POST", START, content_type, "{}").await;
+        assert_eq!(answer.status, status, "{content_type}");
+        if status == 415 {
+            answer.assert_problem(415, "unsupported_media_type");
+        }
+    }
+    let body = axum::body::Body::from("{}");
+    let without_type = crate::support::request("POST", START, body);
+    let answer = Service::open().send(without_type).await;
+    answer.assert_problem(415, "unsupported_media_type");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_object_is_refused_as_a_whole() {
+    let service = Service::open();
+    let deep = "[".repeat(10_000);
+    let bodies: [&[u8]; 12] = [
+        b"{",
+        b"null",
+        b"[]",
+        b"[null, \"d\"]",
+        b"\"text\"",
+        b"3",
+        b"{}{}",
+        b"{} x",
+        b"{\"device_id\": NaN}",
+        b"{'device_id': 'd'}",
+        b"\xef\xbb\xbf{}",
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        let answer = service
+            .raw("POST", START, "application/json", body.to_vec())
+            .await;
+        answer.assert_invalid(&["body"]);
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_is_wrong_is_named() {
+    let service = Service::open();
+    let deep = format!("{{\"attributes\": {}1}}", "{\"a\":".repeat(500));
+    for (body, field) in [
+        (r#"{"sesion_id": "s"}"#, "sesion_id"),
+        (r#"{"device_id": 5}"#, "device_id"),
+        (r#"{"device_id": ["d"]}"#, "device_id"),
+        (r#"{"device_id": "d", "device_id": "d"}"#, "device_id"),
+        (r#"{"attributes": {"k": 1}}"#, "attributes.k"),
+        (r#"{"attributes": {"k": null}}"#, "attributes.k"),
+        (r#"{"attributes": [["k", "v"]]}"#, "attributes"),
+        (r#"{"attributes": {"k": "v", "k": "v"}}"#, "attributes"),
+        (r#"{"terminate": "s"}"#, "terminate"),
+        (r#"{"terminate": ["s", 1]}"#, "terminate[1]"),
+        (r#"{"device_id": "\ud800"}"#, "body"),
+        (deep.as_str(), "attributes.a"),
+    ] {
+        service
+            .raw("POST", START, "application/json", body.to_owned())
+            .await
+            .assert_invalid(&[field]);
+    }
+    for body in [&b"{\"device_id\": \"\xff\"}"[..], b"{\"\xff\": 1}"] {
+        let answer = service.raw("POST", START, "application/json", body).await;
+        answer.assert_problem(400, "invalid_request");
+    }
+    let list = service.get(START).await.json();
+    assert_eq!(list["active"], 0, "nothing was half-applied");
+}
+
+#[tokio::test]
+async fn the_commonest_mistakes_are_said_in_plain_words() {
+    let service = Service::open();
+    for (body, message) in [
+        (r#"{"x": 1}"#, "unknown field"),
+        (r#"{"device_id": "d", "device_id": "d"}"#, "is given twice"),
+        (
+            r#"{"device_id": 5}"#,
+            "invalid type: integer `5`, expected a string",
+        ),
+        ("3", "invalid type: integer `3`, expected a JSON object"),
+    ] {
+        let answer = service.raw("POST", START, "application/json", body).await;
+        let problem = answer.assert_problem(400, "invalid_request");
+        assert_eq!(problem["errors"][0]["message"], message);
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_have_16_kib() {
+    let padded = |len: usize| format!("{{}}{}", " ".repeat(len - 2));
+    let service = Service::open();
+    let answer = service
+        .raw("POST", START, "application/json", padded(16 * 1024))
+        .await;
+    assert_eq!(answer.status, 201);
+    for path in [START, "/v1/users/u/sessions/s", "/v1/users/u"] {
+        let method = if path == START { "POST" } else { "PUT" };
+        let answer = service
+            .raw(method, path, "application/json", padded(16 * 1024 + 1))
+            .await;
+        let problem = answer.assert_problem(413, "body_too_large");
+        assert_eq!(
+            problem["detail"],
+            "the body must be at most 16384 bytes long"
+        );
+    }
+}

@@ -1,1 +1,83 @@
-//! x
+//! Cross-origin requests.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use streamgate_server::{AllowedOrigins, CorsSettings, ServerSettings};
+
+use crate::support::{Answer, Service, keys, request};
+
+const PAGE: &str = "https://player.example.com";
+
+fn service(allowed_origins: AllowedOrigins) -> Service {
+    Service::with(ServerSettings {
+        cors: CorsSettings {
+            allowed_origins,
+            max_age: Some(Duration::from_secs(600)),
+        },
+        keys: keys(),
+        ..ServerSettings::default()
+    })
+}
+
+async fn from_page(service: &Service, method: &str, origin: &str) -> Answer {
+    let mut request = request(method, "/v1/users/u/sessions/s/heartbeat", Body::empty());
+    let headers = request.headers_mut();
+    headers.insert("origin", origin.parse().unwrap());
+    headers.insert("access-control-request-method", "POST".parse().unwrap());
+    headers.insert("x-api-key", "player".parse().unwrap());
+    service.send(request).await
+}
+
+#[tokio::test]
+async fn by_default_no_page_may_call() {
+    let service = Service::open();
+    for method in ["OPTIONS", "POST"] {
+        let answer = from_page(&service, method, PAGE).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    let preflight = from_page(&service, "OPTIONS", PAGE).await;
+    preflight.assert_problem(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn a_preflight_needs_no_key_and_says_what_is_allowed() {
+    let service = service(AllowedOrigins::List(vec![PAGE.to_owned()]));
+    let answer = from_page(&service, "OPTIONS", PAGE).await;
+    assert_eq!(answer.status, 200);
+    let allowed = |what: &str| answer.header(&format!("access-control-{what}")).unwrap();
+    assert_eq!(allowed("allow-origin"), PAGE);
+    assert_eq!(allowed("allow-methods"), "GET,POST,PUT,DELETE");
+    assert_eq!(
+        allowed("allow-headers"),
+        "content-type,authorization,x-api-key,x-request-id"
+    );
+    assert_eq!(allowed("max-age"), "600");
+}
+
+#[tokio::test]
+async fn only_pages_of_the_list_may_read_answers() {
+    let service = service(AllowedOrigins::List(vec![PAGE.to_owned()]));
+    let answer = from_page(&service, "POST", PAGE).await;
+    answer.assert_problem(404, "session_unknown");
+    assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+    assert_eq!(
+        answer.header("access-control-expose-headers"),
+        Some("location,retry-after,x-request-id")
+    );
+    for other in [
+        "https://evil.example.com",
+        "null",
+        "http://player.example.com",
+    ] {
+        let answer = from_page(&service, "POST", other).await;
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+}
+
+#[tokio::test]
+async fn any_page_may_be_allowed() {
+    let service = service(AllowedOrigins::Any);
+    let answer = from_page(&service, "POST", "https://anybody.example").await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+}

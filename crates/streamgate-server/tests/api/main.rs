@@ -3,6 +3,11 @@
 //!
 //! What is *not* here: rules of the limit (the core's tests) and durability (the store's).
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lint knows tests by their attribute, not the helpers that they share"
+)]
+
 mod access;
 mod bodies;
 mod cors;

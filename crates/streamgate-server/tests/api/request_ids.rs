@@ -1,1 +1,55 @@
-//! x
+//! `x-request-id`.
+
+use axum::body::Body;
+use axum::http::HeaderValue;
+
+use crate::support::{Service, request};
+
+async fn returned(service: &Service, path: &str, id: &[u8]) -> String {
+    let mut request = request("GET", path, Body::empty());
+    let id = HeaderValue::from_bytes(id).unwrap();
+    request.headers_mut().insert("x-request-id", id);
+    let answer = service.send(request).await;
+    answer.header("x-request-id").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_callers_own_id_comes_back() {
+    let service = Service::open();
+    let longest = "x".repeat(64);
+    for path in [
+        "/v1/users/u/sessions",
+        "/v1/users/u",
+        "/nothing",
+        "/v1/heartbeats",
+        "/metrics",
+    ] {
+        for id in ["a", "{\"trace\":1}", &longest] {
+            assert_eq!(returned(&service, path, id.as_bytes()).await, id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_not_sane_is_replaced() {
+    let service = Service::open();
+    let too_long = "x".repeat(65);
+    for id in [
+        &b""[..],
+        b"two words",
+        b"tab\t",
+        "ü".as_bytes(),
+        too_long.as_bytes(),
+    ] {
+        let given = returned(&service, "/healthz", id).await;
+        assert!(given.is_ascii() && given.len() > 16, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn ids_that_the_server_makes_differ() {
+    let service = Service::open();
+    let a = service.get("/healthz").await;
+    let b = service.get("/healthz").await;
+    assert_ne!(a.header("x-request-id"), b.header("x-request-id"));
+}

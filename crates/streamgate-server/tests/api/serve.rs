@@ -1,1 +1,214 @@
-//! x
+//! Over a real socket: clients that are slow, many, or in the middle of something at the end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use streamgate_server::{HttpSettings, ServerSettings, Stopped, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::support::Service;
+
+struct Running {
+    service: Service,
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<Stopped>,
+}
+
+impl Running {
+    async fn with(http: HttpSettings) -> Self {
+        let service = Service::with(ServerSettings {
+            http: http.clone(),
+            ..ServerSettings::default()
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (router, metrics) = (service.router.clone(), service.metrics.clone());
+        let server = tokio::spawn(async move {
+            let stopped = async { stopped.await.unwrap_or_default() };
+            serve(listener, router, &http, &metrics, stopped)
+                .await
+                .unwrap()
+        });
+        Self {
+            service,
+            address,
+            stop,
+            server,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+/// Everything that comes until the server closes the connection.
+async fn read_all(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+/// Whatever comes next, at least up to `end`.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut bytes = Vec::new();
+    while !String::from_utf8_lossy(&bytes).contains(end) {
+        let read = stream.read_buf(&mut bytes).await.unwrap();
+        assert!(
+            read > 0,
+            "closed after {:?}",
+            String::from_utf8_lossy(&bytes)
+        );
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+const QUICK: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut stream = running.connect().await;
+    for _ in 0..3 {
+        let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let answer = read_until(&mut stream, "\"ok\"}").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+    assert_eq!(
+        running.service.metric("streamgate_http_connections").await,
+        "1"
+    );
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let running = Running::with(HttpSettings {
+        header_timeout: QUICK,
+        ..HttpSettings::default()
+    })
+    .await;
+    let mut slow = running.connect().await;
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nx-slow: ")
+        .await
+        .unwrap();
+    let answer = read_all(&mut slow).await;
+    assert!(!answer.contains(" 200 "), "{answer}");
+    let mut idle = running.connect().await;
+    assert_eq!(read_all(&mut idle).await, "");
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
+    let running = Running::with(HttpSettings {
+        body_timeout: QUICK,
+        ..HttpSettings::default()
+    })
+    .await;
+    let mut stream = running.connect().await;
+    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ncontent-length: 20\r\n\r\n{\"device_id\"";
+    stream.write_all(head).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_refused_unread() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut stream = running.connect().await;
+    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ncontent-length: 1000000000\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let answer = read_until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_bounded_too() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut stream = running.connect().await;
+    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let chunk = format!("4001\r\n{}\r\n", " ".repeat(0x4001));
+    stream.write_all(chunk.as_bytes()).await.unwrap();
+    let answer = read_until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_for_its_turn() {
+    let running = Running::with(HttpSettings {
+        max_connections: 1,
+        ..HttpSettings::default()
+    })
+    .await;
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut first = running.connect().await;
+    first.write_all(request).await.unwrap();
+    read_until(&mut first, "\"ok\"}").await;
+    let mut second = running.connect().await;
+    second.write_all(request).await.unwrap();
+    assert_eq!(
+        running.service.metric("streamgate_http_connections").await,
+        "1"
+    );
+    drop(first);
+    read_until(&mut second, "\"ok\"}").await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_finished_before_the_end() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut idle = running.connect().await;
+    let mut busy = running.connect().await;
+    let head = b"POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
+                 expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    busy.write_all(head).await.unwrap();
+    // The server asks for the body, so the request is under way.
+    read_until(&mut busy, "HTTP/1.1 100 Continue\r\n\r\n").await;
+    running.stop.send(()).unwrap();
+    assert_eq!(
+        read_all(&mut idle).await,
+        "",
+        "an idle connection is closed"
+    );
+    busy.write_all(b"{}").await.unwrap();
+    let answer = read_all(&mut busy).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    assert!(answer.contains("session_unknown"), "{answer}");
+    assert_eq!(running.server.await.unwrap(), Stopped { cut_off: 0 });
+    let refused = TcpStream::connect(running.address).await;
+    assert!(refused.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_finish_within_the_grace_is_cut_off() {
+    let running = Running::with(HttpSettings {
+        shutdown_grace: QUICK,
+        ..HttpSettings::default()
+    })
+    .await;
+    let mut busy = running.connect().await;
+    let head = b"POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
+                 expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    busy.write_all(head).await.unwrap();
+    read_until(&mut busy, "HTTP/1.1 100 Continue\r\n\r\n").await;
+    running.stop.send(()).unwrap();
+    assert_eq!(running.server.await.unwrap(), Stopped { cut_off: 1 });
+    assert_eq!(
+        running.service.metric("streamgate_http_connections").await,
+        "0"
+    );
+}

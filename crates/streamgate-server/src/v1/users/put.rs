@@ -80,7 +80,7 @@ impl UserChange {
         let mut errors = FieldErrors::default();
         let set = SetUser {
             plan: edit(self.plan, |plan| errors.check("plan", Name::new(plan))),
-            limit: edit(self.limit, |limit| errors.check("limit", limit_of(limit))),
+            limit: edit(self.limit, |limit| errors.check("limit", limit_of(&limit))),
             profile: edit(self.profile, |profile| {
                 profile.check("profile", &mut errors)
             }),
@@ -91,7 +91,7 @@ impl UserChange {
 }
 
 /// The limit that a number is. `4.0` is 4, as JSON Schema has it.
-fn limit_of(number: Number) -> Result<u32, String> {
+fn limit_of(number: &Number) -> Result<u32, String> {
     let value = number.as_f64().unwrap_or(f64::NAN);
     (0..=LIMIT_MAX)
         .find(|limit| f64::from(*limit) == value)

@@ -1,3 +1,6 @@
 //! What operators and their machines ask.
 
+mod docs;
+mod health;
+mod metrics;
 mod openapi;

@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use streamgate_core::policy::Plan;
-use streamgate_core::{AtLimit, Policy, SessionId, TenantId, Timestamp};
+use streamgate_core::{
+    AtLimit, Durability, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
+};
 use streamgate_engine::{Engine, EngineSettings, IdSource};
 use streamgate_server::{ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash};
-use streamgate_store::{ManualClock, MemoryStore};
+use streamgate_store::{Change, ManualClock, MemoryStore, Store as _, View};
 use tower::ServiceExt as _;
 
 /// The time at which every test begins.
@@ -94,6 +96,24 @@ impl Service {
             store,
             metrics,
         }
+    }
+
+    /// Every later call to the store fails.
+    pub(crate) async fn break_store(&self) {
+        self.store.close().await.unwrap();
+    }
+
+    /// Makes the record of a user unreadable.
+    pub(crate) async fn damage(&self, user: &str) {
+        let user = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
+        let mut step = |_: View<'_>| {
+            Some(Change {
+                record: Some(vec![0xff; 8]),
+                delta: Vec::new(),
+                durability: Durability::Durable,
+            })
+        };
+        self.store.transact(&user, &mut step).await.unwrap();
     }
 
     pub(crate) fn advance(&self, seconds: u64) {

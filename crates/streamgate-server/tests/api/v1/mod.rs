@@ -1,1 +1,7 @@
-//! x
+//! `/v1`: what every endpoint under it shares, then one module for each.
+
+mod heartbeats;
+mod methods;
+mod sessions;
+mod store;
+mod users;

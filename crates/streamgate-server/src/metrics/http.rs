@@ -1,0 +1,83 @@
+//! How long requests take, by route.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::page::Page;
+
+/// Bounds of the buckets, in seconds: from what a heartbeat takes inside the server to what a client
+/// gives up after.
+const BUCKETS_S: [f64; 16] = [
+    0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
+    0.5, 1.0, 5.0,
+];
+
+/// The durations of all requests.
+#[derive(Debug, Clone)]
+pub(super) struct HttpDurations(Family<Labels, Histogram, fn() -> Histogram>);
+
+/// The durations of one route's requests.
+#[derive(Debug)]
+pub(crate) struct HttpRoute {
+    route: Template,
+    durations: HttpDurations,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    method: &'static str,
+    route: Template,
+    status: u16,
+}
+
+/// The template of a route, as a label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Template(Arc<str>);
+
+impl EncodeLabelValue for Template {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        (&*self.0).encode(encoder)
+    }
+}
+
+impl HttpDurations {
+    pub(super) fn new(page: &mut Page) -> Self {
+        Self(page.add(
+            "streamgate_http_request_duration_seconds",
+            "From a request's head to its answer, by method, route and status",
+            Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
+        ))
+    }
+
+    pub(super) fn route(&self, template: &str) -> HttpRoute {
+        HttpRoute {
+            route: Template(template.into()),
+            durations: self.clone(),
+        }
+    }
+}
+
+impl HttpRoute {
+    /// The path with names in braces for what varies.
+    pub(crate) fn template(&self) -> &str {
+        &self.route.0
+    }
+
+    pub(crate) fn observe(&self, method: &'static str, status: StatusCode, duration: Duration) {
+        let labels = Labels {
+            method,
+            route: self.route.clone(),
+            status: status.as_u16(),
+        };
+        self.durations
+            .0
+            .get_or_create(&labels)
+            .observe(duration.as_secs_f64());
+    }
+}

@@ -1,0 +1,161 @@
+//! What the process counts, for Prometheus. Nothing decides by it, and no label names a user.
+//!
+//! What is *not* here: a registry that everything reaches into. There is one [`Metrics`], made by
+//! whoever starts the process and passed to all who count.
+
+mod http;
+mod page;
+mod sessions;
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use streamgate_core::Event;
+use streamgate_engine::{Answer, Observer};
+
+use http::HttpDurations;
+use page::Page;
+use sessions::Sessions;
+
+pub(crate) use http::HttpRoute;
+
+/// Bounds of the buckets for commits, whose most part is one fsync, in seconds.
+const COMMIT_BUCKETS_S: [f64; 12] = [
+    0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0,
+];
+
+/// What the process counts. One for all; share it.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    names: Vec<(String, &'static str)>,
+    sessions: Sessions,
+    users: Family<[(&'static str, &'static str); 0], Gauge>,
+    http: HttpDurations,
+    connections: Gauge,
+    commit_duration: Histogram,
+    commit_records: Histogram,
+    commit_bytes: Counter,
+    outcome_unknown: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut page = Page::default();
+        page.add(
+            "streamgate_build_info",
+            "The version that runs; always 1",
+            Family::<[(&str, &str); 1], Gauge>::default(),
+        )
+        .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
+        .set(1);
+        Self {
+            sessions: Sessions::new(&mut page),
+            users: page.add(
+                "streamgate_users",
+                "Users of whom something is stored, where the store knows",
+                Family::default(),
+            ),
+            http: HttpDurations::new(&mut page),
+            connections: page.add(
+                "streamgate_http_connections",
+                "Connections that are open",
+                Gauge::default(),
+            ),
+            commit_duration: page.add(
+                "streamgate_commit_duration_seconds",
+                "Time to write and sync one batch of the embedded store",
+                Histogram::new(COMMIT_BUCKETS_S),
+            ),
+            commit_records: page.add(
+                "streamgate_commit_batch_records",
+                "Records in one batch of the embedded store",
+                Histogram::new(exponential_buckets(1.0, 2.0, 14)),
+            ),
+            commit_bytes: page.counter(
+                "streamgate_commit_bytes",
+                "Bytes that the embedded store has written to its log",
+            ),
+            outcome_unknown: page.counter(
+                "streamgate_outcome_unknown",
+                "Commits whose outcome was unknown, so that the command was run again",
+            ),
+            registry: page.registry,
+            names: page.names,
+        }
+    }
+
+    /// How many sessions a restart found alive; later ones are counted by their events.
+    pub fn set_live_sessions(&self, count: u64) {
+        self.sessions
+            .live
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The embedded store has written and synced a batch.
+    pub fn observe_commit(&self, records: usize, bytes: usize, duration: Duration) {
+        self.commit_duration.observe(duration.as_secs_f64());
+        self.commit_records
+            .observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+        self.commit_bytes
+            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Everything, in the text format of OpenMetrics, which Prometheus reads.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &self.registry)
+            .expect("writing to a String does not fail");
+        page
+    }
+
+    /// How many users have a record; left out of the page until it is known.
+    pub(crate) fn set_users(&self, count: u64) {
+        self.users
+            .get_or_create(&[])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The gauge of open connections.
+    pub(crate) fn connections(&self) -> &Gauge {
+        &self.connections
+    }
+
+    /// What is counted of a route.
+    pub(crate) fn http_route(&self, template: &str) -> HttpRoute {
+        self.http.route(template)
+    }
+}
+
+impl Observer for Metrics {
+    fn committed(&self, events: &[Event]) {
+        self.sessions.committed(events);
+    }
+
+    fn answered(&self, answer: Answer<'_>) {
+        self.sessions.answered(answer);
+    }
+
+    fn outcome_unknown(&self) {
+        self.outcome_unknown.inc();
+    }
+}
+
+/// Every metric's name and what it means, in the order of the page.
+#[must_use]
+pub fn metric_names() -> Vec<(String, &'static str)> {
+    Metrics::new().names
+}

@@ -1,0 +1,51 @@
+//! The page of metrics while it is being made up: names, help texts, and the metrics themselves.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::{Metric, Registry};
+
+/// The page while it is being made up.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) registry: Registry,
+    pub(super) names: Vec<(String, &'static str)>,
+}
+
+impl Page {
+    /// Adds a gauge, a histogram, or a family of those.
+    pub(super) fn add<M: Metric + Clone>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        metric: M,
+    ) -> M {
+        self.names.push((name.to_owned(), help));
+        self.registry.register(name, help, metric.clone());
+        metric
+    }
+
+    /// Adds a counter, to whose name the text format appends `_total`.
+    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Counter {
+        self.total(name, help, Counter::default())
+    }
+
+    /// Adds a family of counters, one for each value of its label, all of them there from the
+    /// start: a rate over a counter that appears with its first event misses that event.
+    pub(super) fn counters<const N: usize>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: [&'static str; N],
+    ) -> [Counter; N] {
+        let family = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        let family = self.total(name, help, family);
+        values.map(|value| family.get_or_create_owned(&[(label, value)]))
+    }
+
+    fn total<M: Metric + Clone>(&mut self, name: &'static str, help: &'static str, metric: M) -> M {
+        self.names.push((format!("{name}_total"), help));
+        self.registry.register(name, help, metric.clone());
+        metric
+    }
+}

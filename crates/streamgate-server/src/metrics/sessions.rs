@@ -1,0 +1,90 @@
+//! What players are told, and how sessions begin and end.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
+use streamgate_core::{EndReason, Event};
+use streamgate_engine::Answer;
+
+use super::page::Page;
+
+/// Counts of sessions and of answers about them.
+#[derive(Debug)]
+pub(super) struct Sessions {
+    starts: [Counter; 3],
+    heartbeats: [Counter; 4],
+    stops: [Counter; 3],
+    endings: [Counter; EndReason::ALL.len()],
+    pub(super) live: Gauge,
+}
+
+impl Sessions {
+    pub(super) fn new(page: &mut Page) -> Self {
+        Self {
+            starts: page.counters(
+                "streamgate_starts",
+                "Starts answered, by result; a repeated start is already_live",
+                "result",
+                ["admitted", "already_live", "refused"],
+            ),
+            heartbeats: page.counters(
+                "streamgate_heartbeats",
+                "Heartbeats answered, by result, those of batches included",
+                "result",
+                ["renewed", "revived", "ended", "unknown"],
+            ),
+            stops: page.counters(
+                "streamgate_stops",
+                "Stops answered, by result",
+                "result",
+                ["stopped", "already_ended", "unknown"],
+            ),
+            endings: page.counters(
+                "streamgate_endings",
+                "Sessions ended, by reason; expired ones are counted when they are found",
+                "reason",
+                EndReason::ALL.map(EndReason::as_str),
+            ),
+            live: page.add(
+                "streamgate_live_sessions",
+                "Sessions that hold a slot, counted by their beginnings and ends on this node",
+                Gauge::default(),
+            ),
+        }
+    }
+
+    pub(super) fn answered(&self, answer: Answer<'_>) {
+        let counter = match answer {
+            Answer::Start(StartOutcome::Admitted(_)) => &self.starts[0],
+            Answer::Start(StartOutcome::AlreadyLive(_)) => &self.starts[1],
+            Answer::Start(StartOutcome::Refused(_)) => &self.starts[2],
+            Answer::Heartbeat(HeartbeatOutcome::Renewed { .. }) => &self.heartbeats[0],
+            Answer::Heartbeat(HeartbeatOutcome::Revived { .. }) => &self.heartbeats[1],
+            Answer::Heartbeat(HeartbeatOutcome::Ended(_)) => &self.heartbeats[2],
+            Answer::Heartbeat(HeartbeatOutcome::Unknown) => &self.heartbeats[3],
+            Answer::Stop(StopOutcome::Stopped) => &self.stops[0],
+            Answer::Stop(StopOutcome::AlreadyEnded(_)) => &self.stops[1],
+            Answer::Stop(StopOutcome::Unknown) => &self.stops[2],
+        };
+        counter.inc();
+    }
+
+    pub(super) fn committed(&self, events: &[Event]) {
+        for event in events {
+            match event {
+                Event::Started(_) | Event::Revived(_) => {
+                    self.live.inc();
+                }
+                Event::Ended { reason, .. } => {
+                    self.live.dec();
+                    // `ALL` lists the reasons in the order of their declaration.
+                    self.endings[*reason as usize].inc();
+                }
+                Event::Renewed { .. }
+                | Event::UserSet { .. }
+                | Event::UserErased
+                | Event::Forgotten { .. } => {}
+            }
+        }
+    }
+}

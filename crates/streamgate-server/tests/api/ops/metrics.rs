@@ -1,0 +1,149 @@
+//! `/metrics`
+
+use std::time::Duration;
+
+use serde_json::json;
+use streamgate_engine::Observer as _;
+use streamgate_server::metric_names;
+
+use crate::support::Service;
+
+#[tokio::test]
+async fn the_page_is_openmetrics_and_describes_every_metric() {
+    let service = Service::open();
+    let answer = service.get("/metrics").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    let page = service.get("/metrics").await.text();
+    assert!(page.ends_with("# EOF\n"));
+    for (name, help) in metric_names() {
+        let family = name.trim_end_matches("_total");
+        let line = format!("# HELP {family} {help}.\n");
+        assert!(page.contains(&line), "no {line} in\n{page}");
+    }
+    assert_eq!(
+        service
+            .metric(&format!(
+                "streamgate_build_info{{version=\"{}\"}}",
+                env!("CARGO_PKG_VERSION")
+            ))
+            .await,
+        "1"
+    );
+}
+
+#[test]
+fn the_names_are_those_that_dashboards_use() {
+    let names: Vec<String> = metric_names().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        [
+            "streamgate_build_info",
+            "streamgate_starts_total",
+            "streamgate_heartbeats_total",
+            "streamgate_stops_total",
+            "streamgate_endings_total",
+            "streamgate_live_sessions",
+            "streamgate_users",
+            "streamgate_http_request_duration_seconds",
+            "streamgate_http_connections",
+            "streamgate_commit_duration_seconds",
+            "streamgate_commit_batch_records",
+            "streamgate_commit_bytes_total",
+            "streamgate_outcome_unknown_total",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn answers_and_endings_are_counted() {
+    let service = Service::open();
+    let call = async |method: &str, path: &str| {
+        service
+            .call(method, &format!("/v1/users/u/sessions{path}"))
+            .await;
+    };
+    service.start(&["a", "b", "c"]).await;
+    call("PUT", "/a").await;
+    call("PUT", "/d").await;
+    call("POST", "/a/heartbeat").await;
+    call("POST", "/never/heartbeat").await;
+    call("DELETE", "/a").await;
+    call("DELETE", "/a").await;
+    call("POST", "/never/stop").await;
+    call("POST", "/a/heartbeat").await;
+    service.advance(95);
+    call("POST", "/b/heartbeat").await;
+    service
+        .json("PUT", "/v1/users/u/sessions/e", &json!({"replaces": "b"}))
+        .await;
+    for (line, count) in [
+        ("streamgate_starts_total{result=\"admitted\"}", "4"),
+        ("streamgate_starts_total{result=\"already_live\"}", "1"),
+        ("streamgate_starts_total{result=\"refused\"}", "1"),
+        ("streamgate_heartbeats_total{result=\"renewed\"}", "1"),
+        ("streamgate_heartbeats_total{result=\"revived\"}", "1"),
+        ("streamgate_heartbeats_total{result=\"ended\"}", "1"),
+        ("streamgate_heartbeats_total{result=\"unknown\"}", "1"),
+        ("streamgate_stops_total{result=\"stopped\"}", "1"),
+        ("streamgate_stops_total{result=\"already_ended\"}", "1"),
+        ("streamgate_stops_total{result=\"unknown\"}", "1"),
+        ("streamgate_endings_total{reason=\"stopped\"}", "1"),
+        ("streamgate_endings_total{reason=\"expired\"}", "2"),
+        ("streamgate_endings_total{reason=\"terminated\"}", "1"),
+        ("streamgate_endings_total{reason=\"evicted\"}", "0"),
+        ("streamgate_endings_total{reason=\"revoked\"}", "0"),
+        ("streamgate_live_sessions", "1"),
+        ("streamgate_users{}", "1"),
+    ] {
+        assert_eq!(service.metric(line).await, count, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn requests_are_timed_by_template_and_never_by_path() {
+    let service = Service::open();
+    service.get("/v1/users/secret-name/sessions").await;
+    service.get("/nothing/secret-name").await;
+    service.call("BREW", "/v1/users/secret-name").await;
+    let count = async |method: &str, route: &str, status: u16| {
+        service
+            .metric(&format!(
+                "streamgate_http_request_duration_seconds_count\
+                 {{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"
+            ))
+            .await
+    };
+    assert_eq!(count("GET", "/v1/users/{user_id}/sessions", 200).await, "1");
+    assert_eq!(count("GET", "none", 404).await, "1");
+    assert_eq!(count("other", "/v1/users/{user_id}", 405).await, "1");
+    let page = service.get("/metrics").await.text();
+    assert!(!page.contains("secret-name"));
+    assert!(
+        page.contains("le=\"0.00005\"") || page.contains("le=\"5e-5\""),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_store_and_the_engine_tell_is_counted() {
+    let service = Service::open();
+    service.metrics.set_live_sessions(40);
+    service
+        .metrics
+        .observe_commit(3, 500, Duration::from_micros(700));
+    service.metrics.outcome_unknown();
+    service.start(&["a"]).await;
+    for (line, value) in [
+        ("streamgate_live_sessions", "41"),
+        ("streamgate_commit_duration_seconds_count", "1"),
+        ("streamgate_commit_batch_records_sum", "3.0"),
+        ("streamgate_commit_bytes_total", "500"),
+        ("streamgate_outcome_unknown_total", "1"),
+        ("streamgate_http_connections", "0"),
+    ] {
+        assert_eq!(service.metric(line).await, value, "{line}");
+    }
+}

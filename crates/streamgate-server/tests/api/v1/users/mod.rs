@@ -1,0 +1,7 @@
+//! `/v1/users`
+
+mod delete;
+mod get;
+mod list;
+mod put;
+mod sessions;
