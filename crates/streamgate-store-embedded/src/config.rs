@@ -51,6 +51,12 @@ impl FromStr for DurabilityMode {
     }
 }
 
+/// A segment holds its header and a batch at least.
+const SEGMENT_MIN_BYTES: u64 = 1 << 10;
+
+/// A batch counts its bytes in 32 bits.
+const QUEUE_LIMIT_BYTES: usize = 1 << 30;
+
 /// The settings of an [`EmbeddedStore`](crate::EmbeddedStore).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedConfig {
@@ -59,8 +65,11 @@ pub struct EmbeddedConfig {
     /// When a durable change is acknowledged.
     pub durability: DurabilityMode,
     /// The log may always grow this long, in bytes, before a snapshot makes it short again; with
-    /// much live state it may grow as long as that.
+    /// much live state it may grow as long as that, up to `snapshot_max_log_bytes`.
     pub snapshot_min_log_bytes: u64,
+    /// However much live state there is, the log grows no longer than this, in bytes, before a
+    /// snapshot: a restart has to read it.
+    pub snapshot_max_log_bytes: u64,
     /// The size of a piece of the log, in bytes. It is written with zeros and synced before it is
     /// used, which halves the cost of a commit; two of them are always on disk.
     pub segment_bytes: u64,
@@ -76,9 +85,25 @@ impl EmbeddedConfig {
             dir: dir.into(),
             durability: DurabilityMode::default(),
             snapshot_min_log_bytes: 32 << 20,
+            snapshot_max_log_bytes: 256 << 20,
             segment_bytes: 16 << 20,
             queue_max_bytes: 16 << 20,
         }
+    }
+
+    /// The configuration with each value within what the files can hold.
+    #[must_use]
+    pub(crate) fn within_bounds(mut self) -> Self {
+        self.segment_bytes = self.segment_bytes.max(SEGMENT_MIN_BYTES);
+        self.queue_max_bytes = self.queue_max_bytes.clamp(1, QUEUE_LIMIT_BYTES);
+        self
+    }
+
+    /// How long the log may grow before a snapshot, with this much live state.
+    pub(crate) fn log_bytes_for(&self, live_bytes: u64) -> u64 {
+        live_bytes
+            .min(self.snapshot_max_log_bytes)
+            .max(self.snapshot_min_log_bytes)
     }
 }
 

@@ -32,6 +32,9 @@ pub enum OpenError {
         #[source]
         cause: io::Error,
     },
+    /// The disk failed while a file was made.
+    #[error(transparent)]
+    Disk(#[from] FatalError),
     /// Data that had been acknowledged is damaged or missing.
     #[error(
         "{damage}. Nothing was changed. Run `streamgate store check {dir}` to list all damage, or \
@@ -87,16 +90,6 @@ impl OpenError {
             doing: doing.to_owned(),
             path: path.to_owned(),
             cause,
-        }
-    }
-}
-
-impl From<FatalError> for OpenError {
-    fn from(error: FatalError) -> Self {
-        Self::Io {
-            doing: error.doing,
-            path: PathBuf::new(),
-            cause: io::Error::new(error.cause.kind(), error.cause.to_string()),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// The failure that ended the store.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{doing} failed: {cause}; the store has stopped acknowledging")]
+#[error("{doing} failed: {cause}")]
 pub struct FatalError {
     /// What was being done, such as `writing to log-0000000000000001.sg`.
     pub doing: String,

@@ -27,7 +27,10 @@ pub(crate) struct Shared {
 impl Shared {
     /// Stops acknowledging for good, and says so once.
     pub(crate) fn fail(&self, error: FatalError) {
-        if !self.queue.fail(error.to_string()) {
+        if !self
+            .queue
+            .fail(format!("{error}; the store has stopped acknowledging"))
+        {
             return;
         }
         self.ready.stop();

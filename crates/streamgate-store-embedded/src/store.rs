@@ -36,8 +36,8 @@ pub struct EmbeddedStore {
 /// Records that a sweep visits under one hold of a lock.
 const SWEEP_SLICE: usize = 128;
 
-/// Records that a scan looks at before it returns a page, even an empty one: a tenant with few users
-/// among many others must not keep a thread busy for longer than some milliseconds.
+/// Records that a scan looks at before it returns a page, even an empty one: a tenant with few
+/// users among many others must not keep a thread busy for longer than some milliseconds.
 const SCAN_LOOKS: usize = 20_000;
 
 impl EmbeddedStore {
@@ -86,6 +86,7 @@ impl EmbeddedStore {
         observer: Arc<dyn CommitObserver>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
+        let config = config.within_bounds();
         let opened = recovery::open(&disk, config.segment_bytes, clock.now())?;
         let recovered = opened.recovered;
         tracing::info!(

@@ -154,11 +154,7 @@ impl Writer {
             return Ok(false);
         };
         self.segment = segment;
-        let enough = self
-            .shared
-            .config
-            .snapshot_min_log_bytes
-            .max(self.shared.table.bytes());
+        let enough = self.shared.config.log_bytes_for(self.shared.table.bytes());
         if snapshot_asked || (self.log_bytes >= enough && self.snapshot_is_idle()) {
             self.log_bytes = 0;
             let handle = snapshot::spawn(Arc::clone(&self.shared), self.segment.number, first)?;

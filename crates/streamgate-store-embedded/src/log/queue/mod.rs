@@ -3,10 +3,11 @@
 //! Callers append under the lock of their shard, so the order of the log is, for each user, the
 //! order in which the user's record changed. The lock here is held for a copy of a hundred bytes.
 
+mod work;
+
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use streamgate_store::StoreError;
@@ -14,19 +15,12 @@ use streamgate_store::StoreError;
 use crate::config::DurabilityMode;
 use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
-use crate::log::waiting::{Registered, Waiting, wake};
+use crate::log::waiting::{Registered, Waiting};
 
-/// How long a change that nobody waits for may lie before it is written.
-const LINGER: Duration = Duration::from_millis(50);
-
-/// How long nothing happens before the writer leaves a mark which proves the last batch.
-const IDLE: Duration = Duration::from_millis(200);
+pub(crate) use work::Work;
 
 /// With this much in it a batch is written even if nobody waits for it.
 const EAGER_BYTES: usize = 1 << 20;
-
-/// Memory that an emptied buffer keeps.
-const BUFFER_KEEP_BYTES: usize = 1 << 20;
 
 /// The queue between callers and writer.
 #[derive(Debug)]
@@ -81,21 +75,6 @@ enum Phase {
     /// Nothing is written any more: the store was dropped.
     Abandoned,
     Failed(String),
-}
-
-/// What the writer is to do next.
-#[derive(Debug)]
-pub(crate) struct Work {
-    /// The batch to write; empty where there is none.
-    pub(crate) batch: BatchBuf,
-    /// The position of its first record.
-    pub(crate) first: Lsn,
-    /// It must be synced, whatever the mode.
-    pub(crate) force_sync: bool,
-    /// Begin a snapshot.
-    pub(crate) snapshot: bool,
-    /// This is the last work.
-    pub(crate) last: bool,
 }
 
 impl Queue {
@@ -234,115 +213,9 @@ impl Queue {
         self.state.lock().phase.check()
     }
 
+    /// The position of the first record of the open batch.
     fn first_open(&self, state: &State) -> Lsn {
         self.appended.load(Ordering::Relaxed) + 1 - u64::from(state.open.records())
-    }
-}
-
-/// The writer's side.
-impl Queue {
-    /// Waits for work; `None` where the store was dropped or has failed.
-    pub(crate) fn take(&self) -> Option<Work> {
-        let mut state = self.state.lock();
-        loop {
-            match state.phase {
-                Phase::Running => {}
-                Phase::Closing => return Some(self.hand_out(&mut state, true)),
-                Phase::Closed | Phase::Abandoned | Phase::Failed(_) => return None,
-            }
-            let asked = state.sync_through > state.synced || state.snapshot_asked;
-            if state.urgent || asked {
-                return Some(self.hand_out(&mut state, false));
-            }
-            if state.open.is_empty() && !state.unproven {
-                self.work.wait(&mut state);
-                continue;
-            }
-            let patience = if state.open.is_empty() { IDLE } else { LINGER };
-            let timed_out = self.work.wait_for(&mut state, patience).timed_out();
-            if timed_out && state.phase == Phase::Running {
-                return Some(self.hand_out(&mut state, false));
-            }
-        }
-    }
-
-    fn hand_out(&self, state: &mut State, last: bool) -> Work {
-        let first = self.first_open(state);
-        let spare = state
-            .spare
-            .take()
-            .expect("the writer has returned the other buffer");
-        let batch = std::mem::replace(&mut state.open, spare);
-        let State {
-            waiting_for_open,
-            waiting_for_written,
-            ..
-        } = state;
-        waiting_for_open.move_to(waiting_for_written);
-        self.queued_bytes.store(0, Ordering::Relaxed);
-        state.urgent = false;
-        let work = Work {
-            batch,
-            first,
-            force_sync: last || state.sync_through > state.synced,
-            snapshot: std::mem::take(&mut state.snapshot_asked),
-            last,
-        };
-        wake(state.waiting_for_room.take());
-        work
-    }
-
-    /// Tells everybody that the batch which ends at `written` is written, and `synced` on disk.
-    pub(crate) fn complete(&self, mut batch: BatchBuf, written: Lsn, synced: Lsn) {
-        let is_mark = batch.is_empty();
-        batch.clear(BUFFER_KEEP_BYTES);
-        let mut state = self.state.lock();
-        self.durable.store(written, Ordering::Release);
-        state.unproven = !is_mark && synced == written;
-        state.synced = synced;
-        state.spare = Some(batch);
-        let wakers = state.waiting_for_written.take();
-        drop(state);
-        self.progress.notify_all();
-        wake(wakers);
-    }
-
-    /// Stops everything because of a failure. `false` where it had ended before.
-    pub(crate) fn fail(&self, why: String) -> bool {
-        self.end(Phase::Failed(why))
-    }
-
-    /// Says that everything is written and no thread is left.
-    pub(crate) fn closed(&self) {
-        self.end(Phase::Closed);
-    }
-
-    /// Asks the writer to stop where it stands.
-    pub(crate) fn abandon(&self) {
-        self.end(Phase::Abandoned);
-    }
-
-    fn end(&self, phase: Phase) -> bool {
-        let mut state = self.state.lock();
-        if matches!(
-            state.phase,
-            Phase::Closed | Phase::Abandoned | Phase::Failed(_)
-        ) {
-            return false;
-        }
-        state.phase = phase;
-        self.running.store(false, Ordering::Release);
-        let wakers = [
-            state.waiting_for_open.take(),
-            state.waiting_for_written.take(),
-            state.waiting_for_room.take(),
-            state.waiting_for_end.take(),
-        ];
-        drop(state);
-        self.work.notify_all();
-        self.progress.notify_all();
-        wake(wakers.into_iter().flatten().collect());
-        true
     }
 }
 

@@ -1,0 +1,44 @@
+//! What a run costs: time, processor, latencies, bytes on disk.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// User and system time of this process so far.
+pub(crate) fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Bytes that the files below a directory take on disk, not their nominal length.
+pub(crate) fn disk_bytes(dir: &Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let meta = entry.metadata()?;
+        bytes += if meta.is_dir() {
+            disk_bytes(&entry.path())?
+        } else {
+            meta.blocks() * 512
+        };
+    }
+    Ok(bytes)
+}
+
+/// The value that a share of all values does not exceed. Sorts them.
+pub(crate) fn percentile(values: &mut [u32], percent: usize) -> u32 {
+    if values.is_empty() {
+        return 0;
+    }
+    let at = (values.len() - 1) * percent / 100;
+    *values.select_nth_unstable(at).1
+}
+
+/// The middle one of a few measured values.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
