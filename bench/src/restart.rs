@@ -17,6 +17,7 @@ use crate::Result;
 use crate::candidates::failed;
 use crate::table::Table;
 
+/// Tells when a snapshot is in place.
 struct Snapshots(Mutex<Sender<Duration>>);
 
 impl CommitObserver for Snapshots {
@@ -35,6 +36,7 @@ pub(crate) fn run(dir: &Path, users: u64) -> Result<String> {
     let observer = Arc::new(Snapshots(Mutex::new(sender)));
     let open = || {
         let config = EmbeddedConfig {
+            // Filling is not measured; what a restart reads is the same.
             durability: DurabilityMode::None,
             snapshot_min_log_bytes: u64::MAX,
             ..EmbeddedConfig::new(dir.path())
@@ -84,6 +86,8 @@ pub(crate) fn run(dir: &Path, users: u64) -> Result<String> {
 /// Starts two sessions of each user.
 async fn fill(store: &EmbeddedStore, users: u64) -> Result<()> {
     let policy = Policy::default();
+    // The second session of a user comes long after the first, as it does in life: its record has
+    // to be found again.
     for session in 0..users * 2 {
         let user = UserId::new(format!("user-{:08}", session % users))?;
         let mut id = [0; 16];

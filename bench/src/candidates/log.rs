@@ -31,6 +31,8 @@ impl Log {
             .create_new(true)
             .open(path)?;
         if zeroed {
+            // Zeros that are on disk before they are overwritten: later syncs then carry data only,
+            // no lengths and no extents.
             let zeros = vec![0; CHUNK_BYTES];
             for at in (0..AHEAD_BYTES).step_by(CHUNK_BYTES) {
                 file.write_all_at(&zeros, at)?;

@@ -75,6 +75,7 @@ impl GroupCommit {
 }
 
 impl Queue {
+    /// Waits for records; `None` when it is closed and empty.
     fn take(&self) -> Option<(Vec<Record>, Vec<oneshot::Sender<()>>)> {
         let mut state = self.state.lock();
         while state.records.is_empty() {

@@ -37,6 +37,7 @@ impl Whole {
         };
         let (clock, observer) = (Arc::new(SystemClock::new()), Arc::new(NoObserver));
         let store = EmbeddedStore::open_on(disk, config, clock, observer, failed())?;
+        // Every write is a new user: the table grows, as it does in the worst hour.
         let (record, delta) = one_start();
         Ok(Self {
             store,
@@ -88,6 +89,7 @@ fn one_start() -> (Vec<u8>, Vec<u8>) {
     (record, encode_delta(&decision.events))
 }
 
+/// What plays: it makes the record as long as the others are.
 fn facts() -> streamgate_core::Facts {
     let name = |text: &str| streamgate_core::ids::Name::new(text).ok();
     streamgate_core::Facts {
@@ -132,6 +134,7 @@ impl Disk for WithoutZeros {
 }
 
 #[derive(Debug)]
+/// A file that leaves out what is nothing but zeros.
 struct Unzeroed(Box<dyn DiskFile>);
 
 impl DiskFile for Unzeroed {

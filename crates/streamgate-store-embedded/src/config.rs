@@ -122,4 +122,13 @@ mod tests {
             "must be `fsync`, `os` or `none`, is `always`"
         );
     }
+
+    #[test]
+    fn the_log_is_as_long_as_what_lives_but_neither_too_short_nor_too_long() {
+        let config = EmbeddedConfig::new("data");
+        let (min, max) = (config.snapshot_min_log_bytes, config.snapshot_max_log_bytes);
+        assert_eq!(config.log_bytes_for(0), min);
+        assert_eq!(config.log_bytes_for(min * 2), min * 2);
+        assert_eq!(config.log_bytes_for(u64::MAX), max);
+    }
 }

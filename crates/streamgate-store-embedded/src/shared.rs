@@ -13,10 +13,12 @@ use crate::table::Table;
 
 /// What the store and its threads have in common.
 pub(crate) struct Shared {
+    /// The settings, within bounds.
     pub(crate) config: EmbeddedConfig,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) table: Table,
     pub(crate) queue: Queue,
+    /// Segments made ahead.
     pub(crate) ready: Ready,
     pub(crate) observer: Arc<dyn CommitObserver>,
     pub(crate) on_fatal: OnFatal,

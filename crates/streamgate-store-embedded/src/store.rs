@@ -26,10 +26,15 @@ use crate::table::order::{Place, first_behind};
 use crate::table::shard::{Shard, slot};
 
 /// Keeps ledgers in memory and every change of them in a log.
+///
+/// Reads and decisions never touch the disk: the table holds every record, and a call waits only
+/// where it changed something, or saw a change, that is not on disk yet.
 pub struct EmbeddedStore {
+    /// What the threads have too.
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     recovered: Recovered,
+    /// Taken out when the store is dropped.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -51,6 +56,7 @@ impl EmbeddedStore {
         observer: Arc<dyn CommitObserver>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
+        // The lock comes before anything is read: the other process may be about to write.
         let disk = RealDisk::create(&config.dir)
             .map_err(|cause| OpenError::io("opening the data directory", &config.dir, cause))?;
         let lock = DirLock::take(&config.dir)?;
@@ -78,6 +84,7 @@ impl EmbeddedStore {
         Self::start(config, disk, None, clock, observer, on_fatal)
     }
 
+    /// Recovers what is on the disk and starts the threads.
     fn start(
         config: EmbeddedConfig,
         disk: Arc<dyn Disk>,
@@ -142,6 +149,7 @@ impl EmbeddedStore {
         let hash = table.hash(key);
         let mut shard = table.shard_of(hash).lock();
         let Shard { entries, pending } = &mut *shard;
+        // Every call that comes by cleans up, so the list stays as short as one sync is long.
         pending.prune(queue.durable());
         let slot = slot(entries, hash, key);
         let change = step(View {
@@ -156,17 +164,20 @@ impl EmbeddedStore {
         if change.durability > Durability::Memory {
             assert_has_delta(&change);
             let durable = change.durability == Durability::Durable;
+            // The log comes first: where it takes nothing any more, nothing has changed.
             let lsn = queue.append(key, &change.delta, durable)?;
             if durable && queue.mode() != DurabilityMode::None {
                 pending.push(hash, lsn);
                 wait = Some(lsn);
             }
         }
+        // Others see the change from here on; until it is durable they wait as its maker does.
         let growth = slot.set(table.seed(), hash, key, change.record.as_deref());
         table.grew(growth);
         Ok(wait)
     }
 
+    /// See [`Store::transact`]. The lock is held by no future: it is released before the waiting.
     async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.shared.queue.wait_room().await?;
         match self.run_step(key.as_bytes(), step)? {
@@ -185,11 +196,13 @@ impl EmbeddedStore {
         let place = self.place(from)?;
         let (records, next) = self.read_page(tenant, place, page_size);
         let now = self.clock.now();
+        // What was read may be on its way to the disk still; nothing later was read.
         let seen = self.shared.queue.appended_durable();
         self.shared.queue.wait_durable(seen).await?;
         Ok(Page { records, next, now })
     }
 
+    /// Reads records in order until the page is full or enough records were looked at.
     fn read_page(
         &self,
         tenant: &TenantId,
@@ -241,6 +254,8 @@ impl EmbeddedStore {
             && let Some(at) = place
         {
             self.shared.queue.wait_room().await?;
+            // Keys are copied first and visited one by one, so that no step of a caller has to wait
+            // for more than one record of the sweep.
             let max = SWEEP_SLICE.min(budget - visited);
             let (keys, more) = {
                 let shard = table.shards()[at.shard()].lock();
@@ -268,6 +283,7 @@ impl EmbeddedStore {
         })
     }
 
+    /// Where a scan or sweep begins.
     fn place(&self, from: Option<&Cursor>) -> Result<Place, StoreError> {
         from.map_or(Some(Place::START), |cursor| {
             Place::from_cursor(cursor, self.shared.table.seed())

@@ -7,6 +7,7 @@ use streamgate_store::{Store, SystemClock};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
 use tempfile::tempdir;
 
+/// A fresh store of small files: segments roll and snapshots are written while the suite runs.
 fn open_with(durability: DurabilityMode) -> Arc<dyn Store> {
     let dir = tempdir().unwrap();
     let config = EmbeddedConfig {

@@ -48,6 +48,7 @@ async fn prepared(with_snapshot: bool) -> (TempDir, Contents) {
     (dir, contents)
 }
 
+/// Flips a bit, as a disk that rots does.
 fn flip(path: &Path, at: u64) {
     let file = OpenOptions::new()
         .read(true)
@@ -77,6 +78,7 @@ fn refused(dir: &Path) -> (PathBuf, Option<u64>) {
     }
 }
 
+/// Damage is done to a copy, so that each case begins with the same files.
 fn copy(of: &Path) -> TempDir {
     let dir = tempdir().unwrap();
     common::copy_dir(of, dir.path());
@@ -130,6 +132,7 @@ async fn a_flipped_byte_anywhere_is_refused_listed_and_repaired() {
                 assert!(aside.join(&name).exists(), "{repaired}");
                 let store = open_small(dir.path());
                 let kept = contents(&store).await;
+                // One batch or one block is lost, and with it the users in it; no more.
                 let lost = whole
                     .keys()
                     .filter(|user| whole.get(*user) != kept.get(*user))

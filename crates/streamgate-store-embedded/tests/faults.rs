@@ -14,6 +14,7 @@ use streamgate_store_embedded::{
     CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError, NoObserver, OpenError,
 };
 
+/// A store on a disk that can fail, and the channel that hears of it.
 fn open(
     disk: &PowerDisk,
     observer: Arc<dyn CommitObserver>,
@@ -40,6 +41,7 @@ async fn until_failure(store: &EmbeddedStore) -> (usize, StoreError) {
     panic!("it never failed");
 }
 
+/// Lets one kind of operation fail, and checks all that is promised then.
 async fn fails(operation: &'static str, name: &'static str, expected: &str) {
     let disk = PowerDisk::default();
     let (observer, _snapshots) = Snapshots::new();
@@ -55,6 +57,7 @@ async fn fails(operation: &'static str, name: &'static str, expected: &str) {
     assert!(text.contains("injected"), "{operation} {name}: {text}");
     let fatal = failed.recv_timeout(PATIENCE).unwrap();
     assert!(fatal.doing.contains(expected), "{fatal}");
+    // The disk works again, and that must not matter: nobody knows what it has lost.
     disk.fail(None);
     for _ in 0..3 {
         let refused = start(&store, "after", "a").await;

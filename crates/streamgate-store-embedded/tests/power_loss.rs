@@ -70,6 +70,7 @@ impl History {
     }
 }
 
+/// Segments and snapshots are tiny, so that the power fails in the middle of making them too.
 fn open(disk: &PowerDisk, mode: DurabilityMode) -> Result<EmbeddedStore, OpenError> {
     let config = EmbeddedConfig {
         durability: mode,
@@ -131,6 +132,7 @@ async fn rounds(seed: u64, mode: DurabilityMode, offs: Vec<u64>) {
     }
 }
 
+/// Real threads take part: the writer, the preparer and the snapshot writer are the subject.
 fn run(seed: u64, mode: DurabilityMode, offs: Vec<u64>) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -14,12 +14,14 @@ use streamgate_store::{ManualClock, Store, StoreError};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoObserver};
 use tempfile::tempdir;
 
+/// Closing writes everything, however little is promised meanwhile.
 const MODES: [DurabilityMode; 3] = [
     DurabilityMode::Fsync,
     DurabilityMode::Os,
     DurabilityMode::None,
 ];
 
+/// Three starts and a stop for each user, all acknowledged.
 async fn fill(store: &EmbeddedStore, users: u32) {
     for user in 0..users {
         let user = format!("user-{user}");

@@ -16,6 +16,7 @@ use streamgate_store::{Change, ManualClock, Store, View};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoObserver};
 use tempfile::tempdir;
 
+/// All keys of a tenant, read with pages of these sizes in turn.
 async fn page_keys(store: &EmbeddedStore, tenant: &str, sizes: &[usize]) -> Vec<String> {
     let tenant = TenantId::new(tenant).unwrap();
     let (mut keys, mut cursor) = (Vec::new(), None);

@@ -13,6 +13,7 @@ use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, 
 use tempfile::tempdir;
 use tokio::task::JoinSet;
 
+/// A store of small files that snapshots when its log is this long.
 fn open_with(dir: &Path, observer: Arc<dyn CommitObserver>, min_log_bytes: u64) -> EmbeddedStore {
     let config = EmbeddedConfig {
         snapshot_min_log_bytes: min_log_bytes,

@@ -16,6 +16,7 @@ use streamgate_core::admission::{Heartbeat, Settle};
 use streamgate_store::{ManualClock, Store};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
 
+/// A store on a disk whose syncs can be held, and its clock.
 fn open(disk: &PowerDisk, durability: DurabilityMode) -> (EmbeddedStore, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(NOON));
     let config = EmbeddedConfig {
@@ -46,6 +47,7 @@ async fn who_sees_a_change_waits_until_it_is_on_disk() {
     let disk = PowerDisk::default();
     let (store, _) = open(&disk, DurabilityMode::Fsync);
     start(&store, "other", "a").await.unwrap();
+    // From here on nothing becomes durable, and only who saw something new may notice.
     disk.hold_syncs(true);
     let mut starts = pin!(start(&store, "user", "a"));
     assert!(!is_ready(&mut starts));

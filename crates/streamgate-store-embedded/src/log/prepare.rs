@@ -16,6 +16,7 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 struct State {
     segments: VecDeque<Segment>,
+    /// The store has ended.
     stopped: bool,
 }
 

@@ -45,6 +45,8 @@ impl Segment {
         let name = FileKind::Segment.file_name(number);
         let temporary = format!("{name}{TEMPORARY}");
         let making = || format!("making {name}");
+        // A segment that has its name has its length and its header on disk. So recovery can tell
+        // a file that was cut off from one that a crash kept from being made.
         let file = disk.create(&temporary).doing(making)?;
         write_zeros(&*file, 0, capacity).doing(making)?;
         file.write_at(&header.encode(), 0).doing(making)?;
@@ -80,6 +82,7 @@ impl Segment {
         Ok(bytes.len())
     }
 
+    /// Returns when everything written is on disk.
     pub(crate) fn sync(&self) -> Result<(), FatalError> {
         self.file
             .sync_data()

@@ -96,6 +96,7 @@ impl Writer {
 
     /// `false` where the store ended meanwhile.
     fn work(&mut self, mut work: Work) -> Result<bool, FatalError> {
+        // Rolling, where it is due, comes before the batch: a batch is in one segment.
         let watch = Stopwatch::start();
         let records = work.batch.records();
         let asked = work.snapshot && self.snapshot_is_idle();
@@ -111,6 +112,7 @@ impl Writer {
             self.written += u64::from(records);
             self.log_bytes += bytes as u64;
         }
+        // One sync for all that were queued while the last one ran: that is the group commit.
         let mode = self.shared.queue.mode();
         if self.written > self.synced && (mode == DurabilityMode::Fsync || work.force_sync) {
             self.segment.sync()?;
@@ -156,6 +158,7 @@ impl Writer {
         self.segment = segment;
         let enough = self.shared.config.log_bytes_for(self.shared.table.bytes());
         if snapshot_asked || (self.log_bytes >= enough && self.snapshot_is_idle()) {
+            // Counted anew from here: what lies before will be in the snapshot.
             self.log_bytes = 0;
             let handle = snapshot::spawn(Arc::clone(&self.shared), self.segment.number, first)?;
             self.snapshots.retain(|other| !other.is_finished());

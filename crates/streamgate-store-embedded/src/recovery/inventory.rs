@@ -26,7 +26,9 @@ pub(crate) struct Inventory {
     pub(crate) snapshot: Option<CheckedFile>,
     /// The segments behind it, without a gap, in order.
     pub(crate) segments: Vec<SegmentFile>,
+    /// Files that had not been finished.
     temporary: Vec<String>,
+    /// Files from before the newest snapshot.
     superfluous: Vec<String>,
 }
 
@@ -49,6 +51,8 @@ impl Inventory {
             }
         }
         files.sort();
+        // Only the newest snapshot counts: it got its name when it was whole and on disk, and older
+        // ones are there only if a crash came before they were removed.
         let newest = files
             .iter()
             .rev()
@@ -81,6 +85,7 @@ impl Inventory {
         all.map(|file| file.header.seed).next()
     }
 
+    /// Refuses a directory from which a file was taken away, or to which one was added.
     fn check_complete(&self, disk: &dyn Disk, from: u64) -> Result<(), OpenError> {
         let dir = disk.path();
         for (number, segment) in (from..).zip(&self.segments) {

@@ -14,6 +14,7 @@ use crate::table::{SHARDS, Table};
 /// Blocks that wait for a worker.
 const AHEAD: usize = 4;
 
+/// Where a block begins in the file, and its bytes.
 type Block = (u64, Vec<u8>);
 
 /// Loads a snapshot. `copied_at` gets the position of each shard's copy.
@@ -24,6 +25,7 @@ pub(super) fn load(
     dir: &Path,
     path: &Path,
 ) -> Result<End, OpenError> {
+    // The reader checks checksums, which is quick; the workers make the table, which is not.
     copied_at.resize(SHARDS, 0);
     let (end, sections) = std::thread::scope(|scope| {
         let (senders, threads): (Vec<_>, Vec<_>) = (0..workers())
@@ -54,6 +56,7 @@ pub(super) fn load(
         (end, sections)
     });
     let sections = sections.map_err(|(offset, what)| damaged(dir, path, Some(offset), what))?;
+    // A worker's error comes before the reader's, because the block is earlier in the file.
     let end = end?;
     for (shard, position) in sections.into_iter().flatten() {
         copied_at[shard] = position;
@@ -78,6 +81,7 @@ fn work(table: &Table, blocks: &Receiver<Block>) -> Result<Vec<(usize, Lsn)>, (u
             |section| {
                 if let Some(shard) = table.shards().get(section.shard) {
                     copied_at.push((section.shard, section.position));
+                    // Room for exactly what comes: growing by doubling would hash every key again.
                     reserve(&mut shard.lock().entries, section.count, table.seed());
                 }
             },
@@ -88,6 +92,7 @@ fn work(table: &Table, blocks: &Receiver<Block>) -> Result<Vec<(usize, Lsn)>, (u
     Ok(copied_at)
 }
 
+/// Puts one record into the table.
 fn put(table: &Table, key: &[u8], record: &[u8]) {
     let hash = table.hash(key);
     let update: Result<(), std::convert::Infallible> =

@@ -85,6 +85,7 @@ pub(crate) fn open(
         proven = end.position;
     }
     let replayed = replay::replay(disk, &files.segments, &table, &copied_at, &mut judge)?;
+    // From here on nothing is refused any more, so from here on files may change.
     let (last, torn) = judge
         .finish(proven)
         .map_err(|error| error.at(disk.path()))?;
@@ -92,6 +93,7 @@ pub(crate) fn open(
         Some(torn) => tail::cut(disk, &files.segments, &torn)?,
         None => 0,
     };
+    // After the replay, because a delta may bring a session back with the lease that it had.
     grant_grace(&table, now)
         .map_err(|error| codec_damage(error, disk.path(), disk.path(), None))?;
     files.remove_superfluous(disk)?;

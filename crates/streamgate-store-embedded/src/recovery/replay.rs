@@ -115,15 +115,19 @@ fn chunk(
     })
 }
 
+/// Applies the records of its share of the shards.
 struct Worker<'a> {
     disk: &'a dyn Disk,
     table: &'a Table,
+    /// For each shard, the position that its copy in the snapshot contains.
     copied_at: &'a [Lsn],
+    /// Its number, and how many there are.
     mine: usize,
     of: usize,
 }
 
 impl Worker<'_> {
+    /// Applies all segments, in order.
     fn apply_all(&self, chunks: &Receiver<Arc<Chunk>>) -> Result<(), OpenError> {
         for chunk in chunks {
             for batch in &chunk.batches {
@@ -133,6 +137,7 @@ impl Worker<'_> {
         Ok(())
     }
 
+    /// Applies one batch.
     fn apply(&self, chunk: &Chunk, batch: &Batch) -> Result<(), OpenError> {
         let (dir, offset) = (self.disk.path(), Some(batch.offset as u64));
         for record in batch.records(&chunk.bytes) {
@@ -140,6 +145,7 @@ impl Worker<'_> {
                 record.map_err(|what| damaged(dir, &chunk.path, offset, what))?;
             let hash = self.table.hash(key);
             let shard = shard_index(hash);
+            // Deltas are not to be applied twice, and a user is always with the same worker.
             let copied = self
                 .copied_at
                 .get(shard)

@@ -30,6 +30,7 @@ pub(super) fn cut(
         } else {
             HEADER_BYTES
         };
+        // Zeros are what the rest of a segment is made of anyway.
         let Some(last) = bytes
             .iter()
             .rposition(|byte| *byte != 0)
@@ -58,6 +59,7 @@ pub(super) fn segments(
     seed: HashSeed,
     segment_bytes: u64,
 ) -> Result<(Segment, VecDeque<Segment>, u64), OpenError> {
+    // Segments behind the last one with records were made ahead and are as good as new.
     let used = replayed
         .ends
         .iter()
@@ -75,6 +77,7 @@ pub(super) fn segments(
             file: file.file,
         })
         .collect();
+    // A directory without a segment is a new one: recovery has refused every other.
     let Some(last) = segments.back() else {
         let first = Segment::create(disk, 1, segment_bytes, seed)?;
         return Ok((first, VecDeque::new(), 2));

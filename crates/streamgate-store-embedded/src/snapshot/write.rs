@@ -88,16 +88,19 @@ pub(crate) struct Unnamed {
     end: End,
 }
 
+/// The name under which a snapshot is written. Whatever has it is not whole.
 fn temporary_name(number: u64) -> String {
     format!("{}{TEMPORARY}", FileKind::Snapshot.file_name(number))
 }
 
+/// Removes a snapshot that was given up.
 fn unnamed_remove(disk: &dyn Disk, number: u64) -> Result<(), FatalError> {
     let name = temporary_name(number);
     disk.remove(&name).doing(|| format!("removing {name}"))
 }
 
 impl Unnamed {
+    /// Makes the file, with its header.
     pub(crate) fn create(
         disk: &dyn Disk,
         table: &Table,
@@ -134,6 +137,7 @@ impl Unnamed {
     ) -> Result<Option<Self>, FatalError> {
         let mut block = BlockBuf::new();
         for (shard, lock) in table.shards().iter().enumerate() {
+            // One shard is some thousand records: copied in less time than one sync takes.
             let guard = lock.lock();
             let Some(position) = position() else {
                 return Ok(None);
@@ -201,5 +205,6 @@ pub(crate) fn remove_before(disk: &dyn Disk, number: u64) -> Result<(), FatalErr
             disk.remove(&name).doing(doing)?;
         }
     }
+    // Not for safety, names from before a snapshot are ignored: for the space to be free for sure.
     disk.sync_dir().doing(doing)
 }

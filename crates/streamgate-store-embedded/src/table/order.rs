@@ -83,6 +83,7 @@ pub(crate) fn first_behind<'a>(
     max: usize,
     wanted: impl Fn(&[u8]) -> bool,
 ) -> (Vec<(u64, &'a Entry)>, bool) {
+    // Records of a shard lie in no order; a page costs one look at each of them.
     let order = |(hash, entry): &(u64, &'a Entry)| (*hash, entry.key());
     let mut found: Vec<(u64, &Entry)> = entries
         .iter()

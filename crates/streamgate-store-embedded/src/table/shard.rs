@@ -18,14 +18,18 @@ pub(crate) struct Shard {
 
 /// The place of a key in a shard, with or without a record in it.
 pub(crate) enum Slot<'a> {
+    /// There is a record.
     Taken(OccupiedEntry<'a, Entry>),
+    /// There is none; the place is where one would go.
     Free(AbsentEntry<'a, Entry>),
 }
 
 /// By how much a change made the table larger.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
+    /// Records more, or fewer where it is negative.
     pub(crate) records: i64,
+    /// Bytes of keys and records.
     pub(crate) bytes: i64,
 }
 
@@ -49,6 +53,7 @@ pub(crate) fn reserve(entries: &mut HashTable<Entry>, more: usize, seed: HashSee
 }
 
 impl Slot<'_> {
+    /// The record, where there is one.
     pub(crate) fn record(&self) -> Option<&[u8]> {
         match self {
             Self::Taken(taken) => Some(taken.get().record()),
@@ -100,6 +105,7 @@ fn signed(len: usize) -> i64 {
 pub(crate) struct Pending(VecDeque<(u64, Lsn)>);
 
 impl Pending {
+    /// Remembers that the last change of a key is not durable before `lsn` is.
     pub(crate) fn push(&mut self, hash: u64, lsn: Lsn) {
         debug_assert!(
             self.0.back().is_none_or(|(_, last)| *last < lsn),

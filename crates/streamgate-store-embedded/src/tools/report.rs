@@ -7,6 +7,7 @@ pub(super) struct Bytes(pub(super) u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // One decimal is enough to see what grows.
         const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
         match UNITS.into_iter().find(|(_, unit)| self.0 >= *unit) {
             Some((name, unit)) => {

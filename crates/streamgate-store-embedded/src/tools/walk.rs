@@ -153,6 +153,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
+    /// Adds a problem.
     fn problem(&mut self, name: &str, offset: Option<u64>, what: impl Into<String>) {
         let path = self.disk.path().join(name);
         let what = what.into();
@@ -164,6 +165,7 @@ impl Walker<'_> {
         move |cause| OpenError::io("reading", &path, cause)
     }
 
+    /// Notes names and lengths, and files that do not belong here.
     fn list(&mut self, files: &Files) -> Result<(), OpenError> {
         let seed = self.walk.table.seed();
         for ((kind, number), found) in files {
@@ -217,6 +219,7 @@ impl Walker<'_> {
         Ok(number)
     }
 
+    /// Takes the records of one block of the snapshot.
     fn block(&mut self, name: &str, offset: u64, payload: &[u8]) {
         let (table, copied_at) = (&self.walk.table, &mut self.copied_at);
         let read = sections(
@@ -254,6 +257,8 @@ impl Walker<'_> {
             let pieces: Vec<Piece> = pieces(&bytes, HEADER_BYTES.min(bytes.len()), salt).collect();
             segments.push((found.name.as_str(), bytes, pieces));
         }
+        // What had been on disk is known before anything is judged: so a tail is torn only where no
+        // batch anywhere, and no snapshot, says otherwise.
         let batches = segments
             .iter()
             .flat_map(|(_, _, pieces)| pieces)
@@ -284,6 +289,7 @@ impl Walker<'_> {
         Ok(())
     }
 
+    /// Judges one piece of the log as recovery does, but goes on behind damage.
     fn piece(&mut self, name: &str, bytes: &[u8], piece: &Piece) {
         if self.walk.torn.is_some() {
             return;
@@ -318,6 +324,8 @@ impl Walker<'_> {
         }
     }
 
+    /// Applies the records of a batch. Those of users whose earlier records are lost may find
+    /// nothing to change; events of sessions that a ledger does not have change nothing.
     fn apply(&mut self, name: &str, bytes: &[u8], batch: &Batch) {
         self.in_rubble = false;
         self.walk.next_lsn = batch.next();
@@ -367,6 +375,7 @@ impl Walker<'_> {
     }
 }
 
+/// Puts a record into the table, or takes it out.
 fn put(table: &Table, key: &[u8], record: Option<&[u8]>) {
     let set = |_: Option<&[u8]>| Ok::<_, Infallible>(record.map(<[u8]>::to_vec));
     let Ok(()) = table.update(table.hash(key), key, set);

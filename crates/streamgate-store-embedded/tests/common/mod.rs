@@ -57,6 +57,7 @@ pub(crate) fn with_mode(dir: &Path, durability: DurabilityMode) -> EmbeddedConfi
     }
 }
 
+/// The key of a user of the default tenant.
 pub(crate) fn key(user: &str) -> UserKey {
     key_of("default", user)
 }

@@ -126,6 +126,7 @@ impl PowerDisk {
 }
 
 impl Content {
+    /// What is left of a file.
     fn after_power_loss(&self, chance: &mut Chance) -> Self {
         let mut survived = self.synced.clone();
         // Blocks survive each for itself; of several writes to a block, the first few.
@@ -175,6 +176,7 @@ impl World {
         Ok(self.is_off())
     }
 
+    /// The caller of the operation in which the power fails never hears that it was done.
     fn done(lights_out: bool) -> io::Result<()> {
         if lights_out {
             return Err(io::Error::other("the power fails"));
@@ -182,11 +184,13 @@ impl World {
         Ok(())
     }
 
+    /// The name that a file has now; a file keeps its identity when it is renamed.
     fn name_of(&self, file: usize) -> String {
         let found = self.names.iter().find(|(_, of)| **of == file);
         found.map_or_else(String::new, |(name, _)| name.clone())
     }
 
+    /// Does something to names, which a power loss takes back as a whole or not at all.
     fn step(&mut self, step: Vec<(String, Option<usize>)>) {
         for (name, file) in &step {
             match file {

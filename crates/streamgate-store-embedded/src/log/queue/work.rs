@@ -46,6 +46,7 @@ impl Queue {
             if state.urgent || asked {
                 return Some(self.hand_out(&mut state, false));
             }
+            // Nothing to do at all: no timer runs in a store that nobody uses.
             if state.open.is_empty() && !state.unproven {
                 self.work.wait(&mut state);
                 continue;
@@ -58,6 +59,7 @@ impl Queue {
         }
     }
 
+    /// Swaps the two buffers: callers fill the other one while this one is written.
     fn hand_out(&self, state: &mut State, last: bool) -> Work {
         let first = self.first_open(state);
         let spare = state
@@ -70,6 +72,7 @@ impl Queue {
             waiting_for_written,
             ..
         } = state;
+        // Whoever waits for this batch must not be woken by the next one only.
         waiting_for_open.move_to(waiting_for_written);
         self.queued_bytes.store(0, Ordering::Relaxed);
         state.urgent = false;
@@ -93,6 +96,7 @@ impl Queue {
         state.unproven = !is_mark && synced == written;
         state.synced = synced;
         state.spare = Some(batch);
+        // Tasks are woken without the lock: the first of them may append at once.
         let wakers = state.waiting_for_written.take();
         drop(state);
         self.progress.notify_all();
@@ -114,6 +118,7 @@ impl Queue {
         self.end(Phase::Abandoned);
     }
 
+    /// Ends the store, the first time that somebody asks for it, and wakes everybody.
     fn end(&self, phase: Phase) -> bool {
         let mut state = self.state.lock();
         if matches!(
