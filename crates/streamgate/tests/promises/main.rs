@@ -1,0 +1,13 @@
+//! What Streamgate promises, tried on the real binary: under races, crashes, failing disks and
+//! hostile clients. Each of the seven promises of the README has a test here that fails without it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod client;
+mod connections;
+mod crash;
+mod disk_faults;
+mod fuzz;
+mod lifecycle;
+mod linearizable;
+mod race;
+mod server;
