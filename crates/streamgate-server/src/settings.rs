@@ -43,7 +43,7 @@ impl Default for HttpSettings {
         Self {
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(10),
-            max_connections: 10_000,
+            max_connections: 100_000,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! What is *not* here: what is logged; each part of the server says that itself.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
@@ -37,6 +37,7 @@ pub enum TelemetryError {
 pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr);
     let result = match format {
         LogFormat::Human => builder.try_init(),

@@ -11,7 +11,7 @@ mod store;
 use std::sync::Arc;
 
 use streamgate_engine::{Engine, RandomIds};
-use streamgate_server::{Metrics, app, telemetry};
+use streamgate_server::{HttpSettings, Metrics, app, telemetry};
 use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -25,7 +25,8 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     exposure::check(settings)?;
     telemetry::init(settings.log.format, &settings.log.filter)
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
-    open_files::raise(settings.server.http.max_connections);
+    let mut http = settings.server.http.clone();
+    http.max_connections = open_files::raise(http.max_connections);
 
     let metrics = Arc::new(Metrics::new());
     let store = store::open(settings, Arc::new(SystemClock::new()), &metrics)?;
@@ -41,7 +42,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         let signals = Signals::install()
             .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
         store::count_live_sessions(&*store, &metrics).await?;
-        serve(settings, &engine, &metrics, signals).await
+        serve(settings, &http, &engine, &metrics, signals).await
     })
 }
 
@@ -54,6 +55,7 @@ fn runtime() -> Result<Runtime, Failure> {
 
 async fn serve(
     settings: &Settings,
+    http: &HttpSettings,
     engine: &Arc<Engine>,
     metrics: &Arc<Metrics>,
     signals: Signals,
@@ -70,14 +72,8 @@ async fn serve(
         settings.server.clone(),
         Arc::clone(metrics),
     );
-    let served = streamgate_server::serve(
-        listener,
-        app,
-        &settings.server.http,
-        metrics,
-        signals.told_to_stop(),
-    )
-    .await;
+    let served =
+        streamgate_server::serve(listener, app, http, metrics, signals.told_to_stop()).await;
     sweeping.abort();
     // Whatever became of the server: what is acknowledged goes to disk.
     let closed = close(engine).await;

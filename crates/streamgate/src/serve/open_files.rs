@@ -5,9 +5,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files that are open beside connections: the log, the snapshot, the runtime's own.
 const OTHER_FILES: u64 = 64;
 
-/// Raises the soft limit to the hard one, and warns where that is not enough for the connections
-/// that the settings allow.
-pub(super) fn raise(connections_max: usize) {
+/// Raises the soft limit to the hard one, and answers how many connections fit: as many as the
+/// settings allow, or fewer where files run out first. A connection too many then waits in the
+/// backlog, where without this it would take the last file from the log.
+pub(super) fn raise(connections_max: usize) -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -20,14 +21,18 @@ pub(super) fn raise(connections_max: usize) {
             limit.current
         }
     };
-    let needed = connections_max as u64 + OTHER_FILES;
     // No limit at all is `None`.
-    if let Some(current) = current.filter(|current| *current < needed) {
-        tracing::warn!(
-            open_files = current,
-            max_connections = connections_max,
-            "the limit of open files is too low for http.max_connections; raise it (ulimit -n, \
-             LimitNOFILE= of systemd, --ulimit of docker)"
+    let Some(files) = current else {
+        return connections_max;
+    };
+    let fitting = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    if fitting < connections_max {
+        tracing::info!(
+            connections = fitting.max(1),
+            open_files = files,
+            "the limit of open files allows fewer connections than http.max_connections; to have \
+             more, raise it (ulimit -n, LimitNOFILE= of systemd, --ulimit of docker)"
         );
     }
+    fitting.clamp(1, connections_max)
 }
