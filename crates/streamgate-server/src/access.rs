@@ -193,6 +193,9 @@ fn segment<'a>(
     errors: &mut FieldErrors,
 ) -> Option<Cow<'a, str>> {
     let raw = parts.uri.path().split('/').nth(index).unwrap_or_default();
+    if !raw.contains('%') {
+        return Some(Cow::Borrowed(raw));
+    }
     let decoded = percent_decode_str(raw).decode_utf8();
     errors.check(
         field,

@@ -22,12 +22,18 @@ pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| is_sane(id)) {
         return id.clone();
     }
-    let id = format!(
-        "{:016x}-{:x}",
-        *PROCESS,
-        COUNT.fetch_add(1, Ordering::Relaxed)
-    );
-    HeaderValue::try_from(id).expect("hexadecimal digits are a header value")
+    let mut id = *b"0000000000000000-0000000000000000";
+    put_hex(&mut id[..16], *PROCESS);
+    put_hex(&mut id[17..], COUNT.fetch_add(1, Ordering::Relaxed));
+    HeaderValue::from_bytes(&id).expect("hexadecimal digits are a header value")
+}
+
+/// Writes a number over the whole of `out`, with leading zeros.
+fn put_hex(out: &mut [u8], mut number: u64) {
+    for digit in out.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number % 16) as usize];
+        number /= 16;
+    }
 }
 
 /// 1 to 64 visible ASCII characters: nothing that could break a log line or a header.

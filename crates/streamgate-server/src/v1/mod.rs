@@ -17,7 +17,7 @@ use crate::app::App;
 
 pub(crate) use users::put::UserChange;
 
-/// Every path with its methods.
+/// Every path with its methods, in the order of the document.
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
     vec![
         routes!(

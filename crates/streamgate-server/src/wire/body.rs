@@ -1,13 +1,12 @@
 //! Reading bodies: bounded in size and time, then as JSON with errors that name the field.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use streamgate_core::bounds::BODY_MAX_BYTES;
 
@@ -55,7 +54,7 @@ impl FromRequest<Arc<App>> for IgnoredBody {
     }
 }
 
-async fn read(app: &App, body: Body, max: usize) -> Result<Bytes, ApiError> {
+async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes, ApiError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -64,17 +63,37 @@ async fn read(app: &App, body: Body, max: usize) -> Result<Bytes, ApiError> {
         return Err(too_large(max));
     }
     // Usually the body has come with the head; the timer is then never armed.
-    let collected = pin!(Limited::new(body, max).collect());
-    match tokio::time::timeout(app.body_timeout, collected).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(max)),
-        // The client went away or broke the framing; nobody is likely to read this.
-        Ok(Err(error)) => Err(ApiError::field("body", "could not be read").with_cause(error)),
+    match tokio::time::timeout(app.body_timeout, read_frames(&mut body, max)).await {
+        Ok(read) => read,
         Err(_) => Err(
             ApiError::new(Code::RequestTimeout, "the body did not arrive in time")
                 .with_header(header::CONNECTION, HeaderValue::from_static("close")),
         ),
     }
+}
+
+/// The body's bytes. One that comes in one piece, as nearly all do, is not copied.
+async fn read_frames(body: &mut Body, max: usize) -> Result<Bytes, ApiError> {
+    let mut whole = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        // The client went away or broke the framing; nobody is likely to read this.
+        let frame = frame
+            .map_err(|error| ApiError::field("body", "could not be read").with_cause(error))?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        if whole.len() + piece.len() > max {
+            return Err(too_large(max));
+        }
+        whole = if whole.is_empty() {
+            piece
+        } else {
+            let mut longer = BytesMut::from(whole);
+            longer.extend_from_slice(&piece);
+            longer.freeze()
+        };
+    }
+    Ok(whole)
 }
 
 fn too_large(max: usize) -> ApiError {

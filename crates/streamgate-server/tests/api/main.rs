@@ -11,6 +11,7 @@
 mod access;
 mod bodies;
 mod cors;
+mod logs;
 mod ops;
 mod rate_limit;
 mod request_ids;

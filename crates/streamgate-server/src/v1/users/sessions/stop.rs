@@ -40,9 +40,9 @@ pub(crate) async fn stop_session(
     stop(&app, target).await
 }
 
-/// Stop a session (`navigator.sendBeacon`)
+/// Stop a session by beacon
 ///
-/// The same as DELETE on the session. Any body of any content type is accepted and ignored.
+/// The same as DELETE on the session, for `navigator.sendBeacon`, which can only POST. Any body of any content type is accepted and ignored.
 /// Scope: `player`.
 #[utoipa::path(
     post,
