@@ -13,6 +13,9 @@ use crate::serve;
 /// With nothing set it listens on this machine only, asks for no key, and keeps its data in
 /// ./streamgate-data. SIGTERM and SIGINT (Ctrl-C) let requests under way finish and write everything
 /// to disk.
+///
+/// Of a flag that is given twice the last one counts, so that a wrapper's flags can be changed by
+/// adding others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,26 +31,26 @@ pub(crate) struct ServeArgs {
     ///
     /// Any address but a loopback one needs API keys (`streamgate key new`) or --allow-anonymous.
     /// Port 0 takes any free port.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", overrides_with = "listen")]
     listen: Option<String>,
 
     /// The directory for the data [default: ./streamgate-data]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", overrides_with = "data_dir")]
     data_dir: Option<PathBuf>,
 
     /// Let everybody who can reach the address call, without API keys
-    #[arg(long)]
+    #[arg(long, overrides_with = "allow_anonymous")]
     allow_anonymous: bool,
 
     /// When a start or stop is acknowledged: fsync, os or none [default: fsync]
     ///
     /// fsync: when it is on disk. os: when the operating system has it; a power loss can take it
     /// back. none: at once; any crash can take it back.
-    #[arg(long, value_name = "MODE")]
+    #[arg(long, value_name = "MODE", overrides_with = "durability")]
     durability: Option<String>,
 
     /// How log lines look: human or json [default: human]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", overrides_with = "log_format")]
     log_format: Option<String>,
 
     #[command(flatten)]

@@ -26,7 +26,11 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
         "The log may always grow to this size before a snapshot shortens it; with much live state \
          it may grow to the size of that. More means longer restarts, less means more writing.",
     );
-    let log_bytes = u32::try_from(default.snapshot_min_log_bytes).unwrap_or(u32::MAX);
+    let snapshot_max_log_bytes = Ask(
+        "snapshot_max_log_bytes",
+        "The log never grows longer than this before a snapshot, however much live state there is: \
+         a restart has to read it.",
+    );
     let modes = [
         DurabilityMode::Fsync,
         DurabilityMode::Os,
@@ -34,14 +38,21 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
     ]
     .map(|mode| (mode.as_str(), mode));
     let durability = reader.choice(durability, default.durability, &modes);
-    let log_bytes = reader.whole(
+    let bytes = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let min_bytes = reader.whole(
         snapshot_min_log_bytes,
-        log_bytes,
+        bytes(default.snapshot_min_log_bytes),
         SNAPSHOT_LOG_MIN_BYTES..=u32::MAX,
+    );
+    let max_bytes = reader.whole(
+        snapshot_max_log_bytes,
+        bytes(default.snapshot_max_log_bytes).max(min_bytes),
+        min_bytes..=u32::MAX,
     );
     EmbeddedConfig {
         durability,
-        snapshot_min_log_bytes: log_bytes.into(),
+        snapshot_min_log_bytes: min_bytes.into(),
+        snapshot_max_log_bytes: max_bytes.into(),
         ..default
     }
 }
