@@ -1,0 +1,19 @@
+//! `streamgate health`, as a container runs it.
+
+use tempfile::TempDir;
+
+use crate::support::{Server, run, run_with};
+
+#[test]
+fn a_server_that_is_ready_is_healthy() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    assert_eq!(run(&["health", "--url", &server.url()]).ok(), "ready\n");
+    // As in an image: the server listens on all addresses of the container, at a port of its own.
+    let everywhere = format!("0.0.0.0:{}", server.address.port());
+    let variables = [("STREAMGATE_LISTEN", everywhere.as_str())];
+    assert_eq!(run_with(&["health"], &variables).ok(), "ready\n");
+    server.kill();
+    // Container engines know 0 and 1 only.
+    run_with(&["health"], &variables).failed(1);
+}

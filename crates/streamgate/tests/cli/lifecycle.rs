@@ -1,0 +1,130 @@
+//! From the greeting to the last byte on disk.
+
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::{Request, Server, run, serve_arguments, streamgate};
+
+const START: &str = "/v1/users/anna/sessions/tv";
+
+/// A start of which the server has the head, and waits for the body.
+fn half_a_start(server: &Server) -> (Request, Vec<u8>) {
+    let body = json!({ "device_name": "tv" }).to_string().into_bytes();
+    (
+        Request::begin(server.address, "PUT", START, body.len()),
+        body,
+    )
+}
+
+#[test]
+fn a_request_under_way_is_finished_before_the_end() {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::start(dir.path());
+    let (mut request, body) = half_a_start(&server);
+    server.signal(Signal::TERM);
+    server.wait_for_log("requests under way may finish");
+    request.send(&body);
+    let answer = request.answer();
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let address = server.address;
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("everything is on disk"), "{ended:?}");
+    assert!(TcpStream::connect(address).is_err());
+
+    let again = Server::start(dir.path());
+    let sessions = again.call("GET", "/v1/users/anna/sessions", None).json();
+    assert_eq!(sessions["active"], 1, "what was answered is there");
+    let metrics = again.call("GET", "/metrics", None).text;
+    assert!(
+        metrics.contains("streamgate_live_sessions 1\n"),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::start(dir.path());
+    let (_request, _) = half_a_start(&server);
+    server.signal(Signal::INT);
+    server.wait_for_log("told to stop");
+    server.signal(Signal::TERM);
+    assert_eq!(server.wait().status.code(), Some(130));
+}
+
+#[test]
+fn requests_that_take_longer_than_the_grace_are_cut_off() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start_with(dir.path(), &["--set", "http.shutdown_grace_s=0"]);
+    let (_request, _) = half_a_start(&server);
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    assert!(ended.stderr.contains("cut off"), "{ended:?}");
+}
+
+#[test]
+fn the_greeting_says_where_and_what_to_try() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start_with(dir.path(), &["--set", "policy.default_limit=7"]);
+    let url = server.url();
+    let ended = server.terminate();
+    let greeting = ended.stdout;
+    for part in [
+        format!("listening on {url}\n"),
+        format!("  curl -X PUT {url}/v1/users/anna/sessions/tv\n"),
+        format!("{url}/docs/"),
+        "7 sessions a user".to_owned(),
+        dir.path().to_str().unwrap().to_owned(),
+    ] {
+        assert!(greeting.contains(&part), "{part}\nis not in\n{greeting}");
+    }
+    assert!(!ended.stderr.contains("curl"), "the log is another stream");
+}
+
+#[test]
+fn what_the_greeting_says_to_try_works() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    for (method, path, status) in [
+        ("PUT", "/v1/users/anna/sessions/tv", 201),
+        ("POST", "/v1/users/anna/sessions/tv/heartbeat", 200),
+        ("GET", "/v1/users/anna/sessions", 200),
+        ("DELETE", "/v1/users/anna/sessions/tv", 204),
+        ("GET", "/docs/", 200),
+    ] {
+        let answer = server.call(method, path, None);
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+    }
+}
+
+#[test]
+fn a_json_log_has_the_address_and_standard_output_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut command = streamgate(&serve_arguments(dir.path()));
+    command.args(["--log-format", "json"]);
+    let mut server = Server::spawn_logging(command);
+    let line = server.wait_for_log("\"listening on http://");
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["level"], "INFO");
+    let ended = server.terminate();
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_so() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    let address = server.address.to_string();
+    let other = TempDir::new().unwrap();
+    let mut arguments = serve_arguments(other.path());
+    arguments[2] = &address;
+    let said = run(&arguments).failed(1);
+    assert!(
+        said.contains(&address) && said.contains("--listen"),
+        "{said}"
+    );
+}

@@ -1,0 +1,15 @@
+//! The command line, tried on the real binary: what it prints, how it ends, what wins.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod health;
+mod help;
+mod keys;
+mod lifecycle;
+mod openapi;
+mod sessions;
+mod settings;
+mod store;
+mod users;
+
+#[path = "../support/mod.rs"]
+mod support;

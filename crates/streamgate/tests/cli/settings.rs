@@ -1,0 +1,155 @@
+//! Settings through the binary: what wins, what is wrong, what is shown.
+//!
+//! Every kind of value and every error has its test beside the code (`src/config/tests.rs`); here is
+//! that the sources of a real process reach it.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::support::{in_repository, run, run_with};
+
+/// The value of a setting and where it came from, as `config show` prints them.
+fn shown(setting: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run_with(&[&["config", "show"], arguments].concat(), variables).ok();
+    let line = output.lines().find(|line| line.starts_with(setting));
+    let line = line.unwrap_or_else(|| panic!("no {setting} in\n{output}"));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn file(dir: &Path, text: &str) -> String {
+    let path = dir.join("streamgate.toml");
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
+    let dir = TempDir::new().unwrap();
+    let path = file(dir.path(), "# a comment\n[policy]\nlease_s = 70\n");
+    let from_file = ["--config", &path];
+    let from_flag = ["--config", &path, "--set", "policy.lease_s=50"];
+    let variable = [("STREAMGATE_POLICY_LEASE_S", "60")];
+    assert_eq!(shown("lease_s", &[], &[]), "lease_s = 90 # default");
+    assert_eq!(
+        shown("lease_s", &from_file, &[]),
+        format!("lease_s = 70 # {path}:3")
+    );
+    assert_eq!(
+        shown("lease_s", &from_file, &variable),
+        "lease_s = 60 # environment STREAMGATE_POLICY_LEASE_S"
+    );
+    assert_eq!(
+        shown("lease_s", &from_flag, &variable),
+        "lease_s = 50 # --set"
+    );
+    let named = [("STREAMGATE_CONFIG", path.as_str())];
+    assert_eq!(
+        shown("lease_s", &[], &named),
+        format!("lease_s = 70 # {path}:3")
+    );
+    let filter = [("STREAMGATE_LOG_FILTER", "warn"), ("RUST_LOG", "debug")];
+    assert_eq!(
+        shown("filter", &[], &filter),
+        "filter = \"debug\" # environment RUST_LOG"
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once() {
+    let dir = TempDir::new().unwrap();
+    let path = file(
+        dir.path(),
+        "listen = 8080\n[policy]\nlease_s = 1\n[plans.a]\nlimits = 2\n",
+    );
+    let arguments = [
+        "config",
+        "check",
+        "--config",
+        &path,
+        "--set",
+        "log.format=x",
+    ];
+    let variables = [
+        ("STREAMGATE_HTTP_MAX_CONNECTIONS", "0"),
+        ("STREAMGATE_LISTN", "x"),
+    ];
+    let said = run_with(&arguments, &variables).failed(1);
+    for expected in [
+        "7 settings are wrong",
+        &format!("{path}:1: listen must be text, is 8080"),
+        &format!("{path}:3: policy.lease_s must be 5 to 86400, is 1"),
+        &format!("{path}:4: plans.a.limit is missing"),
+        &format!("{path}:5: plans.a.limits is no setting; did you mean plans.a.limit?"),
+        "environment STREAMGATE_HTTP_MAX_CONNECTIONS: http.max_connections must be 1 to 1000000, is 0",
+        "environment STREAMGATE_LISTN: is no setting; did you mean STREAMGATE_LISTEN?",
+        "--set: log.format must be \"human\" or \"json\", is \"x\"",
+        "hint: `streamgate config default`",
+    ] {
+        assert!(said.contains(expected), "{expected}\nis not in\n{said}");
+    }
+    let serve = [&["serve"], &arguments[2..]].concat();
+    let of_serve = run_with(&serve, &variables).failed(2);
+    assert_eq!(of_serve, said, "serve says the same and exits with 2");
+}
+
+#[test]
+fn flags_of_serve_are_checked_with_all_other_settings() {
+    let said = run(&[
+        "serve",
+        "--listen",
+        "localhost",
+        "--durability",
+        "always",
+        "--log-format",
+        "xml",
+    ])
+    .failed(2);
+    for flag in [
+        "--listen: listen",
+        "--durability: store.",
+        "--log-format: log.",
+    ] {
+        assert!(said.contains(flag), "{flag}\nis not in\n{said}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error() {
+    let said = run(&["config", "check", "--config", "/nowhere/streamgate.toml"]).failed(1);
+    assert!(
+        said.contains("/nowhere/streamgate.toml cannot be read"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_default_file_is_the_committed_one_and_passes_the_check() {
+    let printed = run(&["config", "default"]).ok();
+    let committed = in_repository("crates/streamgate/src/config/default.toml");
+    assert_eq!(printed, fs::read_to_string(committed).unwrap());
+    let dir = TempDir::new().unwrap();
+    let path = file(dir.path(), &printed);
+    assert_eq!(
+        run(&["config", "check", "--config", &path]).ok(),
+        "the settings are valid\n"
+    );
+    let reference = fs::read_to_string(in_repository("docs/configuration.md")).unwrap();
+    assert_eq!(run(&["config", "reference"]).ok(), reference);
+}
+
+#[test]
+fn a_server_on_an_address_that_others_can_reach_needs_keys_or_a_word() {
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
+        let said = run(&["serve", "--listen", address]).failed(2);
+        for part in [
+            "refusing to listen",
+            address,
+            "key new",
+            "--allow-anonymous",
+        ] {
+            assert!(said.contains(part), "{part}\nis not in\n{said}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Running a command of the binary to its end.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// How a command ended and what it said.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// The exit code; `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The binary, with nothing of this process's environment but the path.
+pub(crate) fn streamgate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_streamgate"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap_or_default());
+    command
+}
+
+/// Runs the binary.
+pub(crate) fn run(arguments: &[&str]) -> Ran {
+    run_with(arguments, &[])
+}
+
+/// Runs the binary with environment variables.
+pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    streamgate(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .expect("the binary can be started")
+        .into()
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).expect("it prints UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("it prints UTF-8"),
+        }
+    }
+}
+
+impl Ran {
+    /// The output of a command that must have succeeded and said nothing on the side.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
+        self.stdout
+    }
+
+    /// The JSON of a command that must have succeeded.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).expect("it printed JSON")
+    }
+
+    /// The errors of a command that must have failed with a code and explained itself in the way of
+    /// every command.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let is_error = |line: &str| line.starts_with("error: ");
+        assert!(self.stderr.lines().any(is_error), "{self:?}");
+        for trace in ["panicked", "RUST_BACKTRACE", "stack backtrace"] {
+            assert!(!self.stderr.contains(trace), "{self:?}");
+        }
+        self.stderr
+    }
+}

@@ -1,0 +1,123 @@
+//! A tiny HTTP/1.1 client over a plain socket, so that a test can stop in the middle of a request.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// How long an answer may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The value of a header; empty where it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+/// A request of which the head and perhaps a part of the body is sent.
+#[derive(Debug)]
+pub(crate) struct Request {
+    stream: TcpStream,
+}
+
+/// Sends a whole request and gives the answer. `key` is sent as `x-api-key`.
+pub(crate) fn call(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    key: Option<&str>,
+    body: Option<&Value>,
+) -> Answer {
+    let body = body.map(Value::to_string).unwrap_or_default();
+    let key = key.map_or_else(String::new, |key| format!("x-api-key: {key}\r\n"));
+    let mut request = Request::head(to, method, path, &key, body.len());
+    request.send(body.as_bytes());
+    request.answer()
+}
+
+/// What a server says once it reads the body of a request that waits for this word.
+const CONTINUE: &[u8; 25] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+impl Request {
+    /// Sends the head of a request whose body will be `length` bytes long, and waits until the server
+    /// asks for it: from then on the request is certainly under way.
+    pub(crate) fn begin(to: SocketAddr, method: &str, path: &str, length: usize) -> Self {
+        let mut request = Self::head(to, method, path, "expect: 100-continue\r\n", length);
+        let mut said = [0; CONTINUE.len()];
+        request
+            .stream
+            .read_exact(&mut said)
+            .expect("the server asks for the body");
+        assert_eq!(&said, CONTINUE, "{}", String::from_utf8_lossy(&said));
+        request
+    }
+
+    fn head(to: SocketAddr, method: &str, path: &str, headers: &str, length: usize) -> Self {
+        let mut stream = TcpStream::connect(to).expect("the server listens");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout is a usual option");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n{headers}\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream
+            .write_all(head.as_bytes())
+            .expect("the server takes the head");
+        Self { stream }
+    }
+
+    /// Sends a part of the body.
+    pub(crate) fn send(&mut self, part: &[u8]) {
+        self.stream.write_all(part).expect("the server takes it");
+    }
+
+    /// Reads the answer.
+    pub(crate) fn answer(self) -> Answer {
+        let mut reader = BufReader::new(self.stream);
+        let status = line(&mut reader);
+        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let mut headers = Vec::new();
+        loop {
+            let header = line(&mut reader);
+            let Some((name, value)) = header.split_once(':') else {
+                break;
+            };
+            headers.push((name.to_lowercase(), value.trim().to_owned()));
+        }
+        let mut text = String::new();
+        // The connection is closed after the answer.
+        reader
+            .read_to_string(&mut text)
+            .expect("the body is UTF-8 and ends");
+        Answer {
+            status: status.expect("an answer has a status"),
+            headers,
+            text,
+        }
+    }
+}
+
+fn line(reader: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("an answer comes");
+    line.trim_end().to_owned()
+}

@@ -1,0 +1,27 @@
+//! What tests of the real binary share: running commands, serving, and a tiny HTTP client.
+//!
+//! Nothing here sleeps or polls: a server is waited for by the line in which it says where it
+//! listens, and everything else by what it logs or answers. Use it from a test crate beside this
+//! directory with `#[path = "../support/mod.rs"] mod support;`.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test crate uses a part of it"
+)]
+
+mod command;
+mod http;
+mod server;
+
+pub(crate) use command::{Ran, run, run_with, streamgate};
+pub(crate) use http::{Answer, Request, call};
+pub(crate) use server::{Server, serve_arguments};
+
+use std::path::PathBuf;
+
+/// A file or directory of the repository.
+pub(crate) fn in_repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}
