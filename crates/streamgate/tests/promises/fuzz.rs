@@ -6,6 +6,12 @@ use tempfile::TempDir;
 
 use crate::server::Server;
 
+/// What a schema cannot say, with the reasons.
+const CONFIG: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../streamgate-server/schemathesis.toml"
+);
+
 #[test]
 fn schemathesis_finds_no_failure() {
     let dir = TempDir::new().unwrap();
@@ -13,7 +19,7 @@ fn schemathesis_finds_no_failure() {
     let reports = TempDir::new().unwrap();
     let output = Command::new("schemathesis")
         .current_dir(reports.path())
-        .arg("run")
+        .args(["--config-file", CONFIG, "run"])
         .arg(format!("http://{}/openapi.json", server.address))
         .args([
             "--checks",
