@@ -5,6 +5,7 @@
 mod exposure;
 mod greeting;
 mod open_files;
+mod panics;
 mod signals;
 mod store;
 
@@ -25,6 +26,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     exposure::check(settings)?;
     telemetry::init(settings.log.format, &settings.log.filter)
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
+    panics::to_the_log();
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections);
 

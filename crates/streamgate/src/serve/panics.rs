@@ -1,0 +1,40 @@
+//! Panics: an error of ours ends the request it happened in, not the service.
+//!
+//! A step of the engine changes nothing until it has returned, so a panic within it leaves the
+//! record as it was. The threads of the store are another matter: without them nothing can be
+//! acknowledged, so a panic of theirs ends the process, as a failing disk does.
+
+use std::panic::{PanicHookInfo, set_hook};
+
+use crate::exit::Code;
+
+/// How the threads of the embedded store are called.
+const STORE_THREADS: &str = "sg-";
+
+/// Sends panics to the log, in one line, from now on.
+pub(super) fn to_the_log() {
+    set_hook(Box::new(report));
+}
+
+fn report(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let location = panic
+        .location()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let why = panic.payload_as_str().unwrap_or("no reason given");
+    tracing::error!(
+        thread = name,
+        location,
+        why,
+        "a fault of Streamgate; please report this line"
+    );
+    if name.starts_with(STORE_THREADS) {
+        tracing::error!(
+            exit_code = Code::Store as i32,
+            "the store cannot go on; exiting"
+        );
+        std::process::exit(Code::Store as i32);
+    }
+}
