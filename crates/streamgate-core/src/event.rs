@@ -2,7 +2,7 @@
 
 use crate::facts::Attributes;
 use crate::ids::{Name, SessionId};
-use crate::ledger::{EndReason, Session};
+use crate::session::{EndReason, Session};
 use crate::time::Timestamp;
 
 /// One change of a ledger. A decision is the list of its events; a log of them rebuilds a ledger.

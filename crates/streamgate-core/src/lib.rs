@@ -16,12 +16,14 @@ pub mod facts;
 pub mod ids;
 pub mod ledger;
 pub mod policy;
+pub mod session;
 pub mod time;
 
 pub use admission::{Command, Decision, decide};
 pub use event::{Durability, Event};
 pub use facts::{Attributes, Facts};
 pub use ids::{SessionId, TenantId, UserId, UserKey};
-pub use ledger::{EndReason, Ending, Ledger, Session};
+pub use ledger::Ledger;
 pub use policy::{AtLimit, LimitSource, Policy};
+pub use session::{EndReason, Ending, Session};
 pub use time::{Seconds, Timestamp};

@@ -2,8 +2,9 @@
 
 use crate::event::Event;
 use crate::ids::SessionId;
-use crate::ledger::{EndReason, Ledger};
+use crate::ledger::Ledger;
 use crate::policy::{EffectiveLimit, Policy};
+use crate::session::EndReason;
 use crate::time::Timestamp;
 
 /// A ledger on which a decision is being made. It changes only by [`Draft::record`].

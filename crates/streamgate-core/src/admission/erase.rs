@@ -3,7 +3,7 @@
 use crate::admission::{Command, Draft};
 use crate::event::Event;
 use crate::ids::SessionId;
-use crate::ledger::EndReason;
+use crate::session::EndReason;
 
 /// End all sessions of a user (`Revoked`) and erase plan, limit, profile and history.
 ///

@@ -4,7 +4,7 @@ use crate::admission::start::renewed;
 use crate::admission::{Command, Draft};
 use crate::event::Event;
 use crate::ids::SessionId;
-use crate::ledger::{Ending, Session};
+use crate::session::{Ending, Session};
 
 /// A player calls, to keep the slot of its session.
 #[derive(Debug, Clone, PartialEq, Eq)]

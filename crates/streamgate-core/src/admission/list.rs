@@ -4,8 +4,9 @@ use crate::admission::settle::cut_lease;
 use crate::admission::start::next_slot_at;
 use crate::facts::Attributes;
 use crate::ids::Name;
-use crate::ledger::{Ledger, Session};
+use crate::ledger::Ledger;
 use crate::policy::{LimitSource, Policy};
+use crate::session::Session;
 use crate::time::Timestamp;
 
 /// Who is watching now.

@@ -6,7 +6,7 @@
 use crate::admission::{Command, Draft};
 use crate::event::Event;
 use crate::ids::SessionId;
-use crate::ledger::{EndReason, Session};
+use crate::session::{EndReason, Session};
 use crate::time::Timestamp;
 
 /// Do what every decision does first, and nothing else.

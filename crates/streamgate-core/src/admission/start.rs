@@ -5,8 +5,8 @@ use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, TERMINATE_MAX};
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::ids::SessionId;
-use crate::ledger::{EndReason, Session};
 use crate::policy::AtLimit;
+use crate::session::{EndReason, Session};
 use crate::time::{Seconds, Timestamp};
 
 /// A session asks for a slot.

@@ -2,7 +2,7 @@
 
 use crate::admission::{Command, Draft};
 use crate::ids::SessionId;
-use crate::ledger::{EndReason, Ending};
+use crate::session::{EndReason, Ending};
 
 /// End a session. Idempotent: a session that has ended stays as it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::codec::CodecError;
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::facts::{Attributes, Facts};
 use crate::ids::{Name, SessionId};
-use crate::ledger::{EndReason, Session};
+use crate::session::{EndReason, Session};
 use crate::time::{Seconds, Timestamp};
 
 /// Bits of the byte before a session.

@@ -6,7 +6,8 @@ use crate::codec::parts::{
 };
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::codec::{CodecError, VERSION};
-use crate::ledger::{EndReason, Ending, Ledger};
+use crate::ledger::Ledger;
+use crate::session::{EndReason, Ending};
 
 /// Bits of the byte behind the version; each says that the part is there.
 mod ledger_flag {

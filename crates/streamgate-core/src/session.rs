@@ -1,0 +1,83 @@
+//! Sessions, and how they end.
+
+use crate::facts::Facts;
+use crate::ids::SessionId;
+use crate::time::{Seconds, Timestamp};
+
+/// One playback that holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its name, unique within the user.
+    pub id: SessionId,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When its player called last.
+    pub last_seen_at: Timestamp,
+    /// When the lease is over: at this very millisecond the slot is free.
+    pub expires_at: Timestamp,
+    /// How long each call of the player holds the slot.
+    pub lease: Seconds,
+    /// What plays; `None` where no fact was given.
+    pub facts: Option<Box<Facts>>,
+}
+
+/// A session that has ended, remembered for the revive window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// The session's name.
+    pub id: SessionId,
+    /// When it ended; for an expired session, when its lease was over.
+    pub ended_at: Timestamp,
+    /// Why.
+    pub reason: EndReason,
+    /// The session that took the slot, for `Evicted` and `Terminated`.
+    pub taken_by: Option<SessionId>,
+    /// What a late heartbeat needs to start the session again; only for `Expired`.
+    pub revivable: Option<Box<Session>>,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EndReason {
+    /// Its player stopped it.
+    Stopped,
+    /// Its lease ran out.
+    Expired,
+    /// The policy took its slot for a newer session.
+    Evicted,
+    /// A viewer gave its slot to another start.
+    Terminated,
+    /// An operator ended it.
+    Revoked,
+}
+
+impl EndReason {
+    /// Every reason, in the order of declaration.
+    pub const ALL: [Self; 5] = [
+        Self::Stopped,
+        Self::Expired,
+        Self::Evicted,
+        Self::Terminated,
+        Self::Revoked,
+    ];
+
+    /// The word for it in answers, logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Expired => "expired",
+            Self::Evicted => "evicted",
+            Self::Terminated => "terminated",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Session {
+    /// Whether the session holds a slot at `now`.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}
