@@ -129,7 +129,7 @@ fn call(seed: u64) -> Call {
         .wrapping_mul(0x9e37_79b9_7f4a_7c15)
         .rotate_left(29)
         .wrapping_mul(0xbf58_476d);
-    let id = (mixed >> 40) as u8 % 5;
+    let id = u8::try_from((mixed >> 40) % 5).unwrap();
     match (mixed >> 16) % 10 {
         0..5 => Call::Start(id),
         5..7 => Call::Stop(id),
