@@ -1,7 +1,5 @@
 //! `streamgate serve`: its flags. What it does is in `crate::serve`.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::settings_args::SettingsArgs;
@@ -11,8 +9,8 @@ use crate::serve;
 /// Run the service.
 ///
 /// With nothing set it listens on this machine only, asks for no key, and keeps its data in
-/// ./streamgate-data. SIGTERM and SIGINT (Ctrl-C) let requests under way finish and write everything
-/// to disk.
+/// ./streamgate-data. SIGTERM and SIGINT (Ctrl-C) let requests under way finish and write
+/// everything to disk.
 ///
 /// Of a flag that is given twice the last one counts, so that a wrapper's flags can be changed by
 /// adding others.
@@ -25,7 +23,10 @@ Examples:
 
 Every setting is also a key of the file and an environment variable (STREAMGATE_LISTEN,
 STREAMGATE_POLICY_LEASE_S). A flag wins over the environment, the environment over the file.
-`streamgate config default` explains them all.")]
+`streamgate config default` explains them all.
+
+Exits with 0 when told to stop, 2 if the settings are wrong, 74 if the store cannot be opened or
+fails while serving; `streamgate --help` has them all.")]
 pub(crate) struct ServeArgs {
     /// The IP address and port to listen on [default: 127.0.0.1:8080]
     ///
@@ -36,7 +37,7 @@ pub(crate) struct ServeArgs {
 
     /// The directory for the data [default: ./streamgate-data]
     #[arg(long, value_name = "DIR", overrides_with = "data_dir")]
-    data_dir: Option<PathBuf>,
+    data_dir: Option<String>,
 
     /// Let everybody who can reach the address call, without API keys
     #[arg(long, overrides_with = "allow_anonymous")]
@@ -59,11 +60,10 @@ pub(crate) struct ServeArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let data_dir = args.data_dir.map(|dir| dir.display().to_string());
     let anonymous = args.allow_anonymous.then(|| "true".to_owned());
     let flags = [
         ("listen", args.listen, "--listen"),
-        ("data_dir", data_dir, "--data-dir"),
+        ("data_dir", args.data_dir, "--data-dir"),
         ("allow_anonymous", anonymous, "--allow-anonymous"),
         ("store.durability", args.durability, "--durability"),
         ("log.format", args.log_format, "--log-format"),

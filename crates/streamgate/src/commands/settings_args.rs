@@ -12,8 +12,8 @@ use crate::exit::{Code, Failure};
 pub(crate) struct SettingsArgs {
     /// Read settings from this TOML file
     ///
-    /// No file is read unless one is named, here or by STREAMGATE_CONFIG. `streamgate config default`
-    /// prints one to begin with.
+    /// No file is read unless one is named, here or by STREAMGATE_CONFIG. `streamgate config
+    /// default` prints one to begin with.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -25,8 +25,8 @@ pub(crate) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Loads the settings; `flags` are those of the command's flags that are settings, by path, value
-    /// and the name of the flag.
+    /// Loads the settings; `flags` are those of the command's flags that are settings, by path,
+    /// value and the name of the flag.
     pub(crate) fn load(
         self,
         flags: Vec<(&'static str, String, &'static str)>,

@@ -33,8 +33,8 @@ pub(crate) enum StoreCommand {
 /// Which directory.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The directory is the first of: DIR or --data-dir, STREAMGATE_DATA_DIR, data_dir of the settings file,
-./streamgate-data.")]
+The directory is the first of: DIR or --data-dir, STREAMGATE_DATA_DIR, data_dir of the settings
+file, ./streamgate-data.")]
 pub(crate) struct DirArgs {
     /// The data directory
     #[arg(value_name = "DIR", conflicts_with = "data_dir")]

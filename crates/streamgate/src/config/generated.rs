@@ -15,12 +15,14 @@ const WIDTH: usize = 98;
 pub(crate) fn default_file(loaded: &Loaded) -> String {
     let mut out = String::new();
     out.push_str(
-        "# Streamgate's settings. Everything here is a comment and shows the default; take away the\n\
-         # `#` in front of a setting to change it.\n\
-         #\n\
-         # Every setting is also an environment variable (policy.lease_s: STREAMGATE_POLICY_LEASE_S)\n\
-         # and a flag (--set policy.lease_s=60). A flag wins over the environment, the environment\n\
-         # over this file. `streamgate config check --config FILE` finds mistakes.\n",
+        "\
+# Streamgate's settings. Everything here is a comment and shows the default; take away the
+# `#` in front of a setting to change it.
+#
+# Every setting is also an environment variable (policy.lease_s: STREAMGATE_POLICY_LEASE_S)
+# and a flag (--set policy.lease_s=60). A flag wins over the environment, the environment
+# over this file. `streamgate config check --config FILE` finds mistakes.
+",
     );
     for (index, section) in loaded.sections.iter().enumerate() {
         if !section.intro.is_empty() {

@@ -73,8 +73,8 @@ impl Problem {
     }
 }
 
-/// Puts problems in the order in which a reader goes through the places: the file from its top, then
-/// variables, then flags.
+/// Puts problems in the order in which a reader goes through the places: the file from its top,
+/// then variables, then flags.
 pub(crate) fn sort(problems: &mut [Problem]) {
     problems.sort_by(|a, b| a.origin.cmp(&b.origin));
 }

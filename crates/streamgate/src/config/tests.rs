@@ -257,7 +257,8 @@ fn what_is_wrong_with_keys_is_named_and_no_secret_is_shown() {
 fn what_counts_is_shown_with_its_place_and_is_itself_a_valid_file() {
     let hash = "a".repeat(64);
     let file = format!(
-        "[plans.\"big one\"]\nlimit = 9\n[[keys]]\nname = \"a\"\nscope = \"admin\"\nsha256 = \"{hash}\"\n"
+        "[plans.\"big one\"]\nlimit = 9\n\
+         [[keys]]\nname = \"a\"\nscope = \"admin\"\nsha256 = \"{hash}\"\n"
     );
     let variables = [("RUST_LOG", "debug"), ("STREAMGATE_LOG_FILTER", "warn")];
     let text = effective(&loaded(inputs(

@@ -21,8 +21,8 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     )
     .hint(
         "one of these:\n  \
-         make a key with `streamgate key new`, put the [[keys]] table that it prints into a file, and \
-         add --config FILE\n  \
+         make a key with `streamgate key new`, put the [[keys]] table that it prints into a file, \
+         and add --config FILE\n  \
          serve this machine only: --listen 127.0.0.1:8080\n  \
          if the network is trusted: --allow-anonymous (or STREAMGATE_ALLOW_ANONYMOUS=true)",
     ))

@@ -111,6 +111,9 @@ async fn close(engine: &Engine) -> Result<(), Failure> {
             Code::Store,
             format!("closing the store has failed: {error}"),
         )
-        .hint("the next start finds out what is on disk; nothing acknowledged with durability fsync is lost")
+        .hint(
+            "the next start finds out what is on disk; nothing that was acknowledged with \
+             durability fsync is lost",
+        )
     })
 }

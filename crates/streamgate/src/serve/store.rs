@@ -33,8 +33,8 @@ pub(super) fn open(
         .map_err(|error| store_errors::failure(&error))
 }
 
-/// The disk has failed. Nothing can be acknowledged any more, and nobody knows what is on disk until
-/// it is read anew: only a new start can do that.
+/// The disk has failed. Nothing can be acknowledged any more, and nobody knows what is on disk
+/// until it is read anew: only a new start can do that.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the store hands the error over"

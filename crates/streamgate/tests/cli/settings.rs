@@ -1,7 +1,7 @@
 //! Settings through the binary: what wins, what is wrong, what is shown.
 //!
-//! Every kind of value and every error has its test beside the code (`src/config/tests.rs`); here is
-//! that the sources of a real process reach it.
+//! Every kind of value and every error has its test beside the code (`src/config/tests.rs`); here
+//! is that the sources of a real process reach it.
 
 use std::fs;
 use std::path::Path;
@@ -82,7 +82,8 @@ fn everything_that_is_wrong_is_reported_at_once() {
         &format!("{path}:3: policy.lease_s must be 5 to 86400, is 1"),
         &format!("{path}:4: plans.a.limit is missing"),
         &format!("{path}:5: plans.a.limits is no setting; did you mean plans.a.limit?"),
-        "environment STREAMGATE_HTTP_MAX_CONNECTIONS: http.max_connections must be 1 to 1000000, is 0",
+        "environment STREAMGATE_HTTP_MAX_CONNECTIONS: http.max_connections must be 1 to \
+         1000000, is 0",
         "environment STREAMGATE_LISTN: is no setting; did you mean STREAMGATE_LISTEN?",
         "--set: log.format must be \"human\" or \"json\", is \"x\"",
         "hint: `streamgate config default`",

@@ -57,8 +57,8 @@ pub(crate) fn call(
 const CONTINUE: &[u8; 25] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Request {
-    /// Sends the head of a request whose body will be `length` bytes long, and waits until the server
-    /// asks for it: from then on the request is certainly under way.
+    /// Sends the head of a request whose body will be `length` bytes long, and waits until the
+    /// server asks for it: from then on the request is certainly under way.
     pub(crate) fn begin(to: SocketAddr, method: &str, path: &str, length: usize) -> Self {
         let mut request = Self::head(to, method, path, "expect: 100-continue\r\n", length);
         let mut said = [0; CONTINUE.len()];

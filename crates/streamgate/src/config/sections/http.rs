@@ -12,9 +12,9 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     let default = HttpSettings::default();
     let max_connections = Ask(
         "max_connections",
-        "Most connections at once; further ones wait until one closes. Each needs an open file: the \
-         limit of the process is raised to its hard limit at start, and where that allows fewer \
-         connections, it is what counts.",
+        "Most connections at once; further ones wait until one closes. Each needs an open file: \
+         the limit of the process is raised to its hard limit at start, and where that allows \
+         fewer connections, it is what counts.",
     );
     let header_timeout_s = Ask(
         "header_timeout_s",
