@@ -125,6 +125,8 @@ pub(crate) fn authorize<'a>(
     parts: &Parts,
     needed: Scope,
 ) -> Result<&'a TenantId, ApiError> {
+    // First who it is, then how often, then what for: a caller that is not known has no rate to use
+    // up, and one that may not do this uses up its own.
     if app.keys.is_open() {
         app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
         return Ok(&app.default_tenant);
@@ -149,6 +151,7 @@ pub(crate) fn authorize<'a>(
 
 /// The key in `x-api-key`, else in `Authorization: Bearer`.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+    // One header decides. A wrong key in it is not forgiven for the sake of the other.
     if let Some(key) = headers.get("x-api-key") {
         return Some(key.as_bytes());
     }
@@ -166,6 +169,7 @@ fn unauthenticated(detail: &'static str) -> ApiError {
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
+/// Where the request came from. Without a socket, as in tests, all come from one place.
 fn peer_of(parts: &Parts) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     parts
@@ -174,12 +178,14 @@ fn peer_of(parts: &Parts) -> IpAddr {
         .map_or(unknown, |peer| peer.0)
 }
 
+/// The user of this tenant, unless too many ask about it.
 fn admitted(app: &App, tenant: &TenantId, user: Option<UserId>) -> Result<UserKey, ApiError> {
     let user = UserKey::new(tenant, &user.expect("no error means an id"));
     app.limits.check_user(&user)?;
     Ok(user)
 }
 
+/// The user in `/v1/users/{user_id}/…`.
 fn user_id(parts: &Parts, errors: &mut FieldErrors) -> Option<UserId> {
     segment(parts, 3, "user_id", errors).and_then(|text| errors.check("user_id", UserId::new(text)))
 }
@@ -193,6 +199,7 @@ fn segment<'a>(
     errors: &mut FieldErrors,
 ) -> Option<Cow<'a, str>> {
     let raw = parts.uri.path().split('/').nth(index).unwrap_or_default();
+    // Nearly always there is nothing to decode.
     if !raw.contains('%') {
         return Some(Cow::Borrowed(raw));
     }

@@ -25,6 +25,7 @@ use crate::request_id::{self, X_REQUEST_ID};
 pub(crate) struct Observe(Arc<HttpRoute>);
 
 impl Observe {
+    /// For the route of this template.
     pub(crate) fn new(route: &str, metrics: &Metrics) -> Self {
         Self(Arc::new(metrics.http_route(route)))
     }
@@ -64,6 +65,7 @@ where
         let id = request_id::of(request.headers());
         let method = label(request.method());
         let route = Arc::clone(&self.route);
+        // Called here and not within the future, so that the inner service need not be cloned.
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut response = answer.await?;

@@ -50,6 +50,7 @@ pub fn openapi_json() -> String {
     to_json(&openapi())
 }
 
+/// A document as it is served and committed: indented, and ending in a line break.
 pub(crate) fn to_json(document: &OpenApi) -> String {
     let mut json = document
         .to_pretty_json()
@@ -118,6 +119,7 @@ fn complete(mut document: OpenApi) -> OpenApi {
     document
 }
 
+/// Adds what several operations refer to: the problem, the ways to bring a key, the request id.
 fn add_components(document: &mut OpenApi) {
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
@@ -145,6 +147,7 @@ fn add_components(document: &mut OpenApi) {
     all.security_schemes.extend(components.security_schemes);
 }
 
+/// The operations of a path, whatever their methods.
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [
         &mut item.get,
@@ -156,6 +159,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .flatten()
 }
 
+/// Adds what the operation shares with all others.
 fn complete_operation(operation: &mut Operation) {
     // An operation that says nothing about security is for callers with a key, in either header.
     if operation.security.is_none() {

@@ -137,6 +137,7 @@ pub(crate) struct FieldError {
 }
 
 impl Problem {
+    /// A problem of this kind; `detail` says what is wrong this time.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             kind: code,
@@ -167,6 +168,7 @@ struct Failure {
 pub(crate) struct Cause(pub(crate) String);
 
 impl ApiError {
+    /// A problem of this kind; `detail` says what is wrong this time, and is shown to callers.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Failure {
             problem: Problem::new(code, detail),
@@ -187,6 +189,7 @@ impl ApiError {
         Self::new(code, detail).with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// Adds the header that the code asks for (`Allow` aside, which the router adds).
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.header = Some((name, value));
         self
@@ -198,6 +201,7 @@ impl ApiError {
         self
     }
 
+    /// The kind of the problem.
     pub(crate) fn code(&self) -> Code {
         self.0.problem.code
     }
@@ -205,6 +209,8 @@ impl ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
+        // Whether nothing was changed or nobody knows is one answer to a caller: every call is safe to
+        // repeat. The log tells the two apart.
         if error.is_retryable() {
             return Self::retry_after(
                 Code::StoreUnavailable,
@@ -215,6 +221,7 @@ impl From<EngineError> for ApiError {
         }
         match error {
             EngineError::BadCursor => Self::field("cursor", "was not made by this service"),
+            // The record and what is wrong with it are the operator's business.
             other => {
                 Self::new(Code::Internal, "the request could not be answered").with_cause(other)
             }
@@ -245,6 +252,7 @@ impl IntoResponse for ApiError {
 pub(crate) struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
+    /// One more error.
     pub(crate) fn add(&mut self, field: impl Into<String>, message: impl fmt::Display) {
         self.0.push(FieldError {
             field: shortened(field.into()),

@@ -51,6 +51,7 @@ impl IntoResponses for WithIgnoredBody {
     }
 }
 
+/// One response for each code. No two codes of a list have the same status.
 fn responses(codes: &[Code]) -> Responses {
     codes
         .iter()
@@ -58,6 +59,7 @@ fn responses(codes: &[Code]) -> Responses {
         .collect()
 }
 
+/// The response of a code: a problem, and the header that the code asks for.
 fn response(code: Code) -> Response {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))

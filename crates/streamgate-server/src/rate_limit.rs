@@ -36,6 +36,7 @@ pub(crate) struct RateLimits {
 }
 
 impl RateLimits {
+    /// The limits that are configured; the others cost nothing.
     pub(crate) fn new(settings: RateLimitSettings) -> Self {
         Self {
             callers: settings.per_key_per_s.map(Limiter::new),
@@ -77,6 +78,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         }
     }
 
+    /// Counts one call, or says when the next one may come: in whole seconds, and at least one,
+    /// because `Retry-After: 0` would be an invitation.
     fn check(&self, key: &K, detail: &'static str) -> Result<(), ApiError> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_SWEEP == CHECKS_PER_SWEEP - 1 {
             self.inner.retain_recent();

@@ -78,8 +78,10 @@ pub async fn serve(
         "stopping: requests under way may finish"
     );
     let finished = async {
-        graceful.shutdown().await;
-        while connections.join_next().await.is_some() {}
+        // Both at once, so that connections that end in time are not counted as cut off below.
+        tokio::join!(graceful.shutdown(), async {
+            while connections.join_next().await.is_some() {}
+        });
     };
     let in_time = tokio::time::timeout(http.shutdown_grace, finished).await;
     let cut_off = if in_time.is_ok() {
@@ -132,6 +134,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// A connection that was accepted, and what it holds while it is open.
 struct Connection {
     stream: TcpStream,
     peer: IpAddr,
@@ -140,6 +143,7 @@ struct Connection {
 }
 
 impl Connection {
+    /// Serves requests until either side has had enough, or the watcher says that it is time.
     async fn run(self, protocol: http1::Builder, app: Router, watcher: Watcher) {
         let Self {
             stream,

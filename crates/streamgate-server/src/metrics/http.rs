@@ -47,6 +47,7 @@ impl EncodeLabelValue for Template {
 }
 
 impl HttpDurations {
+    /// Nothing measured yet.
     pub(super) fn new(page: &mut Page) -> Self {
         Self(page.add(
             "streamgate_http_request_duration_seconds",
@@ -55,6 +56,7 @@ impl HttpDurations {
         ))
     }
 
+    /// Those of one route.
     pub(super) fn route(&self, template: &str) -> HttpRoute {
         HttpRoute {
             route: Template(template.into()),
@@ -69,6 +71,7 @@ impl HttpRoute {
         &self.route.0
     }
 
+    /// Counts one request. Method and status are few and known, whatever a caller invents.
     pub(crate) fn observe(&self, method: &'static str, status: StatusCode, duration: Duration) {
         let labels = Labels {
             method,

@@ -15,10 +15,12 @@ pub(super) struct Sessions {
     heartbeats: [Counter; 4],
     stops: [Counter; 3],
     endings: [Counter; EndReason::ALL.len()],
+    /// Sessions that hold a slot.
     pub(super) live: Gauge,
 }
 
 impl Sessions {
+    /// Nothing counted yet.
     pub(super) fn new(page: &mut Page) -> Self {
         Self {
             starts: page.counters(
@@ -53,6 +55,7 @@ impl Sessions {
         }
     }
 
+    /// Counts what a player is told.
     pub(super) fn answered(&self, answer: Answer<'_>) {
         let counter = match answer {
             Answer::Start(StartOutcome::Admitted(_)) => &self.starts[0],
@@ -69,6 +72,8 @@ impl Sessions {
         counter.inc();
     }
 
+    /// Counts beginnings and ends. Started and revived sessions each end exactly once, so the gauge
+    /// comes back to zero.
     pub(super) fn committed(&self, events: &[Event]) {
         for event in events {
             match event {

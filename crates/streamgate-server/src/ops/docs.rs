@@ -27,6 +27,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
+/// The page of the explorer. Its scripts are files of their own, because the policy allows no other.
 const PAGE: &str = r#"<!doctype html>
 <html lang="en">
   <head>
@@ -114,6 +115,7 @@ async fn problems() -> Response {
     page("text/html; charset=utf-8", html)
 }
 
+/// An answer for browsers, under the policy.
 fn page(media_type: &'static str, body: impl Into<Body>) -> Response {
     const NO_SNIFF: (HeaderName, HeaderValue) = (
         header::X_CONTENT_TYPE_OPTIONS,

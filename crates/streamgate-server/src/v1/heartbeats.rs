@@ -174,7 +174,9 @@ enum EntryError {
     Engine(EngineError),
 }
 
+/// What one entry came to.
 type EntryResult = Result<HeartbeatOutcome, EntryError>;
+/// A heartbeat under way.
 type Running<'a> = Pin<Box<dyn Future<Output = EntryResult> + Send + 'a>>;
 
 /// Runs every heartbeat. Those that are not answered at once (a store over the network, a revival
@@ -208,6 +210,7 @@ async fn run_all<'a>(
     results
 }
 
+/// Runs one heartbeat of the batch.
 async fn run(engine: &Engine, tenant: &TenantId, entry: &BatchEntry<'_>) -> EntryResult {
     let mut errors = FieldErrors::default();
     let user = errors.check("user_id", UserId::new(&*entry.user_id));

@@ -55,6 +55,7 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
+    /// A session of this user. Facts are borrowed, because a page can hold a thousand of them.
     pub(crate) fn new(user_id: &'a str, session: &'a core::Session) -> Self {
         let facts = session.facts.as_deref();
         let name = |pick: fn(&core::Facts) -> &Option<Name>| {

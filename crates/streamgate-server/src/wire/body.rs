@@ -54,6 +54,7 @@ impl FromRequest<Arc<App>> for IgnoredBody {
     }
 }
 
+/// The bytes of a body, if they are few enough and come soon enough.
 async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes, ApiError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
@@ -96,6 +97,7 @@ async fn read_frames(body: &mut Body, max: usize) -> Result<Bytes, ApiError> {
     Ok(whole)
 }
 
+/// The answer to a body of more than `max` bytes.
 fn too_large(max: usize) -> ApiError {
     ApiError::new(
         Code::BodyTooLarge,
@@ -120,6 +122,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application") && suffix.eq_ignore_ascii_case("json")
 }
 
+/// A value from the bytes of a JSON object.
 fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ApiError> {
     match serde_json::from_slice::<Object<T>>(bytes) {
         Ok(Object(value)) => Ok(value),
@@ -151,6 +154,7 @@ fn explain<'de, T: Deserialize<'de>>(bytes: &'de [u8], error: &serde_json::Error
     ApiError::field(field, message)
 }
 
+/// What is said of a member that is not there.
 const MISSING: &str = "is required";
 
 /// Serde's words for the commonest mistakes, in ours; and the member that they quote.

@@ -39,6 +39,7 @@ pub(crate) fn no_content() -> Response {
     response
 }
 
+/// An answer with a body, serialized once, into memory that usually suffices.
 fn typed<T: Serialize>(status: StatusCode, media_type: HeaderValue, value: &T) -> Response {
     let mut bytes = Vec::with_capacity(ANSWER_CAPACITY_BYTES);
     serde_json::to_writer(&mut bytes, value).expect("answers have text as keys");

@@ -47,6 +47,8 @@ impl<S: Sync> FromRequestParts<S> for PageQuery {
 }
 
 impl PageQuery {
+    /// Reads a query string. What is unknown or given twice is an error: a misspelt `page_size` would
+    /// otherwise pass for the default.
     fn parse(query: &str) -> Result<Self, ApiError> {
         let mut errors = FieldErrors::default();
         let (mut cursor, mut page_size) = (None, None);
@@ -77,6 +79,8 @@ impl PageQuery {
     }
 }
 
+/// A cursor that this service made. Which tenant it was made for does not matter: a page is looked
+/// up under the caller's own.
 fn parse_cursor(text: &str) -> Result<PageCursor, &'static str> {
     let bytes: Vec<u8> = percent_decode_str(text).collect();
     URL_SAFE_NO_PAD
@@ -86,6 +90,7 @@ fn parse_cursor(text: &str) -> Result<PageCursor, &'static str> {
         .ok_or("was not made by this service")
 }
 
+/// Digits only: no sign, no space, no exponent.
 fn parse_page_size(text: &str) -> Result<usize, String> {
     percent_decode_str(text)
         .decode_utf8()

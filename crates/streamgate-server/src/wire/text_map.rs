@@ -54,6 +54,7 @@ impl<'de> Visitor<'de> for TextMapVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextMap, A::Error> {
         let mut entries = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<Box<str>, Box<str>>()? {
+            // Serde's own maps keep the last of two and say nothing.
             if entries.insert(key, value).is_some() {
                 return Err(A::Error::custom("a key is given twice"));
             }

@@ -200,12 +200,15 @@ async fn a_request_that_does_not_finish_within_the_grace_is_cut_off() {
         ..HttpSettings::default()
     })
     .await;
+    let mut idle = running.connect().await;
     let mut busy = running.connect().await;
     let head = b"POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
                  expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
     busy.write_all(head).await.unwrap();
     read_until(&mut busy, "HTTP/1.1 100 Continue\r\n\r\n").await;
     running.stop.send(()).unwrap();
+    assert_eq!(read_all(&mut idle).await, "");
+    // The idle one ended by itself, and is not counted.
     assert_eq!(running.server.await.unwrap(), Stopped { cut_off: 1 });
     assert_eq!(
         running.service.metric("streamgate_http_connections").await,

@@ -52,6 +52,7 @@ enum Source {
 }
 
 impl<'a> User<'a> {
+    /// The user with this id and view.
     pub(crate) fn new(user_id: &'a str, view: &'a UserView) -> Self {
         Self {
             user_id,

@@ -131,6 +131,7 @@ pub(crate) async fn heartbeat(
     }
 }
 
+/// The answer about a session that holds no slot any more.
 fn session_ended(ending: &Ending) -> Response {
     let reason = Reason::from(ending.reason);
     let ended = SessionEnded {
@@ -143,6 +144,7 @@ fn session_ended(ending: &Ending) -> Response {
 }
 
 impl Reason {
+    /// The reason in a sentence, for people.
     const fn sentence(self) -> &'static str {
         match self {
             Self::Stopped => "the session was stopped by its player",

@@ -170,6 +170,7 @@ async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, Api
     })
 }
 
+/// The answer to a session that holds a slot.
 fn answer(app: &App, user: &UserKey, status: StatusCode, admitted: &Admitted) -> Response {
     let user_id = user.user();
     let answer = StartAnswer {
@@ -182,8 +183,10 @@ fn answer(app: &App, user: &UserKey, status: StatusCode, admitted: &Admitted) ->
     wire::json(status, &answer)
 }
 
+/// The refusal: which limit, who holds the slots, and when one is free at the latest.
 fn limit_reached(user: &UserKey, refused: &Refused) -> Response {
     let (limit, active) = (refused.limit, refused.conflict.len());
+    // Not a text for viewers: players make those from the numbers, in the viewer's language.
     let detail = match limit {
         0 => "the user may not watch: its limit is 0".to_owned(),
         1 => "the user may watch on 1 device at a time, and it is in use".to_owned(),
