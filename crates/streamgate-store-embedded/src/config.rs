@@ -71,7 +71,7 @@ pub struct EmbeddedConfig {
     /// snapshot: a restart has to read it.
     pub snapshot_max_log_bytes: u64,
     /// The size of a piece of the log, in bytes. It is written with zeros and synced before it is
-    /// used, which halves the cost of a commit; two of them are always on disk.
+    /// used, so that a commit carries data and nothing else; two of them are always on disk.
     pub segment_bytes: u64,
     /// Most bytes that wait to be written. Beyond it callers wait; memory does not grow.
     pub queue_max_bytes: usize,
