@@ -15,10 +15,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 
-use crate::app::App;
 use crate::keys::Scope;
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::rate_limit::CallerId;
+use crate::state::App;
 
 /// A scope as a type, for signatures.
 pub(crate) trait Needs: Send + Sync + 'static {

@@ -4,42 +4,25 @@
 //! requests come from ([`crate::serve`]).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
-use bytes::Bytes;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
-use crate::keys::Keys;
+use crate::fallback::{method_not_allowed, not_found};
 use crate::metrics::Metrics;
 use crate::observe::Observe;
-use crate::problem::{ApiError, Code};
 use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
-use crate::{cors, openapi, ops, v1};
-
-/// What the endpoints share.
-#[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) keys: Keys,
-    /// The tenant of callers without a key, where none is asked for.
-    pub(crate) default_tenant: TenantId,
-    pub(crate) limits: RateLimits,
-    pub(crate) body_timeout: Duration,
-    pub(crate) metrics_require_key: bool,
-    /// The OpenAPI document as it is served.
-    pub(crate) openapi: Bytes,
-}
+use crate::state::App;
+use crate::{cors, document, ops, v1};
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
-    let (router, document) = endpoints(Some(&metrics)).split_for_parts();
+    let (router, bare) = endpoints(Some(&metrics)).split_for_parts();
     let router = router
         .merge(ops::docs::router(&metrics))
         .fallback_service(any(not_found).layer(Observe::new(UNMATCHED, &metrics)));
@@ -47,7 +30,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         Some(layer) => router.layer(layer),
         None => router,
     };
-    let document = openapi::of_server(document, engine.policy(), settings.keys.is_open());
+    let document = document::of_server(bare, engine.policy(), settings.keys.is_open());
     router.with_state(Arc::new(App {
         engine,
         metrics,
@@ -56,16 +39,23 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         limits: RateLimits::new(settings.rate_limit),
         body_timeout: settings.http.body_timeout,
         metrics_require_key: settings.metrics_require_key,
-        openapi: openapi::to_json(&document).into(),
+        openapi: document::to_json(&document).into(),
     }))
 }
 
 /// The route of requests whose path is none of ours, in metrics and logs.
 const UNMATCHED: &str = "none";
 
-/// The OpenAPI document as the handlers alone make it.
-pub(crate) fn bare_document() -> OpenApi {
-    endpoints(None).into_openapi()
+/// The OpenAPI 3.1 document of the API, as a server with API keys serves it.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    document::complete(endpoints(None).into_openapi())
+}
+
+/// [`openapi`] as JSON, indented.
+#[must_use]
+pub fn openapi_json() -> String {
+    document::to_json(&openapi())
 }
 
 /// Every endpoint of the document; observed where there are metrics to observe them.
@@ -88,16 +78,4 @@ fn observed(
     let path = routes.1.paths.keys().next().cloned();
     let observe = Observe::new(&path.expect("an endpoint has a path"), metrics);
     routes.map(|methods| methods.fallback(method_not_allowed).layer(observe))
-}
-
-async fn not_found() -> ApiError {
-    ApiError::new(Code::NotFound, "there is nothing at this path")
-}
-
-/// The router itself adds `Allow`.
-pub(crate) async fn method_not_allowed() -> ApiError {
-    ApiError::new(
-        Code::MethodNotAllowed,
-        "this path has no such method; the header Allow lists those it has",
-    )
 }

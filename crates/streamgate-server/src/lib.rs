@@ -9,10 +9,11 @@
 mod access;
 mod app;
 mod cors;
+mod document;
+mod fallback;
 mod keys;
 mod metrics;
 mod observe;
-mod openapi;
 mod ops;
 mod problem;
 mod problem_docs;
@@ -20,13 +21,13 @@ mod rate_limit;
 mod request_id;
 mod serve;
 mod settings;
+mod state;
 pub mod telemetry;
 mod v1;
 mod wire;
 
-pub use app::app;
+pub use app::{app, openapi, openapi_json};
 pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use metrics::{Metrics, metric_names};
-pub use openapi::{openapi, openapi_json};
 pub use serve::{Stopped, serve};
 pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};

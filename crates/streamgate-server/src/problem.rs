@@ -12,10 +12,7 @@ use serde::{Serialize, Serializer};
 use streamgate_engine::EngineError;
 use utoipa::ToSchema;
 
-use crate::wire;
-
-/// The media type of every problem.
-pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+use crate::wire::answer;
 
 /// How soon a caller should try again when the store cannot be used, in seconds.
 const STORE_RETRY_AFTER_S: u32 = 1;
@@ -236,7 +233,7 @@ impl IntoResponse for ApiError {
             header,
             cause,
         } = *self.0;
-        let mut response = wire::problem(problem.code.status(), &problem);
+        let mut response = answer::problem(problem.code.status(), &problem);
         if let Some((name, value)) = header {
             response.headers_mut().insert(name, value);
         }

@@ -14,10 +14,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 
-use crate::app::{App, method_not_allowed};
+use crate::fallback::method_not_allowed;
 use crate::metrics::Metrics;
 use crate::observe::Observe;
 use crate::problem::{ApiError, Code};
+use crate::state::App;
 
 /// Nothing from elsewhere. The explorer writes its own styles into the page and keeps images and
 /// fonts within its script.

@@ -8,8 +8,8 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
 use crate::problem::{ApiError, Problem};
+use crate::state::App;
 use crate::wire;
 
 /// How the process is.

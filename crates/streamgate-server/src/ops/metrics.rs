@@ -9,9 +9,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use crate::access::authorize;
-use crate::app::App;
 use crate::keys::Scope;
 use crate::problem::{ApiError, Problem};
+use crate::state::App;
 
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
+use crate::state::App;
 
 /// Every path of the document with its methods.
 pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {

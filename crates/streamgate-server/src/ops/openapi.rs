@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
-use crate::app::App;
+use crate::state::App;
 
 /// This document
 #[utoipa::path(

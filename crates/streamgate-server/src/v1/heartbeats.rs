@@ -17,9 +17,9 @@ use streamgate_engine::{Engine, EngineError};
 use utoipa::ToSchema;
 
 use crate::access::{Caller, Player};
-use crate::app::App;
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
+use crate::state::App;
 use crate::v1::users::sessions::heartbeat::Reason;
 use crate::wire;
 use crate::wire::body::JsonBody;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
-use crate::app::App;
+use crate::state::App;
 
 pub(crate) use users::put::UserChange;
 

@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 
 use super::session::Session;
 use crate::access::{Admin, Caller};
-use crate::app::App;
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
+use crate::state::App;
 use crate::wire;
 use crate::wire::query::{PageParams, PageQuery, cursor_text};
 

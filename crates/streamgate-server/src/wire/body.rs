@@ -11,8 +11,8 @@ use serde::Deserialize;
 use streamgate_core::bounds::BODY_MAX_BYTES;
 
 use super::object::Object;
-use crate::app::App;
 use crate::problem::{ApiError, Code};
+use crate::state::App;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A body that is not there is an empty object.
 #[derive(Debug)]

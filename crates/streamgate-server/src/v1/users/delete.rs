@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::response::Response;
 
 use crate::access::{Service, UserPath};
-use crate::app::App;
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
+use crate::state::App;
 use crate::wire;
 use crate::wire::schema::UserParam;
 

@@ -8,9 +8,9 @@ use axum::response::Response;
 
 use super::User;
 use crate::access::{Service, UserPath};
-use crate::app::App;
 use crate::problem::{ApiError, Code, Problem};
 use crate::problem_docs::Always;
+use crate::state::App;
 use crate::wire;
 use crate::wire::schema::UserParam;
 

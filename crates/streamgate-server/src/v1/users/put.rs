@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 
 use super::User;
 use crate::access::{Service, UserPath};
-use crate::app::App;
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
+use crate::state::App;
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::edit::present;

@@ -12,9 +12,9 @@ use utoipa::ToSchema;
 
 use super::session_unknown;
 use crate::access::{Player, SessionPath};
-use crate::app::App;
 use crate::problem::{ApiError, Code, Problem};
 use crate::problem_docs::{Always, WithIgnoredBody};
+use crate::state::App;
 use crate::v1::session::{id_text, optional_id_text};
 use crate::wire;
 use crate::wire::body::IgnoredBody;

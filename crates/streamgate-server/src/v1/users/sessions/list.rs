@@ -9,9 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::{Player, UserPath};
-use crate::app::App;
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
+use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire;
 use crate::wire::schema::{LimitSchema, UserIdSchema, UserParam};

@@ -10,9 +10,9 @@ use streamgate_core::admission::{Stop, StopOutcome};
 
 use super::session_unknown;
 use crate::access::{Player, SessionPath};
-use crate::app::App;
 use crate::problem::{ApiError, Problem};
 use crate::problem_docs::{Always, WithIgnoredBody};
+use crate::state::App;
 use crate::wire;
 use crate::wire::body::IgnoredBody;
 use crate::wire::schema::{SessionParam, UserParam};

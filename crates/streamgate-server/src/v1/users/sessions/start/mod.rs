@@ -12,8 +12,8 @@ use streamgate_core::ids::Name;
 use streamgate_core::{Facts, SessionId, UserKey};
 use utoipa::ToSchema;
 
-use crate::app::App;
 use crate::problem::{ApiError, Code, FieldErrors, Problem};
+use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire;
 use crate::wire::edit::present;

@@ -11,9 +11,9 @@ use streamgate_core::{SessionId, UserKey};
 
 use super::{LimitReached, StartAnswer, StartBody, start};
 use crate::access::{Player, UserPath};
-use crate::app::App;
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
+use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::UserParam;
 

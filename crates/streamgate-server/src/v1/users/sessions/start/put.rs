@@ -9,9 +9,9 @@ use utoipa::openapi::schema::Schema;
 
 use super::{LimitReached, StartAnswer, StartBody, start};
 use crate::access::{Player, SessionPath};
-use crate::app::App;
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
+use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::{SessionParam, UserParam};
 

@@ -15,7 +15,6 @@ use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::app::bare_document;
 use crate::problem::Problem;
 use crate::v1::UserChange;
 use crate::wire::schema::text;
@@ -37,18 +36,6 @@ A player makes three calls: **start** a session, send **heartbeats** while it pl
 call about a user, is safe to repeat.
 - Every answer carries `x-request-id`: the caller's own (1 to 64 visible ASCII characters), or one \
 that the server made. The log knows it.";
-
-/// The OpenAPI 3.1 document of the API, as a server with API keys serves it.
-#[must_use]
-pub fn openapi() -> OpenApi {
-    complete(bare_document())
-}
-
-/// [`openapi`] as JSON, indented.
-#[must_use]
-pub fn openapi_json() -> String {
-    to_json(&openapi())
-}
 
 /// A document as it is served and committed: indented, and ending in a line break.
 pub(crate) fn to_json(document: &OpenApi) -> String {
@@ -84,7 +71,7 @@ pub(crate) fn of_server(document: OpenApi, policy: &Policy, open: bool) -> OpenA
 }
 
 /// Adds what all operations have in common.
-fn complete(mut document: OpenApi) -> OpenApi {
+pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     document.info = InfoBuilder::new()
         .title("Streamgate")
         .version(env!("CARGO_PKG_VERSION"))

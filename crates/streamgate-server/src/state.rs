@@ -1,0 +1,27 @@
+//! What the endpoints share: one of it for all requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use streamgate_core::TenantId;
+use streamgate_engine::Engine;
+
+use crate::keys::Keys;
+use crate::metrics::Metrics;
+use crate::rate_limit::RateLimits;
+
+/// What the endpoints share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keys: Keys,
+    /// The tenant of callers without a key, where none is asked for.
+    pub(crate) default_tenant: TenantId,
+    pub(crate) limits: RateLimits,
+    pub(crate) body_timeout: Duration,
+    pub(crate) metrics_require_key: bool,
+    /// The OpenAPI document as it is served.
+    pub(crate) openapi: Bytes,
+}

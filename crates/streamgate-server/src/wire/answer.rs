@@ -1,0 +1,43 @@
+//! Writing answers: a status, a media type, and JSON that is serialized once.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde::Serialize;
+
+/// The media type of problems, RFC 9457.
+pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The usual answer fits without growing.
+const ANSWER_CAPACITY_BYTES: usize = 512;
+
+/// An answer with a JSON body.
+pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
+    typed(status, JSON, answer)
+}
+
+/// A problem with a JSON body.
+pub(crate) fn problem<T: Serialize>(status: StatusCode, problem: &T) -> Response {
+    typed(status, PROBLEM_JSON, problem)
+}
+
+/// An answer without a body.
+pub(crate) fn no_content() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// An answer with a body, serialized once, into memory that usually suffices.
+fn typed<T: Serialize>(status: StatusCode, media_type: HeaderValue, value: &T) -> Response {
+    let mut bytes = Vec::with_capacity(ANSWER_CAPACITY_BYTES);
+    serde_json::to_writer(&mut bytes, value).expect("answers have text as keys");
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type);
+    response
+}
