@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::Client;
-use crate::server::Server;
+use crate::support::Server;
 
 /// A few short of 10,000 would fit into the usual limit of descriptors by chance; this does not.
 const IDLE: usize = 10_000;
@@ -38,13 +38,20 @@ async fn ten_thousand_idle_connections_do_not_disturb() {
         idle[i].read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200", "connection {i}");
     }
-    let memory = server.resident_bytes();
+    let memory = resident_bytes(server.pid());
     assert!(
         memory < 400_000_000,
         "{memory} bytes for {IDLE} idle connections"
     );
     drop(idle);
     assert!(server.terminate().status.success());
+}
+
+/// Resident memory of a process, in bytes.
+fn resident_bytes(pid: u32) -> u64 {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4_096
 }
 
 /// Sends the beginning of a request and waits until the server ends the connection.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::server::Server;
+use crate::support::Server;
 
 const CRASHES: u64 = 25;
 const PLAYERS: usize = 16;

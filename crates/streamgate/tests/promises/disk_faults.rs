@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::server::{BINARY, Server, serve_arguments};
+use crate::support::{Server, serve_arguments};
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.
 const STORE_FAILED: i32 = 74;
@@ -21,7 +21,7 @@ fn serve_with_failing(call: &str, errno: &str, nth: u32, data_dir: &Path) -> Com
         .arg("-e")
         .arg(format!("inject={call}:error={errno}:when={nth}+"))
         .arg("--")
-        .arg(BINARY)
+        .arg(env!("CARGO_BIN_EXE_streamgate"))
         .args(serve_arguments(data_dir));
     command
 }
@@ -49,7 +49,7 @@ async fn fails_honestly(call: &str, errno: &str, nth: u32) {
     let dir = TempDir::new().unwrap();
     let server = Server::spawn(serve_with_failing(call, errno, nth, dir.path()));
     let (acknowledged, in_doubt) = start_until_it_fails(&server, "u", &json!({})).await;
-    let ended = server.wait_owned();
+    let ended = server.wait();
     assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("ERROR") || ended.stderr.contains("error"),
@@ -97,12 +97,13 @@ async fn after_a_full_disk_was_made_larger_everything_acknowledged_is_there() {
     let dir = TempDir::new().unwrap();
     let serve = serve_arguments(dir.path()).join(" ");
     let data_dir = dir.path().display();
+    let binary = env!("CARGO_BIN_EXE_streamgate");
     let script = format!(
         "mount -t tmpfs -o size=48m tmpfs {data_dir} || exit 99
-         {BINARY} {serve}
+         {binary} {serve}
          echo \"first exit code $?\"
          mount -o remount,size=512m {data_dir} || exit 98
-         exec {BINARY} {serve}"
+         exec {binary} {serve}"
     );
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
@@ -117,10 +118,10 @@ async fn after_a_full_disk_was_made_larger_everything_acknowledged_is_there() {
         "only {} starts filled it",
         acknowledged.len()
     );
-    let code = server.wait_for_line("first exit code");
+    let code = server.wait_for_output("first exit code");
     assert_eq!(code.trim(), format!("first exit code {STORE_FAILED}"));
 
-    server.address = server.wait_until_it_listens();
+    server.wait_until_it_listens();
     let mut client = Client::connect(server.address).await.unwrap();
     let live: std::collections::BTreeSet<String> = client
         .all_live()

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::support::Server;
 
 /// What a schema cannot say, with the reasons.
 const CONFIG: &str = concat!(

@@ -1,13 +1,12 @@
 //! Promises 4 and 6 on the real binary, and two nodes on one directory.
 
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::server::{BINARY, Server, serve_arguments};
+use crate::support::{Server, serve_arguments, streamgate};
 
 /// Promise 4: free one lease after the last heartbeat, to the second, with no sweep.
 #[tokio::test]
@@ -83,10 +82,7 @@ async fn a_refusal_explains_itself() {
 fn two_nodes_cannot_share_one_data_directory() {
     let dir = TempDir::new().unwrap();
     let first = Server::start(dir.path());
-    let second = Command::new(BINARY)
-        .args(serve_arguments(dir.path()))
-        .output()
-        .unwrap();
+    let second = streamgate(&serve_arguments(dir.path())).output().unwrap();
     assert!(!second.status.success());
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(said.contains(dir.path().to_str().unwrap()), "{said}");

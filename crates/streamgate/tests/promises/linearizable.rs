@@ -11,7 +11,7 @@ use stateright::semantics::{ConsistencyTester, LinearizabilityTester, Sequential
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::server::Server;
+use crate::support::Server;
 
 const USERS: usize = 6;
 const PLAYERS_PER_USER: usize = 4;

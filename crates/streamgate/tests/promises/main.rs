@@ -10,4 +10,5 @@ mod fuzz;
 mod lifecycle;
 mod linearizable;
 mod race;
-mod server;
+#[path = "../support/mod.rs"]
+mod support;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::sync::Barrier;
 
 use crate::client::Client;
-use crate::server::Server;
+use crate::support::Server;
 
 const STARTS: usize = 200;
 const ROUNDS: usize = 50;

@@ -55,9 +55,14 @@ impl Server {
     /// Starts a command that serves, and waits until it says where.
     pub(crate) fn spawn(command: Command) -> Self {
         let mut server = Self::spawn_logging(command);
-        let line = server.wait_for_output("listening on http://");
-        server.address = address_in(&line);
+        server.wait_until_it_listens();
         server
+    }
+
+    /// Waits until the server says where it listens; again, where the command serves again.
+    pub(crate) fn wait_until_it_listens(&mut self) {
+        let line = self.wait_for_output("listening on http://");
+        self.address = address_in(&line);
     }
 
     /// Starts a command that does not greet on standard output, and does not wait: its address is
