@@ -1,11 +1,13 @@
 //! The one hash of a key: it chooses the shard, the place within the shard, and the scan order.
 //!
-//! It must be two things at once. *Stable*: cursors and snapshots outlive the process, so the
-//! function is written out here and no library's update can change it. *Keyed*: user ids come from
+//! It must be two things at once. *Stable*: cursors and snapshots outlive the process, so it is a
+//! published function with fixed answers, and a test holds the library to them. *Keyed*: user ids come from
 //! outside, and whoever can choose them must not be able to fill one bucket. So it is SipHash-1-3
 //! with a seed made at random once per data directory and kept in the header of each of its files.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use siphasher::sip::SipHasher13;
 
 /// The key of the hash, one per data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,54 +24,7 @@ impl HashSeed {
     /// SipHash-1-3 of `bytes`.
     pub(crate) fn hash(self, bytes: &[u8]) -> u64 {
         let [k0, k1] = self.0;
-        let mut state = State {
-            v0: k0 ^ 0x736f_6d65_7073_6575,
-            v1: k1 ^ 0x646f_7261_6e64_6f6d,
-            v2: k0 ^ 0x6c79_6765_6e65_7261,
-            v3: k1 ^ 0x7465_6462_7974_6573,
-        };
-        let (words, rest) = bytes.as_chunks::<8>();
-        for word in words {
-            state.take(u64::from_le_bytes(*word));
-        }
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        // The length modulo 256 fills the last byte; that is how SipHash is defined.
-        last[7] = bytes.len().to_le_bytes()[0];
-        state.take(u64::from_le_bytes(last));
-        state.v2 ^= 0xff;
-        state.round();
-        state.round();
-        state.round();
-        state.v0 ^ state.v1 ^ state.v2 ^ state.v3
-    }
-}
-
-struct State {
-    v0: u64,
-    v1: u64,
-    v2: u64,
-    v3: u64,
-}
-
-impl State {
-    fn take(&mut self, word: u64) {
-        self.v3 ^= word;
-        self.round();
-        self.v0 ^= word;
-    }
-
-    fn round(&mut self) {
-        self.v0 = self.v0.wrapping_add(self.v1);
-        self.v2 = self.v2.wrapping_add(self.v3);
-        self.v1 = self.v1.rotate_left(13) ^ self.v0;
-        self.v3 = self.v3.rotate_left(16) ^ self.v2;
-        self.v0 = self.v0.rotate_left(32);
-        self.v2 = self.v2.wrapping_add(self.v1);
-        self.v0 = self.v0.wrapping_add(self.v3);
-        self.v1 = self.v1.rotate_left(17) ^ self.v2;
-        self.v3 = self.v3.rotate_left(21) ^ self.v0;
-        self.v2 = self.v2.rotate_left(32);
+        SipHasher13::new_with_keys(k0, k1).hash(bytes)
     }
 }
 
