@@ -14,22 +14,19 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterE
 
 use crate::fallback::{method_not_allowed, not_found};
 use crate::metrics::Metrics;
-use crate::observe::Observe;
 use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
 use crate::state::App;
-use crate::{cors, document, ops, v1};
+use crate::surround::Surround;
+use crate::{document, ops, v1};
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
-    let (router, bare) = endpoints(Some(&metrics)).split_for_parts();
+    let surround = Surround::new(&settings.cors, &metrics);
+    let (router, bare) = endpoints(Some(&surround)).split_for_parts();
     let router = router
-        .merge(ops::docs::router(&metrics))
-        .fallback_service(any(not_found).layer(Observe::new(UNMATCHED, &metrics)));
-    let router = match cors::layer(&settings.cors) {
-        Some(layer) => router.layer(layer),
-        None => router,
-    };
+        .merge(ops::docs::router(&surround))
+        .fallback_service(surround.around(UNMATCHED, any(not_found)));
     let document = document::of_server(bare, engine.policy(), settings.keys.is_open());
     router.with_state(Arc::new(App {
         engine,
@@ -58,24 +55,24 @@ pub fn openapi_json() -> String {
     document::to_json(&openapi())
 }
 
-/// Every endpoint of the document; observed where there are metrics to observe them.
-fn endpoints(metrics: Option<&Arc<Metrics>>) -> OpenApiRouter<Arc<App>> {
+/// Every endpoint of the document; surrounded where they are to be served.
+fn endpoints(surround: Option<&Surround<'_>>) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::default();
     for routes in v1::routes().into_iter().chain(ops::routes()) {
-        router = router.routes(match metrics {
-            Some(metrics) => observed(routes, metrics),
+        router = router.routes(match surround {
+            Some(surround) => surrounded(routes, surround),
             None => routes,
         });
     }
     router
 }
 
-/// The methods of one path, every other method refused, all of it observed.
-fn observed(
+/// The methods of one path, every other method refused, and what stands around every route.
+fn surrounded(
     routes: UtoipaMethodRouter<Arc<App>>,
-    metrics: &Arc<Metrics>,
+    surround: &Surround<'_>,
 ) -> UtoipaMethodRouter<Arc<App>> {
     let path = routes.1.paths.keys().next().cloned();
-    let observe = Observe::new(&path.expect("an endpoint has a path"), metrics);
-    routes.map(|methods| methods.fallback(method_not_allowed).layer(observe))
+    let path = path.expect("an endpoint has a path");
+    routes.map(|methods| surround.around(&path, methods.fallback(method_not_allowed)))
 }

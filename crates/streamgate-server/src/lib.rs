@@ -22,6 +22,7 @@ mod request_id;
 mod serve;
 mod settings;
 mod state;
+mod surround;
 pub mod telemetry;
 mod v1;
 mod wire;

@@ -15,10 +15,9 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 
 use crate::fallback::method_not_allowed;
-use crate::metrics::Metrics;
-use crate::observe::Observe;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
+use crate::surround::Surround;
 
 /// Nothing from elsewhere. The explorer writes its own styles into the page and keeps images and
 /// fonts within its script.
@@ -60,15 +59,12 @@ Scalar.createApiReference("#app", {
 });
 "##;
 
-/// The pages, observed like everything else.
-pub(crate) fn router(metrics: &Metrics) -> Router<Arc<App>> {
-    let observed = |path: &str, methods: MethodRouter<Arc<App>>| {
-        methods
-            .fallback(method_not_allowed)
-            .layer(Observe::new(path, metrics))
+/// The pages, with around them what stands around everything else.
+pub(crate) fn router(surround: &Surround<'_>) -> Router<Arc<App>> {
+    let route = |router: Router<Arc<App>>, (path, methods): (_, MethodRouter<Arc<App>>)| {
+        let methods = methods.fallback(method_not_allowed);
+        router.route(path, surround.around(path, methods))
     };
-    let route =
-        |router: Router<Arc<App>>, (path, methods)| router.route(path, observed(path, methods));
     [
         ("/docs", get(async || Redirect::permanent("/docs/"))),
         (

@@ -56,6 +56,28 @@ async fn a_preflight_needs_no_key_and_says_what_is_allowed() {
 }
 
 #[tokio::test]
+async fn a_preflight_is_observed_like_every_other_request() {
+    let service = service(AllowedOrigins::List(vec![PAGE.to_owned()]));
+    let answer = from_page(&service, "OPTIONS", PAGE).await;
+    assert!(answer.header("x-request-id").is_some());
+    let counted = service
+        .metric(
+            "streamgate_http_request_duration_seconds_count{method=\"OPTIONS\",\
+             route=\"/v1/users/{user_id}/sessions/{session_id}/heartbeat\",status=\"200\"}",
+        )
+        .await;
+    assert_eq!(counted, "1");
+    for path in ["/docs/", "/no/such/path"] {
+        let mut request = request("GET", path, Body::empty());
+        let origin = PAGE.parse().unwrap();
+        request.headers_mut().insert("origin", origin);
+        let answer = service.send(request).await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
+        assert!(answer.header("x-request-id").is_some());
+    }
+}
+
+#[tokio::test]
 async fn only_pages_of_the_list_may_read_answers() {
     let service = service(AllowedOrigins::List(vec![PAGE.to_owned()]));
     let answer = from_page(&service, "POST", PAGE).await;

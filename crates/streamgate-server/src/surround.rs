@@ -1,0 +1,41 @@
+//! What stands around every route: who may call from a browser, and around that what is observed.
+//!
+//! In this order, so that a preflight, which no endpoint ever sees, has a request id, a line in the
+//! log and its place in the metrics like everything else.
+
+use axum::routing::MethodRouter;
+use tower_http::cors::CorsLayer;
+
+use crate::cors;
+use crate::metrics::Metrics;
+use crate::observe::Observe;
+use crate::settings::CorsSettings;
+
+/// What stands around every route.
+#[derive(Debug)]
+pub(crate) struct Surround<'a> {
+    cors: Option<CorsLayer>,
+    metrics: &'a Metrics,
+}
+
+impl<'a> Surround<'a> {
+    /// As the settings say, counted here.
+    pub(crate) fn new(settings: &CorsSettings, metrics: &'a Metrics) -> Self {
+        Self {
+            cors: cors::layer(settings),
+            metrics,
+        }
+    }
+
+    /// Puts it around the methods of one path; `route` is the path's template.
+    pub(crate) fn around<S>(&self, route: &str, methods: MethodRouter<S>) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let methods = match &self.cors {
+            Some(cors) => methods.layer(cors.clone()),
+            None => methods,
+        };
+        methods.layer(Observe::new(route, self.metrics))
+    }
+}
