@@ -21,6 +21,7 @@ mod rate_limit;
 mod request_id;
 mod serve;
 mod settings;
+mod stall;
 mod state;
 mod surround;
 pub mod telemetry;

@@ -24,6 +24,7 @@ use tower::ServiceExt as _;
 use crate::access::Peer;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
+use crate::stall::CutOffWhenStalled;
 
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -65,6 +66,7 @@ pub async fn serve(
             Connection {
                 stream,
                 peer,
+                write_timeout: http.write_timeout,
                 slot,
                 gauge: Connected::new(metrics.connections()),
             }
@@ -138,6 +140,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connection {
     stream: TcpStream,
     peer: IpAddr,
+    write_timeout: Duration,
     slot: OwnedSemaphorePermit,
     gauge: Connected,
 }
@@ -148,6 +151,7 @@ impl Connection {
         let Self {
             stream,
             peer,
+            write_timeout,
             slot: _slot,
             gauge: _gauge,
         } = self;
@@ -159,6 +163,7 @@ impl Connection {
             request.extensions_mut().insert(Peer(peer));
             app.clone().oneshot(request)
         });
+        let stream = CutOffWhenStalled::new(stream, write_timeout);
         let connection = protocol.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
             // Clients come and go as they like; that is no news.

@@ -32,6 +32,8 @@ pub struct HttpSettings {
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
+    /// How long a client may leave an answer waiting without reading any of it.
+    pub write_timeout: Duration,
     /// Most connections at once; the next ones wait in the listener's backlog.
     pub max_connections: usize,
     /// How long requests under way may take to finish once the server is told to stop.
@@ -43,6 +45,7 @@ impl Default for HttpSettings {
         Self {
             header_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             max_connections: 100_000,
             shutdown_grace: Duration::from_secs(10),
         }

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::support::Service;
 
@@ -121,6 +122,21 @@ async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
     );
     assert!(answer.contains("connection: close\r\n"), "{answer}");
     assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answers_is_cut_off() {
+    let running = Running::with(HttpSettings {
+        write_timeout: QUICK,
+        ..HttpSettings::default()
+    })
+    .await;
+    let mut deaf = running.connect().await;
+    // Once its answers fill every buffer on the way, the server reads no further requests either:
+    // only the end of the connection ends this loop.
+    let request = b"GET /docs/scalar.js HTTP/1.1\r\nhost: x\r\n\r\n";
+    let cut_off = async { while deaf.write_all(request).await.is_ok() {} };
+    timeout(Duration::from_secs(20), cut_off).await.unwrap();
 }
 
 #[tokio::test]

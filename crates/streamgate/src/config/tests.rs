@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::entries::Inputs;
 use super::generated::{default_file, reference};
@@ -294,4 +295,17 @@ fn origins_are_checked() {
     assert!(of("a.example")[0].contains("must be origins"));
     assert!(of("https://a.example,*")[0].contains("beside other origins"));
     loaded(inputs("[cors]\nallowed_origins = [\"*\"]\n", &[], &[]));
+}
+
+#[test]
+fn browsers_may_remember_a_preflight_for_two_hours_unless_told_otherwise() {
+    let max_age = |file| {
+        let settings = loaded(inputs(file, &[], &[])).settings;
+        settings.server.cors.max_age
+    };
+    assert_eq!(max_age(""), Some(Duration::from_hours(2)));
+    assert_eq!(
+        max_age("[cors]\nmax_age_s = 5"),
+        Some(Duration::from_secs(5))
+    );
 }

@@ -1,5 +1,7 @@
 //! `[cors]`: which web pages may call from a browser.
 
+use std::time::Duration;
+
 use streamgate_server::{AllowedOrigins, CorsSettings};
 
 use crate::config::reader::{Ask, Reader};
@@ -24,11 +26,21 @@ pub(crate) fn read(reader: &mut Reader) -> CorsSettings {
         }
         AllowedOrigins::List(origins)
     };
+    let max_age_s = Ask(
+        "max_age_s",
+        "How long a browser may remember that a page may call, in seconds. Without it a browser \
+         asks before nearly every heartbeat; browsers cut it to their own bound, two hours or a \
+         day.",
+    );
+    let max_age_s = reader.whole(max_age_s, MAX_AGE_DEFAULT_S, 0..=86_400);
     CorsSettings {
         allowed_origins,
-        ..CorsSettings::default()
+        max_age: Some(Duration::from_secs(max_age_s.into())),
     }
 }
+
+/// As long as Chrome remembers at most.
+const MAX_AGE_DEFAULT_S: u32 = 7_200;
 
 /// Stands for every origin.
 const ANY: &str = "*";

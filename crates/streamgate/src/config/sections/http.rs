@@ -25,6 +25,10 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         "body_timeout_s",
         "How long a client may take to send the body of a request.",
     );
+    let write_timeout_s = Ask(
+        "write_timeout_s",
+        "How long a client may leave its answer waiting without reading any of it.",
+    );
     let shutdown_grace_s = Ask(
         "shutdown_grace_s",
         "How long requests under way may take to finish after SIGTERM or SIGINT.",
@@ -34,6 +38,7 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         max_connections: reader.whole(max_connections, connections, 1..=1_000_000) as usize,
         header_timeout: seconds(reader, header_timeout_s, default.header_timeout, 1),
         body_timeout: seconds(reader, body_timeout_s, default.body_timeout, 1),
+        write_timeout: seconds(reader, write_timeout_s, default.write_timeout, 1),
         shutdown_grace: seconds(reader, shutdown_grace_s, default.shutdown_grace, 0),
     }
 }
