@@ -84,7 +84,7 @@ codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "A body may have 16 KiB, a batch of heartbeats 256 KiB.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON",
-        "Send the body as `application/json`.";
+        "Send the body as `application/json`, and not compressed.";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
         "The caller, or the user asked about, has used up its rate. Wait as many seconds as `Retry-After` says.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something is wrong inside",

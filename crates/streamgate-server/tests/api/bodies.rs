@@ -43,6 +43,27 @@ async fn a_body_must_be_sent_as_json() {
 }
 
 #[tokio::test]
+async fn a_body_must_not_be_compressed() {
+    for (encoding, status) in [
+        ("identity", 201),
+        ("Identity", 201),
+        ("gzip", 415),
+        ("", 415),
+    ] {
+        let mut request = crate::support::request("POST", START, axum::body::Body::from("{}"));
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        headers.insert("content-encoding", encoding.parse().unwrap());
+        let answer = Service::open().send(request).await;
+        assert_eq!(answer.status, status, "{encoding}");
+        if status == 415 {
+            answer.assert_problem(415, "unsupported_media_type");
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_no_json_object_is_refused_as_a_whole() {
     let service = Service::open();
     let deep = "[".repeat(10_000);
@@ -91,6 +112,15 @@ async fn a_member_that_is_wrong_is_named() {
             .await
             .assert_invalid(&[field]);
     }
+    service
+        .raw(
+            "PUT",
+            "/v1/users/u",
+            "application/json",
+            r#"{"limit": 1e999}"#,
+        )
+        .await
+        .assert_invalid(&["limit"]);
     for body in [&b"{\"device_id\": \"\xff\"}"[..], b"{\"\xff\": 1}"] {
         let answer = service.raw("POST", START, "application/json", body).await;
         answer.assert_problem(400, "invalid_request");

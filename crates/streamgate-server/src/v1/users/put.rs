@@ -43,8 +43,9 @@ pub(crate) struct UserChange {
 
 /// Set plan, limit and profile of a user
 ///
-/// Each is optional; null clears. A user never seen is made. Live sessions stay as they are, also
-/// where the new limit is lower: it holds from the next start. Scope: `service`.
+/// Each is optional; null clears. A user never seen is known from now on if anything is set; one of
+/// which nothing is left is not. Live sessions stay as they are, also where the new limit is lower:
+/// it holds from the next start. Scope: `service`.
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}",

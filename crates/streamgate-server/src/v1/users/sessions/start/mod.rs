@@ -189,7 +189,7 @@ fn limit_reached(user: &UserKey, refused: &Refused) -> Response {
     // Not a text for viewers: players make those from the numbers, in the viewer's language.
     let detail = match limit {
         0 => "the user may not watch: its limit is 0".to_owned(),
-        1 => "the user may watch on 1 device at a time, and it is in use".to_owned(),
+        1 => format!("the user may have 1 session at a time, and has {active}"),
         _ => format!("the user may have {limit} sessions at a time, and has {active}"),
     };
     let refusal = LimitReached {

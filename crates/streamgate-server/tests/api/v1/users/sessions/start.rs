@@ -144,6 +144,19 @@ async fn a_refusal_says_which_limit_who_holds_the_slots_and_until_when() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_true_in_words_too_also_where_the_limit_was_lowered() {
+    let service = Service::open();
+    service.start(&["a", "b"]).await;
+    let limit = json!({"limit": 1});
+    service.json("PUT", "/v1/users/u", &limit).await;
+    let refused = service.call("PUT", &format!("{SESSIONS}/c")).await;
+    assert_eq!(
+        refused.assert_problem(409, "limit_reached")["detail"],
+        "the user may have 1 session at a time, and has 2"
+    );
+}
+
+#[tokio::test]
 async fn a_limit_of_0_refuses_without_a_time() {
     let service = Service::open();
     service
