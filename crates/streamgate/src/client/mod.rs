@@ -19,6 +19,10 @@ pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 /// How long a call may take in all.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Longest answer that is read: more than a page of a thousand sessions with every fact at its bound
+/// and every character of it escaped.
+const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What is kept as it is in a path: letters, digits and the unreserved marks of RFC 3986.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -120,7 +124,12 @@ impl Client {
             let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) else {
                 return Ok(all);
             };
-            at = format!("{path}?page_size=1000&cursor={}", encoded(cursor));
+            let next = format!("{path}?page_size=1000&cursor={}", encoded(cursor));
+            if next == at {
+                // A page that leads to itself: what made it would never come to an end.
+                return Err(problem::not_ours(&self.url));
+            }
+            at = next;
         }
     }
 
@@ -150,6 +159,8 @@ impl Client {
             .map_err(|error| problem::unreachable(&self.url, &error))?;
         let text = answer
             .body_mut()
+            .with_config()
+            .limit(ANSWER_MAX_BYTES)
             .read_to_string()
             .map_err(|error| problem::unreachable(&self.url, &error))?;
         Ok(Answer {
@@ -195,9 +206,14 @@ pub(crate) fn text_of<'a>(object: &'a Value, name: &str) -> &'a str {
 pub(crate) fn cell(object: &Value, name: &str) -> String {
     match object.get(name) {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => printable(text),
         Some(other) => other.to_string(),
     }
+}
+
+/// Text of a server without what would steer a terminal, should the server not be ours.
+pub(crate) fn printable(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Fails in the way of every command whose server answered something unexpected.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::{Answer, REFUSED, text_of};
+use super::{Answer, REFUSED, printable, text_of};
 use crate::exit::{Code, Failure};
 
 /// The server cannot be reached, or the connection broke.
@@ -41,7 +41,7 @@ pub(super) fn not_ours(url: &str) -> Failure {
 /// The server said no.
 pub(super) fn refusal(answer: &Answer, url: &str) -> Failure {
     let (status, body) = (answer.status, &answer.body);
-    let code = text_of(body, "code");
+    let code = printable(text_of(body, "code"));
     if code.is_empty() {
         return not_ours(url);
     }
@@ -49,6 +49,7 @@ pub(super) fn refusal(answer: &Answer, url: &str) -> Failure {
         "" => text_of(body, "title"),
         detail => detail,
     };
+    let detail = printable(detail);
     let mut message = format!("{detail} ({code}, HTTP {status})");
     for error in body
         .get("errors")
@@ -57,6 +58,7 @@ pub(super) fn refusal(answer: &Answer, url: &str) -> Failure {
         .flatten()
     {
         let (field, what) = (text_of(error, "field"), text_of(error, "message"));
+        let (field, what) = (printable(field), printable(what));
         // Writing to a String cannot fail.
         let _ = write!(message, "\n  {field}: {what}");
     }

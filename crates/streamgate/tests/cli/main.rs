@@ -6,6 +6,7 @@ mod help;
 mod keys;
 mod lifecycle;
 mod openapi;
+mod other_servers;
 mod sessions;
 mod settings;
 mod store;
