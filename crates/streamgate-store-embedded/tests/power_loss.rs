@@ -1,4 +1,5 @@
-//! Whenever the power fails: what was acknowledged is there, nothing is invented, and it opens.
+//! Whenever the power fails or the process dies: what was acknowledged is there, nothing is invented,
+//! and it opens.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;
@@ -58,11 +59,11 @@ impl History {
     }
 
     /// Compares with what came back, and goes on from there.
-    fn check(&mut self, found: &Contents, mode: DurabilityMode) {
+    fn check(&mut self, found: &Contents, all_is_kept: bool) {
         let live = found.get(&self.user).map_or(&[][..], |(live, _)| live);
         let at = self.states.iter().rposition(|state| state == live);
         let at = at.unwrap_or_else(|| panic!("{live:?} never was: {self:?}"));
-        if mode == DurabilityMode::Fsync {
+        if all_is_kept {
             assert!(at >= self.acknowledged, "{live:?} is too old: {self:?}");
         }
         self.states = vec![live.to_vec()];
@@ -117,18 +118,30 @@ async fn rounds(seed: u64, mode: DurabilityMode, offs: Vec<u64>) {
         }
         histories = tasks.join_all().await;
         drop(store);
-        disk = disk.after_power_loss(&mut chance);
+        let only_the_process_died = chance.below(3) == 0;
+        disk = if only_the_process_died {
+            disk.after_process_death()
+        } else {
+            disk.after_power_loss(&mut chance)
+        };
         // Looking costs disk operations too; the power holds this once.
-        let looked = disk.after_power_loss(&mut chance);
+        let looked = disk.after_process_death();
         let store = open(&looked, mode).unwrap_or_else(|error| panic!("it does not open: {error}"));
         let found = contents(&store).await;
         for history in &mut histories {
-            history.check(&found, mode);
+            history.check(
+                &found,
+                only_the_process_died || mode == DurabilityMode::Fsync,
+            );
         }
         drop(store);
-        if chance.below(2) == 0 {
-            disk = looked.after_power_loss(&mut chance);
-        }
+        // What was looked at was an answer: it stays, also if the next thing is a power loss.
+        disk = match chance.below(3) {
+            0 => looked.after_process_death(),
+            1 => looked.after_power_loss(&mut chance),
+            _ if only_the_process_died => looked,
+            _ => disk,
+        };
     }
 }
 

@@ -1,7 +1,8 @@
 //! Opening a data directory: the newest snapshot, then the log behind it, then a lease of grace.
 //!
 //! Nothing is guessed. A torn tail, which a crash leaves behind, was never acknowledged and is cut.
-//! Everything else that is not as it was written is damage, and the directory does not open.
+//! Everything else that is not as it was written is damage, and the directory does not open. What
+//! was read is on disk before anybody is answered from it.
 
 pub(crate) mod inventory;
 pub(crate) mod judge;
@@ -93,6 +94,13 @@ pub(crate) fn open(
         Some(torn) => tail::cut(disk, &files.segments, &torn)?,
         None => 0,
     };
+    if let Some(from) = replayed.unproven_from(proven) {
+        tail::write_again(&files.segments, &replayed, from)?;
+    }
+    // The same for names: the process may have died between a rename and its sync, and older files
+    // must not go before the newer one has its name for good.
+    disk.sync_dir()
+        .map_err(|cause| OpenError::io("syncing", disk.path(), cause))?;
     // After the replay, because a delta may bring a session back with the lease that it had.
     grant_grace(&table, now)
         .map_err(|error| codec_damage(error, disk.path(), disk.path(), None))?;

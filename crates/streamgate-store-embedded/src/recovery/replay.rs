@@ -3,6 +3,7 @@
 //! One thread reads and judges; the others apply, each the records of its own share of the shards.
 //! So the records of a user are applied by one thread, in order.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,7 +16,7 @@ use crate::format::HEADER_BYTES;
 use crate::log::Lsn;
 use crate::log::frame::{Batch, pieces};
 use crate::recovery::inventory::SegmentFile;
-use crate::recovery::judge::Judge;
+use crate::recovery::judge::{Judge, Spot};
 use crate::recovery::{codec_damage, damaged, joined, read_segment, workers};
 use crate::table::{Table, shard_index};
 
@@ -28,6 +29,41 @@ pub(super) struct Replayed {
     pub(super) bytes: u64,
     /// For each segment, where its last batch that counts ends.
     pub(super) ends: Vec<u64>,
+    /// Batches that count, of which no later one says that they had been on disk.
+    unproven: VecDeque<Unproven>,
+}
+
+/// A batch that was read, and may be in the cache of the operating system only.
+#[derive(Debug)]
+struct Unproven {
+    at: Spot,
+    /// It is on disk where everything up to here is.
+    through: Lsn,
+}
+
+impl Replayed {
+    /// From where on nothing says that the log is on disk; a snapshot says it up to `proven`.
+    pub(super) fn unproven_from(&self, proven: Lsn) -> Option<Spot> {
+        let first = self.unproven.iter().find(|batch| batch.through > proven);
+        first.map(|batch| batch.at)
+    }
+
+    /// Counts a batch.
+    fn count(&mut self, segment: u64, batch: &Batch) {
+        self.records += u64::from(batch.records);
+        let proven = |unproven: &Unproven| unproven.through <= batch.synced;
+        while self.unproven.front().is_some_and(proven) {
+            self.unproven.pop_front();
+        }
+        self.unproven.push_back(Unproven {
+            at: Spot {
+                segment,
+                offset: batch.offset as u64,
+            },
+            // A mark has no record; it is on disk with the next one.
+            through: batch.first.max(batch.next() - 1),
+        });
+    }
 }
 
 /// A segment and those of its batches that count.
@@ -99,15 +135,14 @@ fn chunk(
     let mut batches = Vec::new();
     for piece in pieces(&bytes, HEADER_BYTES, segment.header.salt()) {
         let judged = judge.take(segment.header.number, piece);
-        batches.extend(judged.map_err(|error| error.at(disk.path()))?);
+        if let Some(batch) = judged.map_err(|error| error.at(disk.path()))? {
+            replayed.count(segment.header.number, &batch);
+            batches.push(batch);
+        }
     }
     let end = batches.last().map_or(HEADER_BYTES, Batch::end) as u64;
     replayed.ends.push(end);
     replayed.bytes += end - HEADER_BYTES as u64;
-    replayed.records += batches
-        .iter()
-        .map(|batch| u64::from(batch.records))
-        .sum::<u64>();
     Ok(Chunk {
         path: segment.path.clone(),
         bytes,

@@ -1,4 +1,5 @@
-//! The end of the log: a torn tail is cut, and the writer is given the place to go on.
+//! The end of the log: a torn tail is cut, what may not be on disk is written again, and the writer
+//! is given the place to go on.
 
 use std::collections::VecDeque;
 
@@ -7,7 +8,7 @@ use crate::error::OpenError;
 use crate::format::HEADER_BYTES;
 use crate::log::segment::{Segment, write_zeros};
 use crate::recovery::inventory::SegmentFile;
-use crate::recovery::judge::Torn;
+use crate::recovery::judge::{Spot, Torn};
 use crate::recovery::read_segment;
 use crate::recovery::replay::Replayed;
 use crate::table::hash::HashSeed;
@@ -49,6 +50,40 @@ pub(super) fn cut(
         "the log ended in a write that a crash interrupted and nobody was told about; it was cut"
     );
     Ok(torn_bytes)
+}
+
+/// Writes and syncs again what nothing proves to be on disk, from `from` to the end of the log.
+///
+/// A process that died, or that a failed sync ended, leaves batches in the cache of the operating
+/// system. They can be read, so answers will rest on them and later batches will say that they were
+/// on disk. A sync alone is not enough: a kernel that could not write a page calls it clean.
+pub(super) fn write_again(
+    segments: &[SegmentFile],
+    replayed: &Replayed,
+    from: Spot,
+) -> Result<(), OpenError> {
+    let behind = segments
+        .iter()
+        .zip(&replayed.ends)
+        .filter(|(segment, _)| segment.header.number >= from.segment);
+    for (segment, end) in behind {
+        let at = if segment.header.number == from.segment {
+            from.offset
+        } else {
+            HEADER_BYTES as u64
+        };
+        let len = usize::try_from(end - at).expect("a part of a file that was read");
+        let again = || {
+            let mut bytes = vec![0; len];
+            segment.file.read_at(&mut bytes, at)?;
+            segment.file.write_at(&bytes, at)?;
+            segment.file.sync_data()
+        };
+        if len > 0 {
+            again().map_err(|cause| OpenError::io("writing the tail of", &segment.path, cause))?;
+        }
+    }
+    Ok(())
 }
 
 /// The segment to write on, those that are ready behind it, and the number of the next one.

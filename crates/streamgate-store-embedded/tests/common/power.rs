@@ -36,6 +36,8 @@ struct World {
     failing: Option<Failing>,
     /// Syncs of files do not return.
     held: bool,
+    /// No file whose name contains this is made.
+    held_creates: Option<&'static str>,
 }
 
 /// Which operations fail, while the disk goes on.
@@ -82,6 +84,11 @@ impl PowerDisk {
         self.0.world.lock().is_off()
     }
 
+    /// Whether a power loss leaves a file of this name.
+    pub(crate) fn has_for_good(&self, name: &str) -> bool {
+        self.0.world.lock().synced_names.contains_key(name)
+    }
+
     /// Lets operations fail from now on, or none any more.
     pub(crate) fn fail(&self, failing: Option<Failing>) {
         self.0.world.lock().failing = failing;
@@ -93,7 +100,29 @@ impl PowerDisk {
         self.0.released.notify_all();
     }
 
-    /// The disk as the next start finds it.
+    /// Lets no file be made whose name contains this, or lets them be made again.
+    pub(crate) fn hold_creates(&self, name: Option<&'static str>) {
+        self.0.world.lock().held_creates = name;
+        self.0.released.notify_all();
+    }
+
+    /// The disk as the next start finds it when the process died and the machine did not: what was
+    /// written is there, and no more on disk than it was.
+    pub(crate) fn after_process_death(&self) -> Self {
+        let world = self.0.world.lock();
+        Self(Arc::new(Shared {
+            world: Mutex::new(World {
+                files: world.files.clone(),
+                names: world.names.clone(),
+                synced_names: world.synced_names.clone(),
+                steps: world.steps.clone(),
+                ..World::default()
+            }),
+            released: Condvar::new(),
+        }))
+    }
+
+    /// The disk as the next start finds it when the power failed.
     pub(crate) fn after_power_loss(&self, chance: &mut Chance) -> Self {
         let world = self.0.world.lock();
         let mut names = world.synced_names.clone();
@@ -141,10 +170,7 @@ impl Content {
             for (at, bytes) in &touching[..keep] {
                 let from = range.start.max(*at);
                 let to = range.end.min(at + bytes.len());
-                if survived.len() < to {
-                    survived.resize(to, 0);
-                }
-                survived[from..to].copy_from_slice(&bytes[from - at..to - at]);
+                put(&mut survived, from, &bytes[from - at..to - at]);
             }
         }
         Self {
@@ -223,6 +249,9 @@ impl Disk for PowerDisk {
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let mut world = self.0.world.lock();
+        while world.held_creates.is_some_and(|held| name.contains(held)) {
+            self.0.released.wait(&mut world);
+        }
         let out = world.operation("create", name)?;
         let file = world.files.len();
         world.files.push(Content::default());
@@ -287,10 +316,7 @@ impl DiskFile for PowerFile {
         let out = world.operation("write", &name)?;
         let at = usize::try_from(offset).unwrap();
         let file = &mut world.files[self.1];
-        if file.now.len() < at + bytes.len() {
-            file.now.resize(at + bytes.len(), 0);
-        }
-        file.now[at..at + bytes.len()].copy_from_slice(bytes);
+        put(&mut file.now, at, bytes);
         file.unsynced.push((at, bytes.to_vec()));
         World::done(out)
     }
@@ -301,13 +327,28 @@ impl DiskFile for PowerFile {
             self.0.released.wait(&mut world);
         }
         let name = world.name_of(self.1);
-        let out = world.operation("sync", &name)?;
-        World::done(out)?;
+        let out = world.operation("sync", &name);
+        if world.is_off() {
+            return World::done(out?);
+        }
         let file = &mut world.files[self.1];
-        file.synced = file.now.clone();
-        file.unsynced.clear();
+        let unsynced = std::mem::take(&mut file.unsynced);
+        // A kernel that could not write pages calls them clean: they can be read, they are not on
+        // disk, and no later sync brings them there.
+        out?;
+        for (at, bytes) in unsynced {
+            put(&mut file.synced, at, &bytes);
+        }
         Ok(())
     }
+}
+
+/// Puts bytes into a file, which grows where it must.
+fn put(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    if file.len() < at + bytes.len() {
+        file.resize(at + bytes.len(), 0);
+    }
+    file[at..at + bytes.len()].copy_from_slice(bytes);
 }
 
 /// Where the configuration says the directory is; a [`PowerDisk`] has no real one.
