@@ -6,10 +6,20 @@ mod common;
 use std::path::Path;
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use common::events::{PATIENCE, Snapshots};
-use common::{NOON, contents, copy_dir, dir_bytes, files, open_small, small, start, stop};
+use common::power::{PowerDisk, no_dir};
+use common::{
+    NOON, contents, copy_dir, dir_bytes, files, key, open_small, run, session, settle, small,
+    start, stop,
+};
+use streamgate_core::Seconds;
+use streamgate_core::admission::Start;
 use streamgate_store::{ManualClock, Store};
-use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
+use streamgate_store_embedded::{
+    CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver,
+};
 use tempfile::tempdir;
 use tokio::task::JoinSet;
 
@@ -107,4 +117,44 @@ async fn closing_while_a_snapshot_is_written_leaves_a_sound_directory() {
         let again = open_small(dir.path());
         assert_eq!(contents(&again).await.len(), 30);
     }
+}
+
+/// Live sessions would come back the same if deltas were applied twice: every session that started
+/// in them ends in them again. The order of endings, which says whom to forget first, would not, and
+/// a user that was forgotten would be there again.
+#[tokio::test]
+async fn what_a_copy_contains_is_not_applied_to_it_again() {
+    let disk = PowerDisk::default();
+    let clock = Arc::new(ManualClock::at(NOON));
+    let (observer, snapshots) = Snapshots::new();
+    let open = |disk: &PowerDisk, observer: Arc<dyn CommitObserver>| {
+        let (disk, hook) = (Arc::new(disk.clone()), Arc::new(|error| panic!("{error}")));
+        EmbeddedStore::open_on(disk, small(&no_dir()), clock.clone(), observer, hook).unwrap()
+    };
+    let store = open(&disk, observer);
+    let long = Start {
+        lease: Some(Seconds(24 * 60 * 60)),
+        ..Start::new(session("long"))
+    };
+    run(&store, &key("zapper"), &long).await.unwrap();
+    // The log goes on in the segment of the snapshot, and the copies are made later.
+    disk.hold_creates(Some("snapshot-"));
+    store.request_snapshot();
+    for user in ["zapper", "forgotten"] {
+        start(&store, user, "short").await.unwrap();
+        stop(&store, user, "short").await.unwrap();
+    }
+    clock.advance(Duration::from_secs(300));
+    stop(&store, "zapper", "long").await.unwrap();
+    clock.advance(Duration::from_secs(300));
+    settle(&store, "forgotten").await.unwrap();
+    let before = contents(&store).await;
+    assert_eq!(before.len(), 1);
+    assert_eq!(before["zapper"].1, ["short", "long"]);
+    disk.hold_creates(None);
+    assert_eq!(snapshots.recv_timeout(PATIENCE).unwrap(), 1);
+    drop(store);
+    let again = open(&disk.after_process_death(), Arc::new(NoObserver));
+    assert_eq!(again.recovered().log_records, 5, "they are in the log too");
+    assert_eq!(contents(&again).await, before);
 }
