@@ -2,5 +2,6 @@
 
 mod docs;
 mod health;
+mod metric_reference;
 mod metrics;
 mod openapi;
