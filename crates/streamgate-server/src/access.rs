@@ -137,7 +137,9 @@ pub(crate) fn authorize<'a>(
         .keys
         .find(presented)
         .ok_or_else(|| unauthenticated("the API key is not known"))?;
-    app.limits.check_caller(|| CallerId::Key(index))?;
+    app.limits
+        .check_caller(|| CallerId::Key(index))
+        .map_err(|error| error.with_cause(format_args!("key {:?} is over its rate", key.name)))?;
     if key.scope < needed {
         let (has, needed) = (key.scope.as_str(), needed.as_str());
         return Err(ApiError::new(

@@ -1,14 +1,16 @@
 //! Lines in the log: one for each request, with its id, and nothing that lets others in.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use serde_json::Value;
+use streamgate_server::{RateLimitSettings, ServerSettings};
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{Service, request};
+use crate::support::{Service, keys, request};
 
 /// What was logged.
 #[derive(Clone, Default)]
@@ -118,4 +120,22 @@ async fn a_key_that_may_not_is_named_but_not_shown() {
     let lines = log.lines();
     assert_eq!(lines[0]["status"], 403);
     assert_eq!(lines[0]["cause"], "key \"key of player\" has scope player");
+}
+
+#[tokio::test]
+async fn a_key_that_calls_too_often_is_named() {
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        rate_limit: RateLimitSettings {
+            per_key_per_s: NonZeroU32::new(1),
+            per_user_per_s: None,
+        },
+        ..ServerSettings::default()
+    });
+    // So many in a row that one of them is too many also on a machine that stalls.
+    let calls = [("GET", "/v1/users/u/sessions"); 100];
+    let log = log_of(Level::DEBUG, &service, &calls).await;
+    let lines = log.lines();
+    let refused = lines.iter().find(|line| line["status"] == 429).unwrap();
+    assert_eq!(refused["cause"], "key \"key of player\" is over its rate");
 }
