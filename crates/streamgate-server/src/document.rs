@@ -32,6 +32,8 @@ A player makes three calls: **start** a session, send **heartbeats** while it pl
 - Errors are RFC 9457 problems; `code` is for programs, `detail` for people.
 - Ids in paths are percent-decoded, and not normalised: `%2F` is a slash within an id.
 - Lengths of text are bounded in bytes of UTF-8; the schemas can only say characters.
+- What is no HTTP request, or has a head of more than 64 KiB, is answered 400, 414 or 431 without a \
+body, and the connection is closed.
 - After a 503 or no answer, send the same request again: every call that names its session, and every \
 call about a user, is safe to repeat.
 - Every answer carries `x-request-id`: the caller's own (1 to 64 visible ASCII characters), or one \

@@ -29,6 +29,10 @@ use crate::stall::CutOffWhenStalled;
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Longest head of a request, in bytes. The ids of a path are bounded, and so is what a proxy adds to
+/// the headers; hyper's own bound would let every connection keep 400 KB.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
@@ -95,12 +99,13 @@ pub async fn serve(
     Ok(Stopped { cut_off })
 }
 
-/// HTTP/1.1 with a bound on how long a head may take.
+/// HTTP/1.1 with bounds on how long a head may be, and how long it may take.
 fn protocol(http: &HttpSettings) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         .timer(TokioTimer::new())
-        .header_read_timeout(http.header_timeout);
+        .header_read_timeout(http.header_timeout)
+        .max_buf_size(HEAD_MAX_BYTES);
     protocol
 }
 

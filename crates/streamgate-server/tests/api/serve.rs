@@ -125,6 +125,39 @@ async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn a_head_has_a_bound() {
+    let running = Running::with(HttpSettings::default()).await;
+    for (kib, is_answered) in [(60, true), (256, false)] {
+        let mut stream = running.connect().await;
+        let padding = "x".repeat(kib << 10);
+        let head = format!(
+            "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-padding: {padding}\r\n\r\n"
+        );
+        // A server that has had enough closes the connection on what is still being sent.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200 "), is_answered, "{kib}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_256_kib_comes_through_a_socket_whole() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut stream = running.connect().await;
+    let body = format!("{{\"heartbeats\":[]{}}}", " ".repeat((256 << 10) - 17));
+    let head = format!(
+        "POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_its_answers_is_cut_off() {
     let running = Running::with(HttpSettings {
         write_timeout: QUICK,

@@ -24,7 +24,7 @@ use crate::wire::schema::UserParam;
     params(UserParam),
     responses(
         Always,
-        (status = 204, description = "Nothing is stored of the user any more."),
+        (status = 204, description = "The user is erased, and none of its sessions holds a slot."),
     )
 )]
 pub(crate) async fn erase_user(
