@@ -139,6 +139,35 @@ async fn keys_of_another_tenant_see_other_users() {
 }
 
 #[tokio::test]
+async fn a_cursor_of_another_tenant_leads_to_nobody_elses_users() {
+    let service = Service::keyed();
+    for (key, user) in [("player", "mine"), ("other", "theirs")] {
+        for id in ["a", "b", "c"] {
+            let path = format!("/v1/users/{user}/sessions/{id}");
+            assert_eq!(service.call_as(key, "PUT", &path).await.status, 201);
+        }
+    }
+    // One page ends between users or at the end, the other within a user.
+    let mut cursors = Vec::new();
+    for key in ["admin", "other"] {
+        let page = service
+            .call_as(key, "GET", "/v1/sessions?page_size=1")
+            .await;
+        cursors.push(page.json()["next_cursor"].as_str().unwrap().to_owned());
+    }
+    for cursor in cursors {
+        for list in ["/v1/sessions", "/v1/users"] {
+            let path = format!("{list}?cursor={cursor}");
+            for (key, stranger) in [("admin", "theirs"), ("other", "mine")] {
+                let answer = service.call_as(key, "GET", &path).await;
+                assert_eq!(answer.status, 200);
+                assert!(!answer.text().contains(stranger), "{}", answer.text());
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_operators_ask_is_open_but_metrics_can_be_closed() {
     let service = Service::keyed();
     for path in [
