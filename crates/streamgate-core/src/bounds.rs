@@ -44,9 +44,13 @@ pub const REVIVE_WINDOW_MAX_S: u32 = 24 * 60 * 60;
 /// As many as the highest limit, so that a whole household, hotel or campus that lost its
 /// network at once comes back.
 pub const REVIVABLE_ENDINGS_MAX: usize = LIMIT_MAX as usize;
-/// Most remembered endings of a user that are final; the oldest go first. They only serve the
-/// answer "ended, because"; without a bound a viewer who zaps would grow the ledger at will.
-pub const FINAL_ENDINGS_MAX: usize = 64;
+/// Most remembered endings of a user that others caused (evicted, terminated, revoked); the oldest
+/// go first. As many as the highest limit, so that every player of a user that is erased learns it.
+pub const IMPOSED_ENDINGS_MAX: usize = LIMIT_MAX as usize;
+/// Most remembered endings of a user that its players asked for (stopped), unless more sessions
+/// than this are live; the oldest go first. They only make a repeated stop and a stray heartbeat
+/// answer well; without a bound a viewer who zaps would grow the ledger at will.
+pub const STOPPED_ENDINGS_MAX: usize = 64;
 
 /// Most sessions alive in one ledger. A limit bounds starts; recovery and a lowered limit can
 /// leave a ledger with more than the limit, but never with more than the highest limit.

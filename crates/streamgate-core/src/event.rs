@@ -32,6 +32,18 @@ pub enum Event {
         /// The session that took the slot, for `Evicted` and `Terminated`.
         taken_by: Option<SessionId>,
     },
+    /// An expired session was given up for good: no late heartbeat revives it, and it is remembered
+    /// as ended for this reason. It held no slot.
+    Sealed {
+        /// The session.
+        id: SessionId,
+        /// When.
+        ended_at: Timestamp,
+        /// Why.
+        reason: EndReason,
+        /// The session that it gave way to, for `Terminated`.
+        taken_by: Option<SessionId>,
+    },
     /// The user's plan, limit and profile are now these.
     UserSet {
         /// The user's own limit.
@@ -75,6 +87,7 @@ impl Event {
             Self::Started(_)
             | Self::Revived(_)
             | Self::Ended { .. }
+            | Self::Sealed { .. }
             | Self::UserSet { .. }
             | Self::UserErased => Durability::Durable,
         }

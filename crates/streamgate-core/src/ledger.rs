@@ -4,7 +4,7 @@
 //! ledger rebuilt from a log of events are the same by construction. The count of sessions is
 //! derived from the live ones; there is no counter beside them that could drift.
 
-use crate::bounds::{FINAL_ENDINGS_MAX, LIVE_MAX, REVIVABLE_ENDINGS_MAX};
+use crate::bounds::{IMPOSED_ENDINGS_MAX, LIVE_MAX, REVIVABLE_ENDINGS_MAX, STOPPED_ENDINGS_MAX};
 use crate::event::Event;
 use crate::facts::Attributes;
 use crate::ids::{Name, SessionId};
@@ -100,6 +100,12 @@ impl Ledger {
             } => {
                 self.leave(id, *ended_at, *reason, taken_by.clone());
             }
+            Event::Sealed {
+                id,
+                ended_at,
+                reason,
+                taken_by,
+            } => self.seal(id, *ended_at, *reason, taken_by.as_ref()),
             Event::UserSet {
                 limit,
                 plan,
@@ -152,8 +158,41 @@ impl Ledger {
             taken_by,
             revivable,
         });
-        self.forget_beyond(FINAL_ENDINGS_MAX, |ending| ending.revivable.is_none());
+        self.forget_surplus();
+    }
+
+    /// Makes an ending that could be revived a final one.
+    fn seal(
+        &mut self,
+        id: &SessionId,
+        ended_at: Timestamp,
+        reason: EndReason,
+        taken_by: Option<&SessionId>,
+    ) {
+        let revivable = |ending: &Ending| ending.id == *id && ending.revivable.is_some();
+        let Some(at) = self.ended.iter().position(revivable) else {
+            return;
+        };
+        self.ended.remove(at);
+        // It ended just now, so it is the last to be forgotten.
+        self.ended.push(Ending {
+            id: id.clone(),
+            ended_at,
+            reason,
+            taken_by: taken_by.cloned(),
+            revivable: None,
+        });
+        self.forget_surplus();
+    }
+
+    /// Forgets the oldest endings beyond the bounds.
+    fn forget_surplus(&mut self) {
+        let stopped_max = STOPPED_ENDINGS_MAX.max(self.live.len());
+        self.forget_beyond(stopped_max, |ending| ending.reason == EndReason::Stopped);
         self.forget_beyond(REVIVABLE_ENDINGS_MAX, |ending| ending.revivable.is_some());
+        self.forget_beyond(IMPOSED_ENDINGS_MAX, |ending| {
+            ending.revivable.is_none() && ending.reason != EndReason::Stopped
+        });
     }
 
     /// Forgets the oldest endings of a kind until at most `max` of them are left.

@@ -5,7 +5,7 @@ mod support;
 use streamgate_core::admission::{
     EraseUser, Erased, Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, Stop, StopOutcome,
 };
-use streamgate_core::bounds::{FINAL_ENDINGS_MAX, REVIVABLE_ENDINGS_MAX};
+use streamgate_core::bounds::{REVIVABLE_ENDINGS_MAX, STOPPED_ENDINGS_MAX};
 use streamgate_core::{AtLimit, Durability, EndReason, Ledger, Seconds, Timestamp};
 use support::{User, all_facts, id};
 
@@ -144,13 +144,18 @@ fn an_ended_session_may_start_again() {
 
 #[test]
 fn a_stop_leaves_an_ending_as_it_was() {
-    let (mut user, expired_at) = expired_at();
+    let mut user = User::with_limit(1);
+    user.policy.at_limit = AtLimit::EvictOldest;
+    user.admitted("a");
+    user.admitted("b");
+    let evicted_at = user.now();
+    user.pass(1_000);
     let StopOutcome::AlreadyEnded(ended) = user.stop("a") else {
-        panic!("a has expired");
+        panic!("a was evicted");
     };
     assert_eq!(
         (ended.reason, ended.ended_at),
-        (EndReason::Expired, expired_at)
+        (EndReason::Evicted, evicted_at)
     );
     assert_eq!(user.stop("never"), StopOutcome::Unknown);
 }
@@ -181,27 +186,27 @@ fn without_a_window_nothing_is_remembered() {
 }
 
 #[test]
-fn the_oldest_final_endings_go_first_beyond_the_bound() {
+fn the_oldest_stopped_sessions_go_first_beyond_the_bound() {
     let mut user = User::with_limit(1);
-    for i in 0..=FINAL_ENDINGS_MAX {
+    for i in 0..=STOPPED_ENDINGS_MAX {
         user.admitted(&format!("s{i}"));
         user.pass(1);
         user.stop(&format!("s{i}"));
     }
-    assert_eq!(user.ledger.ended.len(), FINAL_ENDINGS_MAX);
+    assert_eq!(user.ledger.ended.len(), STOPPED_ENDINGS_MAX);
     assert_eq!(user.stop("s0"), StopOutcome::Unknown);
     assert!(matches!(user.stop("s1"), StopOutcome::AlreadyEnded(_)));
     assert!(matches!(user.stop("s64"), StopOutcome::AlreadyEnded(_)));
 }
 
 #[test]
-fn final_endings_push_out_no_revivable_one() {
+fn stopped_sessions_push_out_no_revivable_one() {
     let (mut user, _) = expired_at();
-    for i in 0..=FINAL_ENDINGS_MAX {
+    for i in 0..=STOPPED_ENDINGS_MAX {
         user.admitted(&format!("s{i}"));
         user.stop(&format!("s{i}"));
     }
-    assert_eq!(user.ledger.ended.len(), FINAL_ENDINGS_MAX + 1);
+    assert_eq!(user.ledger.ended.len(), STOPPED_ENDINGS_MAX + 1);
     assert!(matches!(user.beat("a"), HeartbeatOutcome::Revived { .. }));
 }
 
@@ -295,4 +300,67 @@ fn every_change_says_how_durable_it_must_be() {
     assert_eq!(forgotten.durability(), Some(Durability::Memory));
     let nothing = user.run(&Settle);
     assert_eq!(nothing.durability(), None);
+}
+
+/// Whoever was told that a session has stopped must not see it come back.
+#[test]
+fn an_expired_session_that_is_stopped_is_not_revived() {
+    let (mut user, _) = expired_at();
+    assert!(matches!(user.stop("a"), StopOutcome::AlreadyEnded(_)));
+    let HeartbeatOutcome::Ended(ending) = user.beat("a") else {
+        panic!("it came back");
+    };
+    assert_eq!(ending.reason, EndReason::Stopped);
+    assert_eq!(user.live(), [""; 0]);
+}
+
+#[test]
+fn an_expired_session_that_gave_way_is_not_revived_beside_its_successor() {
+    for by_replacing in [true, false] {
+        let (mut user, _) = expired_at();
+        // Room for both, so that only the rule keeps the old one out.
+        user.ledger.limit = Some(2);
+        let mut start = Start::new(id("next"));
+        if by_replacing {
+            start.replaces = Some(id("a"));
+        } else {
+            start.terminate = vec![id("a")];
+        }
+        assert!(matches!(
+            user.run(&start).outcome,
+            StartOutcome::Admitted(_)
+        ));
+        let HeartbeatOutcome::Ended(ending) = user.beat("a") else {
+            panic!("it came back beside its successor");
+        };
+        assert_eq!(ending.reason, EndReason::Terminated);
+        assert_eq!(ending.taken_by, Some(id("next")));
+        assert_eq!(user.live(), ["next"]);
+    }
+}
+
+#[test]
+fn a_refused_start_gives_up_nothing() {
+    let (mut user, _) = expired_at();
+    user.ledger.limit = Some(0);
+    let mut start = Start::new(id("next"));
+    start.replaces = Some(id("a"));
+    assert!(matches!(user.run(&start).outcome, StartOutcome::Refused(_)));
+    user.ledger.limit = Some(1);
+    assert!(matches!(user.beat("a"), HeartbeatOutcome::Revived { .. }));
+}
+
+#[test]
+fn every_player_of_a_large_user_that_is_erased_learns_it() {
+    let mut user = User::with_limit(200);
+    for i in 0..200 {
+        user.admitted(&format!("s{i}"));
+    }
+    user.run(&EraseUser);
+    for i in 0..200 {
+        let HeartbeatOutcome::Ended(ending) = user.beat(&format!("s{i}")) else {
+            panic!("s{i} is forgotten");
+        };
+        assert_eq!(ending.reason, EndReason::Revoked);
+    }
 }

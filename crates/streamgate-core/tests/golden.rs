@@ -227,6 +227,15 @@ fn end(reason: EndReason, taken_by: Option<SessionId>) -> Event {
     }
 }
 
+fn sealed(reason: EndReason, taken_by: Option<SessionId>) -> Event {
+    Event::Sealed {
+        id: id(UUID),
+        ended_at: at(T + 120_000),
+        reason,
+        taken_by,
+    }
+}
+
 fn deltas() -> Vec<Case<Vec<Event>>> {
     let set = Event::UserSet {
         limit: Some(1_000),
@@ -275,6 +284,14 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
             "revoked",
             "Revoked by an operator.",
             plain(EndReason::Revoked),
+        ),
+        (
+            "sealed",
+            "An expired session stopped, another given up for tv-1.",
+            vec![
+                sealed(EndReason::Stopped, None),
+                sealed(EndReason::Terminated, Some(id("tv-1"))),
+            ],
         ),
         ("user-set", "Limit, plan and profile set.", vec![set]),
         (

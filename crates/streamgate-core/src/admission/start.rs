@@ -18,10 +18,11 @@ pub struct Start {
     pub facts: Option<Box<Facts>>,
     /// How long each call holds the slot; the policy's lease where it is `None`.
     pub lease: Option<Seconds>,
-    /// A live session whose slot passes to this one in the same step; ignored if it is not live.
+    /// A live session whose slot passes to this one in the same step; one that has expired cannot
+    /// be revived any more, any other is ignored.
     pub replaces: Option<SessionId>,
     /// Sessions to end in the same step if, and only if, the start is then admitted; those that
-    /// are not live are ignored. At most [`TERMINATE_MAX`].
+    /// have expired cannot be revived any more, any others are ignored. At most [`TERMINATE_MAX`].
     pub terminate: Vec<SessionId>,
 }
 
@@ -135,6 +136,10 @@ impl Command for Start {
         }
         for session in evicted {
             draft.end(&session.id, EndReason::Evicted, Some(&self.id));
+        }
+        for id in self.replaces.iter().chain(&self.terminate) {
+            // One that expired a moment ago would come back with its next heartbeat, else.
+            draft.seal(id, EndReason::Terminated, Some(&self.id));
         }
         let now = draft.now();
         let lease = self.lease.unwrap_or(draft.policy().lease);

@@ -4,7 +4,8 @@ use crate::admission::{Command, Draft};
 use crate::ids::SessionId;
 use crate::session::{EndReason, Ending};
 
-/// End a session. Idempotent: a session that has ended stays as it ended.
+/// End a session. Idempotent: a session that has ended stays so, and one that expired cannot be
+/// revived any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
     /// The session.
@@ -18,7 +19,7 @@ pub struct Stop {
 pub enum StopOutcome {
     /// The session held a slot, which is free now.
     Stopped,
-    /// The session had ended before.
+    /// The session had ended before; if it had expired, it counts as stopped from now on.
     AlreadyEnded(Ending),
     /// The user never had this session, or its ending is no longer remembered.
     Unknown,
@@ -36,6 +37,8 @@ impl Command for Stop {
             draft.end(&self.id, self.reason, None);
             return StopOutcome::Stopped;
         }
+        // Whoever was told that a session has stopped must not see it come back.
+        draft.seal(&self.id, self.reason, None);
         match draft.ledger().ending_of(&self.id) {
             Some(ending) => StopOutcome::AlreadyEnded(ending.clone()),
             None => StopOutcome::Unknown,

@@ -9,6 +9,9 @@ use crate::codec::parts::{
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::codec::{CodecError, VERSION};
 use crate::event::{Durability, Event};
+use crate::ids::SessionId;
+use crate::session::EndReason;
+use crate::time::Timestamp;
 
 /// The byte before an event.
 mod tag {
@@ -17,6 +20,7 @@ mod tag {
     pub(super) const ENDED: u8 = 3;
     pub(super) const USER_SET: u8 = 4;
     pub(super) const USER_ERASED: u8 = 5;
+    pub(super) const SEALED: u8 = 6;
 }
 
 /// Room for a bare start.
@@ -85,10 +89,16 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
             taken_by,
         } => {
             out.push(tag::ENDED);
-            put_session_id(out, id);
-            put_time(out, *ended_at);
-            put_reason(out, *reason);
-            put_option(out, taken_by.as_ref(), put_session_id);
+            put_end(out, id, *ended_at, *reason, taken_by.as_ref());
+        }
+        Event::Sealed {
+            id,
+            ended_at,
+            reason,
+            taken_by,
+        } => {
+            out.push(tag::SEALED);
+            put_end(out, id, *ended_at, *reason, taken_by.as_ref());
         }
         Event::UserSet {
             limit,
@@ -107,6 +117,20 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
     }
 }
 
+/// What an `Ended` and a `Sealed` say alike.
+fn put_end(
+    out: &mut Vec<u8>,
+    id: &SessionId,
+    ended_at: Timestamp,
+    reason: EndReason,
+    taken_by: Option<&SessionId>,
+) {
+    put_session_id(out, id);
+    put_time(out, ended_at);
+    put_reason(out, reason);
+    put_option(out, taken_by, put_session_id);
+}
+
 fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     Ok(match reader.byte()? {
         tag::STARTED => Event::Started(session(reader)?),
@@ -117,6 +141,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
             reason: reason(reader.byte()?)?,
             taken_by: option(reader, session_id)?,
         },
+        tag::SEALED => sealed(reader)?,
         tag::USER_SET => Event::UserSet {
             limit: option(reader, limit)?,
             plan: option(reader, name)?,
@@ -124,5 +149,21 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
         },
         tag::USER_ERASED => Event::UserErased,
         _ => return Err(CodecError::Invalid("the kind of an event")),
+    })
+}
+
+fn sealed(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
+    let (id, ended_at) = (session_id(reader)?, reader.time()?);
+    let reason = reason(reader.byte()?)?;
+    if reason == EndReason::Expired {
+        // An expired ending is the one that is not sealed.
+        return Err(CodecError::Invalid("the reason of a sealed session"));
+    }
+    let taken_by = option(reader, session_id)?;
+    Ok(Event::Sealed {
+        id,
+        ended_at,
+        reason,
+        taken_by,
     })
 }

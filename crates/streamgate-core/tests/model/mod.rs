@@ -217,6 +217,21 @@ impl User {
         });
     }
 
+    /// What has expired and is given up does not come back.
+    fn seal(&mut self, id: Id, at: u64, why: EndReason, taken_by: Option<Id>) {
+        for over in &mut self.over {
+            if over.id == id && over.why == EndReason::Expired {
+                *over = Over {
+                    id,
+                    at,
+                    why,
+                    taken_by,
+                    playback: None,
+                };
+            }
+        }
+    }
+
     fn take_slot(&mut self, session: Playback) {
         self.over.retain(|over| over.id != session.id);
         self.live.push(session);
@@ -254,6 +269,9 @@ impl User {
         }
         for id in &evicted {
             self.end(*id, now, EndReason::Evicted, Some(start.id));
+        }
+        for id in start.replaces.iter().chain(&start.terminate) {
+            self.seal(*id, now, EndReason::Terminated, Some(start.id));
         }
         let lease_s = start.lease_s.unwrap_or(rules.lease_s);
         // The newest is listed last, whatever the clock says.
@@ -323,6 +341,7 @@ impl User {
             self.end(id, now, why, None);
             return Answer::Stopped;
         }
+        self.seal(id, now, why, None);
         match self.over.iter().find(|over| over.id == id) {
             Some(over) => Answer::Ended(over.clone()),
             None => Answer::Unknown,

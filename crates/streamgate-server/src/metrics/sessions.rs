@@ -86,6 +86,7 @@ impl Sessions {
                     self.endings[*reason as usize].inc();
                 }
                 Event::Renewed { .. }
+                | Event::Sealed { .. }
                 | Event::UserSet { .. }
                 | Event::UserErased
                 | Event::Forgotten { .. } => {}

@@ -48,11 +48,11 @@ pub(crate) struct StartBody {
     /// Whatever else the caller wants to see again.
     attributes: Option<TextMap>,
     /// A live session of this user whose slot passes to the new one in the same step: next episode,
-    /// cast, reload. Ignored if it is not live.
+    /// cast, reload. One that has expired is not revived any more; any other is ignored.
     #[schema(value_type = Option<SessionIdSchema>)]
     replaces: Option<String>,
     /// Live sessions of this user to end in the same step if, and only if, the start is then
-    /// admitted. Those that are not live are ignored.
+    /// admitted. Those that have expired are not revived any more; any others are ignored.
     #[schema(value_type = Option<Vec<SessionIdSchema>>, max_items = 1000)]
     terminate: Option<Vec<String>>,
 }

@@ -18,7 +18,7 @@ async fn a_stop_frees_the_slot_and_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_otherwise_stays_as_it_ended() {
+async fn an_expired_session_that_is_stopped_stays_stopped() {
     let service = Service::open();
     service.start(&["s"]).await;
     service.advance(90);
@@ -27,7 +27,8 @@ async fn a_session_that_ended_otherwise_stays_as_it_ended() {
     let answer = service
         .call("POST", "/v1/users/u/sessions/s/heartbeat")
         .await;
-    assert_eq!(answer.json()["revived"], true);
+    let problem = answer.assert_problem(410, "session_ended");
+    assert_eq!(problem["reason"], "stopped");
 }
 
 #[tokio::test]
