@@ -54,6 +54,9 @@ impl FromStr for DurabilityMode {
 /// A segment holds its header and a batch at least.
 const SEGMENT_MIN_BYTES: u64 = 1 << 10;
 
+/// A queue has room while a batch is empty, and for some records.
+const QUEUE_MIN_BYTES: usize = 1 << 10;
+
 /// A batch counts its bytes in 32 bits.
 const QUEUE_LIMIT_BYTES: usize = 1 << 30;
 
@@ -95,7 +98,9 @@ impl EmbeddedConfig {
     #[must_use]
     pub(crate) fn within_bounds(mut self) -> Self {
         self.segment_bytes = self.segment_bytes.max(SEGMENT_MIN_BYTES);
-        self.queue_max_bytes = self.queue_max_bytes.clamp(1, QUEUE_LIMIT_BYTES);
+        self.queue_max_bytes = self
+            .queue_max_bytes
+            .clamp(QUEUE_MIN_BYTES, QUEUE_LIMIT_BYTES);
         self
     }
 

@@ -131,15 +131,66 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
     let disk = PowerDisk::default();
     let (store, _) = open(&disk, DurabilityMode::Fsync);
     disk.hold_syncs(true);
+    let task = Arc::new(Quiet);
     for _ in 0..100 {
         let user = key("user");
         let start = streamgate_core::admission::Start::new(session("a"));
+        let waker = Waker::from(Arc::clone(&task));
         let mut call = pin!(run(&store, &user, &start));
         assert!(matches!(
-            call.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+            call.as_mut().poll(&mut Context::from_waker(&waker)),
             Poll::Pending
         ));
     }
+    let held = Arc::strong_count(&task) - 1;
     disk.hold_syncs(false);
+    assert_eq!(held, 0, "no task is held that has gone");
     start(&store, "user", "b").await.unwrap();
+}
+
+/// A task that does nothing when it is woken.
+struct Quiet;
+
+impl std::task::Wake for Quiet {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[tokio::test]
+async fn a_call_that_is_polled_again_while_there_is_no_room_waits_once() {
+    let disk = PowerDisk::default();
+    let clock = Arc::new(ManualClock::at(NOON));
+    let config = EmbeddedConfig {
+        queue_max_bytes: 1,
+        ..small(&no_dir())
+    };
+    let hook = Arc::new(|error| panic!("{error}"));
+    let observer = Arc::new(NoObserver);
+    let store = EmbeddedStore::open_on(Arc::new(disk.clone()), config, clock, observer, hook);
+    let store = store.unwrap();
+    disk.hold_syncs(true);
+    // The writer has the first batches, and the next ones fill the queue.
+    let mut calls: Vec<_> = (0..200)
+        .map(|user| {
+            let store = &store;
+            Box::pin(async move { start(store, &format!("user-{user}"), "a").await })
+        })
+        .collect();
+    let task = Arc::new(Quiet);
+    for _ in 0..50 {
+        for call in &mut calls {
+            let waker = Waker::from(Arc::clone(&task));
+            assert!(
+                call.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+        }
+    }
+    let (taken, held) = (store.record_count(), Arc::strong_count(&task) - 1);
+    disk.hold_syncs(false);
+    assert!(taken < Some(200), "some wait for room");
+    assert!(held <= 200, "each call waits once, {held} wait");
+    for call in calls {
+        call.await.unwrap();
+    }
 }

@@ -7,7 +7,7 @@ mod work;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use parking_lot::{Condvar, Mutex};
 use streamgate_store::StoreError;
@@ -15,7 +15,7 @@ use streamgate_store::StoreError;
 use crate::config::DurabilityMode;
 use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
-use crate::log::waiting::{Registered, Waiting};
+use crate::log::waiting::{Ticket, Waiting};
 
 pub(crate) use work::Work;
 
@@ -60,10 +60,55 @@ struct State {
     snapshot_asked: bool,
     /// The last batch is on disk and nothing in the log says so yet.
     unproven: bool,
+    /// The ticket that was given out last.
+    last_ticket: Ticket,
     waiting_for_open: Waiting,
     waiting_for_written: Waiting,
     waiting_for_room: Waiting,
     waiting_for_end: Waiting,
+}
+
+/// A call that waits for something. It leaves its list when it goes away.
+struct Caller<'a> {
+    queue: &'a Queue,
+    ticket: Option<Ticket>,
+}
+
+impl<'a> Caller<'a> {
+    fn new(queue: &'a Queue) -> Self {
+        Self {
+            queue,
+            ticket: None,
+        }
+    }
+
+    /// What it waited for has come about, so it is in no list any more.
+    fn done(mut self) {
+        self.ticket = None;
+    }
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let left = self.queue.state.lock().leave(ticket);
+            drop(left);
+        }
+    }
+}
+
+impl State {
+    /// Takes a call that goes away out of the list in which it waits.
+    fn leave(&mut self, ticket: Ticket) -> Option<Waker> {
+        [
+            &mut self.waiting_for_open,
+            &mut self.waiting_for_written,
+            &mut self.waiting_for_room,
+            &mut self.waiting_for_end,
+        ]
+        .into_iter()
+        .find_map(|list| list.leave(ticket))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +137,7 @@ impl Queue {
                 sync_through: last,
                 snapshot_asked: false,
                 unproven: false,
+                last_ticket: 0,
                 waiting_for_open: Waiting::default(),
                 waiting_for_written: Waiting::default(),
                 waiting_for_room: Waiting::default(),
@@ -159,14 +205,16 @@ impl Queue {
 
     /// Waits until everything up to `lsn` is durable.
     pub(crate) async fn wait_durable(&self, lsn: Lsn) -> Result<(), StoreError> {
-        let mut registered = Registered::default();
-        poll_fn(|cx| self.poll_durable(lsn, &mut registered, cx)).await
+        let mut caller = Caller::new(self);
+        let durable = poll_fn(|cx| self.poll_durable(lsn, &mut caller.ticket, cx)).await;
+        caller.done();
+        durable
     }
 
     fn poll_durable(
         &self,
         lsn: Lsn,
-        registered: &mut Registered,
+        ticket: &mut Option<Ticket>,
         cx: &Context<'_>,
     ) -> Poll<Result<(), StoreError>> {
         if self.durable() >= lsn {
@@ -180,11 +228,22 @@ impl Queue {
         if let Phase::Failed(why) = &state.phase {
             return Poll::Ready(Err(StoreError::OutcomeUnknown(why.clone())));
         }
-        if lsn >= self.first_open(&state) {
-            state.waiting_for_open.register(registered, cx)
+        let is_open = lsn >= self.first_open(&state);
+        let State {
+            waiting_for_open,
+            waiting_for_written,
+            last_ticket,
+            ..
+        } = &mut *state;
+        let list = if is_open {
+            waiting_for_open
         } else {
-            state.waiting_for_written.register(registered, cx)
-        }
+            waiting_for_written
+        };
+        let replaced = list.enter(ticket, last_ticket, cx);
+        drop(state);
+        drop(replaced);
+        Poll::Pending
     }
 
     /// Waits while too much is queued. Memory stays bounded because callers wait here.
@@ -192,17 +251,25 @@ impl Queue {
         if self.queued_bytes.load(Ordering::Relaxed) < self.max_bytes {
             return Ok(());
         }
-        poll_fn(|cx| {
+        let mut caller = Caller::new(self);
+        let room = poll_fn(|cx| {
             let mut state = self.state.lock();
             if state.phase.check().is_err() || state.open.len() < self.max_bytes {
                 return Poll::Ready(state.phase.check());
             }
-            // Registered anew each time: whoever was woken may find the queue full again.
-            state
-                .waiting_for_room
-                .register(&mut Registered::default(), cx)
+            let State {
+                waiting_for_room,
+                last_ticket,
+                ..
+            } = &mut *state;
+            let replaced = waiting_for_room.enter(&mut caller.ticket, last_ticket, cx);
+            drop(state);
+            drop(replaced);
+            Poll::Pending
         })
-        .await
+        .await;
+        caller.done();
+        room
     }
 
     /// Whether changes are taken.
@@ -244,8 +311,8 @@ impl Queue {
 
     /// Takes nothing new and waits until everything is written.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
-        let mut registered = Registered::default();
-        poll_fn(|cx| {
+        let mut caller = Caller::new(self);
+        let closed = poll_fn(|cx| {
             let mut state = self.state.lock();
             if state.phase == Phase::Running {
                 state.phase = Phase::Closing;
@@ -253,15 +320,28 @@ impl Queue {
                 self.work.notify_all();
                 self.progress.notify_all();
             }
-            match &state.phase {
-                Phase::Closed => Poll::Ready(Ok(())),
-                Phase::Failed(why) => Poll::Ready(Err(StoreError::OutcomeUnknown(why.clone()))),
-                Phase::Running | Phase::Closing | Phase::Abandoned => {
-                    state.waiting_for_end.register(&mut registered, cx)
+            let State {
+                phase,
+                waiting_for_end,
+                last_ticket,
+                ..
+            } = &mut *state;
+            let replaced = match phase {
+                Phase::Closed => return Poll::Ready(Ok(())),
+                Phase::Failed(why) => {
+                    return Poll::Ready(Err(StoreError::OutcomeUnknown(why.clone())));
                 }
-            }
+                Phase::Running | Phase::Closing | Phase::Abandoned => {
+                    waiting_for_end.enter(&mut caller.ticket, last_ticket, cx)
+                }
+            };
+            drop(state);
+            drop(replaced);
+            Poll::Pending
         })
-        .await
+        .await;
+        caller.done();
+        closed
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::MutexGuard;
+
 use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
 use crate::log::queue::{Phase, Queue, State};
@@ -39,12 +41,12 @@ impl Queue {
         loop {
             match state.phase {
                 Phase::Running => {}
-                Phase::Closing => return Some(self.hand_out(&mut state, true)),
+                Phase::Closing => return Some(self.hand_out(state, true)),
                 Phase::Closed | Phase::Abandoned | Phase::Failed(_) => return None,
             }
             let asked = state.sync_through > state.synced || state.snapshot_asked;
             if state.urgent || asked {
-                return Some(self.hand_out(&mut state, false));
+                return Some(self.hand_out(state, false));
             }
             // Nothing to do at all: no timer runs in a store that nobody uses.
             if state.open.is_empty() && !state.unproven {
@@ -54,14 +56,14 @@ impl Queue {
             let patience = if state.open.is_empty() { IDLE } else { LINGER };
             let timed_out = self.work.wait_for(&mut state, patience).timed_out();
             if timed_out && state.phase == Phase::Running {
-                return Some(self.hand_out(&mut state, false));
+                return Some(self.hand_out(state, false));
             }
         }
     }
 
     /// Swaps the two buffers: callers fill the other one while this one is written.
-    fn hand_out(&self, state: &mut State, last: bool) -> Work {
-        let first = self.first_open(state);
+    fn hand_out(&self, mut state: MutexGuard<'_, State>, last: bool) -> Work {
+        let first = self.first_open(&state);
         let spare = state
             .spare
             .take()
@@ -71,7 +73,7 @@ impl Queue {
             waiting_for_open,
             waiting_for_written,
             ..
-        } = state;
+        } = &mut *state;
         // Whoever waits for this batch must not be woken by the next one only.
         waiting_for_open.move_to(waiting_for_written);
         self.queued_bytes.store(0, Ordering::Relaxed);
@@ -83,7 +85,10 @@ impl Queue {
             snapshot: std::mem::take(&mut state.snapshot_asked),
             last,
         };
-        wake(state.waiting_for_room.take());
+        // Tasks are woken without the lock: the first of them may append at once.
+        let wakers = state.waiting_for_room.take();
+        drop(state);
+        wake(wakers);
         work
     }
 
@@ -96,7 +101,6 @@ impl Queue {
         state.unproven = !is_mark && synced == written;
         state.synced = synced;
         state.spare = Some(batch);
-        // Tasks are woken without the lock: the first of them may append at once.
         let wakers = state.waiting_for_written.take();
         drop(state);
         self.progress.notify_all();
