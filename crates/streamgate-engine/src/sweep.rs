@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use streamgate_core::Event;
 use streamgate_core::admission::Settle;
-use streamgate_store::{Cursor, View};
+use streamgate_store::{Cursor, Swept, View};
 
 use crate::engine::{Engine, change_of};
 use crate::error::EngineError;
+use crate::observer::Observer;
 
 /// Records looked at in one go.
 const SLICE_RECORDS: usize = 1_000;
@@ -22,9 +23,9 @@ impl Engine {
         let mut cursor = None;
         loop {
             let pause = match self.sweep_slice(cursor.take()).await {
-                Ok(next) => {
-                    cursor = next;
-                    self.pause_between_slices()
+                Ok(swept) => {
+                    cursor = swept.next;
+                    self.pause_after(swept.visited)
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the sweep could not go on; it begins again");
@@ -42,20 +43,23 @@ impl Engine {
     pub async fn sweep_all(&self) -> Result<(), EngineError> {
         let mut cursor = None;
         loop {
-            cursor = self.sweep_slice(cursor).await?;
+            cursor = self.sweep_slice(cursor).await?.next;
             if cursor.is_none() {
                 return Ok(());
             }
         }
     }
 
-    async fn sweep_slice(&self, from: Option<Cursor>) -> Result<Option<Cursor>, EngineError> {
-        let mut events: Vec<Event> = Vec::new();
+    async fn sweep_slice(&self, from: Option<Cursor>) -> Result<Swept, EngineError> {
+        let mut found = Found {
+            events: Vec::new(),
+            observer: &*self.observer,
+        };
         let mut damaged = 0_usize;
         let mut step = |view: View<'_>| match self.decide_on(view, &Settle) {
             Ok(decision) => {
                 let change = change_of(&decision);
-                events.extend(decision.events);
+                found.events.extend(decision.events);
                 change
             }
             Err(_) => {
@@ -66,21 +70,41 @@ impl Engine {
         let swept = self
             .within_deadline(self.store.sweep(from.as_ref(), SLICE_RECORDS, &mut step))
             .await??;
-        if !events.is_empty() {
-            self.observer.committed(&events);
-        }
         if damaged > 0 {
             tracing::error!(
                 damaged,
                 "records that cannot be read; `streamgate store check` helps"
             );
         }
-        Ok(swept.next)
+        Ok(swept)
     }
 
-    fn pause_between_slices(&self) -> Duration {
-        let records = self.store.record_count().unwrap_or(0);
-        let slices = records.div_ceil(SLICE_RECORDS as u64).max(1);
-        self.settings.sweep_interval / u32::try_from(slices).unwrap_or(u32::MAX)
+    /// The share of the interval that so many records are of all, so that a pass takes the interval
+    /// however many records a store visits in one go.
+    fn pause_after(&self, visited: usize) -> Duration {
+        let count = |records: u64| u32::try_from(records).unwrap_or(u32::MAX);
+        let visited = count(visited as u64);
+        let records = count(self.store.record_count().unwrap_or(0));
+        let interval = self.settings.sweep_interval;
+        if visited == 0 || visited >= records {
+            return interval;
+        }
+        interval.mul_f64(f64::from(visited) / f64::from(records))
+    }
+}
+
+/// What a slice of a sweep has found so far.
+struct Found<'a> {
+    events: Vec<Event>,
+    observer: &'a dyn Observer,
+}
+
+impl Drop for Found<'_> {
+    /// A slice that was cut off, by its deadline or by a store that failed, has changed records all
+    /// the same, so whoever counts sessions must hear of it.
+    fn drop(&mut self) {
+        if !self.events.is_empty() {
+            self.observer.committed(&self.events);
+        }
     }
 }

@@ -6,8 +6,11 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamgate_core::{Durability, Policy, TenantId};
-use streamgate_store::{Change, ManualClock, MemoryStore, Store};
+use streamgate_core::{Durability, Policy, TenantId, UserKey};
+use streamgate_engine::EngineError;
+use streamgate_store::{
+    BoxFuture, Change, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
+};
 use support::{START_OF_TIME, faults, heartbeat, start, user, world, world_over};
 
 #[tokio::test]
@@ -137,4 +140,65 @@ async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
         .all_sessions(&TenantId::default_tenant(), None, 10)
         .await;
     assert!(listing.is_err(), "a listing passes over nothing");
+}
+
+/// A store that sweeps and never answers.
+#[derive(Debug)]
+struct Silent(MemoryStore);
+
+impl Store for Silent {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.transact(key, step)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.0.scan(tenant, from, page_size)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(async move {
+            self.0.sweep(from, budget, step).await?;
+            std::future::pending().await
+        })
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.0.record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.check_ready()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_cut_off_reports_what_it_ended_and_reports_it_once() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Silent(MemoryStore::new(clock.clone()));
+    let world = world_over(Arc::new(store), clock, Policy::default());
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    world.clock.advance(Duration::from_secs(90));
+    for _ in 0..2 {
+        let cut_off = world.engine.sweep_all().await;
+        assert_eq!(cut_off, Err(EngineError::DeadlineExceeded(5_000)));
+        assert_eq!(world.memo.words(), ["started a", "expired a"]);
+    }
 }

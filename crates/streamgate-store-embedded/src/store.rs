@@ -1,7 +1,9 @@
 //! The store: the contract of the port, kept by the table and the log together.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
@@ -22,6 +24,7 @@ use crate::log::writer::Writer;
 use crate::observer::CommitObserver;
 use crate::recovery::{self, Recovered};
 use crate::shared::Shared;
+use crate::table::entry::Entry;
 use crate::table::order::{Place, first_behind};
 use crate::table::shard::{Shard, slot};
 
@@ -38,8 +41,8 @@ pub struct EmbeddedStore {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Records that a sweep visits under one hold of a lock.
-const SWEEP_SLICE: usize = 128;
+/// Records that a sweep visits before it lets other tasks of its thread go on.
+const SWEEP_STEPS: usize = 128;
 
 /// Records that a scan looks at before it returns a page, even an empty one: a tenant with few
 /// users among many others must not keep a thread busy for longer than some milliseconds.
@@ -251,36 +254,44 @@ impl EmbeddedStore {
         let mut place = Some(self.place(from)?);
         let mut visited = 0;
         while visited < budget
-            && let Some(at) = place
+            && let Some(at) = &place
         {
-            self.shared.queue.wait_room().await?;
+            // A shard is visited as a whole, so a pass costs a look or two at each record.
             // Keys are copied first and visited one by one, so that no step of a caller has to wait
             // for more than one record of the sweep.
-            let max = SWEEP_SLICE.min(budget - visited);
-            let (keys, more) = {
-                let shard = table.shards()[at.shard()].lock();
-                let (found, more) = first_behind(&shard.entries, table.seed(), &at, max, |_| true);
-                let keys: Vec<(u64, Vec<u8>)> = found
-                    .iter()
-                    .map(|(hash, entry)| (*hash, entry.key().to_vec()))
-                    .collect();
-                (keys, more)
-            };
-            for (_, key) in &keys {
-                // Nobody waits here; whoever sees the change later does.
-                self.run_step(key, step)?;
+            let keys = self.keys_behind(at);
+            if visited > 0 && visited + keys.len() > budget {
+                break;
             }
-            visited += keys.len();
-            let last = keys.into_iter().next_back().filter(|_| more);
-            place = match last {
-                Some((hash, key)) => Some(Place { hash, key }),
-                None => Place::before_shard(at.shard() + 1),
-            };
+            for key in keys {
+                self.shared.queue.wait_room().await?;
+                // Nobody waits here; whoever sees the change later does.
+                self.run_step(&key, step)?;
+                visited += 1;
+                if visited.is_multiple_of(SWEEP_STEPS) {
+                    yield_now().await;
+                }
+            }
+            place = Place::before_shard(at.shard() + 1);
         }
         Ok(Swept {
             visited,
             next: place.map(|place| place.to_cursor(table.seed())),
         })
+    }
+
+    /// The keys of a shard behind a place in it, in no order.
+    fn keys_behind(&self, place: &Place) -> Vec<Vec<u8>> {
+        let table = &self.shared.table;
+        let shard = table.shards()[place.shard()].lock();
+        let is_behind = |key: &[u8]| {
+            // Of a whole shard, and that is what a sweep begins with, nothing needs a hash.
+            place.key.is_empty() || (table.hash(key), key) > (place.hash, place.key.as_slice())
+        };
+        let keys = shard.entries.iter().map(Entry::key);
+        keys.filter(|key| is_behind(key))
+            .map(<[u8]>::to_vec)
+            .collect()
     }
 
     /// Where a scan or sweep begins.
@@ -290,6 +301,19 @@ impl EmbeddedStore {
         })
         .ok_or(StoreError::BadCursor)
     }
+}
+
+/// Lets other tasks of this thread go on, in any runtime.
+async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A programmer's error that would otherwise show only after a crash.
