@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use streamgate_core::AtLimit;
 use streamgate_core::bounds::LIMIT_MAX;
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
 
-use super::policy::AT_LIMIT_WORDS;
 use crate::config::path::KeyPath;
 use crate::config::reader::{Ask, Reader};
 
@@ -18,6 +18,12 @@ const AT_LIMIT: Ask = Ask(
     "at_limit",
     "What happens at this plan's limit. Unless set, what policy.at_limit says.",
 );
+
+/// The words for what happens at the limit.
+pub(crate) const AT_LIMIT_WORDS: [(&str, AtLimit); 2] = [
+    ("deny_new", AtLimit::DenyNew),
+    ("evict_oldest", AtLimit::EvictOldest),
+];
 
 /// Reads every plan.
 pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {

@@ -3,16 +3,10 @@
 use streamgate_core::bounds::{
     HEARTBEATS_PER_LEASE, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX, REVIVE_WINDOW_MAX_S,
 };
-use streamgate_core::{AtLimit, Policy, Seconds};
+use streamgate_core::{Policy, Seconds};
 
-use super::plans;
+use super::plans::{self, AT_LIMIT_WORDS};
 use crate::config::reader::{Ask, Reader};
-
-/// The words for what happens at the limit.
-pub(crate) const AT_LIMIT_WORDS: [(&str, AtLimit); 2] = [
-    ("deny_new", AtLimit::DenyNew),
-    ("evict_oldest", AtLimit::EvictOldest),
-];
 
 /// Reads this section and the plans.
 pub(crate) fn read(reader: &mut Reader) -> Policy {
