@@ -79,6 +79,53 @@ impl Start {
         self.replaces.as_ref() == Some(id) || self.terminate.contains(id)
     }
 
+    /// What the boundary checks, believed no further than this.
+    fn assert_bounded(&self) {
+        assert!(
+            self.terminate.len() <= TERMINATE_MAX,
+            "the boundary bounds `terminate`"
+        );
+        assert!(
+            !self.gives_way(&self.id),
+            "the boundary refuses a start that ends itself"
+        );
+        assert!(
+            self.lease
+                .is_none_or(|lease| (LEASE_MIN_S..=LEASE_MAX_S).contains(&lease.0)),
+            "the boundary bounds leases"
+        );
+    }
+
+    /// Ends the sessions that give way, and those that the policy takes.
+    fn make_room(&self, draft: &mut Draft<'_>, leaving: &[Session], evicted: &[Session]) {
+        for session in leaving {
+            draft.end(&session.id, EndReason::Terminated, Some(&self.id));
+        }
+        for session in evicted {
+            draft.end(&session.id, EndReason::Evicted, Some(&self.id));
+        }
+        for id in self.replaces.iter().chain(&self.terminate) {
+            // One that expired a moment ago would come back with its next heartbeat, else.
+            draft.seal(id, EndReason::Terminated, Some(&self.id));
+        }
+    }
+
+    /// The session as it begins.
+    fn session(&self, draft: &Draft<'_>) -> Session {
+        let now = draft.now();
+        let lease = self.lease.unwrap_or(draft.policy().lease);
+        let latest = draft.ledger().live.last();
+        Session {
+            id: self.id.clone(),
+            // Sessions are listed in the order of their starts, even if a clock went backwards.
+            started_at: latest.map_or(now, |latest| now.max(latest.started_at)),
+            last_seen_at: now,
+            expires_at: now.plus(lease),
+            lease,
+            facts: self.facts.clone(),
+        }
+    }
+
     fn renew(&self, draft: &mut Draft<'_>, session: &Session) -> StartOutcome {
         let session = renewed(session, draft.now());
         draft.record(Event::Renewed {
@@ -99,19 +146,7 @@ impl Command for Start {
     type Outcome = StartOutcome;
 
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
-        assert!(
-            self.terminate.len() <= TERMINATE_MAX,
-            "the boundary bounds `terminate`"
-        );
-        assert!(
-            !self.gives_way(&self.id),
-            "the boundary refuses a start that ends itself"
-        );
-        assert!(
-            self.lease
-                .is_none_or(|lease| (LEASE_MIN_S..=LEASE_MAX_S).contains(&lease.0)),
-            "the boundary bounds leases"
-        );
+        self.assert_bounded();
         if let Some(session) = draft.ledger().find(&self.id).cloned() {
             return self.renew(draft, &session);
         }
@@ -131,31 +166,8 @@ impl Command for Start {
                 return StartOutcome::Refused(refusal(draft, rule.limit));
             }
         };
-        for session in &leaving {
-            draft.end(&session.id, EndReason::Terminated, Some(&self.id));
-        }
-        for session in evicted {
-            draft.end(&session.id, EndReason::Evicted, Some(&self.id));
-        }
-        for id in self.replaces.iter().chain(&self.terminate) {
-            // One that expired a moment ago would come back with its next heartbeat, else.
-            draft.seal(id, EndReason::Terminated, Some(&self.id));
-        }
-        let now = draft.now();
-        let lease = self.lease.unwrap_or(draft.policy().lease);
-        let session = Session {
-            id: self.id.clone(),
-            // Sessions are listed in the order of their starts, even if a clock went backwards.
-            started_at: draft
-                .ledger()
-                .live
-                .last()
-                .map_or(now, |last| now.max(last.started_at)),
-            last_seen_at: now,
-            expires_at: now.plus(lease),
-            lease,
-            facts: self.facts.clone(),
-        };
+        self.make_room(draft, &leaving, evicted);
+        let session = self.session(draft);
         draft.record(Event::Started(session.clone()));
         let active = draft.active();
         assert!(
