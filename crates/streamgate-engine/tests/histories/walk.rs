@@ -1,11 +1,4 @@
-//! Long random histories through an engine, a store and faults, against the bare decision.
-//!
-//! The core's own tests hold the decision against a reference model; here the same commands run
-//! through everything around it. With answers and requests being lost, every answer must still be
-//! one that the bare decision gave.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
+//! One random history, run through an engine over any store and through the bare decision.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +9,15 @@ use proptest::sample::select;
 use streamgate_core::admission::{
     Edit, EraseUser, Heartbeat, SetUser, Start, Stop, sessions_of, user_of,
 };
-use streamgate_core::{AtLimit, EndReason, Ledger, Policy, SessionId, decide};
+use streamgate_core::{EndReason, Ledger, Policy, SessionId, decide};
 use streamgate_engine::Engine;
-use streamgate_store::faults::{Fault, FaultyStore};
-use streamgate_store::{Clock, ManualClock, MemoryStore};
-use support::{START_OF_TIME, id, user, world_over};
+use streamgate_store::{Clock, ManualClock, Store};
 
+use crate::support::{id, user, world_over};
+
+/// Something that happens to a user.
 #[derive(Debug, Clone)]
-enum Op {
+pub(crate) enum Op {
     Start(Start),
     Heartbeat(SessionId),
     Stop(SessionId),
@@ -62,7 +56,8 @@ fn starts() -> impl Strategy<Value = Start> {
     })
 }
 
-fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
+/// Histories of three users.
+pub(crate) fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
     let limit = prop_oneof![Just(Edit::Clear), (0..5_u32).prop_map(Edit::Set)];
     let op = prop_oneof![
         6 => starts().prop_map(Op::Start),
@@ -78,9 +73,9 @@ fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
 }
 
 /// What the bare decision keeps of each user.
-struct Bare {
-    ledgers: HashMap<usize, Ledger>,
-    policy: Policy,
+pub(crate) struct Bare {
+    pub(crate) ledgers: HashMap<usize, Ledger>,
+    pub(crate) policy: Policy,
 }
 
 impl Bare {
@@ -152,78 +147,21 @@ async fn both(
     Ok(())
 }
 
-fn check(
+/// Runs a history on a store that is open, and answers what the bare decision keeps.
+pub(crate) fn walk(
     ops: &[(usize, Op)],
-    at_limit: AtLimit,
-    plan: impl FnMut() -> Fault + Send + 'static,
-) -> Result<(), TestCaseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    let clock = Arc::new(ManualClock::at(START_OF_TIME));
-    let policy = Policy {
-        at_limit,
-        default_limit: 2,
-        ..Policy::default()
-    };
-    let store = Arc::new(FaultyStore::new(MemoryStore::new(clock.clone()), plan));
-    let world = world_over(store, clock.clone(), policy.clone());
-    let mut bare = Bare {
-        ledgers: HashMap::new(),
-        policy,
-    };
+    policy: Policy,
+    store: Arc<dyn Store>,
+    clock: &Arc<ManualClock>,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<Bare, TestCaseError> {
+    let world = world_over(store, Arc::clone(clock), policy.clone());
+    let ledgers = HashMap::new();
+    let mut bare = Bare { ledgers, policy };
     runtime.block_on(async {
         for (who, op) in ops {
-            both(&world.engine, &mut bare, &clock, *who, op).await?;
+            both(&world.engine, &mut bare, clock, *who, op).await?;
         }
-        Ok(())
+        Ok(bare)
     })
-}
-
-/// Never more than two losses in a row, so that every outcome becomes known in the end. Scans and
-/// sweeps see refusals in place of losses and are not what is tested: every third call is whole.
-fn losses(pattern: Vec<(bool, bool)>) -> impl FnMut() -> Fault + Send + 'static {
-    let mut calls = pattern
-        .into_iter()
-        .flat_map(|(request, answer)| {
-            [
-                if request {
-                    Fault::LoseRequest
-                } else {
-                    Fault::None
-                },
-                if answer {
-                    Fault::LoseAnswer
-                } else {
-                    Fault::None
-                },
-                Fault::None,
-            ]
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .cycle();
-    move || calls.next().unwrap_or(Fault::None)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn an_engine_answers_as_the_decision_does(ops in ops(), evict in any::<bool>()) {
-        let at_limit = if evict { AtLimit::EvictOldest } else { AtLimit::DenyNew };
-        check(&ops, at_limit, || Fault::None)?;
-    }
-
-    #[test]
-    fn lost_requests_and_answers_change_no_answer(
-        ops in ops(),
-        evict in any::<bool>(),
-        pattern in proptest::collection::vec(any::<(bool, bool)>(), 1..20),
-    ) {
-        let ops: Vec<_> = ops.into_iter().filter(|(_, op)| !matches!(op, Op::Sweep)).collect();
-        let at_limit = if evict { AtLimit::EvictOldest } else { AtLimit::DenyNew };
-        check(&ops, at_limit, losses(pattern))?;
-    }
 }
