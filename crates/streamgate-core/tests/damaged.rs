@@ -19,7 +19,7 @@ fn read(bytes: &[u8]) -> (Result<(), CodecError>, Result<(), CodecError>) {
     let ledger = decode_ledger(bytes).map(|ledger| {
         let record = encode_ledger(&ledger).expect("a record is not empty");
         assert_eq!(decode_ledger(&record), Ok(ledger.clone()), "{bytes:x?}");
-        let graced = decode_ledger(&grant_grace(bytes, at(NOW_MS)).expect("it was read"));
+        let graced = decode_ledger(&grant_grace(bytes, at(NOW_MS)).expect("it was read").record);
         assert_eq!(graced.expect("own bytes").live.len(), ledger.live.len());
     });
     let delta = decode_delta(bytes).map(|events| {

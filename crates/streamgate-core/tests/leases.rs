@@ -216,7 +216,9 @@ fn a_restart_gives_one_lease_of_grace_whatever_the_clock_shows() {
         session.expires_at.as_millis() + 9 * HOUR_MS,
     ];
     for now_ms in clocks {
-        let graced = grant_grace(&record, at(now_ms)).expect("a sound record");
+        let graced = grant_grace(&record, at(now_ms))
+            .expect("a sound record")
+            .record;
         user.ledger = decode_ledger(&graced).expect("a sound record");
         user.now_ms = now_ms + user.lease_ms() - 1;
         assert!(is_refused(&user.start("b")), "at {now_ms}");

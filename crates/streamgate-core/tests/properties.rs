@@ -270,7 +270,7 @@ proptest! {
         })?;
         let now = Timestamp::from_millis(now.saturating_add_signed(skew_ms));
         if let Some(record) = encode_ledger(&last) {
-            let graced = decode_ledger(&grant_grace(&record, now).unwrap()).unwrap();
+            let graced = decode_ledger(&grant_grace(&record, now).unwrap().record).unwrap();
             prop_assert_eq!(live_ids(&graced), live_ids(&last));
             prop_assert_eq!(graced.ended.len(), last.ended.len());
             for session in &graced.live {

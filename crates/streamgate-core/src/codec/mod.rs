@@ -14,7 +14,7 @@ mod wire;
 
 pub use delta::{decode_delta, encode_delta};
 pub use record::{decode_ledger, encode_ledger};
-pub use replay::{apply_delta, grant_grace};
+pub use replay::{Graced, apply_delta, grant_grace};
 
 /// The version that is written.
 pub const VERSION: u8 = 1;

@@ -19,6 +19,15 @@ pub fn apply_delta(record: Option<&[u8]>, delta: &[u8]) -> Result<Option<Vec<u8>
     Ok(encode_ledger(&ledger))
 }
 
+/// A record after a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graced {
+    /// The bytes of the record.
+    pub record: Vec<u8>,
+    /// How many sessions came back.
+    pub live: usize,
+}
+
 /// The record after a restart at `now`: every session that was live gets one lease of grace.
 ///
 /// Heartbeats are in no log, so nobody can know which leases were over; a viewer who is still
@@ -27,7 +36,7 @@ pub fn apply_delta(record: Option<&[u8]>, delta: &[u8]) -> Result<Option<Vec<u8>
 ///
 /// # Errors
 /// [`CodecError`] where the record is damaged.
-pub fn grant_grace(record: &[u8], now: Timestamp) -> Result<Vec<u8>, CodecError> {
+pub fn grant_grace(record: &[u8], now: Timestamp) -> Result<Graced, CodecError> {
     let mut ledger = decode_ledger(record)?;
     for session in &mut ledger.live {
         session.expires_at = now.plus(session.lease);
@@ -36,5 +45,9 @@ pub fn grant_grace(record: &[u8], now: Timestamp) -> Result<Vec<u8>, CodecError>
     for ending in &mut ledger.ended {
         ending.ended_at = ending.ended_at.min(now);
     }
-    Ok(encode_ledger(&ledger).expect("a record is of a ledger that is not empty"))
+    let record = encode_ledger(&ledger).expect("a record is of a ledger that is not empty");
+    Ok(Graced {
+        record,
+        live: ledger.live.len(),
+    })
 }

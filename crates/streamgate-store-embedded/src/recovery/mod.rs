@@ -35,6 +35,8 @@ use crate::table::hash::HashSeed;
 pub struct Recovered {
     /// How many users have a record.
     pub users: u64,
+    /// How many sessions came back, each with a lease of grace.
+    pub live_sessions: u64,
     /// How many records of the log were applied to the snapshot.
     pub log_records: u64,
     /// Bytes of a torn tail, which was never acknowledged and has been cut.
@@ -102,13 +104,14 @@ pub(crate) fn open(
     disk.sync_dir()
         .map_err(|cause| OpenError::io("syncing", disk.path(), cause))?;
     // After the replay, because a delta may bring a session back with the lease that it had.
-    grant_grace(&table, now)
+    let live_sessions = grant_grace(&table, now)
         .map_err(|error| codec_damage(error, disk.path(), disk.path(), None))?;
     files.remove_superfluous(disk)?;
     let (segment, ready, next_number) =
         tail::segments(disk, files.segments, &replayed, seed, segment_bytes)?;
     let recovered = Recovered {
         users: table.records(),
+        live_sessions,
         log_records: replayed.records,
         torn_bytes,
         took: watch.elapsed(),
@@ -124,8 +127,8 @@ pub(crate) fn open(
     })
 }
 
-/// Gives every live session one lease from now, on all cores.
-fn grant_grace(table: &Table, now: Timestamp) -> Result<(), CodecError> {
+/// Gives every live session one lease from now, on all cores, and counts them.
+fn grant_grace(table: &Table, now: Timestamp) -> Result<u64, CodecError> {
     let share = table.shards().len().div_ceil(workers());
     std::thread::scope(|scope| {
         let threads: Vec<_> = table
@@ -133,17 +136,19 @@ fn grant_grace(table: &Table, now: Timestamp) -> Result<(), CodecError> {
             .chunks(share)
             .map(|shards| {
                 scope.spawn(move || {
+                    let mut live = 0;
                     for shard in shards {
                         for entry in &mut shard.lock().entries {
-                            let record = codec::grant_grace(entry.record(), now)?;
-                            entry.set_record(&record);
+                            let graced = codec::grant_grace(entry.record(), now)?;
+                            entry.set_record(&graced.record);
+                            live += graced.live as u64;
                         }
                     }
-                    Ok(())
+                    Ok(live)
                 })
             })
             .collect();
-        threads.into_iter().try_for_each(joined)
+        threads.into_iter().map(joined).sum()
     })
 }
 

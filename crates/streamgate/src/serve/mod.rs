@@ -32,6 +32,8 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
 
     let metrics = Arc::new(Metrics::new());
     let store = store::open(settings, Arc::new(SystemClock::new()), &metrics)?;
+    // Events count from here on.
+    metrics.set_live_sessions(store.recovered().live_sessions);
     let engine = Arc::new(Engine::new(
         Arc::clone(&store) as Arc<_>,
         Arc::new(settings.policy.clone()),
@@ -43,7 +45,6 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         // Before anybody is told where to call, so that no signal finds us without a handler.
         let signals = Signals::install()
             .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
-        store::count_live_sessions(&*store, &metrics).await?;
         serve(settings, &http, &engine, &metrics, signals).await
     })
 }

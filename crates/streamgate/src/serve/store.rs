@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamgate_core::codec::decode_ledger;
 use streamgate_server::Metrics;
-use streamgate_store::{Clock, Store, View};
+use streamgate_store::Clock;
 use streamgate_store_embedded::{CommitObserver, EmbeddedStore, FatalError};
 
 use crate::config::Settings;
@@ -47,34 +46,4 @@ fn give_up(error: FatalError) {
          then start again"
     );
     std::process::exit(Code::Store as i32);
-}
-
-/// Records looked at in one go.
-const SLICE_RECORDS: usize = 1_000;
-
-/// Tells the metrics how many sessions were recovered. Events count from there on, so this comes
-/// before the first request.
-pub(super) async fn count_live_sessions(
-    store: &dyn Store,
-    metrics: &Metrics,
-) -> Result<(), Failure> {
-    let mut live = 0_u64;
-    let mut cursor = None;
-    loop {
-        let mut step = |view: View<'_>| {
-            // A record that cannot be read is reported by whoever asks for it.
-            let ledger = view.record.and_then(|record| decode_ledger(record).ok());
-            live += ledger.map_or(0, |ledger| ledger.live.len() as u64);
-            None
-        };
-        let swept = store.sweep(cursor.as_ref(), SLICE_RECORDS, &mut step);
-        cursor = swept
-            .await
-            .map_err(|error| Failure::new(Code::Store, error.to_string()))?
-            .next;
-        if cursor.is_none() {
-            metrics.set_live_sessions(live);
-            return Ok(());
-        }
-    }
 }
