@@ -251,10 +251,7 @@ fn settled<T>(
 ) -> Result<Decision<T>, EngineError> {
     let last = last
         .expect("a store that answers Ok has run the step")
-        .map_err(|error| EngineError::Damaged {
-            user: user.user().to_owned(),
-            error,
-        })?;
+        .map_err(|error| EngineError::damaged(user, error))?;
     match in_doubt {
         // The last run found nothing to do: the run in doubt had done it.
         Some(first) if !is_durable(&last) => Ok(first),

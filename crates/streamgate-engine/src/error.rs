@@ -1,5 +1,6 @@
 //! Why an operation has no outcome.
 
+use streamgate_core::UserKey;
 use streamgate_core::codec::CodecError;
 use streamgate_store::StoreError;
 
@@ -29,6 +30,12 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// The record of this user cannot be read.
+    pub(crate) fn damaged(user: &UserKey, error: CodecError) -> Self {
+        let user = user.user().to_owned();
+        Self::Damaged { user, error }
+    }
+
     /// Whether the same call may succeed a little later. Every command may be repeated: it is
     /// idempotent by the ids in it.
     #[must_use]

@@ -102,10 +102,7 @@ impl Engine {
         };
         self.within_deadline(self.read(user, &mut step)).await??;
         seen.expect("a store that answers Ok has run the step")
-            .map_err(|error| EngineError::Damaged {
-                user: user.user().to_owned(),
-                error,
-            })
+            .map_err(|error| EngineError::damaged(user, error))
     }
 
     /// Runs a step that changes nothing. Where its answer is lost, reading again is all it takes.

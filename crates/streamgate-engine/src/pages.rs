@@ -200,10 +200,7 @@ impl Engine {
         );
         decided
             .map(|decision| decision.ledger)
-            .map_err(|error| EngineError::Damaged {
-                user: user.user().to_owned(),
-                error,
-            })
+            .map_err(|error| EngineError::damaged(user, error))
     }
 
     /// The live sessions of each user of a page; of the user of which some were given already, the
