@@ -83,6 +83,12 @@ impl Engine {
         self.ids.session_id()
     }
 
+    /// The same as a UUID of version 4, for dialects whose clients expect one.
+    #[must_use]
+    pub fn new_session_id_v4(&self) -> SessionId {
+        self.ids.session_id_v4()
+    }
+
     /// Answers when the store can be used.
     ///
     /// # Errors
@@ -111,7 +117,8 @@ impl Engine {
     ///
     /// Where the store does not know whether the change was made, the command is run again: every
     /// command is idempotent by the ids in it, so the second run either does what the first did
-    /// not, or finds it done. In the latter case the first run's outcome is the true one.
+    /// not, or finds it done. In the latter case the first run's outcome is the true one; which case
+    /// it is, [`Command::was_done`] says.
     pub(crate) async fn execute<C>(
         &self,
         user: &UserKey,
@@ -142,7 +149,7 @@ impl Engine {
         let mut in_doubt: Option<Decision<C::Outcome>> = None;
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt(user, command).await {
-                (decision, Ok(())) => return settled(user, in_doubt, decision),
+                (decision, Ok(())) => return settled::<C>(user, in_doubt, decision),
                 (decision, Err(StoreError::OutcomeUnknown(_))) => {
                     self.observer.outcome_unknown();
                     // Of several runs in doubt, the first that would have changed something tells
@@ -153,7 +160,7 @@ impl Engine {
             }
         }
         match self.attempt(user, command).await {
-            (decision, Ok(())) => settled(user, in_doubt, decision),
+            (decision, Ok(())) => settled::<C>(user, in_doubt, decision),
             (_, Err(error)) => Err(in_doubt_error(in_doubt.is_some(), error)),
         }
     }
@@ -243,18 +250,24 @@ fn is_durable<T>(decision: &Decision<T>) -> bool {
     decision.durability() == Some(Durability::Durable)
 }
 
-/// Which of the decisions took effect, now that the last one has an answer.
-fn settled<T>(
+/// What took effect, now that the last run has an answer.
+fn settled<C: Command>(
     user: &UserKey,
-    in_doubt: Option<Decision<T>>,
-    last: Option<Result<Decision<T>, CodecError>>,
-) -> Result<Decision<T>, EngineError> {
+    in_doubt: Option<Decision<C::Outcome>>,
+    last: Option<Result<Decision<C::Outcome>, CodecError>>,
+) -> Result<Decision<C::Outcome>, EngineError> {
     let last = last
         .expect("a store that answers Ok has run the step")
         .map_err(|error| EngineError::damaged(user, error))?;
     match in_doubt {
-        // The last run found nothing to do: the run in doubt had done it.
-        Some(first) if !is_durable(&last) => Ok(first),
+        // The last run found nothing to do, because the run in doubt had done it. Both happened.
+        Some(first) if !is_durable(&last) && C::was_done(&first.outcome, &last.outcome) => {
+            Ok(Decision {
+                ledger: last.ledger,
+                outcome: first.outcome,
+                events: [first.events, last.events].concat(),
+            })
+        }
         _ => Ok(last),
     }
 }

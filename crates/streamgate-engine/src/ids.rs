@@ -9,6 +9,9 @@ use uuid::Uuid;
 pub trait IdSource: Send + Sync + fmt::Debug + 'static {
     /// An id that was never made before: a UUID of version 7, so that ids sort by their time.
     fn session_id(&self) -> SessionId;
+
+    /// The same as a UUID of version 4, for dialects whose clients expect one.
+    fn session_id_v4(&self) -> SessionId;
 }
 
 /// Ids from the machine's clock and random numbers.
@@ -22,5 +25,13 @@ impl IdSource for RandomIds {
     )]
     fn session_id(&self) -> SessionId {
         SessionId::from_uuid_bytes(Uuid::now_v7().into_bytes())
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the adapter that everything else uses"
+    )]
+    fn session_id_v4(&self) -> SessionId {
+        SessionId::from_uuid_bytes(Uuid::new_v4().into_bytes())
     }
 }

@@ -18,4 +18,5 @@ pub use engine::{Engine, EngineSettings};
 pub use error::EngineError;
 pub use ids::{IdSource, RandomIds};
 pub use observer::{Answer, NoObserver, Observer};
+pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};

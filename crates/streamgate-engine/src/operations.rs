@@ -1,8 +1,9 @@
 //! The operations on one user.
 
 use streamgate_core::admission::{
-    EraseUser, Erased, Heartbeat, HeartbeatOutcome, SessionsView, SetUser, SetUserOutcome, Settle,
-    Start, StartOutcome, Stop, StopOutcome, UserView, sessions_of, user_of,
+    EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedUser, ResetUser,
+    SessionsView, SetUser, SetUserOutcome, Settle, Start, StartOutcome, Stop, StopNewest,
+    StopNewestOutcome, StopOutcome, UserView, WithSessions, sessions_of, user_of,
 };
 use streamgate_core::{Ledger, Timestamp, UserKey};
 use streamgate_store::{Step, StoreError, View};
@@ -10,6 +11,21 @@ use streamgate_store::{Step, StoreError, View};
 use crate::engine::{ATTEMPTS_MAX, Engine};
 use crate::error::EngineError;
 use crate::observer::Answer;
+
+/// The answer to [`Engine::stop_newest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewestStopped {
+    /// A session gave its slot back.
+    Stopped {
+        /// The number of slots still taken.
+        active: u32,
+    },
+    /// No session was live.
+    NoneLive {
+        /// Whether the user is known.
+        is_known: bool,
+    },
+}
 
 impl Engine {
     /// Starts a session, or says why not.
@@ -19,6 +35,36 @@ impl Engine {
     pub async fn start(&self, user: &UserKey, start: &Start) -> Result<StartOutcome, EngineError> {
         let outcome = self.execute(user, start).await?;
         self.observer.answered(Answer::Start(&outcome));
+        Ok(outcome)
+    }
+
+    /// Starts a session, or says why not; and who is watching after that.
+    ///
+    /// # Errors
+    /// [`EngineError`]; after a retryable one the same start may be sent again.
+    pub async fn start_and_list(
+        &self,
+        user: &UserKey,
+        start: Start,
+    ) -> Result<(StartOutcome, SessionsView), EngineError> {
+        let answer = self.execute(user, &WithSessions(start)).await?;
+        self.observer.answered(Answer::Start(&answer.0));
+        Ok(answer)
+    }
+
+    /// Starts a session of a user that is known, or says why not; `None` if the user is not known.
+    ///
+    /// # Errors
+    /// [`EngineError`]; after a retryable one the same start may be sent again.
+    pub async fn start_if_known(
+        &self,
+        user: &UserKey,
+        start: Start,
+    ) -> Result<Option<StartOutcome>, EngineError> {
+        let outcome = self.execute(user, &IfKnown(start)).await?;
+        if let Some(outcome) = &outcome {
+            self.observer.answered(Answer::Start(outcome));
+        }
         Ok(outcome)
     }
 
@@ -46,6 +92,31 @@ impl Engine {
         Ok(outcome)
     }
 
+    /// Stops the session that started last, and says how many are left.
+    ///
+    /// # Errors
+    /// [`EngineError`]. It is not safe to repeat by a caller that does not know whether it was done:
+    /// the next call ends the next session.
+    pub async fn stop_newest(&self, user: &UserKey) -> Result<NewestStopped, EngineError> {
+        self.within_deadline(async {
+            let mut stop = StopNewest::default();
+            loop {
+                match self.execute(user, &stop).await? {
+                    // Named now; and again, if another started or ended meanwhile.
+                    StopNewestOutcome::NewestIs(id) => stop.expected = Some(id),
+                    StopNewestOutcome::NoneLive { is_known } => {
+                        return Ok(NewestStopped::NoneLive { is_known });
+                    }
+                    StopNewestOutcome::Stopped { active } => {
+                        self.observer.answered(Answer::Stop(&StopOutcome::Stopped));
+                        return Ok(NewestStopped::Stopped { active });
+                    }
+                }
+            }
+        })
+        .await?
+    }
+
     /// Changes plan, limit or profile of a user.
     ///
     /// # Errors
@@ -66,6 +137,30 @@ impl Engine {
         self.execute(user, &EraseUser).await
     }
 
+    /// Ends all sessions of a user and forgets its history; plan and limit stay.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn reset_user(
+        &self,
+        user: &UserKey,
+        reset: &ResetUser,
+    ) -> Result<Erased, EngineError> {
+        self.execute(user, reset).await
+    }
+
+    /// Takes over a user from another system: starts its sessions as far as slots are free.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn import_user(
+        &self,
+        user: &UserKey,
+        import: &ImportUser,
+    ) -> Result<ImportedUser, EngineError> {
+        self.execute(user, import).await
+    }
+
     /// Who of a user is watching now.
     ///
     /// # Errors
@@ -84,6 +179,23 @@ impl Engine {
             ledger
                 .is_known()
                 .then(|| user_of(ledger, &self.policy, now))
+        })
+        .await
+    }
+
+    /// A user and who of it is watching now; `None` if it was never seen, or is forgotten.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn user_and_sessions(
+        &self,
+        user: &UserKey,
+    ) -> Result<Option<(UserView, SessionsView)>, EngineError> {
+        self.look(user, |ledger, now| {
+            ledger.is_known().then(|| {
+                let user = user_of(ledger, &self.policy, now);
+                (user, sessions_of(ledger, &self.policy, now))
+            })
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! All users and all sessions, page by page.
 
-use streamgate_core::admission::{Settle, UserView, user_of};
+use streamgate_core::admission::{SessionsView, Settle, UserView, sessions_of, user_of};
 use streamgate_core::{Ledger, Session, SessionId, TenantId, Timestamp, UserKey};
 use streamgate_store::{Cursor, Page, View};
 
@@ -20,9 +20,9 @@ pub struct PageCursor {
 
 /// Users in an order of the store's own.
 #[derive(Debug, Clone)]
-pub struct UsersPage {
+pub struct UsersPage<T = UserView> {
     /// The users; may be fewer than asked for although more follow.
-    pub users: Vec<(UserKey, UserView)>,
+    pub users: Vec<(UserKey, T)>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<PageCursor>,
 }
@@ -101,6 +101,37 @@ impl Engine {
         from: Option<&PageCursor>,
         page_size: usize,
     ) -> Result<UsersPage, EngineError> {
+        self.known_users(tenant, from, page_size, |ledger, now| {
+            user_of(ledger, &self.policy, now)
+        })
+        .await
+    }
+
+    /// The same, with who of each user is watching.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
+    pub async fn users_and_sessions(
+        &self,
+        tenant: &TenantId,
+        from: Option<&PageCursor>,
+        page_size: usize,
+    ) -> Result<UsersPage<(UserView, SessionsView)>, EngineError> {
+        self.known_users(tenant, from, page_size, |ledger, now| {
+            let user = user_of(ledger, &self.policy, now);
+            (user, sessions_of(ledger, &self.policy, now))
+        })
+        .await
+    }
+
+    /// Users of a tenant that are known, as `view` shows them.
+    async fn known_users<T>(
+        &self,
+        tenant: &TenantId,
+        from: Option<&PageCursor>,
+        page_size: usize,
+        view: impl Fn(&Ledger, Timestamp) -> T,
+    ) -> Result<UsersPage<T>, EngineError> {
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
         let mut looked_at = 0;
@@ -112,7 +143,7 @@ impl Engine {
             for (user, record) in page.records {
                 let ledger = self.settled(&user, &record, page.now)?;
                 if ledger.is_known() {
-                    users.push((user, user_of(&ledger, &self.policy, page.now)));
+                    users.push((user, view(&ledger, page.now)));
                 }
             }
             cursor = page.next;

@@ -193,6 +193,89 @@ impl Store for Silent {
     }
 }
 
+/// A store that loses one request, and lets others take their turn before it says so.
+#[derive(Debug)]
+struct Overtaken {
+    inner: Arc<MemoryStore>,
+    rivals: std::sync::Mutex<Option<(Arc<streamgate_engine::Engine>, Vec<&'static str>)>>,
+}
+
+impl Store for Overtaken {
+    fn transact<'a>(
+        &'a self,
+        key: &'a streamgate_core::UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        let rivals = self.rivals.lock().unwrap().take();
+        Box::pin(async move {
+            let Some((engine, ids)) = rivals else {
+                return self.inner.transact(key, step).await;
+            };
+            // The step has run, and what it wanted to write is lost on its way.
+            let mut step = |view: streamgate_store::View<'_>| {
+                step(view);
+                None
+            };
+            self.inner.transact(key, &mut step).await?;
+            for id in ids {
+                engine.start(key, &start(id)).await.unwrap();
+            }
+            Err(StoreError::OutcomeUnknown("lost".into()))
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a streamgate_core::TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.inner.scan(tenant, from, page_size)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        self.inner.sweep(from, budget, step)
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.inner.record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.check_ready()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.close()
+    }
+}
+
+/// A world whose first request is lost while others start these sessions.
+fn overtaken_by(rivals: &[&'static str]) -> support::World {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let inner = Arc::new(MemoryStore::new(clock.clone()));
+    let others = world_over(inner.clone(), clock.clone(), Policy::default());
+    let store = Overtaken {
+        inner,
+        rivals: std::sync::Mutex::new(Some((others.engine, rivals.to_vec()))),
+    };
+    world_over(Arc::new(store), clock, Policy::default())
+}
+
+#[tokio::test]
+async fn a_start_that_was_lost_and_overtaken_is_refused_and_not_taken_for_done() {
+    let world = overtaken_by(&["x", "y", "z"]);
+    let outcome = world.engine.start(&user("u"), &start("a")).await.unwrap();
+    assert!(matches!(outcome, StartOutcome::Refused(_)), "{outcome:?}");
+    assert_eq!(live(&world, "u").await, 3);
+    assert!(world.memo.words().is_empty(), "{:?}", world.memo.words());
+}
+
 #[tokio::test]
 async fn a_caller_that_goes_away_during_the_commit_leaves_the_count_right() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));

@@ -73,6 +73,16 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// Ends all live sessions now, because an operator says so; returns how many there were.
+    pub(crate) fn end_all(&mut self) -> u32 {
+        let count = self.active();
+        let ids: Vec<SessionId> = self.ledger.live.iter().map(|s| s.id.clone()).collect();
+        for id in &ids {
+            self.end(id, EndReason::Revoked, None);
+        }
+        count
+    }
+
     /// Gives up an expired session that a late heartbeat could revive; others stay as they are.
     pub(crate) fn seal(&mut self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) {
         let ending = self.ledger.ending_of(id);

@@ -2,8 +2,6 @@
 
 use crate::admission::{Command, Draft};
 use crate::event::Event;
-use crate::ids::SessionId;
-use crate::session::EndReason;
 
 /// End all sessions of a user (`Revoked`) and erase plan, limit, profile and history.
 ///
@@ -25,14 +23,15 @@ impl Command for EraseUser {
     type Outcome = Erased;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Erased {
-        let (was_known, revoked) = (draft.ledger().is_known(), draft.active());
-        let ids: Vec<SessionId> = draft.ledger().live.iter().map(|s| s.id.clone()).collect();
-        for id in &ids {
-            draft.end(id, EndReason::Revoked, None);
-        }
+        let was_known = draft.ledger().is_known();
+        let revoked = draft.end_all();
         if was_known {
             draft.record(Event::UserErased);
         }
         Erased { revoked, was_known }
+    }
+
+    fn was_done(_first: &Erased, second: &Erased) -> bool {
+        !second.was_known
     }
 }

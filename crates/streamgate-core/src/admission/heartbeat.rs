@@ -80,4 +80,8 @@ impl Command for Heartbeat {
             _ => HeartbeatOutcome::Ended(ending),
         }
     }
+
+    fn was_done(_first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
+        matches!(second, HeartbeatOutcome::Renewed { .. })
+    }
 }

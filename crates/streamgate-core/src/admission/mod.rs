@@ -4,20 +4,30 @@
 mod draft;
 pub mod erase;
 pub mod heartbeat;
+pub mod if_known;
+pub mod import_user;
 pub mod list;
+pub mod reset_user;
 pub mod set_user;
 pub mod settle;
 pub mod start;
 pub mod stop;
+pub mod stop_newest;
+pub mod with_sessions;
 
 pub use draft::Draft;
 pub use erase::{EraseUser, Erased};
 pub use heartbeat::{Heartbeat, HeartbeatOutcome};
+pub use if_known::IfKnown;
+pub use import_user::{ImportUser, ImportedSession, ImportedUser};
 pub use list::{SessionsView, UserView, sessions_of, user_of};
+pub use reset_user::ResetUser;
 pub use set_user::{Edit, SetUser, SetUserOutcome};
 pub use settle::Settle;
 pub use start::{Admitted, Refused, Start, StartOutcome};
 pub use stop::{Stop, StopOutcome};
+pub use stop_newest::{StopNewest, StopNewestOutcome};
+pub use with_sessions::WithSessions;
 
 use crate::event::{Durability, Event};
 use crate::ledger::Ledger;
@@ -31,6 +41,14 @@ pub trait Command {
 
     /// Decides on a draft that has been settled: no session in it is past its lease.
     fn decide(&self, draft: &mut Draft<'_>) -> Self::Outcome;
+
+    /// Whether an earlier run of the same command, of which nobody knows if its change was
+    /// committed, was: `second` is the outcome of a run behind it that found nothing to do.
+    ///
+    /// "Nothing to do" can also mean that others came in between, so each command says for itself
+    /// what the second outcome tells. Where it is told that the first run was done, the caller hears
+    /// the first outcome, else the second.
+    fn was_done(first: &Self::Outcome, second: &Self::Outcome) -> bool;
 }
 
 /// What was decided.

@@ -42,7 +42,7 @@ pub enum SetUserOutcome {
 }
 
 impl<T> Edit<T> {
-    fn apply(&self, old: Option<T>) -> Option<T>
+    pub(crate) fn apply(&self, old: Option<T>) -> Option<T>
     where
         T: Clone,
     {
@@ -82,5 +82,9 @@ impl Command for SetUser {
             });
         }
         SetUserOutcome::Set(user_of(draft.ledger(), draft.policy(), draft.now()))
+    }
+
+    fn was_done(_first: &SetUserOutcome, second: &SetUserOutcome) -> bool {
+        matches!(second, SetUserOutcome::Set(_))
     }
 }

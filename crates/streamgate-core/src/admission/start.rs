@@ -181,6 +181,12 @@ impl Command for Start {
             evicted: evicted.to_vec(),
         })
     }
+
+    /// The session is live. If it is not, then either it never was, or it has ended since; in both
+    /// cases the caller must hear that it holds no slot.
+    fn was_done(_first: &StartOutcome, second: &StartOutcome) -> bool {
+        matches!(second, StartOutcome::AlreadyLive(_))
+    }
 }
 
 /// The session after a call of its player at `now`: held for one lease from now, neither more nor

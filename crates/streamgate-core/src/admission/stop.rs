@@ -44,4 +44,8 @@ impl Command for Stop {
             None => StopOutcome::Unknown,
         }
     }
+
+    fn was_done(_first: &StopOutcome, second: &StopOutcome) -> bool {
+        matches!(second, StopOutcome::AlreadyEnded(_))
+    }
 }

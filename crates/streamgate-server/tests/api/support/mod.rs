@@ -26,6 +26,9 @@ const BEGIN_MS: u64 = 1_795_242_600_000;
 /// The id of every session that the server names.
 pub(crate) const MADE_ID: &str = "0193503c-5d3e-7c4a-9a3b-2f6d8e1c4b5a";
 
+/// The same where the id must be a UUID of version 4.
+pub(crate) const MADE_V4_ID: &str = "5b0a9d3e-7f61-4c2b-8e4d-1a2b3c4d5e6f";
+
 /// A service, and what it stands on.
 pub(crate) struct Service {
     pub(crate) router: Router,
@@ -48,6 +51,10 @@ struct OneId;
 impl IdSource for OneId {
     fn session_id(&self) -> SessionId {
         SessionId::new(MADE_ID).unwrap()
+    }
+
+    fn session_id_v4(&self) -> SessionId {
+        SessionId::new(MADE_V4_ID).unwrap()
     }
 }
 

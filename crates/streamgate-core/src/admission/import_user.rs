@@ -1,0 +1,107 @@
+//! Taking over a user from another system.
+
+use crate::admission::{Command, Draft, Start, StartOutcome};
+use crate::bounds::LIVE_MAX;
+use crate::event::Event;
+use crate::facts::Attributes;
+use crate::ids::SessionId;
+use crate::session::EndReason;
+use crate::time::Seconds;
+
+/// Start the sessions that a user had elsewhere, as far as slots are free, in this order. No live
+/// session gives way, whatever the policy says, and none that ended here is started again, so that
+/// an import is safe to repeat (for the revive window: after it endings are forgotten).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportUser {
+    /// The sessions, at most [`LIVE_MAX`], each once.
+    pub sessions: Vec<SessionId>,
+    /// How long each holds its slot.
+    pub lease: Seconds,
+    /// The profile of a user that has none here; empty to leave it so.
+    pub profile: Attributes,
+}
+
+/// What became of an import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedUser {
+    /// What became of each session, in the order in which they were asked for.
+    pub sessions: Vec<ImportedSession>,
+    /// Whether the user has the profile that was brought.
+    pub has_profile: bool,
+    /// The user's limit.
+    pub limit: u32,
+    /// The number of slots taken.
+    pub active: u32,
+}
+
+/// What became of a session of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImportedSession {
+    /// It holds a slot now.
+    Started,
+    /// It held one already; its lease was renewed.
+    AlreadyLive,
+    /// It has ended here, and stays so.
+    Ended(EndReason),
+    /// Every slot is taken.
+    NoSlot,
+}
+
+impl ImportUser {
+    fn import(&self, draft: &mut Draft<'_>, id: &SessionId) -> ImportedSession {
+        if let Some(ending) = draft.ledger().ending_of(id) {
+            return ImportedSession::Ended(ending.reason);
+        }
+        let is_new = draft.ledger().find(id).is_none();
+        // Asked here and not left to the start, which might evict.
+        if is_new && draft.active() >= draft.limit().limit {
+            return ImportedSession::NoSlot;
+        }
+        let start = Start {
+            lease: Some(self.lease),
+            ..Start::new(id.clone())
+        };
+        match start.decide(draft) {
+            StartOutcome::Admitted(_) => ImportedSession::Started,
+            StartOutcome::AlreadyLive(_) => ImportedSession::AlreadyLive,
+            StartOutcome::Refused(_) => ImportedSession::NoSlot,
+        }
+    }
+}
+
+impl Command for ImportUser {
+    type Outcome = ImportedUser;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> ImportedUser {
+        assert!(
+            self.sessions.len() <= LIVE_MAX,
+            "the boundary bounds imports"
+        );
+        if draft.ledger().profile.is_empty() && !self.profile.is_empty() {
+            let ledger = draft.ledger();
+            draft.record(Event::UserSet {
+                limit: ledger.limit,
+                plan: ledger.plan.clone(),
+                profile: self.profile.clone(),
+            });
+        }
+        let mut sessions = Vec::with_capacity(self.sessions.len());
+        for id in &self.sessions {
+            sessions.push(self.import(draft, id));
+        }
+        ImportedUser {
+            sessions,
+            has_profile: draft.ledger().profile == self.profile,
+            limit: draft.limit().limit,
+            active: draft.active(),
+        }
+    }
+
+    fn was_done(first: &ImportedUser, second: &ImportedUser) -> bool {
+        let was_started = |first: &ImportedSession| *first == ImportedSession::Started;
+        let sessions = first.sessions.iter().zip(&second.sessions);
+        sessions
+            .filter(|(first, _)| was_started(first))
+            .all(|(_, second)| *second != ImportedSession::NoSlot)
+    }
+}

@@ -1,0 +1,54 @@
+//! Letting a user begin again.
+
+use crate::admission::{Command, Draft, Edit, Erased};
+use crate::event::Event;
+use crate::facts::Attributes;
+use crate::session::EndReason;
+
+/// End all sessions of a user (`Revoked`) and forget its history. Plan and limit stay: they are the
+/// operator's, and whoever may reset a user could otherwise lift its limit.
+///
+/// The names and times of the sessions it ended stay for the revive window.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResetUser {
+    /// What becomes of the profile.
+    pub profile: Edit<Attributes>,
+}
+
+impl Command for ResetUser {
+    type Outcome = Erased;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Erased {
+        let was_known = draft.ledger().is_known();
+        let revoked = draft.end_all();
+        let ledger = draft.ledger();
+        let (limit, plan) = (ledger.limit, ledger.plan.clone());
+        let old_profile = ledger.profile.clone();
+        let profile = self
+            .profile
+            .apply(Some(old_profile.clone()))
+            .unwrap_or_default();
+        let has_history = ledger
+            .ended
+            .iter()
+            .any(|ending| ending.reason != EndReason::Revoked);
+        let forgets = has_history.then_some(Event::UserErased);
+        let is_set = limit.is_some() || plan.is_some() || !profile.is_empty();
+        // Erasing takes plan, limit and profile too; they are set again right behind it.
+        let must_set = profile != old_profile || (has_history && is_set);
+        let sets = must_set.then_some(Event::UserSet {
+            limit,
+            plan,
+            profile,
+        });
+        forgets
+            .into_iter()
+            .chain(sets)
+            .for_each(|event| draft.record(event));
+        Erased { revoked, was_known }
+    }
+
+    fn was_done(_first: &Erased, _second: &Erased) -> bool {
+        true
+    }
+}
