@@ -128,8 +128,7 @@ pub(crate) fn authorize<'a>(
     // First who it is, then how often, then what for: a caller that is not known has no rate to use
     // up, and one that may not do this uses up its own.
     if app.keys.is_open() {
-        app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
-        return Ok(&app.default_tenant);
+        return anonymous(app, parts);
     }
     let presented = presented_key(&parts.headers)
         .ok_or_else(|| unauthenticated("the request brings no API key"))?;
@@ -149,6 +148,12 @@ pub(crate) fn authorize<'a>(
         .with_cause(format_args!("key {:?} has scope {has}", key.name)));
     }
     Ok(&key.tenant)
+}
+
+/// The tenant of a caller that is not asked for a key.
+pub(crate) fn anonymous<'a>(app: &'a App, parts: &Parts) -> Result<&'a TenantId, ApiError> {
+    app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
+    Ok(&app.default_tenant)
 }
 
 /// The key in `x-api-key`, else in `Authorization: Bearer`.

@@ -18,26 +18,29 @@ use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
 use crate::state::App;
 use crate::surround::Surround;
-use crate::{document, ops, v1};
+use crate::{compat, document, ops, v1};
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
     let surround = Surround::new(&settings.cors, &metrics);
     let (router, bare) = endpoints(Some(&surround)).split_for_parts();
-    let router = router
-        .merge(ops::docs::router(&surround))
-        .fallback_service(surround.around(UNMATCHED, any(not_found)));
     let document = document::of_server(bare, engine.policy(), settings.keys.is_open());
-    router.with_state(Arc::new(App {
+    let app = Arc::new(App {
         engine,
-        metrics,
+        metrics: Arc::clone(&metrics),
         keys: settings.keys,
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
         body_timeout: settings.http.body_timeout,
         metrics_require_key: settings.metrics_require_key,
+        compat: settings.compat,
         openapi: document::to_json(&document).into(),
-    }))
+    });
+    let router = router
+        .merge(ops::docs::router(&surround))
+        .fallback_service(surround.around(UNMATCHED, any(not_found)))
+        .with_state(Arc::clone(&app));
+    compat::mount(router, &app, &surround)
 }
 
 /// The route of requests whose path is none of ours, in metrics and logs.

@@ -11,11 +11,15 @@ use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, SchemaTy
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::server::Server;
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required};
+use utoipa::openapi::{
+    Components, Info, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required,
+};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::Problem;
+use crate::settings::DialectName;
 use crate::v1::UserChange;
 use crate::wire::schema::text;
 
@@ -52,9 +56,7 @@ pub(crate) fn to_json(document: &OpenApi) -> String {
 pub(crate) fn of_server(document: OpenApi, policy: &Policy, open: bool) -> OpenApi {
     let mut document = complete(document);
     if open {
-        for item in document.paths.paths.values_mut() {
-            operations(item).for_each(|operation| operation.security = None);
-        }
+        without_keys(&mut document);
     }
     let change = document
         .components
@@ -72,19 +74,37 @@ pub(crate) fn of_server(document: OpenApi, policy: &Policy, open: bool) -> OpenA
     document
 }
 
+/// Takes away what the document says about keys, for a server that asks for none.
+pub(crate) fn without_keys(document: &mut OpenApi) {
+    for item in document.paths.paths.values_mut() {
+        operations(item).for_each(|operation| operation.security = None);
+    }
+}
+
+/// The document of a dialect that is mounted `at` a path.
+pub(crate) fn of_dialect(
+    mut document: OpenApi,
+    name: DialectName,
+    about: &str,
+    at: &str,
+    needs_key: bool,
+) -> OpenApi {
+    document.info = info(&format!("Streamgate as {}", name.as_str()), about);
+    document.servers = Some(vec![Server::new(at)]);
+    let components = document.components.get_or_insert_default();
+    add_shared_components(components);
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            operation.security = needs_key.then(either_key);
+            add_request_id(operation);
+        }
+    }
+    document
+}
+
 /// Adds what all operations have in common.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
-    document.info = InfoBuilder::new()
-        .title("Streamgate")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(DESCRIPTION))
-        .license(Some(
-            LicenseBuilder::new()
-                .name("MIT OR Apache-2.0")
-                .identifier(Some("MIT OR Apache-2.0"))
-                .build(),
-        ))
-        .build();
+    document.info = info("Streamgate", DESCRIPTION);
     document.tags = Some(
         [
             ("sessions", "The calls of players, and who is watching."),
@@ -108,12 +128,18 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     document
 }
 
-/// Adds what several operations refer to: the problem, the ways to bring a key, the request id.
+/// Adds what several operations refer to: the problem, and what dialects refer to as well.
 fn add_components(document: &mut OpenApi) {
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
+    let components = document.components.get_or_insert_default();
+    components.schemas.extend(schemas);
+    add_shared_components(components);
+}
+
+/// Adds the ways to bring a key, and the request id.
+fn add_shared_components(all: &mut Components) {
     let components = ComponentsBuilder::new()
-        .schemas_from_iter(schemas)
         .security_scheme(
             "api_key",
             SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))),
@@ -130,10 +156,30 @@ fn add_components(document: &mut OpenApi) {
                 .build(),
         )
         .build();
-    let all = document.components.get_or_insert_default();
-    all.schemas.extend(components.schemas);
     all.headers.extend(components.headers);
     all.security_schemes.extend(components.security_schemes);
+}
+
+/// What the document is about.
+fn info(title: &str, description: &str) -> Info {
+    InfoBuilder::new()
+        .title(title)
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(description))
+        .license(Some(
+            LicenseBuilder::new()
+                .name("MIT OR Apache-2.0")
+                .identifier(Some("MIT OR Apache-2.0"))
+                .build(),
+        ))
+        .build()
+}
+
+/// A key, in either header.
+fn either_key() -> Vec<SecurityRequirement> {
+    ["api_key", "bearer"]
+        .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
+        .to_vec()
 }
 
 /// The operations of a path, whatever their methods.
@@ -151,13 +197,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// Adds what the operation shares with all others.
 fn complete_operation(operation: &mut Operation) {
     // An operation that says nothing about security is for callers with a key, in either header.
-    if operation.security.is_none() {
-        operation.security = Some(
-            ["api_key", "bearer"]
-                .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
-                .to_vec(),
-        );
-    }
+    operation.security.get_or_insert_with(either_key);
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         for content in body.content.values_mut() {
             if let RefOr::T(content) = content
@@ -168,6 +208,11 @@ fn complete_operation(operation: &mut Operation) {
             }
         }
     }
+    add_request_id(operation);
+}
+
+/// Every answer carries the request's id.
+fn add_request_id(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
             let header = Ref::new(format!("#/components/headers/{REQUEST_ID}"));

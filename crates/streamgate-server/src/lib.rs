@@ -8,6 +8,7 @@
 
 mod access;
 mod app;
+mod compat;
 mod cors;
 mod document;
 mod fallback;
@@ -29,7 +30,11 @@ mod v1;
 mod wire;
 
 pub use app::{app, openapi, openapi_json};
+pub use compat::{dialect_openapi, dialect_openapi_json};
 pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use metrics::{Metrics, metric_names};
 pub use serve::{Stopped, serve};
-pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};
+pub use settings::{
+    AllowedOrigins, CompatSettings, CorsSettings, DialectName, HttpSettings, RateLimitSettings,
+    ServerSettings,
+};

@@ -202,6 +202,24 @@ impl ApiError {
     pub(crate) fn code(&self) -> Code {
         self.0.problem.code
     }
+
+    /// What is wrong this time, in a sentence.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.problem.detail
+    }
+
+    /// Makes an answer of it: whatever the words are, the header that the code asks for and what the
+    /// log should say go with them.
+    pub(crate) fn respond_with(self, words: impl FnOnce(&Self) -> Response) -> Response {
+        let mut response = words(&self);
+        if let Some((name, value)) = self.0.header {
+            response.headers_mut().insert(name, value);
+        }
+        if let Some(cause) = self.0.cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
+    }
 }
 
 impl From<EngineError> for ApiError {
@@ -228,19 +246,7 @@ impl From<EngineError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let Failure {
-            problem,
-            header,
-            cause,
-        } = *self.0;
-        let mut response = answer::problem(problem.code.status(), &problem);
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, value);
-        }
-        if let Some(cause) = cause {
-            response.extensions_mut().insert(cause);
-        }
-        response
+        self.respond_with(|error| answer::problem(error.code().status(), &error.0.problem))
     }
 }
 

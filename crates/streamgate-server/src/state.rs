@@ -10,6 +10,7 @@ use streamgate_engine::Engine;
 use crate::keys::Keys;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
+use crate::settings::CompatSettings;
 
 /// What the endpoints share.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct App {
     pub(crate) limits: RateLimits,
     pub(crate) body_timeout: Duration,
     pub(crate) metrics_require_key: bool,
+    pub(crate) compat: CompatSettings,
     /// The OpenAPI document as it is served.
     pub(crate) openapi: Bytes,
 }

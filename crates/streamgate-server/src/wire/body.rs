@@ -52,7 +52,7 @@ impl FromRequest<Arc<App>> for IgnoredBody {
 }
 
 /// The bytes of a body, if they are few enough and come soon enough.
-async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes, ApiError> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }

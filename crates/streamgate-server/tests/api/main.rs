@@ -10,6 +10,7 @@
 
 mod access;
 mod bodies;
+mod compat;
 mod cors;
 mod logs;
 mod ops;

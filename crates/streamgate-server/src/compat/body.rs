@@ -1,0 +1,55 @@
+//! Bodies that are JSON whatever their content type says, as the earlier systems read them.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+use serde_json::{Map, Value};
+use streamgate_core::bounds::BODY_MAX_BYTES;
+
+use super::dialect::Dialect;
+use super::fault::Fault;
+use crate::problem::ApiError;
+use crate::state::App;
+use crate::wire::body::read;
+
+/// A body that is a JSON object; anything else is a 400 in the words of the dialect `D`.
+pub(crate) struct AnyJson<D> {
+    members: Map<String, Value>,
+    dialect: PhantomData<fn() -> D>,
+}
+
+impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
+    type Rejection = Fault<D>;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Fault<D>> {
+        let bytes = read(app, request.into_body(), BODY_MAX_BYTES).await?;
+        if bytes.is_empty() {
+            return Err(ApiError::field("body", "is missing; it must be a JSON object").into());
+        }
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(members)) => Ok(Self {
+                members,
+                dialect: PhantomData,
+            }),
+            Ok(_) => Err(ApiError::field("body", "must be a JSON object").into()),
+            Err(error) => {
+                Err(ApiError::field("body", format!("is not valid JSON: {error}")).into())
+            }
+        }
+    }
+}
+
+impl<D> AnyJson<D> {
+    /// A member of the object; `None` also for null.
+    pub(crate) fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name).filter(|value| !value.is_null())
+    }
+}
+
+impl<D> fmt::Debug for AnyJson<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.members.fmt(f)
+    }
+}

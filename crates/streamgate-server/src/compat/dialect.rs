@@ -1,0 +1,53 @@
+//! What a dialect is: a name, its calls, and how it says that something is wrong.
+
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::MethodRouter;
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::problem::{ApiError, Code};
+use crate::settings::DialectName;
+use crate::state::App;
+use crate::surround::Surround;
+
+/// The language of an earlier system.
+pub(crate) trait Dialect: Send + Sync + Sized + 'static {
+    /// Its name.
+    const NAME: DialectName;
+
+    /// What its document says about it: Markdown.
+    const ABOUT: &'static str;
+
+    /// Whether its paths ignore case and a slash at the end.
+    const LENIENT_PATHS: bool = false;
+
+    /// Whether it asks for a key wherever keys exist, and not only where configuration says so.
+    const ALWAYS_ASKS_FOR_KEY: bool = false;
+
+    /// Its calls: every path with its methods, in the order of the document.
+    fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>>;
+
+    /// Further paths that its document does not mention: pages for people.
+    fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+        Vec::new()
+    }
+
+    /// How the language says that a request got no answer of its call.
+    fn failure(error: &ApiError) -> Response;
+
+    /// How it says that there is no such call.
+    fn no_such_call(_request: &Parts) -> Response {
+        Self::failure(&ApiError::new(Code::NotFound, "there is no such call"))
+    }
+
+    /// What stands around each of its routes; `route` is the label for metrics and logs.
+    fn around(
+        surround: &Surround<'_>,
+        route: &str,
+        methods: MethodRouter<Arc<App>>,
+    ) -> MethodRouter<Arc<App>> {
+        surround.around(route, methods)
+    }
+}

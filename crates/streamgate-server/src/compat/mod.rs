@@ -1,0 +1,22 @@
+//! The languages of earlier systems, so that their clients work unchanged. One dialect is one folder
+//! behind the trait [`Dialect`](dialect::Dialect).
+//!
+//! A dialect is a guest: it translates requests into commands of the engine and outcomes into its own
+//! words, and decides nothing. What a user has in one dialect counts in all of them and in
+//! [`crate::v1`]. What is *not* here: rules, and how clients move over (`docs/migrating.md`).
+
+pub(crate) mod answer;
+mod body;
+mod concurrency_service;
+mod dialect;
+mod fault;
+mod guest;
+mod mount;
+mod query;
+mod session_tracker;
+mod stream_log;
+mod stream_requests;
+mod user_streams;
+
+pub(crate) use mount::mount;
+pub use mount::{dialect_openapi, dialect_openapi_json};

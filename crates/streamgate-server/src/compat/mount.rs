@@ -1,0 +1,152 @@
+//! Every dialect as a service, and where it is mounted.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use axum::routing::{any, get};
+use bytes::Bytes;
+use tower::ServiceExt as _;
+use tower::util::MapRequest;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+
+use super::answer;
+use super::concurrency_service::ConcurrencyService;
+use super::dialect::Dialect;
+use super::session_tracker::SessionTracker;
+use super::stream_log::StreamLog;
+use super::stream_requests::StreamRequests;
+use super::user_streams::UserStreams;
+use crate::document;
+use crate::settings::DialectName;
+use crate::state::App;
+use crate::surround::Surround;
+
+/// A dialect as a service. Where it is mounted, only its document says.
+type Spoken = MapRequest<Router, fn(Request) -> Request>;
+
+/// Calls a function of the dialect that has this name.
+macro_rules! of_dialect {
+    ($name:expr, $call:ident($($argument:expr),*)) => {
+        match $name {
+            DialectName::SessionTracker => $call::<SessionTracker>($($argument),*),
+            DialectName::ConcurrencyService => $call::<ConcurrencyService>($($argument),*),
+            DialectName::StreamLog => $call::<StreamLog>($($argument),*),
+            DialectName::UserStreams => $call::<UserStreams>($($argument),*),
+            DialectName::StreamRequests => $call::<StreamRequests>($($argument),*),
+        }
+    };
+}
+
+/// Mounts the dialects that the settings name, one of them also at the root.
+pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround<'_>) -> Router {
+    let mut router = router;
+    for name in &app.compat.dialects {
+        let at = path_of(*name);
+        let service = of_dialect!(*name, service(&at, app, surround));
+        router = router.nest_service(&at, service);
+    }
+    match app.compat.root {
+        None => router,
+        // Whatever is none of our own paths.
+        Some(name) => router.fallback_service(of_dialect!(name, service("/", app, surround))),
+    }
+}
+
+/// The OpenAPI document of a dialect, as a server that asks for keys only where it must serves it.
+#[must_use]
+pub fn dialect_openapi(name: DialectName) -> OpenApi {
+    let at = path_of(name);
+    of_dialect!(name, document_of(&at, false))
+}
+
+/// The same as JSON, indented.
+#[must_use]
+pub fn dialect_openapi_json(name: DialectName) -> String {
+    document::to_json(&dialect_openapi(name))
+}
+
+/// Where a dialect is mounted.
+pub(crate) fn path_of(name: DialectName) -> String {
+    format!("/compat/{}", name.as_str())
+}
+
+/// The document of a dialect that is mounted `at` a path; whether every call needs a key.
+fn document_of<D: Dialect>(at: &str, needs_key: bool) -> OpenApi {
+    let calls = D::routes()
+        .into_iter()
+        .fold(OpenApiRouter::new(), OpenApiRouter::routes)
+        .into_openapi();
+    let needs_key = needs_key || D::ALWAYS_ASKS_FOR_KEY;
+    document::of_dialect(calls, D::NAME, D::ABOUT, at, needs_key)
+}
+
+/// The dialect as a service.
+fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround<'_>) -> Spoken {
+    let surrounded = |path: &str, methods| {
+        let route = format!("{}{path}", path_of(D::NAME));
+        D::around(surround, &route, methods)
+    };
+    let mut calls = OpenApiRouter::new();
+    for routes in D::routes() {
+        let path = routes.1.paths.keys().next().cloned();
+        let path = path.expect("a call has a path");
+        calls = calls
+            .routes(routes.map(|methods| surrounded(&path, methods.fallback(no_such_call::<D>))));
+    }
+    let (mut router, _) = calls.split_for_parts();
+    let open = app.keys.is_open();
+    let mut document = document_of::<D>(at, app.compat.require_key);
+    if open {
+        document::without_keys(&mut document);
+    }
+    let document = Bytes::from(document::to_json(&document));
+    let document = get(async move || answer::written(StatusCode::OK, answer::JSON, document));
+    for (path, methods) in [(DOCUMENT, document)].into_iter().chain(D::pages()) {
+        let methods = methods.fallback(no_such_call::<D>);
+        router = router.route(path, surrounded(path, methods));
+    }
+    let router = router
+        .fallback_service(surrounded("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
+        .with_state(Arc::clone(app));
+    router.map_request(if D::LENIENT_PATHS { lenient } else { exact })
+}
+
+/// Where each dialect has its document.
+const DOCUMENT: &str = "/openapi.json";
+
+/// The answer to a request that is no call of the dialect.
+async fn no_such_call<D: Dialect>(request: Parts) -> Response {
+    D::no_such_call(&request)
+}
+
+/// The request as it is.
+fn exact(request: Request) -> Request {
+    request
+}
+
+/// The request with its path in lower case and without a slash at the end.
+fn lenient(mut request: Request) -> Request {
+    let mut path = request.uri().path().to_ascii_lowercase();
+    if path.len() > 1 && path.ends_with('/') {
+        path.pop();
+    }
+    if let Some(query) = request.uri().query() {
+        path.push('?');
+        path.push_str(query);
+    }
+    let mut parts = request.uri().clone().into_parts();
+    // What was a path and a query still is one, in lower case.
+    if let Ok(path) = PathAndQuery::try_from(path) {
+        parts.path_and_query = Some(path);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}

@@ -1,0 +1,47 @@
+//! `POST /add-session`: starts a session.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use streamgate_core::admission::StartOutcome;
+
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::user_id::user_of;
+use super::{Message, SessionTracker, message};
+use crate::access::Player;
+
+/// Start a session
+///
+/// The service names it; it is in `GET /v1/users/{user_id}/sessions`.
+#[utoipa::path(
+    post,
+    path = "/add-session",
+    params(("user_id" = String, Query, description = "The user. `001`, `1.0` and `1` are one user.")),
+    responses(
+        (status = 200, description = "It holds a slot.", body = Message),
+        (status = 400, description = "`user_id` is missing, empty, given twice or not valid.", body = Message),
+        (status = 409, description = "Every slot is taken.", body = Message,
+            example = json!({"message": "Max sessions of 3 reached."})),
+        (status = 500, description = "The store cannot be used now.", body = Message),
+    )
+)]
+pub(super) async fn add_session(
+    guest: Guest<SessionTracker, Player>,
+    uri: Uri,
+) -> Result<Response, Fault<SessionTracker>> {
+    let user = user_of(&guest, &uri)?;
+    let start = guest.start(guest.engine().new_session_id());
+    Ok(match guest.engine().start(&user, &start).await? {
+        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => message(
+            StatusCode::OK,
+            format!(
+                "Number of active session incremented to {}",
+                admitted.active
+            ),
+        ),
+        StartOutcome::Refused(refused) => message(
+            StatusCode::CONFLICT,
+            format!("Max sessions of {} reached.", refused.limit),
+        ),
+    })
+}

@@ -1,0 +1,66 @@
+//! The dialect `session-tracker`: it counts sessions and never names them.
+//!
+//! The ids are made here, and a removal ends the newest session of the user.
+
+mod add_session;
+mod remove_session;
+mod user_id;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
+
+use super::answer;
+use super::dialect::Dialect;
+use crate::problem::{ApiError, Code};
+use crate::settings::DialectName;
+use crate::state::App;
+
+/// The dialect.
+#[derive(Debug)]
+pub(crate) struct SessionTracker;
+
+/// Every answer of this dialect.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Message {
+    /// What happened, in a sentence.
+    #[schema(example = "Number of active session incremented to 1")]
+    message: String,
+}
+
+impl Dialect for SessionTracker {
+    const NAME: DialectName = DialectName::SessionTracker;
+
+    const ABOUT: &'static str = "\
+Counts the sessions of a user, without ids: `add-session` starts one, `remove-session` ends the one \
+that started last. Paths ignore case and a slash at the end; bodies are ignored.";
+
+    const LENIENT_PATHS: bool = true;
+
+    fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
+        vec![
+            routes!(add_session::add_session),
+            routes!(remove_session::remove_session),
+        ]
+    }
+
+    fn failure(error: &ApiError) -> Response {
+        let status = match error.code() {
+            // Its clients know one status for everything that is not their fault.
+            Code::StoreUnavailable => StatusCode::INTERNAL_SERVER_ERROR,
+            code => code.status(),
+        };
+        message(status, error.detail())
+    }
+}
+
+/// An answer that says this.
+fn message(status: StatusCode, message: impl Into<String>) -> Response {
+    let message = message.into();
+    answer::json(status, &Message { message })
+}

@@ -1,0 +1,47 @@
+//! `POST /remove-session`: ends the session that started last.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use streamgate_engine::NewestStopped;
+
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::user_id::user_of;
+use super::{Message, SessionTracker, message};
+use crate::access::Player;
+
+/// End the newest session
+///
+/// Of those that the user has in any dialect and in `/v1`.
+#[utoipa::path(
+    post,
+    path = "/remove-session",
+    params(("user_id" = String, Query, description = "The user. `001`, `1.0` and `1` are one user.")),
+    responses(
+        (status = 200, description = "It gave its slot back; or the user was never seen.", body = Message,
+            example = json!({"message": "Number of active session decremented to 2"})),
+        (status = 400, description = "`user_id` is missing, empty, given twice or not valid.", body = Message),
+        (status = 409, description = "The user is known, and no session is active.", body = Message),
+        (status = 500, description = "The store cannot be used now.", body = Message),
+    )
+)]
+pub(super) async fn remove_session(
+    guest: Guest<SessionTracker, Player>,
+    uri: Uri,
+) -> Result<Response, Fault<SessionTracker>> {
+    let user = user_of(&guest, &uri)?;
+    Ok(match guest.engine().stop_newest(&user).await? {
+        NewestStopped::Stopped { active } => message(
+            StatusCode::OK,
+            format!("Number of active session decremented to {active}"),
+        ),
+        NewestStopped::NoneLive { is_known: true } => message(
+            StatusCode::CONFLICT,
+            "Already 0 active sessions, so can't remove any!",
+        ),
+        NewestStopped::NoneLive { is_known: false } => message(
+            StatusCode::OK,
+            "Cannot decrement number of sessions for user which never existed!",
+        ),
+    })
+}

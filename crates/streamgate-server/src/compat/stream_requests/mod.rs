@@ -1,0 +1,34 @@
+//! The dialect `stream-requests`.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use super::answer;
+use super::dialect::Dialect;
+use crate::problem::ApiError;
+use crate::settings::DialectName;
+use crate::state::App;
+
+/// The dialect.
+#[derive(Debug)]
+pub(crate) struct StreamRequests;
+
+impl Dialect for StreamRequests {
+    const NAME: DialectName = DialectName::StreamRequests;
+
+    const ABOUT: &'static str = "";
+
+    fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
+        Vec::new()
+    }
+
+    fn failure(error: &ApiError) -> Response {
+        answer::written(
+            error.code().status(),
+            answer::TEXT,
+            error.detail().to_owned(),
+        )
+    }
+}
