@@ -1,10 +1,7 @@
 //! `POST /v1/heartbeats`: up to a thousand heartbeats in one call, from a gateway or edge.
 
 use std::borrow::Cow;
-use std::future::{self, Future};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_HEARTBEATS_MAX};
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
-use streamgate_engine::{Engine, EngineError};
+use streamgate_engine::Engine;
 use utoipa::ToSchema;
 
 use crate::access::{Caller, Player};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
+use crate::v1::batch::{EntryError, run_all, store_failed_for_all};
 use crate::v1::users::sessions::heartbeat::Reason;
 use crate::wire;
 use crate::wire::body::JsonBody;
@@ -121,7 +119,12 @@ pub(crate) async fn heartbeat_batch(
             format!("must have at most {BATCH_HEARTBEATS_MAX} entries, has {len}"),
         ));
     }
-    let results = run_all(&app.engine, &caller.tenant, &batch.heartbeats).await;
+    let entries = batch.heartbeats.iter();
+    let running = entries.map(|Object(entry)| run(&app.engine, &caller.tenant, entry));
+    let results = run_all(running).await;
+    if let Some(error) = store_failed_for_all(&results) {
+        return Err(error.clone().into());
+    }
     let mut answer = BatchAnswer {
         renewed: 0,
         expires_at: None,
@@ -160,58 +163,15 @@ pub(crate) async fn heartbeat_batch(
             detail,
         });
     }
-    match store_failed_for_all(results) {
-        Some(error) => Err(error.into()),
-        None => Ok(wire::json(StatusCode::OK, &answer)),
-    }
-}
-
-/// Why an entry has no outcome.
-enum EntryError {
-    /// Its ids are not valid.
-    Invalid(String),
-    /// The engine has none.
-    Engine(EngineError),
-}
-
-/// What one entry came to.
-type EntryResult = Result<HeartbeatOutcome, EntryError>;
-/// A heartbeat under way.
-type Running<'a> = Pin<Box<dyn Future<Output = EntryResult> + Send + 'a>>;
-
-/// Runs every heartbeat. Those that are not answered at once (a store over the network, a revival
-/// that must be on disk) are waited for together: each has been set going before the first wait.
-async fn run_all<'a>(
-    engine: &'a Engine,
-    tenant: &'a TenantId,
-    entries: &'a [Object<BatchEntry<'a>>],
-) -> Vec<EntryResult> {
-    enum Slot<'a> {
-        Done(EntryResult),
-        Running(Running<'a>),
-    }
-
-    let mut slots = Vec::with_capacity(entries.len());
-    for Object(entry) in entries {
-        let mut running: Running<'a> = Box::pin(run(engine, tenant, entry));
-        let first_poll = future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
-        slots.push(match first_poll {
-            Poll::Ready(result) => Slot::Done(result),
-            Poll::Pending => Slot::Running(running),
-        });
-    }
-    let mut results = Vec::with_capacity(slots.len());
-    for slot in slots {
-        results.push(match slot {
-            Slot::Done(result) => result,
-            Slot::Running(running) => running.await,
-        });
-    }
-    results
+    Ok(wire::json(StatusCode::OK, &answer))
 }
 
 /// Runs one heartbeat of the batch.
-async fn run(engine: &Engine, tenant: &TenantId, entry: &BatchEntry<'_>) -> EntryResult {
+async fn run(
+    engine: &Engine,
+    tenant: &TenantId,
+    entry: &BatchEntry<'_>,
+) -> Result<HeartbeatOutcome, EntryError> {
     let mut errors = FieldErrors::default();
     let user = errors.check("user_id", UserId::new(&*entry.user_id));
     let id = errors.check("session_id", SessionId::new(&entry.session_id));
@@ -222,16 +182,4 @@ async fn run(engine: &Engine, tenant: &TenantId, entry: &BatchEntry<'_>) -> Entr
         .heartbeat(&UserKey::new(tenant, &user), &Heartbeat { id })
         .await
         .map_err(EntryError::Engine)
-}
-
-/// The last error, if every entry failed by the store and another try may help.
-fn store_failed_for_all(results: Vec<EntryResult>) -> Option<EngineError> {
-    let mut last = None;
-    for result in results {
-        match result {
-            Err(EntryError::Engine(error)) if error.is_retryable() => last = Some(error),
-            _ => return None,
-        }
-    }
-    last
 }

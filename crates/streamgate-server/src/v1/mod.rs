@@ -3,7 +3,9 @@
 //! What is *not* here: what a refusal means or when a lease is over; endpoints translate between
 //! HTTP and the engine and decide nothing.
 
+mod batch;
 mod heartbeats;
+mod import;
 mod session;
 mod sessions;
 mod users;
@@ -38,5 +40,6 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         routes!(users::list::list_users),
         routes!(sessions::list_sessions),
         routes!(heartbeats::heartbeat_batch),
+        routes!(import::import_users),
     ]
 }

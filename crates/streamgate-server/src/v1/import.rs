@@ -1,0 +1,306 @@
+//! `POST /v1/import`: takes over users and their live sessions from another system.
+//!
+//! What is *not* here: the files of other systems; `streamgate import` reads them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
+use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_HEARTBEATS_MAX, LIVE_MAX};
+use streamgate_core::{Seconds, SessionId, TenantId, UserId, UserKey};
+use streamgate_engine::Engine;
+use utoipa::ToSchema;
+
+use crate::access::{Admin, Caller};
+use crate::problem::{ApiError, FieldErrors};
+use crate::problem_docs::{Always, WithJsonBody};
+use crate::state::App;
+use crate::v1::batch::{EntryError, run_all, store_failed_for_all};
+use crate::wire;
+use crate::wire::body::JsonBody;
+use crate::wire::object::Object;
+use crate::wire::text_map::TextMap;
+
+/// Most users in one call: as many as any batch has entries.
+const USERS_MAX: usize = BATCH_HEARTBEATS_MAX;
+
+/// Users of another system.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Import {
+    /// The users; at most 1,000.
+    #[schema(value_type = Vec<ImportEntry>, max_items = 1000)]
+    users: Vec<Object<ImportEntry>>,
+}
+
+/// One user.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportEntry {
+    /// The user.
+    #[schema(example = "viewer-1")]
+    user_id: String,
+    /// The sessions that it has there, each once, in the order in which they shall get slots; at
+    /// most 1,000.
+    #[serde(default)]
+    #[schema(max_items = 1000, example = json!(["tv-evening"]))]
+    sessions: Vec<String>,
+    /// Its profile, for a user that has none here.
+    #[serde(default)]
+    profile: TextMap,
+}
+
+/// What became of the users.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct ImportAnswer<'a> {
+    /// How many users were taken over, whole or in part.
+    #[schema(example = 998)]
+    users: usize,
+    /// How many sessions hold a slot now that held none before.
+    #[schema(example = 1204)]
+    started: usize,
+    /// How many sessions held one already; their leases were renewed.
+    #[schema(example = 0)]
+    already_live: usize,
+    /// What was not taken over, in order.
+    skipped: Vec<Skipped<'a>>,
+}
+
+/// A user, a session or a profile that was not taken over.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Skipped<'a> {
+    /// The place of the user in the call, counted from 0.
+    index: usize,
+    /// The user.
+    user_id: &'a str,
+    /// The session; left out where it is the whole user or its profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    session_id: Option<&'a str>,
+    /// Why.
+    reason: SkipReason,
+    /// Why, in a sentence.
+    #[schema(example = "every slot is taken; the limit is 3")]
+    detail: String,
+}
+
+/// Why something was not taken over.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SkipReason {
+    /// Every slot of the user is taken.
+    NoSlot,
+    /// The session has ended here, and stays so.
+    Ended,
+    /// The user has another profile here, and keeps it.
+    ProfileKept,
+    /// It is not valid; `detail` names the field.
+    Invalid,
+    /// The store could not be used for this user. Send it again.
+    StoreUnavailable,
+    /// Something is wrong inside; the log says more.
+    Internal,
+}
+
+/// Take over users from another system
+///
+/// Starts the sessions that users have elsewhere, as far as slots are free: none that is live gives
+/// way, none that has ended here is started again, and a profile is set only where there is none. So
+/// the call is safe to repeat, and to run while players call. A session holds its slot for the lease
+/// of callers without heartbeats (`compat.lease_s`). Each user succeeds or fails on its own, and so
+/// does each of its sessions. Only a body that is wrong as a whole is a 400. If the store failed for
+/// every user, the whole call is a 503. Rate limits by user do not count the entries. Scope: `admin`.
+#[utoipa::path(
+    post,
+    path = "/v1/import",
+    tag = "users",
+    request_body = Import,
+    responses(
+        Always,
+        WithJsonBody,
+        (status = 200, description = "What became of the users.", body = ImportAnswer<'_>),
+    )
+)]
+pub(crate) async fn import_users(
+    State(app): State<Arc<App>>,
+    caller: Caller<Admin>,
+    body: JsonBody<BATCH_BODY_MAX_BYTES>,
+) -> Result<Response, ApiError> {
+    let import = body.parse::<Import>()?;
+    let len = import.users.len();
+    if len > USERS_MAX {
+        let message = format!("must have at most {USERS_MAX} entries, has {len}");
+        return Err(ApiError::field("users", message));
+    }
+    let lease = app.compat.lease;
+    let entries = import.users.into_iter();
+    let entries: Vec<Entry> = entries
+        .map(|Object(entry)| Entry::new(entry, lease))
+        .collect();
+    let running = entries
+        .iter()
+        .map(|entry| entry.run(&app.engine, &caller.tenant));
+    let results = run_all(running).await;
+    if let Some(error) = store_failed_for_all(&results) {
+        return Err(error.clone().into());
+    }
+    let mut answer = ImportAnswer::default();
+    for (index, (entry, result)) in entries.iter().zip(results).enumerate() {
+        match result {
+            Ok(imported) => answer.add(index, entry, &imported),
+            Err(error) => answer.add_failed(index, entry, error),
+        }
+    }
+    Ok(wire::json(StatusCode::OK, &answer))
+}
+
+/// A user whose parts have been checked.
+struct Entry {
+    user_id: String,
+    /// Each session with what is wrong with it; in order.
+    sessions: Vec<(String, Option<String>)>,
+    /// Whether there is a profile to set.
+    brings_profile: bool,
+    /// What is wrong with the profile.
+    profile_fault: Option<String>,
+    /// What to ask of the engine: the valid parts. Or why the user cannot be taken over at all.
+    command: Result<(UserId, ImportUser), String>,
+}
+
+impl Entry {
+    fn new(entry: ImportEntry, lease: Seconds) -> Self {
+        let mut errors = FieldErrors::default();
+        let user = errors.check("user_id", UserId::new(entry.user_id.as_str()));
+        if entry.sessions.len() > LIVE_MAX {
+            let len = entry.sessions.len();
+            let message = format!("must have at most {LIVE_MAX} entries, has {len}");
+            errors.add("sessions", message);
+        }
+        let mut profile_errors = FieldErrors::default();
+        let profile = entry.profile.check("profile", &mut profile_errors);
+        let (sessions, valid) = checked(entry.sessions);
+        let import = ImportUser {
+            sessions: valid,
+            lease,
+            profile: profile.unwrap_or_default(),
+        };
+        Self {
+            user_id: entry.user_id,
+            sessions,
+            brings_profile: !import.profile.is_empty(),
+            profile_fault: fault_in(&profile_errors),
+            command: match (user, fault_in(&errors)) {
+                (Some(user), None) => Ok((user, import)),
+                (_, fault) => Err(fault.unwrap_or_default()),
+            },
+        }
+    }
+
+    async fn run(&self, engine: &Engine, tenant: &TenantId) -> Result<ImportedUser, EntryError> {
+        let (user, import) = match &self.command {
+            Ok(command) => command,
+            Err(fault) => return Err(EntryError::Invalid(fault.clone())),
+        };
+        engine
+            .import_user(&UserKey::new(tenant, user), import)
+            .await
+            .map_err(EntryError::Engine)
+    }
+}
+
+/// What is wrong, in a sentence, if anything is.
+fn fault_in(errors: &FieldErrors) -> Option<String> {
+    Some(errors.sentence()).filter(|sentence| !sentence.is_empty())
+}
+
+/// The sessions with what is wrong with each, and those with which nothing is.
+fn checked(sessions: Vec<String>) -> (Vec<(String, Option<String>)>, Vec<SessionId>) {
+    let mut valid = Vec::with_capacity(sessions.len());
+    let mut seen = HashSet::new();
+    let check = |session: String| {
+        let fault = match SessionId::new(&session) {
+            Ok(id) if !seen.insert(id.clone()) => Some("session_id is given twice".to_owned()),
+            Ok(id) => {
+                valid.push(id);
+                None
+            }
+            Err(error) => Some(format!("session_id {error}")),
+        };
+        (session, fault)
+    };
+    let sessions = sessions.into_iter().map(check).collect();
+    (sessions, valid)
+}
+
+impl<'a> ImportAnswer<'a> {
+    /// Adds a user that was taken over, and what of it was not.
+    fn add(&mut self, index: usize, entry: &'a Entry, imported: &ImportedUser) {
+        self.users += 1;
+        let mut skip = |session_id, reason, detail| {
+            self.skipped.push(Skipped {
+                index,
+                user_id: &entry.user_id,
+                session_id,
+                reason,
+                detail,
+            });
+        };
+        let mut outcomes = imported.sessions.iter();
+        for (id, fault) in &entry.sessions {
+            if let Some(fault) = fault {
+                skip(Some(id.as_str()), SkipReason::Invalid, fault.clone());
+                continue;
+            }
+            let outcome = outcomes.next().expect("every valid session has an outcome");
+            match outcome {
+                ImportedSession::Started => self.started += 1,
+                ImportedSession::AlreadyLive => self.already_live += 1,
+                ImportedSession::Ended(reason) => {
+                    let detail = format!("it has ended here: {}", reason.as_str());
+                    skip(Some(id), SkipReason::Ended, detail);
+                }
+                ImportedSession::NoSlot => {
+                    let limit = imported.limit;
+                    let detail = format!("every slot is taken; the limit is {limit}");
+                    skip(Some(id), SkipReason::NoSlot, detail);
+                }
+            }
+        }
+        if let Some(fault) = &entry.profile_fault {
+            skip(None, SkipReason::Invalid, fault.clone());
+        } else if !imported.has_profile && entry.brings_profile {
+            let detail = "the user has another profile here, and keeps it".to_owned();
+            skip(None, SkipReason::ProfileKept, detail);
+        }
+    }
+
+    /// Adds a user that was not taken over.
+    fn add_failed(&mut self, index: usize, entry: &'a Entry, error: EntryError) {
+        let (reason, detail) = match error {
+            EntryError::Invalid(fault) => (SkipReason::Invalid, fault),
+            EntryError::Engine(error) if error.is_retryable() => (
+                SkipReason::StoreUnavailable,
+                "the store did not answer in time; send this user again".to_owned(),
+            ),
+            EntryError::Engine(error) => {
+                // The answer does not say what is wrong, so the log must.
+                tracing::error!(%error, "a user could not be taken over");
+                (
+                    SkipReason::Internal,
+                    "the user could not be taken over".to_owned(),
+                )
+            }
+        };
+        self.skipped.push(Skipped {
+            index,
+            user_id: &entry.user_id,
+            session_id: None,
+            reason,
+            detail,
+        });
+    }
+}
