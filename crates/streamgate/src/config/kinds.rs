@@ -78,6 +78,37 @@ impl Reader {
         })
     }
 
+    /// A list of some words, each at most once.
+    pub(crate) fn choices<T: Copy + PartialEq>(
+        &mut self,
+        ask: Ask,
+        default: &[T],
+        words: &[(&'static str, T)],
+    ) -> Vec<T> {
+        let quoted_words: Vec<String> = words.iter().map(|(word, _)| quoted(word)).collect();
+        let one_of = either(&quoted_words);
+        let show = |chosen: &Vec<T>| {
+            let chosen = words.iter().filter(|(_, known)| chosen.contains(known));
+            let chosen: Vec<String> = chosen.map(|(word, _)| quoted(word)).collect();
+            format!("[{}]", chosen.join(", "))
+        };
+        let takes = format!("list of {one_of}");
+        self.read(ask, takes, Some(default.to_vec()), show, |value| {
+            let mut chosen = Vec::new();
+            for text in value.texts()? {
+                let known = words.iter().find(|(word, _)| *word == text);
+                let (word, known) = known
+                    .ok_or_else(|| format!("each entry must be {one_of}, is {}", quoted(&text)))?;
+                if chosen.contains(known) {
+                    return Err(format!("names {} twice", quoted(word)));
+                }
+                chosen.push(*known);
+            }
+            Ok(chosen)
+        })
+        .unwrap_or_else(|| default.to_vec())
+    }
+
     /// A list of texts, each checked.
     pub(crate) fn texts(
         &mut self,

@@ -35,7 +35,9 @@ pub(crate) use problem::Problem;
 use reader::{Declared, Reader, Section};
 use sections::general::General;
 use sections::log::Log;
-use sections::{cors, engine, general, http, keys, log, metrics, policy, rate_limit, store, sweep};
+use sections::{
+    compat, cors, engine, general, http, keys, log, metrics, policy, rate_limit, store, sweep,
+};
 pub(crate) use show::effective;
 
 /// The variable that names the configuration file.
@@ -140,6 +142,7 @@ fn read(reader: &mut Reader) -> Settings {
     let rate_limit = rate_limit::read(reader);
     let log = log::read(reader);
     let metrics_require_key = metrics::read(reader);
+    let compat = compat::read(reader, &keys, general.listen.ip());
     let engine = EngineSettings {
         deadline: engine::read(reader),
         sweep_interval: sweep::read(reader),
@@ -152,6 +155,7 @@ fn read(reader: &mut Reader) -> Settings {
             cors,
             http,
             metrics_require_key,
+            compat,
         },
         store,
         policy,

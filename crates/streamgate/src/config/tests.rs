@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use streamgate_server::DialectName;
+
 use super::entries::Inputs;
 use super::generated::{default_file, reference};
 use super::path::KeyPath;
@@ -308,4 +310,56 @@ fn browsers_may_remember_a_preflight_for_two_hours_unless_told_otherwise() {
         max_age("[cors]\nmax_age_s = 5"),
         Some(Duration::from_secs(5))
     );
+}
+
+#[test]
+fn dialects_are_named_once_and_the_root_is_one_of_them() {
+    let compat = |file: &str| loaded(inputs(file, &[], &[])).settings.server.compat;
+    let all = DialectName::ALL.to_vec();
+    assert_eq!(compat("").dialects, all);
+    assert_eq!(compat("").root, None);
+    assert_eq!(compat("[compat]\ndialects = []").dialects, []);
+    let chosen = inputs("", &[("STREAMGATE_COMPAT_ROOT", "user-streams")], &[]);
+    let chosen = loaded(chosen).settings.server.compat;
+    assert_eq!(chosen.root, Some(DialectName::UserStreams));
+
+    let wrong = "[compat]\ndialects = [\"stream-log\", \"stream-log\"]\nroot = \"user-streams\"\n\
+                 lease_s = 4\nrequire_key = true";
+    assert_eq!(
+        problems(inputs(wrong, &[], &[])),
+        [
+            "s.toml:2: compat.dialects names \"stream-log\" twice",
+            "s.toml:4: compat.lease_s must be 5 to 86400, is 4",
+            "s.toml:5: compat.require_key is true, and there are no [[keys]] to ask for",
+        ]
+    );
+    let wrong = "[compat]\ndialects = [\"stream-log\"]\nroot = \"user-streams\"";
+    assert_eq!(
+        problems(inputs(wrong, &[], &[])),
+        ["s.toml:3: compat.root is not among compat.dialects"]
+    );
+    let wrong = "[compat]\ndialects = [\"esperanto\"]";
+    assert!(problems(inputs(wrong, &[], &[]))[0].contains("is \"esperanto\""));
+}
+
+#[test]
+fn dialects_ask_for_a_key_where_others_can_reach_a_server_with_keys() {
+    let keys = format!(
+        "[[keys]]\nname = \"k\"\nscope = \"admin\"\nsha256 = \"{}\"\n",
+        "ab".repeat(32)
+    );
+    for (listen, said, asks) in [
+        ("127.0.0.1:1", "", false),
+        ("[::1]:1", "", false),
+        ("0.0.0.0:1", "", true),
+        ("10.0.0.1:1", "", true),
+        ("0.0.0.0:1", "[compat]\nrequire_key = false", false),
+        ("127.0.0.1:1", "[compat]\nrequire_key = true", true),
+    ] {
+        let file = format!("listen = {listen:?}\n{keys}{said}");
+        let settings = loaded(inputs(&file, &[], &[])).settings;
+        assert_eq!(settings.server.compat.require_key, asks, "{listen} {said}");
+    }
+    let open = inputs("listen = \"0.0.0.0:1\"", &[], &[]);
+    assert!(!loaded(open).settings.server.compat.require_key);
 }

@@ -1,4 +1,6 @@
-//! Refusing to stand open to a network by accident.
+//! Not standing open by accident.
+
+use streamgate_server::DialectName;
 
 use crate::config::Settings;
 use crate::exit::{Code, Failure};
@@ -26,4 +28,25 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
          serve this machine only: --listen 127.0.0.1:8080\n  \
          if the network is trusted: --allow-anonymous (or STREAMGATE_ALLOW_ANONYMOUS=true)",
     ))
+}
+
+/// Says in the log which dialects anybody may speak although there are keys.
+pub(super) fn warn_of_open_dialects(settings: &Settings) {
+    let compat = &settings.server.compat;
+    if settings.server.keys.is_open() || compat.require_key {
+        return;
+    }
+    let open: Vec<&str> = compat
+        .dialects
+        .iter()
+        .filter(|dialect| **dialect != DialectName::ConcurrencyService)
+        .map(|dialect| dialect.as_str())
+        .collect();
+    if !open.is_empty() {
+        tracing::warn!(
+            dialects = open.join(", "),
+            "these dialects ask for no API key; set compat.require_key = true, or leave them out \
+             of compat.dialects, unless everybody who can reach this address may use them"
+        );
+    }
 }

@@ -27,6 +27,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     telemetry::init(settings.log.format, &settings.log.filter)
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
     panics::to_the_log();
+    exposure::warn_of_open_dialects(settings);
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections);
 

@@ -3,6 +3,7 @@
 //! Each reads its part, which also declares and documents it, and gives it as the plain values that
 //! the engine, the store or the server take.
 
+pub(crate) mod compat;
 pub(crate) mod cors;
 pub(crate) mod engine;
 pub(crate) mod general;
