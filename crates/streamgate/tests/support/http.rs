@@ -1,6 +1,6 @@
 //! A tiny HTTP/1.1 client over a plain socket, so that a test can stop in the middle of a request.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -92,27 +92,54 @@ impl Request {
 
     /// Reads the answer.
     pub(crate) fn answer(self) -> Answer {
-        let mut reader = BufReader::new(self.stream);
-        let status = line(&mut reader);
-        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let mut headers = Vec::new();
-        loop {
-            let header = line(&mut reader);
-            let Some((name, value)) = header.split_once(':') else {
-                break;
-            };
-            headers.push((name.to_lowercase(), value.trim().to_owned()));
-        }
-        let mut text = String::new();
         // The connection is closed after the answer.
-        reader
-            .read_to_string(&mut text)
-            .expect("the body is UTF-8 and ends");
-        Answer {
-            status: status.expect("an answer has a status"),
-            headers,
-            text,
-        }
+        read_answer(&mut BufReader::new(self.stream))
+    }
+}
+
+/// Sends these bytes, whatever they are, and gives the answer. They should ask for the connection to
+/// be closed; the length that the answer states must be the one it has.
+pub(crate) fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(to).expect("the server listens");
+    stream
+        .set_read_timeout(Some(PATIENCE))
+        .expect("a timeout is a usual option");
+    // A server that refuses early need not take the rest, and may reset the connection over it
+    // after its answer.
+    let _ = stream.write_all(bytes);
+    let mut said = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut said) {
+        let reset = error.kind() == ErrorKind::ConnectionReset;
+        assert!(reset && !said.is_empty(), "{error} after {said:?}");
+    }
+    let answer = read_answer(&mut said.as_slice());
+    let has_body = !bytes.starts_with(b"HEAD ");
+    if let (true, Ok(length)) = (has_body, answer.header("content-length").parse::<usize>()) {
+        assert_eq!(answer.text.len(), length, "{answer:?}");
+    }
+    answer
+}
+
+/// Reads an answer to the end of what comes.
+fn read_answer(reader: &mut impl BufRead) -> Answer {
+    let status = line(reader);
+    let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let mut headers = Vec::new();
+    loop {
+        let header = line(reader);
+        let Some((name, value)) = header.split_once(':') else {
+            break;
+        };
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+    let mut text = String::new();
+    reader
+        .read_to_string(&mut text)
+        .expect("the body is UTF-8 and ends");
+    Answer {
+        status: status.expect("an answer has a status"),
+        headers,
+        text,
     }
 }
 

@@ -14,7 +14,7 @@ mod http;
 mod server;
 
 pub(crate) use command::{Ran, run, run_with, streamgate};
-pub(crate) use http::{Answer, Request, call};
+pub(crate) use http::{Answer, Request, call, exchange};
 pub(crate) use server::{Server, serve_arguments};
 
 use std::path::PathBuf;

@@ -1,0 +1,11 @@
+//! The five dialects, tried on the real binary: what was recorded of their predecessors, races and
+//! storms through all of them at once, keys, and everything a client can get wrong.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod client;
+mod dialect;
+mod race;
+mod recorded;
+mod setup;
+#[path = "../support/mod.rs"]
+mod support;
