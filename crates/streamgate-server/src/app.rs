@@ -23,7 +23,8 @@ use crate::{compat, document, ops, v1};
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
     let surround = Surround::new(&settings.cors, &metrics);
-    let (router, bare) = endpoints(Some(&surround)).split_for_parts();
+    let root_is_ours = settings.compat.root.is_none();
+    let (router, bare) = endpoints(Some(&surround), root_is_ours).split_for_parts();
     let document = document::of_server(bare, engine.policy(), settings.keys.is_open());
     let app = Arc::new(App {
         engine,
@@ -49,7 +50,7 @@ const UNMATCHED: &str = "none";
 /// The OpenAPI 3.1 document of the API, as a server with API keys serves it.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    document::complete(endpoints(None).into_openapi())
+    document::complete(endpoints(None, true).into_openapi())
 }
 
 /// [`openapi`] as JSON, indented.
@@ -58,10 +59,12 @@ pub fn openapi_json() -> String {
     document::to_json(&openapi())
 }
 
-/// Every endpoint of the document; surrounded where they are to be served.
-fn endpoints(surround: Option<&Surround<'_>>) -> OpenApiRouter<Arc<App>> {
+/// Every endpoint of the document; surrounded where they are to be served. A dialect at the root
+/// brings a document of its own.
+fn endpoints(surround: Option<&Surround<'_>>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::default();
-    for routes in v1::routes().into_iter().chain(ops::routes()) {
+    let document = root_is_ours.then(ops::document_route);
+    for routes in v1::routes().into_iter().chain(ops::routes()).chain(document) {
         router = router.routes(match surround {
             Some(surround) => surrounded(routes, surround),
             None => routes,

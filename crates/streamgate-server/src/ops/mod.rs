@@ -19,6 +19,10 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         routes!(health::healthz),
         routes!(health::readyz),
         routes!(metrics::metrics),
-        routes!(openapi::openapi_json),
     ]
+}
+
+/// The path of the document itself.
+pub(crate) fn document_route() -> UtoipaMethodRouter<Arc<App>> {
+    routes!(openapi::openapi_json)
 }
