@@ -63,7 +63,7 @@ enum Command {
     /// Ask a running server whether it can serve; for health checks
     Health(health::HealthArgs),
     /// Print the OpenAPI 3.1 document of the HTTP API
-    Openapi,
+    Openapi(openapi::OpenapiArgs),
 }
 
 /// Runs the command.
@@ -76,8 +76,8 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Users(command) => users::run(command),
         Command::Sessions(command) => sessions::run(command),
         Command::Health(args) => health::run(args),
-        Command::Openapi => {
-            openapi::run();
+        Command::Openapi(args) => {
+            openapi::run(&args);
             Ok(())
         }
     }

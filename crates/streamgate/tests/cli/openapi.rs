@@ -20,3 +20,25 @@ fn the_document_has_the_paths_that_the_server_serves() {
     assert_eq!(paths(&served), paths(&printed));
     assert!(paths(&printed).len() >= 10);
 }
+
+#[test]
+fn each_dialect_has_a_document_of_its_own_that_the_server_serves() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    for name in [
+        "session-tracker",
+        "concurrency-service",
+        "stream-log",
+        "user-streams",
+        "stream-requests",
+    ] {
+        let printed = run(&["openapi", "--dialect", name]).json();
+        let path = format!("/compat/{name}/openapi.json");
+        let served = server.call("GET", &path, None).json();
+        assert_eq!(served["paths"].as_object().unwrap().len(), printed["paths"].as_object().unwrap().len());
+        assert_eq!(served["info"], printed["info"]);
+        assert_eq!(served["servers"][0]["url"], format!("/compat/{name}"));
+        assert!(!printed["paths"].as_object().unwrap().is_empty(), "{name}");
+    }
+    run(&["openapi", "--dialect", "esperanto"]).failed(2);
+}
