@@ -51,3 +51,9 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
         surround.around(route, methods)
     }
 }
+
+/// The answer to a request that is no call of the dialect; also to HEAD where GET starts a session,
+/// because a router takes GET for both unless told.
+pub(crate) async fn no_such_call<D: Dialect>(request: Parts) -> Response {
+    D::no_such_call(&request)
+}

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::request::Parts;
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
-use axum::response::Response;
 use axum::routing::{any, get};
 use bytes::Bytes;
 use tower::ServiceExt as _;
@@ -17,7 +15,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 
 use super::answer;
 use super::concurrency_service::ConcurrencyService;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, no_such_call};
 use super::session_tracker::SessionTracker;
 use super::stream_log::StreamLog;
 use super::stream_requests::StreamRequests;
@@ -119,11 +117,6 @@ fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround<'_>) -> Spo
 
 /// Where each dialect has its document.
 const DOCUMENT: &str = "/openapi.json";
-
-/// The answer to a request that is no call of the dialect.
-async fn no_such_call<D: Dialect>(request: Parts) -> Response {
-    D::no_such_call(&request)
-}
 
 /// The request as it is.
 fn exact(request: Request) -> Request {
