@@ -12,6 +12,7 @@ mod dialect;
 mod fault;
 mod guest;
 mod mount;
+mod path;
 mod query;
 mod session_tracker;
 mod stream_log;

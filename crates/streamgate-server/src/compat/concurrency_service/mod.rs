@@ -1,13 +1,23 @@
-//! The dialect `concurrency-service`.
+//! The dialect `concurrency-service`: one call, as a function behind an API gateway answered it.
+//!
+//! Two voices speak here. What the gateway said is JSON with a `message`; what the function behind it
+//! refused is a bare text, under the media type of JSON all the same.
+
+mod start_session;
 
 use std::sync::Arc;
 
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
-use utoipa_axum::router::UtoipaMethodRouter;
+use axum::routing::{MethodRouter, get};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
 use super::answer;
-use super::dialect::Dialect;
-use crate::problem::ApiError;
+use super::dialect::{Dialect, no_such_call};
+use crate::problem::{ApiError, Code};
 use crate::settings::DialectName;
 use crate::state::App;
 
@@ -15,20 +25,87 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct ConcurrencyService;
 
+/// What the gateway says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Message {
+    /// What is wrong.
+    #[schema(example = "Forbidden")]
+    message: String,
+}
+
+/// Where the gateway names the kind of its refusal.
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+
+/// What the gateway says of a function that failed: to the byte, a space included.
+const FUNCTION_FAILED: &str = r#"{"message": "Internal server error"}"#;
+
 impl Dialect for ConcurrencyService {
     const NAME: DialectName = DialectName::ConcurrencyService;
 
-    const ABOUT: &'static str = "";
+    const ABOUT: &'static str = "\
+Starts sessions by GET, and does nothing else: a session ends with its lease, or by a call of \
+`/v1`. The first segment of the path is the stage of the former gateway, and may be anything. HEAD \
+starts no session.";
+
+    const ALWAYS_ASKS_FOR_KEY: bool = true;
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
-        Vec::new()
+        vec![routes!(start_session::start_session).map(no_head)]
+    }
+
+    /// The call with an id left out. A router does not take an empty segment for a parameter, and
+    /// these callers are told what is missing.
+    fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+        [
+            "/{stage}/startSession/userId//sessionId/{sessionId}",
+            "/{stage}/startSession/userId/{userId}/sessionId/",
+            "/{stage}/startSession/userId//sessionId/",
+        ]
+        .map(|path| (path, no_head(get(start_session::start_session))))
+        .into()
     }
 
     fn failure(error: &ApiError) -> Response {
-        answer::written(
-            error.code().status(),
-            answer::TEXT,
-            error.detail().to_owned(),
-        )
+        let code = error.code();
+        match code {
+            Code::Unauthenticated | Code::Forbidden => {
+                refused_by_gateway(StatusCode::FORBIDDEN, "Forbidden", "ForbiddenException")
+            }
+            Code::TooManyRequests => refused_by_gateway(
+                code.status(),
+                "Too Many Requests",
+                "TooManyRequestsException",
+            ),
+            Code::StoreUnavailable | Code::Internal => {
+                answer::written(StatusCode::BAD_GATEWAY, answer::JSON, FUNCTION_FAILED)
+            }
+            Code::NotFound => message(code.status(), "Not Found"),
+            Code::InvalidRequest => text(code.status(), error.detail().to_owned()),
+            _ => message(code.status(), error.detail()),
+        }
     }
+}
+
+/// The methods without HEAD, which would otherwise start a session like GET.
+fn no_head(methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
+    methods.head(no_such_call::<ConcurrencyService>)
+}
+
+/// An answer of the gateway.
+fn message(status: StatusCode, message: &str) -> Response {
+    let message = message.to_owned();
+    answer::json(status, &Message { message })
+}
+
+/// A refusal of the gateway, which names its kind.
+fn refused_by_gateway(status: StatusCode, words: &str, kind: &'static str) -> Response {
+    let mut response = message(status, words);
+    let headers = response.headers_mut();
+    headers.insert(ERROR_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// A refusal of the function.
+fn text(status: StatusCode, text: String) -> Response {
+    answer::written(status, answer::JSON, text)
 }

@@ -1,13 +1,21 @@
-//! The dialect `stream-log`.
+//! The dialect `stream-log`: streams with ids that are made here, and a status in every body.
+
+mod end_stream;
+mod start_stream;
+mod user_name;
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::Dialect;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Code};
 use crate::settings::DialectName;
 use crate::state::App;
 
@@ -15,20 +23,57 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct StreamLog;
 
+/// Every body of this dialect.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Envelope<T> {
+    /// The status of the answer.
+    #[serde(rename = "statusCode")]
+    status_code: u16,
+    /// What is answered.
+    message: T,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Failed {
+    /// What is wrong, in a sentence.
+    #[schema(example = "Request missing userId")]
+    error: String,
+}
+
 impl Dialect for StreamLog {
     const NAME: DialectName = DialectName::StreamLog;
 
-    const ABOUT: &'static str = "";
+    const ABOUT: &'static str = "\
+Starts and ends the streams of a user. The first segment of the path may be anything; bodies are \
+JSON whatever their content type says. A number and the same digits as text are two users: the \
+number 7 is the user `number:7` of every other API.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
-        Vec::new()
+        vec![routes!(start_stream::start_stream, end_stream::end_stream)]
     }
 
     fn failure(error: &ApiError) -> Response {
-        answer::written(
-            error.code().status(),
-            answer::TEXT,
-            error.detail().to_owned(),
-        )
+        failed(error.code().status(), error.detail())
     }
+}
+
+/// An answer in the shape of them all.
+fn enveloped<T: Serialize>(status: StatusCode, message: T) -> Response {
+    let envelope = Envelope {
+        status_code: status.as_u16(),
+        message,
+    };
+    answer::json(status, &envelope)
+}
+
+/// An answer that says what went wrong.
+fn failed(status: StatusCode, error: impl Into<String>) -> Response {
+    let error = error.into();
+    enveloped(status, Failed { error })
+}
+
+/// What is said of a member of the body that is not there, or empty.
+fn missing(field: &str) -> ApiError {
+    ApiError::new(Code::InvalidRequest, format!("Request missing {field}"))
 }

@@ -1,0 +1,99 @@
+//! `GET /{stage}/startSession/userId/{userId}/sessionId/{sessionId}`: starts a session.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use serde::Serialize;
+use streamgate_core::admission::StartOutcome;
+use utoipa::ToSchema;
+
+use super::super::answer;
+use super::super::fault::Fault;
+use super::super::guest::{Guest, session_id};
+use super::super::path::segment;
+use super::{ConcurrencyService, Message, text};
+use crate::access::Player;
+use crate::problem::{ApiError, Code};
+use crate::wire::schema::{SessionIdSchema, UserIdSchema};
+
+/// Where the ids stand in the path.
+const USER_PLACE: usize = 3;
+const SESSION_PLACE: usize = 5;
+
+/// What their fields are called.
+const USER: &str = "userId";
+const SESSION: &str = "sessionId";
+
+/// A session that holds a slot.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Counted {
+    /// The user.
+    #[schema(example = "abc")]
+    user: String,
+    /// How many sessions of the user hold a slot, this one among them.
+    #[serde(rename = "concurrentSessions")]
+    #[schema(minimum = 1, example = 1)]
+    concurrent_sessions: u32,
+}
+
+/// Start a session
+///
+/// A session that is live already is not counted again; its lease begins anew.
+#[utoipa::path(
+    get,
+    path = "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}",
+    params(
+        ("stage" = String, Path, description = "Any text.", example = "dev"),
+        ("userId" = UserIdSchema, Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
+        ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded."),
+    ),
+    responses(
+        (status = 200, description = "It holds a slot.", body = Counted),
+        (status = 400, description = "Every slot is taken; or an id is empty or not valid. A bare text, although the media type is that of JSON.",
+            body = String, content_type = "application/json",
+            example = "User abc is trying to watch 4 streams at once, which is too many."),
+        (status = 403, description = "No key, or not one that may do this.", body = Message,
+            headers(("x-amzn-errortype" = String, description = "`ForbiddenException`"))),
+        (status = 429, description = "Too many requests.", body = Message,
+            headers(("x-amzn-errortype" = String, description = "`TooManyRequestsException`"))),
+        (status = 502, description = "The store cannot be used now.", body = Message,
+            example = json!({"message": "Internal server error"})),
+    )
+)]
+pub(super) async fn start_session(
+    guest: Guest<ConcurrencyService, Player>,
+    uri: Uri,
+) -> Result<Response, Fault<ConcurrencyService>> {
+    let name = segment(&uri, USER_PLACE, USER)?;
+    let id = segment(&uri, SESSION_PLACE, SESSION)?;
+    if name.is_empty() || id.is_empty() {
+        return Err(nameless().into());
+    }
+    let user = guest.user(USER, &name)?;
+    let start = guest.start(session_id(SESSION, &id)?);
+    Ok(match guest.engine().start(&user, &start).await? {
+        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => answer::json(
+            StatusCode::OK,
+            &Counted {
+                user: name.into_owned(),
+                concurrent_sessions: admitted.active,
+            },
+        ),
+        StartOutcome::Refused(refused) => {
+            let wanted = refused.limit + 1;
+            text(
+                StatusCode::BAD_REQUEST,
+                format!(
+                    "User {name} is trying to watch {wanted} streams at once, which is too many."
+                ),
+            )
+        }
+    })
+}
+
+/// What is said where an id is left out, whichever it is.
+fn nameless() -> ApiError {
+    ApiError::new(
+        Code::InvalidRequest,
+        "Please specify a userId and sessionId",
+    )
+}

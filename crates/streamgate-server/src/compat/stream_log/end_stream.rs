@@ -1,0 +1,93 @@
+//! `DELETE /{stage}/stream`: ends a stream.
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::Value;
+use streamgate_core::admission::{Stop, StopOutcome};
+use streamgate_core::{EndReason, SessionId, UserKey};
+use utoipa::ToSchema;
+
+use super::super::answer;
+use super::super::body::AnyJson;
+use super::super::fault::Fault;
+use super::super::guest::{Guest, session_id};
+use super::user_name::{self, UserName};
+use super::{Envelope, Failed, StreamLog, failed, missing};
+use crate::access::Player;
+use crate::problem::{ApiError, Code};
+use crate::wire::schema::SessionIdSchema;
+
+/// The member of the body that names the stream.
+const STREAM: &str = "streamId";
+
+/// Which stream is over.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct Watched {
+    /// Whose it is.
+    #[schema(rename = "userId")]
+    user_id: UserName,
+    /// The stream.
+    #[schema(rename = "streamId", value_type = SessionIdSchema)]
+    stream_id: String,
+}
+
+/// End a stream
+///
+/// Only one that is live, and the user's own.
+#[utoipa::path(
+    delete,
+    path = "/{stage}/stream",
+    params(("stage" = String, Path, description = "Any text.", example = "dev")),
+    request_body = Watched,
+    responses(
+        (status = 204, description = "It gave its slot back."),
+        (status = 400, description = "No JSON object.", body = Envelope<Failed>),
+        (status = 404, description = "The user has no such stream, or it has ended; or a member of the body is missing, empty or not valid.",
+            body = Envelope<Failed>,
+            example = json!({"statusCode": 404, "message": {"error": "The conditional request failed"}})),
+        (status = 503, description = "The store cannot be used now.", body = Envelope<Failed>),
+    )
+)]
+pub(super) async fn end_stream(
+    guest: Guest<StreamLog, Player>,
+    body: AnyJson<StreamLog>,
+) -> Result<Response, Fault<StreamLog>> {
+    let (user, id) = stream_of(&guest, &body).map_err(not_found)?;
+    let stop = Stop {
+        id,
+        reason: EndReason::Stopped,
+    };
+    Ok(match guest.engine().stop(&user, &stop).await? {
+        StopOutcome::Stopped => {
+            answer::written(StatusCode::NO_CONTENT, answer::JSON, Body::empty())
+        }
+        StopOutcome::AlreadyEnded(_) | StopOutcome::Unknown => {
+            failed(StatusCode::NOT_FOUND, "The conditional request failed")
+        }
+    })
+}
+
+/// The stream that the body names.
+fn stream_of<N>(
+    guest: &Guest<StreamLog, N>,
+    body: &AnyJson<StreamLog>,
+) -> Result<(UserKey, SessionId), ApiError> {
+    let name = UserName::of(body)?;
+    let id = match body.member(STREAM) {
+        None => return Err(missing(STREAM)),
+        Some(Value::String(text)) if text.is_empty() => return Err(missing(STREAM)),
+        Some(Value::String(text)) => session_id(STREAM, text)?,
+        Some(_) => return Err(ApiError::field(STREAM, "must be a text")),
+    };
+    Ok((guest.user(user_name::FIELD, &name.id())?, id))
+}
+
+/// What names no stream at all is a stream that is not there: so the clients know it.
+fn not_found(error: ApiError) -> ApiError {
+    match error.code() {
+        Code::InvalidRequest => ApiError::new(Code::SessionUnknown, error.detail().to_owned()),
+        _ => error,
+    }
+}

@@ -1,0 +1,73 @@
+//! `POST /{stage}/stream`: starts a stream.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+use streamgate_core::admission::StartOutcome;
+use utoipa::ToSchema;
+
+use super::super::body::AnyJson;
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::user_name::{self, UserName};
+use super::{Envelope, Failed, StreamLog, enveloped, failed};
+use crate::access::Player;
+
+/// Who wants to watch.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct Viewer {
+    /// The user.
+    #[schema(rename = "userId")]
+    user_id: UserName,
+}
+
+/// A stream that holds a slot.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Started {
+    /// Its name, made here: a UUID of version 4.
+    #[serde(rename = "streamId")]
+    #[schema(format = "uuid", example = "f186213a-09dc-4aff-a8bf-484915598a15")]
+    stream_id: String,
+    /// The user, as it was sent.
+    #[serde(rename = "userId")]
+    user_id: UserName,
+}
+
+/// Start a stream
+///
+/// The service names it; a `streamId` that is sent is ignored.
+#[utoipa::path(
+    post,
+    path = "/{stage}/stream",
+    params(("stage" = String, Path, description = "Any text.", example = "dev")),
+    request_body = Viewer,
+    responses(
+        (status = 201, description = "It holds a slot.", body = Envelope<Started>),
+        (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.", body = Envelope<Failed>),
+        (status = 403, description = "Every slot is taken.", body = Envelope<Failed>,
+            example = json!({"statusCode": 403, "message": {"error": "Unable to start a new stream, maximum limit reached"}})),
+        (status = 503, description = "The store cannot be used now.", body = Envelope<Failed>),
+    )
+)]
+pub(super) async fn start_stream(
+    guest: Guest<StreamLog, Player>,
+    body: AnyJson<StreamLog>,
+) -> Result<Response, Fault<StreamLog>> {
+    let name = UserName::of(&body)?;
+    let user = guest.user(user_name::FIELD, &name.id())?;
+    let start = guest.start(guest.engine().new_session_id_v4());
+    Ok(match guest.engine().start(&user, &start).await? {
+        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => enveloped(
+            StatusCode::CREATED,
+            Started {
+                stream_id: admitted.session.id.to_string(),
+                user_id: name,
+            },
+        ),
+        StartOutcome::Refused(_) => failed(
+            StatusCode::FORBIDDEN,
+            "Unable to start a new stream, maximum limit reached",
+        ),
+    })
+}

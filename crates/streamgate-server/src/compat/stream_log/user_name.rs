@@ -1,0 +1,134 @@
+//! Whom a call is about. A number and the same digits as text are two users.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Number, Value};
+use utoipa::ToSchema;
+
+use super::super::body::AnyJson;
+use super::{StreamLog, missing};
+use crate::problem::ApiError;
+
+/// The member of the body that names the user.
+pub(super) const FIELD: &str = "userId";
+
+/// Every whole number up to here has a float of its own: 2^53 - 1.
+const WHOLE_FLOAT_MAX: f64 = 9_007_199_254_740_991.0;
+
+/// A user as callers name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum UserName {
+    /// The user of this name.
+    Text(String),
+    /// The user whose name is `number:` and this number, in its one spelling.
+    #[schema(value_type = f64)]
+    Number(Number),
+}
+
+impl UserName {
+    /// The user that a body names.
+    pub(super) fn of(body: &AnyJson<StreamLog>) -> Result<Self, ApiError> {
+        match body.member(FIELD) {
+            None => Err(missing(FIELD)),
+            Some(Value::String(text)) if text.is_empty() => Err(missing(FIELD)),
+            Some(Value::String(text)) => Ok(Self::Text(text.clone())),
+            Some(Value::Number(number)) => canonical(number)
+                .map(Self::Number)
+                .ok_or_else(|| ApiError::field(FIELD, "is too large a number; send it as text")),
+            Some(_) => Err(ApiError::field(FIELD, "must be a text or a number")),
+        }
+    }
+
+    /// The user's name in every other API.
+    pub(super) fn id(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Number(number) => Cow::Owned(format!("number:{number}")),
+        }
+    }
+}
+
+/// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where
+/// another number could have the same one, because there are too few floats of that size.
+fn canonical(number: &Number) -> Option<Number> {
+    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
+        // A whole number of 64 bits, kept to the last digit.
+        return Some(number.clone());
+    };
+    if float.fract() != 0.0 {
+        return Some(number.clone());
+    }
+    if float.abs() > WHOLE_FLOAT_MAX {
+        return None;
+    }
+    let whole: i64 = format!("{float:.0}")
+        .parse()
+        .expect("a whole number below 2^53 is one of 64 bits");
+    Some(whole.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spelled(written: &str) -> Option<String> {
+        canonical(&written.parse().unwrap()).map(|number| number.to_string())
+    }
+
+    #[test]
+    fn a_number_has_one_spelling() {
+        for (written, meant) in [
+            ("0", "0"),
+            ("-0", "0"),
+            ("-0.0", "0"),
+            ("0e5", "0"),
+            ("1", "1"),
+            ("1.0", "1"),
+            ("1e0", "1"),
+            ("10E-1", "1"),
+            ("-7.00", "-7"),
+            ("1.5e3", "1500"),
+            ("1e15", "1000000000000000"),
+            ("0.5", "0.5"),
+            ("0.50", "0.5"),
+            ("5e-1", "0.5"),
+            ("-0.1", "-0.1"),
+            ("1234567.125", "1234567.125"),
+            ("0.0001", "0.0001"),
+            ("9007199254740991.0", "9007199254740991"),
+            ("-9007199254740991.0", "-9007199254740991"),
+        ] {
+            assert_eq!(spelled(written).as_deref(), Some(meant), "{written}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_of_64_bits_keep_every_digit() {
+        for written in [
+            "9007199254740992",
+            "9007199254740993",
+            "9223372036854775807",
+            "18446744073709551615",
+            "-9223372036854775808",
+        ] {
+            assert_eq!(spelled(written).as_deref(), Some(written));
+        }
+    }
+
+    #[test]
+    fn numbers_that_could_be_taken_for_others_are_refused() {
+        for written in [
+            "9007199254740992.0",
+            "9007199254740993.0",
+            "18446744073709551616",
+            "-9223372036854775809",
+            "1e16",
+            "-1e16",
+            "1e300",
+        ] {
+            assert_eq!(spelled(written), None, "{written}");
+        }
+    }
+}
