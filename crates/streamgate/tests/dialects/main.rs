@@ -2,10 +2,16 @@
 //! storms through all of them at once, keys, and everything a client can get wrong.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod call;
 mod client;
 mod dialect;
+mod keys;
+mod linearizable;
 mod race;
 mod recorded;
 mod setup;
+mod shape;
+mod sharing;
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;

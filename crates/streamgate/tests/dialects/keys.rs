@@ -1,0 +1,179 @@
+//! Who may call: which dialects ask for a key and when, in which words they refuse, and what happens
+//! to one that is switched off.
+
+use crate::dialect::Dialect;
+use crate::setup::{ADMIN_KEY, OTHER_TENANT_KEY, PLAYER_KEY, Service};
+use crate::shape;
+use crate::support::Answer;
+
+/// Sends a start with these headers.
+fn start(service: &Service, dialect: Dialect, user: &str, headers: &[(&str, &str)]) -> Answer {
+    let ask = dialect.start(user, "s");
+    let body = ask.body.map(|body| body.to_string()).unwrap_or_default();
+    service.raw((ask.method, &ask.path), headers, body.as_bytes())
+}
+
+/// Introduces a user where the dialect needs that, with the key of the operator.
+fn introduce(service: &Service, dialect: Dialect, user: &str) {
+    if let Some(ask) = dialect.introduction(user) {
+        let body = ask.body.unwrap().to_string();
+        let headers = [("x-api-key", ADMIN_KEY)];
+        let answer = service.raw((ask.method, &ask.path), &headers, body.as_bytes());
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+const WRONG: [&[(&str, &str)]; 5] = [
+    &[],
+    &[("x-api-key", "nope")],
+    &[("x-api-key", "")],
+    &[("authorization", "Bearer nope")],
+    // One header decides; a right key in the other does not make it good.
+    &[
+        ("x-api-key", "nope"),
+        ("authorization", "Bearer the-key-of-the-operator"),
+    ],
+];
+
+#[test]
+fn concurrency_service_asks_for_a_key_wherever_keys_exist() {
+    let service = Service::with_keys(&[]);
+    let dialect = Dialect::ConcurrencyService;
+    for headers in WRONG {
+        let answer = start(&service, dialect, "u", headers);
+        assert_forbidden(&answer);
+    }
+    assert_eq!(service.live("u"), [""; 0], "nothing was started");
+    let bearer = format!("Bearer {PLAYER_KEY}");
+    for (user, headers) in [
+        ("key", ("x-api-key", PLAYER_KEY)),
+        ("bearer", ("authorization", bearer.as_str())),
+    ] {
+        let answer = start(&service, dialect, user, &[headers]);
+        assert!(dialect.verdict(&answer, user, "s", 3).is_held());
+        assert_eq!(service.live(user), ["s"]);
+    }
+}
+
+#[track_caller]
+fn assert_forbidden(answer: &Answer) {
+    assert_eq!(
+        (answer.status, answer.text.as_str()),
+        (403, r#"{"message":"Forbidden"}"#)
+    );
+    assert_eq!(answer.header("x-amzn-errortype"), "ForbiddenException");
+    assert_eq!(
+        answer.header("content-type"),
+        "application/json; charset=utf-8"
+    );
+}
+
+#[test]
+fn the_others_ask_for_none_unless_they_are_told_to() {
+    let service = Service::with_keys(&[]);
+    assert_eq!(service.raw(("GET", "/v1/users"), &[], b"").status, 401);
+    for dialect in Dialect::ALL {
+        if dialect == Dialect::ConcurrencyService {
+            continue;
+        }
+        let user = dialect.name();
+        introduce(&service, dialect, user);
+        let answer = start(&service, dialect, user, &[]);
+        assert!(dialect.verdict(&answer, user, "s", 3).is_held());
+        assert_eq!(service.live(user).len(), 1);
+    }
+}
+
+#[test]
+fn without_keys_nobody_is_asked() {
+    let service = Service::start(&[]);
+    for dialect in Dialect::ALL {
+        let answer = service.start_session(dialect, dialect.name(), "s");
+        assert!(dialect.verdict(&answer, dialect.name(), "s", 3).is_held());
+    }
+}
+
+#[test]
+fn with_require_key_all_of_them_ask_in_their_own_words() {
+    let service = Service::with_keys(&["compat.require_key=true"]);
+    let bearer = format!("Bearer {PLAYER_KEY}");
+    for dialect in Dialect::ALL {
+        let user = dialect.name();
+        introduce(&service, dialect, user);
+        for headers in WRONG {
+            let answer = start(&service, dialect, user, headers);
+            if dialect == Dialect::ConcurrencyService {
+                assert_forbidden(&answer);
+                continue;
+            }
+            assert_eq!(answer.status, 401, "{dialect:?}: {answer:?}");
+            shape::check(dialect, &answer).unwrap();
+        }
+        assert_eq!(service.live(user), [""; 0], "{dialect:?}");
+        for header in [
+            ("x-api-key", PLAYER_KEY),
+            ("authorization", bearer.as_str()),
+        ] {
+            let answer = start(&service, dialect, user, &[header]);
+            assert!(dialect.verdict(&answer, user, "s", 3).is_held());
+        }
+    }
+}
+
+/// A request that is refused for its key is not looked at any further: an unknown path, or a body
+/// that is wrong, says nothing to somebody who may not call.
+#[test]
+fn the_key_is_asked_for_before_the_request_is_read() {
+    let service = Service::with_keys(&["compat.require_key=true"]);
+    for (dialect, method, path) in [
+        (Dialect::SessionTracker, "POST", "/add-session"),
+        (Dialect::SessionTracker, "POST", "/remove-session"),
+        (Dialect::StreamLog, "POST", "/dev/stream"),
+        (Dialect::StreamLog, "DELETE", "/dev/stream"),
+        (Dialect::UserStreams, "GET", "/user-streams/%FF/1"),
+        (Dialect::UserStreams, "DELETE", "/user-streams/u"),
+        (Dialect::StreamRequests, "GET", "/getuser"),
+        (Dialect::StreamRequests, "GET", "/getallusers"),
+        (Dialect::StreamRequests, "POST", "/createuser"),
+        (Dialect::StreamRequests, "POST", "/removeuser"),
+        (Dialect::StreamRequests, "POST", "/requeststream"),
+    ] {
+        let answer = service.raw((method, &dialect.at(path)), &[], b"{");
+        assert_eq!(answer.status, 401, "{method} {path}: {answer:?}");
+        shape::check(dialect, &answer).unwrap();
+    }
+    let path = Dialect::ConcurrencyService.at("/dev/startSession/userId/%FF/sessionId/");
+    assert_forbidden(&service.raw(("GET", &path), &[], b""));
+}
+
+#[test]
+fn a_key_speaks_of_the_users_of_its_tenant() {
+    let service = Service::with_keys(&["compat.require_key=true"]);
+    let dialect = Dialect::UserStreams;
+    let answer = start(&service, dialect, "u", &[("x-api-key", OTHER_TENANT_KEY)]);
+    assert!(dialect.verdict(&answer, "u", "s", 3).is_held());
+    assert_eq!(service.live("u"), [""; 0], "of the operator's tenant");
+    let answer = start(&service, dialect, "u", &[("x-api-key", PLAYER_KEY)]);
+    assert!(dialect.verdict(&answer, "u", "s", 3).is_held());
+    assert_eq!(service.live("u"), ["s"]);
+}
+
+#[test]
+fn a_dialect_that_is_switched_off_is_nowhere() {
+    let service = Service::start(&["compat.dialects=session-tracker,user-streams"]);
+    for dialect in Dialect::ALL {
+        let answer = service.ask(&dialect.start("u", "s"));
+        if matches!(dialect, Dialect::SessionTracker | Dialect::UserStreams) {
+            assert!(dialect.verdict(&answer, "u", "s", 3).is_held());
+            continue;
+        }
+        assert_eq!(answer.status, 404, "{dialect:?}: {answer:?}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!(answer.json()["code"], "not_found");
+    }
+    assert_eq!(service.live("u").len(), 2);
+    // Nor is one at the root that nobody put there.
+    let answer = service.raw(("POST", "/add-session?user_id=u"), &[], b"");
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    assert_eq!(answer.status, 404);
+}
