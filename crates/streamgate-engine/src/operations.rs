@@ -103,8 +103,8 @@ impl Engine {
             loop {
                 match self.execute(user, &stop).await? {
                     // Named now; and again, if another started or ended meanwhile.
-                    StopNewestOutcome::NewestIs(id) => stop.expected = Some(id),
-                    StopNewestOutcome::NoneLive { is_known } => {
+                    StopNewestOutcome::NewestIs { newest, .. } => stop.expected = Some(newest),
+                    StopNewestOutcome::NoneLive { is_known, .. } => {
                         return Ok(NewestStopped::NoneLive { is_known });
                     }
                     StopNewestOutcome::Stopped { active } => {

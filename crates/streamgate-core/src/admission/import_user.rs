@@ -9,8 +9,8 @@ use crate::session::EndReason;
 use crate::time::Seconds;
 
 /// Start the sessions that a user had elsewhere, as far as slots are free, in this order. No live
-/// session gives way, whatever the policy says, and none that ended here is started again, so that
-/// an import is safe to repeat (for the revive window: after it endings are forgotten).
+/// session gives way, whatever the policy says, and none that is remembered to have ended here is
+/// started again, so that an import is safe to repeat within the revive window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportUser {
     /// The sessions, at most [`LIVE_MAX`], each once.
@@ -97,7 +97,11 @@ impl Command for ImportUser {
         }
     }
 
+    /// Every session that was started took a slot, whatever ended it since, and the profile is there.
     fn was_done(first: &ImportedUser, second: &ImportedUser) -> bool {
+        if first.has_profile && !second.has_profile {
+            return false;
+        }
         let was_started = |first: &ImportedSession| *first == ImportedSession::Started;
         let sessions = first.sessions.iter().zip(&second.sessions);
         sessions

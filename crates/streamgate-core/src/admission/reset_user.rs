@@ -33,9 +33,12 @@ impl Command for ResetUser {
             .iter()
             .any(|ending| ending.reason != EndReason::Revoked);
         let forgets = has_history.then_some(Event::UserErased);
-        let is_set = limit.is_some() || plan.is_some() || !profile.is_empty();
-        // Erasing takes plan, limit and profile too; they are set again right behind it.
-        let must_set = profile != old_profile || (has_history && is_set);
+        // Erasing takes plan, limit and profile too; what stays is set again right behind it.
+        let must_set = if has_history {
+            limit.is_some() || plan.is_some() || !profile.is_empty()
+        } else {
+            profile != old_profile
+        };
         let sets = must_set.then_some(Event::UserSet {
             limit,
             plan,
@@ -48,6 +51,7 @@ impl Command for ResetUser {
         Erased { revoked, was_known }
     }
 
+    /// Nothing was left to end, forget or set: that is what a reset leaves behind.
     fn was_done(_first: &Erased, _second: &Erased) -> bool {
         true
     }

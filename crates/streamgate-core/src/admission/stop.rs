@@ -45,7 +45,15 @@ impl Command for Stop {
         }
     }
 
+    /// Somebody stopped it, and nothing else ended it: a player whose session was evicted must hear
+    /// that. One that is forgotten was live in the first run, so it has ended since.
     fn was_done(_first: &StopOutcome, second: &StopOutcome) -> bool {
-        matches!(second, StopOutcome::AlreadyEnded(_))
+        match second {
+            StopOutcome::Stopped => false,
+            StopOutcome::AlreadyEnded(ending) => {
+                matches!(ending.reason, EndReason::Stopped | EndReason::Revoked)
+            }
+            StopOutcome::Unknown => true,
+        }
     }
 }

@@ -7,12 +7,13 @@
 pub(crate) mod golden_file;
 
 use streamgate_core::admission::{
-    Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, Stop, StopOutcome,
+    Heartbeat, HeartbeatOutcome, ImportUser, Settle, Start, StartOutcome, Stop, StopNewest,
+    StopOutcome,
 };
 use streamgate_core::ids::Name;
 use streamgate_core::{
-    Attributes, Command, Decision, EndReason, Facts, Ledger, Policy, Session, SessionId, Timestamp,
-    decide,
+    Attributes, Command, Decision, EndReason, Facts, Ledger, Policy, Seconds, Session, SessionId,
+    Timestamp, decide,
 };
 
 pub(crate) fn id(text: &str) -> SessionId {
@@ -126,5 +127,20 @@ impl User {
     pub(crate) fn live(&self) -> Vec<String> {
         let live = self.ledger.live_at(self.now());
         live.map(|session| session.id.to_string()).collect()
+    }
+}
+
+/// A stop of the session that is the newest now.
+pub(crate) fn newest(user: &User) -> StopNewest {
+    let expected = user.ledger.live_at(user.now()).last().cloned();
+    StopNewest { expected }
+}
+
+/// An import of these sessions, for an hour.
+pub(crate) fn import(sessions: &[&str]) -> ImportUser {
+    ImportUser {
+        sessions: sessions.iter().map(|text| id(text)).collect(),
+        lease: Seconds(3_600),
+        profile: Attributes::default(),
     }
 }
