@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use streamgate_core::admission::Command;
 use streamgate_core::codec::{CodecError, decode_ledger, encode_delta, encode_ledger};
-use streamgate_core::{Decision, Durability, Ledger, Policy, SessionId, UserKey, decide};
+use streamgate_core::{Decision, Ledger, Policy, SessionId, UserKey, decide};
 use streamgate_store::{Change, Store, StoreError, View};
 
+use crate::doubt::Doubt;
 use crate::error::EngineError;
 use crate::ids::IdSource;
 use crate::observer::Observer;
@@ -146,22 +147,22 @@ impl Engine {
         C: Command + Sync,
         C::Outcome: Send,
     {
-        let mut in_doubt: Option<Decision<C::Outcome>> = None;
+        let mut doubt = Doubt::<C>::none();
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt(user, command).await {
-                (decision, Ok(())) => return settled::<C>(user, in_doubt, decision),
+                (decision, Ok(())) => return Ok(doubt.settle(decided(user, decision)?)),
                 (decision, Err(StoreError::OutcomeUnknown(_))) => {
                     self.observer.outcome_unknown();
-                    // Of several runs in doubt, the first that would have changed something tells
-                    // what happened if a later one finds nothing to do.
-                    in_doubt = in_doubt.or(decision.and_then(Result::ok).filter(is_durable));
+                    if let Some(Ok(decision)) = decision {
+                        doubt.add(decision);
+                    }
                 }
-                (_, Err(error)) => return Err(in_doubt_error(in_doubt.is_some(), error)),
+                (_, Err(error)) => return Err(in_doubt_error(doubt.matters(), error)),
             }
         }
         match self.attempt(user, command).await {
-            (decision, Ok(())) => settled::<C>(user, in_doubt, decision),
-            (_, Err(error)) => Err(in_doubt_error(in_doubt.is_some(), error)),
+            (decision, Ok(())) => Ok(doubt.settle(decided(user, decision)?)),
+            (_, Err(error)) => Err(in_doubt_error(doubt.matters(), error)),
         }
     }
 
@@ -246,30 +247,14 @@ pub(crate) fn change_of<T>(decision: &Decision<T>) -> Option<Change> {
     })
 }
 
-fn is_durable<T>(decision: &Decision<T>) -> bool {
-    decision.durability() == Some(Durability::Durable)
-}
-
-/// What took effect, now that the last run has an answer.
-fn settled<C: Command>(
+/// The decision of a run that the store answered.
+fn decided<T>(
     user: &UserKey,
-    in_doubt: Option<Decision<C::Outcome>>,
-    last: Option<Result<Decision<C::Outcome>, CodecError>>,
-) -> Result<Decision<C::Outcome>, EngineError> {
-    let last = last
+    decision: Option<Result<Decision<T>, CodecError>>,
+) -> Result<Decision<T>, EngineError> {
+    decision
         .expect("a store that answers Ok has run the step")
-        .map_err(|error| EngineError::damaged(user, error))?;
-    match in_doubt {
-        // The last run found nothing to do, because the run in doubt had done it. Both happened.
-        Some(first) if !is_durable(&last) && C::was_done(&first.outcome, &last.outcome) => {
-            Ok(Decision {
-                ledger: last.ledger,
-                outcome: first.outcome,
-                events: [first.events, last.events].concat(),
-            })
-        }
-        _ => Ok(last),
-    }
+        .map_err(|error| EngineError::damaged(user, error))
 }
 
 /// A store that refuses while an earlier run is in doubt leaves the outcome unknown.

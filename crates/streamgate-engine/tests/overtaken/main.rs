@@ -1,0 +1,362 @@
+//! Lost requests and answers while others come in between: what a caller is told must have
+//! happened, and what was counted must be what there is.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod store;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Lost, Race};
+use streamgate_core::admission::{
+    Edit, Erased, HeartbeatOutcome, ImportUser, ImportedSession, ResetUser, SetUser, StartOutcome,
+    StopOutcome,
+};
+use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
+use streamgate_engine::{Engine, NewestStopped};
+use support::{World, heartbeat, id, start, stop, user};
+
+const LEASE: Duration = Duration::from_secs(90);
+
+/// A user with this limit who is watching these, started through the engine that will lose calls.
+async fn race(limit: u32, watching: &[&str]) -> Race {
+    let policy = Policy {
+        default_limit: limit,
+        ..Policy::default()
+    };
+    let race = Race::new(policy);
+    for session in watching {
+        admitted(Arc::clone(&race.world.engine), session).await;
+    }
+    race
+}
+
+async fn admitted(engine: Arc<Engine>, session: &str) {
+    let outcome = engine.start(&user("u"), &start(session)).await.unwrap();
+    assert!(
+        matches!(outcome, StartOutcome::Admitted(_)),
+        "{session}: {outcome:?}"
+    );
+}
+
+async fn stopped(engine: Arc<Engine>, session: &str) {
+    let outcome = engine.stop(&user("u"), &stop(session)).await.unwrap();
+    assert_eq!(outcome, StopOutcome::Stopped, "{session}");
+}
+
+async fn nobody(_: Arc<Engine>) {}
+
+async fn live(world: &World) -> Vec<String> {
+    let view = world.engine.sessions(&user("u")).await.unwrap();
+    view.sessions.iter().map(|s| s.id.to_string()).collect()
+}
+
+fn import(sessions: &[&str]) -> ImportUser {
+    ImportUser {
+        sessions: sessions.iter().map(|text| id(text)).collect(),
+        lease: Seconds(3_600),
+        profile: Attributes::default(),
+    }
+}
+
+fn named(name: &str) -> Attributes {
+    Attributes::new([("name".into(), name.into())].into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_start_that_was_lost_and_overtaken_is_refused_and_not_taken_for_done() {
+    let race = race(3, &[]).await;
+    race.lose(Lost::Request, |others| async move {
+        for session in ["x", "y", "z"] {
+            admitted(Arc::clone(&others), session).await;
+        }
+    });
+    let outcome = race.world.engine.start(&user("u"), &start("a")).await;
+    assert!(
+        matches!(outcome, Ok(StartOutcome::Refused(_))),
+        "{outcome:?}"
+    );
+    assert_eq!(live(&race.world).await, ["x", "y", "z"]);
+    assert_eq!(race.world.memo.words(), [""; 0]);
+}
+
+/// Two callers ask for one session: both are told that it is admitted, and it takes one slot.
+#[tokio::test]
+async fn a_start_that_another_made_meanwhile_takes_one_slot() {
+    for lost in [Lost::Request, Lost::Answer] {
+        let race = race(3, &[]).await;
+        race.lose(lost, move |others| async move {
+            let outcome = others.start(&user("u"), &start("a")).await.unwrap();
+            let is_live = matches!(outcome, StartOutcome::AlreadyLive(_));
+            assert_eq!(is_live, lost == Lost::Answer, "{outcome:?}");
+        });
+        let outcome = race.world.engine.start(&user("u"), &start("a")).await;
+        assert!(
+            matches!(&outcome, Ok(StartOutcome::Admitted(told)) if told.active == 1),
+            "{lost:?}: {outcome:?}"
+        );
+        assert_eq!(live(&race.world).await, ["a"], "{lost:?}");
+    }
+}
+
+/// The second run found the room that was there when it ran, and that is what its caller hears.
+#[tokio::test]
+async fn of_two_runs_in_doubt_the_later_one_is_told_of() {
+    let policy = Policy {
+        default_limit: 2,
+        at_limit: AtLimit::EvictOldest,
+        ..Policy::default()
+    };
+    let race = Race::new(policy);
+    for session in ["x", "y"] {
+        admitted(Arc::clone(&race.world.engine), session).await;
+    }
+    race.lose(Lost::Request, |others| stopped(others, "x"))
+        .lose(Lost::Answer, nobody);
+    let outcome = race.world.engine.start(&user("u"), &start("a")).await;
+    let Ok(StartOutcome::Admitted(told)) = outcome else {
+        panic!("there is room: {outcome:?}");
+    };
+    assert_eq!(told.evicted, [], "x was stopped, not evicted");
+    assert_eq!(
+        race.world.memo.words(),
+        ["started x", "started y", "started a"]
+    );
+}
+
+#[tokio::test]
+async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_told_as_admitted() {
+    for lost in [Lost::Request, Lost::Answer] {
+        let race = race(3, &["x"]).await;
+        race.lose(lost, |others| async move {
+            others.erase_user(&user("u")).await.unwrap();
+        });
+        let outcome = race
+            .world
+            .engine
+            .start_if_known(&user("u"), start("a"))
+            .await;
+        assert_eq!(outcome, Ok(None), "{lost:?}");
+        assert_eq!(live(&race.world).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_start_with_its_list_is_told_as_it_was_when_its_answer_was_lost() {
+    let race = race(3, &["x"]).await;
+    race.lose(Lost::Answer, |others| admitted(others, "y"));
+    let answer = race
+        .world
+        .engine
+        .start_and_list(&user("u"), start("a"))
+        .await;
+    let (outcome, view) = answer.unwrap();
+    assert!(
+        matches!(&outcome, StartOutcome::Admitted(told) if told.active == 2),
+        "{outcome:?}"
+    );
+    let listed: Vec<String> = view.sessions.iter().map(|s| s.id.to_string()).collect();
+    assert_eq!(listed, ["x", "a"], "the list is that of the same moment");
+}
+
+#[tokio::test]
+async fn a_lost_stop_of_a_session_that_was_evicted_says_so() {
+    let policy = Policy {
+        default_limit: 1,
+        at_limit: AtLimit::EvictOldest,
+        ..Policy::default()
+    };
+    let race = Race::new(policy);
+    admitted(Arc::clone(&race.world.engine), "a").await;
+    race.lose(Lost::Request, |others| admitted(others, "b"));
+    let outcome = race.world.engine.stop(&user("u"), &stop("a")).await;
+    assert!(
+        matches!(&outcome, Ok(StopOutcome::AlreadyEnded(e)) if e.reason == EndReason::Evicted),
+        "{outcome:?}"
+    );
+    assert_eq!(race.world.memo.words(), ["started a"]);
+}
+
+#[tokio::test]
+async fn a_stop_of_the_newest_ends_one_wherever_an_answer_or_a_request_is_lost() {
+    use Lost::{Answer, Request};
+    for look in [vec![], vec![Request], vec![Answer], vec![Answer, Request]] {
+        for stop in [
+            vec![],
+            vec![Request],
+            vec![Answer],
+            vec![Request, Request],
+            vec![Request, Answer],
+            vec![Answer, Request],
+            vec![Answer, Answer],
+        ] {
+            let race = race(3, &["a", "b", "c"]).await;
+            for lost in &look {
+                race.lose(*lost, nobody);
+            }
+            race.pass();
+            for lost in &stop {
+                race.lose(*lost, nobody);
+            }
+            let told = race.world.engine.stop_newest(&user("u")).await;
+            let case = format!("{look:?}, then {stop:?}");
+            assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }), "{case}");
+            assert_eq!(live(&race.world).await, ["a", "b"], "{case}");
+            let words = race.world.memo.words();
+            assert_eq!(words[3..], ["stopped c"], "{case}");
+        }
+    }
+}
+
+/// It ends the one that is the newest then, and not none because the look was overtaken.
+#[tokio::test]
+async fn a_stop_of_the_newest_that_a_start_overtook_ends_the_new_one() {
+    let race = race(3, &["a", "b"]).await;
+    race.pass()
+        .lose(Lost::Request, |others| admitted(others, "c"));
+    let told = race.world.engine.stop_newest(&user("u")).await;
+    assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }));
+    assert_eq!(live(&race.world).await, ["a", "b"]);
+    let words = race.world.memo.words();
+    assert_eq!(words[2..], ["stopped c"]);
+}
+
+#[tokio::test]
+async fn a_stop_of_the_newest_that_was_done_ends_no_second_one_whoever_started_since() {
+    let race = race(3, &["a", "b"]).await;
+    race.pass()
+        .lose(Lost::Answer, |others| admitted(others, "c"));
+    let told = race.world.engine.stop_newest(&user("u")).await;
+    assert_eq!(told, Ok(NewestStopped::Stopped { active: 1 }));
+    assert_eq!(live(&race.world).await, ["a", "c"]);
+    let words = race.world.memo.words();
+    assert_eq!(words[2..], ["stopped b"]);
+}
+
+#[tokio::test]
+async fn two_removals_end_two_when_the_answer_to_one_is_lost() {
+    let race = race(3, &["a", "b", "c"]).await;
+    race.pass().lose(Lost::Answer, |others| async move {
+        let told = others.stop_newest(&user("u")).await;
+        assert_eq!(told, Ok(NewestStopped::Stopped { active: 1 }));
+    });
+    let told = race.world.engine.stop_newest(&user("u")).await;
+    assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }));
+    assert_eq!(live(&race.world).await, ["a"]);
+}
+
+/// Nobody can tell whose stop it was. Better one session fewer ended than one too many.
+#[tokio::test]
+async fn a_lost_removal_that_another_overtook_ends_none_rather_than_two() {
+    let race = race(3, &["a", "b", "c"]).await;
+    race.pass().lose(Lost::Request, |others| async move {
+        others.stop_newest(&user("u")).await.unwrap();
+    });
+    let told = race.world.engine.stop_newest(&user("u")).await;
+    assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }));
+    assert_eq!(live(&race.world).await, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_removal_that_an_operator_overtook_finds_nobody() {
+    let race = race(3, &["a", "b"]).await;
+    race.pass().lose(Lost::Request, |others| async move {
+        others.erase_user(&user("u")).await.unwrap();
+    });
+    let told = race.world.engine.stop_newest(&user("u")).await;
+    let is_known = false;
+    assert_eq!(told, Ok(NewestStopped::NoneLive { is_known }));
+}
+
+#[tokio::test]
+async fn an_import_that_was_overtaken_is_told_what_became_of_it() {
+    use ImportedSession::{NoSlot, Started};
+    for (lost, expected, watching) in [
+        (Lost::Request, [NoSlot, NoSlot], ["x", "y", "rival"]),
+        (Lost::Answer, [Started, NoSlot], ["x", "y", "a"]),
+    ] {
+        let race = race(3, &["x", "y"]).await;
+        race.lose(lost, |others| async move {
+            others.start(&user("u"), &start("rival")).await.unwrap();
+        });
+        let import = import(&["a", "b"]);
+        let told = race.world.engine.import_user(&user("u"), &import).await;
+        assert_eq!(told.unwrap().sessions, expected, "{lost:?}");
+        assert_eq!(live(&race.world).await, watching, "{lost:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_import_of_a_profile_that_another_overtook_says_that_it_is_not_there() {
+    let race = race(3, &[]).await;
+    race.lose(Lost::Request, |others| async move {
+        let profile = Edit::Set(named("New"));
+        let set = SetUser {
+            profile,
+            ..SetUser::default()
+        };
+        others.set_user(&user("u"), &set).await.unwrap();
+    });
+    let import = ImportUser {
+        profile: named("Old"),
+        ..import(&[])
+    };
+    let told = race.world.engine.import_user(&user("u"), &import).await;
+    assert!(!told.unwrap().has_profile);
+}
+
+#[tokio::test]
+async fn a_reset_that_a_start_overtook_ends_that_session_too() {
+    for (lost, revoked) in [(Lost::Request, 2), (Lost::Answer, 1)] {
+        let race = race(3, &["a"]).await;
+        race.lose(lost, |others| admitted(others, "late"));
+        let reset = ResetUser::default();
+        let told = race.world.engine.reset_user(&user("u"), &reset).await;
+        let was_known = true;
+        assert_eq!(told, Ok(Erased { revoked, was_known }), "{lost:?}");
+        assert_eq!(live(&race.world).await, [""; 0]);
+        assert_eq!(race.world.engine.user(&user("u")).await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_reset_whose_answer_was_lost_says_what_it_ended() {
+    let race = race(3, &["a", "b"]).await;
+    race.lose(Lost::Answer, nobody).lose(Lost::Answer, nobody);
+    let told = race
+        .world
+        .engine
+        .reset_user(&user("u"), &ResetUser::default())
+        .await;
+    let (revoked, was_known) = (2, true);
+    assert_eq!(told, Ok(Erased { revoked, was_known }));
+    let words = race.world.memo.words();
+    assert_eq!(words[2..], ["revoked a", "revoked b"]);
+}
+
+/// Whoever counts live sessions hears of an expiry once, whatever was lost of the call that found it.
+#[tokio::test]
+async fn an_expiry_that_a_run_in_doubt_found_is_told_once() {
+    for plan in [
+        vec![Lost::Request],
+        vec![Lost::Answer],
+        vec![Lost::Request, Lost::Answer],
+        vec![Lost::Answer, Lost::Request],
+    ] {
+        let race = race(3, &["a"]).await;
+        race.world.clock.advance(LEASE);
+        for lost in &plan {
+            race.lose(*lost, nobody);
+        }
+        let outcome = race
+            .world
+            .engine
+            .heartbeat(&user("u"), &heartbeat("x"))
+            .await;
+        assert_eq!(outcome, Ok(HeartbeatOutcome::Unknown));
+        let words = race.world.memo.words();
+        assert_eq!(words, ["started a", "expired a"], "{plan:?}");
+    }
+}
