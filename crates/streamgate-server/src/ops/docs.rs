@@ -27,37 +27,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The page of the explorer. Its scripts are files of their own, because the policy allows no other.
-const PAGE: &str = r#"<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Streamgate API</title>
-  </head>
-  <body>
-    <div id="app"></div>
-    <noscript>The explorer needs JavaScript. The document itself is at <a href="/openapi.json">/openapi.json</a>.</noscript>
-    <script src="/docs/scalar.js"></script>
-    <script src="/docs/explorer.js"></script>
-  </body>
-</html>
-"#;
-
-/// Whatever would speak to others is off: telemetry, fonts, the assistant, the hosted client.
-const EXPLORER: &str = r##""use strict";
-Scalar.createApiReference("#app", {
-  url: "/openapi.json",
-  telemetry: false,
-  withDefaultFonts: false,
-  proxyUrl: "",
-  agent: { disabled: true },
-  mcp: { disabled: true },
-  hideClientButton: true,
-  showDeveloperTools: "never",
-  documentDownloadType: "direct",
-});
-"##;
+/// The document of our own API.
+const DOCUMENT: &str = "/openapi.json";
 
 /// The pages, with around them what stands around everything else.
 pub(crate) fn router(surround: &Surround<'_>) -> Router<Arc<App>> {
@@ -67,23 +38,61 @@ pub(crate) fn router(surround: &Surround<'_>) -> Router<Arc<App>> {
     };
     [
         ("/docs", get(async || Redirect::permanent("/docs/"))),
-        (
-            "/docs/",
-            get(async || page("text/html; charset=utf-8", PAGE)),
-        ),
+        ("/docs/", get(async || explorer("/docs/", DOCUMENT))),
         ("/docs/scalar.js", get(scalar)),
-        (
-            "/docs/explorer.js",
-            get(async || page("text/javascript; charset=utf-8", EXPLORER)),
-        ),
+        ("/docs/explorer.js", get(async || settings(DOCUMENT))),
         ("/docs/problems", get(problems)),
     ]
     .into_iter()
     .fold(Router::new(), route)
 }
 
+/// The page of the explorer, for any document; `scripts` is the folder of [`scalar`] and
+/// [`settings`], which are files of their own, because the policy allows no other scripts.
+pub(crate) fn explorer(scripts: &str, document: &str) -> Response {
+    let html = format!(
+        r#"<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Streamgate API</title>
+  </head>
+  <body>
+    <div id="app"></div>
+    <noscript>The explorer needs JavaScript. The document itself is at <a href="{document}">{document}</a>.</noscript>
+    <script src="{scripts}scalar.js"></script>
+    <script src="{scripts}explorer.js"></script>
+  </body>
+</html>
+"#
+    );
+    page("text/html; charset=utf-8", html)
+}
+
+/// What the explorer is told. Whatever would speak to others is off: telemetry, fonts, the
+/// assistant, the hosted client.
+pub(crate) fn settings(document: &str) -> Response {
+    let script = format!(
+        r##""use strict";
+Scalar.createApiReference("#app", {{
+  url: "{document}",
+  telemetry: false,
+  withDefaultFonts: false,
+  proxyUrl: "",
+  agent: {{ disabled: true }},
+  mcp: {{ disabled: true }},
+  hideClientButton: true,
+  showDeveloperTools: "never",
+  documentDownloadType: "direct",
+}});
+"##
+    );
+    page("text/javascript; charset=utf-8", script)
+}
+
 /// The explorer's script. It is copied out of the binary once, and only if somebody asks for it.
-async fn scalar() -> Response {
+pub(crate) async fn scalar() -> Response {
     static SCRIPT: LazyLock<Option<Bytes>> =
         LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
     match &*SCRIPT {
@@ -113,7 +122,7 @@ async fn problems() -> Response {
 }
 
 /// An answer for browsers, under the policy.
-fn page(media_type: &'static str, body: impl Into<Body>) -> Response {
+pub(crate) fn page(media_type: &'static str, body: impl Into<Body>) -> Response {
     const NO_SNIFF: (HeaderName, HeaderValue) = (
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
