@@ -36,6 +36,15 @@ impl<'a> Surround<'a> {
             Some(cors) => methods.layer(cors.clone()),
             None => methods,
         };
+        self.observe(route, methods)
+    }
+
+    /// Puts only what is observed around them, for those that answer pages of other origins in a
+    /// way of their own.
+    pub(crate) fn observe<S>(&self, route: &str, methods: MethodRouter<S>) -> MethodRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
         methods.layer(Observe::new(route, self.metrics))
     }
 }

@@ -1,34 +1,148 @@
-//! The dialect `user-streams`.
+//! The dialect `user-streams`: a GET starts a session and lists who is watching.
+//!
+//! Its clients are pages of any origin, so it answers cross-origin requests in a way of its own, and
+//! people find a home page and an explorer in it.
+
+mod cors;
+mod pages;
+mod reset_user;
+mod start_session;
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::middleware::from_fn;
 use axum::response::Response;
-use utoipa_axum::router::UtoipaMethodRouter;
+use axum::routing::MethodRouter;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
 use super::answer;
-use super::dialect::Dialect;
-use crate::problem::ApiError;
+use super::dialect::{Dialect, no_such_call};
+use crate::problem::{ApiError, Code};
 use crate::settings::DialectName;
 use crate::state::App;
+use crate::surround::Surround;
 
 /// The dialect.
 #[derive(Debug)]
 pub(crate) struct UserStreams;
 
+/// Where the ids stand in the path.
+const USER_PLACE: usize = 1;
+const SESSION_PLACE: usize = 2;
+
+/// What their fields are called.
+const USER: &str = "userId";
+const SESSION: &str = "sessionId";
+
+/// Most bytes of a path that an answer repeats.
+const PATH_ECHO_MAX_BYTES: usize = 160;
+
+/// An answer that something is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Failed<'a> {
+    /// What is wrong.
+    error: Failure<'a>,
+}
+
+/// What is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct Failure<'a> {
+    /// The status of the answer.
+    #[serde(rename = "statusCode")]
+    #[schema(example = 400)]
+    status_code: u16,
+    /// The kind of the failure.
+    #[schema(example = "BadRequestError")]
+    name: &'a str,
+    /// What is wrong this time.
+    #[schema(example = "userId must be UTF-8 when percent-decoded")]
+    message: &'a str,
+    /// `ENTITY_NOT_FOUND` where the user is not known; nothing else has a code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+}
+
 impl Dialect for UserStreams {
     const NAME: DialectName = DialectName::UserStreams;
 
-    const ABOUT: &'static str = "";
+    const ABOUT: &'static str = "\
+Starts sessions by GET, and lists who is watching in the same answer: `allow` says whether the session \
+holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. A page of any \
+origin may call.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
-        Vec::new()
+        vec![
+            // A router takes GET for HEAD too, unless told.
+            routes!(start_session::start_session).map(|methods| methods.head(no_such_call::<Self>)),
+            routes!(reset_user::reset_user),
+        ]
+    }
+
+    fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+        let mut pages = pages::pages();
+        // A router takes an empty segment for a parameter, except at the end. It is no call here.
+        pages.push(("/user-streams//{sessionId}", MethodRouter::new()));
+        pages
     }
 
     fn failure(error: &ApiError) -> Response {
-        answer::written(
-            error.code().status(),
-            answer::TEXT,
-            error.detail().to_owned(),
+        let code = error.code();
+        failed(code.status(), name_of(code), error.detail(), None)
+    }
+
+    fn no_such_call(request: &Parts) -> Response {
+        let path = request.uri.path();
+        let path = &path[..path.floor_char_boundary(PATH_ECHO_MAX_BYTES)];
+        let message = format!("Endpoint \"{} {path}\" not found.", request.method);
+        failed(
+            StatusCode::NOT_FOUND,
+            name_of(Code::NotFound),
+            &message,
+            None,
         )
     }
+
+    /// Pages of any origin may call, whatever the settings allow for the rest of the service.
+    fn around(
+        surround: &Surround<'_>,
+        route: &str,
+        methods: MethodRouter<Arc<App>>,
+    ) -> MethodRouter<Arc<App>> {
+        surround.observe(route, methods.layer(from_fn(cors::any_origin)))
+    }
+}
+
+/// What the framework of the original called a failure of this kind.
+fn name_of(code: Code) -> &'static str {
+    match code {
+        Code::InvalidRequest => "BadRequestError",
+        Code::Unauthenticated => "UnauthorizedError",
+        Code::Forbidden => "ForbiddenError",
+        Code::NotFound | Code::SessionUnknown => "NotFoundError",
+        Code::MethodNotAllowed => "MethodNotAllowedError",
+        Code::RequestTimeout => "RequestTimeoutError",
+        Code::LimitReached => "ConflictError",
+        Code::SessionEnded => "GoneError",
+        Code::BodyTooLarge => "PayloadTooLargeError",
+        Code::UnsupportedMediaType => "UnsupportedMediaTypeError",
+        Code::TooManyRequests => "TooManyRequestsError",
+        Code::Internal => "InternalServerError",
+        Code::StoreUnavailable => "ServiceUnavailableError",
+    }
+}
+
+/// An answer that something is wrong.
+fn failed(status: StatusCode, name: &str, message: &str, code: Option<&str>) -> Response {
+    let error = Failure {
+        status_code: status.as_u16(),
+        name,
+        message,
+        code,
+    };
+    answer::json(status, &Failed { error })
 }

@@ -1,0 +1,52 @@
+//! `DELETE /user-streams/{userId}`: ends every session of a user.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use streamgate_core::admission::ResetUser;
+
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::super::path::segment;
+use super::{Failed, USER, USER_PLACE, UserStreams, failed};
+use crate::access::Player;
+use crate::wire;
+use crate::wire::schema::UserIdSchema;
+
+/// End every session of a user
+///
+/// Its history is forgotten too. Plan, limit and profile stay: whoever may call this could otherwise
+/// lift a limit.
+#[utoipa::path(
+    delete,
+    path = "/user-streams/{userId}",
+    params(("userId" = UserIdSchema, Path, description = "The user, percent-encoded.")),
+    responses(
+        (status = 204, description = "No session of it is live."),
+        (status = 400, description = "The id is not valid.", body = Failed<'_>),
+        (status = 401, description = "This server asks for a key.", body = Failed<'_>),
+        (status = 404, description = "The user is not known.", body = Failed<'_>,
+            example = json!({"error": {"statusCode": 404, "name": "Error", "message": "Entity not found: UserStreams with id \"u\"", "code": "ENTITY_NOT_FOUND"}})),
+        (status = 429, description = "Too many requests.", body = Failed<'_>),
+        (status = 503, description = "The store cannot be used now.", body = Failed<'_>,
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
+    )
+)]
+pub(super) async fn reset_user(
+    guest: Guest<UserStreams, Player>,
+    uri: Uri,
+) -> Result<Response, Fault<UserStreams>> {
+    let name = segment(&uri, USER_PLACE, USER)?;
+    let user = guest.user(USER, &name)?;
+    let reset = ResetUser::default();
+    if guest.engine().reset_user(&user, &reset).await?.was_known {
+        return Ok(wire::no_content());
+    }
+    // The id in quotes, and within them as JSON has it.
+    let id = serde_json::Value::from(&*name);
+    Ok(failed(
+        StatusCode::NOT_FOUND,
+        "Error",
+        &format!("Entity not found: UserStreams with id {id}"),
+        Some("ENTITY_NOT_FOUND"),
+    ))
+}

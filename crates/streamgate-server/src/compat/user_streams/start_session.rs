@@ -1,0 +1,78 @@
+//! `GET /user-streams/{userId}/{sessionId}`: starts a session, and lists who is watching.
+
+use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::response::Response;
+use serde::Serialize;
+use streamgate_core::admission::StartOutcome;
+use utoipa::ToSchema;
+
+use super::super::answer;
+use super::super::fault::Fault;
+use super::super::guest::{Guest, session_id};
+use super::super::path::segment;
+use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams};
+use crate::access::Player;
+use crate::wire::schema::{SessionIdSchema, UserIdSchema};
+
+/// The media type of this one answer, which never said a charset.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Who is watching, and whether the session is among them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Streams<'a> {
+    /// The user.
+    #[schema(value_type = UserIdSchema)]
+    user_id: &'a str,
+    /// How many sessions hold a slot.
+    #[schema(example = 1)]
+    no_of_streams: usize,
+    /// These sessions, in the order in which they started.
+    #[schema(value_type = Vec<SessionIdSchema>, example = json!(["1"]))]
+    session_ids: Vec<String>,
+    /// Whether the session that was asked for holds a slot.
+    allow: bool,
+}
+
+/// Start a session
+///
+/// A session that is live already takes no second slot; its lease begins anew.
+#[utoipa::path(
+    get,
+    path = "/user-streams/{userId}/{sessionId}",
+    params(
+        ("userId" = UserIdSchema, Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
+        ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded."),
+    ),
+    responses(
+        (status = 200, description = "It holds a slot where `allow` is true; else every slot is taken.", body = Streams<'_>),
+        (status = 400, description = "An id is not valid.", body = Failed<'_>),
+        (status = 401, description = "This server asks for a key.", body = Failed<'_>),
+        (status = 429, description = "Too many requests.", body = Failed<'_>),
+        (status = 503, description = "The store cannot be used now.", body = Failed<'_>,
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
+    )
+)]
+pub(super) async fn start_session(
+    guest: Guest<UserStreams, Player>,
+    uri: Uri,
+) -> Result<Response, Fault<UserStreams>> {
+    let name = segment(&uri, USER_PLACE, USER)?;
+    let id = segment(&uri, SESSION_PLACE, SESSION)?;
+    let user = guest.user(USER, &name)?;
+    let start = guest.start(session_id(SESSION, &id)?);
+    let (outcome, watching) = guest.engine().start_and_list(&user, start).await?;
+    let session_ids: Vec<String> = watching
+        .sessions
+        .iter()
+        .map(|session| session.id.to_string())
+        .collect();
+    let answer = Streams {
+        user_id: &name,
+        no_of_streams: session_ids.len(),
+        session_ids,
+        allow: !matches!(outcome, StartOutcome::Refused(_)),
+    };
+    let bytes = serde_json::to_vec(&answer).expect("answers have text as keys");
+    Ok(answer::written(StatusCode::OK, JSON, bytes))
+}
