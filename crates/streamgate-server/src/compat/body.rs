@@ -34,6 +34,10 @@ impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
                 dialect: PhantomData,
             }),
             Ok(_) => Err(ApiError::field("body", "must be a JSON object").into()),
+            // Serde takes it for a fault of the syntax, which it is not.
+            Err(error) if error.to_string().starts_with("number out of range") => {
+                Err(ApiError::field("body", "has too large a number; send it as text").into())
+            }
             Err(error) => {
                 Err(ApiError::field("body", format!("is not valid JSON: {error}")).into())
             }
