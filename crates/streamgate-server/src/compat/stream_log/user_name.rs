@@ -13,8 +13,12 @@ use crate::problem::ApiError;
 /// The member of the body that names the user.
 pub(super) const FIELD: &str = "userId";
 
-/// Every whole number up to here has a float of its own: 2^53 - 1.
-const WHOLE_FLOAT_MAX: f64 = 9_007_199_254_740_991.0;
+/// Every decimal of so many digits has a float of its own, and keeps it although the parser of JSON
+/// may miss the nearest float by one.
+const FLOAT_DIGITS: usize = f64::DIGITS as usize;
+
+/// The largest whole number that may be written as a float.
+const WHOLE_FLOAT_MAX: f64 = 1e15;
 
 /// A user as callers name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,9 +38,9 @@ impl UserName {
             None => Err(missing(FIELD)),
             Some(Value::String(text)) if text.is_empty() => Err(missing(FIELD)),
             Some(Value::String(text)) => Ok(Self::Text(text.clone())),
-            Some(Value::Number(number)) => canonical(number)
-                .map(Self::Number)
-                .ok_or_else(|| ApiError::field(FIELD, "is too large a number; send it as text")),
+            Some(Value::Number(number)) => canonical(number).map(Self::Number).ok_or_else(|| {
+                ApiError::field(FIELD, "is a number of too many digits; send it as text")
+            }),
             Some(_) => Err(ApiError::field(FIELD, "must be a text or a number")),
         }
     }
@@ -50,22 +54,25 @@ impl UserName {
     }
 }
 
-/// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where
-/// another number could have the same one, because there are too few floats of that size.
+/// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where a float
+/// cannot tell it from its neighbours.
 fn canonical(number: &Number) -> Option<Number> {
     let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
         // A whole number of 64 bits, kept to the last digit.
         return Some(number.clone());
     };
+    let shortest = format!("{float:e}");
+    let (digits, _exponent) = shortest.split_once('e')?;
+    let digits = digits.bytes().filter(u8::is_ascii_digit).count();
+    if digits > FLOAT_DIGITS || float.abs() > WHOLE_FLOAT_MAX {
+        return None;
+    }
     if float.fract() != 0.0 {
         return Some(number.clone());
     }
-    if float.abs() > WHOLE_FLOAT_MAX {
-        return None;
-    }
     let whole: i64 = format!("{float:.0}")
         .parse()
-        .expect("a whole number below 2^53 is one of 64 bits");
+        .expect("a whole number up to 10^15 has at most 64 bits");
     Some(whole.into())
 }
 
@@ -97,8 +104,10 @@ mod tests {
             ("-0.1", "-0.1"),
             ("1234567.125", "1234567.125"),
             ("0.0001", "0.0001"),
-            ("9007199254740991.0", "9007199254740991"),
-            ("-9007199254740991.0", "-9007199254740991"),
+            ("999999999999999.0", "999999999999999"),
+            ("-999999999999999.00", "-999999999999999"),
+            ("123456789.012345", "123456789.012345"),
+            ("0.000000000000123456789012345", "1.23456789012345e-13"),
         ] {
             assert_eq!(spelled(written).as_deref(), Some(meant), "{written}");
         }
@@ -120,8 +129,10 @@ mod tests {
     #[test]
     fn numbers_that_could_be_taken_for_others_are_refused() {
         for written in [
-            "9007199254740992.0",
+            "9007199254740991.0",
             "9007199254740993.0",
+            "0.30000000000000004",
+            "1234567890123456.5",
             "18446744073709551616",
             "-9223372036854775809",
             "1e16",
