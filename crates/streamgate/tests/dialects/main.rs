@@ -2,6 +2,7 @@
 //! storms through all of them at once, keys, and everything a client can get wrong.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bad_input;
 mod call;
 mod client;
 mod dialect;
