@@ -3,6 +3,7 @@
 
 mod health;
 mod help;
+mod import;
 mod keys;
 mod lifecycle;
 mod openapi;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod call;
 mod client;
+mod contract;
 mod dialect;
 mod keys;
 mod linearizable;

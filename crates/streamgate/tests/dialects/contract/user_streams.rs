@@ -1,0 +1,111 @@
+//! user-streams: pages, CORS, and ids as they are written.
+
+use super::ask;
+use crate::dialect::Dialect;
+use crate::setup::Service;
+
+const DIALECT: Dialect = Dialect::UserStreams;
+
+#[test]
+fn it_has_a_home_page_an_explorer_and_a_document_in_both_places() {
+    let service = Service::start(&["compat.root=user-streams"]);
+    for prefix in ["/compat/user-streams", ""] {
+        for (path, kind) in [
+            ("/", "text/html"),
+            ("/explorer/", "text/html"),
+            ("/openapi.json", "application/json"),
+        ] {
+            let answer = service.raw(("GET", &format!("{prefix}{path}")), &[], b"");
+            assert_eq!(answer.status, 200, "{prefix}{path}: {answer:?}");
+            assert!(
+                answer.header("content-type").starts_with(kind),
+                "{answer:?}"
+            );
+            assert!(!answer.text.is_empty(), "{prefix}{path}");
+        }
+        let document = service
+            .raw(("GET", &format!("{prefix}/openapi.json")), &[], b"")
+            .json();
+        for path in [
+            "/user-streams/{userId}/{sessionId}",
+            "/user-streams/{userId}",
+        ] {
+            assert!(
+                document["paths"][path].is_object(),
+                "{prefix} {path}: {document}"
+            );
+        }
+        assert!(
+            document["paths"]["/v1/users"].is_null(),
+            "only of this dialect"
+        );
+    }
+}
+
+#[test]
+fn a_preflight_is_answered_for_every_page() {
+    let service = Service::start(&[]);
+    let preflight = [
+        ("origin", "http://x.example"),
+        ("access-control-request-method", "DELETE"),
+        ("access-control-request-headers", "content-type,x-api-key"),
+    ];
+    for path in ["/user-streams/u/1", "/user-streams/u"] {
+        let answer = service.raw(("OPTIONS", &DIALECT.at(path)), &preflight, b"");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (204, ""),
+            "{answer:?}"
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("access-control-allow-credentials"), "true");
+        let methods = answer.header("access-control-allow-methods");
+        assert!(
+            methods.contains("GET") && methods.contains("DELETE"),
+            "{answer:?}"
+        );
+        let headers = answer.header("access-control-allow-headers").to_lowercase();
+        assert!(
+            headers == "*" || headers.contains("x-api-key"),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(
+        service.everything().users,
+        [""; 0],
+        "a preflight starts nothing"
+    );
+}
+
+#[test]
+fn ids_keep_their_case() {
+    let service = Service::start(&[]);
+    for (user, session) in [("u", "a"), ("u", "A"), ("U", "a")] {
+        let answer = ask(
+            &service,
+            DIALECT,
+            ("GET", &format!("/user-streams/{user}/{session}")),
+            "",
+        );
+        assert_eq!(answer.0, 200, "{answer:?}");
+    }
+    assert_eq!(service.live("u"), ["a", "A"]);
+    assert_eq!(service.live("U"), ["a"]);
+}
+
+#[test]
+fn what_is_no_endpoint_is_named() {
+    let service = Service::start(&[]);
+    for (method, path) in [
+        ("GET", "/user-streams/u"),
+        ("POST", "/user-streams/u/1"),
+        ("PATCH", "/user-streams/a%2Fb"),
+        ("DELETE", "/elsewhere"),
+    ] {
+        let message = format!(r#"Endpoint \"{method} {path}\" not found."#);
+        let said = format!(
+            r#"{{"error":{{"statusCode":404,"name":"NotFoundError","message":"{message}"}}}}"#
+        );
+        assert_eq!(ask(&service, DIALECT, (method, path), ""), (404, said));
+    }
+}
