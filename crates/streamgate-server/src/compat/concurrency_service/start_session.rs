@@ -43,8 +43,8 @@ pub(crate) struct Counted {
     path = "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}",
     params(
         ("stage" = String, Path, description = "Any text.", example = "dev"),
-        ("userId" = UserIdSchema, Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
-        ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded."),
+        ("userId" = inline(UserIdSchema), Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
+        ("sessionId" = inline(SessionIdSchema), Path, description = "The session, percent-encoded."),
     ),
     responses(
         (status = 200, description = "It holds a slot.", body = Counted),

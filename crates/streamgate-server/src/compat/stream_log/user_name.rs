@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::{StreamLog, missing};
 use crate::problem::ApiError;
+use crate::wire::schema::UserIdSchema;
 
 /// The member of the body that names the user.
 pub(super) const FIELD: &str = "userId";
@@ -25,6 +26,7 @@ const WHOLE_FLOAT_MAX: f64 = 1e15;
 #[serde(untagged)]
 pub(crate) enum UserName {
     /// The user of this name.
+    #[schema(value_type = UserIdSchema)]
     Text(String),
     /// The user whose name is `number:` and this number, in its one spelling.
     #[schema(value_type = f64)]
