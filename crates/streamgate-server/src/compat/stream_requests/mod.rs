@@ -1,13 +1,25 @@
-//! The dialect `stream-requests`.
+//! The dialect `stream-requests`: users are created before they may watch, and every answer is a
+//! sentence.
+
+mod create_user;
+mod get_all_users;
+mod get_user;
+mod name;
+mod remove_user;
+mod request_stream;
+mod root;
+mod user;
 
 use std::sync::Arc;
 
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use utoipa_axum::router::UtoipaMethodRouter;
+use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::Dialect;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Code};
 use crate::settings::DialectName;
 use crate::state::App;
 
@@ -15,20 +27,66 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct StreamRequests;
 
+/// The keys of a user's profile that this dialect knows.
+const NAME: &str = "Name";
+const SUBSCRIPTION: &str = "Subscription";
+
+/// What the fields of a body and of a query are called.
+const ID: &str = "id";
+const STREAM: &str = "stream";
+
+/// The media type of sentences about something that went well.
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+
+/// No browser runs or loads anything for a sentence.
+const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+
 impl Dialect for StreamRequests {
     const NAME: DialectName = DialectName::StreamRequests;
 
-    const ABOUT: &'static str = "";
+    const ABOUT: &'static str = "\
+Creates and removes users, and starts their streams: a stream is a session by its name, and `Name` \
+and `Subscription` are kept in the user's profile. Only users that are known may watch. Paths ignore \
+case and a slash at the end; bodies are JSON whatever their content type says. Nothing ends a single \
+stream here: `/v1` does, and its lease.";
+
+    const LENIENT_PATHS: bool = true;
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
-        Vec::new()
+        vec![
+            routes!(root::root),
+            routes!(create_user::create_user),
+            routes!(request_stream::request_stream),
+            routes!(get_user::get_user),
+            routes!(remove_user::remove_user),
+            routes!(get_all_users::get_all_users),
+        ]
     }
 
     fn failure(error: &ApiError) -> Response {
-        answer::written(
-            error.code().status(),
-            answer::TEXT,
-            error.detail().to_owned(),
-        )
+        let text = error.detail().to_owned();
+        answer::written(error.code().status(), answer::TEXT, text)
+    }
+}
+
+/// A sentence about something that went well. It has callers' words in it and is, as it always was,
+/// a page to browsers.
+fn sentence(text: String) -> Response {
+    let mut response = answer::written(StatusCode::OK, HTML, text);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+/// What is said of a user who is not known, and where nothing more was ever said.
+fn bad_request() -> ApiError {
+    ApiError::new(Code::InvalidRequest, "Bad Request")
+}
+
+/// The error in the two words of this dialect where the request is to blame.
+fn in_two_words(error: ApiError) -> ApiError {
+    match error.code() {
+        Code::InvalidRequest => bad_request(),
+        _ => error,
     }
 }

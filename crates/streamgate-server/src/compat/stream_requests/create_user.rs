@@ -1,0 +1,110 @@
+//! `POST /createuser`: creates a user, or lets one begin again.
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use streamgate_core::Attributes;
+use streamgate_core::admission::{Edit, ResetUser};
+use streamgate_core::facts::AttributesError;
+use utoipa::ToSchema;
+
+use super::super::body::AnyJson;
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::name::{self, Name};
+use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
+use crate::access::Service;
+use crate::problem::ApiError;
+use crate::wire::schema::NameSchema;
+
+/// What need not be escaped in the value of a parameter.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A user to be created. Whatever else is sent, as `Status`, is ignored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct NewUser {
+    /// Its name.
+    #[schema(rename = "Name", value_type = NameSchema, example = "Van Persie")]
+    name: String,
+    /// What it pays for. No limit follows from it.
+    #[schema(rename = "Subscription", value_type = NameSchema, example = "basic plan")]
+    subscription: String,
+    /// The user; left out or null, one is made.
+    id: Option<Name>,
+}
+
+/// Create a user
+///
+/// A user that is there already begins again: its sessions end, and its profile is replaced. Plan and
+/// limit stay.
+#[utoipa::path(
+    post,
+    path = "/createuser",
+    request_body = NewUser,
+    responses(
+        (status = 200, description = "It is there.", body = String, content_type = "text/html",
+            headers(("Location" = String, description = "Where the user is found, by its id: `getuser?id=010`.")),
+            example = "Van Persie created"),
+        (status = 400, description = "No JSON object, or a member of it is missing or not valid.",
+            body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+    )
+)]
+pub(super) async fn create_user(
+    guest: Guest<StreamRequests, Service>,
+    body: AnyJson<StreamRequests>,
+) -> Result<Response, Fault<StreamRequests>> {
+    let name = text(&body, NAME)?;
+    let profile = profile(name, text(&body, SUBSCRIPTION)?)?;
+    let id = match name::optional(&body, ID)? {
+        Some(id) => id,
+        None => guest.engine().new_session_id_v4().to_string().into(),
+    };
+    let user = guest.user(ID, &id)?;
+    let reset = ResetUser {
+        profile: Edit::Set(profile),
+    };
+    guest.engine().reset_user(&user, &reset).await?;
+    let mut response = sentence(format!("{name} created"));
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location(&id));
+    Ok(response)
+}
+
+/// The text in this member of the body.
+fn text<'a>(body: &'a AnyJson<StreamRequests>, field: &str) -> Result<&'a str, ApiError> {
+    match body.member(field) {
+        None => Err(ApiError::field(field, "must be given")),
+        Some(Value::String(text)) if text.is_empty() => {
+            Err(ApiError::field(field, "must not be empty"))
+        }
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err(ApiError::field(field, "must be a text")),
+    }
+}
+
+/// The profile of a user of this name and subscription.
+fn profile(name: &str, subscription: &str) -> Result<Attributes, ApiError> {
+    let entries = BTreeMap::from([
+        (NAME.into(), name.into()),
+        (SUBSCRIPTION.into(), subscription.into()),
+    ]);
+    Attributes::new(entries).map_err(|error| match error {
+        AttributesError::Value { key, error } => ApiError::field(key, error),
+        other => ApiError::field("body", other),
+    })
+}
+
+/// Where the user is found, beside this call.
+fn location(id: &str) -> HeaderValue {
+    let uri = format!("getuser?{ID}={}", utf8_percent_encode(id, PLAIN));
+    HeaderValue::from_str(&uri).expect("what is escaped is visible ASCII")
+}

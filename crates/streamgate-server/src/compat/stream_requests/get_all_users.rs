@@ -1,0 +1,107 @@
+//! `GET /getallusers`: every user, in one answer of any length.
+//!
+//! It is written page by page while it is sent, so that millions of users need the memory of a page.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
+use serde::Serialize;
+use streamgate_core::bounds::PAGE_SIZE_DEFAULT;
+use streamgate_engine::{EngineError, PageCursor};
+use utoipa::ToSchema;
+
+use super::super::answer;
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::StreamRequests;
+use super::user::User;
+use crate::access::Admin;
+
+/// Every user by its id.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct Users<'a> {
+    /// The users, in an order of the store's own.
+    #[schema(rename = "Users")]
+    users: BTreeMap<String, User<'a>>,
+}
+
+/// All users, and what they watch
+///
+/// The answer is as long as there are users; `GET /v1/users` has pages. If the store fails on the way,
+/// the connection breaks.
+#[utoipa::path(
+    get,
+    path = "/getallusers",
+    responses(
+        (status = 200, description = "Every user that is known.", body = Users<'_>),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+    )
+)]
+pub(super) async fn get_all_users(
+    guest: Guest<StreamRequests, Admin>,
+) -> Result<Response, Fault<StreamRequests>> {
+    let listing = Listing {
+        guest,
+        from: None,
+        lead: "",
+    };
+    // Before the head is sent, so that a store that is down is still an answer.
+    let (first, rest) = listing.page().await?;
+    let begun = [Bytes::from_static(b"{\"Users\":{"), first];
+    let pieces = stream::iter(begun.map(Ok)).chain(pages(rest));
+    let body = Body::from_stream(pieces);
+    Ok(answer::written(StatusCode::OK, answer::JSON, body))
+}
+
+/// The pages from here on. After a failure the answer breaks off: it must not look complete.
+fn pages(from: Option<Listing>) -> impl Stream<Item = Result<Bytes, EngineError>> {
+    let pages = stream::try_unfold(from, async |listing| match listing {
+        Some(listing) => listing.page().await.map(Some),
+        None => Ok(None),
+    });
+    pages.inspect_err(|error| tracing::warn!(%error, "a list of all users broke off"))
+}
+
+/// What is left to be listed.
+struct Listing {
+    guest: Guest<StreamRequests, Admin>,
+    from: Option<PageCursor>,
+    /// What stands before the next user.
+    lead: &'static str,
+}
+
+impl Listing {
+    /// The next page in JSON, and what is left after it. The last one ends the answer.
+    async fn page(mut self) -> Result<(Bytes, Option<Self>), EngineError> {
+        let tenant = self.guest.tenant();
+        let page = self
+            .guest
+            .engine()
+            .users_and_sessions(tenant, self.from.as_ref(), PAGE_SIZE_DEFAULT)
+            .await?;
+        let mut json = Vec::new();
+        for (user, (view, watching)) in &page.users {
+            json.extend_from_slice(self.lead.as_bytes());
+            write(&mut json, user.user());
+            json.push(b':');
+            write(&mut json, &User::new(view, watching));
+            self.lead = ",";
+        }
+        self.from = page.next;
+        if self.from.is_some() {
+            return Ok((json.into(), Some(self)));
+        }
+        json.extend_from_slice(b"}}");
+        Ok((json.into(), None))
+    }
+}
+
+/// Appends the value as JSON.
+fn write<T: Serialize + ?Sized>(json: &mut Vec<u8>, value: &T) {
+    serde_json::to_writer(json, value).expect("answers have text as keys");
+}

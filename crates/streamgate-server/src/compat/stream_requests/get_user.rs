@@ -1,0 +1,36 @@
+//! `GET /getuser`: one user.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::super::{answer, query};
+use super::user::User;
+use super::{ID, StreamRequests, bad_request, in_two_words};
+use crate::access::Player;
+
+/// A user, and what it watches
+#[utoipa::path(
+    get,
+    path = "/getuser",
+    params(("id" = String, Query, description = "The user.", example = "010")),
+    responses(
+        (status = 200, description = "The user.", body = User<'_>),
+        (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",
+            body = String, content_type = "text/plain", example = "Bad Request"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+    )
+)]
+pub(super) async fn get_user(
+    guest: Guest<StreamRequests, Player>,
+    uri: Uri,
+) -> Result<Response, Fault<StreamRequests>> {
+    let id = query::single(uri.query(), ID)
+        .map_err(in_two_words)?
+        .ok_or_else(bad_request)?;
+    let user = guest.user(ID, &id).map_err(in_two_words)?;
+    let found = guest.engine().user_and_sessions(&user).await?;
+    let (user, watching) = found.ok_or_else(bad_request)?;
+    Ok(answer::json(StatusCode::OK, &User::new(&user, &watching)))
+}

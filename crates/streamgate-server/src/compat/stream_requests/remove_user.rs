@@ -1,0 +1,48 @@
+//! `POST /removeuser`: erases a user.
+
+use axum::response::Response;
+use utoipa::ToSchema;
+
+use super::super::body::AnyJson;
+use super::super::fault::Fault;
+use super::super::guest::Guest;
+use super::name::{self, Name};
+use super::{ID, StreamRequests, sentence};
+use crate::access::Service;
+use crate::problem::{ApiError, Code};
+
+/// Who is to be removed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct OldUser {
+    /// The user.
+    id: Name,
+}
+
+/// Remove a user
+///
+/// Its sessions end; plan, limit, profile and history are erased.
+#[utoipa::path(
+    post,
+    path = "/removeuser",
+    request_body = OldUser,
+    responses(
+        (status = 200, description = "It was there, and is not any more.", body = String,
+            content_type = "text/html", example = "user 010 successfully deleted"),
+        (status = 400, description = "No JSON object, or `id` is missing or not valid.", body = String,
+            content_type = "text/plain"),
+        (status = 404, description = "The user is not known.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+    )
+)]
+pub(super) async fn remove_user(
+    guest: Guest<StreamRequests, Service>,
+    body: AnyJson<StreamRequests>,
+) -> Result<Response, Fault<StreamRequests>> {
+    let id = name::required(&body, ID)?;
+    let user = guest.user(ID, &id)?;
+    if guest.engine().erase_user(&user).await?.was_known {
+        return Ok(sentence(format!("user {id} successfully deleted")));
+    }
+    Err(ApiError::new(Code::NotFound, format!("user {id} does not exist")).into())
+}

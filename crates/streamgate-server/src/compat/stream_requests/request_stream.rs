@@ -1,0 +1,62 @@
+//! `POST /requeststream`: starts a stream of a user that is known.
+
+use axum::response::Response;
+use streamgate_core::admission::StartOutcome;
+use utoipa::ToSchema;
+
+use super::super::body::AnyJson;
+use super::super::fault::Fault;
+use super::super::guest::{Guest, session_id};
+use super::name::{self, Name};
+use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
+use crate::access::Player;
+
+/// Who wants to watch what.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct StreamRequest {
+    /// The user.
+    id: Name,
+    /// The stream: a session by its name.
+    #[schema(example = "stream_1")]
+    stream: Name,
+}
+
+/// Start a stream
+///
+/// The status is 200 in any case; the sentence says what happened. A stream that is live already takes
+/// no second slot; its lease begins anew.
+#[utoipa::path(
+    post,
+    path = "/requeststream",
+    request_body = StreamRequest,
+    responses(
+        (status = 200, description = "It holds a slot, held one already, or every slot is taken: `User - 010 has exceeded maximum concurrent streams allowed.`",
+            body = String, content_type = "text/html", example = "Request for stream_1 succesful"),
+        (status = 400, description = "The user is not known; or no JSON object; or a member of it is missing or not valid.",
+            body = String, content_type = "text/plain", example = "Bad Request"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+    )
+)]
+pub(super) async fn request_stream(
+    guest: Guest<StreamRequests, Player>,
+    body: AnyJson<StreamRequests>,
+) -> Result<Response, Fault<StreamRequests>> {
+    let id = name::required(&body, ID).map_err(in_two_words)?;
+    let stream = name::required(&body, STREAM).map_err(in_two_words)?;
+    let user = guest.user(ID, &id).map_err(in_two_words)?;
+    let session = session_id(STREAM, &stream).map_err(in_two_words)?;
+    let outcome = guest
+        .engine()
+        .start_if_known(&user, guest.start(session))
+        .await?
+        .ok_or_else(bad_request)?;
+    Ok(sentence(match outcome {
+        // One letter is missing, as it always was.
+        StartOutcome::Admitted(_) => format!("Request for {stream} succesful"),
+        StartOutcome::AlreadyLive(_) => format!("User {id} is already watching {stream}"),
+        StartOutcome::Refused(_) => {
+            format!("User - {id} has exceeded maximum concurrent streams allowed.")
+        }
+    }))
+}

@@ -1,0 +1,85 @@
+//! A user as this dialect shows it.
+
+use serde::Serialize;
+use streamgate_core::admission::{SessionsView, UserView};
+use utoipa::ToSchema;
+
+use super::{NAME, SUBSCRIPTION};
+use crate::wire::schema::SessionIdSchema;
+
+/// A user, without its id.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct User<'a> {
+    /// Its name; null where it was not created here.
+    #[schema(required, example = "Van Persie")]
+    name: Option<&'a str>,
+    /// What it pays for; null where it was not created here.
+    #[schema(required, example = "basic plan")]
+    subscription: Option<&'a str>,
+    /// What it does now.
+    status: Status,
+}
+
+/// What a user does now.
+#[derive(Debug, Serialize, ToSchema)]
+struct Status {
+    /// What it watches.
+    #[serde(rename = "Online")]
+    online: Online,
+    /// When it did not.
+    offline: Offline,
+}
+
+/// What a user watches.
+#[derive(Debug, Serialize, ToSchema)]
+struct Online {
+    /// The streams that hold a slot.
+    #[serde(rename = "Streams")]
+    streams: Streams,
+}
+
+/// Streams that hold a slot.
+#[derive(Debug, Serialize, ToSchema)]
+struct Streams {
+    /// How many they are.
+    #[serde(rename = "activeStreams")]
+    #[schema(example = 1)]
+    active_streams: usize,
+    /// Their names, in the order in which they started.
+    #[schema(value_type = Vec<SessionIdSchema>, example = json!(["stream_1"]))]
+    watching: Vec<String>,
+}
+
+/// When a user watched last.
+#[derive(Debug, Serialize, ToSchema)]
+struct Offline {
+    /// Always null: the original never said it.
+    #[serde(rename = "lastOnline")]
+    #[schema(value_type = Option<String>, required)]
+    last_online: (),
+}
+
+impl<'a> User<'a> {
+    /// The user with this view, watching this.
+    pub(super) fn new(user: &'a UserView, watching: &SessionsView) -> Self {
+        let watching: Vec<String> = watching
+            .sessions
+            .iter()
+            .map(|session| session.id.to_string())
+            .collect();
+        Self {
+            name: user.profile.get(NAME),
+            subscription: user.profile.get(SUBSCRIPTION),
+            status: Status {
+                online: Online {
+                    streams: Streams {
+                        active_streams: watching.len(),
+                        watching,
+                    },
+                },
+                offline: Offline { last_online: () },
+            },
+        }
+    }
+}
