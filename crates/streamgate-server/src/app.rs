@@ -22,13 +22,13 @@ use crate::{compat, document, ops, v1};
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
-    let surround = Surround::new(&settings.cors, &metrics);
+    let surround = Surround::new(&settings.cors, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
     let (router, bare) = endpoints(Some(&surround), root_is_ours).split_for_parts();
     let document = document::of_server(bare, engine.policy(), settings.keys.is_open());
     let app = Arc::new(App {
         engine,
-        metrics: Arc::clone(&metrics),
+        metrics,
         keys: settings.keys,
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
@@ -61,10 +61,14 @@ pub fn openapi_json() -> String {
 
 /// Every endpoint of the document; surrounded where they are to be served. A dialect at the root
 /// brings a document of its own.
-fn endpoints(surround: Option<&Surround<'_>>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
+fn endpoints(surround: Option<&Surround>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::default();
     let document = root_is_ours.then(ops::document_route);
-    for routes in v1::routes().into_iter().chain(ops::routes()).chain(document) {
+    for routes in v1::routes()
+        .into_iter()
+        .chain(ops::routes())
+        .chain(document)
+    {
         router = router.routes(match surround {
             Some(surround) => surrounded(routes, surround),
             None => routes,
@@ -76,7 +80,7 @@ fn endpoints(surround: Option<&Surround<'_>>, root_is_ours: bool) -> OpenApiRout
 /// The methods of one path, every other method refused, and what stands around every route.
 fn surrounded(
     routes: UtoipaMethodRouter<Arc<App>>,
-    surround: &Surround<'_>,
+    surround: &Surround,
 ) -> UtoipaMethodRouter<Arc<App>> {
     let path = routes.1.paths.keys().next().cloned();
     let path = path.expect("an endpoint has a path");

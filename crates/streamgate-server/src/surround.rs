@@ -3,6 +3,8 @@
 //! In this order, so that a preflight, which no endpoint ever sees, has a request id, a line in the
 //! log and its place in the metrics like everything else.
 
+use std::sync::Arc;
+
 use axum::routing::MethodRouter;
 use tower_http::cors::CorsLayer;
 
@@ -13,14 +15,14 @@ use crate::settings::CorsSettings;
 
 /// What stands around every route.
 #[derive(Debug)]
-pub(crate) struct Surround<'a> {
+pub(crate) struct Surround {
     cors: Option<CorsLayer>,
-    metrics: &'a Metrics,
+    metrics: Arc<Metrics>,
 }
 
-impl<'a> Surround<'a> {
+impl Surround {
     /// As the settings say, counted here.
-    pub(crate) fn new(settings: &CorsSettings, metrics: &'a Metrics) -> Self {
+    pub(crate) fn new(settings: &CorsSettings, metrics: Arc<Metrics>) -> Self {
         Self {
             cors: cors::layer(settings),
             metrics,
@@ -45,6 +47,6 @@ impl<'a> Surround<'a> {
     where
         S: Clone + Send + Sync + 'static,
     {
-        methods.layer(Observe::new(route, self.metrics))
+        methods.layer(Observe::new(route, &self.metrics))
     }
 }

@@ -44,7 +44,7 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
 
     /// What stands around each of its routes; `route` is the label for metrics and logs.
     fn around(
-        surround: &Surround<'_>,
+        surround: &Surround,
         route: &str,
         methods: MethodRouter<Arc<App>>,
     ) -> MethodRouter<Arc<App>> {

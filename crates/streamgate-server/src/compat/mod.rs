@@ -19,5 +19,5 @@ mod stream_log;
 mod stream_requests;
 mod user_streams;
 
-pub(crate) use mount::mount;
 pub use mount::{dialect_openapi, dialect_openapi_json};
+pub(crate) use mount::{document_path, mount};

@@ -42,7 +42,7 @@ macro_rules! of_dialect {
 }
 
 /// Mounts the dialects that the settings name, one of them also at the root.
-pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround<'_>) -> Router {
+pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Router {
     let mut router = router;
     for name in &app.compat.dialects {
         let at = path_of(*name);
@@ -69,8 +69,13 @@ pub fn dialect_openapi_json(name: DialectName) -> String {
     document::to_json(&dialect_openapi(name))
 }
 
+/// Where the document of a dialect that is mounted is served.
+pub(crate) fn document_path(name: DialectName) -> String {
+    format!("{}{DOCUMENT}", path_of(name))
+}
+
 /// Where a dialect is mounted.
-pub(crate) fn path_of(name: DialectName) -> String {
+fn path_of(name: DialectName) -> String {
     format!("/compat/{}", name.as_str())
 }
 
@@ -85,7 +90,7 @@ fn document_of<D: Dialect>(at: &str, needs_key: bool) -> OpenApi {
 }
 
 /// The dialect as a service.
-fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround<'_>) -> Spoken {
+fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround) -> Spoken {
     let surrounded = |path: &str, methods| {
         let route = format!("{}{path}", path_of(D::NAME));
         D::around(surround, &route, methods)

@@ -9,12 +9,16 @@ use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
+use serde_json::{Value, json};
 
+use crate::compat;
 use crate::fallback::method_not_allowed;
+use crate::ops::openapi::openapi_json;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 use crate::surround::Surround;
@@ -27,11 +31,11 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      form-action 'none'; frame-ancestors 'none'",
 );
 
-/// The document of our own API.
-const DOCUMENT: &str = "/openapi.json";
+/// The document of our own API. At the root there may be that of a dialect.
+const DOCUMENT: &str = "/docs/openapi.json";
 
 /// The pages, with around them what stands around everything else.
-pub(crate) fn router(surround: &Surround<'_>) -> Router<Arc<App>> {
+pub(crate) fn router(surround: &Surround) -> Router<Arc<App>> {
     let route = |router: Router<Arc<App>>, (path, methods): (_, MethodRouter<Arc<App>>)| {
         let methods = methods.fallback(method_not_allowed);
         router.route(path, surround.around(path, methods))
@@ -40,7 +44,8 @@ pub(crate) fn router(surround: &Surround<'_>) -> Router<Arc<App>> {
         ("/docs", get(async || Redirect::permanent("/docs/"))),
         ("/docs/", get(async || explorer("/docs/", DOCUMENT))),
         ("/docs/scalar.js", get(scalar)),
-        ("/docs/explorer.js", get(async || settings(DOCUMENT))),
+        ("/docs/explorer.js", get(settings_of_server)),
+        (DOCUMENT, get(openapi_json)),
         ("/docs/problems", get(problems)),
     ]
     .into_iter()
@@ -70,13 +75,23 @@ pub(crate) fn explorer(scripts: &str, document: &str) -> Response {
     page("text/html; charset=utf-8", html)
 }
 
-/// What the explorer is told. Whatever would speak to others is off: telemetry, fonts, the
-/// assistant, the hosted client.
-pub(crate) fn settings(document: &str) -> Response {
+/// The settings for this server: our own document first, then those of the dialects.
+async fn settings_of_server(State(app): State<Arc<App>>) -> Response {
+    let mut documents = vec![json!({"title": "Streamgate", "url": DOCUMENT, "default": true})];
+    documents.extend(app.compat.dialects.iter().map(|name| {
+        let url = compat::document_path(*name);
+        json!({"title": name.as_str(), "slug": name.as_str(), "url": url})
+    }));
+    settings(&documents.into())
+}
+
+/// What the explorer is told: a list of documents, each with its `url` and perhaps a `title`. Whatever
+/// would speak to others is off: telemetry, fonts, the assistant, the hosted client.
+pub(crate) fn settings(documents: &Value) -> Response {
     let script = format!(
         r##""use strict";
 Scalar.createApiReference("#app", {{
-  url: "{document}",
+  sources: {documents},
   telemetry: false,
   withDefaultFonts: false,
   proxyUrl: "",

@@ -109,7 +109,7 @@ origin may call.";
 
     /// Pages of any origin may call, whatever the settings allow for the rest of the service.
     fn around(
-        surround: &Surround<'_>,
+        surround: &Surround,
         route: &str,
         methods: MethodRouter<Arc<App>>,
     ) -> MethodRouter<Arc<App>> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::response::Redirect;
 use axum::routing::{MethodRouter, get};
+use serde_json::json;
 
 use crate::ops::docs::{explorer, page, scalar, settings};
 use crate::state::App;
@@ -38,6 +39,9 @@ pub(super) fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         ("/explorer", get(async || Redirect::permanent("explorer/"))),
         ("/explorer/", get(async || explorer("", DOCUMENT))),
         ("/explorer/scalar.js", get(scalar)),
-        ("/explorer/explorer.js", get(async || settings(DOCUMENT))),
+        (
+            "/explorer/explorer.js",
+            get(async || settings(&json!([{ "url": DOCUMENT }]))),
+        ),
     ]
 }

@@ -2,6 +2,8 @@
 //! against the real process, by the binary's tests.
 
 mod concurrency_service;
+mod documents;
+mod mount;
 mod session_tracker;
 mod stream_log;
 mod stream_requests;

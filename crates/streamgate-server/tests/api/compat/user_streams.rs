@@ -461,7 +461,7 @@ async fn the_pages_lead_to_each_other_wherever_the_dialect_is_mounted() {
         let settings = service.get(&format!("{at}/explorer/explorer.js")).await;
         let settings = settings.text();
         assert!(
-            settings.contains("  url: \"../openapi.json\","),
+            settings.contains("\"url\":\"../openapi.json\""),
             "{settings}"
         );
         assert!(settings.contains("  telemetry: false,"), "{settings}");

@@ -48,7 +48,7 @@ async fn the_explorer_loads_nothing_from_elsewhere() {
 async fn the_explorer_is_told_to_keep_to_itself() {
     let script = Service::open().get("/docs/explorer.js").await.text();
     for setting in [
-        "url: \"/openapi.json\"",
+        "\"url\":\"/docs/openapi.json\"",
         "telemetry: false",
         "withDefaultFonts: false",
         "agent: { disabled: true }",

@@ -1,0 +1,96 @@
+//! The OpenAPI documents of the dialects, and the copies of them in the repository.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use streamgate_server::{DialectName, dialect_openapi_json};
+
+use crate::support::Service;
+
+/// Set it to write the copies anew.
+const REWRITE: &str = "STREAMGATE_REWRITE";
+
+fn document(name: DialectName) -> Value {
+    serde_json::from_str(&dialect_openapi_json(name)).unwrap()
+}
+
+/// The operations of a document: method, path, operation.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let item = item.as_object().unwrap();
+            item.iter()
+                .map(move |(method, operation)| (method.clone(), path.clone(), operation.clone()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_copies_in_the_repository_are_what_the_code_says() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
+    for name in DialectName::ALL {
+        let path = dir.join(format!("{}.json", name.as_str()));
+        let current = dialect_openapi_json(name);
+        if std::env::var_os(REWRITE).is_some() {
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(&path, &current).unwrap();
+        }
+        let committed = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            committed == current,
+            "{} differs from the code; run this test with {REWRITE}=1",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_call_and_every_answer_is_described() {
+    for name in DialectName::ALL {
+        let document = document(name);
+        let about = document["info"]["description"].as_str().unwrap();
+        assert!(!about.is_empty(), "{name:?}");
+        let operations = operations(&document);
+        assert!(!operations.is_empty(), "{name:?}");
+        for (method, path, operation) in operations {
+            let at = format!("{name:?} {method} {path}");
+            assert!(operation["summary"].is_string(), "{at}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let description = response["description"].as_str().unwrap();
+                assert!(!description.is_empty(), "{at} {status}");
+                assert!(
+                    response["headers"]["x-request-id"].is_object(),
+                    "{at} {status}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_dialect_that_always_asks_for_a_key_says_so() {
+    for name in DialectName::ALL {
+        for (method, path, operation) in operations(&document(name)) {
+            let says = operation.get("security").is_some();
+            let asks = name == DialectName::ConcurrencyService;
+            assert_eq!(says, asks, "{name:?} {method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_is_served_where_its_dialect_is_and_the_explorer_lists_it() {
+    let service = Service::open();
+    let explorer = service.get("/docs/explorer.js").await.text();
+    for name in DialectName::ALL {
+        let at = format!("/compat/{}", name.as_str());
+        let served = service.get(&format!("{at}/openapi.json")).await;
+        assert_eq!(served.status, 200);
+        assert_eq!(served.json()["servers"], json!([{ "url": at }]));
+        let listed = format!("\"{at}/openapi.json\"");
+        assert!(explorer.contains(&listed), "{explorer}");
+    }
+}

@@ -1,0 +1,90 @@
+//! Where dialects are mounted.
+
+use streamgate_server::{CompatSettings, DialectName, ServerSettings};
+
+use crate::support::Service;
+
+fn speaking(dialects: &[DialectName], root: Option<DialectName>) -> Service {
+    Service::with(ServerSettings {
+        compat: CompatSettings {
+            dialects: dialects.to_vec(),
+            root,
+            ..CompatSettings::default()
+        },
+        ..ServerSettings::default()
+    })
+}
+
+#[tokio::test]
+async fn a_dialect_that_is_not_named_is_not_there() {
+    let service = speaking(&[DialectName::StreamLog], None);
+    for path in [
+        "/compat/session-tracker/add-session?user_id=u",
+        "/compat/",
+        "/compat/esperanto/x",
+        "/add-session?user_id=u",
+    ] {
+        let answer = service.call("POST", path).await;
+        answer.assert_problem(404, "not_found");
+    }
+    let explorer = service.get("/docs/explorer.js").await.text();
+    assert!(explorer.contains("/compat/stream-log/"));
+    assert!(!explorer.contains("/compat/session-tracker/"));
+}
+
+#[tokio::test]
+async fn a_dialect_at_the_root_stands_behind_our_own_paths() {
+    let root = Some(DialectName::SessionTracker);
+    let service = speaking(&DialectName::ALL, root);
+    let at_root = service.call("POST", "/ADD-session/?user_id=u").await;
+    assert_eq!(at_root.status, 200, "{}", at_root.text());
+    let mounted = "/compat/session-tracker/remove-session?user_id=u";
+    assert_eq!(service.call("POST", mounted).await.status, 200);
+    // What neither knows, the dialect answers.
+    let neither = service.get("/nothing").await;
+    assert_eq!(neither.status, 404);
+    assert!(neither.json()["message"].is_string(), "{}", neither.text());
+    // Our own paths are as ever.
+    service.start(&["x"]).await;
+    assert_eq!(service.get("/healthz").await.status, 200);
+    assert_eq!(service.get("/docs/").await.status, 200);
+    let wrong_method = service.call("DELETE", "/v1/users").await;
+    wrong_method.assert_problem(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn the_document_at_the_root_is_that_of_what_is_mounted_there() {
+    let ours = Service::open();
+    let plain = ours.get("/openapi.json").await.json();
+    assert_eq!(plain["info"]["title"], "Streamgate");
+    assert_eq!(ours.get("/docs/openapi.json").await.json(), plain);
+
+    let root = Some(DialectName::UserStreams);
+    let service = speaking(&[DialectName::UserStreams], root);
+    let theirs = service.get("/openapi.json").await.json();
+    assert_eq!(theirs["info"]["title"], "Streamgate as user-streams");
+    assert_eq!(theirs["servers"][0]["url"], "/");
+    let ours = service.get("/docs/openapi.json").await.json();
+    assert_eq!(ours["info"]["title"], "Streamgate");
+    assert!(ours["paths"].get("/openapi.json").is_none());
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_the_call_of_the_dialect_wherever_it_is_mounted() {
+    let root = Some(DialectName::SessionTracker);
+    let service = speaking(&DialectName::ALL, root);
+    service.call("POST", "/add-session?user_id=u").await;
+    let mounted = "/compat/session-tracker/add-session?user_id=u";
+    let answer = service.call("POST", mounted).await;
+    assert!(answer.header("x-request-id").is_some());
+    service.get("/nothing/that/is/a/label").await;
+    let count = |route: &str, method: &str, status: u16| {
+        format!(
+            "streamgate_http_request_duration_seconds_count{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"
+        )
+    };
+    let calls = count("/compat/session-tracker/add-session", "POST", 200);
+    assert_eq!(service.metric(&calls).await, "2");
+    let others = count("/compat/session-tracker", "GET", 404);
+    assert_eq!(service.metric(&others).await, "1");
+}
