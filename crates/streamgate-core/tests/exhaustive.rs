@@ -6,7 +6,7 @@
 
 mod model;
 
-use model::{Call, Id, Rules, Start, User, real};
+use model::{Call, Id, Import, Profile, Rules, Start, User, real};
 use streamgate_core::{Ledger, Policy};
 
 /// The first call of each history; far from both ends of time.
@@ -49,6 +49,14 @@ fn terminating(id: Id, old: &[Id]) -> Call {
     })
 }
 
+fn importing(ids: &[Id], profile: Option<&'static str>) -> Call {
+    Call::Import(Import {
+        ids: ids.to_vec(),
+        lease_s: 5,
+        profile,
+    })
+}
+
 /// Each kind of call, over three sessions.
 fn alphabet() -> Vec<Call> {
     vec![
@@ -66,6 +74,7 @@ fn alphabet() -> Vec<Call> {
         Call::SetLimit(Some(1)),
         Call::SetPlan(Some("zapper")),
         Call::Erase,
+        Call::StopNewest(Some(1)),
     ]
 }
 
@@ -74,22 +83,22 @@ fn wide_alphabet() -> Vec<Call> {
     let mut calls = Vec::new();
     for id in 0..3 {
         let others = [(id + 1) % 3, (id + 2) % 3];
-        calls.push(Call::Start(Start {
-            facts: Some("film"),
-            lease_s: Some(5),
-            ..start(id)
-        }));
         calls.extend([Call::Start(start(id)), terminating(id, &others)]);
         for other in others {
             calls.extend([replacing(id, other), terminating(id, &[other])]);
         }
-        calls.push(Call::Start(Start {
-            replaces: Some(others[0]),
-            terminate: others.to_vec(),
-            ..start(id)
-        }));
         calls.extend([Call::Beat(id), Call::Stop(id), Call::Revoke(id)]);
     }
+    calls.push(Call::Start(Start {
+        facts: Some("film"),
+        lease_s: Some(5),
+        ..start(0)
+    }));
+    calls.push(Call::Start(Start {
+        replaces: Some(2),
+        terminate: vec![2, 0],
+        ..start(1)
+    }));
     calls.extend([None, Some(0), Some(1), Some(2)].map(Call::SetLimit));
     calls.extend(
         [
@@ -103,6 +112,10 @@ fn wide_alphabet() -> Vec<Call> {
     );
     calls.extend([None, Some("gold")].map(Call::SetProfile));
     calls.extend([Call::Erase, Call::Settle]);
+    calls.extend([Call::StartIfKnown(start(0)), Call::StartAndList(start(1))]);
+    calls.extend([None, Some(1), Some(2)].map(Call::StopNewest));
+    calls.extend([Profile::Kept, Profile::Is("new")].map(Call::Reset));
+    calls.extend([importing(&[2, 0], None), importing(&[1], Some("old"))]);
     calls
 }
 

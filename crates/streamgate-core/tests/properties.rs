@@ -5,24 +5,14 @@ mod model;
 
 use std::collections::BTreeSet;
 
-use model::{Answer, Call, Id, PLANS, Rules, Start, User, real};
+use model::history::{BEGIN_MS, History, history};
+use model::{Answer, Call, Imported, Start, User, real};
 use proptest::prelude::*;
-use proptest::sample::subsequence;
 use streamgate_core::admission::{Settle, sessions_of, user_of};
 use streamgate_core::codec::{
     apply_delta, decode_delta, decode_ledger, encode_delta, encode_ledger, grant_grace,
 };
 use streamgate_core::{Durability, Event, Ledger, Policy, SessionId, Timestamp, decide};
-
-const BEGIN_MS: u64 = 1_700_000_000_000;
-const IDS: Id = 6;
-
-/// A history: rules, and calls with the time that passes before each.
-#[derive(Debug, Clone)]
-struct History {
-    rules: Rules,
-    calls: Vec<(i64, Call)>,
-}
 
 /// A call of a history, and the ledgers before and after it.
 struct Moment<'a> {
@@ -33,74 +23,6 @@ struct Moment<'a> {
     answer: &'a Answer,
     events: &'a [Event],
     now: u64,
-}
-
-fn rules() -> impl Strategy<Value = Rules> {
-    let seconds = (5_u32..120, 0_u32..300);
-    (0_u32..4, any::<bool>(), seconds).prop_map(|(default_limit, evict_oldest, seconds)| Rules {
-        default_limit,
-        evict_oldest,
-        lease_s: seconds.0,
-        window_s: seconds.1,
-    })
-}
-
-/// Time mostly passes a little, sometimes much, and sometimes the clock is set back.
-fn step_ms() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        8 => 0_i64..5_000,
-        4 => 0_i64..60_000,
-        2 => (5_i64..120).prop_map(|s| s * 1_000),
-        1 => 0_i64..600_000,
-        1 => -3_600_000_i64..0,
-        1 => 0_i64..3_600_000,
-    ]
-}
-
-fn start() -> impl Strategy<Value = Call> {
-    let others = (0..IDS).collect::<Vec<_>>();
-    (
-        0..IDS,
-        proptest::option::of(prop_oneof![Just("film"), Just("match")]),
-        proptest::option::weighted(0.2, 5_u32..200),
-        proptest::option::weighted(0.2, 0..IDS),
-        prop_oneof![
-            4 => Just(Vec::new()),
-            1 => subsequence(others, 0..=3),
-        ],
-    )
-        .prop_map(|(id, facts, lease_s, replaces, terminate)| {
-            // The edge refuses a start that would end itself.
-            Call::Start(Start {
-                id,
-                facts,
-                lease_s,
-                replaces: replaces.filter(|old| *old != id),
-                terminate: terminate.into_iter().filter(|old| *old != id).collect(),
-            })
-        })
-}
-
-fn call() -> impl Strategy<Value = Call> {
-    let plans = PLANS.map(|(name, ..)| Some(name)).to_vec();
-    prop_oneof![
-        12 => start(),
-        12 => (0..IDS).prop_map(Call::Beat),
-        4 => (0..IDS).prop_map(Call::Stop),
-        1 => (0..IDS).prop_map(Call::Revoke),
-        1 => proptest::option::of(0_u32..5).prop_map(Call::SetLimit),
-        1 => proptest::sample::select([plans, vec![None, Some("gone")]].concat())
-            .prop_map(Call::SetPlan),
-        1 => proptest::option::of(Just("gold")).prop_map(Call::SetProfile),
-        2 => Just(Call::Settle),
-        // Rare, because it ends so much that little can happen for a while.
-        1 => proptest::sample::select(vec![Call::Erase, Call::Settle, Call::Settle]),
-    ]
-}
-
-fn history() -> impl Strategy<Value = History> {
-    let calls = proptest::collection::vec((step_ms(), call()), 1..200);
-    (rules(), calls).prop_map(|(rules, calls)| History { rules, calls })
 }
 
 /// Runs a history through the core and shows each call to `look`.
@@ -160,9 +82,13 @@ proptest! {
             let before = moment.before.active_at(now);
             let after = moment.after.active_at(now);
             let rule = moment.policy.limit_of(moment.after).limit;
-            match moment.answer {
+            match moment.answer.alone() {
                 Answer::Admitted { active, limit, .. } | Answer::Revived { active, limit, .. } => {
                     prop_assert!(after <= rule, "{} of {} slots", after, rule);
+                    prop_assert_eq!((*active, *limit), (after, rule));
+                }
+                Answer::Imported { active, limit, .. } => {
+                    prop_assert!(after <= rule.max(before), "{} of {} slots", after, rule);
                     prop_assert_eq!((*active, *limit), (after, rule));
                 }
                 // No other call gives a slot to anybody.
@@ -291,7 +217,7 @@ proptest! {
             prop_assert_eq!(live_ids(&again.ledger), live_ids(moment.after));
             let durable = again.events.iter().any(|e| e.durability() == Durability::Durable);
             prop_assert!(!durable, "the second run did {:?}", again.events);
-            match (moment.answer, &again.answer) {
+            match (moment.answer.alone(), again.answer.alone()) {
                 (Answer::Admitted { session, active, limit, .. }, second) => {
                     let (session, active, limit) = (session.clone(), *active, *limit);
                     prop_assert_eq!(second, &Answer::AlreadyLive { session, limit, active });
@@ -306,8 +232,27 @@ proptest! {
                     prop_assert_eq!(second, &Answer::Renewed { session, limit, active });
                 }
                 (Answer::Erased { .. }, second) => {
-                    let (revoked, was_known) = (0, false);
+                    let (revoked, was_known) = (0, real::user(moment.after).is_known());
+                    prop_assert!(!was_known || matches!(moment.call, Call::Reset(_)));
                     prop_assert_eq!(second, &Answer::Erased { revoked, was_known });
+                }
+                (Answer::NewestStopped { .. }, second) => {
+                    let is_told = matches!(
+                        second,
+                        Answer::NewestIs { was_stopped: true, .. }
+                            | Answer::NoneLive { was_stopped: true, .. }
+                    );
+                    prop_assert!(is_told, "{:?}", second);
+                }
+                (Answer::Imported { sessions, .. }, second) => {
+                    let Answer::Imported { sessions: again, .. } = second else {
+                        return Err(TestCaseError::fail("an import is answered as one"));
+                    };
+                    let expected = sessions.iter().map(|session| match session {
+                        Imported::Started => Imported::AlreadyLive,
+                        other => *other,
+                    });
+                    prop_assert_eq!(again, &expected.collect::<Vec<_>>());
                 }
                 (first, second) => prop_assert_eq!(first, second),
             }
@@ -319,10 +264,10 @@ proptest! {
     #[test]
     fn a_refusal_explains_itself(history in history()) {
         walk(&history, |moment| {
-            let Answer::Refused { limit, holders, next_slot_at } = moment.answer else {
+            let Answer::Refused { limit, holders, next_slot_at } = moment.answer.alone() else {
                 return Ok(());
             };
-            let Call::Start(start) = moment.call else {
+            let Some(start) = moment.call.start() else {
                 return Err(TestCaseError::fail("only a start is refused"));
             };
             prop_assert_eq!(*limit, moment.policy.limit_of(moment.after).limit);
@@ -358,6 +303,39 @@ proptest! {
             prop_assert_eq!(view, sessions_of(&settled, moment.policy, now));
             let user = user_of(moment.before, moment.policy, now);
             prop_assert_eq!(user, user_of(&settled, moment.policy, now));
+            Ok(())
+        })?;
+    }
+
+    /// Nobody gives way to an import, and what is remembered to have ended does not come back.
+    #[test]
+    fn an_import_ends_nobody_and_brings_nobody_back(history in history()) {
+        walk(&history, |moment| {
+            if !matches!(moment.call, Call::Import(_)) {
+                return Ok(());
+            }
+            let now = Timestamp::from_millis(moment.now);
+            let settled = decide(moment.before.clone(), moment.policy, &Settle, now).ledger;
+            let after = live_ids(moment.after);
+            prop_assert!(live_ids(&settled).iter().all(|id| after.contains(id)));
+            prop_assert_eq!(&settled.ended, &moment.after.ended);
+            Ok(())
+        })?;
+    }
+
+    /// Whoever may reset a user must not lift its limit by it.
+    #[test]
+    fn a_reset_leaves_plan_and_limit_and_nobody_watching(history in history()) {
+        walk(&history, |moment| {
+            if !matches!(moment.call, Call::Reset(_)) {
+                return Ok(());
+            }
+            let (before, after) = (moment.before, moment.after);
+            prop_assert_eq!((before.limit, &before.plan), (after.limit, &after.plan));
+            prop_assert_eq!(live_ids(after), []);
+            let has_more =
+                after.limit.is_some() || after.plan.is_some() || !after.profile.is_empty();
+            prop_assert_eq!(after.is_known(), has_more);
             Ok(())
         })?;
     }

@@ -8,80 +8,14 @@
     reason = "each test file that includes the model uses its own part of it"
 )]
 
+pub(crate) mod calls;
+mod guests;
+pub(crate) mod history;
 pub(crate) mod real;
 
 use streamgate_core::EndReason;
 
-/// A session's name.
-pub(crate) type Id = u8;
-
-/// What a caller can ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Call {
-    Start(Start),
-    Beat(Id),
-    Stop(Id),
-    Revoke(Id),
-    SetLimit(Option<u32>),
-    SetPlan(Option<&'static str>),
-    SetProfile(Option<&'static str>),
-    Erase,
-    Settle,
-}
-
-/// What a start says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Start {
-    pub(crate) id: Id,
-    pub(crate) facts: Option<&'static str>,
-    pub(crate) lease_s: Option<u32>,
-    pub(crate) replaces: Option<Id>,
-    pub(crate) terminate: Vec<Id>,
-}
-
-/// What the caller is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    Admitted {
-        session: Playback,
-        limit: u32,
-        active: u32,
-        evicted: Vec<Id>,
-    },
-    AlreadyLive {
-        session: Playback,
-        limit: u32,
-        active: u32,
-    },
-    Refused {
-        limit: u32,
-        holders: Vec<Playback>,
-        next_slot_at: Option<u64>,
-    },
-    Renewed {
-        session: Playback,
-        limit: u32,
-        active: u32,
-    },
-    Revived {
-        session: Playback,
-        limit: u32,
-        active: u32,
-    },
-    Ended(Over),
-    Unknown,
-    Stopped,
-    Set {
-        limit: u32,
-        active: u32,
-    },
-    UnknownPlan,
-    Erased {
-        revoked: u32,
-        was_known: bool,
-    },
-    Settled,
-}
+pub(crate) use calls::{Answer, Call, Id, Import, Imported, Profile, Start};
 
 /// The rules of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,6 +93,12 @@ impl User {
             }
             Call::Erase => self.erase(now),
             Call::Settle => Answer::Settled,
+            Call::StartIfKnown(_) if !self.is_known() => Answer::NotKnown,
+            Call::StartIfKnown(start) => self.start(rules, start, now),
+            Call::StartAndList(start) => self.start_and_list(rules, start, now),
+            Call::StopNewest(expected) => self.stop_newest(*expected, now),
+            Call::Reset(profile) => self.reset(*profile, now),
+            Call::Import(import) => self.import(rules, import, now),
         };
         self.over.sort_by_key(|over| over.id);
         answer
@@ -180,6 +120,15 @@ impl User {
 
     pub(crate) fn ids(&self) -> Vec<Id> {
         self.live.iter().map(|session| session.id).collect()
+    }
+
+    /// Whether there is more to the user than sessions that an operator ended.
+    pub(crate) fn is_known(&self) -> bool {
+        let nothing_but_endings = Self {
+            over: self.over.clone(),
+            ..Self::default()
+        };
+        *self != nothing_but_endings || self.over.iter().any(|o| o.why != EndReason::Revoked)
     }
 
     fn active(&self) -> u32 {
@@ -349,13 +298,7 @@ impl User {
     }
 
     fn erase(&mut self, now: u64) -> Answer {
-        let revoked = self.active();
-        let nothing_but_revoked = User {
-            over: self.over.clone(),
-            ..Self::default()
-        };
-        let was_known =
-            *self != nothing_but_revoked || self.over.iter().any(|o| o.why != EndReason::Revoked);
+        let (revoked, was_known) = (self.active(), self.is_known());
         for id in self.ids() {
             self.end(id, now, EndReason::Revoked, None);
         }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Call, Id, Over, PLANS, Playback, Rules, User};
+use super::{Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, User};
 use streamgate_core::admission::{
-    Edit, EraseUser, Heartbeat, HeartbeatOutcome, SetUser, SetUserOutcome, Settle, Start,
-    StartOutcome, Stop, StopOutcome,
+    Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession,
+    ImportedUser, ResetUser, SessionsView, SetUser, SetUserOutcome, Settle, Start, StartOutcome,
+    Stop, StopNewest, StopNewestOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
@@ -91,11 +92,15 @@ pub(crate) fn call(ledger: &Ledger, policy: &Policy, call: &Call, now: u64) -> S
             },
             set,
         ),
-        Call::Erase => ask.run(&EraseUser, |erased| Answer::Erased {
-            revoked: erased.revoked,
-            was_known: erased.was_known,
-        }),
+        Call::Erase => ask.run(&EraseUser, erased),
         Call::Settle => ask.run(&Settle, |()| Answer::Settled),
+        Call::StartIfKnown(start) => ask.run(&IfKnown(real_start(start)), |outcome| {
+            outcome.map_or(Answer::NotKnown, started)
+        }),
+        Call::StartAndList(start) => ask.run(&WithSessions(real_start(start)), listed),
+        Call::StopNewest(expected) => ask.run(&stop_newest(ledger, *expected), newest_stopped),
+        Call::Reset(profile) => ask.run(&reset(*profile), erased),
+        Call::Import(import) => ask.run(&real_import(import), |outcome| imported(&outcome)),
     }
 }
 
@@ -148,6 +153,41 @@ fn real_start(start: &super::Start) -> Start {
 fn stop(id: Id, reason: EndReason) -> Stop {
     let id = session_id(id);
     Stop { id, reason }
+}
+
+/// What is live under this name is what the caller expects; a session long gone, if nothing is.
+fn stop_newest(ledger: &Ledger, expected: Option<Id>) -> StopNewest {
+    let session = |id| {
+        let gone = || Session {
+            id: session_id(id),
+            started_at: Timestamp::from_millis(0),
+            last_seen_at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(0),
+            lease: Seconds(5),
+            facts: None,
+        };
+        ledger.find(&session_id(id)).cloned().unwrap_or_else(gone)
+    };
+    StopNewest {
+        expected: expected.map(session),
+    }
+}
+
+fn reset(profile: Profile) -> ResetUser {
+    let profile = match profile {
+        Profile::Kept => Edit::Keep,
+        Profile::Cleared => Edit::Clear,
+        Profile::Is(text) => Edit::Set(attributes(text)),
+    };
+    ResetUser { profile }
+}
+
+fn real_import(import: &Import) -> ImportUser {
+    ImportUser {
+        sessions: import.ids.iter().copied().map(session_id).collect(),
+        lease: Seconds(import.lease_s),
+        profile: import.profile.map_or_else(Attributes::default, attributes),
+    }
 }
 
 fn edit<T>(value: Option<T>) -> Edit<T> {
@@ -227,6 +267,57 @@ fn set(outcome: SetUserOutcome) -> Answer {
             active: view.active,
         },
         SetUserOutcome::UnknownPlan(_) => Answer::UnknownPlan,
+    }
+}
+
+fn erased(erased: Erased) -> Answer {
+    Answer::Erased {
+        revoked: erased.revoked,
+        was_known: erased.was_known,
+    }
+}
+
+fn listed((outcome, view): (StartOutcome, SessionsView)) -> Answer {
+    Answer::Listed {
+        start: Box::new(started(outcome)),
+        live: view.sessions.iter().map(playback).collect(),
+        limit: view.limit,
+        next_slot_at: view.next_slot_at.map(Timestamp::as_millis),
+    }
+}
+
+fn newest_stopped(outcome: StopNewestOutcome) -> Answer {
+    match outcome {
+        StopNewestOutcome::Stopped { active } => Answer::NewestStopped { active },
+        StopNewestOutcome::NewestIs {
+            newest,
+            was_stopped,
+        } => Answer::NewestIs {
+            newest: playback(&newest),
+            was_stopped,
+        },
+        StopNewestOutcome::NoneLive {
+            is_known,
+            was_stopped,
+        } => Answer::NoneLive {
+            is_known,
+            was_stopped,
+        },
+    }
+}
+
+fn imported(outcome: &ImportedUser) -> Answer {
+    let sessions = outcome.sessions.iter().map(|session| match session {
+        ImportedSession::Started => Imported::Started,
+        ImportedSession::AlreadyLive => Imported::AlreadyLive,
+        ImportedSession::Ended(why) => Imported::Over(*why),
+        ImportedSession::NoSlot => Imported::NoSlot,
+    });
+    Answer::Imported {
+        sessions: sessions.collect(),
+        has_profile: outcome.has_profile,
+        limit: outcome.limit,
+        active: outcome.active,
     }
 }
 
