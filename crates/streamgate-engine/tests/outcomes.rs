@@ -194,6 +194,47 @@ impl Store for Silent {
 }
 
 #[tokio::test]
+async fn a_removal_that_is_refused_by_the_store_changes_nothing() {
+    for plan in [vec![Refuse], vec![NoFault, Refuse]] {
+        let plan = [vec![NoFault], plan].concat();
+        let world = world(faults(plan.clone()));
+        world.engine.start(&user("u"), &start("a")).await.unwrap();
+        let error = world.engine.stop_newest(&user("u")).await.unwrap_err();
+        assert!(
+            matches!(error, EngineError::Unavailable(_)),
+            "{plan:?}: {error}"
+        );
+        assert_eq!(live(&world, "u").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_removal_that_stays_unknown_is_said_to_be_unknown() {
+    let plan = faults([NoFault, NoFault, LoseAnswer, LoseRequest, LoseRequest]);
+    let world = world(plan);
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    let error = world.engine.stop_newest(&user("u")).await.unwrap_err();
+    assert!(matches!(error, EngineError::OutcomeUnknown(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_has_one_deadline_for_its_look_and_its_stop() {
+    let slow = DelayAnswer(Duration::from_secs(3));
+    let world = world(faults([NoFault, slow, slow]));
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    let answer = world.engine.stop_newest(&user("u")).await;
+    assert_eq!(answer, Err(EngineError::DeadlineExceeded(5_000)));
+}
+
+#[test]
+fn ids_for_dialects_are_uuids_of_version_4_and_ours_of_version_7() {
+    let world = world(faults([]));
+    let version = |id: streamgate_core::SessionId| id.as_uuid_bytes().unwrap()[6] >> 4;
+    assert_eq!(version(world.engine.new_session_id_v4()), 4);
+    assert_eq!(version(world.engine.new_session_id()), 7);
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_during_the_commit_leaves_the_count_right() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let store = Silent(MemoryStore::new(clock.clone()));

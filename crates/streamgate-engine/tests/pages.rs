@@ -3,7 +3,8 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use streamgate_core::admission::{Edit, SetUser};
 use streamgate_core::{TenantId, UserKey};
@@ -120,6 +121,62 @@ async fn users_come_once_and_those_who_only_left_revoked_sessions_behind_do_not(
     }
     let view = world.engine.user(&user("u2")).await.unwrap();
     assert_eq!(view, None);
+}
+
+#[tokio::test]
+async fn users_come_with_their_sessions_and_are_the_same_users() {
+    let world = with_users(&[0, 3, 1, 40, 2]).await;
+    world.engine.erase_user(&user("u2")).await.unwrap();
+    let tenant = TenantId::default_tenant();
+    for page_size in [1, 2, 100] {
+        let mut counts = BTreeMap::new();
+        let (mut cursor, mut other) = (None, None);
+        loop {
+            let page = world
+                .engine
+                .users_and_sessions(&tenant, cursor.as_ref(), page_size)
+                .await
+                .unwrap();
+            let without = world
+                .engine
+                .users(&tenant, other.as_ref(), page_size)
+                .await
+                .unwrap();
+            for ((key, (view, sessions)), (other_key, other_view)) in
+                page.users.iter().zip(&without.users)
+            {
+                assert_eq!((key, view), (other_key, other_view));
+                let alone = world.engine.user_and_sessions(key).await.unwrap();
+                assert_eq!(alone, Some((view.clone(), sessions.clone())));
+                assert_eq!(view.active as usize, sessions.sessions.len());
+                let before = counts.insert(key.user().to_owned(), view.active);
+                assert_eq!(before, None, "it comes once");
+            }
+            assert_eq!(page.users.len(), without.users.len());
+            assert_eq!(page.next, without.next);
+            (cursor, other) = (page.next, without.next);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let expected = [("u0", 0), ("u1", 3), ("u3", 40), ("u4", 2)];
+        let expected = expected.map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(counts, BTreeMap::from(expected), "page size {page_size}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_lease_is_over_is_on_no_page() {
+    let world = with_users(&[2]).await;
+    world.clock.advance(Duration::from_secs(90));
+    let tenant = TenantId::default_tenant();
+    let page = world
+        .engine
+        .users_and_sessions(&tenant, None, 10)
+        .await
+        .unwrap();
+    let (_, (view, sessions)) = &page.users[0];
+    assert_eq!((view.active, sessions.sessions.len()), (0, 0));
 }
 
 #[test]

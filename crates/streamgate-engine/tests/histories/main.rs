@@ -2,7 +2,7 @@
 //!
 //! The core's own tests hold the decision against a reference model; here the same commands run
 //! through everything around it. With answers and requests being lost, every answer must still be
-//! one that the bare decision gave.
+//! one that the bare decision gave, and whoever counts what was committed counts what is live.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 #[path = "../support/mod.rs"]
@@ -12,7 +12,8 @@ mod walk;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use streamgate_core::{AtLimit, Policy};
+use proptest::sample::select;
+use streamgate_core::{AtLimit, Policy, Seconds};
 use streamgate_store::faults::{Fault, FaultyStore};
 use streamgate_store::{ManualClock, MemoryStore};
 use support::START_OF_TIME;
@@ -20,7 +21,7 @@ use walk::{Op, ops, walk};
 
 fn check(
     ops: &[(usize, Op)],
-    at_limit: AtLimit,
+    (at_limit, revive_window): (AtLimit, Seconds),
     plan: impl FnMut() -> Fault + Send + 'static,
 ) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -31,11 +32,18 @@ fn check(
     let policy = Policy {
         at_limit,
         default_limit: 2,
+        revive_window,
         ..Policy::default()
     };
     let store = Arc::new(FaultyStore::new(MemoryStore::new(clock.clone()), plan));
     walk(ops, policy, store, &clock, &runtime)?;
     Ok(())
+}
+
+/// Both rules at the limit, with and without a memory of what has ended.
+fn rules() -> impl Strategy<Value = (AtLimit, Seconds)> {
+    let at_limit = select(vec![AtLimit::DenyNew, AtLimit::EvictOldest]);
+    (at_limit, select(vec![Seconds(600), Seconds(0)]))
 }
 
 /// Never more than two losses in a row, so that every outcome becomes known in the end. Scans and
@@ -68,19 +76,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_engine_answers_as_the_decision_does(ops in ops(), evict in any::<bool>()) {
-        let at_limit = if evict { AtLimit::EvictOldest } else { AtLimit::DenyNew };
-        check(&ops, at_limit, || Fault::None)?;
+    fn an_engine_answers_as_the_decision_does(ops in ops(), rules in rules()) {
+        check(&ops, rules, || Fault::None)?;
     }
 
     #[test]
     fn lost_requests_and_answers_change_no_answer(
         ops in ops(),
-        evict in any::<bool>(),
+        rules in rules(),
         pattern in proptest::collection::vec(any::<(bool, bool)>(), 1..20),
     ) {
         let ops: Vec<_> = ops.into_iter().filter(|(_, op)| !matches!(op, Op::Sweep)).collect();
-        let at_limit = if evict { AtLimit::EvictOldest } else { AtLimit::DenyNew };
-        check(&ops, at_limit, losses(pattern))?;
+        check(&ops, rules, losses(pattern))?;
     }
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 use streamgate_core::admission::{
-    Edit, EraseUser, Heartbeat, SetUser, Start, Stop, sessions_of, user_of,
+    Edit, EraseUser, Heartbeat, IfKnown, ImportUser, ResetUser, SetUser, Settle, Start, Stop,
+    StopNewest, StopNewestOutcome, WithSessions, sessions_of, user_of,
 };
-use streamgate_core::{EndReason, Ledger, Policy, SessionId, decide};
-use streamgate_engine::Engine;
+use streamgate_core::{Attributes, EndReason, Ledger, Policy, Seconds, SessionId, decide};
+use streamgate_engine::{Engine, NewestStopped};
 use streamgate_store::{Clock, ManualClock, Store};
 
-use crate::support::{id, user, world_over};
+use crate::support::{World, id, user, world_over};
 
 /// Something that happens to a user.
 #[derive(Debug, Clone)]
@@ -23,22 +24,51 @@ pub(crate) enum Op {
     Stop(SessionId),
     SetLimit(Edit<u32>),
     Erase,
+    StartAndList(Start),
+    StartIfKnown(Start),
+    StopNewest,
+    Reset(ResetUser),
+    Import(ImportUser),
     Sweep,
     Pass(Duration),
 }
 
+const SESSIONS: [&str; 6] = [
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+    "0190b0f0-1111-7000-8000-000000000001",
+];
+
 fn session() -> impl Strategy<Value = SessionId> {
-    select(
-        &[
-            "a",
-            "b",
-            "c",
-            "d",
-            "e",
-            "0190b0f0-1111-7000-8000-000000000001",
-        ][..],
-    )
-    .prop_map(id)
+    select(&SESSIONS[..]).prop_map(id)
+}
+
+fn profile() -> impl Strategy<Value = Attributes> {
+    select(&["Ana", "Bea"][..]).prop_map(|name| {
+        Attributes::new([("name".into(), name.into())].into()).expect("one short entry")
+    })
+}
+
+fn imports() -> impl Strategy<Value = ImportUser> {
+    let sessions = subsequence(&SESSIONS[..], 0..=4).prop_shuffle();
+    let profile = prop_oneof![Just(Attributes::default()), profile()];
+    (sessions, 5_u32..200, profile).prop_map(|(sessions, lease_s, profile)| ImportUser {
+        sessions: sessions.into_iter().map(id).collect(),
+        lease: Seconds(lease_s),
+        profile,
+    })
+}
+
+fn resets() -> impl Strategy<Value = ResetUser> {
+    let profile = prop_oneof![
+        Just(Edit::Keep),
+        Just(Edit::Clear),
+        profile().prop_map(Edit::Set)
+    ];
+    profile.prop_map(|profile| ResetUser { profile })
 }
 
 fn starts() -> impl Strategy<Value = Start> {
@@ -56,20 +86,27 @@ fn starts() -> impl Strategy<Value = Start> {
     })
 }
 
+const USERS: usize = 3;
+
 /// Histories of three users.
 pub(crate) fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
     let limit = prop_oneof![Just(Edit::Clear), (0..5_u32).prop_map(Edit::Set)];
     let op = prop_oneof![
-        6 => starts().prop_map(Op::Start),
+        5 => starts().prop_map(Op::Start),
+        1 => starts().prop_map(Op::StartAndList),
+        1 => starts().prop_map(Op::StartIfKnown),
         4 => session().prop_map(Op::Heartbeat),
         3 => session().prop_map(Op::Stop),
         1 => limit.prop_map(Op::SetLimit),
         1 => Just(Op::Erase),
+        2 => Just(Op::StopNewest),
+        1 => resets().prop_map(Op::Reset),
+        1 => imports().prop_map(Op::Import),
         1 => Just(Op::Sweep),
         4 => select(vec![1, 1_000, 45_000, 89_999, 90_000, 600_000])
             .prop_map(|ms| Op::Pass(Duration::from_millis(ms))),
     ];
-    proptest::collection::vec((0..3_usize, op), 1..80)
+    proptest::collection::vec((0..USERS, op), 1..80)
 }
 
 /// What the bare decision keeps of each user.
@@ -89,6 +126,28 @@ impl Bare {
         let decision = decide(ledger, &self.policy, command, clock.now());
         self.ledgers.insert(user, decision.ledger);
         decision.outcome
+    }
+}
+
+impl Bare {
+    /// Asks which session is the newest, then stops that one.
+    fn stop_newest(&mut self, user: usize, clock: &ManualClock) -> NewestStopped {
+        let mut stop = StopNewest::default();
+        loop {
+            match self.run(user, &stop, clock) {
+                StopNewestOutcome::NewestIs { newest, .. } => stop.expected = Some(newest),
+                StopNewestOutcome::Stopped { active } => return NewestStopped::Stopped { active },
+                StopNewestOutcome::NoneLive { is_known, .. } => {
+                    return NewestStopped::NoneLive { is_known };
+                }
+            }
+        }
+    }
+
+    /// The ledger of a user, brought up to the present.
+    fn settled(&self, user: usize, clock: &ManualClock) -> Ledger {
+        let ledger = self.ledgers.get(&user).cloned().unwrap_or_default();
+        decide(ledger, &self.policy, &Settle, clock.now()).ledger
     }
 }
 
@@ -131,6 +190,28 @@ async fn both(
             let expected = bare.run(who, &EraseUser, clock);
             prop_assert_eq!(engine.erase_user(&key).await, Ok(expected));
         }
+        Op::StartAndList(start) => {
+            let expected = bare.run(who, &WithSessions(start.clone()), clock);
+            let answer = engine.start_and_list(&key, start.clone()).await;
+            prop_assert_eq!(answer, Ok(expected));
+        }
+        Op::StartIfKnown(start) => {
+            let expected = bare.run(who, &IfKnown(start.clone()), clock);
+            let answer = engine.start_if_known(&key, start.clone()).await;
+            prop_assert_eq!(answer, Ok(expected));
+        }
+        Op::StopNewest => {
+            let expected = bare.stop_newest(who, clock);
+            prop_assert_eq!(engine.stop_newest(&key).await, Ok(expected));
+        }
+        Op::Reset(reset) => {
+            let expected = bare.run(who, reset, clock);
+            prop_assert_eq!(engine.reset_user(&key, reset).await, Ok(expected));
+        }
+        Op::Import(import) => {
+            let expected = bare.run(who, import, clock);
+            prop_assert_eq!(engine.import_user(&key, import).await, Ok(expected));
+        }
         // It may change what is stored, never what is answered: the other side does nothing.
         Op::Sweep => engine.sweep_all().await.expect("a sweep"),
         Op::Pass(time) => clock.advance(*time),
@@ -141,9 +222,22 @@ async fn both(
         engine.sessions(&key).await,
         Ok(sessions_of(&ledger, policy, now))
     );
-    let settled = decide(ledger, policy, &streamgate_core::admission::Settle, now).ledger;
+    let settled = bare.settled(who, clock);
     let known = settled.is_known().then(|| user_of(&settled, policy, now));
-    prop_assert_eq!(engine.user(&key).await, Ok(known));
+    prop_assert_eq!(engine.user(&key).await, Ok(known.clone()));
+    let both = known.map(|user| (user, sessions_of(&settled, policy, now)));
+    prop_assert_eq!(engine.user_and_sessions(&key).await, Ok(both));
+    Ok(())
+}
+
+/// Whoever counted what was committed has counted the sessions that are live.
+async fn counted(world: &World, bare: &Bare, clock: &ManualClock) -> Result<(), TestCaseError> {
+    // So that what is over has been told; a store with faults may refuse the first sweeps.
+    while world.engine.sweep_all().await.is_err() {}
+    let live: usize = (0..USERS)
+        .map(|who| bare.settled(who, clock).live.len())
+        .sum();
+    prop_assert_eq!(world.memo.gauge(), live, "{:?}", world.memo.words());
     Ok(())
 }
 
@@ -162,6 +256,7 @@ pub(crate) fn walk(
         for (who, op) in ops {
             both(&world.engine, &mut bare, clock, *who, op).await?;
         }
+        counted(&world, &bare, clock).await?;
         Ok(bare)
     })
 }

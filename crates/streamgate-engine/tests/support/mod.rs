@@ -32,6 +32,16 @@ impl Memo {
             .collect()
     }
 
+    /// The number of live sessions, by what was committed. Of calls at once, one that ended a
+    /// session may tell of it before the one that started it does.
+    pub(crate) fn gauge(&self) -> usize {
+        let events = self.events.lock().unwrap();
+        let count = |kind: fn(&Event) -> bool| events.iter().filter(|event| kind(event)).count();
+        let entered = count(|event| matches!(event, Event::Started(_) | Event::Revived(_)));
+        let left = count(|event| matches!(event, Event::Ended { .. }));
+        entered.checked_sub(left).expect("none ends twice")
+    }
+
     pub(crate) fn unknown(&self) -> u32 {
         *self.unknown.lock().unwrap()
     }
