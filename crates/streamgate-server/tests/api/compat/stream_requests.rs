@@ -1,1 +1,592 @@
 //! `/compat/stream-requests/`.
+
+use std::num::NonZeroU32;
+
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use streamgate_server::{CompatSettings, DialectName, RateLimitSettings, ServerSettings};
+use tower::ServiceExt as _;
+
+use crate::support::{Answer, MADE_V4_ID, Service, keys, request};
+
+const AT: &str = "/compat/stream-requests";
+const JSON: &str = "application/json; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+impl Service {
+    async fn requests_get(&self, path: &str) -> Answer {
+        self.get(&format!("{AT}{path}")).await
+    }
+
+    /// A call with this body, said to be something else.
+    async fn requests_post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.raw("POST", &format!("{AT}{path}"), "text/plain", body)
+            .await
+    }
+
+    /// Creates the user `u`.
+    async fn create_u(&self) {
+        let user = json!({ "Name": "N", "Subscription": "S", "id": "u" });
+        let created = self.requests_post("/createuser", user.to_string()).await;
+        created.assert_sentence("N created");
+    }
+
+    async fn request_stream(&self, user: &str, stream: &str) -> Answer {
+        let body = json!({ "id": user, "stream": stream });
+        self.requests_post("/requeststream", body.to_string()).await
+    }
+}
+
+impl Answer {
+    /// Asserts a sentence, which no browser runs.
+    #[track_caller]
+    fn assert_sentence(&self, text: &str) {
+        assert_eq!(self.status, 200, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some(HTML));
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(
+            self.header("content-security-policy"),
+            Some("default-src 'none'; sandbox")
+        );
+        assert_eq!(self.text(), text);
+    }
+
+    #[track_caller]
+    fn assert_plain(&self, status: u16, text: &str) {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some(TEXT));
+        assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(self.text(), text);
+    }
+
+    /// Asserts JSON, to the byte.
+    #[track_caller]
+    fn assert_written(&self, text: &str) {
+        assert_eq!(self.status, 200, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some(JSON));
+        assert_eq!(self.text(), text);
+    }
+}
+
+/// A user as it is written. The arguments are JSON.
+fn user(name: &str, subscription: &str, watching: &[&str]) -> String {
+    let (count, list) = (watching.len(), json!(watching));
+    format!(
+        r#"{{"Name":{name},"Subscription":{subscription},"Status":{{"Online":{{"Streams":{{"activeStreams":{count},"watching":{list}}}}},"offline":{{"lastOnline":null}}}}}}"#
+    )
+}
+
+#[tokio::test]
+async fn the_root_is_there_with_and_without_its_slash() {
+    let service = Service::with(ServerSettings {
+        compat: CompatSettings {
+            root: Some(DialectName::StreamRequests),
+            ..CompatSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    for path in ["/", AT, &format!("{AT}/")] {
+        service.get(path).await.assert_plain(200, "OK");
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_created_watches_and_is_removed() {
+    let service = Service::open();
+    let body = r#"{"Name":"Van Persie","id":"010","Subscription":"basic plan","Status":{"Online":{"Streams":{"activeStreams":2,"watching":["x","y"]}}}}"#;
+    let created = service.requests_post("/createuser", body).await;
+    created.assert_sentence("Van Persie created");
+    assert_eq!(created.header("location"), Some("getuser?id=010"));
+    let found = service.requests_get("/getuser?id=010").await;
+    found.assert_written(&user(r#""Van Persie""#, r#""basic plan""#, &[]));
+
+    for stream in ["stream_1", "stream_0", "stream_2"] {
+        let started = service.request_stream("010", stream).await;
+        started.assert_sentence(&format!("Request for {stream} succesful"));
+        service.advance(1);
+    }
+    let again = service.request_stream("010", "stream_1").await;
+    again.assert_sentence("User 010 is already watching stream_1");
+    let refused = service.request_stream("010", "stream_3").await;
+    refused.assert_sentence("User - 010 has exceeded maximum concurrent streams allowed.");
+    let found = service.requests_get("/getuser?id=010").await;
+    let watching = ["stream_1", "stream_0", "stream_2"];
+    found.assert_written(&user(r#""Van Persie""#, r#""basic plan""#, &watching));
+
+    let removed = service
+        .requests_post("/removeuser", r#"{"id":"010"}"#)
+        .await;
+    removed.assert_sentence("user 010 successfully deleted");
+    let again = service
+        .requests_post("/removeuser", r#"{"id":"010"}"#)
+        .await;
+    again.assert_plain(404, "user 010 does not exist");
+    let gone = service.requests_get("/getuser?id=010").await;
+    gone.assert_plain(400, "Bad Request");
+    let gone = service.request_stream("010", "s").await;
+    gone.assert_plain(400, "Bad Request");
+}
+
+#[tokio::test]
+async fn a_user_without_an_id_is_given_one_and_told() {
+    let service = Service::open();
+    for body in [
+        r#"{"Name":"N","Subscription":"S"}"#,
+        r#"{"Name":"N","Subscription":"S","id":null}"#,
+    ] {
+        let created = service.requests_post("/createuser", body).await;
+        created.assert_sentence("N created");
+        let location = created.header("location").unwrap();
+        assert_eq!(location, format!("getuser?id={MADE_V4_ID}"));
+        let found = service.requests_get(&format!("/{location}")).await;
+        found.assert_written(&user(r#""N""#, r#""S""#, &[]));
+    }
+}
+
+#[tokio::test]
+async fn the_location_leads_to_the_user_whatever_its_id() {
+    let service = Service::open();
+    for id in ["a b", "a+b", "a&b=c#d", "ü/%2F", "\"<>\"", "a.b-c_d~e"] {
+        let body = json!({ "Name": id, "Subscription": "S", "id": id });
+        let created = service.requests_post("/createuser", body.to_string()).await;
+        created.assert_sentence(&format!("{id} created"));
+        let location = created.header("location").unwrap();
+        let found = service.requests_get(&format!("/{location}")).await;
+        found.assert_written(&user(&json!(id).to_string(), r#""S""#, &[]));
+    }
+}
+
+#[tokio::test]
+async fn a_user_that_is_created_again_begins_again_under_its_limit() {
+    let service = Service::open();
+    let change = json!({ "plan": "rolling", "limit": 1, "profile": { "colour": "red" } });
+    service.json("PUT", "/v1/users/u", &change).await;
+    service.start(&["x"]).await;
+    service.create_u().await;
+    let found = service.requests_get("/getuser?id=u").await;
+    found.assert_written(&user(r#""N""#, r#""S""#, &[]));
+    let view = service.get("/v1/users/u").await.json();
+    assert_eq!(view["plan"], "rolling");
+    assert_eq!(view["limit"], 1);
+    assert_eq!(view["profile"], json!({ "Name": "N", "Subscription": "S" }));
+}
+
+#[tokio::test]
+async fn users_and_sessions_are_shared_with_v1() {
+    let service = Service::open();
+    let limit = json!({ "limit": 1 });
+    service.json("PUT", "/v1/users/u", &limit).await;
+    service.start(&["x"]).await;
+    // One that was not created here has no name, and is known all the same.
+    let found = service.requests_get("/getuser?id=u").await;
+    found.assert_written(&user("null", "null", &["x"]));
+    let refused = service.request_stream("u", "y").await;
+    refused.assert_sentence("User - u has exceeded maximum concurrent streams allowed.");
+    let live = service.request_stream("u", "x").await;
+    live.assert_sentence("User u is already watching x");
+
+    service.call("DELETE", "/v1/users/u/sessions/x").await;
+    let started = service.request_stream("u", "y").await;
+    started.assert_sentence("Request for y succesful");
+    let sessions = service.get("/v1/users/u/sessions").await.json();
+    assert_eq!(sessions["sessions"][0]["session_id"], "y");
+    // Twelve hours, because these players send no heartbeats.
+    assert_eq!(
+        sessions["sessions"][0]["expires_at"],
+        "2026-11-21T18:30:00.000Z"
+    );
+    // A plan that evicts does so here, and the sentence is that of a start.
+    let change = json!({ "plan": "rolling", "limit": null });
+    service.json("PUT", "/v1/users/u", &change).await;
+    for stream in ["z", "w"] {
+        service.advance(1);
+        let started = service.request_stream("u", stream).await;
+        started.assert_sentence(&format!("Request for {stream} succesful"));
+    }
+    let found = service.requests_get("/getuser?id=u").await;
+    found.assert_written(&user("null", "null", &["z", "w"]));
+}
+
+#[tokio::test]
+async fn a_user_lives_as_long_as_its_profile() {
+    let service = Service::open();
+    service.create_u().await;
+    service.advance(24 * 60 * 60);
+    let found = service.requests_get("/getuser?id=u").await;
+    found.assert_written(&user(r#""N""#, r#""S""#, &[]));
+}
+
+#[tokio::test]
+async fn whole_numbers_are_names_too() {
+    let service = Service::open();
+    let body = r#"{"Name":"N","Subscription":"S","id":10}"#;
+    let created = service.requests_post("/createuser", body).await;
+    assert_eq!(created.header("location"), Some("getuser?id=10"));
+    let started = service
+        .requests_post("/requeststream", r#"{"id":"10","stream":7.0}"#)
+        .await;
+    started.assert_sentence("Request for 7 succesful");
+    let live = service
+        .requests_post("/requeststream", r#"{"id":1e1,"stream":"7"}"#)
+        .await;
+    live.assert_sentence("User 10 is already watching 7");
+    let removed = service.requests_post("/removeuser", r#"{"id":10}"#).await;
+    removed.assert_sentence("user 10 successfully deleted");
+}
+
+#[tokio::test]
+async fn paths_ignore_case_and_ids_do_not() {
+    let service = Service::open();
+    let body = r#"{"Name":"N","Subscription":"S","id":"U"}"#;
+    let created = service.requests_post("/CreateUser/", body).await;
+    created.assert_sentence("N created");
+    let found = service.requests_get("/GETUSER/?id=U").await;
+    assert_eq!(found.status, 200, "{}", found.text());
+    let other = service.requests_get("/getuser?id=u").await;
+    other.assert_plain(400, "Bad Request");
+}
+
+#[tokio::test]
+async fn a_query_that_names_no_user_is_a_bad_request() {
+    let service = Service::open();
+    service.create_u().await;
+    let long = format!("?id={}", "x".repeat(257));
+    for query in [
+        "",
+        "?id=",
+        "?ID=u",
+        "?id=u&id=u",
+        "?id=zzz",
+        "?id=%FF",
+        "?id=%00",
+        &long,
+    ] {
+        let answer = service.requests_get(&format!("/getuser{query}")).await;
+        answer.assert_plain(400, "Bad Request");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_request_that_names_nobody_or_nothing_is_a_bad_request() {
+    let service = Service::open();
+    service.create_u().await;
+    let long = json!({ "id": "u", "stream": "x".repeat(129) }).to_string();
+    for body in [
+        "{}",
+        r#"{"id":"u"}"#,
+        r#"{"stream":"s"}"#,
+        r#"{"id":"u","stream":""}"#,
+        r#"{"id":"u","stream":null}"#,
+        r#"{"id":"u","stream":["s"]}"#,
+        r#"{"id":"u","stream":0.5}"#,
+        r#"{"id":"u","stream":"\u0000"}"#,
+        r#"{"id":"","stream":"s"}"#,
+        r#"{"id":true,"stream":"s"}"#,
+        r#"{"id":"nobody","stream":"s"}"#,
+        &long,
+    ] {
+        let answer = service
+            .requests_post("/requeststream", body.to_owned())
+            .await;
+        answer.assert_plain(400, "Bad Request");
+    }
+    // It was counted once, in the original.
+    let nobody = service.get("/v1/users/nobody").await;
+    nobody.assert_problem(404, "not_found");
+    assert_eq!(service.get("/v1/users/u").await.json()["active"], 0);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_user_is_said() {
+    let service = Service::open();
+    let long = "x".repeat(257);
+    let with = |member: &str, value: Value| {
+        let mut body = json!({ "Name": "N", "Subscription": "S", "id": "u" });
+        body[member] = value;
+        body
+    };
+    for (body, complaint) in [
+        (with("Name", Value::Null), "Name must be given"),
+        (with("Name", json!("")), "Name must not be empty"),
+        (with("Name", json!(7)), "Name must be a text"),
+        (
+            with("Name", json!(long)),
+            "Name must be at most 256 bytes long, is 257",
+        ),
+        (
+            with("Name", json!("\u{0}")),
+            "Name must not contain control characters",
+        ),
+        (
+            with("Subscription", Value::Null),
+            "Subscription must be given",
+        ),
+        (
+            with("Subscription", json!(["S"])),
+            "Subscription must be a text",
+        ),
+        (
+            with("Subscription", json!("\n")),
+            "Subscription must not contain control characters",
+        ),
+        (with("id", json!("")), "id must not be empty"),
+        (
+            with("id", json!(0.5)),
+            "id must be a text or a whole number",
+        ),
+        (with("id", json!({})), "id must be a text or a whole number"),
+        (
+            with("id", json!(long)),
+            "id must be at most 256 bytes long, is 257",
+        ),
+    ] {
+        let answer = service.requests_post("/createuser", body.to_string()).await;
+        answer.assert_plain(400, complaint);
+    }
+    for (body, complaint) in [
+        ("{}", "id must be given"),
+        (r#"{"id":null}"#, "id must be given"),
+        (r#"{"id":""}"#, "id must not be empty"),
+        (r#"{"id":[]}"#, "id must be a text or a whole number"),
+    ] {
+        let answer = service.requests_post("/removeuser", body).await;
+        answer.assert_plain(400, complaint);
+    }
+    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_a_400_everywhere() {
+    let service = Service::open();
+    for path in ["/createuser", "/removeuser", "/requeststream"] {
+        for body in ["", "{", "[]", "null", "id=u", "\u{feff}{}"] {
+            let answer = service.requests_post(path, body).await;
+            assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text());
+            assert_eq!(answer.header("content-type"), Some(TEXT));
+            assert!(answer.text().starts_with("body "), "{}", answer.text());
+        }
+        let large = format!(r#"{{"id":"{}"}}"#, "x".repeat(20_000));
+        let answer = service.requests_post(path, large).await;
+        answer.assert_plain(413, "the body must be at most 16384 bytes long");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_and_paths_are_no_calls() {
+    let service = Service::open();
+    service.create_u().await;
+    for (method, path) in [
+        ("GET", "/createuser"),
+        ("PUT", "/createuser"),
+        ("HEAD", "/requeststream"),
+        ("DELETE", "/removeuser"),
+        ("POST", "/getuser?id=u"),
+        ("POST", "/getallusers"),
+        ("POST", "/"),
+        ("OPTIONS", "/requeststream"),
+        ("GET", "/users"),
+    ] {
+        let answer = service.call(method, &format!("{AT}{path}")).await;
+        assert_eq!(answer.status, 404, "{method} {path}");
+        assert_eq!(answer.header("content-type"), Some(TEXT));
+        if method != "HEAD" {
+            assert_eq!(answer.text(), "there is no such call");
+        }
+    }
+}
+
+#[tokio::test]
+async fn callers_words_come_back_as_they_are_and_run_nowhere() {
+    let service = Service::open();
+    let word = "<script>alert(1)</script>";
+    let body = json!({ "Name": word, "Subscription": "S", "id": word });
+    let created = service.requests_post("/createuser", body.to_string()).await;
+    created.assert_sentence(&format!("{word} created"));
+    let started = service.request_stream(word, word).await;
+    started.assert_sentence(&format!("Request for {word} succesful"));
+    let body = json!({ "id": "<b>" }).to_string();
+    let unknown = service.requests_post("/removeuser", body).await;
+    unknown.assert_plain(404, "user <b> does not exist");
+}
+
+#[tokio::test]
+async fn a_list_of_nobody_is_valid() {
+    let service = Service::open();
+    let nobody = service.requests_get("/getallusers").await;
+    nobody.assert_written(r#"{"Users":{}}"#);
+    // Who has only a history that is forgotten is not there either.
+    service.start(&["x"]).await;
+    service.call("DELETE", "/v1/users/u").await;
+    let nobody = service.requests_get("/getallusers").await;
+    nobody.assert_written(r#"{"Users":{}}"#);
+}
+
+#[tokio::test]
+async fn the_list_has_every_user_as_it_is() {
+    let service = Service::open();
+    service.create_u().await;
+    service.request_stream("u", "\"s\"").await;
+    let one = service.requests_get("/getallusers").await;
+    let only = user(r#""N""#, r#""S""#, &["\"s\""]);
+    one.assert_written(&format!(r#"{{"Users":{{"u":{only}}}}}"#));
+
+    // More than two pages of them, and one with a name that JSON must escape.
+    for i in 0..250 {
+        let path = format!("/v1/users/user-{i}/sessions/s");
+        service.call("PUT", &path).await;
+    }
+    service.call("PUT", "/v1/users/%22q%22/sessions/s").await;
+    let all = service.requests_get("/getallusers").await;
+    assert_eq!(all.header("content-length"), None);
+    let all = all.json();
+    let users = all["Users"].as_object().unwrap();
+    assert_eq!(users.len(), 252);
+    assert_eq!(
+        users["u"].to_string(),
+        serde_json::from_str::<Value>(&only).unwrap().to_string()
+    );
+    for id in ["user-0", "user-249", "\"q\""] {
+        let streams = &users[id]["Status"]["Online"]["Streams"];
+        assert_eq!(*streams, json!({ "activeStreams": 1, "watching": ["s"] }));
+    }
+}
+
+#[tokio::test]
+async fn a_list_breaks_off_where_the_store_fails() {
+    let service = Service::open();
+    for i in 0..250 {
+        let path = format!("/v1/users/user-{i}/sessions/s");
+        service.call("PUT", &path).await;
+    }
+    let ask = request("GET", &format!("{AT}/getallusers"), Body::empty());
+    let answer = service.router.clone().oneshot(ask).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut body = answer.into_body();
+    let mut read = Vec::new();
+    for _ in 0..2 {
+        let frame = body.frame().await.unwrap().unwrap();
+        read.extend_from_slice(&frame.into_data().unwrap());
+    }
+    service.break_store().await;
+    assert!(body.frame().await.unwrap().is_err());
+    // Nobody can take it for the whole.
+    let read = String::from_utf8(read).unwrap();
+    assert!(read.starts_with(r#"{"Users":{"user-"#), "{read}");
+    assert!(!read.ends_with("}}}}}"), "{read}");
+    assert!(serde_json::from_str::<Value>(&read).is_err());
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_is_a_503_that_says_when_to_try_again() {
+    let service = Service::open();
+    service.break_store().await;
+    let message = "the store did not answer in time; send the same request again";
+    for path in ["/getuser?id=u", "/getallusers"] {
+        let answer = service.requests_get(path).await;
+        answer.assert_plain(503, message);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    let body = r#"{"Name":"N","Subscription":"S","id":"u","stream":"s"}"#;
+    for path in ["/createuser", "/removeuser", "/requeststream"] {
+        let answer = service.requests_post(path, body).await;
+        answer.assert_plain(503, message);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    service.requests_get("/").await.assert_plain(200, "OK");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_a_500_that_says_nothing_about_itself() {
+    let service = Service::open();
+    service.damage("u").await;
+    for path in ["/getuser?id=u", "/getallusers"] {
+        let answer = service.requests_get(path).await;
+        answer.assert_plain(500, "the request could not be answered");
+    }
+    let answer = service.request_stream("u", "s").await;
+    answer.assert_plain(500, "the request could not be answered");
+}
+
+#[tokio::test]
+async fn a_user_may_be_asked_about_too_often() {
+    let service = Service::with(ServerSettings {
+        rate_limit: RateLimitSettings {
+            per_user_per_s: NonZeroU32::new(1),
+            ..RateLimitSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    service.create_u().await;
+    let stream = service.request_stream("u", "s").await;
+    let found = service.requests_get("/getuser?id=u").await;
+    for answer in [stream, found] {
+        assert_eq!(answer.status, 429, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), Some(TEXT));
+        assert!(answer.header("retry-after").is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_asked_for_only_where_dialects_need_one() {
+    let open = Service::keyed();
+    open.create_u().await;
+    assert_eq!(open.requests_get("/getallusers").await.status, 200);
+
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        compat: CompatSettings {
+            require_key: true,
+            ..CompatSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    service.requests_get("/").await.assert_plain(200, "OK");
+    let body = r#"{"Name":"N","Subscription":"S","id":"u","stream":"s"}"#;
+    // In this order: what each does, and the least key that may.
+    for (method, path, key, below) in [
+        ("POST", "/createuser", "service", Some("player")),
+        ("POST", "/requeststream", "player", None),
+        ("GET", "/getuser?id=u", "player", None),
+        ("GET", "/getallusers", "admin", Some("service")),
+        ("POST", "/removeuser", "service", Some("player")),
+    ] {
+        let ask = |key: Option<&str>| {
+            let mut ask = request(method, &format!("{AT}{path}"), body.into());
+            if let Some(key) = key {
+                let headers = ask.headers_mut();
+                headers.insert("x-api-key", key.parse().unwrap());
+            }
+            service.send(ask)
+        };
+        let anonymous = ask(None).await;
+        anonymous.assert_plain(401, "the request brings no API key");
+        if let Some(below) = below {
+            let answer = ask(Some(below)).await;
+            let message = format!("this needs a key of scope {key}; the key has scope {below}");
+            answer.assert_plain(403, &message);
+        }
+        let answer = ask(Some(key)).await;
+        assert_eq!(answer.status, 200, "{path} {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn a_key_lists_the_users_of_its_tenant() {
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        compat: CompatSettings {
+            require_key: true,
+            ..CompatSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    let path = "/v1/users/u/sessions/s";
+    service.call_as("player", "PUT", path).await;
+    let list = format!("{AT}/getallusers");
+    let others = service.call_as("other", "GET", &list).await;
+    others.assert_written(r#"{"Users":{}}"#);
+    let own = service.call_as("admin", "GET", &list).await.json();
+    assert_eq!(own["Users"].as_object().unwrap().len(), 1);
+}

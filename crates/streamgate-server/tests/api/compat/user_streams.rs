@@ -238,6 +238,8 @@ async fn other_methods_and_paths_are_named_in_the_answer() {
         ("GET", "/user-streams/u"),
         ("GET", "/user-streams/u/"),
         ("GET", "/user-streams//s"),
+        ("GET", "/user-streams//"),
+        ("POST", "/user-streams//s"),
         ("GET", "/user-streams/u/s/"),
         ("GET", "/User-Streams/u/s"),
         ("POST", "/user-streams/u/s"),
