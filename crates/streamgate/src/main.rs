@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod config;
 mod exit;
+mod import;
 mod output;
 mod serve;
 mod store_errors;

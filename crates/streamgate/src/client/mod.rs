@@ -107,8 +107,13 @@ impl Client {
         if (200..300).contains(&answer.status) {
             Ok(answer.body)
         } else {
-            Err(problem::refusal(&answer, &self.url))
+            Err(self.refusal(&answer))
         }
+    }
+
+    /// The failure that an answer is: what the server said, and what to do about it.
+    pub(crate) fn refusal(&self, answer: &Answer) -> Failure {
+        problem::refusal(answer, &self.url)
     }
 
     /// Follows the cursors of a list and gives the entries of all pages.

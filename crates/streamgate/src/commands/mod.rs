@@ -4,6 +4,7 @@
 
 pub(crate) mod config;
 pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod openapi;
 pub(crate) mod serve;
@@ -60,6 +61,8 @@ enum Command {
     Users(users::UsersCommand),
     /// Look at live sessions and stop them, through a running server
     Sessions(sessions::SessionsCommand),
+    /// Move users and their sessions over from an earlier system, to a running server
+    Import(import::ImportArgs),
     /// Ask a running server whether it can serve; for health checks
     Health(health::HealthArgs),
     /// Print the OpenAPI 3.1 document of the HTTP API
@@ -75,6 +78,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Store(command) => store::run(command),
         Command::Users(command) => users::run(command),
         Command::Sessions(command) => sessions::run(command),
+        Command::Import(args) => import::run(args),
         Command::Health(args) => health::run(args),
         Command::Openapi(args) => {
             openapi::run(&args);

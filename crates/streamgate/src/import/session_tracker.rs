@@ -1,0 +1,150 @@
+//! Rows of the session-tracker: `user_id` and `active_sessions`, a count without session ids.
+
+use serde_json::Value;
+use streamgate_core::bounds::LIVE_MAX;
+
+use super::check::{self, Raw};
+use super::{Each, Input, Place, System, table};
+use crate::exit::Failure;
+
+/// Doubles are exact up to here.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Reads a file of the session-tracker.
+pub(super) fn read(input: &Input, each: &mut Each<'_>) -> Result<(), Failure> {
+    let system = System::SessionTracker;
+    table::read(system, input, |at, row| {
+        let is_first = matches!(at, Place::Row { row: 1, .. });
+        if is_first && member(&row, "user_id").is_none() {
+            let why = "its first row has no \"user_id\"";
+            return Err(input.not_of(system, why, None));
+        }
+        check::found(at, user(&row), each)
+    })
+}
+
+/// The user of a row. Its sessions get names that are the same in every import, so that a repeated
+/// import does not count them again.
+fn user(row: &Value) -> Result<Raw, String> {
+    let user_id = member(row, "user_id").ok_or("the row has no user_id")?;
+    let user_id = text_of(user_id).map_err(|why| format!("user_id {why}"))?;
+    let user_id = canonical(&user_id).to_owned();
+    let count = member(row, "active_sessions").ok_or("the row has no active_sessions")?;
+    let count = text_of(count).map_err(|why| format!("active_sessions {why}"))?;
+    let active: u64 = canonical(&count)
+        .parse()
+        .map_err(|_| format!("active_sessions must be a whole number from 0, is {count:?}"))?;
+    let named = active.min(LIVE_MAX as u64);
+    Ok(Raw {
+        user_id,
+        sessions: (1..=named)
+            .map(|number| Value::String(format!("imported-{number}")))
+            .collect(),
+        surplus: active - named,
+        profile: Vec::new(),
+    })
+}
+
+/// A member of a row, in an export inside of `Item`.
+fn member<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
+    row.get("Item").unwrap_or(row).get(name)
+}
+
+/// A text or a number, plain or as DynamoDB writes it (`{"N": "1"}`), as text.
+fn text_of(value: &Value) -> Result<String, &'static str> {
+    let value = value.get("N").or_else(|| value.get("S")).unwrap_or(value);
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => match number.as_f64() {
+            // Read as a double, so that its last digits are lost: it might be another user.
+            Some(double) if !number.is_u64() && double.abs() >= EXACT_MAX => {
+                Err("is too large a number; write it as text")
+            }
+            _ => Ok(number.to_string()),
+        },
+        _ => Err("must be a text or a number"),
+    }
+}
+
+/// The text itself, unless it is a plain decimal number: the original knew users by number, so that
+/// `001`, `1.0` and `1` are one user. The dialect of the same name reads ids so, too.
+fn canonical(name: &str) -> &str {
+    let (whole, fraction) = name.split_once('.').unwrap_or((name, "0"));
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) {
+        return name;
+    }
+    // A lone zero stays.
+    let from = whole.len() - whole.trim_start_matches('0').len().max(1);
+    let to = match fraction.trim_end_matches('0').len() {
+        0 => whole.len(),
+        digits => whole.len() + 1 + digits,
+    };
+    &name[from..to]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_way_to_write_a_row_is_read() {
+        for row in [
+            json!({"Item": {"user_id": {"N": "7"}, "active_sessions": {"N": "2"}}}),
+            json!({"user_id": {"S": "007"}, "active_sessions": {"N": "2"}, "ttl": {"N": "1"}}),
+            json!({"user_id": 7, "active_sessions": 2}),
+            json!({"user_id": 7.0, "active_sessions": 2.0}),
+            json!({"user_id": "7.00", "active_sessions": "02"}),
+        ] {
+            let raw = user(&row).unwrap();
+            assert_eq!(raw.user_id, "7", "{row}");
+            assert_eq!(raw.sessions, ["imported-1", "imported-2"]);
+        }
+    }
+
+    #[test]
+    fn numbers_have_one_spelling_and_texts_stay_as_they_are() {
+        for (written, meant) in [
+            ("001", "1"),
+            ("1.0", "1"),
+            ("01.50", "1.5"),
+            ("000", "0"),
+            ("0.0", "0"),
+            ("100.0", "100"),
+            ("90071992547409931", "90071992547409931"),
+        ] {
+            assert_eq!(canonical(written), meant);
+        }
+        for text in ["", "a1", "1e3", "-1", "1.", ".5", "1.0.0", " 1", "٣"] {
+            assert_eq!(canonical(text), text);
+        }
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_say_why() {
+        for (row, why) in [
+            (json!([]), "the row has no user_id"),
+            (json!({"user_id": 1}), "the row has no active_sessions"),
+            (
+                json!({"user_id": {"NULL": true}, "active_sessions": 1}),
+                "user_id must be a text or a number",
+            ),
+            (
+                json!({"user_id": 1e30, "active_sessions": 1}),
+                "user_id is too large a number; write it as text",
+            ),
+            (
+                json!({"user_id": 1, "active_sessions": -1}),
+                "active_sessions must be a whole number from 0, is \"-1\"",
+            ),
+            (
+                json!({"user_id": 1, "active_sessions": 1.5}),
+                "active_sessions must be a whole number from 0, is \"1.5\"",
+            ),
+        ] {
+            assert_eq!(user(&row).err().as_deref(), Some(why), "{row}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Users in `database.json`, the file of stream-requests.
+
+use serde_json::Value;
+
+use super::check::Raw;
+
+/// Where the users are.
+pub(super) const USERS: &[&str] = &["Users"];
+
+/// What of a user goes into its profile.
+const PROFILE: [&str; 2] = ["Name", "Subscription"];
+
+/// The user of a row.
+pub(super) fn user(key: String, row: &Value) -> Result<Raw, String> {
+    if !row.is_object() {
+        return Err("the user must be an object".to_owned());
+    }
+    // The count beside them (`activeStreams`) may be higher: the original counted requests without
+    // a stream, too.
+    let sessions = match &row["Status"]["Online"]["Streams"]["watching"] {
+        Value::Null => Vec::new(),
+        Value::Array(sessions) => sessions.clone(),
+        _ => return Err("Status.Online.Streams.watching must be a list".to_owned()),
+    };
+    let profile = PROFILE
+        .into_iter()
+        .filter(|name| !row[name].is_null())
+        .map(|name| (name, row[name].clone()))
+        .collect();
+    Ok(Raw {
+        user_id: key,
+        sessions,
+        profile,
+        surplus: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_streams_are_sessions_and_the_rest_is_the_profile() {
+        let row = json!({
+            "Name": "Ann", "Subscription": "Gold",
+            "Status": {
+                "Online": {"Streams": {"activeStreams": 2, "watching": ["stream_1"]}},
+                "offline": {"lastOnline": null},
+            },
+        });
+        let raw = user("010".to_owned(), &row).unwrap();
+        assert_eq!(raw.user_id, "010");
+        assert_eq!(raw.sessions, ["stream_1"]);
+        assert_eq!(
+            raw.profile,
+            [("Name", json!("Ann")), ("Subscription", json!("Gold"))]
+        );
+        assert!(
+            user("011".to_owned(), &json!({}))
+                .unwrap()
+                .profile
+                .is_empty()
+        );
+        assert!(user("012".to_owned(), &json!(null)).is_err());
+    }
+}
