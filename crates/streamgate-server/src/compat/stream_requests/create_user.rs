@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
-use super::name::{self, Name};
+use super::name::{self, TextOrNumber};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
 use crate::access::Service;
 use crate::problem::ApiError;
@@ -38,7 +38,7 @@ pub(crate) struct NewUser {
     #[schema(rename = "Subscription", value_type = NameSchema, example = "basic plan")]
     subscription: String,
     /// The user; left out or null, one is made.
-    id: Option<Name>,
+    id: Option<TextOrNumber>,
 }
 
 /// Create a user
@@ -55,7 +55,11 @@ pub(crate) struct NewUser {
             example = "Van Persie created"),
         (status = 400, description = "No JSON object, or a member of it is missing or not valid.",
             body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn create_user(

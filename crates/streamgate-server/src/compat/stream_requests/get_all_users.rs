@@ -39,7 +39,11 @@ pub(crate) struct Users<'a> {
     path = "/getallusers",
     responses(
         (status = 200, description = "Every user that is known.", body = Users<'_>),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn get_all_users(

@@ -9,17 +9,21 @@ use super::super::{answer, query};
 use super::user::User;
 use super::{ID, StreamRequests, bad_request, in_two_words};
 use crate::access::Player;
+use crate::wire::schema::UserIdSchema;
 
 /// A user, and what it watches
 #[utoipa::path(
     get,
     path = "/getuser",
-    params(("id" = String, Query, description = "The user.", example = "010")),
+    params(("id" = UserIdSchema, Query, description = "The user.", example = "010")),
     responses(
         (status = 200, description = "The user.", body = User<'_>),
         (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn get_user(

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
 use serde_json::{Number, Value};
 use utoipa::ToSchema;
 
@@ -13,16 +14,15 @@ use crate::problem::ApiError;
 /// Up to here every whole number is a float of its own.
 const WHOLE_FLOAT_MAX: f64 = 1e15;
 
-/// A name. A whole number is the text of its digits.
-#[derive(ToSchema)]
+/// A name: a text, or a whole number, which is the text of its digits.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
 #[schema(example = "010")]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
-pub(crate) enum Name {
-    /// As it is.
-    #[schema(rename = "text")]
+pub(crate) enum TextOrNumber {
+    /// The name.
     Text(String),
-    /// Its digits.
-    #[schema(rename = "number")]
+    /// Its digits are the name.
     Number(i64),
 }
 

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
-use super::name::{self, Name};
+use super::name::{self, TextOrNumber};
 use super::{ID, StreamRequests, sentence};
 use crate::access::Service;
 use crate::problem::{ApiError, Code};
@@ -16,7 +16,7 @@ use crate::problem::{ApiError, Code};
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct OldUser {
     /// The user.
-    id: Name,
+    id: TextOrNumber,
 }
 
 /// Remove a user
@@ -31,8 +31,12 @@ pub(crate) struct OldUser {
             content_type = "text/html", example = "user 010 successfully deleted"),
         (status = 400, description = "No JSON object, or `id` is missing or not valid.", body = String,
             content_type = "text/plain"),
+        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
         (status = 404, description = "The user is not known.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn remove_user(

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::{Guest, session_id};
-use super::name::{self, Name};
+use super::name::{self, TextOrNumber};
 use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
 use crate::access::Player;
 
@@ -16,10 +16,10 @@ use crate::access::Player;
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct StreamRequest {
     /// The user.
-    id: Name,
+    id: TextOrNumber,
     /// The stream: a session by its name.
     #[schema(example = "stream_1")]
-    stream: Name,
+    stream: TextOrNumber,
 }
 
 /// Start a stream
@@ -35,7 +35,10 @@ pub(crate) struct StreamRequest {
             body = String, content_type = "text/html", example = "Request for stream_1 succesful"),
         (status = 400, description = "The user is not known; or no JSON object; or a member of it is missing or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain"),
+        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
+        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
+            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn request_stream(

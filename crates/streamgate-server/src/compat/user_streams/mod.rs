@@ -64,6 +64,7 @@ struct Failure<'a> {
     message: &'a str,
     /// `ENTITY_NOT_FOUND` where the user is not known; nothing else has a code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "ENTITY_NOT_FOUND")]
     code: Option<&'a str>,
 }
 

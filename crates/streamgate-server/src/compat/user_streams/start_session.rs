@@ -42,7 +42,7 @@ pub(crate) struct Streams<'a> {
     path = "/user-streams/{userId}/{sessionId}",
     params(
         ("userId" = UserIdSchema, Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
-        ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded."),
+        ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded.", example = "1"),
     ),
     responses(
         (status = 200, description = "It holds a slot where `allow` is true; else every slot is taken.", body = Streams<'_>),
