@@ -70,6 +70,34 @@ fn every_call_and_every_answer_is_described() {
     }
 }
 
+/// Everything that a document refers to.
+fn references(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, member)| match member {
+                Value::String(text) if name == "$ref" => vec![text.as_str()],
+                _ => references(member),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn what_a_document_refers_to_is_in_it() {
+    for name in DialectName::ALL {
+        let document = document(name);
+        let references = references(&document);
+        assert!(!references.is_empty(), "{name:?}");
+        for reference in references {
+            let at = reference.strip_prefix('#').unwrap();
+            assert!(document.pointer(at).is_some(), "{name:?}: {reference}");
+        }
+    }
+}
+
 #[test]
 fn only_the_dialect_that_always_asks_for_a_key_says_so() {
     for name in DialectName::ALL {
