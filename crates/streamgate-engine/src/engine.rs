@@ -118,8 +118,8 @@ impl Engine {
     ///
     /// Where the store does not know whether the change was made, the command is run again: every
     /// command is idempotent by the ids in it, so the second run either does what the first did
-    /// not, or finds it done. In the latter case the first run's outcome is the true one; which case
-    /// it is, [`Command::was_done`] says.
+    /// not, or finds it done. In the latter case the outcome of the run in doubt is the true one;
+    /// which case it is, [`Command::was_done`] says.
     pub(crate) async fn execute<C>(
         &self,
         user: &UserKey,
