@@ -23,6 +23,9 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     /// Whether its paths ignore case and a slash at the end.
     const LENIENT_PATHS: bool = false;
 
+    /// Whether it has pages for people at its own root.
+    const HAS_HOME: bool = false;
+
     /// Whether it asks for a key wherever keys exist, and not only where configuration says so.
     const ALWAYS_ASKS_FOR_KEY: bool = false;
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::handler::Handler;
 use axum::http::uri::PathAndQuery;
 use axum::http::{StatusCode, Uri};
+use axum::response::Redirect;
 use axum::routing::{any, get};
 use bytes::Bytes;
 use tower::ServiceExt as _;
@@ -47,7 +49,16 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Rout
     for name in &app.compat.dialects {
         let at = path_of(*name);
         let service = of_dialect!(*name, service(&at, app, surround));
-        router = router.nest_service(&at, service);
+        router = if of_dialect!(*name, has_home()) {
+            // Without the slash, the relative links of its pages would lead astray.
+            let home = format!("{at}/");
+            let redirect = any(redirect_to(home.clone()));
+            router
+                .route(&at, surround.around(&at, redirect))
+                .nest_service(&home, service)
+        } else {
+            router.nest_service(&at, service)
+        };
     }
     match app.compat.root {
         None => router,
@@ -118,6 +129,16 @@ fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround) -> Spoken 
         .fallback_service(surrounded("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
         .with_state(Arc::clone(app));
     router.map_request(if D::LENIENT_PATHS { lenient } else { exact })
+}
+
+/// Whether people find pages at the dialect's own root.
+fn has_home<D: Dialect>() -> bool {
+    D::HAS_HOME
+}
+
+/// Sends callers on, whatever their method.
+fn redirect_to(path: String) -> impl Handler<((),), ()> {
+    async move || Redirect::permanent(&path)
 }
 
 /// Where each dialect has its document.

@@ -15,7 +15,7 @@ use crate::wire::schema::UserIdSchema;
 #[utoipa::path(
     get,
     path = "/getuser",
-    params(("id" = UserIdSchema, Query, description = "The user.", example = "010")),
+    params(("id" = inline(UserIdSchema), Query, description = "The user.", example = "010")),
     responses(
         (status = 200, description = "The user.", body = User<'_>),
         (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",

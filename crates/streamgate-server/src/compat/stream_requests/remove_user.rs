@@ -1,6 +1,7 @@
-//! `POST /removeuser`: erases a user.
+//! `POST /removeuser`: removes a user.
 
 use axum::response::Response;
+use streamgate_core::admission::{Edit, ResetUser};
 use utoipa::ToSchema;
 
 use super::super::body::AnyJson;
@@ -21,13 +22,14 @@ pub(crate) struct OldUser {
 
 /// Remove a user
 ///
-/// Its sessions end; plan, limit, profile and history are erased.
+/// Its sessions end; profile and history are erased. Plan and limit stay: whoever may call this could
+/// otherwise lift a limit. A user that has one is still known, and can be removed again.
 #[utoipa::path(
     post,
     path = "/removeuser",
     request_body = OldUser,
     responses(
-        (status = 200, description = "It was there, and is not any more.", body = String,
+        (status = 200, description = "Its sessions have ended, and its profile is gone.", body = String,
             content_type = "text/html", example = "user 010 successfully deleted"),
         (status = 400, description = "No JSON object, or `id` is missing or not valid.", body = String,
             content_type = "text/plain"),
@@ -45,7 +47,10 @@ pub(super) async fn remove_user(
 ) -> Result<Response, Fault<StreamRequests>> {
     let id = name::required(&body, ID)?;
     let user = guest.user(ID, &id)?;
-    if guest.engine().erase_user(&user).await?.was_known {
+    let reset = ResetUser {
+        profile: Edit::Clear,
+    };
+    if guest.engine().reset_user(&user, &reset).await?.was_known {
         return Ok(sentence(format!("user {id} successfully deleted")));
     }
     Err(ApiError::new(Code::NotFound, format!("user {id} does not exist")).into())

@@ -76,6 +76,8 @@ Starts sessions by GET, and lists who is watching in the same answer: `allow` sa
 holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. A page of any \
 origin may call.";
 
+    const HAS_HOME: bool = true;
+
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
             // A router takes GET for HEAD too, unless told.

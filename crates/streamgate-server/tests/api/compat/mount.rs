@@ -88,3 +88,15 @@ async fn requests_are_counted_by_the_call_of_the_dialect_wherever_it_is_mounted(
     let others = count("/compat/session-tracker", "GET", 404);
     assert_eq!(service.metric(&others).await, "1");
 }
+
+#[tokio::test]
+async fn a_dialect_with_pages_is_found_without_its_slash() {
+    let service = Service::open();
+    let bare = service.get("/compat/user-streams").await;
+    assert_eq!(bare.status, 308);
+    assert_eq!(bare.header("location"), Some("/compat/user-streams/"));
+    let home = service.get("/compat/user-streams/").await;
+    assert!(home.text().contains("<h1>user-streams</h1>"));
+    let call = service.get("/compat/user-streams/user-streams/u/s").await;
+    assert_eq!(call.json()["allow"], true);
+}

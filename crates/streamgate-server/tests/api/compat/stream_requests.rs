@@ -590,3 +590,24 @@ async fn a_key_lists_the_users_of_its_tenant() {
     let own = service.call_as("admin", "GET", &list).await.json();
     assert_eq!(own["Users"].as_object().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn no_call_lifts_a_limit() {
+    let service = Service::open();
+    let limit = json!({ "limit": 1 });
+    service.json("PUT", "/v1/users/u", &limit).await;
+    for call in [
+        ("/createuser", r#"{"id":"u","Name":"n","Subscription":"s"}"#),
+        ("/removeuser", r#"{"id":"u"}"#),
+        ("/createuser", r#"{"id":"u","Name":"n","Subscription":"s"}"#),
+    ] {
+        let answer = service.requests_post(call.0, call.1).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let user = service.get("/v1/users/u").await.json();
+        assert_eq!(user["limit"], 1, "after {}", call.0);
+    }
+    let removed = service.requests_post("/removeuser", r#"{"id":"u"}"#).await;
+    assert_eq!(removed.status, 200);
+    let user = service.get("/v1/users/u").await.json();
+    assert_eq!(user["profile"], json!({}));
+}
