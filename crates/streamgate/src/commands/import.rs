@@ -43,7 +43,7 @@ pub(crate) struct ImportArgs {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: ImportArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let input = Input::new(&args.file);
     let as_json = args.client.json;
     // A file is read to its end before anything is sent, so that a broken one changes nothing.

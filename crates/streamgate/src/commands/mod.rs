@@ -78,7 +78,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Store(command) => store::run(command),
         Command::Users(command) => users::run(command),
         Command::Sessions(command) => sessions::run(command),
-        Command::Import(args) => import::run(args),
+        Command::Import(args) => import::run(&args),
         Command::Health(args) => health::run(args),
         Command::Openapi(args) => {
             openapi::run(&args);

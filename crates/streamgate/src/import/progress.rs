@@ -1,9 +1,10 @@
 //! How far an import is: a bar on a terminal, else a line every few seconds.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanFloatCount, ProgressBar, ProgressState, ProgressStyle};
 use streamgate_store::clock::Stopwatch;
 
 use crate::output;
@@ -27,14 +28,22 @@ impl Progress {
         let (bar, template) = match total {
             Some(total) => (
                 ProgressBar::new(total),
-                "{wide_bar} {human_pos} of {human_len} users, {per_sec}, {eta} left",
+                "{wide_bar} {human_pos} of {human_len} users, {rate}, {eta} left",
             ),
             None => (
                 ProgressBar::new_spinner(),
-                "{spinner} {human_pos} users, {per_sec}",
+                "{spinner} {human_pos} users, {rate}",
             ),
         };
-        let style = ProgressStyle::with_template(template).expect("the template is valid");
+        let style = ProgressStyle::with_template(template)
+            .expect("the template is valid")
+            .with_key(
+                "rate",
+                |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    // Writing to a String cannot fail.
+                    let _ = write!(text, "{:.0} a second", HumanFloatCount(state.per_sec()));
+                },
+            );
         Self {
             // Hidden where standard error is no terminal.
             bar: bar.with_style(style),

@@ -69,7 +69,7 @@ fn profiles_come_along_where_there_are_none() {
     let set = json!({"profile": {"Name": "Robert"}});
     place.server.call("PUT", "/v1/users/011", Some(&set));
     let said = place
-        .import("stream-requests", database_json(), &["--json"])
+        .import("stream-requests", &database_json(), &["--json"])
         .json();
     assert_eq!((&said["users"], &said["started"]), (&json!(2), &json!(2)));
     assert_eq!(said["skipped"], json!({"invalid": 1, "profile_kept": 1}));
@@ -82,7 +82,7 @@ fn profiles_come_along_where_there_are_none() {
     let bob = place.server.call("GET", "/v1/users/011", None).json();
     assert_eq!(bob["profile"], json!({"Name": "Robert"}));
     let again = place
-        .import("stream-requests", database_json(), &["--json"])
+        .import("stream-requests", &database_json(), &["--json"])
         .json();
     assert_eq!(
         (&again["started"], &again["already_live"]),
@@ -103,7 +103,7 @@ fn a_dry_run_calls_nobody() {
         said.starts_with("dry run: 2 users with 6 sessions would be sent; nothing was\n"),
         "{said}"
     );
-    let said = dry("stream-requests", &database_json().to_string(), &["--json"]).json();
+    let said = dry("stream-requests", &database_json(), &["--json"]).json();
     assert_eq!((&said["users"], &said["sessions"]), (&json!(2), &json!(2)));
     assert_eq!(said["dry_run"], true);
     dry("session-tracker", "{", &[]).failed(1);
@@ -123,7 +123,7 @@ fn files_that_are_broken_or_of_another_system_change_nothing() {
     let place = Place::new();
     let broken = format!("{EXPORT}{{\"Item\":{{\"user_id\"");
     let comma = EXPORT.replacen("}}\n", "}},\n", 1);
-    let documents = [db_json().to_string(), database_json().to_string()];
+    let documents = [db_json(), database_json()];
     for (from, text, says) in [
         ("session-tracker", &*broken, "it ends too early"),
         ("session-tracker", &*comma, "line 1"),

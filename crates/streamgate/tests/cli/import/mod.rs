@@ -29,11 +29,11 @@ impl Place {
         Self { server, dir }
     }
 
-    fn file(&self, text: impl ToString) -> PathBuf {
+    fn file(&self, text: &str) -> PathBuf {
         file(&self.dir, text)
     }
 
-    fn import(&self, from: &str, text: impl ToString, more: &[&str]) -> Ran {
+    fn import(&self, from: &str, text: &str, more: &[&str]) -> Ran {
         import(&self.server.url(), from, &self.file(text), more)
     }
 
@@ -47,9 +47,9 @@ impl Place {
     }
 }
 
-fn file(dir: &TempDir, text: impl ToString) -> PathBuf {
+fn file(dir: &TempDir, text: &str) -> PathBuf {
     let path = dir.path().join("file.json");
-    fs::write(&path, text.to_string()).unwrap();
+    fs::write(&path, text).unwrap();
     path
 }
 
@@ -65,7 +65,7 @@ const EXPORT: &str = r#"{"Item":{"user_id":{"N":"1"},"active_sessions":{"N":"2"}
 {"Item":{"user_id":{"S":""},"active_sessions":{"N":"1"}}}
 "#;
 
-fn db_json() -> Value {
+fn db_json() -> String {
     let row = |user: &str, sessions: &[&str]| {
         json!({"userId": user, "noOfStreams": sessions.len(), "sessionIds": sessions}).to_string()
     };
@@ -77,9 +77,10 @@ fn db_json() -> Value {
             "w": "broken",
         }},
     })
+    .to_string()
 }
 
-fn database_json() -> Value {
+fn database_json() -> String {
     let user = |name: &str, watching: Value| {
         json!({
             "Name": name, "Subscription": "Gold",
@@ -93,12 +94,13 @@ fn database_json() -> Value {
         "010": user("Ann", json!(["stream_1", "stream_2"])),
         "011": user("Bob", json!([null])),
     }})
+    .to_string()
 }
 
 #[test]
 fn imported_sessions_hold_slots_for_the_lease_of_callers_without_heartbeats() {
     let place = Place::new();
-    place.import("user-streams", db_json(), &[]);
+    place.import("user-streams", &db_json(), &[]);
     let listed = place
         .server
         .call("GET", "/v1/users/u/sessions", None)
@@ -123,7 +125,7 @@ fn imported_sessions_hold_slots_for_the_lease_of_callers_without_heartbeats() {
 #[test]
 fn what_ended_in_between_is_not_started_again() {
     let place = Place::new();
-    let said = place.import("user-streams", db_json(), &[]).ok();
+    let said = place.import("user-streams", &db_json(), &[]).ok();
     assert!(
         said.contains("imported 2 users: 4 sessions started, 0 live already\n"),
         "{said}"
@@ -137,7 +139,7 @@ fn what_ended_in_between_is_not_started_again() {
         "{said}"
     );
     place.server.call("DELETE", "/v1/users/u/sessions/1", None);
-    let again = place.import("user-streams", db_json(), &["--json"]).json();
+    let again = place.import("user-streams", &db_json(), &["--json"]).json();
     assert_eq!(
         (&again["started"], &again["already_live"]),
         (&json!(0), &json!(3))
