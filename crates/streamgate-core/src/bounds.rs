@@ -61,10 +61,10 @@ pub const TIMESTAMP_MAX_MS: u64 = 253_402_300_799_999;
 
 /// Largest request body, in bytes.
 pub const BODY_MAX_BYTES: usize = 16 * 1024;
-/// Largest body of a heartbeat batch, in bytes.
+/// Largest body of a batch (heartbeats, imports), in bytes.
 pub const BATCH_BODY_MAX_BYTES: usize = 256 * 1024;
-/// Most heartbeats in one batch.
-pub const BATCH_HEARTBEATS_MAX: usize = 1_000;
+/// Most entries of a batch: heartbeats, or users to import.
+pub const BATCH_ENTRIES_MAX: usize = 1_000;
 /// Entries of a page unless the caller says otherwise.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// Most entries of a page.

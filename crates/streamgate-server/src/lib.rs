@@ -30,7 +30,7 @@ mod v1;
 mod wire;
 
 pub use app::{app, openapi, openapi_json};
-pub use compat::{dialect_openapi, dialect_openapi_json};
+pub use compat::{dialect_openapi, dialect_openapi_json, session_tracker_number};
 pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use metrics::{Metrics, metric_names};
 pub use serve::{Stopped, serve};

@@ -82,7 +82,7 @@ codes! {
     SessionEnded = "session_ended", GONE, "The session has ended",
         "The session holds no slot any more; `reason` says why. Stop playing, or start a new session.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "A body may have 16 KiB, a batch of heartbeats 256 KiB.";
+        "A body may have 16 KiB, a batch 256 KiB.";
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON",
         "Send the body as `application/json`, and not compressed.";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",

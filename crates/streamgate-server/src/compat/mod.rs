@@ -21,3 +21,4 @@ mod user_streams;
 
 pub use mount::{dialect_openapi, dialect_openapi_json};
 pub(crate) use mount::{document_path, mount};
+pub use session_tracker::canonical as session_tracker_number;

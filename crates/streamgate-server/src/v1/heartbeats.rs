@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
-use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_HEARTBEATS_MAX};
+use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::Engine;
 use utoipa::ToSchema;
@@ -112,11 +112,11 @@ pub(crate) async fn heartbeat_batch(
     body: JsonBody<BATCH_BODY_MAX_BYTES>,
 ) -> Result<Response, ApiError> {
     let batch = body.parse::<Batch<'_>>()?;
-    if batch.heartbeats.len() > BATCH_HEARTBEATS_MAX {
+    if batch.heartbeats.len() > BATCH_ENTRIES_MAX {
         let len = batch.heartbeats.len();
         return Err(ApiError::field(
             "heartbeats",
-            format!("must have at most {BATCH_HEARTBEATS_MAX} entries, has {len}"),
+            format!("must have at most {BATCH_ENTRIES_MAX} entries, has {len}"),
         ));
     }
     let entries = batch.heartbeats.iter();

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
-use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_HEARTBEATS_MAX, LIVE_MAX};
+use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX, LIVE_MAX};
 use streamgate_core::{Seconds, SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::Engine;
 use utoipa::ToSchema;
@@ -26,7 +26,7 @@ use crate::wire::object::Object;
 use crate::wire::text_map::TextMap;
 
 /// Most users in one call: as many as any batch has entries.
-const USERS_MAX: usize = BATCH_HEARTBEATS_MAX;
+const USERS_MAX: usize = BATCH_ENTRIES_MAX;
 
 /// Users of another system.
 #[derive(Debug, Deserialize, ToSchema)]

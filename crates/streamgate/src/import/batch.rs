@@ -1,7 +1,7 @@
 //! Users put together to bodies that the server takes: bounded in bytes and in users.
 
 use serde_json::{Value, json};
-use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_HEARTBEATS_MAX};
+use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
 
 use super::User;
 
@@ -36,7 +36,7 @@ impl Batch {
     pub(super) fn add(&mut self, user: User) -> Option<Self> {
         // One more for the comma.
         let bytes = user.entry().to_string().len() + 1;
-        let is_full = self.users.len() == BATCH_HEARTBEATS_MAX
+        let is_full = self.users.len() == BATCH_ENTRIES_MAX
             || AROUND_BYTES + self.bytes + bytes > BATCH_BODY_MAX_BYTES;
         let full = (is_full && !self.users.is_empty()).then(|| std::mem::take(self));
         self.users.push(user);
@@ -75,7 +75,7 @@ mod tests {
             };
             if let Some(full) = batch.add(user(id, few)) {
                 assert!(full.body().to_string().len() <= BATCH_BODY_MAX_BYTES);
-                assert!(full.users.len() <= BATCH_HEARTBEATS_MAX);
+                assert!(full.users.len() <= BATCH_ENTRIES_MAX);
                 users += full.users.len();
                 batches += 1;
             }

@@ -35,7 +35,10 @@ fn each_dialect_has_a_document_of_its_own_that_the_server_serves() {
         let printed = run(&["openapi", "--dialect", name]).json();
         let path = format!("/compat/{name}/openapi.json");
         let served = server.call("GET", &path, None).json();
-        assert_eq!(served["paths"].as_object().unwrap().len(), printed["paths"].as_object().unwrap().len());
+        assert_eq!(
+            served["paths"].as_object().unwrap().len(),
+            printed["paths"].as_object().unwrap().len()
+        );
         assert_eq!(served["info"], printed["info"]);
         assert_eq!(served["servers"][0]["url"], format!("/compat/{name}"));
         assert!(!printed["paths"].as_object().unwrap().is_empty(), "{name}");

@@ -14,8 +14,7 @@ const CONFIG: &str = concat!(
 
 /// What must hold of a dialect. What a schema forbids may be taken there, and the other way round:
 /// the earlier systems did so, and a schema cannot say "as they did".
-const OF_DIALECTS: &str =
-    "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
+const OF_DIALECTS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance";
 
 /// The same for the one whose texts are sent as JSON, as they always were.
 const OF_TEXT_AS_JSON: &str = "not_a_server_error,status_code_conformance,content_type_conformance";

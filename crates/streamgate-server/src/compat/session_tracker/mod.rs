@@ -6,6 +6,8 @@ mod add_session;
 mod remove_session;
 mod user_id;
 
+pub use user_id::canonical;
+
 use std::sync::Arc;
 
 use axum::http::StatusCode;

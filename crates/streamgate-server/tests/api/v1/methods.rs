@@ -3,7 +3,7 @@
 use crate::support::Service;
 
 /// Every path with the methods that `Allow` must list.
-const PATHS: [(&str, &[&str]); 13] = [
+const PATHS: [(&str, &[&str]); 14] = [
     ("/v1/users/u/sessions", &["GET", "HEAD", "POST"]),
     ("/v1/users/u/sessions/s", &["DELETE", "PUT"]),
     ("/v1/users/u/sessions/s/heartbeat", &["POST"]),
@@ -12,6 +12,7 @@ const PATHS: [(&str, &[&str]); 13] = [
     ("/v1/users", &["GET", "HEAD"]),
     ("/v1/sessions", &["GET", "HEAD"]),
     ("/v1/heartbeats", &["POST"]),
+    ("/v1/import", &["POST"]),
     ("/healthz", &["GET", "HEAD"]),
     ("/readyz", &["GET", "HEAD"]),
     ("/metrics", &["GET", "HEAD"]),
