@@ -120,6 +120,25 @@ fn with_require_key_all_of_them_ask_in_their_own_words() {
     }
 }
 
+/// Whoever opens a server to a network does not open it to everybody by accident.
+#[test]
+fn on_a_network_all_of_them_ask_unless_they_are_told_not_to() {
+    let service = Service::with_keys_for_the_network();
+    for dialect in Dialect::ALL {
+        introduce(&service, dialect, "u");
+        let status = start(&service, dialect, "u", &[]).status;
+        let expected = if dialect == Dialect::ConcurrencyService {
+            403
+        } else {
+            401
+        };
+        assert_eq!(status, expected, "{dialect:?}");
+        let answer = start(&service, dialect, "u", &[("x-api-key", PLAYER_KEY)]);
+        assert!(dialect.verdict(&answer, "u", "s", 3).is_held());
+        assert_eq!(service.v1("DELETE", "/users/u", None).status, 204);
+    }
+}
+
 /// A request that is refused for its key is not looked at any further: an unknown path, or a body
 /// that is wrong, says nothing to somebody who may not call.
 #[test]

@@ -7,15 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
-
 use crate::call::{Call, Reply, Way, is_made};
 use crate::client::Client;
 use crate::dialect::{Dialect, Told, Verdict};
+use crate::history::{History, Reference};
 use crate::setup::Service;
 
 const USERS: usize = 6;
-const CALLS_PER_PLAYER: usize = 9;
+const CALLS_PER_PLAYER: usize = 12;
 const ROUNDS: usize = 12;
 const LIMIT: usize = 3;
 
@@ -23,14 +22,20 @@ const LIMIT: usize = 3;
 const HIDDEN: &str = "hidden";
 
 /// One user, one call at a time. No time passes: the storm is shorter than a lease.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Reference {
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+struct User {
     /// In the order in which they started.
     live: Vec<String>,
-    is_known: bool,
+    /// It had a session, and was not forgotten since.
+    has_history: bool,
+    has_profile: bool,
 }
 
-impl Reference {
+impl User {
+    fn is_known(&self) -> bool {
+        self.has_history || self.has_profile
+    }
+
     /// What the answer of a dialect that tells everything would tell.
     fn told(&self, is_new: bool) -> Told {
         Told {
@@ -42,7 +47,7 @@ impl Reference {
     }
 
     fn start(&mut self, way: Way, id: &str) -> Verdict {
-        if way == Way::Dialect(Dialect::StreamRequests) && !self.is_known {
+        if way == Way::Dialect(Dialect::StreamRequests) && !self.is_known() {
             return Verdict::UnknownUser;
         }
         let is_named = match way {
@@ -56,16 +61,12 @@ impl Reference {
         if self.live.len() == LIMIT {
             return Verdict::Refused(self.told(false));
         }
-        self.is_known = true;
+        self.has_history = true;
         self.live.push(id.to_owned());
         Verdict::Held(self.told(true))
     }
-}
 
-impl SequentialSpec for Reference {
-    type Op = Call;
-    type Ret = Reply;
-
+    /// Makes a call, and gives the answer of a dialect that tells everything.
     fn invoke(&mut self, call: &Call) -> Reply {
         match call {
             Call::Start(way, id) => Reply::Started(self.start(*way, id)),
@@ -79,20 +80,25 @@ impl SequentialSpec for Reference {
             }
             Call::StopNewest => match self.live.pop() {
                 Some(_) => Reply::Stopped(Some(self.live.len())),
-                None if self.is_known => Reply::NoneToStop,
+                None if self.is_known() => Reply::NoneToStop,
                 None => Reply::UnknownUser,
             },
-            Call::Forget(_) if !self.is_known => Reply::UnknownUser,
+            Call::Forget(_) if !self.is_known() => Reply::UnknownUser,
             Call::Forget(_) | Call::Create => {
                 self.live.clear();
-                self.is_known = *call == Call::Create;
+                self.has_history = false;
+                // user-streams leaves alone what it never had.
+                self.has_profile &= *call == Call::Forget(Dialect::UserStreams);
+                self.has_profile |= *call == Call::Create;
                 Reply::Cleared
             }
             Call::List => Reply::Live(self.live.clone()),
         }
     }
+}
 
-    fn is_valid_step(&mut self, call: &Call, reply: &Reply) -> bool {
+impl Reference for User {
+    fn answers(&mut self, call: &Call, reply: &Reply) -> bool {
         match (self.invoke(call), reply) {
             (Reply::Started(Verdict::Held(all)), Reply::Started(Verdict::Held(told))) => {
                 if let (Some(made), Some(newest)) = (&told.made, self.live.last_mut()) {
@@ -128,24 +134,24 @@ fn same(live: &[String], ids: &[String]) -> bool {
     live.len() == ids.len() && live.iter().zip(ids).all(fits)
 }
 
-type History = Arc<Mutex<LinearizabilityTester<usize, Reference>>>;
-
-async fn play(mut client: Client, user: String, player: usize, seed: u64, history: History) {
+async fn play(
+    mut client: Client,
+    user: String,
+    player: usize,
+    seed: u64,
+    history: Arc<Mutex<History>>,
+) {
     let mut made = Vec::new();
     for i in 0..CALLS_PER_PLAYER as u64 {
         let call = Call::random(Way::ALL[player], seed + i, &mut made);
-        let invoked = history
-            .lock()
-            .unwrap()
-            .on_invoke(player, call.clone())
-            .map(drop);
-        invoked.unwrap();
-        let reply = call.reply(&client.send(&call.ask(&user)).await, &user, LIMIT);
+        let ask = call.ask(&user);
+        let began = history.lock().unwrap().begin();
+        let answer = client.send(&ask).await;
+        let reply = call.reply(&answer, &user, LIMIT);
         if let Reply::Started(verdict) = &reply {
             made.extend(verdict.told().made);
         }
-        let returned = history.lock().unwrap().on_return(player, reply).map(drop);
-        returned.unwrap();
+        history.lock().unwrap().end(player, began, call, reply);
     }
 }
 
@@ -157,7 +163,7 @@ async fn every_answer_of_a_storm_through_all_dialects_fits_one_order() {
         let mut histories = Vec::new();
         let mut tasks = Vec::new();
         for user in 0..USERS {
-            let history = Arc::new(Mutex::new(LinearizabilityTester::new(Reference::default())));
+            let history = Arc::new(Mutex::new(History::new(Way::ALL.len())));
             for player in 0..Way::ALL.len() {
                 let client = Client::connect(service.address()).await;
                 let seed = ((round * USERS + user) * Way::ALL.len() + player) as u64 * 1_009;
@@ -177,9 +183,10 @@ async fn every_answer_of_a_storm_through_all_dialects_fits_one_order() {
         }
         for history in histories {
             let history = history.lock().unwrap();
-            let order = history.serialized_history();
-            let order = order.unwrap_or_else(|| panic!("no order explains {history:#?}"));
-            for (call, reply) in &order {
+            let order = history.explain(User::default()).unwrap_or_else(|longest| {
+                panic!("no order explains {history:#?}; the longest attempt: {longest:#?}")
+            });
+            for (call, reply) in order {
                 *replies.entry(kind(call, reply)).or_default() += 1;
             }
         }
@@ -212,14 +219,14 @@ fn kind(call: &Call, reply: &Reply) -> &'static str {
     }
 }
 
-/// Calls that follow each other, and whether some order explains them.
+/// Whether some order explains calls of as many players, each made when the one before was answered.
 fn is_explained(calls: &[(Call, Reply)]) -> bool {
-    let mut history = LinearizabilityTester::new(Reference::default());
+    let mut history = History::new(calls.len());
     for (player, (call, reply)) in calls.iter().enumerate() {
-        history.on_invoke(player, call.clone()).unwrap();
-        history.on_return(player, reply.clone()).unwrap();
+        let began = history.begin();
+        history.end(player, began, call.clone(), reply.clone());
     }
-    history.is_consistent()
+    history.explain(User::default()).is_ok()
 }
 
 #[test]
@@ -263,4 +270,28 @@ fn the_search_finds_what_no_order_explains() {
     assert!(is_explained(&and(ids([log, tracker, "0"]))));
     assert!(!is_explained(&and(ids([log, tracker, "1"]))));
     assert!(!is_explained(&and(ids([tracker, log, "0"]))));
+}
+
+/// Two calls at once may have come in either order; one after the other only in one.
+#[test]
+fn the_search_knows_what_was_before_what() {
+    let list = (Call::List, Reply::Live(Vec::new()));
+    let verdict = Verdict::Held(Told::default());
+    let start = (
+        Call::Start(Way::V1, "0".to_owned()),
+        Reply::Started(verdict),
+    );
+    for is_at_once in [true, false] {
+        let mut history = History::new(2);
+        let first = history.begin();
+        let overlapping = history.begin();
+        history.end(0, first, start.0.clone(), start.1.clone());
+        let began = if is_at_once {
+            overlapping
+        } else {
+            history.begin()
+        };
+        history.end(1, began, list.0.clone(), list.1.clone());
+        assert_eq!(history.explain(User::default()).is_ok(), is_at_once);
+    }
 }

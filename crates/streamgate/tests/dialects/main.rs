@@ -7,6 +7,7 @@ mod call;
 mod client;
 mod contract;
 mod dialect;
+mod history;
 mod keys;
 mod linearizable;
 mod race;
@@ -14,6 +15,7 @@ mod recorded;
 mod setup;
 mod shape;
 mod sharing;
+mod store_down;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;

@@ -150,16 +150,19 @@ fn play(
     let deliberate = DELIBERATE
         .iter()
         .find(|other| other.dialect == dialect && other.case == exchange.case);
-    match (difference(recorded, &answer), deliberate) {
-        (None, Some(deliberate)) => Some(format!("{deliberate:?} does not apply any more")),
-        (Some(_), Some(Deliberate { status, body, .. }))
-            if (*status, masked(body)) == (answer.status, masked(&answer.text)) =>
-        {
-            None
-        }
-        (Some(_), Some(deliberate)) => Some(format!("{answer:?}, not {deliberate:?}")),
-        (difference, None) => difference,
-    }
+    let difference = difference(recorded, &answer);
+    let Some(Deliberate {
+        reason,
+        status,
+        body,
+        ..
+    }) = deliberate
+    else {
+        return difference;
+    };
+    let is_meant = (*status, masked(body)) == (answer.status, masked(&answer.text));
+    (difference.is_none() || !is_meant)
+        .then(|| format!("should differ, because {reason}: {answer:?}"))
 }
 
 /// How an answer differs from the recorded one.

@@ -35,20 +35,28 @@ pub(crate) struct Service {
 impl Service {
     /// A server without keys. Each setting is `path=value`.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        Self::spawn(settings, None)
+        Self::spawn(settings, &[], None)
     }
 
     /// A server with the keys above.
     pub(crate) fn with_keys(settings: &[&str]) -> Self {
-        Self::spawn(settings, Some(ADMIN_KEY))
+        Self::spawn(settings, &[], Some(ADMIN_KEY))
     }
 
-    fn spawn(settings: &[&str], key: Option<&'static str>) -> Self {
+    /// The same, listening to the network.
+    pub(crate) fn with_keys_for_the_network() -> Self {
+        let mut service = Self::spawn(&[], &["--listen", "0.0.0.0:0"], Some(ADMIN_KEY));
+        service.server.address.set_ip([127, 0, 0, 1].into());
+        service
+    }
+
+    fn spawn(settings: &[&str], more: &[&str], key: Option<&'static str>) -> Self {
         let dir = TempDir::new().unwrap();
         let mut arguments = serve_arguments(dir.path());
         for setting in settings {
             arguments.extend(["--set", setting]);
         }
+        arguments.extend(more);
         let mut command = streamgate(&arguments);
         if key.is_some() {
             command.env("STREAMGATE_KEYS", KEYS);

@@ -132,14 +132,37 @@ fn read_answer(reader: &mut impl BufRead) -> Answer {
         };
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
-    let mut text = String::new();
-    reader
-        .read_to_string(&mut text)
-        .expect("the body is UTF-8 and ends");
-    Answer {
+    let mut answer = Answer {
         status: status.expect("an answer has a status"),
         headers,
-        text,
+        text: String::new(),
+    };
+    let body = match answer.header("transfer-encoding") {
+        "chunked" => read_chunks(reader),
+        _ => {
+            let mut body = Vec::new();
+            reader.read_to_end(&mut body).expect("the body ends");
+            body
+        }
+    };
+    answer.text = String::from_utf8(body).expect("the body is UTF-8");
+    answer
+}
+
+/// Reads a body that comes in pieces, to its proper end.
+fn read_chunks(reader: &mut impl BufRead) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let size = line(reader);
+        let size = u64::from_str_radix(&size, 16).expect("a piece begins with its size");
+        let before = body.len();
+        let piece = reader.by_ref().take(size).read_to_end(&mut body);
+        piece.expect("a piece comes");
+        assert_eq!((body.len() - before) as u64, size, "the answer was cut off");
+        line(reader);
+        if size == 0 {
+            return body;
+        }
     }
 }
 

@@ -97,3 +97,13 @@ fn the_body_is_json_whatever_the_content_type() {
         assert_eq!(service.live(&format!("%C3%A9%20%2F%20{i}")).len(), 1);
     }
 }
+
+/// The readers of JSON that the original used took the last.
+#[test]
+fn of_a_member_that_is_given_twice_the_last_counts() {
+    let service = Service::start(&[]);
+    let path = Dialect::StreamLog.at(PATH);
+    let answer = service.raw(("POST", &path), &[], br#"{"userId":"a","userId":"b"}"#);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(service.everything().users, ["b"]);
+}

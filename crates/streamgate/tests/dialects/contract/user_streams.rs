@@ -77,6 +77,47 @@ fn a_preflight_is_answered_for_every_page() {
     );
 }
 
+/// As the middleware of the original had it: OPTIONS is a preflight, whatever else it says.
+#[test]
+fn an_options_that_asks_for_nothing_is_a_preflight_too() {
+    let service = Service::start(&[]);
+    for path in ["/user-streams/u/1", "/user-streams/u", "/", "/elsewhere"] {
+        let answer = service.raw(("OPTIONS", &DIALECT.at(path)), &[], b"");
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (204, ""),
+            "{path}: {answer:?}"
+        );
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+    }
+}
+
+/// Which pages may call /v1 is a setting; this dialect was open to all and stays so.
+#[test]
+fn the_origins_that_v1_allows_change_nothing_here() {
+    let service = Service::start(&["cors.allowed_origins=https://player.example"]);
+    for origin in ["https://player.example", "https://another.example"] {
+        for method in ["GET", "OPTIONS"] {
+            let path = DIALECT.at("/user-streams/u/1");
+            let headers = [("origin", origin), ("access-control-request-method", "GET")];
+            let answer = service.raw((method, &path), &headers, b"");
+            let allowed = answer.headers.iter();
+            let allowed: Vec<&str> = allowed
+                .filter(|(name, _)| name == "access-control-allow-origin")
+                .map(|(_, value)| value.as_str())
+                .collect();
+            assert_eq!(allowed, ["*"], "{method} {origin}");
+        }
+        let answer = service.raw(("GET", "/v1/users"), &[("origin", origin)], b"");
+        let expected = if origin.contains("player") {
+            origin
+        } else {
+            ""
+        };
+        assert_eq!(answer.header("access-control-allow-origin"), expected);
+    }
+}
+
 #[test]
 fn ids_keep_their_case() {
     let service = Service::start(&[]);

@@ -1,0 +1,77 @@
+//! What clients hear while the disk does not answer in time: each dialect has words for it, and they are the
+//! last that may be mistaken for a yes.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::call::Call;
+use crate::client::Ask;
+use crate::dialect::Dialect;
+use crate::shape;
+use crate::support::{Server, call, serve_arguments};
+
+/// The server, which `strace` makes wait two seconds for the disk each time, from some moment on. No
+/// call waits that long. The tracer stands aside (`-D`): the server is our child, and once it is
+/// killed it ends with the wait.
+fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
+    let mut command = Command::new("strace");
+    command
+        .args(["-f", "-D", "-qq", "-o", "/dev/null"])
+        .args(["-e", "trace=fdatasync"])
+        .args(["-e", "inject=fdatasync:delay_enter=2s:when=20+"])
+        .args(["--", env!("CARGO_BIN_EXE_streamgate")])
+        .args(serve_arguments(data_dir.path()))
+        .args(["--set", "engine.deadline_ms=200"]);
+    Server::spawn(command)
+}
+
+#[test]
+fn each_dialect_says_that_it_cannot_tell() {
+    let dir = TempDir::new().unwrap();
+    let server = serve_on_a_disk_that_slows_down(&dir);
+    let send = |ask: &Ask| {
+        call(
+            server.address,
+            ask.method,
+            &ask.path,
+            None,
+            ask.body.as_ref(),
+        )
+    };
+    let introduction = Dialect::StreamRequests.introduction("known").unwrap();
+    assert_eq!(send(&introduction).status, 200);
+    let slow = (0..100).find(|i| {
+        let path = format!("/v1/users/u{i}/sessions/s");
+        send(&Ask::new("PUT", path)).status == 503
+    });
+    assert!(slow.is_some(), "the disk never slowed down");
+
+    for dialect in Dialect::ALL {
+        let answer = send(&dialect.start("known", "s"));
+        let status = match dialect {
+            Dialect::SessionTracker => 500,
+            Dialect::ConcurrencyService => 502,
+            _ => 503,
+        };
+        assert_eq!(answer.status, status, "{dialect:?}: {answer:?}");
+        shape::check(dialect, &answer).unwrap();
+        if dialect == Dialect::ConcurrencyService {
+            // To the byte: what a gateway says of a function that failed.
+            assert_eq!(answer.text, r#"{"message": "Internal server error"}"#);
+        }
+    }
+    for (dialect, ask) in [
+        (Dialect::SessionTracker, Call::StopNewest),
+        (Dialect::UserStreams, Call::Forget(Dialect::UserStreams)),
+        (
+            Dialect::StreamRequests,
+            Call::Forget(Dialect::StreamRequests),
+        ),
+        (Dialect::StreamRequests, Call::Create),
+    ] {
+        let answer = send(&ask.ask("known"));
+        assert!(answer.status >= 500, "{ask:?}: {answer:?}");
+        shape::check(dialect, &answer).unwrap();
+    }
+}
