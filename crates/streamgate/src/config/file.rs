@@ -5,7 +5,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::entries::{Entries, Entry};
+use super::entry::{Entries, Entry};
 use super::path::KeyPath;
 use super::problem::{Origin, Problem};
 use super::value::Value;

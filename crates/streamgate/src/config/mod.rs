@@ -6,10 +6,11 @@
 //!
 //! What is *not* here: what a setting does. The engine, the store and the server take plain values.
 
-mod entries;
+mod entry;
 mod file;
 mod generated;
 mod kinds;
+mod layers;
 mod path;
 mod problem;
 mod reader;
@@ -28,8 +29,8 @@ use streamgate_engine::EngineSettings;
 use streamgate_server::ServerSettings;
 use streamgate_store_embedded::EmbeddedConfig;
 
-use entries::Inputs;
 pub(crate) use generated::{default_file, reference};
+use layers::Inputs;
 pub(crate) use path::KeyPath;
 pub(crate) use problem::Problem;
 use reader::{Declared, Reader, Section};
@@ -108,7 +109,7 @@ pub(crate) fn defaults() -> Loaded {
 
 /// Makes settings of what was found; nothing but `inputs` counts.
 fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
-    let layers = entries::Layers::new(inputs, &mut problems);
+    let layers = layers::Layers::new(inputs, &mut problems);
     let mut reader = Reader::new(layers, problems);
     let settings = read(&mut reader);
     reader.report_unknown();
@@ -171,7 +172,7 @@ fn variables(problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
         let Ok(name) = name.into_string() else {
             continue; // No setting has such a name.
         };
-        if !name.starts_with(path::VARIABLE_PREFIX) && name != entries::RUST_LOG {
+        if !name.starts_with(path::VARIABLE_PREFIX) && name != layers::RUST_LOG {
             continue;
         }
         match value.into_string() {

@@ -5,7 +5,7 @@
 //!
 //! What is *not* here: the kinds of values (`kinds.rs`), the settings themselves (`sections/`).
 
-use super::entries::Layers;
+use super::layers::Layers;
 use super::path::KeyPath;
 use super::problem::{Origin, Problem};
 use super::value::Value;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use streamgate_server::DialectName;
 
-use super::entries::Inputs;
 use super::generated::{default_file, reference};
+use super::layers::Inputs;
 use super::path::KeyPath;
 use super::{Loaded, defaults, effective, parse};
 

@@ -1,6 +1,6 @@
 //! A value as it was written somewhere, before anyone knows what it should be.
 //!
-//! What is *not* here: which setting it belongs to (`entries.rs`), what may be set (the sections).
+//! What is *not* here: which setting it belongs to (`layers.rs`), what may be set (the sections).
 
 use std::fmt;
 use std::ops::RangeInclusive;

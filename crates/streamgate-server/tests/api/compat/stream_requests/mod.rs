@@ -1,12 +1,13 @@
 //! `/compat/stream-requests/`.
 
+mod lists;
+mod mistakes;
+
 use std::num::NonZeroU32;
 
 use axum::body::Body;
-use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 use streamgate_server::{CompatSettings, DialectName, RateLimitSettings, ServerSettings};
-use tower::ServiceExt as _;
 
 use crate::support::{Answer, MADE_V4_ID, Service, keys, request};
 
@@ -249,155 +250,6 @@ async fn paths_ignore_case_and_ids_do_not() {
 }
 
 #[tokio::test]
-async fn a_query_that_names_no_user_is_a_bad_request() {
-    let service = Service::open();
-    service.create_u().await;
-    let long = format!("?id={}", "x".repeat(257));
-    for query in [
-        "",
-        "?id=",
-        "?ID=u",
-        "?id=u&id=u",
-        "?id=zzz",
-        "?id=%FF",
-        "?id=%00",
-        &long,
-    ] {
-        let answer = service.requests_get(&format!("/getuser{query}")).await;
-        answer.assert_plain(400, "Bad Request");
-    }
-}
-
-#[tokio::test]
-async fn a_stream_request_that_names_nobody_or_nothing_is_a_bad_request() {
-    let service = Service::open();
-    service.create_u().await;
-    let long = json!({ "id": "u", "stream": "x".repeat(129) }).to_string();
-    for body in [
-        "{}",
-        r#"{"id":"u"}"#,
-        r#"{"stream":"s"}"#,
-        r#"{"id":"u","stream":""}"#,
-        r#"{"id":"u","stream":null}"#,
-        r#"{"id":"u","stream":["s"]}"#,
-        r#"{"id":"u","stream":0.5}"#,
-        r#"{"id":"u","stream":"\u0000"}"#,
-        r#"{"id":"","stream":"s"}"#,
-        r#"{"id":true,"stream":"s"}"#,
-        r#"{"id":"nobody","stream":"s"}"#,
-        &long,
-    ] {
-        let answer = service
-            .requests_post("/requeststream", body.to_owned())
-            .await;
-        answer.assert_plain(400, "Bad Request");
-    }
-    // It was counted once, in the original.
-    let nobody = service.get("/v1/users/nobody").await;
-    nobody.assert_problem(404, "not_found");
-    assert_eq!(service.get("/v1/users/u").await.json()["active"], 0);
-}
-
-#[tokio::test]
-async fn what_is_wrong_with_a_user_is_said() {
-    let service = Service::open();
-    let long = "x".repeat(257);
-    let with = |member: &str, value: Value| {
-        let mut body = json!({ "Name": "N", "Subscription": "S", "id": "u" });
-        body[member] = value;
-        body
-    };
-    for (body, complaint) in [
-        (with("Name", Value::Null), "Name must be given"),
-        (with("Name", json!("")), "Name must not be empty"),
-        (with("Name", json!(7)), "Name must be a text"),
-        (
-            with("Name", json!(long)),
-            "Name must be at most 256 bytes long, is 257",
-        ),
-        (
-            with("Name", json!("\u{0}")),
-            "Name must not contain control characters",
-        ),
-        (
-            with("Subscription", Value::Null),
-            "Subscription must be given",
-        ),
-        (
-            with("Subscription", json!(["S"])),
-            "Subscription must be a text",
-        ),
-        (
-            with("Subscription", json!("\n")),
-            "Subscription must not contain control characters",
-        ),
-        (with("id", json!("")), "id must not be empty"),
-        (
-            with("id", json!(0.5)),
-            "id must be a text or a whole number",
-        ),
-        (with("id", json!({})), "id must be a text or a whole number"),
-        (
-            with("id", json!(long)),
-            "id must be at most 256 bytes long, is 257",
-        ),
-    ] {
-        let answer = service.requests_post("/createuser", body.to_string()).await;
-        answer.assert_plain(400, complaint);
-    }
-    for (body, complaint) in [
-        ("{}", "id must be given"),
-        (r#"{"id":null}"#, "id must be given"),
-        (r#"{"id":""}"#, "id must not be empty"),
-        (r#"{"id":[]}"#, "id must be a text or a whole number"),
-    ] {
-        let answer = service.requests_post("/removeuser", body).await;
-        answer.assert_plain(400, complaint);
-    }
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
-}
-
-#[tokio::test]
-async fn a_body_that_is_no_object_is_a_400_everywhere() {
-    let service = Service::open();
-    for path in ["/createuser", "/removeuser", "/requeststream"] {
-        for body in ["", "{", "[]", "null", "id=u", "\u{feff}{}"] {
-            let answer = service.requests_post(path, body).await;
-            assert_eq!(answer.status, 400, "{path} {body}: {}", answer.text());
-            assert_eq!(answer.header("content-type"), Some(TEXT));
-            assert!(answer.text().starts_with("body "), "{}", answer.text());
-        }
-        let large = format!(r#"{{"id":"{}"}}"#, "x".repeat(20_000));
-        let answer = service.requests_post(path, large).await;
-        answer.assert_plain(413, "the body must be at most 16384 bytes long");
-    }
-}
-
-#[tokio::test]
-async fn other_methods_and_paths_are_no_calls() {
-    let service = Service::open();
-    service.create_u().await;
-    for (method, path) in [
-        ("GET", "/createuser"),
-        ("PUT", "/createuser"),
-        ("HEAD", "/requeststream"),
-        ("DELETE", "/removeuser"),
-        ("POST", "/getuser?id=u"),
-        ("POST", "/getallusers"),
-        ("POST", "/"),
-        ("OPTIONS", "/requeststream"),
-        ("GET", "/users"),
-    ] {
-        let answer = service.call(method, &format!("{AT}{path}")).await;
-        assert_eq!(answer.status, 404, "{method} {path}");
-        assert_eq!(answer.header("content-type"), Some(TEXT));
-        if method != "HEAD" {
-            assert_eq!(answer.text(), "there is no such call");
-        }
-    }
-}
-
-#[tokio::test]
 async fn callers_words_come_back_as_they_are_and_run_nowhere() {
     let service = Service::open();
     let word = "<script>alert(1)</script>";
@@ -409,73 +261,6 @@ async fn callers_words_come_back_as_they_are_and_run_nowhere() {
     let body = json!({ "id": "<b>" }).to_string();
     let unknown = service.requests_post("/removeuser", body).await;
     unknown.assert_plain(404, "user <b> does not exist");
-}
-
-#[tokio::test]
-async fn a_list_of_nobody_is_valid() {
-    let service = Service::open();
-    let nobody = service.requests_get("/getallusers").await;
-    nobody.assert_written(r#"{"Users":{}}"#);
-    // Who has only a history that is forgotten is not there either.
-    service.start(&["x"]).await;
-    service.call("DELETE", "/v1/users/u").await;
-    let nobody = service.requests_get("/getallusers").await;
-    nobody.assert_written(r#"{"Users":{}}"#);
-}
-
-#[tokio::test]
-async fn the_list_has_every_user_as_it_is() {
-    let service = Service::open();
-    service.create_u().await;
-    service.request_stream("u", "\"s\"").await;
-    let one = service.requests_get("/getallusers").await;
-    let only = user(r#""N""#, r#""S""#, &["\"s\""]);
-    one.assert_written(&format!(r#"{{"Users":{{"u":{only}}}}}"#));
-
-    // More than two pages of them, and one with a name that JSON must escape.
-    for i in 0..250 {
-        let path = format!("/v1/users/user-{i}/sessions/s");
-        service.call("PUT", &path).await;
-    }
-    service.call("PUT", "/v1/users/%22q%22/sessions/s").await;
-    let all = service.requests_get("/getallusers").await;
-    assert_eq!(all.header("content-length"), None);
-    let all = all.json();
-    let users = all["Users"].as_object().unwrap();
-    assert_eq!(users.len(), 252);
-    assert_eq!(
-        users["u"].to_string(),
-        serde_json::from_str::<Value>(&only).unwrap().to_string()
-    );
-    for id in ["user-0", "user-249", "\"q\""] {
-        let streams = &users[id]["Status"]["Online"]["Streams"];
-        assert_eq!(*streams, json!({ "activeStreams": 1, "watching": ["s"] }));
-    }
-}
-
-#[tokio::test]
-async fn a_list_breaks_off_where_the_store_fails() {
-    let service = Service::open();
-    for i in 0..250 {
-        let path = format!("/v1/users/user-{i}/sessions/s");
-        service.call("PUT", &path).await;
-    }
-    let ask = request("GET", &format!("{AT}/getallusers"), Body::empty());
-    let answer = service.router.clone().oneshot(ask).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let mut body = answer.into_body();
-    let mut read = Vec::new();
-    for _ in 0..2 {
-        let frame = body.frame().await.unwrap().unwrap();
-        read.extend_from_slice(&frame.into_data().unwrap());
-    }
-    service.break_store().await;
-    assert!(body.frame().await.unwrap().is_err());
-    // Nobody can take it for the whole.
-    let read = String::from_utf8(read).unwrap();
-    assert!(read.starts_with(r#"{"Users":{"user-"#), "{read}");
-    assert!(!read.ends_with("}}}}}"), "{read}");
-    assert!(serde_json::from_str::<Value>(&read).is_err());
 }
 
 #[tokio::test]
@@ -570,25 +355,6 @@ async fn a_key_is_asked_for_only_where_dialects_need_one() {
         let answer = ask(Some(key)).await;
         assert_eq!(answer.status, 200, "{path} {}", answer.text());
     }
-}
-
-#[tokio::test]
-async fn a_key_lists_the_users_of_its_tenant() {
-    let service = Service::with(ServerSettings {
-        keys: keys(),
-        compat: CompatSettings {
-            require_key: true,
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
-    let path = "/v1/users/u/sessions/s";
-    service.call_as("player", "PUT", path).await;
-    let list = format!("{AT}/getallusers");
-    let others = service.call_as("other", "GET", &list).await;
-    others.assert_written(r#"{"Users":{}}"#);
-    let own = service.call_as("admin", "GET", &list).await.json();
-    assert_eq!(own["Users"].as_object().unwrap().len(), 1);
 }
 
 #[tokio::test]

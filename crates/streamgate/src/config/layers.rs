@@ -5,22 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use super::entry::{Entries, Entry};
 use super::file::{entries_of, entries_of_inline};
 use super::path::{KeyPath, VARIABLE_PREFIX};
 use super::problem::{Origin, Problem};
 use super::value::Value;
-
-/// A value and where it came from.
-#[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    /// The value.
-    pub(crate) value: Value,
-    /// Its source.
-    pub(crate) origin: Origin,
-}
-
-/// Values of one source, by their path.
-pub(crate) type Entries = BTreeMap<KeyPath, Entry>;
 
 /// Everything that can hold settings, as it was found.
 #[derive(Debug, Clone, Default)]
