@@ -22,6 +22,9 @@ pub(crate) struct History {
     moment: usize,
 }
 
+/// Calls and answers, one after the other.
+pub(crate) type Order<'a> = Vec<(&'a Call, &'a Reply)>;
+
 #[derive(Debug, Clone)]
 struct Event {
     call: Call,
@@ -57,10 +60,7 @@ impl History {
 
     /// An order in which the reference gives the same answers, and in which no call comes before one
     /// that was answered before it was made. The longest attempt where there is none.
-    pub(crate) fn explain<R: Reference>(
-        &self,
-        reference: R,
-    ) -> Result<Vec<(&Call, &Reply)>, Vec<(&Call, &Reply)>> {
+    pub(crate) fn explain<R: Reference>(&self, reference: &R) -> Result<Order<'_>, Order<'_>> {
         let mut search = Search {
             history: self,
             next: vec![0; self.by_player.len()],
@@ -68,7 +68,7 @@ impl History {
             longest: Vec::new(),
             tried: HashSet::new(),
         };
-        match search.goes_on(&reference) {
+        match search.goes_on(reference) {
             true => Ok(search.order),
             false => Err(search.longest),
         }
@@ -79,8 +79,8 @@ struct Search<'a, R> {
     history: &'a History,
     /// The next event of each player.
     next: Vec<usize>,
-    order: Vec<(&'a Call, &'a Reply)>,
-    longest: Vec<(&'a Call, &'a Reply)>,
+    order: Order<'a>,
+    longest: Order<'a>,
     /// Where the search has been, in vain.
     tried: HashSet<(Vec<usize>, R)>,
 }

@@ -165,6 +165,24 @@ fn the_key_is_asked_for_before_the_request_is_read() {
     assert_forbidden(&service.raw(("GET", &path), &[], b""));
 }
 
+/// Making and removing users is for the services of the platform, as it is in /v1.
+#[test]
+fn a_player_makes_and_removes_no_users() {
+    let service = Service::with_keys(&["compat.require_key=true"]);
+    let dialect = Dialect::StreamRequests;
+    let create = dialect.introduction("u").unwrap().body.unwrap().to_string();
+    for (path, body) in [
+        ("/createuser", create.as_str()),
+        ("/removeuser", r#"{"id":"u"}"#),
+    ] {
+        let headers = [("x-api-key", PLAYER_KEY)];
+        let answer = service.raw(("POST", &dialect.at(path)), &headers, body.as_bytes());
+        assert_eq!(answer.status, 403, "{path}: {answer:?}");
+        shape::check(dialect, &answer).unwrap();
+    }
+    assert_eq!(service.everything().users, [""; 0]);
+}
+
 #[test]
 fn a_key_speaks_of_the_users_of_its_tenant() {
     let service = Service::with_keys(&["compat.require_key=true"]);

@@ -183,7 +183,7 @@ async fn every_answer_of_a_storm_through_all_dialects_fits_one_order() {
         }
         for history in histories {
             let history = history.lock().unwrap();
-            let order = history.explain(User::default()).unwrap_or_else(|longest| {
+            let order = history.explain(&User::default()).unwrap_or_else(|longest| {
                 panic!("no order explains {history:#?}; the longest attempt: {longest:#?}")
             });
             for (call, reply) in order {
@@ -226,7 +226,7 @@ fn is_explained(calls: &[(Call, Reply)]) -> bool {
         let began = history.begin();
         history.end(player, began, call.clone(), reply.clone());
     }
-    history.explain(User::default()).is_ok()
+    history.explain(&User::default()).is_ok()
 }
 
 #[test]
@@ -292,6 +292,6 @@ fn the_search_knows_what_was_before_what() {
             history.begin()
         };
         history.end(1, began, list.0.clone(), list.1.clone());
-        assert_eq!(history.explain(User::default()).is_ok(), is_at_once);
+        assert_eq!(history.explain(&User::default()).is_ok(), is_at_once);
     }
 }

@@ -27,44 +27,48 @@ const KEYS: &str = r#"[
 /// A server that ends with the test, and its directory.
 pub(crate) struct Service {
     server: Server,
+    /// What it is told.
+    arguments: Vec<String>,
     /// A key for /v1, where the server asks for one.
     key: Option<&'static str>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Service {
     /// A server without keys. Each setting is `path=value`.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        Self::spawn(settings, &[], None)
+        Self::with(set(settings), None)
     }
 
     /// A server with the keys above.
     pub(crate) fn with_keys(settings: &[&str]) -> Self {
-        Self::spawn(settings, &[], Some(ADMIN_KEY))
+        Self::with(set(settings), Some(ADMIN_KEY))
     }
 
     /// The same, listening to the network.
     pub(crate) fn with_keys_for_the_network() -> Self {
-        let mut service = Self::spawn(&[], &["--listen", "0.0.0.0:0"], Some(ADMIN_KEY));
+        let listen = ["--listen", "0.0.0.0:0"].map(str::to_owned);
+        let mut service = Self::with(listen.into(), Some(ADMIN_KEY));
         service.server.address.set_ip([127, 0, 0, 1].into());
         service
     }
 
-    fn spawn(settings: &[&str], more: &[&str], key: Option<&'static str>) -> Self {
+    fn with(arguments: Vec<String>, key: Option<&'static str>) -> Self {
         let dir = TempDir::new().unwrap();
-        let mut arguments = serve_arguments(dir.path());
-        for setting in settings {
-            arguments.extend(["--set", setting]);
-        }
-        arguments.extend(more);
-        let mut command = streamgate(&arguments);
-        if key.is_some() {
-            command.env("STREAMGATE_KEYS", KEYS);
-        }
         Self {
-            server: Server::spawn(command),
+            server: serve(&dir, &arguments, key),
+            arguments,
             key,
-            _dir: dir,
+            dir,
+        }
+    }
+
+    /// Kills the server and starts it again.
+    pub(crate) fn killed_and_started_again(self) -> Self {
+        self.server.kill();
+        Self {
+            server: serve(&self.dir, &self.arguments, self.key),
+            ..self
         }
     }
 
@@ -158,6 +162,21 @@ impl Service {
         let ended = self.server.terminate();
         assert!(ended.status.success(), "{ended:?}");
     }
+}
+
+/// The arguments for these settings.
+fn set(settings: &[&str]) -> Vec<String> {
+    let arguments = settings.iter().flat_map(|setting| ["--set", setting]);
+    arguments.map(str::to_owned).collect()
+}
+
+fn serve(dir: &TempDir, arguments: &[String], key: Option<&str>) -> Server {
+    let mut command = streamgate(&serve_arguments(dir.path()));
+    command.args(arguments);
+    if key.is_some() {
+        command.env("STREAMGATE_KEYS", KEYS);
+    }
+    Server::spawn(command)
 }
 
 /// What is there.

@@ -89,6 +89,52 @@ fn a_limit_or_plan_set_in_v1_shows_in_each_dialect() {
     }
 }
 
+/// A lowered limit ends nothing; it holds from the next start.
+#[test]
+fn a_limit_that_is_lowered_leaves_the_sessions_and_lets_no_more_in() {
+    let service = Service::start(&[]);
+    service.introduce(Dialect::StreamRequests, "u");
+    for session in ["a", "b", "c"] {
+        assert!(start(&service, Dialect::UserStreams, "u", session, 3).is_held());
+    }
+    service.set_limit("u", 1);
+    let text = |dialect: Dialect, session| service.ask(&dialect.start("u", session)).text;
+    let expected = [
+        (
+            Dialect::SessionTracker,
+            r#"{"message":"Max sessions of 1 reached."}"#,
+        ),
+        (
+            Dialect::ConcurrencyService,
+            "User u is trying to watch 2 streams at once, which is too many.",
+        ),
+        (
+            Dialect::StreamLog,
+            r#"{"statusCode":403,"message":{"error":"Unable to start a new stream, maximum limit reached"}}"#,
+        ),
+        (
+            Dialect::UserStreams,
+            r#"{"userId":"u","noOfStreams":3,"sessionIds":["a","b","c"],"allow":false}"#,
+        ),
+        (
+            Dialect::StreamRequests,
+            "User - u has exceeded maximum concurrent streams allowed.",
+        ),
+    ];
+    for (dialect, said) in expected {
+        assert_eq!(text(dialect, "d"), said);
+    }
+    // Who is in stays in.
+    let allowed = r#"{"userId":"u","noOfStreams":3,"sessionIds":["a","b","c"],"allow":true}"#;
+    assert_eq!(text(Dialect::UserStreams, "b"), allowed);
+    let counted = r#"{"user":"u","concurrentSessions":3}"#;
+    assert_eq!(text(Dialect::ConcurrencyService, "c"), counted);
+    assert_eq!(
+        text(Dialect::StreamRequests, "a"),
+        "User u is already watching a"
+    );
+}
+
 /// Who may only start and stop must not be able to lift a limit by beginning again.
 #[test]
 fn a_limit_set_in_v1_outlives_a_user_that_begins_again() {
@@ -261,6 +307,31 @@ async fn a_repeated_start_renews_the_lease() {
         let text = |session: &Value| session["expires_at"].as_str().unwrap().to_owned();
         assert!(text(&last) > text(&first), "{first} {last}");
     }
+}
+
+#[test]
+fn what_the_dialects_started_outlives_a_crash() {
+    let service = Service::start(&[]);
+    let before = one_through_each(&service);
+    let service = service.killed_and_started_again();
+    let id = |session: &Value| session["session_id"].as_str().unwrap().to_owned();
+    let before: Vec<String> = before.iter().map(id).collect();
+    assert_eq!(service.live("u"), before);
+    for dialect in Dialect::ALL {
+        let verdict = start(&service, dialect, "u", "one-more", 5);
+        assert!(!verdict.is_held(), "{dialect:?}: {verdict:?}");
+        let is_held = start(&service, dialect, "u", dialect.name(), 5).is_held();
+        assert_eq!(is_held, dialect.names_sessions(), "{dialect:?}");
+    }
+    let (status, name) = (200, r#"{"Name":"u","Subscription":"basic plan","#);
+    let shown = service.ask(&Ask::new(
+        "GET",
+        Dialect::StreamRequests.at("/getuser?id=u"),
+    ));
+    assert!(
+        shown.status == status && shown.text.starts_with(name),
+        "{shown:?}"
+    );
 }
 
 #[test]

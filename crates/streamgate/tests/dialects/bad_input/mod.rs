@@ -12,8 +12,9 @@ mod stream_requests;
 mod user_streams;
 
 use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::setup::{Service, raw_request};
 use crate::shape;
+use crate::support::exchange;
 
 /// A request that is wrong, and what is answered.
 #[derive(Debug)]
@@ -180,6 +181,36 @@ fn a_path_of_70_000_bytes_is_refused() {
     let nothing = service.everything();
     assert_eq!((nothing.users.len(), nothing.sessions.len()), (0, 0));
     service.end();
+}
+
+/// A client that goes silent in the middle of its body is told so, and has changed nothing.
+#[test]
+fn a_body_that_does_not_come_is_given_up() {
+    let service = Service::start(&["http.body_timeout_s=1"]);
+    for (dialect, path) in [
+        (Dialect::StreamLog, "/dev/stream"),
+        (Dialect::StreamRequests, "/createuser"),
+    ] {
+        let whole = br#"{"userId":"u","Name":"N","Subscription":"S","id":"u"}"#;
+        let mut bytes = raw_request("POST", &dialect.at(path), &[], whole);
+        bytes.pop();
+        let answer = exchange(service.address(), &bytes);
+        assert_eq!(answer.status, 408, "{dialect:?}: {answer:?}");
+        shape::check(dialect, &answer).unwrap();
+    }
+    assert_eq!(service.everything().users, [""; 0]);
+}
+
+#[test]
+fn too_many_requests_are_refused_in_the_words_of_the_dialect() {
+    let service = Service::start(&["rate_limit.per_user_per_s=1"]);
+    for dialect in Dialect::ALL {
+        let user = dialect.name();
+        let mut answers = (0..100).map(|_| service.ask(&dialect.start(user, "s")));
+        let refused = answers.find(|answer| answer.status == 429);
+        let refused = refused.unwrap_or_else(|| panic!("{dialect:?}: never"));
+        shape::check(dialect, &refused).unwrap();
+    }
 }
 
 /// What is sent in a path, and what is meant.

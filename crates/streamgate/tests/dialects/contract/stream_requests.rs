@@ -1,6 +1,6 @@
 //! stream-requests: users that are made, shown, reset and removed, and what they watch.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ask;
 use crate::dialect::Dialect;
@@ -87,6 +87,58 @@ fn all_users_means_all() {
     let (_, text) = get(&service, "/getallusers");
     let all: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(all["Users"].as_object().unwrap().len(), 1_100);
+}
+
+#[test]
+fn ids_and_names_may_be_any_text() {
+    let service = Service::start(&[]);
+    let texts = [r#"a"b"#, r"a\b", "é 🎬", "</Users>", "a/b?c&d", "__proto__"];
+    for text in texts {
+        let body = json!({ "Name": text, "Subscription": "basic plan", "id": text }).to_string();
+        let created = (200, format!("{text} created"));
+        assert_eq!(post(&service, "/createuser", &body), created);
+        let stream = json!({ "id": text, "stream": text }).to_string();
+        let requested = (200, format!("Request for {text} succesful"));
+        assert_eq!(post(&service, "/requeststream", &stream), requested);
+    }
+    let (_, text) = get(&service, "/getallusers");
+    let all: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(all["Users"].as_object().unwrap().len(), texts.len());
+    for text in texts {
+        let user = &all["Users"][text];
+        assert_eq!(user["Name"], text);
+        assert_eq!(
+            user["Status"]["Online"]["Streams"]["watching"],
+            json!([text])
+        );
+    }
+}
+
+/// Answers are pages to browsers, as they always were, and have the callers' words in them.
+#[test]
+fn no_word_of_a_caller_runs_as_a_script() {
+    let service = Service::start(&[]);
+    let script = "<script>alert(1)</script>";
+    let body = json!({ "Name": script, "Subscription": "S", "id": script }).to_string();
+    let stream = json!({ "id": script, "stream": script }).to_string();
+    let unknown = json!({ "id": "<script>" }).to_string();
+    for (path, body) in [
+        ("/createuser", &body),
+        ("/requeststream", &stream),
+        ("/requeststream", &stream),
+        ("/removeuser", &body),
+        ("/removeuser", &unknown),
+    ] {
+        let answer = service.raw(("POST", &DIALECT.at(path)), &[], body.as_bytes());
+        assert!(answer.text.contains("<script>"), "{answer:?}");
+        let policy = answer.header("content-security-policy");
+        let is_plain = answer.header("content-type").starts_with("text/plain");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert!(
+            is_plain || policy.contains("default-src 'none'"),
+            "{answer:?}"
+        );
+    }
 }
 
 #[test]
