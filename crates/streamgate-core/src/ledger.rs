@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::facts::Attributes;
 use crate::ids::{Name, SessionId};
 use crate::session::{EndReason, Ending, Session};
-use crate::time::Timestamp;
+use crate::time::{Seconds, Timestamp};
 
 /// All that is stored of one user. [`Default`] is the ledger of a user never seen.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,6 +74,18 @@ impl Ledger {
                 .ended
                 .iter()
                 .any(|ending| ending.reason != EndReason::Revoked)
+    }
+
+    /// From when on the ledger is as good as an empty one: every lease is over, and every ending is
+    /// older than the revive window. `None` where a limit, plan or profile stays, or nothing is kept.
+    #[must_use]
+    pub fn garbage_at(&self, revive_window: Seconds) -> Option<Timestamp> {
+        if self.limit.is_some() || self.plan.is_some() || !self.profile.is_empty() {
+            return None;
+        }
+        let live = self.live.iter().map(|session| session.expires_at);
+        let ended = self.ended.iter().map(|ending| ending.ended_at);
+        Some(live.chain(ended).max()?.plus(revive_window))
     }
 
     /// Changes the ledger by one event. The only way in which a ledger changes.

@@ -185,7 +185,8 @@ impl Engine {
         };
         let mut step = |view: View<'_>| {
             let decided = self.decide_on(view, command);
-            let change = decided.as_ref().ok().and_then(change_of);
+            let decision = decided.as_ref().ok();
+            let change = decision.and_then(|decision| change_of(decision, &self.policy));
             run.last = Some(decided);
             change
         };
@@ -237,13 +238,14 @@ fn ledger_of(view: View<'_>) -> Result<Ledger, CodecError> {
 }
 
 /// What a decision makes of the record; `None` where it changes nothing.
-pub(crate) fn change_of<T>(decision: &Decision<T>) -> Option<Change> {
+pub(crate) fn change_of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Change> {
     let durability = decision.durability()?;
     let delta = encode_delta(&decision.events);
     Some(Change {
         record: encode_ledger(&decision.ledger),
         delta,
         durability,
+        garbage_at: decision.ledger.garbage_at(policy.revive_window),
     })
 }
 

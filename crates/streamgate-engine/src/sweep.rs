@@ -58,7 +58,7 @@ impl Engine {
         let mut damaged = 0_usize;
         let mut step = |view: View<'_>| match self.decide_on(view, &Settle) {
             Ok(decision) => {
-                let change = change_of(&decision);
+                let change = change_of(&decision, &self.policy);
                 found.events.extend(decision.events);
                 change
             }

@@ -116,6 +116,7 @@ async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
             record: Some(vec![99]),
             delta: Vec::new(),
             durability: Durability::Durable,
+            garbage_at: None,
         })
     };
     store.transact(&user("broken"), &mut damage).await.unwrap();

@@ -75,6 +75,7 @@ async fn a_sweep_ends_what_is_over_and_frees_memory() {
             record: encode_ledger(&decision.ledger),
             delta: encode_delta(&decision.events),
             durability,
+            garbage_at: None,
         })
     };
     // The first round ends the sessions, the second forgets them.

@@ -13,6 +13,7 @@ pub mod conformance;
 pub mod faults;
 mod memory;
 mod port;
+pub mod versioned;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use memory::MemoryStore;

@@ -33,6 +33,9 @@ pub struct Change {
     pub delta: Vec<u8>,
     /// When the change must be on disk.
     pub durability: Durability,
+    /// From when on nobody needs the record after the change, for stores whose records go by
+    /// themselves; `None` where it stays for good, or is taken away.
+    pub garbage_at: Option<Timestamp>,
 }
 
 /// Where a scan or sweep goes on. Opaque, made by the store, good across restarts of the node.
@@ -110,8 +113,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Reads about `page_size` records of a tenant, from the beginning or from where an earlier
-    /// page ended, in an order of the store's own. A record that is there from the first page to
-    /// the last is read exactly once; one that comes or goes meanwhile, at most once.
+    /// page ended, in an order of the store's own, and never more than `page_size`. A record that is
+    /// there from the first page to the last is read exactly once; one that comes or goes meanwhile,
+    /// at most once. Where [`scans_may_repeat`](Store::scans_may_repeat), any may come again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
@@ -121,6 +125,12 @@ pub trait Store: Send + Sync + 'static {
         from: Option<&'a Cursor>,
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
+
+    /// Whether a scan may read a record more than once, because the server's own order moves while it
+    /// grows or shrinks.
+    fn scans_may_repeat(&self) -> bool {
+        false
+    }
 
     /// Runs `step` on about `budget` records, each as in [`transact`](Store::transact), so that
     /// what is over can be taken out of memory. Nobody waits for the changes to be on disk. A store

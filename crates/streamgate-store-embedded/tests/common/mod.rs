@@ -96,6 +96,7 @@ where
                 record: encode_ledger(&decision.ledger),
                 delta: encode_delta(&decision.events),
                 durability,
+                garbage_at: None,
             })
         })
         .await?;

@@ -25,11 +25,13 @@ pub(super) fn decided<C: Command>(
     command: &C,
 ) -> (Option<Change>, Ran<C::Outcome>) {
     let ledger = ledger_in(view.record);
-    let decision: Decision<C::Outcome> = decide(ledger, &Policy::default(), command, view.now);
+    let policy = Policy::default();
+    let decision: Decision<C::Outcome> = decide(ledger, &policy, command, view.now);
     let change = decision.durability().map(|durability| Change {
         record: encode_ledger(&decision.ledger),
         delta: encode_delta(&decision.events),
         durability,
+        garbage_at: decision.ledger.garbage_at(policy.revive_window),
     });
     (
         change,

@@ -118,6 +118,7 @@ impl Service {
                 record: Some(vec![0xff; 8]),
                 delta: Vec::new(),
                 durability: Durability::Durable,
+                garbage_at: None,
             })
         };
         self.store.transact(&user, &mut step).await.unwrap();

@@ -1,0 +1,106 @@
+//! Stores that are somewhere else: they load a record with its version, and replace it if it still
+//! has that version. [`Optimistic`] makes a [`Store`](crate::Store) of one.
+//!
+//! What is *not* here: connections, and what is kept beside the bytes; each server's store knows.
+
+mod optimistic;
+mod version;
+
+pub use optimistic::Optimistic;
+pub use version::Version;
+
+use streamgate_core::{TenantId, Timestamp, UserKey};
+
+use crate::port::{BoxFuture, Cursor, Page, StoreError};
+
+/// A record as it was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The bytes, or `None` where there is no record.
+    pub record: Option<Vec<u8>>,
+    /// The version of these bytes; [`Version::NONE`] where there is no record.
+    pub version: Version,
+    /// The time of the loading, by the server's clock where it has one to ask.
+    pub now: Timestamp,
+}
+
+/// What a record becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Write {
+    /// The bytes; `None` takes the record away.
+    pub record: Option<Vec<u8>>,
+    /// The version of these bytes, never used before.
+    pub version: Version,
+    /// From when on nobody needs the record, so that the server may take it away by itself; `None`
+    /// where it stays for good.
+    pub garbage_at: Option<Timestamp>,
+}
+
+/// What became of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// The record is what was written.
+    Done,
+    /// The record had another version than expected: this one. Nothing was changed.
+    Conflict(Loaded),
+}
+
+/// Keeps bytes and a version per key on a server.
+///
+/// # Contract
+///
+/// **Atomic.** A commit takes effect at one moment between its call and its answer, or not at all,
+/// and only where the record has exactly the expected version at that moment.
+///
+/// **Current.** A load sees the effect of every commit on that key that was answered before.
+///
+/// **Durable.** What a commit that answered [`Committed::Done`] survives is what the server promises
+/// to survive; the operator's guide says it for each.
+///
+/// **Honest.** [`StoreError::Unavailable`] means that nothing was changed. A commit whose answer was
+/// lost is [`StoreError::OutcomeUnknown`], also where the call timed out: the server may still do it.
+///
+/// **Cancel-safe.** A caller may drop the future at any time.
+///
+/// **Garbage.** A record may be taken away once its `garbage_at` is past, and never before. It must
+/// not be relied on that it is.
+pub trait VersionedStore: Send + Sync + 'static {
+    /// Loads the record of a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>>;
+
+    /// Replaces the record of a key that has the version `expected`.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::OutcomeUnknown`].
+    fn commit<'a>(
+        &'a self,
+        key: &'a UserKey,
+        expected: Version,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Committed, StoreError>>;
+
+    /// As [`Store::scan`](crate::Store::scan).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>>;
+
+    /// As [`Store::scans_may_repeat`](crate::Store::scans_may_repeat).
+    fn scans_may_repeat(&self) -> bool {
+        false
+    }
+
+    /// Answers when the server can be used now, for reading and for writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] says why it cannot.
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}

@@ -1,0 +1,169 @@
+//! Load, run the step, commit on the version; and again where somebody else was quicker.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use streamgate_core::{TenantId, UserKey};
+use tokio::sync::Mutex;
+
+use super::{Committed, Version, VersionedStore, Write};
+use crate::port::{BoxFuture, Cursor, Page, Step, Store, StoreError, Swept, View};
+
+/// How many queues the calls of this node share: one per user, nearly always.
+const QUEUES: usize = 1_024;
+
+/// So many conflicts of one call are bad luck; after them it waits a little before it tries again.
+const CONFLICTS_BEFORE_WAITING: u32 = 3;
+
+/// The longest such wait, in milliseconds.
+const WAIT_MAX_MS: u64 = 64;
+
+/// A [`Store`] over a [`VersionedStore`].
+///
+/// Calls of this node about one user wait for each other here, so that only nodes compete, and a
+/// server that counts failed writes is asked for few. How long a call may take in all its caller
+/// bounds, by dropping it.
+pub struct Optimistic<S> {
+    remote: S,
+    queues: Box<[Mutex<()>]>,
+    hasher: RandomState,
+    closed: AtomicBool,
+}
+
+impl<S: VersionedStore> Optimistic<S> {
+    /// A store over this one.
+    #[must_use]
+    pub fn new(remote: S) -> Self {
+        Self {
+            remote,
+            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
+            hasher: RandomState::new(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// What it stands on.
+    #[must_use]
+    pub fn remote(&self) -> &S {
+        &self.remote
+    }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the store is closed".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn queue(&self, key: &UserKey) -> &Mutex<()> {
+        let hash = self.hasher.hash_one(key.as_bytes());
+        let queues = self.queues.len() as u64;
+        let at = usize::try_from(hash % queues).expect("fewer queues than an index can name");
+        &self.queues[at]
+    }
+
+    async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
+        self.check_open()?;
+        let _turn = self.queue(key).lock().await;
+        let mut loaded = self.remote.load(key).await?;
+        for conflicts in 1_u32.. {
+            let view = View {
+                record: loaded.record.as_deref(),
+                now: loaded.now,
+            };
+            let Some(change) = step(view) else {
+                return Ok(());
+            };
+            let write = Write {
+                record: change.record,
+                version: Version::fresh(),
+                garbage_at: change.garbage_at,
+            };
+            match self.remote.commit(key, loaded.version, &write).await? {
+                Committed::Done => return Ok(()),
+                Committed::Conflict(current) => loaded = current,
+            }
+            if conflicts >= CONFLICTS_BEFORE_WAITING {
+                tokio::time::sleep(pause(conflicts, write.version)).await;
+                // What was seen is old by now.
+                loaded = self.remote.load(key).await?;
+            }
+        }
+        unreachable!("a call is given up long before it has had four billion conflicts")
+    }
+}
+
+/// A wait between nothing and twice as long after each further conflict, at random.
+fn pause(conflicts: u32, random: Version) -> Duration {
+    let doublings = (conflicts - CONFLICTS_BEFORE_WAITING).min(6);
+    let end_ms = (1 << doublings).min(WAIT_MAX_MS) + 1;
+    Duration::from_millis(random.below(end_ms))
+}
+
+impl<S: VersionedStore> Store for Optimistic<S> {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.run(key, step))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            self.check_open()?;
+            self.remote.scan(tenant, from, page_size).await
+        })
+    }
+
+    fn scans_may_repeat(&self) -> bool {
+        self.remote.scans_may_repeat()
+    }
+
+    /// Visits none: records go by themselves.
+    fn sweep<'a>(
+        &'a self,
+        _from: Option<&'a Cursor>,
+        _budget: usize,
+        _step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(async move {
+            self.check_open()?;
+            Ok(Swept {
+                visited: 0,
+                next: None,
+            })
+        })
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        None
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.check_open()?;
+            self.remote.check_ready().await
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.closed.store(true, Ordering::SeqCst);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Optimistic<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Optimistic")
+            .field("remote", &self.remote)
+            .finish_non_exhaustive()
+    }
+}

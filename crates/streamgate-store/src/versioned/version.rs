@@ -1,0 +1,45 @@
+//! Versions of records.
+
+/// What tells two writes of a record apart. It is random and not counted: a record that was taken
+/// away and written anew must not have a version that somebody saw before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version([u8; Version::BYTES]);
+
+impl Version {
+    /// The length of a version, in bytes.
+    pub const BYTES: usize = 8;
+
+    /// The version where there is no record.
+    pub const NONE: Self = Self([0; Self::BYTES]);
+
+    /// A version that no record has had.
+    ///
+    /// # Panics
+    /// Where the operating system has no random bytes, as no running one has.
+    #[must_use]
+    pub fn fresh() -> Self {
+        let mut bytes = [0; Self::BYTES];
+        getrandom::fill(&mut bytes).expect("the operating system has random bytes");
+        // Never that of no record.
+        bytes[0] |= 1;
+        Self(bytes)
+    }
+
+    /// The bytes, for the server.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::BYTES] {
+        &self.0
+    }
+
+    /// Reads a version back; `None` where the bytes are none of [`Version::fresh`].
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let version = Self(bytes.try_into().ok()?);
+        (version.0[0] & 1 == 1).then_some(version)
+    }
+
+    /// A part of it as a number below `end`, for jitter.
+    pub(super) fn below(&self, end: u64) -> u64 {
+        u64::from_le_bytes(self.0) % end
+    }
+}
