@@ -34,6 +34,11 @@ pub const LEASE_DEFAULT_S: u32 = 90;
 /// A player should call this many times within one lease, unless configured otherwise.
 pub const HEARTBEATS_PER_LEASE: u32 = 3;
 
+/// Longest time that heartbeats may go unwritten, in seconds.
+pub const LAZINESS_MAX_S: u32 = 10 * 60;
+/// Most that the clocks of two nodes may be apart where the store has none to ask, in seconds.
+pub const CLOCK_SKEW_MAX_S: u32 = 5;
+
 /// How long an ended session is remembered and an expired one can be revived, in seconds,
 /// unless configured otherwise.
 pub const REVIVE_WINDOW_DEFAULT_S: u32 = 10 * 60;

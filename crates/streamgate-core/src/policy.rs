@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::bounds::{
-    HEARTBEATS_PER_LEASE, LEASE_DEFAULT_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX,
-    REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S,
+    CLOCK_SKEW_MAX_S, HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_DEFAULT_S, LEASE_MAX_S,
+    LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX, REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S,
 };
 use crate::ids::Name;
 use crate::ledger::Ledger;
-use crate::time::Seconds;
+use crate::time::{Seconds, Timestamp};
 
 /// What happens to a start when every slot is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +55,13 @@ pub struct Policy {
     pub heartbeat_interval: Seconds,
     /// How long endings are remembered, and an expired session can be revived.
     pub revive_window: Seconds,
+    /// For how long after a heartbeat that was recorded further ones need not be. Leases are longer
+    /// by as much, so that no viewer loses a slot by it; the price is that a vanished player's slot
+    /// is free that much later.
+    pub laziness: Seconds,
+    /// How far the clocks of the nodes may be apart. Leases are longer by as much, so that the
+    /// fastest clock ends none too early. Zero where one clock serves all.
+    pub clock_skew: Seconds,
 }
 
 impl Default for Policy {
@@ -66,6 +73,8 @@ impl Default for Policy {
             lease: Seconds(LEASE_DEFAULT_S),
             heartbeat_interval: Seconds(LEASE_DEFAULT_S / HEARTBEATS_PER_LEASE),
             revive_window: Seconds(REVIVE_WINDOW_DEFAULT_S),
+            laziness: Seconds(0),
+            clock_skew: Seconds(0),
         }
     }
 }
@@ -127,10 +136,18 @@ impl Policy {
             0,
             REVIVE_WINDOW_MAX_S,
         )?;
+        within("laziness_s", self.laziness.0, 0, LAZINESS_MAX_S)?;
+        within("clock_skew_s", self.clock_skew.0, 0, CLOCK_SKEW_MAX_S)?;
         for (name, plan) in &self.plans {
             within(&format!("plans.{name}.limit"), plan.limit, 0, LIMIT_MAX)?;
         }
         Ok(self)
+    }
+
+    /// When a lease of this length is over that is granted at `now`.
+    #[must_use]
+    pub const fn lease_end(&self, now: Timestamp, lease: Seconds) -> Timestamp {
+        now.plus(lease).plus(self.laziness).plus(self.clock_skew)
     }
 
     /// The limit of the user with this ledger: its own, else its plan's, else the default.

@@ -166,6 +166,8 @@ fn all_rules() -> impl Iterator<Item = (Rules, Policy)> {
                 evict_oldest,
                 lease_s: LEASE_S,
                 window_s: WINDOW_S,
+                laziness_s: 0,
+                skew_s: 0,
             };
             let policy = real::policy(&rules);
             (rules, policy)

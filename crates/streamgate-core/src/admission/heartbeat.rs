@@ -1,6 +1,6 @@
 //! Heartbeat: a player is still there.
 
-use crate::admission::start::renewed;
+use crate::admission::start::{renew, renewed};
 use crate::admission::{Command, Draft};
 use crate::event::Event;
 use crate::ids::SessionId;
@@ -46,15 +46,9 @@ impl Command for Heartbeat {
     fn decide(&self, draft: &mut Draft<'_>) -> HeartbeatOutcome {
         let now = draft.now();
         let limit = draft.limit().limit;
-        if let Some(session) = draft.ledger().find(&self.id) {
-            let session = renewed(session, now);
-            draft.record(Event::Renewed {
-                id: session.id.clone(),
-                last_seen_at: session.last_seen_at,
-                expires_at: session.expires_at,
-            });
+        if let Some(session) = draft.ledger().find(&self.id).cloned() {
             return HeartbeatOutcome::Renewed {
-                session,
+                session: renew(draft, &session),
                 limit,
                 active: draft.active(),
             };
@@ -64,7 +58,7 @@ impl Command for Heartbeat {
         };
         match &ending.revivable {
             Some(expired) if draft.active() < limit => {
-                let session = renewed(expired, now);
+                let session = renewed(expired, draft.policy(), now);
                 draft.record(Event::Revived(session.clone()));
                 let active = draft.active();
                 assert!(

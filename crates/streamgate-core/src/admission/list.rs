@@ -42,7 +42,7 @@ pub fn sessions_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Sessions
     let mut sessions: Vec<Session> = ledger.live_at(now).cloned().collect();
     // A list must say what a refusal would, also after a clock was set back.
     for session in &mut sessions {
-        if let Some((last_seen_at, expires_at)) = cut_lease(session, now) {
+        if let Some((last_seen_at, expires_at)) = cut_lease(session, policy, now) {
             session.last_seen_at = last_seen_at;
             session.expires_at = expires_at;
         }

@@ -6,6 +6,7 @@
 use crate::admission::{Command, Draft};
 use crate::event::Event;
 use crate::ids::SessionId;
+use crate::policy::Policy;
 use crate::session::{EndReason, Session};
 use crate::time::Timestamp;
 
@@ -68,7 +69,7 @@ fn cut_leases_of_a_faster_clock(draft: &mut Draft<'_>) {
         .live
         .iter()
         .filter_map(|session| {
-            let (last_seen_at, expires_at) = cut_lease(session, now)?;
+            let (last_seen_at, expires_at) = cut_lease(session, draft.policy(), now)?;
             Some(Event::Renewed {
                 id: session.id.clone(),
                 last_seen_at,
@@ -81,10 +82,16 @@ fn cut_leases_of_a_faster_clock(draft: &mut Draft<'_>) {
     }
 }
 
-/// When the session was last seen and when its lease is over, if a clock that ran ahead granted it.
-pub(crate) fn cut_lease(session: &Session, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let longest = now.plus(session.lease);
-    (session.expires_at > longest).then(|| (session.last_seen_at.min(now), longest))
+/// When the session was last seen and when its lease is over, if a clock granted it that ran ahead
+/// by more than clocks may.
+pub(crate) fn cut_lease(
+    session: &Session,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<(Timestamp, Timestamp)> {
+    let longest = policy.lease_end(now, session.lease);
+    let is_cut = session.expires_at > longest.plus(policy.clock_skew);
+    is_cut.then(|| (session.last_seen_at.min(now), longest))
 }
 
 fn forget(draft: &mut Draft<'_>) {

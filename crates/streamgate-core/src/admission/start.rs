@@ -5,7 +5,7 @@ use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, TERMINATE_MAX};
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::ids::SessionId;
-use crate::policy::AtLimit;
+use crate::policy::{AtLimit, Policy};
 use crate::session::{EndReason, Session};
 use crate::time::{Seconds, Timestamp};
 
@@ -120,21 +120,15 @@ impl Start {
             // Sessions are listed in the order of their starts, even if a clock went backwards.
             started_at: latest.map_or(now, |latest| now.max(latest.started_at)),
             last_seen_at: now,
-            expires_at: now.plus(lease),
+            expires_at: draft.policy().lease_end(now, lease),
             lease,
             facts: self.facts.clone(),
         }
     }
 
-    fn renew(&self, draft: &mut Draft<'_>, session: &Session) -> StartOutcome {
-        let session = renewed(session, draft.now());
-        draft.record(Event::Renewed {
-            id: session.id.clone(),
-            last_seen_at: session.last_seen_at,
-            expires_at: session.expires_at,
-        });
+    fn already_live(draft: &mut Draft<'_>, session: &Session) -> StartOutcome {
         StartOutcome::AlreadyLive(Admitted {
-            session,
+            session: renew(draft, session),
             limit: draft.limit().limit,
             active: draft.active(),
             evicted: Vec::new(),
@@ -148,7 +142,7 @@ impl Command for Start {
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
         self.assert_bounded();
         if let Some(session) = draft.ledger().find(&self.id).cloned() {
-            return self.renew(draft, &session);
+            return Self::already_live(draft, &session);
         }
         let rule = draft.limit();
         let (leaving, staying): (Vec<Session>, Vec<Session>) = draft
@@ -191,13 +185,30 @@ impl Command for Start {
 
 /// The session after a call of its player at `now`: held for one lease from now, neither more nor
 /// less, whatever the clock showed before.
-pub(crate) fn renewed(session: &Session, now: Timestamp) -> Session {
-    let expires_at = now.plus(session.lease);
+pub(crate) fn renewed(session: &Session, policy: &Policy, now: Timestamp) -> Session {
     Session {
         last_seen_at: now,
-        expires_at,
+        expires_at: policy.lease_end(now, session.lease),
         ..session.clone()
     }
+}
+
+/// Renews the lease of a live session, unless it was recorded so lately that it lasts for this call
+/// as well; returns the session as it is then.
+pub(crate) fn renew(draft: &mut Draft<'_>, session: &Session) -> Session {
+    let (policy, now) = (draft.policy(), draft.now());
+    let lasts_until = now.plus(session.lease).plus(policy.clock_skew);
+    let is_recent = now.millis_since(session.last_seen_at) < policy.laziness.as_millis();
+    if is_recent && session.expires_at >= lasts_until {
+        return session.clone();
+    }
+    let session = renewed(session, policy, now);
+    draft.record(Event::Renewed {
+        id: session.id.clone(),
+        last_seen_at: session.last_seen_at,
+        expires_at: session.expires_at,
+    });
+    session
 }
 
 fn refusal(draft: &Draft<'_>, limit: u32) -> Refused {

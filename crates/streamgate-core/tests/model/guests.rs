@@ -78,7 +78,7 @@ impl User {
             return Imported::Over(over.why);
         }
         if self.ids().contains(&id) {
-            self.renew(id, now);
+            self.renew(rules, id, now);
             return Imported::AlreadyLive;
         }
         if self.live.len() >= self.limit(rules).0 as usize {

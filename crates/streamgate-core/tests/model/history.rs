@@ -17,12 +17,18 @@ pub(crate) struct History {
 
 fn rules() -> impl Strategy<Value = Rules> {
     let seconds = (5_u32..120, 0_u32..300);
-    (0_u32..4, any::<bool>(), seconds).prop_map(|(default_limit, evict_oldest, seconds)| Rules {
-        default_limit,
-        evict_oldest,
-        lease_s: seconds.0,
-        window_s: seconds.1,
-    })
+    // Half of the tenants have neither, as most have.
+    let slack = prop_oneof![Just((0, 0)), (0_u32..60, 0_u32..=5)];
+    (0_u32..4, any::<bool>(), seconds, slack).prop_map(
+        |(default_limit, evict_oldest, seconds, slack)| Rules {
+            default_limit,
+            evict_oldest,
+            lease_s: seconds.0,
+            window_s: seconds.1,
+            laziness_s: slack.0,
+            skew_s: slack.1,
+        },
+    )
 }
 
 /// Time mostly passes a little, sometimes much, and sometimes the clock is set back.

@@ -24,6 +24,17 @@ pub(crate) struct Rules {
     pub(crate) evict_oldest: bool,
     pub(crate) lease_s: u32,
     pub(crate) window_s: u32,
+    pub(crate) laziness_s: u32,
+    pub(crate) skew_s: u32,
+}
+
+impl Rules {
+    /// When a lease is over that begins now: after itself, and what makes up for unwritten heartbeats
+    /// and for a clock that runs ahead.
+    fn until(&self, now: u64, lease_s: u32) -> u64 {
+        let seconds = lease_s + self.laziness_s + self.skew_s;
+        now + u64::from(seconds) * 1_000
+    }
 }
 
 /// Plans of every [`Rules`]: name, limit, and whether the oldest is evicted, if the plan says so.
@@ -144,8 +155,8 @@ impl User {
             }
         }
         for session in &mut self.live {
-            let longest = now + u64::from(session.lease_s) * 1_000;
-            if session.until > longest {
+            let longest = rules.until(now, session.lease_s);
+            if session.until > longest + u64::from(rules.skew_s) * 1_000 {
                 session.until = longest;
                 session.seen = session.seen.min(now);
             }
@@ -190,7 +201,7 @@ impl User {
 
     fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
         let (limit, evict_oldest) = self.limit(rules);
-        if let Some(session) = self.renew(start.id, now) {
+        if let Some(session) = self.renew(rules, start.id, now) {
             let active = self.active();
             return Answer::AlreadyLive {
                 session,
@@ -229,7 +240,7 @@ impl User {
             id: start.id,
             started: now.max(latest.unwrap_or(0)),
             seen: now,
-            until: now + u64::from(lease_s) * 1_000,
+            until: rules.until(now, lease_s),
             lease_s,
             facts: start.facts.map(str::to_owned),
         };
@@ -252,16 +263,20 @@ impl User {
         })
     }
 
-    fn renew(&mut self, id: Id, now: u64) -> Option<Playback> {
+    fn renew(&mut self, rules: &Rules, id: Id, now: u64) -> Option<Playback> {
         let session = self.live.iter_mut().find(|session| session.id == id)?;
-        session.seen = now;
-        session.until = now + u64::from(session.lease_s) * 1_000;
+        let is_recent = now < session.seen + u64::from(rules.laziness_s) * 1_000;
+        let lasts = session.until >= now + u64::from(session.lease_s + rules.skew_s) * 1_000;
+        if rules.laziness_s == 0 || !is_recent || !lasts {
+            session.seen = now;
+            session.until = rules.until(now, session.lease_s);
+        }
         Some(session.clone())
     }
 
     fn beat(&mut self, rules: &Rules, id: Id, now: u64) -> Answer {
         let (limit, _) = self.limit(rules);
-        if let Some(session) = self.renew(id, now) {
+        if let Some(session) = self.renew(rules, id, now) {
             let active = self.active();
             return Answer::Renewed {
                 session,
@@ -276,7 +291,7 @@ impl User {
             return Answer::Ended(over);
         };
         session.seen = now;
-        session.until = now + u64::from(session.lease_s) * 1_000;
+        session.until = rules.until(now, session.lease_s);
         self.take_slot(session.clone());
         Answer::Revived {
             session,

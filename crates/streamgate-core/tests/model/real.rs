@@ -50,6 +50,8 @@ pub(crate) fn policy(rules: &Rules) -> Policy {
         lease: Seconds(rules.lease_s),
         heartbeat_interval: Seconds(rules.lease_s / 3),
         revive_window: Seconds(rules.window_s),
+        laziness: Seconds(rules.laziness_s),
+        clock_skew: Seconds(rules.skew_s),
     };
     policy.checked().expect("rules of tests are within bounds")
 }

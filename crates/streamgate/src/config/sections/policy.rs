@@ -56,5 +56,6 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         lease: Seconds(lease_s),
         heartbeat_interval: Seconds(interval_s),
         revive_window: Seconds(window_s),
+        ..default
     }
 }
