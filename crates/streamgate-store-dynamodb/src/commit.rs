@@ -1,0 +1,149 @@
+//! Committing: one conditional write, and what its answer says.
+//!
+//! Where the condition does not hold, DynamoDB answers with the item that is there, so a conflict
+//! costs no second read.
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
+use streamgate_core::UserKey;
+use streamgate_store::StoreError;
+use streamgate_store::versioned::{Committed, Version, Write};
+
+use crate::attempts::Attempts;
+use crate::item::{ITEM_MAX_BYTES, Item, KEY, VERSION, binary, is_too_large, item};
+use crate::store::DynamoDbStore;
+
+/// Why a write was not answered with success.
+pub(crate) enum NotWritten {
+    /// The condition did not hold: this item is there, or none.
+    Condition(Option<Item>),
+    /// Anything else, in words.
+    Failed(String),
+}
+
+impl DynamoDbStore {
+    pub(crate) async fn commit_on(
+        &self,
+        key: &UserKey,
+        expected: Version,
+        write: &Write,
+    ) -> Result<Committed, StoreError> {
+        let attempts = Attempts::default();
+        let answer = match &write.record {
+            Some(record) if is_too_large(key, record) => {
+                return Err(self.too_large(record.len()));
+            }
+            Some(record) => {
+                let item = item(key.as_bytes(), write.version, record, write.garbage_at);
+                self.put(item, expected, &attempts).await
+            }
+            // Taking away what was not there is done already: at the moment of the load.
+            None if expected == Version::NONE => Ok(()),
+            None => self.delete(key.as_bytes(), expected, &attempts).await,
+        };
+        match answer {
+            Ok(()) => Ok(Committed::Done),
+            Err(refusal) => self.judge(refusal, write.version, &attempts),
+        }
+    }
+
+    /// What a write that was not answered with success means.
+    fn judge(
+        &self,
+        refusal: NotWritten,
+        own: Version,
+        attempts: &Attempts,
+    ) -> Result<Committed, StoreError> {
+        let item = match refusal {
+            NotWritten::Condition(item) => item,
+            NotWritten::Failed(reason) if attempts.are_in_doubt() => {
+                return Err(StoreError::OutcomeUnknown(reason));
+            }
+            NotWritten::Failed(reason) => return Err(StoreError::Unavailable(reason)),
+        };
+        let current = self.loaded(item)?;
+        if current.version == own {
+            // An attempt whose answer was lost had done it.
+            return Ok(Committed::Done);
+        }
+        if attempts.are_in_doubt() {
+            // It may have been done, and somebody may have changed the record after it.
+            let place = self.table.place();
+            let reason = "an answer was lost, and the record is another by now";
+            return Err(StoreError::OutcomeUnknown(format!("{place}: {reason}")));
+        }
+        Ok(Committed::Conflict(current))
+    }
+
+    fn too_large(&self, record_bytes: usize) -> StoreError {
+        let place = self.table.place();
+        StoreError::Unavailable(format!(
+            "{place}: a record of {record_bytes} bytes, but an item is at most {ITEM_MAX_BYTES}"
+        ))
+    }
+
+    pub(crate) async fn put(
+        &self,
+        item: Item,
+        expected: Version,
+        attempts: &Attempts,
+    ) -> Result<(), NotWritten> {
+        let call = self
+            .table
+            .client
+            .put_item()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(AllOld);
+        let call = if expected == Version::NONE {
+            call.condition_expression(format!("attribute_not_exists({KEY})"))
+        } else {
+            call.condition_expression(has_version())
+                .expression_attribute_values(":expected", binary(expected.as_bytes()))
+        };
+        let watched = call.customize().interceptor(attempts.clone());
+        let Err(error) = watched.send().await else {
+            return Ok(());
+        };
+        let reason = self.table.failed(&error);
+        match error.into_service_error() {
+            PutItemError::ConditionalCheckFailedException(check) => {
+                Err(NotWritten::Condition(check.item))
+            }
+            _ => Err(NotWritten::Failed(reason)),
+        }
+    }
+
+    pub(crate) async fn delete(
+        &self,
+        key: &[u8],
+        expected: Version,
+        attempts: &Attempts,
+    ) -> Result<(), NotWritten> {
+        let call = self
+            .table
+            .client
+            .delete_item()
+            .table_name(&self.table.name)
+            .key(KEY, binary(key))
+            .condition_expression(has_version())
+            .expression_attribute_values(":expected", binary(expected.as_bytes()))
+            .return_values_on_condition_check_failure(AllOld);
+        let watched = call.customize().interceptor(attempts.clone());
+        let Err(error) = watched.send().await else {
+            return Ok(());
+        };
+        let reason = self.table.failed(&error);
+        match error.into_service_error() {
+            DeleteItemError::ConditionalCheckFailedException(check) => {
+                Err(NotWritten::Condition(check.item))
+            }
+            _ => Err(NotWritten::Failed(reason)),
+        }
+    }
+}
+
+fn has_version() -> String {
+    format!("{VERSION} = :expected")
+}

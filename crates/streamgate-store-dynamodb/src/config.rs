@@ -1,0 +1,124 @@
+//! What the store must be told, and what it finds by itself.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::Credentials;
+
+/// The variable that names the table; that of an earlier system, so that its deployments go on.
+const TABLE_VARIABLE: &str = "DYNAMO_TABLE_NAME";
+
+/// The variable that names the region; that of an earlier system. Without it, `AWS_REGION` counts.
+const REGION_VARIABLE: &str = "REGION";
+
+/// Shortest and longest name of a table, in characters. DynamoDB's own bounds.
+const TABLE_NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=255;
+
+/// Where the table is, and how patiently it is asked.
+///
+/// What is `None` is found the AWS way: the environment (`AWS_REGION`, `AWS_ACCESS_KEY_ID`,
+/// `AWS_ENDPOINT_URL_DYNAMODB` and so on), then the profile, then the role of the container or of
+/// the instance.
+#[derive(Debug, Clone)]
+pub struct DynamoDbConfig {
+    /// The name of the table.
+    pub table: String,
+    /// The region, such as `eu-west-1`.
+    pub region: Option<String>,
+    /// The URL of another endpoint: of an emulator, or of a private link.
+    pub endpoint: Option<String>,
+    /// Credentials, for emulators and tests. Leave them out otherwise.
+    pub credentials: Option<Credentials>,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long one attempt of a request may take, the connection included.
+    pub attempt_timeout: Duration,
+    /// How often a request is sent at most, at least once. Between attempts there is a random wait,
+    /// of 50 ms at most before the second and twice as much before each further one, up to 800 ms.
+    /// The caller's own deadline comes on top.
+    pub attempts: u32,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No table is named.
+    #[error("no DynamoDB table is named: set {TABLE_VARIABLE}")]
+    NoTable,
+    /// No table can have this name.
+    #[error(
+        "`{0}` cannot be the name of a DynamoDB table: it has 3 to 255 characters of a-z, A-Z, 0-9, \
+         `_`, `-` and `.`"
+    )]
+    BadTable(String),
+    /// Neither the configuration nor AWS's own ways name a region.
+    #[error("no AWS region is named: set AWS_REGION, {REGION_VARIABLE}, or one in the AWS profile")]
+    NoRegion,
+    /// The endpoint is no URL. It is not repeated here, because a URL can hold a password.
+    #[error("the DynamoDB endpoint must be a URL that begins with http:// or https://")]
+    BadEndpoint,
+    /// A request that is never sent has no answer.
+    #[error("the number of attempts must be at least 1")]
+    NoAttempts,
+}
+
+impl DynamoDbConfig {
+    /// A table with this name, all else found the AWS way.
+    #[must_use]
+    pub fn new(table: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+            region: None,
+            endpoint: None,
+            credentials: None,
+            connect_timeout: Duration::from_secs(1),
+            attempt_timeout: Duration::from_secs(1),
+            attempts: 6,
+        }
+    }
+
+    /// The table and region that the environment names as an earlier system had them:
+    /// `DYNAMO_TABLE_NAME`, and `REGION`, which goes before `AWS_REGION`.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoTable`].
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(|name| std::env::var(name).ok())
+    }
+
+    /// As [`from_env`](Self::from_env), of these variables. An empty one counts as not set.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoTable`].
+    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let table = set(TABLE_VARIABLE).ok_or(ConfigError::NoTable)?;
+        Ok(Self {
+            region: set(REGION_VARIABLE),
+            ..Self::new(table)
+        })
+    }
+
+    /// Says what is wrong with what can be judged without asking anybody.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let is_table_char = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        if self.table.is_empty() {
+            return Err(ConfigError::NoTable);
+        }
+        // Only ASCII has as many bytes as characters; the rest is refused anyway.
+        if !TABLE_NAME_CHARS.contains(&self.table.len()) || !self.table.chars().all(is_table_char) {
+            return Err(ConfigError::BadTable(self.table.clone()));
+        }
+        if let Some(endpoint) = &self.endpoint {
+            let host = ["http://", "https://"]
+                .iter()
+                .find_map(|scheme| endpoint.strip_prefix(scheme));
+            if host.is_none_or(str::is_empty) {
+                return Err(ConfigError::BadEndpoint);
+            }
+        }
+        if self.attempts == 0 {
+            return Err(ConfigError::NoAttempts);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Why a request failed, in words for an operator: what, of which table, where. Never credentials.
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+use crate::table::Table;
+
+/// The codes of refusals that go away by themselves. They were repeated in vain by now.
+const THROTTLED: [&str; 4] = [
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "LimitExceededException",
+];
+
+/// The codes whose messages tell an operator what to do. Those of others are left out: one about a
+/// wrong signature repeats the headers that were signed, the session token among them.
+const WITH_MESSAGE: [&str; 3] = [
+    "AccessDeniedException",
+    "ResourceInUseException",
+    "ValidationException",
+];
+
+impl Table {
+    /// Says what failed, of which table.
+    pub(crate) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> String
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        format!("{}: {}", self.place(), reason(error))
+    }
+}
+
+fn reason<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(refusal) => {
+            let status = refusal.raw().status().as_u16();
+            refused(refusal.err().code(), refusal.err().message(), status)
+        }
+        SdkError::ResponseError(answer) => {
+            let status = answer.raw().status().as_u16();
+            format!("an answer that cannot be read (status {status})")
+        }
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            "no answer in time".to_owned()
+        }
+        other => format!("no answer: {}", chain(other)),
+    }
+}
+
+fn refused(code: Option<&str>, message: Option<&str>, status: u16) -> String {
+    match (code, message) {
+        (Some(code), _) if THROTTLED.contains(&code) => format!("throttled ({code})"),
+        (Some("ResourceNotFoundException"), _) => {
+            "there is no such table (ResourceNotFoundException)".to_owned()
+        }
+        (Some(code), Some(message)) if WITH_MESSAGE.contains(&code) => {
+            format!("refused ({code}): {message}")
+        }
+        (Some(code), _) => format!("refused ({code}, status {status})"),
+        (None, _) => format!("refused (status {status})"),
+    }
+}
+
+/// What caused the error, and what caused that.
+fn chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    let words: Vec<String> = causes.map(ToString::to_string).collect();
+    words.join(": ")
+}

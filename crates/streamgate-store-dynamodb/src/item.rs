@@ -1,0 +1,72 @@
+//! The form of an item, there and back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use streamgate_core::{Timestamp, UserKey};
+use streamgate_store::versioned::Version;
+
+/// The partition key: the bytes of the user's key.
+pub(crate) const KEY: &str = "k";
+/// The version of the record.
+pub(crate) const VERSION: &str = "v";
+/// The record.
+pub(crate) const RECORD: &str = "r";
+/// From when on nobody needs it, in seconds since 1970: the table's TTL attribute.
+pub(crate) const GARBAGE_AT: &str = "t";
+
+/// Largest item that DynamoDB keeps, in bytes: key, version, record, time and the names of the four.
+pub const ITEM_MAX_BYTES: usize = 400 * 1_024;
+
+/// What DynamoDB may count for everything of an item but its key and its record.
+const OVERHEAD_MAX_BYTES: usize = 64;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+pub(crate) fn binary(bytes: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+/// Whether DynamoDB would refuse an item for its size.
+pub(crate) fn is_too_large(key: &UserKey, record: &[u8]) -> bool {
+    key.as_bytes().len() + record.len() + OVERHEAD_MAX_BYTES > ITEM_MAX_BYTES
+}
+
+/// The item of a record.
+pub(crate) fn item(
+    key: &[u8],
+    version: Version,
+    record: &[u8],
+    garbage_at: Option<Timestamp>,
+) -> Item {
+    let mut item = HashMap::from([
+        (KEY.to_owned(), binary(key)),
+        (VERSION.to_owned(), binary(version.as_bytes())),
+        (RECORD.to_owned(), binary(record)),
+    ]);
+    if let Some(garbage_at) = garbage_at {
+        // Upwards, because a record must not go before its time.
+        let seconds = garbage_at.as_millis().div_ceil(1_000);
+        item.insert(
+            GARBAGE_AT.to_owned(),
+            AttributeValue::N(seconds.to_string()),
+        );
+    }
+    item
+}
+
+/// The record of an item with its version; `None` where it is no item of ours.
+pub(crate) fn record_of(item: &mut Item) -> Option<(Vec<u8>, Version)> {
+    let version = item.get(VERSION)?.as_b().ok()?;
+    let version = Version::from_bytes(version.as_ref())?;
+    match item.remove(RECORD)? {
+        AttributeValue::B(record) => Some((record.into_inner(), version)),
+        _ => None,
+    }
+}
+
+/// The key of an item, or of where a scan goes on; `None` where it is none of ours.
+pub(crate) fn key_of(item: &Item) -> Option<UserKey> {
+    UserKey::from_bytes(item.get(KEY)?.as_b().ok()?.as_ref())
+}

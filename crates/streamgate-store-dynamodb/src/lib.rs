@@ -1,0 +1,45 @@
+//! A versioned store over Amazon DynamoDB: one item a user, read strongly consistently and replaced
+//! by conditional writes. [`Optimistic`](streamgate_store::versioned::Optimistic) makes a store of it.
+//!
+//! # Items
+//!
+//! | attribute | type | what |
+//! |---|---|---|
+//! | `k` | binary | the partition key: the bytes of the user's key |
+//! | `v` | binary | the version of the record, 8 bytes |
+//! | `r` | binary | the record |
+//! | `t` | number | from when on nobody needs it, in seconds since 1970; absent where it stays |
+//!
+//! `t` is the table's TTL attribute. DynamoDB takes such items away within a few days; nothing here
+//! waits for that or relies on it. There is no index: each heartbeat would be paid for twice.
+//!
+//! # Clocks
+//!
+//! DynamoDB has no clock to ask, so each node uses its own. Their clocks must be no more than
+//! [`CLOCK_SKEW_MAX_S`](streamgate_core::bounds::CLOCK_SKEW_MAX_S) (5 s) apart, as any node with NTP
+//! keeps them; a policy for this store makes leases longer by as much (`Policy::clock_skew`). Were
+//! they further apart, a fast node would end leases early. It would still admit no more than the
+//! limit of what it sees as live.
+//!
+//! # What is refused
+//!
+//! DynamoDB keeps at most 400 KB an item ([`ITEM_MAX_BYTES`]). A larger record is refused as
+//! unavailable before it is sent.
+//!
+//! What is *not* here: decisions, and what the bytes mean; settings, and the command line.
+
+mod attempts;
+mod commit;
+mod config;
+mod create;
+mod failure;
+mod item;
+mod scan;
+mod store;
+mod table;
+
+pub use aws_sdk_dynamodb::config::Credentials;
+pub use config::{ConfigError, DynamoDbConfig};
+pub use create::{CreateTableError, Created, create_table};
+pub use item::ITEM_MAX_BYTES;
+pub use store::DynamoDbStore;

@@ -1,0 +1,134 @@
+//! The store: what it is made of, loading, and whether the table can be used.
+
+use std::sync::Arc;
+
+use streamgate_core::{TenantId, UserKey};
+use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Clock, Cursor, Page, StoreError, SystemClock};
+
+use crate::attempts::Attempts;
+use crate::commit::NotWritten;
+use crate::config::{ConfigError, DynamoDbConfig};
+use crate::item::{Item, KEY, binary, item, record_of};
+use crate::table::Table;
+
+/// A key that no user has, because no tenant's id is empty. No item ever has it.
+const PROBE_KEY: &[u8] = b"\0ready";
+
+/// Keeps records as items of a DynamoDB table.
+#[derive(Debug)]
+pub struct DynamoDbStore {
+    pub(crate) table: Table,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl DynamoDbStore {
+    /// A store over this table, with the node's own clock. Nothing is sent to DynamoDB yet;
+    /// [`check_ready`](VersionedStore::check_ready) does that. Finding the region can ask the
+    /// instance that this runs on.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub async fn connect(config: &DynamoDbConfig) -> Result<Self, ConfigError> {
+        Ok(Self {
+            table: Table::connect(config).await?,
+            clock: Arc::new(SystemClock::new()),
+        })
+    }
+
+    /// The same store with another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What was found at a key. The time is taken afterwards, so that by this node's clock it is not
+    /// before what was found was written.
+    pub(crate) fn loaded(&self, item: Option<Item>) -> Result<Loaded, StoreError> {
+        let (record, version) = match item {
+            None => (None, Version::NONE),
+            Some(mut item) => {
+                let (record, version) = record_of(&mut item).ok_or_else(|| self.foreign())?;
+                (Some(record), version)
+            }
+        };
+        Ok(Loaded {
+            record,
+            version,
+            now: self.clock.now(),
+        })
+    }
+
+    /// The table has an item that none of ours wrote.
+    pub(crate) fn foreign(&self) -> StoreError {
+        let place = self.table.place();
+        StoreError::Unavailable(format!("{place}: it holds an item of something else"))
+    }
+
+    /// Reads the item of a key, whether or not its TTL is past: the ledger knows what is over.
+    async fn get(&self, key: &[u8]) -> Result<Option<Item>, StoreError> {
+        let answer = self
+            .table
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .key(KEY, binary(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| StoreError::Unavailable(self.table.failed(&error)))?;
+        Ok(answer.item)
+    }
+
+    /// Reads, writes and deletes an item that is never there, on a condition that never holds. That
+    /// is refused only where the table, the network, the credentials or one of the three permissions
+    /// is missing. Asking for the table's description would prove none of it: it is another
+    /// permission, and goes past the part of DynamoDB that keeps items.
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.get(PROBE_KEY).await?;
+        let never = Version::fresh();
+        let written = [
+            self.put(
+                item(PROBE_KEY, never, &[], None),
+                never,
+                &Attempts::default(),
+            )
+            .await,
+            self.delete(PROBE_KEY, never, &Attempts::default()).await,
+        ];
+        for answer in written {
+            if let Err(NotWritten::Failed(reason)) = answer {
+                return Err(StoreError::Unavailable(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl VersionedStore for DynamoDbStore {
+    fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        Box::pin(async move { self.loaded(self.get(key.as_bytes()).await?) })
+    }
+
+    fn commit<'a>(
+        &'a self,
+        key: &'a UserKey,
+        expected: Version,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Committed, StoreError>> {
+        Box::pin(self.commit_on(key, expected, write))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(self.scan_page(tenant, from, page_size))
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.probe())
+    }
+}
