@@ -1,0 +1,89 @@
+//! The whole shell over a table: a viewer's evening, by a clock that stands until it is moved.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamgate_core::admission::{
+    Heartbeat, HeartbeatOutcome, Start, StartOutcome, Stop, StopOutcome,
+};
+use streamgate_core::{EndReason, Policy, SessionId, Timestamp};
+use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
+use streamgate_store::ManualClock;
+use streamgate_store::versioned::Optimistic;
+
+use support::{TABLE, config, connect, raw, server_with_table, user};
+
+const START_OF_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+fn id(text: &str) -> SessionId {
+    SessionId::new(text).unwrap()
+}
+
+async fn is_admitted(engine: &Engine, session: &str) -> bool {
+    let outcome = engine.start(&user("u"), &Start::new(id(session))).await;
+    matches!(outcome.unwrap(), StartOutcome::Admitted(_))
+}
+
+async fn is_renewed(engine: &Engine, session: &str) -> bool {
+    let heartbeat = Heartbeat { id: id(session) };
+    let outcome = engine.heartbeat(&user("u"), &heartbeat).await;
+    matches!(outcome.unwrap(), HeartbeatOutcome::Renewed { .. })
+}
+
+#[tokio::test]
+async fn slots_are_taken_kept_given_back_and_run_out() {
+    let server = server_with_table().await;
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = connect(&config(server.url()))
+        .await
+        .with_clock(clock.clone());
+    let policy = Policy::default();
+    let lease = Duration::from_secs(policy.lease.0.into());
+    let engine = Engine::new(
+        Arc::new(Optimistic::new(store)),
+        Arc::new(policy),
+        Arc::new(RandomIds),
+        Arc::new(NoObserver),
+        EngineSettings {
+            deadline: Duration::from_secs(30),
+            ..EngineSettings::default()
+        },
+    );
+    engine.check_ready().await.unwrap();
+    for session in ["tv", "phone", "tablet"] {
+        assert!(is_admitted(&engine, session).await);
+    }
+    assert!(!is_admitted(&engine, "laptop").await);
+
+    let stop = Stop {
+        id: id("phone"),
+        reason: EndReason::Stopped,
+    };
+    let stopped = engine.stop(&user("u"), &stop).await.unwrap();
+    assert_eq!(stopped, StopOutcome::Stopped);
+    assert!(is_admitted(&engine, "laptop").await);
+
+    // Only the television calls within the lease. Those that vanished hold their slots to its last
+    // millisecond, and not beyond.
+    clock.advance(lease - Duration::from_millis(1));
+    assert!(is_renewed(&engine, "tv").await);
+    assert!(!is_admitted(&engine, "phone 2").await);
+    clock.advance(Duration::from_millis(1));
+    assert!(is_admitted(&engine, "phone 2").await);
+    assert!(is_admitted(&engine, "phone 3").await);
+    assert!(!is_admitted(&engine, "phone 4").await);
+
+    // The item may go once its last session is over and forgotten, and not before.
+    let scan = raw(server.url()).scan().table_name(TABLE).send();
+    let items = scan.await.unwrap().items.unwrap();
+    let garbage_at_s: u64 = items[0]["t"].as_n().unwrap().parse().unwrap();
+    let over_ms = (START_OF_TIME.as_millis() + 2 * u64::try_from(lease.as_millis()).unwrap()) - 1;
+    assert!(garbage_at_s * 1_000 >= over_ms, "{garbage_at_s}");
+
+    clock.advance(2 * lease);
+    let view = engine.sessions(&user("u")).await.unwrap();
+    assert!(view.sessions.is_empty());
+}
