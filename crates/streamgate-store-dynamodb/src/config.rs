@@ -46,8 +46,8 @@ pub enum ConfigError {
     NoTable,
     /// No table can have this name.
     #[error(
-        "`{0}` cannot be the name of a DynamoDB table: it has 3 to 255 characters of a-z, A-Z, 0-9, \
-         `_`, `-` and `.`"
+        "`{0}` cannot be the name of a DynamoDB table: it has 3 to 255 characters of a-z, A-Z, \
+         0-9, `_`, `-` and `.`"
     )]
     BadTable(String),
     /// Neither the configuration nor AWS's own ways name a region.

@@ -48,8 +48,8 @@ pub enum CreateTableError {
     },
     /// A table of this name takes items away by another attribute.
     #[error(
-        "{place}: its time to live is the attribute `{found}`, but Streamgate needs `{GARBAGE_AT}`. \
-         Name another table, or switch its time to live off first"
+        "{place}: its time to live is the attribute `{found}`, but Streamgate needs \
+         `{GARBAGE_AT}`. Name another table, or switch its time to live off first"
     )]
     OtherTimeToLive {
         /// The table and its region.

@@ -16,7 +16,8 @@ pub(crate) const RECORD: &str = "r";
 /// From when on nobody needs it, in seconds since 1970: the table's TTL attribute.
 pub(crate) const GARBAGE_AT: &str = "t";
 
-/// Largest item that DynamoDB keeps, in bytes: key, version, record, time and the names of the four.
+/// Largest item that DynamoDB keeps, in bytes: key, version, record, time, and the names of the
+/// four.
 pub const ITEM_MAX_BYTES: usize = 400 * 1_024;
 
 /// What DynamoDB may count for everything of an item but its key and its record.

@@ -1,5 +1,5 @@
 //! A versioned store over Amazon DynamoDB: one item a user, read strongly consistently and replaced
-//! by conditional writes. [`Optimistic`](streamgate_store::versioned::Optimistic) makes a store of it.
+//! by conditional writes. [`Optimistic`] makes a store of it.
 //!
 //! # Items
 //!
@@ -15,18 +15,28 @@
 //!
 //! # Clocks
 //!
-//! DynamoDB has no clock to ask, so each node uses its own. Their clocks must be no more than
-//! [`CLOCK_SKEW_MAX_S`](streamgate_core::bounds::CLOCK_SKEW_MAX_S) (5 s) apart, as any node with NTP
-//! keeps them; a policy for this store makes leases longer by as much (`Policy::clock_skew`). Were
-//! they further apart, a fast node would end leases early. It would still admit no more than the
-//! limit of what it sees as live.
+//! DynamoDB has no clock to ask, so each node uses its own. They must be no more than
+//! [`CLOCK_SKEW_MAX_S`] (5 s) apart, as any node with NTP keeps them; a policy for this store makes
+//! leases longer by as much ([`Policy::clock_skew`]). Were they further apart, a fast node would
+//! end leases before their players call again.
 //!
-//! # What is refused
+//! [`CLOCK_SKEW_MAX_S`]: streamgate_core::bounds::CLOCK_SKEW_MAX_S
+//! [`Policy::clock_skew`]: streamgate_core::Policy::clock_skew
+//!
+//! # Answers that are lost
+//!
+//! The SDK repeats a write whose answer was lost. Where the repetition finds the write's own
+//! version, it was done. Where it is refused for another reason, nobody knows, and that is what is
+//! answered: an unknown outcome, never a conflict.
+//!
+//! # Records that are too large
 //!
 //! DynamoDB keeps at most 400 KB an item ([`ITEM_MAX_BYTES`]). A larger record is refused as
 //! unavailable before it is sent.
 //!
 //! What is *not* here: decisions, and what the bytes mean; settings, and the command line.
+//!
+//! [`Optimistic`]: streamgate_store::versioned::Optimistic
 
 mod attempts;
 mod commit;

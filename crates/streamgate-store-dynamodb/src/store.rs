@@ -42,8 +42,8 @@ impl DynamoDbStore {
         Self { clock, ..self }
     }
 
-    /// What was found at a key. The time is taken afterwards, so that by this node's clock it is not
-    /// before what was found was written.
+    /// What was found at a key. The time is taken afterwards, so that by this node's clock it is
+    /// not before what was found was written.
     pub(crate) fn loaded(&self, item: Option<Item>) -> Result<Loaded, StoreError> {
         let (record, version) = match item {
             None => (None, Version::NONE),
@@ -80,10 +80,11 @@ impl DynamoDbStore {
         Ok(answer.item)
     }
 
-    /// Reads, writes and deletes an item that is never there, on a condition that never holds. That
-    /// is refused only where the table, the network, the credentials or one of the three permissions
-    /// is missing. Asking for the table's description would prove none of it: it is another
-    /// permission, and goes past the part of DynamoDB that keeps items.
+    /// Reads, writes and deletes an item that is never there, on a condition that never holds.
+    /// That fails only where the table, the network, the credentials or one of the three
+    /// permissions is missing, and costs a read and two small writes. To ask for the table's
+    /// description would prove little: it is another permission, and goes past the part of DynamoDB
+    /// that keeps items.
     async fn probe(&self) -> Result<(), StoreError> {
         self.get(PROBE_KEY).await?;
         let never = Version::fresh();

@@ -87,8 +87,8 @@ fn binary() -> PathBuf {
     let path = std::env::var_os(VARIABLE).map_or_else(|| workspace.join(INSTALLED), PathBuf::from);
     assert!(
         path.is_file(),
-        "the emulator of DynamoDB is not at {}: run ./test, which installs it, or set {VARIABLE} to \
-         a dynoxide binary",
+        "the emulator of DynamoDB is not at {}: run ./test, which installs it, or set {VARIABLE} \
+         to a dynoxide binary",
         path.display()
     );
     path
