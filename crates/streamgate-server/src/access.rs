@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 
-use crate::keys::Scope;
+use crate::keys::{ApiKey, Scope};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::rate_limit::CallerId;
 use crate::state::App;
@@ -136,6 +136,29 @@ pub(crate) fn authorize<'a>(
         .keys
         .find(presented)
         .ok_or_else(|| unauthenticated("the API key is not known"))?;
+    permitted(app, index, key, needed)
+}
+
+/// The tenant of a caller that is not asked for a key. Whoever brings one that is known all the same
+/// speaks of the users of its tenant, and may what it may; any other key is none.
+pub(crate) fn unasked<'a>(
+    app: &'a App,
+    parts: &Parts,
+    needed: Scope,
+) -> Result<&'a TenantId, ApiError> {
+    match presented_key(&parts.headers).and_then(|key| app.keys.find(key)) {
+        Some((index, key)) => permitted(app, index, key, needed),
+        None => anonymous(app, parts),
+    }
+}
+
+/// The tenant of a key that is known, if it is within its rate and has the scope.
+fn permitted<'a>(
+    app: &App,
+    index: usize,
+    key: &'a ApiKey,
+    needed: Scope,
+) -> Result<&'a TenantId, ApiError> {
     app.limits
         .check_caller(|| CallerId::Key(index))
         .map_err(|error| error.with_cause(format_args!("key {:?} is over its rate", key.name)))?;
@@ -150,8 +173,8 @@ pub(crate) fn authorize<'a>(
     Ok(&key.tenant)
 }
 
-/// The tenant of a caller that is not asked for a key.
-pub(crate) fn anonymous<'a>(app: &'a App, parts: &Parts) -> Result<&'a TenantId, ApiError> {
+/// The tenant of a caller without a key.
+fn anonymous<'a>(app: &'a App, parts: &Parts) -> Result<&'a TenantId, ApiError> {
     app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
     Ok(&app.default_tenant)
 }
