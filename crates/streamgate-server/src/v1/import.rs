@@ -2,7 +2,7 @@
 //!
 //! What is *not* here: the files of other systems; `streamgate import` reads them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -49,8 +49,9 @@ pub(crate) struct ImportEntry {
     #[serde(default)]
     #[schema(max_items = 1000, example = json!(["tv-evening"]))]
     sessions: Vec<String>,
-    /// Its profile, for a user that has none here.
+    /// Its profile, for a user that has none here; one that is out of bounds is skipped.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
     profile: TextMap,
 }
 
