@@ -2,7 +2,7 @@
 //!
 //! What is *not* here: the files of other systems; `streamgate import` reads them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::State;
