@@ -4,7 +4,6 @@
 //! [`UserPath`] or [`SessionPath`]. All of them look at the head of the request only, so a caller
 //! without a key never makes the server read a body.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,13 +11,13 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use percent_encoding::percent_decode_str;
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 
-use crate::keys::Scope;
+use crate::keys::{ApiKey, Scope};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::rate_limit::CallerId;
 use crate::state::App;
+use crate::wire::path::segment;
 
 /// A scope as a type, for signatures.
 pub(crate) trait Needs: Send + Sync + 'static {
@@ -108,7 +107,8 @@ impl<N: Needs> FromRequestParts<Arc<App>> for SessionPath<N> {
         let tenant = authorize(app, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
         let user = user_id(parts, &mut errors);
-        let id = segment(parts, 5, "session_id", &mut errors)
+        let id = errors
+            .check("session_id", segment(&parts.uri, 4))
             .and_then(|text| errors.check("session_id", SessionId::new(&text)));
         errors.finish()?;
         Ok(Self {
@@ -136,6 +136,29 @@ pub(crate) fn authorize<'a>(
         .keys
         .find(presented)
         .ok_or_else(|| unauthenticated("the API key is not known"))?;
+    permitted(app, index, key, needed)
+}
+
+/// The tenant of a caller that is not asked for a key. Whoever brings one that is known all the same
+/// speaks of the users of its tenant, and may what it may; any other key is none.
+pub(crate) fn unasked<'a>(
+    app: &'a App,
+    parts: &Parts,
+    needed: Scope,
+) -> Result<&'a TenantId, ApiError> {
+    match presented_key(&parts.headers).and_then(|key| app.keys.find(key)) {
+        Some((index, key)) => permitted(app, index, key, needed),
+        None => anonymous(app, parts),
+    }
+}
+
+/// The tenant of a key that is known, if it is within its rate and has the scope.
+fn permitted<'a>(
+    app: &App,
+    index: usize,
+    key: &'a ApiKey,
+    needed: Scope,
+) -> Result<&'a TenantId, ApiError> {
     app.limits
         .check_caller(|| CallerId::Key(index))
         .map_err(|error| error.with_cause(format_args!("key {:?} is over its rate", key.name)))?;
@@ -150,8 +173,8 @@ pub(crate) fn authorize<'a>(
     Ok(&key.tenant)
 }
 
-/// The tenant of a caller that is not asked for a key.
-pub(crate) fn anonymous<'a>(app: &'a App, parts: &Parts) -> Result<&'a TenantId, ApiError> {
+/// The tenant of a caller without a key.
+fn anonymous<'a>(app: &'a App, parts: &Parts) -> Result<&'a TenantId, ApiError> {
     app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
     Ok(&app.default_tenant)
 }
@@ -194,25 +217,6 @@ fn admitted(app: &App, tenant: &TenantId, user: Option<UserId>) -> Result<UserKe
 
 /// The user in `/v1/users/{user_id}/…`.
 fn user_id(parts: &Parts, errors: &mut FieldErrors) -> Option<UserId> {
-    segment(parts, 3, "user_id", errors).and_then(|text| errors.check("user_id", UserId::new(text)))
-}
-
-/// A segment of the path as it was sent, percent-decoded: `%2F` is a slash within an id, `..` is
-/// an id like any other, and `+` is a plus.
-fn segment<'a>(
-    parts: &'a Parts,
-    index: usize,
-    field: &str,
-    errors: &mut FieldErrors,
-) -> Option<Cow<'a, str>> {
-    let raw = parts.uri.path().split('/').nth(index).unwrap_or_default();
-    // Nearly always there is nothing to decode.
-    if !raw.contains('%') {
-        return Some(Cow::Borrowed(raw));
-    }
-    let decoded = percent_decode_str(raw).decode_utf8();
-    errors.check(
-        field,
-        decoded.map_err(|_| "must be UTF-8 when percent-decoded"),
-    )
+    let text = errors.check("user_id", segment(&parts.uri, 2))?;
+    errors.check("user_id", UserId::new(text))
 }

@@ -143,7 +143,7 @@ pub enum AllowedOrigins {
 /// How often callers may call. Off unless set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateLimitSettings {
-    /// Requests a second of one API key; of one peer address where the server is open to all.
+    /// Requests a second of one API key; of one peer address for callers without one.
     pub per_key_per_s: Option<NonZeroU32>,
     /// Requests a second about one user.
     pub per_user_per_s: Option<NonZeroU32>,

@@ -29,7 +29,7 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for Guest<D, N> {
         let tenant = if D::ALWAYS_ASKS_FOR_KEY || app.compat.require_key {
             access::authorize(app, parts, N::SCOPE)
         } else {
-            access::anonymous(app, parts)
+            access::unasked(app, parts, N::SCOPE)
         };
         Ok(Self {
             tenant: tenant?.clone(),

@@ -49,8 +49,9 @@ pub(crate) struct ImportEntry {
     #[serde(default)]
     #[schema(max_items = 1000, example = json!(["tv-evening"]))]
     sessions: Vec<String>,
-    /// Its profile, for a user that has none here.
+    /// Its profile, for a user that has none here; one that is out of bounds is skipped.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
     profile: TextMap,
 }
 

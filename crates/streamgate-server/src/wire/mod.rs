@@ -1,4 +1,4 @@
-//! Bytes in and out: reading bodies and queries, writing JSON. What every endpoint shares.
+//! Bytes in and out: reading paths, bodies and queries, writing JSON. What every endpoint shares.
 //!
 //! What is *not* here: what the bytes mean; each endpoint has its own wire types.
 
@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod edit;
 pub(crate) mod object;
+pub(crate) mod path;
 pub(crate) mod query;
 pub(crate) mod schema;
 pub(crate) mod text_map;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
-use streamgate_core::bounds::LIVE_MAX;
+use streamgate_core::bounds::{LIVE_MAX, USER_ID_MAX_BYTES};
 use streamgate_core::{Attributes, SessionId, UserId};
 
 use super::{Each, Found, Place, Skip, User};
@@ -30,12 +30,12 @@ pub(super) fn found(
     row: Result<Raw, String>,
     each: &mut Each<'_>,
 ) -> Result<(), Failure> {
-    let skip = |user_id, session_id, detail| Skip {
+    let skip = |user_id: Option<String>, session_id: Option<String>, detail: String| Skip {
         at: at.clone(),
-        user_id,
-        session_id,
+        user_id: user_id.map(cut),
+        session_id: session_id.map(cut),
         reason: INVALID,
-        detail,
+        detail: cut(detail),
     };
     let raw = match row {
         Ok(raw) => raw,
@@ -88,15 +88,26 @@ pub(super) fn found(
     each(Found::Nothing)
 }
 
+/// The text, without what is beyond the length of the longest id: a report is no place for a file.
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > USER_ID_MAX_BYTES {
+        text.truncate(text.floor_char_boundary(USER_ID_MAX_BYTES));
+        text.shrink_to_fit();
+        text.push('\u{2026}');
+    }
+    text
+}
+
 /// The id of a session; else what stands in its place, and what is wrong with it.
 fn session_of(value: &Value) -> Result<String, (String, String)> {
     let id = match value {
         Value::String(id) => id.clone(),
-        Value::Number(id) => id.to_string(),
+        // A float does not tell which of its spellings was meant.
+        Value::Number(id) if !id.is_f64() => id.to_string(),
         other => {
             return Err((
                 other.to_string(),
-                "the session's id must be text".to_owned(),
+                "the session's id must be text or a whole number".to_owned(),
             ));
         }
     };
@@ -163,7 +174,7 @@ mod tests {
             details(&found),
             [
                 "the session's id must not be empty",
-                "the session's id must be text",
+                "the session's id must be text or a whole number",
                 "the session is given twice",
             ]
         );
@@ -172,12 +183,40 @@ mod tests {
         };
         assert_eq!(user.sessions, ["a", "7"]);
 
+        // A number has one spelling as a name, which a float does not tell.
+        let found = all(of("u", &[json!(1.0), json!(1e22)]));
+        let why = "the session's id must be text or a whole number";
+        assert_eq!(details(&found), [why, why]);
+
         let long = "x".repeat(129);
         let found = all(of("u", &[json!(long)]));
         assert_eq!(found.len(), 1, "a user of whom nothing is left: {found:?}");
         let found = all(of("", &[json!("a")]));
         assert_eq!(details(&found), ["the user's id must not be empty"]);
         assert_eq!(all(of("u", &[])), [Found::Nothing]);
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_an_id_is_told_in_part() {
+        let long = "\u{fc}".repeat(1_000_000);
+        let skips = [
+            all(of(&long, &[])),
+            all(of("u", &[json!(long)])),
+            all(of("u", &[json!([long])])),
+        ];
+        for skip in skips.iter().flatten() {
+            let Found::Skip(skip) = skip else {
+                panic!("{skip:?}");
+            };
+            let told = skip.session_id.as_ref().or(skip.user_id.as_ref()).unwrap();
+            assert!(told.len() < 300, "{} bytes", told.len());
+            assert!(told.ends_with('\u{2026}'));
+        }
+        assert_eq!(Place::key(&long).to_string().chars().last(), Some('"'));
+        assert!(Place::key(&long).to_string().len() < 300);
+        // No id within the bounds is cut.
+        let longest = "x".repeat(256);
+        assert_eq!(Place::key(&longest), Place::Key(longest));
     }
 
     #[test]

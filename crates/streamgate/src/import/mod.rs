@@ -90,15 +90,11 @@ impl System {
         match self {
             Self::SessionTracker => session_tracker::read(input, each),
             Self::UserStreams => document::read(self, input, user_streams::USERS, |key, row| {
-                check::found(Place::Key(key.clone()), user_streams::user(key, row), each)
+                check::found(Place::key(&key), user_streams::user(key, row), each)
             }),
             Self::StreamRequests => {
                 document::read(self, input, stream_requests::USERS, |key, row| {
-                    check::found(
-                        Place::Key(key.clone()),
-                        stream_requests::user(key, &row),
-                        each,
-                    )
+                    check::found(Place::key(&key), stream_requests::user(key, &row), each)
                 })
             }
         }
@@ -132,6 +128,13 @@ impl User {
             entry["profile"] = json!(self.profile);
         }
         entry
+    }
+}
+
+impl Place {
+    /// The member of this name.
+    fn key(name: &str) -> Self {
+        Self::Key(check::cut(name.to_owned()))
     }
 }
 

@@ -22,6 +22,7 @@ use crate::wire::schema::UserIdSchema;
             body = String, content_type = "text/plain", example = "Bad Request"),
         (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
         (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
         (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
             headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )

@@ -36,7 +36,10 @@ pub(crate) struct OldUser {
         (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
         (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
         (status = 404, description = "The user is not known.", body = String, content_type = "text/plain"),
+        (status = 408, description = "The body did not come in time.", body = String, content_type = "text/plain"),
+        (status = 413, description = "The body is too large.", body = String, content_type = "text/plain"),
         (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
+        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
         (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
             headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )

@@ -27,6 +27,7 @@ use crate::wire::schema::UserIdSchema;
         (status = 404, description = "The user is not known.", body = Failed<'_>,
             example = json!({"error": {"statusCode": 404, "name": "Error", "message": "Entity not found: UserStreams with id \"u\"", "code": "ENTITY_NOT_FOUND"}})),
         (status = 429, description = "Too many requests.", body = Failed<'_>),
+        (status = 500, description = "Something is wrong inside; the log says more.", body = Failed<'_>),
         (status = 503, description = "The store cannot be used now.", body = Failed<'_>,
             headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )

@@ -49,6 +49,7 @@ pub(crate) struct Streams<'a> {
         (status = 400, description = "An id is not valid.", body = Failed<'_>),
         (status = 401, description = "This server asks for a key.", body = Failed<'_>),
         (status = 429, description = "Too many requests.", body = Failed<'_>),
+        (status = 500, description = "Something is wrong inside; the log says more.", body = Failed<'_>),
         (status = 503, description = "The store cannot be used now.", body = Failed<'_>,
             headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )

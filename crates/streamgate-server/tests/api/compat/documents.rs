@@ -70,6 +70,26 @@ fn every_call_and_every_answer_is_described() {
     }
 }
 
+/// What any call may be answered, and what any body may.
+#[test]
+fn every_call_says_how_it_refuses() {
+    for name in DialectName::ALL {
+        for (method, path, operation) in operations(&document(name)) {
+            if path == "/" {
+                continue;
+            }
+            let says = |status: &str| operation["responses"].get(status).is_some();
+            let at = format!("{name:?} {method} {path}");
+            assert!(says("401") || says("403"), "no key: {at}");
+            assert!(says("429"), "too many requests: {at}");
+            assert!(says("500") || says("502"), "a fault of the server: {at}");
+            let has_body = operation.get("requestBody").is_some();
+            assert_eq!(says("408"), has_body, "a body that does not come: {at}");
+            assert_eq!(says("413"), has_body, "a body that is too large: {at}");
+        }
+    }
+}
+
 /// Everything that a document refers to.
 fn references(value: &Value) -> Vec<&str> {
     match value {

@@ -3,6 +3,7 @@
 
 mod concurrency_service;
 mod documents;
+mod keys;
 mod mount;
 mod session_tracker;
 mod stream_log;

@@ -41,8 +41,8 @@ pub(crate) fn read(reader: &mut Reader, keys: &Keys, listen: IpAddr) -> CompatSe
     let require_key = Ask(
         "require_key",
         "Whether every dialect asks for an API key. Unless set, they do where there are [[keys]] \
-         and the address is not a loopback one. The dialect concurrency-service asks for one \
-         wherever there are [[keys]].",
+         and the address is not a loopback one; set it where a proxy on this machine lets others \
+         in. The dialect concurrency-service asks for one wherever there are [[keys]].",
     );
     let default = CompatSettings::default();
     let dialects = reader.choices(dialects, &default.dialects, &DIALECT_WORDS);

@@ -17,7 +17,8 @@ pub(crate) fn read(reader: &mut Reader) -> RateLimitSettings {
     );
     let per_key_per_s = Ask(
         "per_key_per_s",
-        "Requests a second of one API key; of one peer address where there are no keys.",
+        "Requests a second of one API key; of one peer address where no key is asked \
+         for and none that is known is sent.",
     );
     let per_user_per_s = Ask("per_user_per_s", "Requests a second about one user.");
     RateLimitSettings {

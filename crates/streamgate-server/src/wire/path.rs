@@ -1,0 +1,20 @@
+//! Segments of paths: cut as they were sent, and then percent-decoded.
+
+use std::borrow::Cow;
+
+use axum::http::Uri;
+use percent_encoding::percent_decode_str;
+
+/// The segment at this place of the path, the first being 0; empty where there is none, and else what
+/// is wrong with it. `%2F` is a slash within it, `..` is a text like any other, and `+` is a plus.
+pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static str> {
+    // A path begins with a slash, so nothing stands before the first.
+    let raw = uri.path().split('/').nth(place + 1).unwrap_or_default();
+    // Nearly always there is nothing to decode.
+    if !raw.contains('%') {
+        return Ok(Cow::Borrowed(raw));
+    }
+    percent_decode_str(raw)
+        .decode_utf8()
+        .map_err(|_| "must be UTF-8 when percent-decoded")
+}
