@@ -11,11 +11,14 @@ use streamgate_store::conformance::run;
 use streamgate_store::versioned::{Committed, Loaded, Optimistic, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock as _, Cursor, Page, Store, StoreError, SystemClock};
 
+/// What it keeps of each key.
+type Records = BTreeMap<Box<[u8]>, (Version, Vec<u8>)>;
+
 /// A server that is a map.
 #[derive(Debug, Default)]
 struct Map {
     clock: SystemClock,
-    records: Mutex<BTreeMap<Box<[u8]>, (Version, Vec<u8>)>>,
+    records: Mutex<Records>,
 }
 
 impl Map {

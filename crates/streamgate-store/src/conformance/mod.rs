@@ -2,7 +2,8 @@
 //!
 //! Call [`conformance_suite!`](crate::conformance_suite) in a test file with an async function that
 //! opens a fresh, empty store; it makes one test of every case. A store that is not there must
-//! make the function panic: a suite that skips proves nothing.
+//! make the function panic: a suite that skips proves nothing. Where servers are dear to start,
+//! `conformance_suite!(in_sequence open)` runs all cases one after the other inside one test.
 //!
 //! Records are real ledgers, changed by real commands, because a store that keeps a log rebuilds
 //! records from their deltas.
@@ -21,12 +22,26 @@ pub use lifecycle::*;
 pub use scans::*;
 pub use steps::{Ran, limit_in, read_ledger, run};
 
+/// Prints which case begins.
+#[doc(hidden)]
+#[allow(clippy::print_stdout, reason = "it is the output of a test")]
+pub fn tell(case: &str) {
+    println!("case: {case}");
+}
+
 /// Makes one `#[tokio::test]` of every case, on a fresh store from `$open`: an
-/// `async fn() -> Arc<dyn Store>`.
+/// `async fn() -> Arc<dyn Store>`. With `in_sequence`, an expression that runs all cases, inside an
+/// async function.
 #[macro_export]
 macro_rules! conformance_suite {
     ($open:path) => {
-        $crate::conformance_suite!(@cases $open;
+        $crate::conformance_suite! { @list tests $open }
+    };
+    (in_sequence $open:expr) => {
+        $crate::conformance_suite! { @list sequence $open }
+    };
+    (@list $how:ident $open:expr) => {
+        $crate::conformance_suite! { @$how $open;
             a_key_never_written_has_no_record,
             a_change_is_seen_by_the_next_step,
             a_step_that_returns_none_changes_nothing,
@@ -46,9 +61,9 @@ macro_rules! conformance_suite {
             a_cursor_from_elsewhere_is_refused,
             a_sweep_visits_every_record_once_or_none,
             a_store_is_ready_until_it_is_closed,
-        );
+        }
     };
-    (@cases $open:path; $($case:ident,)*) => {
+    (@tests $open:expr; $($case:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
@@ -56,4 +71,12 @@ macro_rules! conformance_suite {
             }
         )*
     };
+    (@sequence $open:expr; $($case:ident,)*) => {{
+        $(
+            let store: ::std::sync::Arc<dyn $crate::Store> = $open().await;
+            // Tells, in the output of a test that failed, which case it was in.
+            $crate::conformance::tell(::std::stringify!($case));
+            ::std::boxed::Box::pin($crate::conformance::$case(store)).await;
+        )*
+    }};
 }

@@ -1,0 +1,119 @@
+//! Making one connection: address, TLS, greeting.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
+    IntoConnectionInfo as _, RedisConnectionInfo, RedisError, TlsCertificates,
+};
+
+use crate::settings::{Certificates, OpenError, RedisSettings};
+use crate::url::{Address, Credentials};
+
+/// Knows all that connections have in common.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    tls: Option<Certificates>,
+    greeting: RedisConnectionInfo,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+}
+
+impl Connector {
+    pub(crate) fn new(
+        settings: &RedisSettings,
+        tls: bool,
+        credentials: &Credentials,
+        database: u32,
+    ) -> Self {
+        if tls {
+            // Other crates may bring a second provider, and then somebody must choose. An error
+            // says that the process has chosen already, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        let mut greeting = RedisConnectionInfo::default()
+            .set_db(i64::from(database))
+            .set_lib_name("streamgate", env!("CARGO_PKG_VERSION"));
+        if let Some(user) = &credentials.user {
+            greeting = greeting.set_username(user);
+        }
+        if let Some(password) = &credentials.password {
+            greeting = greeting.set_password(password);
+        }
+        Self {
+            tls: tls.then(|| settings.tls.clone()),
+            greeting,
+            connect_timeout: settings.connect_timeout,
+            response_timeout: settings.response_timeout,
+        }
+    }
+
+    /// Whether the certificates can be used, before any server is asked.
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let nowhere = Address::new("localhost", 1);
+        let client = self.client(&nowhere);
+        client.map_or_else(
+            |error| Err(OpenError::Certificates(error.to_string())),
+            |_| Ok(()),
+        )
+    }
+
+    /// Connects and says who asks, within the connect timeout.
+    pub(crate) async fn connect(&self, to: &Address) -> Result<MultiplexedConnection, String> {
+        let told = |error: RedisError| format!("{to}: {error}");
+        let client = self.client(to).map_err(told)?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(Some(self.response_timeout));
+        client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(told)
+    }
+
+    fn client(&self, to: &Address) -> Result<Client, RedisError> {
+        let (host, port) = (to.host.clone(), to.port);
+        let Some(certificates) = &self.tls else {
+            return Client::open(self.info(ConnectionAddr::Tcp(host, port))?);
+        };
+        let address = ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure: false,
+            tls_params: None,
+        };
+        let client_tls = certificates.client.clone();
+        Client::build_with_tls(
+            self.info(address)?,
+            TlsCertificates {
+                client_tls: client_tls.map(|(client_cert, client_key)| ClientTlsConfig {
+                    client_cert,
+                    client_key,
+                }),
+                root_cert: certificates.authorities.clone(),
+            },
+        )
+    }
+
+    fn info(&self, address: ConnectionAddr) -> Result<ConnectionInfo, RedisError> {
+        // Answers are small and awaited: a delay to fill packets would be paid on every call.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = address.into_connection_info()?;
+        Ok(info
+            .set_tcp_settings(tcp)
+            .set_redis_settings(self.greeting.clone()))
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("tls", &self.tls)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! Why a call failed, and whether the server may have done what it was asked all the same.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::url::Address;
+
+/// How a call to one server failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Nothing was changed.
+    Refused(String),
+    /// Whether it was done is not known.
+    Lost(String),
+    /// The key lives there; nothing was changed.
+    Moved(Address),
+    /// The key is on its way there; nothing was changed.
+    Ask(Address),
+}
+
+/// What servers answer *instead of* running a script, and what its first write answers. Nothing else
+/// counts: after another error a part of the script may have run.
+const REFUSALS: [&str; 13] = [
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "NOREPLICAS",
+    "MISCONF",
+    "OOM",
+    "NOAUTH",
+    "WRONGPASS",
+    "WRONGTYPE",
+    "TRYAGAIN",
+    "BUSY",
+    "NOSCRIPT",
+];
+
+/// Reads the error of a call that was sent to `asked`.
+pub(crate) fn read(error: &RedisError, asked: &Address) -> Failure {
+    let text = format!("{asked}: {error}");
+    let (ErrorKind::Server(_) | ErrorKind::Extension) = error.kind() else {
+        return Failure::Lost(text);
+    };
+    if let Some((to, _)) = error.redirect_node() {
+        let Some(to) = redirected(to, asked) else {
+            return Failure::Refused(text);
+        };
+        return match error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => Failure::Ask(to),
+            _ => Failure::Moved(to),
+        };
+    }
+    if is_refusal(error) {
+        Failure::Refused(text)
+    } else {
+        Failure::Lost(text)
+    }
+}
+
+/// Whether the server says that it is not the one to write to. Another may be by now.
+pub(crate) fn is_demoted(error: &RedisError) -> bool {
+    has_code(error, "READONLY") || has_code(error, "MASTERDOWN")
+}
+
+fn is_refusal(error: &RedisError) -> bool {
+    REFUSALS.iter().any(|code| has_code(error, code))
+}
+
+/// Whether the error has this code. Redis 6 wraps what a script's command answered in an `ERR` of
+/// its own, so it is looked for there as well.
+fn has_code(error: &RedisError, code: &str) -> bool {
+    let wrapped = |detail: &str| {
+        detail
+            .strip_prefix("Error running script")
+            .is_some_and(|rest| rest.contains(&format!(": -{code} ")))
+    };
+    error.code() == Some(code) || error.detail().is_some_and(wrapped)
+}
+
+/// The server that a redirection names. Without a host it is that of the server that was asked.
+fn redirected(to: &str, asked: &Address) -> Option<Address> {
+    let (host, port) = to.rsplit_once(':')?;
+    let host = if host.is_empty() || host == "?" {
+        &asked.host
+    } else {
+        host
+    };
+    Some(Address::new(host, port.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    fn asked() -> Address {
+        Address::new("here", 1)
+    }
+
+    fn answered(line: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn what_surely_was_not_done_is_told_from_the_rest() {
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica. script: ab, on @user_script:1.",
+            "ERR Error running script (call to f_ab): @user_script:3: -READONLY You can't write",
+            "ERR Error running script (call to f_ab): @user_script:9: -OOM command not allowed",
+            "CLUSTERDOWN Hash slot not served",
+            "NOREPLICAS Not enough good replicas to write.",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "NOAUTH Authentication required.",
+            "BUSY Redis is busy running a script.",
+        ] {
+            let failure = read(&answered(line), &asked());
+            assert!(
+                matches!(failure, Failure::Refused(_)),
+                "{line}: {failure:?}"
+            );
+        }
+        let reset = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        for error in [
+            answered("ERR something happened"),
+            answered("ERR the key is called : -OOM "),
+            answered("NOPERM this user has no permissions to run the 'pexpireat' command"),
+            reset,
+        ] {
+            let failure = read(&error, &asked());
+            assert!(matches!(failure, Failure::Lost(_)), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn redirections_name_a_server() {
+        let read = |line| read(&answered(line), &asked());
+        let there = |host| Address::new(host, 7);
+        assert_eq!(read("MOVED 3999 there:7"), Failure::Moved(there("there")));
+        assert_eq!(read("MOVED 3999 :7"), Failure::Moved(there("here")));
+        assert_eq!(read("ASK 3999 ::1:7"), Failure::Ask(there("::1")));
+        assert!(matches!(read("MOVED 3999 there:x"), Failure::Refused(_)));
+    }
+}

@@ -1,0 +1,47 @@
+//! A store on Redis 6 or newer, or Valkey: standalone, with Sentinel, or as a cluster.
+//!
+//! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version and
+//! the record. Two small scripts do all: one loads, one commits on an expected version. The time is
+//! the server's own (`TIME`, in the same script); it is passed on as it is, so the servers' clocks
+//! must be disciplined, and those of a primary and of its replicas must agree, because a failover
+//! goes from one to the other. Keys expire by themselves where the record says from when on nobody
+//! needs it.
+//!
+//! # What it promises
+//!
+//! **Current.** Loads write nothing in a way that replicas refuse, so a server that was a primary
+//! once never answers from what it still has.
+//!
+//! **Honest.** A commit is sent once. It is sent again only where a server answered that it did
+//! nothing: it did not know the script, or the key lives elsewhere. Whatever else may have happened,
+//! a lost answer is `OutcomeUnknown`. The commit script also recognises its own version, so a proxy
+//! that sends it twice does no harm.
+//!
+//! **Durable** is what the servers make of it. Redis replicates after it answers: a failover forgets
+//! what the new primary had not yet heard, and while the old one is cut off, both take writes. For
+//! that window, usually below a second and no longer than the failover itself, sessions can be
+//! forgotten and the limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit is then
+//! answered only when so many replicas have it (`WAIT`, in the same message on the same connection, in
+//! every topology). Servers are best set to `appendonly yes` and `min-replicas-to-write 1`.
+//!
+//! **Bounded.** No call takes longer than the response timeout. While a server is
+//! away, calls are refused at once; they do not queue.
+//!
+//! What is *not* here: decisions. The bytes are the engine's.
+
+mod backoff;
+mod call;
+mod connect;
+mod failure;
+mod keys;
+mod link;
+mod record;
+mod scan;
+mod settings;
+mod store;
+mod topology;
+mod url;
+
+pub use settings::{Certificates, OpenError, RedisSettings};
+pub use store::RedisStore;
+pub use url::{Credentials, UrlError};

@@ -1,0 +1,201 @@
+//! A connection that keeps itself alive: made anew when it breaks, looked at every second.
+//!
+//! Calls never wait in line for a server that is away. They wait for the first attempt to connect
+//! anew, so that a short break goes unnoticed, and are refused at once after it has failed.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::backoff::Backoff;
+use crate::call::{Call, Reply};
+use crate::failure::{self, Failure};
+use crate::topology::Target;
+use crate::url::Address;
+
+/// How often a connection is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A connection in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) connection: MultiplexedConnection,
+    /// Whose it is.
+    pub(crate) address: Address,
+    /// Tells it from the ones before.
+    number: u64,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// The first attempt after a break is under way.
+    Connecting,
+    Up(Line),
+    /// It failed, and why; further attempts are under way.
+    Down(Arc<str>),
+}
+
+/// Keeps one connection to a target.
+#[derive(Debug)]
+pub(crate) struct Link {
+    state: watch::Receiver<State>,
+    /// The number of the last connection that was found broken.
+    broken: Arc<watch::Sender<u64>>,
+    keeper: JoinHandle<()>,
+}
+
+impl Link {
+    /// Begins to connect.
+    pub(crate) fn start(target: Arc<Target>) -> Self {
+        let (tell, state) = watch::channel(State::Connecting);
+        let broken = Arc::new(watch::Sender::new(0));
+        let reports = broken.subscribe();
+        let keeper = Keeper {
+            target,
+            tell,
+            reports,
+        };
+        Self {
+            state,
+            broken,
+            keeper: tokio::spawn(keeper.run()),
+        }
+    }
+
+    /// The connection.
+    pub(crate) async fn line(&self) -> Result<Line, String> {
+        let mut state = self.state.clone();
+        let decided = state
+            .wait_for(|state| !matches!(state, State::Connecting))
+            .await;
+        match decided.as_deref() {
+            Ok(State::Up(line)) => Ok(line.clone()),
+            Ok(State::Down(why)) => Err(why.to_string()),
+            Ok(State::Connecting) => unreachable!("waited for another state"),
+            Err(_) => Err("the store is being closed".to_owned()),
+        }
+    }
+
+    /// The connection, if there is one right now.
+    pub(crate) fn line_now(&self) -> Option<Line> {
+        match &*self.state.borrow() {
+            State::Up(line) => Some(line.clone()),
+            State::Connecting | State::Down(_) => None,
+        }
+    }
+
+    /// Sends a call. `sent` is told before anything leaves, for callers that stop waiting.
+    pub(crate) async fn send(
+        &self,
+        call: &Call<'_>,
+        asking: bool,
+        sent: impl FnOnce(),
+    ) -> Result<Reply, Failure> {
+        let mut line = self.line().await.map_err(Failure::Refused)?;
+        sent();
+        let error = match call.send(&mut line.connection, asking).await {
+            Ok(reply) => return Ok(reply),
+            Err(error) => error,
+        };
+        self.report(&line, &error);
+        Err(failure::read(&error, &line.address))
+    }
+
+    /// Notes what an error says about the connection it came from.
+    pub(crate) fn report(&self, line: &Line, error: &redis::RedisError) {
+        if error.is_unrecoverable_error() || failure::is_demoted(error) {
+            self.broken.send_if_modified(|number| {
+                let is_news = line.number > *number;
+                *number = line.number.max(*number);
+                is_news
+            });
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// The task behind a link.
+struct Keeper {
+    target: Arc<Target>,
+    tell: watch::Sender<State>,
+    reports: watch::Receiver<u64>,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let mut backoff = Backoff::new();
+        for number in 1.. {
+            let why = match self.target.connect().await {
+                Err(why) => why,
+                Ok((connection, address)) => {
+                    let line = Line {
+                        connection,
+                        address,
+                        number,
+                    };
+                    self.tell.send_replace(State::Up(line.clone()));
+                    let (why, lasted) = self.look_after(line).await;
+                    if lasted {
+                        // Most breaks are mended by the first attempt: calls wait for it.
+                        backoff.reset();
+                        self.tell.send_replace(State::Connecting);
+                        continue;
+                    }
+                    why
+                }
+            };
+            self.tell.send_replace(State::Down(why.into()));
+            tokio::time::sleep(backoff.wait()).await;
+        }
+    }
+
+    /// Returns when the connection is no longer good: why, and whether it ever was.
+    async fn look_after(&mut self, mut line: Line) -> (String, bool) {
+        let mut lasted = false;
+        loop {
+            let look = look(&self.target, &mut line.connection, &line.address);
+            tokio::select! {
+                biased;
+                broken = self.reports.wait_for(|number| *number >= line.number) => {
+                    let gone = broken.is_err();
+                    let why = if gone { "the store is being closed" } else { "the connection broke" };
+                    return (format!("{}: {why}", line.address), lasted);
+                }
+                looked = look => match looked {
+                    Ok(()) => lasted = true,
+                    Err(why) => return (format!("{}: {why}", line.address), lasted),
+                },
+            }
+        }
+    }
+}
+
+/// Waits a while and then asks the server whether all is well.
+async fn look(
+    target: &Target,
+    connection: &mut MultiplexedConnection,
+    address: &Address,
+) -> Result<(), String> {
+    tokio::time::sleep(LOOK_EVERY).await;
+    target.check(connection, address).await
+}
+
+/// Gives up after a time, and says so.
+pub(crate) async fn within<T>(
+    time: Duration,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(time, work).await {
+        Ok(done) => done,
+        Err(_) => Err(format!("no answer within {} ms", time.as_millis())),
+    }
+}

@@ -1,0 +1,229 @@
+//! Reading a tenant page by page with the server's `SCAN`.
+//!
+//! `SCAN` goes through a server's keys batch by batch and promises that a key that stays comes, if
+//! maybe twice. A page is cut from a batch; see [`Place`]. Where anything about the server changed
+//! between two pages (it started anew, another took over, its table grew), the batch or all of the
+//! server comes again: rather twice than never.
+
+mod cursor;
+
+use streamgate_core::{TenantId, Timestamp, UserKey};
+use streamgate_store::{Cursor, Page, StoreError};
+
+use redis::{FromRedisValue, RedisError, Value};
+
+use crate::keys::Names;
+use crate::link::Line;
+use crate::record;
+use crate::topology::{Primary, Topology};
+use cursor::Place;
+
+/// The smallest and the largest batch that a server is asked for.
+const BATCH_MIN: usize = 10;
+const BATCH_MAX: usize = 1_000;
+
+/// So many empty batches are read for one page, before the caller is heard again.
+const EMPTY_BATCHES_MAX: u32 = 10;
+
+/// What `SCAN` answers: the next position, and names of keys.
+type Found = (u64, Vec<Vec<u8>>);
+
+/// A batch as a server gave it.
+struct Batch {
+    incarnation: u64,
+    behind: u64,
+    now: Timestamp,
+    /// Users, in order, each once.
+    users: Vec<UserKey>,
+}
+
+/// Reads a page.
+pub(crate) async fn page(
+    topology: &Topology,
+    names: &Names,
+    tenant: &TenantId,
+    from: Option<&Cursor>,
+    page_size: usize,
+) -> Result<Page, StoreError> {
+    let mut place = from.map(Place::from_cursor).transpose()?;
+    let unavailable = StoreError::Unavailable;
+    let primaries = topology.primaries().await.map_err(unavailable)?;
+    for batches in 1.. {
+        let start = place.take().unwrap_or_default();
+        let Some(at) = standing_at(&primaries, &start) else {
+            return Err(StoreError::Unavailable("no server has slots".to_owned()));
+        };
+        let link = primaries[at].lanes.link();
+        let mut line = link.line().await.map_err(unavailable)?;
+        let scan = Scan {
+            names,
+            tenant,
+            page_size,
+        };
+        let (mut page, next) = match scan.read(&mut line, start).await {
+            Ok(read) => read,
+            Err(error) => {
+                link.report(&line, &error);
+                let why = format!("{}: {error}", line.address);
+                return Err(StoreError::Unavailable(why));
+            }
+        };
+        // A batch behind is on the same server; without one, the next server has the rest.
+        let next = next.map(|next| Place {
+            slot: primaries[at].first_slot,
+            ..next
+        });
+        place = next.or_else(|| {
+            primaries.get(at + 1).map(|next| Place {
+                slot: next.first_slot,
+                ..Place::default()
+            })
+        });
+        page.next = place.as_ref().map(Place::to_cursor);
+        if page.next.is_none() || !page.records.is_empty() || batches >= EMPTY_BATCHES_MAX {
+            return Ok(page);
+        }
+    }
+    unreachable!("the loop ends by itself")
+}
+
+/// The primary that a place is on: the last whose slots begin no later. Slots that have moved since
+/// are read from the beginning there, because its incarnation is another.
+fn standing_at(primaries: &[Primary], place: &Place) -> Option<usize> {
+    let behind = primaries.partition_point(|primary| primary.first_slot <= place.slot);
+    // A cluster may have lost its first slots; then the first primary is the next best.
+    (!primaries.is_empty()).then(|| behind.saturating_sub(1))
+}
+
+struct Scan<'a> {
+    names: &'a Names,
+    tenant: &'a TenantId,
+    page_size: usize,
+}
+
+impl Scan<'_> {
+    /// Reads the records at a place, and where it goes on on the same server.
+    async fn read(
+        &self,
+        line: &mut Line,
+        start: Place,
+    ) -> Result<(Page, Option<Place>), RedisError> {
+        let mut start = start;
+        let mut batch = self.batch(line, start.position).await?;
+        if start.incarnation != batch.incarnation && start.position != 0 {
+            // The position is one of another server: all of this one is read.
+            start = Place::default();
+            batch = self.batch(line, 0).await?;
+        }
+        let is_same = start.incarnation == batch.incarnation && start.behind == batch.behind;
+        let given = match start.last.as_ref().filter(|_| is_same) {
+            Some(last) => batch.users.partition_point(|user| user <= last),
+            None => 0,
+        };
+        let rest = &batch.users[given..];
+        let users = &rest[..rest.len().min(self.page_size)];
+        let next = if users.len() < rest.len() {
+            Some(Place {
+                slot: start.slot,
+                incarnation: batch.incarnation,
+                position: start.position,
+                behind: batch.behind,
+                last: users.last().cloned(),
+            })
+        } else if batch.behind != 0 {
+            Some(Place {
+                slot: start.slot,
+                incarnation: batch.incarnation,
+                position: batch.behind,
+                behind: 0,
+                last: None,
+            })
+        } else {
+            None
+        };
+        let records = self.records(line, users).await?;
+        let page = Page {
+            records,
+            next: None,
+            now: batch.now,
+        };
+        Ok((page, next))
+    }
+
+    async fn batch(&self, line: &mut Line, position: u64) -> Result<Batch, RedisError> {
+        let pattern = self.names.pattern(self.tenant);
+        let count = self.page_size.clamp(BATCH_MIN, BATCH_MAX);
+        // One message to one server: whose incarnation it is and whose batch are the same.
+        let answer: (String, (u64, u64), Found) = redis::pipe()
+            .cmd("INFO")
+            .arg("server")
+            .cmd("TIME")
+            .cmd("SCAN")
+            .arg(position)
+            .arg("MATCH")
+            .arg(pattern)
+            .arg("COUNT")
+            .arg(count)
+            .query_async(&mut line.connection)
+            .await?;
+        let (info, (seconds, micros), (behind, found)) = answer;
+        let mut users: Vec<UserKey> = found
+            .iter()
+            .filter_map(|name| self.names.user(name))
+            .filter(|user| user.tenant() == self.tenant.as_str())
+            .collect();
+        users.sort_unstable();
+        users.dedup();
+        Ok(Batch {
+            incarnation: incarnation(&info),
+            behind,
+            now: record::timestamp(seconds, micros),
+            users,
+        })
+    }
+
+    async fn records(
+        &self,
+        line: &mut Line,
+        users: &[UserKey],
+    ) -> Result<Vec<(UserKey, Vec<u8>)>, RedisError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut gets = redis::pipe();
+        for user in users {
+            gets.get(self.names.record(user));
+        }
+        // One that moved to another server of the cluster meanwhile is an error in its place: the
+        // page fails, and comes again when the map is read anew.
+        let values: Vec<Value> = gets.query_async(&mut line.connection).await?;
+        let mut records = Vec::with_capacity(users.len());
+        for (user, value) in users.iter().zip(values) {
+            let value: Option<Vec<u8>> = FromRedisValue::from_redis_value(value)?;
+            // One that is gone by now, or that is nothing of ours, is no record.
+            let record = value.and_then(record::split);
+            records.extend(record.map(|(_, record)| (user.clone(), record)));
+        }
+        Ok(records)
+    }
+}
+
+/// A number for the run id of a server, which is another after every start.
+fn incarnation(info: &str) -> u64 {
+    let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+    let digits = run_id.and_then(|id| id.get(..16)).unwrap_or_default();
+    u64::from_str_radix(digits, 16).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_start_of_a_server_has_a_number() {
+        let info = "# Server\r\nrun_id:00000000000000ff123\r\nuptime:1\r\n";
+        assert_eq!(incarnation(info), 255);
+        assert_eq!(incarnation("# Server\r\nrun_id:xyz\r\n"), 0);
+        assert_eq!(incarnation(""), 0);
+    }
+}

@@ -1,0 +1,153 @@
+//! What an operator can set, and what is wrong with it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::url::{Credentials, UrlError};
+
+/// The longest prefix of names, in bytes.
+const KEY_PREFIX_MAX_BYTES: usize = 64;
+
+/// How to reach the servers.
+#[derive(Clone)]
+pub struct RedisSettings {
+    /// `redis://…`, `redis+sentinel://…`, `redis+cluster://…`, each also as `rediss…` for TLS. It may
+    /// hold a password, so it is never shown.
+    pub url: String,
+    /// What the names of all keys begin with, so that several installations can share a server.
+    /// ASCII letters, digits, `-`, `_`, `.` and `:`, at most 64.
+    pub key_prefix: String,
+    /// How long a connection may take to be made, greeting included.
+    pub connect_timeout: Duration,
+    /// How long an answer may take. After it the outcome of a commit is unknown.
+    pub response_timeout: Duration,
+    /// How many replicas must have a commit before it is answered; 0 to wait for none.
+    pub wait_replicas: u32,
+    /// How long a commit may wait for them. Shorter than the response timeout.
+    pub wait_timeout: Duration,
+    /// Certificates, for the `rediss…` URLs.
+    pub tls: Certificates,
+    /// The name and password of the sentinels, which have their own.
+    pub sentinel_credentials: Credentials,
+}
+
+impl RedisSettings {
+    /// The servers at this URL; all else as most want it.
+    #[must_use]
+    pub fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            key_prefix: "sg".to_owned(),
+            connect_timeout: Duration::from_secs(1),
+            response_timeout: Duration::from_secs(2),
+            wait_replicas: 0,
+            wait_timeout: Duration::from_secs(1),
+            tls: Certificates::default(),
+            sentinel_credentials: Credentials::default(),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let prefix = self.key_prefix.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+        if prefix.is_empty() || prefix.len() > KEY_PREFIX_MAX_BYTES || !prefix.iter().all(plain) {
+            return Err(OpenError::KeyPrefix);
+        }
+        if self.connect_timeout.is_zero() || self.response_timeout.is_zero() {
+            return Err(OpenError::Timeout);
+        }
+        let may_wait_ms = 1..self.response_timeout.as_millis();
+        if self.wait_replicas > 0 && !may_wait_ms.contains(&self.wait_timeout.as_millis()) {
+            return Err(OpenError::WaitTimeout);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("url", &"hidden")
+            .field("key_prefix", &self.key_prefix)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .field("wait_replicas", &self.wait_replicas)
+            .field("wait_timeout", &self.wait_timeout)
+            .field("tls", &self.tls)
+            .field("sentinel_credentials", &self.sentinel_credentials)
+            .finish()
+    }
+}
+
+/// Certificates and keys, each the contents of a PEM file.
+#[derive(Clone, Default)]
+pub struct Certificates {
+    /// Who may vouch for the servers; `None` for the public authorities.
+    pub authorities: Option<Vec<u8>>,
+    /// The certificate and the key to show, where servers ask for them.
+    pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificates")
+            .field("authorities", &self.authorities.is_some())
+            .field("client", &self.client.is_some())
+            .finish()
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The URL cannot be understood.
+    #[error("the URL of the store is not valid: {0}")]
+    Url(#[from] UrlError),
+    /// The prefix of names is not valid.
+    #[error("the key prefix must be 1 to 64 ASCII letters, digits, '-', '_', '.' or ':'")]
+    KeyPrefix,
+    /// A timeout is nothing.
+    #[error("the connect timeout and the response timeout must be longer than nothing")]
+    Timeout,
+    /// The time to wait for replicas is nothing, or leaves none to hear of it.
+    #[error("the time to wait for replicas must be at least 1 ms and below the response timeout")]
+    WaitTimeout,
+    /// A certificate or a key cannot be read.
+    #[error("a certificate or key cannot be used: {0}")]
+    Certificates(String),
+    /// The servers cannot be used now; trying again may help.
+    #[error("the store cannot be used: {0}")]
+    Unavailable(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_checked_and_hide_what_is_secret() {
+        let good = RedisSettings::new("redis://u:secret@h");
+        assert_eq!(good.check(), Ok(()));
+        assert!(!format!("{good:?}").contains("secret"));
+        for prefix in ["", "a{b", "ü", &"x".repeat(65)] {
+            let settings = RedisSettings {
+                key_prefix: prefix.to_owned(),
+                ..good.clone()
+            };
+            assert_eq!(settings.check(), Err(OpenError::KeyPrefix));
+        }
+        let settings = RedisSettings {
+            response_timeout: Duration::ZERO,
+            ..good.clone()
+        };
+        assert_eq!(settings.check(), Err(OpenError::Timeout));
+        for wait_ms in [0, 2_000] {
+            let settings = RedisSettings {
+                wait_replicas: 1,
+                wait_timeout: Duration::from_millis(wait_ms),
+                ..good.clone()
+            };
+            assert_eq!(settings.check(), Err(OpenError::WaitTimeout));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! A cluster: a map of its slots, one link to each primary, redirections followed.
+//!
+//! The cluster client of the `redis` crate is not used. It sends calls again by itself, some after
+//! their answers were lost; while it mends one connection, calls to the others wait; and where all
+//! break at once, calls can fail until it is opened anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use redis::Value;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+use super::slots::SlotMap;
+use super::{Lanes, Primary, Sent, Target, listed, send_once};
+use crate::backoff::{Backoff, random_below};
+use crate::call::{Call, Reply};
+use crate::connect::Connector;
+use crate::failure::Failure;
+use crate::keys;
+use crate::link::within;
+use crate::url::Address;
+
+/// How often a call is sent on to another server.
+const REDIRECTIONS_MAX: u32 = 5;
+
+/// How often the map is read without anybody asking for it.
+const REFRESH_EVERY: Duration = Duration::from_secs(5);
+
+/// The shortest time between two readings, so that a failover is not also a storm of questions.
+const REFRESH_PAUSE: Duration = Duration::from_millis(100);
+
+/// A cluster as it is known now.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    inner: Arc<Inner>,
+    keeper: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    connector: Connector,
+    seeds: Vec<Address>,
+    lanes: usize,
+    map: RwLock<Arc<SlotMap>>,
+    nodes: Mutex<HashMap<Address, Arc<Lanes>>>,
+    /// Why the map could not be read the last time; `None` at the beginning.
+    read: watch::Sender<Option<Result<(), String>>>,
+    refresh: Notify,
+}
+
+impl Cluster {
+    /// Begins to read the map.
+    pub(super) fn start(connector: Connector, seeds: Vec<Address>, lanes: usize) -> Self {
+        let inner = Arc::new(Inner {
+            connector,
+            seeds,
+            lanes,
+            map: RwLock::default(),
+            nodes: Mutex::default(),
+            read: watch::Sender::new(None),
+            refresh: Notify::new(),
+        });
+        let keeper = tokio::spawn(keep(Arc::clone(&inner)));
+        Self { inner, keeper }
+    }
+
+    /// Sends a call to the server that has its key, wherever redirections lead.
+    pub(super) async fn send(&self, call: &Call<'_>, sent: &Sent) -> Result<Reply, Failure> {
+        let slot = keys::slot(call.key);
+        let map = self.map().await.map_err(Failure::Refused)?;
+        let Some(owner) = map.owner(slot) else {
+            self.refresh_soon();
+            return Err(Failure::Refused(format!("no server has slot {slot}")));
+        };
+        let mut lanes = self.inner.node(owner);
+        let mut asking = false;
+        for _ in 0..REDIRECTIONS_MAX {
+            let to = match send_once(lanes.link(), call, asking, sent).await {
+                Err(Failure::Moved(to)) => {
+                    self.refresh_soon();
+                    asking = false;
+                    to
+                }
+                Err(Failure::Ask(to)) => {
+                    asking = true;
+                    to
+                }
+                Err(failure) => {
+                    self.refresh_soon();
+                    return Err(failure);
+                }
+                Ok(reply) => return Ok(reply),
+            };
+            lanes = self.inner.node(&to);
+        }
+        Err(Failure::Refused(format!(
+            "slot {slot} was redirected {REDIRECTIONS_MAX} times"
+        )))
+    }
+
+    /// All primaries, in the order of their first slots.
+    pub(super) async fn primaries(&self) -> Result<Vec<Primary>, String> {
+        let map = self.map().await?;
+        let primaries = map.primaries().into_iter();
+        Ok(primaries
+            .map(|(first_slot, address)| Primary {
+                first_slot,
+                lanes: self.inner.node(address),
+            })
+            .collect())
+    }
+
+    /// Reads the map again, soon.
+    pub(super) fn refresh_soon(&self) {
+        self.inner.refresh.notify_one();
+    }
+
+    /// The map, once it has been read; an old one is better than none.
+    async fn map(&self) -> Result<Arc<SlotMap>, String> {
+        let mut read = self.inner.read.subscribe();
+        let first = read.wait_for(Option::is_some).await;
+        let first = first.map_err(|_| "the store is being closed".to_owned())?;
+        let map = Arc::clone(&self.inner.map.read());
+        match first.as_ref() {
+            Some(Err(why)) if map.primaries().is_empty() => Err(why.clone()),
+            _ => Ok(map),
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Reads the map now and then, and whenever somebody asks for it.
+async fn keep(inner: Arc<Inner>) {
+    let mut backoff = Backoff::new();
+    loop {
+        let read = inner.refresh().await;
+        let pause = if read.is_ok() {
+            backoff.reset();
+            REFRESH_PAUSE
+        } else {
+            backoff.wait()
+        };
+        let failed = read.is_err();
+        inner.read.send_replace(Some(read));
+        tokio::time::sleep(pause).await;
+        if !failed {
+            // Whether asked or after a while: the next reading is the same.
+            let _ = tokio::time::timeout(REFRESH_EVERY, inner.refresh.notified()).await;
+        }
+    }
+}
+
+impl Inner {
+    /// The connections to a server, made where there are none yet.
+    fn node(&self, address: &Address) -> Arc<Lanes> {
+        let mut nodes = self.nodes.lock();
+        let lanes = nodes.entry(address.clone()).or_insert_with(|| {
+            let target = || Target::Server(self.connector.clone(), address.clone());
+            Arc::new(Lanes::start(self.lanes, target))
+        });
+        Arc::clone(lanes)
+    }
+
+    /// Asks one server after the other for the map until one has it.
+    async fn refresh(&self) -> Result<(), String> {
+        let old = Arc::clone(&self.map.read());
+        let mut servers: Vec<Address> = old.servers().cloned().collect();
+        // One that is cut off and behind the times must not be asked first every time.
+        let count = servers.len() as u64;
+        if let Ok(start) = usize::try_from(random_below(count.max(1))) {
+            servers.rotate_left(start);
+        }
+        for seed in &self.seeds {
+            if !servers.contains(seed) {
+                servers.push(seed.clone());
+            }
+        }
+        let mut reasons = Vec::new();
+        for server in &servers {
+            match self.ask(server).await {
+                Ok(map) => {
+                    self.nodes
+                        .lock()
+                        .retain(|address, _| map.primaries().iter().any(|(_, p)| *p == address));
+                    *self.map.write() = Arc::new(map);
+                    return Ok(());
+                }
+                Err(why) => reasons.push(why),
+            }
+        }
+        Err(format!(
+            "no map of the cluster from {}: {}",
+            listed(&servers),
+            reasons.join("; ")
+        ))
+    }
+
+    async fn ask(&self, server: &Address) -> Result<SlotMap, String> {
+        let known = self.nodes.lock().get(server).cloned();
+        let line = known.as_ref().and_then(|lanes| lanes.link().line_now());
+        let mut connection = match line {
+            Some(line) => line.connection,
+            None => self.connector.connect(server).await?,
+        };
+        let asked = async {
+            let command = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
+            let answer: Result<Value, _> = command.query_async(&mut connection).await;
+            answer.map_err(|error| error.to_string())
+        };
+        let answer = within(self.connector.connect_timeout, asked)
+            .await
+            .map_err(|why| format!("{server}: {why}"))?;
+        match SlotMap::read(&answer, server) {
+            Some(map) if !map.primaries().is_empty() => Ok(map),
+            _ => Err(format!("{server}: it knows no servers that have slots")),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! A server that is killed, frozen or read-only: calls end in time, and service resumes by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{Flavour, Server, eventually, open, settings, start, user};
+use streamgate_store::clock::Stopwatch;
+use streamgate_store::versioned::{Optimistic, VersionedStore as _};
+use streamgate_store::{Store, StoreError};
+use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
+
+fn quick(server: &Server) -> RedisSettings {
+    RedisSettings {
+        connect_timeout: Duration::from_millis(300),
+        response_timeout: Duration::from_millis(500),
+        ..settings(&format!("redis://{}", server.address()))
+    }
+}
+
+async fn resumes(store: &dyn Store) -> Duration {
+    let waited = Stopwatch::start();
+    eventually("service resumes", 10, async || {
+        start(store, &user("after"), "s").await.ok()?;
+        Some(waited.elapsed())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_is_refused_at_once_and_found_again() {
+    let mut server = Server::start(Flavour::Redis, &[]).await;
+    let store = open(&quick(&server)).await;
+    assert!(start(&*store, &user("u"), "s").await.unwrap());
+    server.kill();
+    eventually("calls are refused", 5, async || {
+        start(&*store, &user("u"), "s").await.err()
+    })
+    .await;
+    let waited = Stopwatch::start();
+    for _ in 0..1_000 {
+        let refused = start(&*store, &user("u"), "s").await.unwrap_err();
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    }
+    assert!(
+        waited.elapsed() < Duration::from_secs(5),
+        "refusals take no time"
+    );
+    store.check_ready().await.unwrap_err();
+    server.restart().await;
+    println!(
+        "found again after {} ms",
+        resumes(&*store).await.as_millis()
+    );
+    store.check_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_to_a_frozen_server_end_at_the_response_timeout() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let store = RedisStore::open(&quick(&server)).await.unwrap();
+    let store = Arc::new(Optimistic::new(store));
+    assert!(start(&*store, &user("u"), "s").await.unwrap());
+    server.freeze();
+    let before_kb = resident_kb();
+    let frozen = Stopwatch::start();
+    let mut calls = 0_u32;
+    while frozen.elapsed() < Duration::from_secs(3) {
+        let round: Vec<_> = (0..200)
+            .map(|i| {
+                let store = Arc::clone(&store);
+                let key = user(&format!("u{i}"));
+                // Not through the adapter: there, calls about one user wait for each other.
+                tokio::spawn(async move { store.remote().load(&key).await.map(|_| ()) })
+            })
+            .collect();
+        let waited = Stopwatch::start();
+        for call in round {
+            call.await.unwrap().unwrap_err();
+            calls += 1;
+        }
+        let waited = waited.elapsed();
+        assert!(waited < Duration::from_millis(1_000), "{waited:?}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let grown_kb = resident_kb().saturating_sub(before_kb);
+    println!("{calls} calls while frozen: {grown_kb} kB more");
+    assert!(calls > 1_000, "after the first they are refused at once");
+    assert!(grown_kb < 65_536, "{grown_kb} kB");
+    server.thaw();
+    println!("resumed after {} ms", resumes(&*store).await.as_millis());
+}
+
+fn resident_kb() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    line.unwrap()
+        .split_whitespace()
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_cannot_be_written_is_not_ready_and_answers_nothing_old() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let store = open(&quick(&server)).await;
+    assert!(start(&*store, &user("u"), "s").await.unwrap());
+    let nobody = crate::support::free_port().to_string();
+    let _: String = server.ask(&["REPLICAOF", "127.0.0.1", &nobody]);
+    store.check_ready().await.unwrap_err();
+    let refused = start(&*store, &user("u"), "s").await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    let open = RedisStore::open(&quick(&server)).await.unwrap_err();
+    assert!(
+        open.to_string().contains("READONLY") || open.to_string().contains("ReadOnly"),
+        "{open}"
+    );
+    let _: String = server.ask(&["REPLICAOF", "NO", "ONE"]);
+    resumes(&*store).await;
+    store.check_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let settings = RedisSettings {
+        wait_replicas: 1,
+        wait_timeout: Duration::from_millis(50),
+        ..quick(&server)
+    };
+    let error = RedisStore::open(&settings).await.unwrap_err();
+    let told = "0 of 1 replicas have the write";
+    assert!(
+        matches!(&error, OpenError::Unavailable(why) if why.contains(told)),
+        "{error}"
+    );
+    let port = server.port.to_string();
+    let replica = Server::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]).await;
+    let store = eventually("the replica is there", 20, async || {
+        RedisStore::open(&settings).await.ok()
+    })
+    .await;
+    let store = Optimistic::new(store);
+    assert!(start(&store, &user("u"), "s").await.unwrap());
+    replica.freeze();
+    let unknown = start(&store, &user("u"), "t").await.unwrap_err();
+    assert!(
+        matches!(unknown, StoreError::OutcomeUnknown(_)),
+        "{unknown}"
+    );
+}

@@ -1,0 +1,13 @@
+//! Tests against real servers, which they start themselves. One that is not there is a failure.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::print_stdout,
+    reason = "figures, for those who look at a test's output"
+)]
+
+mod cluster;
+mod faults;
+mod security;
+mod sentinel;
+mod standalone;
+mod support;

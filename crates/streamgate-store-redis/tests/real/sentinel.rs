@@ -1,0 +1,98 @@
+//! A primary watched by sentinels: the suite, and then the primary dies under load.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{
+    Load, Sentinel, admitted, eventually, open, open_fresh, settings, start, user,
+};
+use streamgate_store::Store;
+use streamgate_store::clock::Stopwatch;
+use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
+
+/// How long a failover may take here: sentinels call a primary down after a second, elect a leader,
+/// and promote; then the store has to hear of it.
+const HEALED_WITHIN_S: u64 = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passes_the_suite_and_follows_failovers() {
+    let mut servers = Sentinel::start().await;
+    let url = servers.url();
+    let open = async || open_fresh(&url).await;
+    streamgate_store::conformance_suite!(in_sequence open);
+    wrong_names_are_told(&servers).await;
+    survives_a_dead_primary(&mut servers).await;
+}
+
+async fn wrong_names_are_told(servers: &Sentinel) {
+    let settings = RedisSettings::new(&servers.url_of("other"));
+    let error = RedisStore::open(&settings).await.unwrap_err();
+    assert!(matches!(error, OpenError::Unavailable(_)), "{error}");
+    let told = error.to_string();
+    assert!(told.contains("knows no primary named \"other\""), "{told}");
+}
+
+async fn survives_a_dead_primary(servers: &mut Sentinel) {
+    let careful = RedisSettings {
+        wait_replicas: 1,
+        ..settings(&servers.url())
+    };
+    // After the failover nobody is left to wait for, so another store asks for none.
+    let plain = RedisSettings {
+        wait_replicas: 0,
+        ..careful.clone()
+    };
+    let (careful, store) = (open(&careful).await, open(&plain).await);
+    let before = user("before");
+    assert_eq!(admitted(&[Arc::clone(&careful)], &before, 50).await, 3);
+    let load = Load::begin(&careful, 8);
+    eventually("work is done", 10, async || load.has_done(200)).await;
+    servers.servers[0].kill();
+    let away = Stopwatch::start();
+    let refused = start(&*store, &user("meanwhile"), "s").await;
+    assert!(
+        away.elapsed() < Duration::from_secs(3),
+        "nobody waits for long"
+    );
+    assert!(refused.is_err(), "{refused:?}");
+    let healed = heals(&*store).await;
+    let told = load.end().await;
+    println!("Sentinel: healed {healed} ms after kill -9");
+    let lost = lost(&store, &told).await;
+    assert_eq!(lost, 0, "of {} starts on two servers", told.len());
+    assert!(!start(&*store, &before, "one more").await.unwrap());
+}
+
+/// A primary that sleeps is no longer one when it wakes, and nobody listens to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_primary_that_wakes_again_is_left_behind() {
+    let servers = Sentinel::start().await;
+    let store = open_fresh(&servers.url()).await;
+    assert_eq!(
+        admitted(&[Arc::clone(&store)], &user("before"), 50).await,
+        3
+    );
+    servers.servers[0].freeze();
+    let healed = heals(&*store).await;
+    println!("Sentinel: healed {healed} ms after SIGSTOP");
+    assert_eq!(admitted(&[Arc::clone(&store)], &user("after"), 50).await, 3);
+    servers.servers[0].thaw();
+    eventually("it follows the new primary", 30, async || {
+        // Whatever it believes meanwhile, the store has another.
+        assert!(!start(&*store, &user("after"), "one more").await.unwrap());
+        let info: String = servers.servers[0].ask(&["INFO", "replication"]);
+        info.contains("role:slave").then_some(())
+    })
+    .await;
+    assert!(!start(&*store, &user("before"), "one more").await.unwrap());
+}
+
+/// Waits until a start succeeds; how long that was, in milliseconds.
+async fn heals(store: &dyn Store) -> u128 {
+    let away = Stopwatch::start();
+    eventually("the store heals", HEALED_WITHIN_S, async || {
+        start(store, &user("healed"), "s").await.ok()?;
+        Some(away.elapsed().as_millis())
+    })
+    .await
+}
