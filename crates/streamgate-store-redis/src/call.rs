@@ -1,9 +1,9 @@
 //! One script, sent to one server: load or commit.
 
+use std::sync::LazyLock;
+
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
-
-use std::sync::LazyLock;
 
 /// A script and the name under which servers remember it.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) struct Script {
     sha1: LazyLock<String>,
 }
 
-pub(crate) static LOAD: Script = Script {
+static LOAD: Script = Script {
     source: include_str!("scripts/load.lua"),
     sha1: LazyLock::new(|| sha1_of(include_str!("scripts/load.lua"))),
 };
@@ -51,7 +51,17 @@ pub(crate) struct Reply {
     pub(crate) replicas: Option<i64>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    /// Loads the record of this name.
+    pub(crate) fn load(name: &'a [u8]) -> Self {
+        Self {
+            script: &LOAD,
+            key: name,
+            arguments: &[],
+            wait: None,
+        }
+    }
+
     /// Sends it. A server that does not know the script did nothing, and gets it in full.
     pub(crate) async fn send(
         &self,

@@ -17,6 +17,18 @@ pub(crate) enum Failure {
     Ask(Address),
 }
 
+impl Failure {
+    /// What to tell.
+    pub(crate) fn reason(self) -> String {
+        match self {
+            Self::Refused(why) | Self::Lost(why) => why,
+            Self::Moved(to) | Self::Ask(to) => {
+                format!("the key is on {to}: the servers are a cluster, and the URL says otherwise")
+            }
+        }
+    }
+}
+
 /// What servers answer *instead of* running a script, and what its first write answers. Nothing else
 /// counts: after another error a part of the script may have run.
 const REFUSALS: [&str; 13] = [

@@ -22,7 +22,12 @@
 //! that window, usually below a second and no longer than the failover itself, sessions can be
 //! forgotten and the limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit is then
 //! answered only when so many replicas have it (`WAIT`, in the same message on the same connection, in
-//! every topology). Servers are best set to `appendonly yes` and `min-replicas-to-write 1`.
+//! every topology). A cluster is best set to `cluster-require-full-coverage no`, so that a failover of
+//! one part is not felt by the others, and servers to `appendonly yes` and `min-replicas-to-write 1`.
+//!
+//! **Rights.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`, `TIME`,
+//! `SCAN`, `INFO` and `PING`, on keys that begin with the prefix; with Sentinel `ROLE`, in a cluster
+//! `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT`.
 //!
 //! **Bounded.** No call takes longer than the response timeout. While a server is
 //! away, calls are refused at once; they do not queue.

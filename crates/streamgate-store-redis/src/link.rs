@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -28,6 +29,8 @@ pub(crate) struct Line {
     pub(crate) address: Address,
     /// Tells it from the ones before.
     number: u64,
+    /// Whether it has carried an answer, so that it is worth being made anew at once.
+    has_served: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,10 +72,13 @@ impl Link {
     /// The connection.
     pub(crate) async fn line(&self) -> Result<Line, String> {
         let mut state = self.state.clone();
-        let decided = state
-            .wait_for(|state| !matches!(state, State::Connecting))
-            .await;
-        match decided.as_deref() {
+        let decided = state.wait_for(|state| match state {
+            State::Connecting => false,
+            // One that was found broken is as good as gone, even if nobody has taken it away yet.
+            State::Up(line) => line.number > *self.broken.borrow(),
+            State::Down(_) => true,
+        });
+        match decided.await.as_deref() {
             Ok(State::Up(line)) => Ok(line.clone()),
             Ok(State::Down(why)) => Err(why.to_string()),
             Ok(State::Connecting) => unreachable!("waited for another state"),
@@ -98,7 +104,10 @@ impl Link {
         let mut line = self.line().await.map_err(Failure::Refused)?;
         sent();
         let error = match call.send(&mut line.connection, asking).await {
-            Ok(reply) => return Ok(reply),
+            Ok(reply) => {
+                line.has_served.store(true, Ordering::Relaxed);
+                return Ok(reply);
+            }
             Err(error) => error,
         };
         self.report(&line, &error);
@@ -141,10 +150,11 @@ impl Keeper {
                         connection,
                         address,
                         number,
+                        has_served: Arc::default(),
                     };
                     self.tell.send_replace(State::Up(line.clone()));
-                    let (why, lasted) = self.look_after(line).await;
-                    if lasted {
+                    let why = self.look_after(&line).await;
+                    if line.has_served.load(Ordering::Relaxed) {
                         // Most breaks are mended by the first attempt: calls wait for it.
                         backoff.reset();
                         self.tell.send_replace(State::Connecting);
@@ -158,22 +168,22 @@ impl Keeper {
         }
     }
 
-    /// Returns when the connection is no longer good: why, and whether it ever was.
-    async fn look_after(&mut self, mut line: Line) -> (String, bool) {
-        let mut lasted = false;
+    /// Returns why the connection is no longer good, as soon as that is so.
+    async fn look_after(&mut self, line: &Line) -> String {
+        let mut connection = line.connection.clone();
         loop {
-            let look = look(&self.target, &mut line.connection, &line.address);
-            tokio::select! {
+            let look = look(&self.target, &mut connection, &line.address);
+            let looked = tokio::select! {
                 biased;
-                broken = self.reports.wait_for(|number| *number >= line.number) => {
-                    let gone = broken.is_err();
-                    let why = if gone { "the store is being closed" } else { "the connection broke" };
-                    return (format!("{}: {why}", line.address), lasted);
-                }
-                looked = look => match looked {
-                    Ok(()) => lasted = true,
-                    Err(why) => return (format!("{}: {why}", line.address), lasted),
+                broken = self.reports.wait_for(|number| *number >= line.number) => match broken {
+                    Ok(_) => Err("the connection broke".to_owned()),
+                    Err(_) => Err("the store is being closed".to_owned()),
                 },
+                looked = look => looked,
+            };
+            match looked {
+                Ok(()) => line.has_served.store(true, Ordering::Relaxed),
+                Err(why) => return format!("{}: {why}", line.address),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::url::{Credentials, UrlError};
+use crate::url::{self, Credentials, UrlError};
 
 /// The longest prefix of names, in bytes.
 const KEY_PREFIX_MAX_BYTES: usize = 64;
@@ -47,7 +47,12 @@ impl RedisSettings {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), OpenError> {
+    /// Says what is wrong with what can be judged without asking a server.
+    ///
+    /// # Errors
+    /// [`OpenError`], never [`OpenError::Unavailable`].
+    pub fn check(&self) -> Result<(), OpenError> {
+        url::parse(&self.url)?;
         let prefix = self.key_prefix.as_bytes();
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         if prefix.is_empty() || prefix.len() > KEY_PREFIX_MAX_BYTES || !prefix.iter().all(plain) {

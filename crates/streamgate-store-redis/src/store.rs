@@ -8,7 +8,7 @@ use streamgate_core::{TenantId, UserKey};
 use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
-use crate::call::{COMMIT, Call, LOAD, Reply, Wait};
+use crate::call::{COMMIT, Call, Reply, Wait};
 use crate::failure::Failure;
 use crate::keys::{self, Names};
 use crate::record;
@@ -78,14 +78,8 @@ impl RedisStore {
     }
 
     async fn load_named(&self, name: &[u8]) -> Result<Loaded, StoreError> {
-        let call = Call {
-            script: &LOAD,
-            key: name,
-            arguments: &[],
-            wait: None,
-        };
-        let answer = self.send(&call, true).await;
-        let reply = answer.map_err(|failure| StoreError::Unavailable(reason(failure)))?;
+        let answer = self.send(&Call::load(name), true).await;
+        let reply = answer.map_err(|failure| StoreError::Unavailable(failure.reason()))?;
         record::loaded(reply.value).map_err(StoreError::Unavailable)
     }
 
@@ -124,7 +118,7 @@ impl RedisStore {
             .await
             .map_err(|failure| match failure {
                 Failure::Lost(why) => StoreError::OutcomeUnknown(why),
-                refused => StoreError::Unavailable(reason(refused)),
+                refused => StoreError::Unavailable(refused.reason()),
             })?;
         if reply.value != Value::Int(1) {
             let current = record::loaded(reply.value).map_err(StoreError::Unavailable)?;
@@ -176,15 +170,6 @@ impl RedisStore {
             return Err("no server has slots".to_owned());
         }
         select_ok(probes).await.map(|_| ())
-    }
-}
-
-fn reason(failure: Failure) -> String {
-    match failure {
-        Failure::Refused(why) | Failure::Lost(why) => why,
-        Failure::Moved(to) | Failure::Ask(to) => {
-            format!("the key moved to {to}, and this is no cluster by its URL")
-        }
     }
 }
 

@@ -3,19 +3,22 @@
 //! `SCAN` goes through a server's keys batch by batch and promises that a key that stays comes, if
 //! maybe twice. A page is cut from a batch; see [`Place`]. Where anything about the server changed
 //! between two pages (it started anew, another took over, its table grew), the batch or all of the
-//! server comes again: rather twice than never.
+//! server comes again: rather twice than never. Only a record whose slot moves to another primary of
+//! a cluster while it is scanned can be missed.
 
 mod cursor;
 
 use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::{Cursor, Page, StoreError};
 
-use redis::{FromRedisValue, RedisError, Value};
+use redis::aio::ConnectionLike as _;
+use redis::{ErrorKind, RedisError};
 
+use crate::call::Call;
 use crate::keys::Names;
 use crate::link::Line;
 use crate::record;
-use crate::topology::{Primary, Topology};
+use crate::topology::{Primary, Sent, Topology};
 use cursor::Place;
 
 /// The smallest and the largest batch that a server is asked for.
@@ -56,6 +59,7 @@ pub(crate) async fn page(
         let link = primaries[at].lanes.link();
         let mut line = link.line().await.map_err(unavailable)?;
         let scan = Scan {
+            topology,
             names,
             tenant,
             page_size,
@@ -64,6 +68,7 @@ pub(crate) async fn page(
             Ok(read) => read,
             Err(error) => {
                 link.report(&line, &error);
+                topology.doubt();
                 let why = format!("{}: {error}", line.address);
                 return Err(StoreError::Unavailable(why));
             }
@@ -96,6 +101,7 @@ fn standing_at(primaries: &[Primary], place: &Place) -> Option<usize> {
 }
 
 struct Scan<'a> {
+    topology: &'a Topology,
     names: &'a Names,
     tenant: &'a TenantId,
     page_size: usize,
@@ -194,17 +200,36 @@ impl Scan<'_> {
         for user in users {
             gets.get(self.names.record(user));
         }
-        // One that moved to another server of the cluster meanwhile is an error in its place: the
-        // page fails, and comes again when the map is read anew.
-        let values: Vec<Value> = gets.query_async(&mut line.connection).await?;
+        let connection = &mut line.connection;
+        let values = connection
+            .req_packed_commands(&gets, 0, users.len())
+            .await?;
         let mut records = Vec::with_capacity(users.len());
         for (user, value) in users.iter().zip(values) {
-            let value: Option<Vec<u8>> = FromRedisValue::from_redis_value(value)?;
-            // One that is gone by now, or that is nothing of ours, is no record.
-            let record = value.and_then(record::split);
-            records.extend(record.map(|(_, record)| (user.clone(), record)));
+            let record = match value.extract_error() {
+                Ok(value) => {
+                    let value: Option<Vec<u8>> = redis::from_redis_value(value)?;
+                    // One that is gone by now, or that is nothing of ours, is no record.
+                    value.and_then(record::split).map(|(_, record)| record)
+                }
+                // It has moved to another server since.
+                Err(_) => self.record(user).await?,
+            };
+            records.extend(record.map(|record| (user.clone(), record)));
         }
         Ok(records)
+    }
+
+    /// Reads one record, wherever it is now.
+    async fn record(&self, user: &UserKey) -> Result<Option<Vec<u8>>, RedisError> {
+        let name = self.names.record(user);
+        let (call, sent) = (Call::load(&name), Sent::default());
+        let loaded = match self.topology.send(&call, &sent).await {
+            Ok(reply) => record::loaded(reply.value),
+            Err(failure) => Err(failure.reason()),
+        };
+        let told = |why| RedisError::from((ErrorKind::Client, "a record cannot be read", why));
+        loaded.map(|loaded| loaded.record).map_err(told)
     }
 }
 

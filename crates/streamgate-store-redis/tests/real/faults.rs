@@ -90,6 +90,16 @@ async fn calls_to_a_frozen_server_end_at_the_response_timeout() {
     println!("resumed after {} ms", resumes(&*store).await.as_millis());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_the_server_closes_costs_no_answer() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let store = open(&quick(&server)).await;
+    for i in 0..20 {
+        let _: u32 = server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+        assert!(start(&*store, &user(&format!("u{i}")), "s").await.unwrap());
+    }
+}
+
 fn resident_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
@@ -123,7 +133,7 @@ async fn a_server_that_cannot_be_written_is_not_ready_and_answers_nothing_old() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
-    let server = Server::start(Flavour::Redis, &[]).await;
+    let server = Server::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]).await;
     let settings = RedisSettings {
         wait_replicas: 1,
         wait_timeout: Duration::from_millis(50),

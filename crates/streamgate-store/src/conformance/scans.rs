@@ -32,7 +32,11 @@ async fn scan_all(store: &dyn Store, tenant: &str, page_size: usize) -> BTreeMap
                 "the record of {key:?}"
             );
             let times = seen.entry(key.user().to_owned()).or_default();
-            *times = if store.scans_may_repeat() { 1 } else { *times + 1 };
+            *times = if store.scans_may_repeat() {
+                1
+            } else {
+                *times + 1
+            };
         }
         match page.next {
             Some(next) => cursor = Some(next),

@@ -23,6 +23,9 @@ impl Cluster {
                 bus.as_str(),
                 "--cluster-node-timeout",
                 NODE_TIMEOUT_MS,
+                // While a part is away, the others go on.
+                "--cluster-require-full-coverage",
+                "no",
                 // However long it has not heard of its primary, a replica may take over.
                 "--cluster-replica-validity-factor",
                 "0",

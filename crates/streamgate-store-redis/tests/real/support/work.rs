@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use streamgate_core::admission::{Start, StartOutcome};
-use streamgate_core::{SessionId, TenantId, UserId, UserKey};
+use streamgate_core::{Ledger, SessionId, TenantId, UserId, UserKey};
 use streamgate_store::conformance::{read_ledger, run};
 use streamgate_store::versioned::Optimistic;
 use streamgate_store::{Store, StoreError};
@@ -65,9 +66,10 @@ pub(crate) async fn admitted(nodes: &[Arc<dyn Store>], key: &UserKey, count: usi
 /// How many of these users have no session, although they were told that it has started.
 pub(crate) async fn lost(store: &Arc<dyn Store>, told: &[UserKey]) -> usize {
     let mut lost = 0;
-    for key in told {
-        let ledger = read_ledger(&**store, key).await;
-        lost += usize::from(ledger.is_none_or(|ledger| ledger.live.len() != 1));
+    for keys in told.chunks(200) {
+        let ledgers = join_all(keys.iter().map(|key| read_ledger(&**store, key))).await;
+        let is_lost = |ledger: &Option<Ledger>| ledger.as_ref().is_none_or(|l| l.live.len() != 1);
+        lost += ledgers.iter().filter(|ledger| is_lost(ledger)).count();
     }
     lost
 }
