@@ -4,7 +4,7 @@ use std::future::Future;
 
 use futures_util::future::select_ok;
 use redis::Value;
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
@@ -19,6 +19,9 @@ use crate::url;
 
 /// How long the key lives that is written to see whether a server can be written.
 const PROBE_MS: u64 = 10_000;
+
+/// What is over later than in the year 9999 stays: servers refuse times that they cannot count.
+const GARBAGE_AT_MAX_MS: u64 = 253_402_300_799_999;
 
 /// Records on Redis or Valkey.
 #[derive(Debug)]
@@ -95,15 +98,17 @@ impl RedisStore {
         };
         let record = write.record.as_ref();
         let value = record.map(|record| record::join(write.version, record));
-        let garbage_at = write.garbage_at.map(|at| at.as_millis().to_string());
+        let garbage_at = write.garbage_at.map(Timestamp::as_millis);
+        let garbage_at = garbage_at.filter(|at| *at <= GARBAGE_AT_MAX_MS);
+        let garbage_at = garbage_at.map(|at| at.to_string());
         let arguments = [
             expected,
             value.as_deref().unwrap_or_default(),
             garbage_at.as_deref().unwrap_or_default().as_bytes(),
         ];
         let replicas = self.settings.wait_replicas;
-        let timeout_ms = u64::try_from(self.settings.wait_timeout.as_millis())
-            .expect("the time to wait is below the response timeout");
+        let timeout_ms = self.settings.wait_timeout.as_millis();
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(u64::MAX);
         let call = Call {
             script: &COMMIT,
             key: name,
@@ -142,9 +147,7 @@ impl RedisStore {
         let write = Write {
             record: Some(Vec::new()),
             version: Version::fresh(),
-            garbage_at: Some(streamgate_core::Timestamp::from_millis(
-                loaded.now.as_millis() + PROBE_MS,
-            )),
+            garbage_at: Some(Timestamp::from_millis(loaded.now.as_millis() + PROBE_MS)),
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;

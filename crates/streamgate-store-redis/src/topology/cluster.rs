@@ -120,14 +120,17 @@ impl Cluster {
 
     /// The map, once it has been read; an old one is better than none.
     async fn map(&self) -> Result<Arc<SlotMap>, String> {
+        let known = || Some(Arc::clone(&self.inner.map.read())).filter(|map| !map.is_empty());
+        if let Some(map) = known() {
+            return Ok(map);
+        }
         let mut read = self.inner.read.subscribe();
         let first = read.wait_for(Option::is_some).await;
-        let first = first.map_err(|_| "the store is being closed".to_owned())?;
-        let map = Arc::clone(&self.inner.map.read());
-        match first.as_ref() {
-            Some(Err(why)) if map.primaries().is_empty() => Err(why.clone()),
-            _ => Ok(map),
-        }
+        let why = match first.as_deref() {
+            Ok(Some(Err(why))) => why.as_str(),
+            _ => "the store is being closed",
+        };
+        known().ok_or_else(|| why.to_owned())
     }
 }
 
@@ -219,7 +222,7 @@ impl Inner {
             .await
             .map_err(|why| format!("{server}: {why}"))?;
         match SlotMap::read(&answer, server) {
-            Some(map) if !map.primaries().is_empty() => Ok(map),
+            Some(map) if !map.is_empty() => Ok(map),
             _ => Err(format!("{server}: it knows no servers that have slots")),
         }
     }

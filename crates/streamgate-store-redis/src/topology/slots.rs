@@ -46,6 +46,11 @@ impl SlotMap {
         Some(map)
     }
 
+    /// Whether nobody has a slot.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// Who has a slot; `None` where nobody has.
     pub(super) fn owner(&self, slot: u16) -> Option<&Address> {
         let behind = self.ranges.partition_point(|range| range.first <= slot);

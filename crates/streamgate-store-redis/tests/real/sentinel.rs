@@ -1,13 +1,15 @@
 //! A primary watched by sentinels: the suite, and then the primary dies under load.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
     Load, Sentinel, admitted, eventually, lost, open, open_fresh, settings, start, user,
 };
-use streamgate_store::Store;
+use streamgate_core::TenantId;
 use streamgate_store::clock::Stopwatch;
+use streamgate_store::{Cursor, Store};
 use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
 
 /// How long a failover may take here: sentinels call a primary down after a second, elect a leader,
@@ -45,6 +47,7 @@ async fn survives_a_dead_primary(servers: &mut Sentinel) {
     let (careful, store) = (open(&careful).await, open(&plain).await);
     let before = user("before");
     assert_eq!(admitted(&[Arc::clone(&careful)], &before, 50).await, 3);
+    let cursor = first_of_fifty(&*store).await;
     let (load, other) = (Load::begin(&careful, 8), Load::begin(&store, 2));
     eventually("work is done", 10, async || load.has_done(200)).await;
     servers.servers[0].kill();
@@ -66,6 +69,36 @@ async fn survives_a_dead_primary(servers: &mut Sentinel) {
     );
     assert_eq!(forgotten, 0, "they were on two servers");
     assert!(!start(&*store, &before, "one more").await.unwrap());
+    reads_all_fifty(&*store, cursor).await;
+}
+
+/// Fifty users, of whom a scan has read some.
+async fn first_of_fifty(store: &dyn Store) -> Option<Cursor> {
+    for i in 0..50 {
+        start(store, &user(&format!("scanned{i}")), "s")
+            .await
+            .unwrap();
+    }
+    let page = store
+        .scan(&TenantId::default_tenant(), None, 5)
+        .await
+        .unwrap();
+    assert!(page.next.is_some(), "there is more");
+    page.next
+}
+
+/// Another server now: the scan begins anew on it, rather than miss a record.
+async fn reads_all_fifty(store: &dyn Store, cursor: Option<Cursor>) {
+    let mut seen = BTreeSet::new();
+    let mut cursor = cursor;
+    while let Some(from) = cursor {
+        let tenant = TenantId::default_tenant();
+        let page = store.scan(&tenant, Some(&from), 1_000).await.unwrap();
+        let users = page.records.iter().map(|(key, _)| key.user().to_owned());
+        seen.extend(users.filter(|user| user.starts_with("scanned")));
+        cursor = page.next;
+    }
+    assert_eq!(seen.len(), 50);
 }
 
 /// A primary that sleeps is no longer one when it wakes, and nobody listens to it.
