@@ -6,6 +6,7 @@
 mod client;
 mod commands;
 mod config;
+mod dynamodb;
 mod exit;
 mod import;
 mod output;

@@ -1,4 +1,4 @@
-//! `streamgate store`: a data directory that no server uses.
+//! `streamgate store`: a data directory that no server uses, and tables for servers to use.
 //!
 //! What is *not* here: what damage is and how it is mended; the store's own tools know.
 
@@ -10,8 +10,9 @@ use streamgate_store_embedded::OpenError;
 use streamgate_store_embedded::tools::{check, repair, stats};
 
 use super::settings_args::SettingsArgs;
+use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
-use crate::{output, store_errors};
+use crate::{dynamodb, output, serve, store_errors};
 
 /// Look after a data directory. Stop the server that uses it first.
 #[derive(Debug, Subcommand)]
@@ -28,6 +29,32 @@ pub(crate) enum StoreCommand {
     Repair(DirArgs),
     /// Print what is in the directory, in figures
     Stats(DirArgs),
+    /// Make a DynamoDB table, for store.url = "dynamodb://TABLE"
+    ///
+    /// It has one key, is paid by the request, and takes away what nobody needs. A table that is there
+    /// already is left as it is, if it can be used.
+    #[command(after_help = "\
+Example:
+  streamgate store create-table sessions --region eu-west-1
+
+Credentials, and the region unless it is named, are found the AWS way: environment, profile, role.")]
+    CreateTable(TableArgs),
+}
+
+/// Which table.
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    /// The name of the table
+    #[arg(value_name = "TABLE")]
+    table: String,
+
+    /// The region
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+
+    /// The URL of another endpoint, such as an emulator's
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
 }
 
 /// Which directory.
@@ -79,7 +106,19 @@ pub(crate) fn run(command: StoreCommand) -> Result<(), Failure> {
         }
         StoreCommand::Repair(args) => of_dir(&args.dir()?, repair).map(drop),
         StoreCommand::Stats(args) => of_dir(&args.dir()?, stats).map(drop),
+        StoreCommand::CreateTable(args) => create_table(args),
     }
+}
+
+fn create_table(args: TableArgs) -> Result<(), Failure> {
+    let settings = TableSettings {
+        table: args.table,
+        region: args.region,
+        endpoint: args.endpoint,
+    };
+    let done = serve::runtime()?.block_on(dynamodb::create_table(&settings))?;
+    output::line(&done);
+    Ok(())
 }
 
 /// Runs a tool on a directory and prints its report.

@@ -27,7 +27,6 @@ use std::path::{Path, PathBuf};
 use streamgate_core::Policy;
 use streamgate_engine::EngineSettings;
 use streamgate_server::ServerSettings;
-use streamgate_store_embedded::EmbeddedConfig;
 
 pub(crate) use generated::{default_file, reference};
 use layers::Inputs;
@@ -36,6 +35,7 @@ pub(crate) use problem::Problem;
 use reader::{Declared, Reader, Section};
 use sections::general::General;
 use sections::log::Log;
+use sections::store::StoreSettings;
 use sections::{
     compat, cors, engine, general, http, keys, log, metrics, policy, rate_limit, store, sweep,
 };
@@ -51,8 +51,8 @@ pub(crate) struct Settings {
     pub(crate) general: General,
     /// For the server; who may call is in it.
     pub(crate) server: ServerSettings,
-    /// For the embedded store.
-    pub(crate) store: EmbeddedConfig,
+    /// Where records are kept.
+    pub(crate) store: StoreSettings,
     /// What decides.
     pub(crate) policy: Policy,
     /// For the engine.
@@ -135,9 +135,10 @@ fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Probl
 /// Reads every section, in the order in which they are documented.
 fn read(reader: &mut Reader) -> Settings {
     let general = general::read(reader);
-    let policy = policy::read(reader);
+    let mut policy = policy::read(reader);
     let keys = keys::read(reader);
     let store = store::read(reader, &general);
+    policy.clock_skew = store.clock_skew();
     let http = http::read(reader);
     let cors = cors::read(reader);
     let rate_limit = rate_limit::read(reader);

@@ -4,6 +4,7 @@ use streamgate_server::telemetry::LogFormat;
 use tokio::net::TcpListener;
 
 use crate::config::Settings;
+use crate::config::sections::store::{StoreSettings, without_password};
 use crate::output;
 
 /// Greets on standard output, or in one log line where machines read the log.
@@ -16,7 +17,7 @@ pub(super) fn greet(settings: &Settings, listener: &TcpListener) {
     if settings.log.format == LogFormat::Json {
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
-            data_dir = %settings.general.data_dir.display(),
+            store = data(settings),
             open = is_open,
             "listening on http://{address}"
         );
@@ -42,7 +43,7 @@ fn text(settings: &Settings, address: &str, is_open: bool) -> String {
         "\
 Streamgate {version}
 listening on http://{address}
-  {who}; data in {data_dir}, durability {durability}
+  {who}; {data}
   {limit} sessions a user at once, lease {lease} s, heartbeat every {interval} s
 
 Try it:
@@ -54,10 +55,22 @@ The API in a browser: http://{address}/docs/
 
 ",
         version = env!("CARGO_PKG_VERSION"),
-        data_dir = settings.general.data_dir.display(),
-        durability = settings.store.durability.as_str(),
+        data = data(settings),
         limit = policy.default_limit,
         lease = policy.lease.0,
         interval = policy.heartbeat_interval.0,
     )
+}
+
+/// Where sessions are kept, in a few words.
+fn data(settings: &Settings) -> String {
+    match &settings.store {
+        StoreSettings::Embedded(store) => format!(
+            "data in {}, durability {}",
+            settings.general.data_dir.display(),
+            store.durability.as_str()
+        ),
+        StoreSettings::Redis(store) => format!("data on {}", without_password(&store.url)),
+        StoreSettings::DynamoDb(store) => format!("data in the DynamoDB table {}", store.table),
+    }
 }

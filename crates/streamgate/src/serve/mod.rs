@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use streamgate_engine::{Engine, RandomIds};
 use streamgate_server::{HttpSettings, Metrics, app, telemetry};
-use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -32,17 +31,17 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     http.max_connections = open_files::raise(http.max_connections);
 
     let metrics = Arc::new(Metrics::new());
-    let store = store::open(settings, Arc::new(SystemClock::new()), &metrics)?;
-    // Events count from here on.
-    metrics.set_live_sessions(store.recovered().live_sessions);
-    let engine = Arc::new(Engine::new(
-        Arc::clone(&store) as Arc<_>,
-        Arc::new(settings.policy.clone()),
-        Arc::new(RandomIds),
-        Arc::clone(&metrics) as Arc<_>,
-        settings.engine,
-    ));
     runtime()?.block_on(async {
+        let opened = store::open(settings, &metrics).await?;
+        // Events count from here on.
+        metrics.set_live_sessions(opened.live_sessions);
+        let engine = Arc::new(Engine::new(
+            opened.store,
+            Arc::new(settings.policy.clone()),
+            Arc::new(RandomIds),
+            Arc::clone(&metrics) as Arc<_>,
+            settings.engine,
+        ));
         // Before anybody is told where to call, so that no signal finds us without a handler.
         let signals = Signals::install()
             .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
@@ -50,7 +49,8 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     })
 }
 
-fn runtime() -> Result<Runtime, Failure> {
+/// The threads that wait for sockets and servers.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

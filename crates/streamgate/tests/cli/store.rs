@@ -44,6 +44,20 @@ fn damage(dir: &Path) {
 }
 
 #[test]
+fn a_build_without_dynamodb_says_so_and_one_with_it_reads_what_it_is_told() {
+    let where_to = ["--region", "eu-west-1", "--endpoint", "nowhere"];
+    let create = run(&[&["store", "create-table", "table"], &where_to[..]].concat());
+    let check = run(&["config", "check", "--set", "store.url=dynamodb://table"]);
+    if cfg!(feature = "dynamodb") {
+        assert!(create.failed(74).contains("http://"));
+        check.ok();
+    } else {
+        assert!(create.failed(2).contains("this build has no DynamoDB"));
+        assert!(check.failed(2).contains("--features dynamodb"));
+    }
+}
+
+#[test]
 fn a_sound_directory_is_sound_and_counted() {
     let dir = served_dir();
     let checked = store("check", dir.path()).ok();

@@ -1,7 +1,7 @@
 //! `[policy]`: what decides.
 
 use streamgate_core::bounds::{
-    HEARTBEATS_PER_LEASE, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX, REVIVE_WINDOW_MAX_S,
+    HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX, REVIVE_WINDOW_MAX_S,
 };
 use streamgate_core::{Policy, Seconds};
 
@@ -35,6 +35,13 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         "How long ended sessions are remembered, and a late heartbeat can start an expired one \
          again if a slot is free, in seconds.",
     );
+    let laziness_s = Ask(
+        "laziness_s",
+        "For how long after a heartbeat that was written further ones are answered without writing, \
+         in seconds: for stores that are paid by the write. Leases are longer by as much, so that no \
+         viewer loses a slot; a vanished player's slot is free that much later. The embedded store \
+         writes no heartbeats and needs none of it.",
+    );
     let default = Policy::default();
     let default_limit = reader.whole(default_limit, default.default_limit, 0..=LIMIT_MAX);
     let at_limit = reader.choice(at_limit, default.at_limit, &AT_LIMIT_WORDS);
@@ -49,6 +56,7 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         default.revive_window.0,
         0..=REVIVE_WINDOW_MAX_S,
     );
+    let laziness_s = reader.whole(laziness_s, default.laziness.0, 0..=LAZINESS_MAX_S);
     Policy {
         default_limit,
         at_limit,
@@ -56,6 +64,7 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         lease: Seconds(lease_s),
         heartbeat_interval: Seconds(interval_s),
         revive_window: Seconds(window_s),
+        laziness: Seconds(laziness_s),
         ..default
     }
 }

@@ -1,58 +1,164 @@
-//! `[store]`: the embedded store.
+//! `[store]`: where records are kept.
+//!
+//! What is *not* here: the settings of one kind of store only; `embedded.rs` and `servers.rs` read
+//! them.
 
-use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig};
+mod embedded;
+mod servers;
+
+use streamgate_core::Seconds;
+use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
+use streamgate_store_embedded::EmbeddedConfig;
+use streamgate_store_redis::RedisSettings;
 
 use crate::config::reader::{Ask, Reader};
 use crate::config::sections::general::General;
+use crate::config::value::quoted;
 
-/// The shortest log that a snapshot is worth, in bytes.
-const SNAPSHOT_LOG_MIN_BYTES: u32 = 64 << 10;
+/// The word for the store in this process.
+const EMBEDDED: &str = "embedded";
+
+/// The beginning of the URL of a table.
+const DYNAMODB: &str = "dynamodb://";
+
+/// Where records are kept.
+#[derive(Debug, Clone)]
+pub(crate) enum StoreSettings {
+    /// In this process and its data directory.
+    Embedded(EmbeddedConfig),
+    /// On Redis or Valkey.
+    Redis(RedisSettings),
+    /// In a DynamoDB table.
+    DynamoDb(TableSettings),
+}
+
+/// A DynamoDB table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TableSettings {
+    /// Its name.
+    pub(crate) table: String,
+    /// Its region; `None` to find it the AWS way.
+    pub(crate) region: Option<String>,
+    /// Another endpoint than AWS's own.
+    pub(crate) endpoint: Option<String>,
+}
+
+impl StoreSettings {
+    /// How far the clocks of nodes may be apart, where each uses its own.
+    pub(crate) const fn clock_skew(&self) -> Seconds {
+        match self {
+            Self::Embedded(_) | Self::Redis(_) => Seconds(0),
+            Self::DynamoDb(_) => Seconds(CLOCK_SKEW_MAX_S),
+        }
+    }
+}
+
+/// Which store a URL means.
+#[derive(Debug, Clone)]
+enum Kind {
+    Embedded,
+    Redis(RedisSettings),
+    Table(String),
+}
 
 /// Reads the section.
-pub(crate) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
+pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     reader.section(
         "[store]",
-        "The embedded store: everything in memory, a log and snapshots in data_dir.",
+        "Where sessions are kept: in this process and data_dir, or on servers that many nodes share.",
     );
-    let default = EmbeddedConfig::new(&general.data_dir);
-    let durability = Ask(
-        "durability",
-        "When a start or stop is acknowledged: \"fsync\", when it is on disk (survives a power \
-         loss); \"os\", when the operating system has it (survives a crash of the process); \
-         \"none\", at once (a crash forgets the last moments).",
+    let url = Ask(
+        "url",
+        "\"embedded\" for one node that needs no other server; redis://[USER:PASSWORD@]HOST[:PORT] \
+         (Redis 6 or newer, or Valkey), redis+sentinel://HOST,HOST/NAME, redis+cluster://HOST,HOST, each \
+         also with rediss for TLS; dynamodb://TABLE, in a build that has DynamoDB.",
     );
-    let snapshot_min_log_bytes = Ask(
-        "snapshot_min_log_bytes",
-        "The log may always grow to this size before a snapshot shortens it; with much live state \
-         it may grow to the size of that. More means longer restarts, less means more writing.",
-    );
-    let snapshot_max_log_bytes = Ask(
-        "snapshot_max_log_bytes",
-        "The log never grows longer than this before a snapshot, however much live state there is: \
-         a restart has to read it.",
-    );
-    let modes = [
-        DurabilityMode::Fsync,
-        DurabilityMode::Os,
-        DurabilityMode::None,
-    ]
-    .map(|mode| (mode.as_str(), mode));
-    let durability = reader.choice(durability, default.durability, &modes);
-    let bytes = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
-    let min_bytes = reader.whole(
-        snapshot_min_log_bytes,
-        bytes(default.snapshot_min_log_bytes),
-        SNAPSHOT_LOG_MIN_BYTES..=u32::MAX,
-    );
-    let max_bytes = reader.whole(
-        snapshot_max_log_bytes,
-        bytes(default.snapshot_max_log_bytes).max(min_bytes),
-        min_bytes..=u32::MAX,
-    );
-    EmbeddedConfig {
-        durability,
-        snapshot_min_log_bytes: min_bytes.into(),
-        snapshot_max_log_bytes: max_bytes.into(),
-        ..default
+    let takes = "\"embedded\" or a URL".to_owned();
+    let show = |kind: &(Kind, String)| quoted(&without_password(&kind.1));
+    let default = (Kind::Embedded, EMBEDDED.to_owned());
+    let kind = reader.read(url, takes, Some(default), show, |value| {
+        let text = value.text()?;
+        Ok((kind_of(text)?, text.to_owned()))
+    });
+    let embedded = embedded::read(reader, general);
+    let redis = servers::read_redis(reader);
+    let (region, endpoint) = servers::read_dynamodb(reader);
+    match kind.map_or(Kind::Embedded, |(kind, _)| kind) {
+        Kind::Embedded => StoreSettings::Embedded(embedded),
+        Kind::Redis(at) => StoreSettings::Redis(RedisSettings {
+            url: at.url,
+            ..redis
+        }),
+        Kind::Table(table) => StoreSettings::DynamoDb(TableSettings {
+            table,
+            region,
+            endpoint,
+        }),
+    }
+}
+
+/// The store that a URL means. No error repeats a part of it that could be a password.
+fn kind_of(url: &str) -> Result<Kind, String> {
+    if url == EMBEDDED {
+        return Ok(Kind::Embedded);
+    }
+    if let Some(table) = url.strip_prefix(DYNAMODB) {
+        return match (table, cfg!(feature = "dynamodb")) {
+            ("", _) => Err("names no table: dynamodb://TABLE".to_owned()),
+            (_, false) => {
+                Err("needs a build that has DynamoDB: cargo build --features dynamodb".to_owned())
+            }
+            (table, true) => Ok(Kind::Table(table.to_owned())),
+        };
+    }
+    let settings = RedisSettings::new(url);
+    match settings.check() {
+        Ok(()) => Ok(Kind::Redis(settings)),
+        Err(error) => Err(format!("must be \"embedded\" or a URL: {error}")),
+    }
+}
+
+/// A URL as it may be shown.
+pub(crate) fn without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, shown) in [
+            ("embedded", "embedded"),
+            ("redis://h:1", "redis://h:1"),
+            ("redis://u:p@h:1", "redis://***@h:1"),
+            ("rediss+cluster://:p@x@a,b", "rediss+cluster://***@a,b"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+
+    #[test]
+    fn urls_are_told_apart_and_errors_hide_what_is_secret() {
+        assert!(matches!(kind_of("embedded"), Ok(Kind::Embedded)));
+        assert!(matches!(kind_of("redis://h"), Ok(Kind::Redis(_))));
+        assert!(matches!(
+            kind_of("rediss+sentinel://a,b/main"),
+            Ok(Kind::Redis(_))
+        ));
+        for wrong in [
+            "",
+            "postgres://u:secret@h",
+            "redis://:secret@h:x",
+            "dynamodb://",
+        ] {
+            let why = kind_of(wrong).unwrap_err();
+            assert!(!why.contains("secret"), "{why}");
+        }
+        assert_eq!(kind_of("dynamodb://t").is_ok(), cfg!(feature = "dynamodb"));
     }
 }

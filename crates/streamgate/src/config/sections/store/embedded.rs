@@ -1,0 +1,54 @@
+//! What only the embedded store takes.
+
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig};
+
+use crate::config::reader::{Ask, Reader};
+use crate::config::sections::general::General;
+
+/// The shortest log that a snapshot is worth, in bytes.
+const SNAPSHOT_LOG_MIN_BYTES: u32 = 64 << 10;
+
+/// Reads it.
+pub(super) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
+    let default = EmbeddedConfig::new(&general.data_dir);
+    let durability = Ask(
+        "durability",
+        "Embedded: when a start or stop is acknowledged: \"fsync\", when it is on disk (survives a power \
+         loss); \"os\", when the operating system has it (survives a crash of the process); \
+         \"none\", at once (a crash forgets the last moments).",
+    );
+    let snapshot_min_log_bytes = Ask(
+        "snapshot_min_log_bytes",
+        "Embedded: the log may always grow to this size before a snapshot shortens it; with much live state \
+         it may grow to the size of that. More means longer restarts, less means more writing.",
+    );
+    let snapshot_max_log_bytes = Ask(
+        "snapshot_max_log_bytes",
+        "Embedded: the log never grows longer than this before a snapshot, however much live state there is: \
+         a restart has to read it.",
+    );
+    let modes = [
+        DurabilityMode::Fsync,
+        DurabilityMode::Os,
+        DurabilityMode::None,
+    ]
+    .map(|mode| (mode.as_str(), mode));
+    let durability = reader.choice(durability, default.durability, &modes);
+    let bytes = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX);
+    let min_bytes = reader.whole(
+        snapshot_min_log_bytes,
+        bytes(default.snapshot_min_log_bytes),
+        SNAPSHOT_LOG_MIN_BYTES..=u32::MAX,
+    );
+    let max_bytes = reader.whole(
+        snapshot_max_log_bytes,
+        bytes(default.snapshot_max_log_bytes).max(min_bytes),
+        min_bytes..=u32::MAX,
+    );
+    EmbeddedConfig {
+        durability,
+        snapshot_min_log_bytes: min_bytes.into(),
+        snapshot_max_log_bytes: max_bytes.into(),
+        ..default
+    }
+}

@@ -1,0 +1,119 @@
+//! Nodes over a DynamoDB table; `./test` builds with it. The table is in an emulator that the test
+//! starts.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::race::{PATIENT, race};
+use crate::support::{Server, in_repository, serve_arguments, streamgate};
+use crate::{Nodes, pause};
+
+/// How long the emulator may take to start on a loaded machine, in steps of 20 ms.
+const STEPS: u32 = 500;
+
+/// An emulator that runs. It ends with this.
+struct Emulator {
+    child: Child,
+    endpoint: String,
+}
+
+impl Emulator {
+    fn start() -> Self {
+        // Somebody else may take the port in between: then another.
+        (0..10)
+            .find_map(|_| Self::try_start())
+            .expect("dynoxide did not start on any of ten ports")
+    }
+
+    fn try_start() -> Option<Self> {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let installed = in_repository(".tools/node_modules/@dynoxide/linux-x64/dynoxide");
+        let binary = std::env::var_os("STREAMGATE_TEST_DYNOXIDE").map_or(installed, PathBuf::from);
+        let child = Command::new(&binary)
+            .args(["serve", "--port", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; ./test installs it", binary.display()));
+        let endpoint = format!("http://127.0.0.1:{port}");
+        let mut emulator = Self { child, endpoint };
+        for _ in 0..STEPS {
+            if emulator.child.try_wait().unwrap().is_some() {
+                return None;
+            }
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(emulator);
+            }
+            pause();
+        }
+        None
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // Either fails where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A command that finds credentials the AWS way, and no others that this machine may have.
+fn as_aws(mut command: Command) -> Command {
+    command
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("REGION", "eu-west-1");
+    command
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
+    let emulator = Emulator::start();
+    let endpoint = emulator.endpoint.as_str();
+    for said in ["is made", "is there"] {
+        let create = ["store", "create-table", "sessions", "--endpoint", endpoint];
+        let output = as_aws(streamgate(&create)).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains(said), "{output:?}");
+    }
+    let dir = TempDir::new().unwrap();
+    let endpoint = format!("store.endpoint={endpoint}");
+    let arguments = [
+        &serve_arguments(dir.path())[..],
+        &["--set", "store.url=dynamodb://sessions", "--set", &endpoint],
+        &PATIENT,
+    ]
+    .concat();
+    let servers = (0..4)
+        .map(|_| Server::spawn(as_aws(streamgate(&arguments))))
+        .collect();
+    let nodes = Nodes { servers, _dir: dir };
+    race(&nodes, 20).await;
+    let ready = nodes.servers[0].call("GET", "/readyz", None);
+    assert_eq!(ready.status, 200);
+}
+
+#[test]
+fn a_table_that_is_not_there_stops_a_node_and_says_what_to_do() {
+    let emulator = Emulator::start();
+    let dir = TempDir::new().unwrap();
+    let endpoint = format!("store.endpoint={}", emulator.endpoint);
+    let arguments = [
+        &serve_arguments(dir.path())[..],
+        &["--set", "store.url=dynamodb://nothing", "--set", &endpoint],
+    ]
+    .concat();
+    let output = as_aws(streamgate(&arguments)).output().unwrap();
+    assert_eq!(output.status.code(), Some(74), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("nothing"), "{said}");
+    assert!(said.contains("create-table"), "{said}");
+}

@@ -1,0 +1,55 @@
+//! Several nodes over one store: one limit, whichever node is asked. The nodes are real processes, and
+//! so is the server that they share.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lint knows tests by their attribute, not the helpers that they share"
+)]
+
+#[path = "../promises/client.rs"]
+#[allow(dead_code, reason = "a client knows more calls than these tests make")]
+mod client;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+mod frozen;
+mod race;
+mod redis;
+mod sharing;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use redis::Redis;
+use support::Server;
+
+/// Nodes that share a store.
+struct Nodes {
+    servers: Vec<Server>,
+    /// Nothing is written there; a node would look for its data in it.
+    _dir: TempDir,
+}
+
+impl Nodes {
+    /// So many nodes over this server; `arguments` go to each.
+    fn over(redis: &Redis, count: usize, arguments: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
+        let arguments = [&["--set", url.as_str()], arguments].concat();
+        let servers = (0..count)
+            .map(|_| Server::start_with(dir.path(), &arguments))
+            .collect();
+        Self { servers, _dir: dir }
+    }
+}
+
+/// Lets another process get on before it is asked again. Whoever asks has a deadline.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "servers of others do not say when they are ready"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
