@@ -103,6 +103,7 @@ async fn fill(store: &EmbeddedStore, users: u64) -> Result<()> {
                 record: encode_ledger(&decision.ledger),
                 delta: encode_delta(&decision.events),
                 durability,
+                garbage_at: None,
             })
         };
         store.transact(&key, &mut step).await?;

@@ -56,6 +56,7 @@ impl Whole {
                 record: Some(self.record.clone()),
                 delta: self.delta.clone(),
                 durability: Durability::Durable,
+                garbage_at: None,
             })
         };
         Ok(self.store.transact(&key, &mut step).await?)
