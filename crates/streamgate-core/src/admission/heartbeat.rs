@@ -48,7 +48,7 @@ impl Command for Heartbeat {
         let limit = draft.limit().limit;
         if let Some(session) = draft.ledger().find(&self.id).cloned() {
             return HeartbeatOutcome::Renewed {
-                session: renew(draft, &session),
+                session: renew(draft, session),
                 limit,
                 active: draft.active(),
             };
@@ -58,7 +58,7 @@ impl Command for Heartbeat {
         };
         match &ending.revivable {
             Some(expired) if draft.active() < limit => {
-                let session = renewed(expired, draft.policy(), now);
+                let session = renewed(expired.as_ref().clone(), draft.policy(), now);
                 draft.record(Event::Revived(session.clone()));
                 let active = draft.active();
                 assert!(

@@ -126,7 +126,7 @@ impl Start {
         }
     }
 
-    fn already_live(draft: &mut Draft<'_>, session: &Session) -> StartOutcome {
+    fn already_live(draft: &mut Draft<'_>, session: Session) -> StartOutcome {
         StartOutcome::AlreadyLive(Admitted {
             session: renew(draft, session),
             limit: draft.limit().limit,
@@ -142,7 +142,7 @@ impl Command for Start {
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
         self.assert_bounded();
         if let Some(session) = draft.ledger().find(&self.id).cloned() {
-            return Self::already_live(draft, &session);
+            return Self::already_live(draft, session);
         }
         let rule = draft.limit();
         let (leaving, staying): (Vec<Session>, Vec<Session>) = draft
@@ -185,22 +185,22 @@ impl Command for Start {
 
 /// The session after a call of its player at `now`: held for one lease from now, neither more nor
 /// less, whatever the clock showed before.
-pub(crate) fn renewed(session: &Session, policy: &Policy, now: Timestamp) -> Session {
+pub(crate) fn renewed(session: Session, policy: &Policy, now: Timestamp) -> Session {
     Session {
         last_seen_at: now,
         expires_at: policy.lease_end(now, session.lease),
-        ..session.clone()
+        ..session
     }
 }
 
 /// Renews the lease of a live session, unless it was recorded so lately that it lasts for this call
 /// as well; returns the session as it is then.
-pub(crate) fn renew(draft: &mut Draft<'_>, session: &Session) -> Session {
+pub(crate) fn renew(draft: &mut Draft<'_>, session: Session) -> Session {
     let (policy, now) = (draft.policy(), draft.now());
     let lasts_until = now.plus(session.lease).plus(policy.clock_skew);
     let is_recent = now.millis_since(session.last_seen_at) < policy.laziness.as_millis();
     if is_recent && session.expires_at >= lasts_until {
-        return session.clone();
+        return session;
     }
     let session = renewed(session, policy, now);
     draft.record(Event::Renewed {
