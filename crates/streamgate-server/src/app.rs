@@ -10,14 +10,14 @@ use axum::routing::any;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::fallback::{method_not_allowed, not_found};
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
 use crate::state::App;
-use crate::surround::Surround;
+use crate::surround::{Surround, with_path};
 use crate::{compat, document, ops, v1};
 
 /// The service: every endpoint over this engine.
@@ -70,19 +70,11 @@ fn endpoints(surround: Option<&Surround>, root_is_ours: bool) -> OpenApiRouter<A
         .chain(document)
     {
         router = router.routes(match surround {
-            Some(surround) => surrounded(routes, surround),
+            Some(surround) => with_path(routes, |path, methods| {
+                surround.around(path, methods.fallback(method_not_allowed))
+            }),
             None => routes,
         });
     }
     router
-}
-
-/// The methods of one path, every other method refused, and what stands around every route.
-fn surrounded(
-    routes: UtoipaMethodRouter<Arc<App>>,
-    surround: &Surround,
-) -> UtoipaMethodRouter<Arc<App>> {
-    let path = routes.1.paths.keys().next().cloned();
-    let path = path.expect("an endpoint has a path");
-    routes.map(|methods| surround.around(&path, methods.fallback(method_not_allowed)))
 }

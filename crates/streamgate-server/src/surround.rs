@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 use tower_http::cors::CorsLayer;
+use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::cors;
 use crate::metrics::Metrics;
@@ -49,4 +50,17 @@ impl Surround {
     {
         methods.layer(Observe::new(route, &self.metrics))
     }
+}
+
+/// Puts something around the methods of one path; `around` is told the path's template.
+pub(crate) fn with_path<S>(
+    routes: UtoipaMethodRouter<S>,
+    around: impl FnOnce(&str, MethodRouter<S>) -> MethodRouter<S>,
+) -> UtoipaMethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let path = routes.1.paths.keys().next().cloned();
+    let path = path.expect("an endpoint has a path");
+    routes.map(|methods| around(&path, methods))
 }

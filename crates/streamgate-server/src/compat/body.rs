@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use streamgate_core::bounds::BODY_MAX_BYTES;
 
 use super::dialect::Dialect;
@@ -50,6 +50,26 @@ impl<D> AnyJson<D> {
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
+}
+
+/// Up to here every whole number is a float of its own.
+const WHOLE_FLOAT_MAX: f64 = 1e15;
+
+/// A whole number in its one spelling, however it is written: `10`, `10.0` and `1e1` are one, and `-0`
+/// is 0. `None` where it is not whole, or a float that could be taken for its neighbour.
+pub(crate) fn whole(number: &Number) -> Option<Number> {
+    if !number.is_f64() {
+        // 64 bits, kept to the last digit.
+        return Some(number.clone());
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    if float.abs() > WHOLE_FLOAT_MAX {
+        return None;
+    }
+    let whole: i64 = format!("{float:.0}")
+        .parse()
+        .expect("a whole number up to 10^15 has at most 64 bits");
+    Some(whole.into())
 }
 
 impl<D> fmt::Debug for AnyJson<D> {

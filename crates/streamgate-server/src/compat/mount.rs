@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tower::ServiceExt as _;
 use tower::util::MapRequest;
 use utoipa::openapi::OpenApi;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 
 use super::answer;
 use super::concurrency_service::ConcurrencyService;
@@ -25,7 +25,7 @@ use super::user_streams::UserStreams;
 use crate::document;
 use crate::settings::DialectName;
 use crate::state::App;
-use crate::surround::Surround;
+use crate::surround::{Surround, with_path};
 
 /// A dialect as a service. Where it is mounted, only its document says.
 type Spoken = MapRequest<Router, fn(Request) -> Request>;
@@ -71,7 +71,7 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Rout
 #[must_use]
 pub fn dialect_openapi(name: DialectName) -> OpenApi {
     let at = path_of(name);
-    of_dialect!(name, document_of(&at, false))
+    of_dialect!(name, unserved_document(&at))
 }
 
 /// The same as JSON, indented.
@@ -90,12 +90,16 @@ fn path_of(name: DialectName) -> String {
     format!("/compat/{}", name.as_str())
 }
 
-/// The document of a dialect that is mounted `at` a path; whether every call needs a key.
-fn document_of<D: Dialect>(at: &str, needs_key: bool) -> OpenApi {
+/// The document of a dialect without its service.
+fn unserved_document<D: Dialect>(at: &str) -> OpenApi {
     let calls = D::routes()
         .into_iter()
-        .fold(OpenApiRouter::new(), OpenApiRouter::routes)
-        .into_openapi();
+        .fold(OpenApiRouter::new(), OpenApiRouter::routes);
+    described::<D>(calls.into_openapi(), at, false)
+}
+
+/// The document of these calls of a dialect that is mounted `at` a path; whether all need a key.
+fn described<D: Dialect>(calls: OpenApi, at: &str, needs_key: bool) -> OpenApi {
     let needs_key = needs_key || D::ALWAYS_ASKS_FOR_KEY;
     document::of_dialect(calls, D::NAME, D::ABOUT, at, needs_key)
 }
@@ -108,15 +112,13 @@ fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround) -> Spoken 
     };
     let mut calls = OpenApiRouter::new();
     for routes in D::routes() {
-        let path = routes.1.paths.keys().next().cloned();
-        let path = path.expect("a call has a path");
-        calls = calls
-            .routes(routes.map(|methods| surrounded(&path, methods.fallback(no_such_call::<D>))));
+        calls = calls.routes(with_path(routes, |path, methods| {
+            surrounded(path, methods.fallback(no_such_call::<D>))
+        }));
     }
-    let (mut router, _) = calls.split_for_parts();
-    let open = app.keys.is_open();
-    let mut document = document_of::<D>(at, app.compat.require_key);
-    if open {
+    let (mut router, calls) = calls.split_for_parts();
+    let mut document = described::<D>(calls, at, app.compat.require_key);
+    if app.keys.is_open() {
         document::without_keys(&mut document);
     }
     let document = Bytes::from(document::to_json(&document));

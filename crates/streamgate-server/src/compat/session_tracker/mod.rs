@@ -3,6 +3,7 @@
 //! The ids are made here, and a removal ends the newest session of the user.
 
 mod add_session;
+mod refusals;
 mod remove_session;
 mod user_id;
 

@@ -7,7 +7,7 @@ use streamgate_engine::NewestStopped;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::user_id::user_of;
-use super::{Message, SessionTracker, message};
+use super::{Message, SessionTracker, message, refusals};
 use crate::access::Player;
 use crate::wire::schema::UserIdSchema;
 
@@ -19,13 +19,11 @@ use crate::wire::schema::UserIdSchema;
     path = "/remove-session",
     params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and `1` are one user.")),
     responses(
+        refusals::Always,
         (status = 200, description = "It gave its slot back; or the user was never seen.", body = Message,
             example = json!({"message": "Number of active session decremented to 2"})),
         (status = 400, description = "`user_id` is missing, empty, given twice or not valid.", body = Message),
         (status = 409, description = "The user is known, and no session is active.", body = Message),
-        (status = 401, description = "This server asks for a key.", body = Message),
-        (status = 429, description = "Too many requests.", body = Message),
-        (status = 500, description = "The store cannot be used now.", body = Message),
     )
 )]
 pub(super) async fn remove_session(

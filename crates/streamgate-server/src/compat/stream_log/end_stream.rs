@@ -13,7 +13,7 @@ use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::{Guest, session_id};
 use super::user_name::{self, UserName};
-use super::{Envelope, Failed, StreamLog, failed, missing};
+use super::{Envelope, Failed, StreamLog, failed, missing, refusals};
 use crate::access::Player;
 use crate::problem::{ApiError, Code};
 use crate::wire::schema::SessionIdSchema;
@@ -42,17 +42,12 @@ pub(crate) struct Watched {
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Watched,
     responses(
+        refusals::Always,
         (status = 204, description = "It gave its slot back."),
         (status = 400, description = "No JSON object.", body = Envelope<Failed>),
         (status = 404, description = "The user has no such stream, or it has ended; or a member of the body is missing, empty or not valid.",
             body = Envelope<Failed>,
             example = json!({"statusCode": 404, "message": {"error": "The conditional request failed"}})),
-        (status = 401, description = "This server asks for a key.", body = Envelope<Failed>),
-        (status = 408, description = "The body did not come in time.", body = Envelope<Failed>),
-        (status = 413, description = "The body is too large.", body = Envelope<Failed>),
-        (status = 429, description = "Too many requests.", body = Envelope<Failed>),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = Envelope<Failed>),
-        (status = 503, description = "The store cannot be used now.", body = Envelope<Failed>),
     )
 )]
 pub(super) async fn end_stream(

@@ -1,6 +1,7 @@
 //! The dialect `stream-log`: streams with ids that are made here, and a status in every body.
 
 mod end_stream;
+mod refusals;
 mod start_stream;
 mod user_name;
 

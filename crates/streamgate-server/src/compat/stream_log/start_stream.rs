@@ -10,7 +10,7 @@ use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::user_name::{self, UserName};
-use super::{Envelope, Failed, StreamLog, enveloped, failed};
+use super::{Envelope, Failed, StreamLog, enveloped, failed, refusals};
 use crate::access::Player;
 
 /// Who wants to watch.
@@ -43,16 +43,11 @@ pub(crate) struct Started {
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Viewer,
     responses(
+        refusals::Always,
         (status = 201, description = "It holds a slot.", body = Envelope<Started>),
         (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.", body = Envelope<Failed>),
         (status = 403, description = "Every slot is taken.", body = Envelope<Failed>,
             example = json!({"statusCode": 403, "message": {"error": "Unable to start a new stream, maximum limit reached"}})),
-        (status = 401, description = "This server asks for a key.", body = Envelope<Failed>),
-        (status = 408, description = "The body did not come in time.", body = Envelope<Failed>),
-        (status = 413, description = "The body is too large.", body = Envelope<Failed>),
-        (status = 429, description = "Too many requests.", body = Envelope<Failed>),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = Envelope<Failed>),
-        (status = 503, description = "The store cannot be used now.", body = Envelope<Failed>),
     )
 )]
 pub(super) async fn start_stream(

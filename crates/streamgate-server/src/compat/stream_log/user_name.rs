@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 use utoipa::ToSchema;
 
-use super::super::body::AnyJson;
+use super::super::body::{AnyJson, whole};
 use super::{StreamLog, missing};
 use crate::problem::ApiError;
 use crate::wire::schema::UserIdSchema;
@@ -17,9 +17,6 @@ pub(super) const FIELD: &str = "userId";
 /// Every decimal of so many digits has a float of its own, and keeps it although the parser of JSON
 /// may miss the nearest float by one.
 const FLOAT_DIGITS: usize = f64::DIGITS as usize;
-
-/// The largest whole number that may be written as a float.
-const WHOLE_FLOAT_MAX: f64 = 1e15;
 
 /// A user as callers name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -59,23 +56,14 @@ impl UserName {
 /// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where a float
 /// cannot tell it from its neighbours.
 fn canonical(number: &Number) -> Option<Number> {
-    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
-        // A whole number of 64 bits, kept to the last digit.
-        return Some(number.clone());
+    let is_fraction = |float: &f64| float.fract() != 0.0;
+    let Some(float) = number.as_f64().filter(is_fraction) else {
+        return whole(number);
     };
     let shortest = format!("{float:e}");
     let (digits, _exponent) = shortest.split_once('e')?;
     let digits = digits.bytes().filter(u8::is_ascii_digit).count();
-    if digits > FLOAT_DIGITS || float.abs() > WHOLE_FLOAT_MAX {
-        return None;
-    }
-    if float.fract() != 0.0 {
-        return Some(number.clone());
-    }
-    let whole: i64 = format!("{float:.0}")
-        .parse()
-        .expect("a whole number up to 10^15 has at most 64 bits");
-    Some(whole.into())
+    (digits <= FLOAT_DIGITS).then(|| number.clone())
 }
 
 #[cfg(test)]

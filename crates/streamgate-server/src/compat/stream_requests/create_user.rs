@@ -15,7 +15,7 @@ use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::name::{self, TextOrNumber};
-use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
+use super::{ID, NAME, SUBSCRIPTION, StreamRequests, refusals, sentence};
 use crate::access::Service;
 use crate::problem::ApiError;
 use crate::wire::schema::NameSchema;
@@ -50,19 +50,14 @@ pub(crate) struct NewUser {
     path = "/createuser",
     request_body = NewUser,
     responses(
+        refusals::Always,
+        refusals::WithBody,
         (status = 200, description = "It is there.", body = String, content_type = "text/html",
             headers(("Location" = String, description = "Where the user is found, by its id: `getuser?id=010`.")),
             example = "Van Persie created"),
         (status = 400, description = "No JSON object, or a member of it is missing or not valid.",
             body = String, content_type = "text/plain"),
-        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
         (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
-        (status = 408, description = "The body did not come in time.", body = String, content_type = "text/plain"),
-        (status = 413, description = "The body is too large.", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn create_user(

@@ -17,8 +17,8 @@ use utoipa::ToSchema;
 use super::super::answer;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
-use super::StreamRequests;
 use super::user::User;
+use super::{StreamRequests, refusals};
 use crate::access::Admin;
 
 /// Every user by its id.
@@ -38,13 +38,9 @@ pub(crate) struct Users<'a> {
     get,
     path = "/getallusers",
     responses(
+        refusals::Always,
         (status = 200, description = "Every user that is known.", body = Users<'_>),
-        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
         (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn get_all_users(

@@ -7,7 +7,7 @@ use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::super::{answer, query};
 use super::user::User;
-use super::{ID, StreamRequests, bad_request, in_two_words};
+use super::{ID, StreamRequests, bad_request, in_two_words, refusals};
 use crate::access::Player;
 use crate::wire::schema::UserIdSchema;
 
@@ -17,14 +17,10 @@ use crate::wire::schema::UserIdSchema;
     path = "/getuser",
     params(("id" = inline(UserIdSchema), Query, description = "The user.", example = "010")),
     responses(
+        refusals::Always,
         (status = 200, description = "The user.", body = User<'_>),
         (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
-        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn get_user(

@@ -5,6 +5,7 @@ mod create_user;
 mod get_all_users;
 mod get_user;
 mod name;
+mod refusals;
 mod remove_user;
 mod request_stream;
 mod root;

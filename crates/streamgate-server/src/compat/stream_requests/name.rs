@@ -4,15 +4,12 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::{Number, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::body::AnyJson;
+use super::super::body::{AnyJson, whole};
 use super::StreamRequests;
 use crate::problem::ApiError;
-
-/// Up to here every whole number is a float of its own.
-const WHOLE_FLOAT_MAX: f64 = 1e15;
 
 /// A name: a text, or a whole number, which is the text of its digits.
 #[derive(Serialize, ToSchema)]
@@ -36,7 +33,7 @@ pub(super) fn optional<'a>(
     };
     let name = match value {
         Value::String(text) => Some(Cow::Borrowed(text.as_str())),
-        Value::Number(number) => digits(number).map(Cow::Owned),
+        Value::Number(number) => whole(number).map(|number| Cow::Owned(number.to_string())),
         _ => None,
     };
     let wrong = || ApiError::field(field, "must be a text or a whole number");
@@ -51,25 +48,12 @@ pub(super) fn required<'a>(
     optional(body, field)?.ok_or_else(|| ApiError::field(field, "must be given"))
 }
 
-/// The digits of a whole number, however it is written: `10`, `10.0` and `1e1` are one. `None` where
-/// it is not whole, or a float that could be taken for its neighbour.
-fn digits(number: &Number) -> Option<String> {
-    if number.is_i64() || number.is_u64() {
-        return Some(number.to_string());
-    }
-    let float = number
-        .as_f64()
-        .filter(|float| float.fract() == 0.0 && float.abs() <= WHOLE_FLOAT_MAX)?;
-    // Zero has no sign once something is added to it.
-    Some((float + 0.0).to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn spelled(written: &str) -> Option<String> {
-        digits(&written.parse().unwrap())
+        whole(&written.parse().unwrap()).map(|number| number.to_string())
     }
 
     #[test]

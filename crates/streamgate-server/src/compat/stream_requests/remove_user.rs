@@ -8,7 +8,7 @@ use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::name::{self, TextOrNumber};
-use super::{ID, StreamRequests, sentence};
+use super::{ID, StreamRequests, refusals, sentence};
 use crate::access::Service;
 use crate::problem::{ApiError, Code};
 
@@ -29,19 +29,14 @@ pub(crate) struct OldUser {
     path = "/removeuser",
     request_body = OldUser,
     responses(
+        refusals::Always,
+        refusals::WithBody,
         (status = 200, description = "Its sessions have ended, and its profile is gone.", body = String,
             content_type = "text/html", example = "user 010 successfully deleted"),
         (status = 400, description = "No JSON object, or `id` is missing or not valid.", body = String,
             content_type = "text/plain"),
-        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
         (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
         (status = 404, description = "The user is not known.", body = String, content_type = "text/plain"),
-        (status = 408, description = "The body did not come in time.", body = String, content_type = "text/plain"),
-        (status = 413, description = "The body is too large.", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn remove_user(

@@ -8,7 +8,7 @@ use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::{Guest, session_id};
 use super::name::{self, TextOrNumber};
-use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
+use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, refusals, sentence};
 use crate::access::Player;
 
 /// Who wants to watch what.
@@ -31,17 +31,12 @@ pub(crate) struct StreamRequest {
     path = "/requeststream",
     request_body = StreamRequest,
     responses(
+        refusals::Always,
+        refusals::WithBody,
         (status = 200, description = "It holds a slot, held one already, or every slot is taken: `User - 010 has exceeded maximum concurrent streams allowed.`",
             body = String, content_type = "text/html", example = "Request for stream_1 succesful"),
         (status = 400, description = "The user is not known; or no JSON object; or a member of it is missing or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
-        (status = 401, description = "This server asks for a key.", body = String, content_type = "text/plain"),
-        (status = 408, description = "The body did not come in time.", body = String, content_type = "text/plain"),
-        (status = 413, description = "The body is too large.", body = String, content_type = "text/plain"),
-        (status = 429, description = "Too many requests.", body = String, content_type = "text/plain"),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = String, content_type = "text/plain"),
-        (status = 503, description = "The store cannot be used now.", body = String, content_type = "text/plain",
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn request_stream(

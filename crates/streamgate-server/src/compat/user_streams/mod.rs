@@ -5,6 +5,7 @@
 
 mod cors;
 mod pages;
+mod refusals;
 mod reset_user;
 mod start_session;
 

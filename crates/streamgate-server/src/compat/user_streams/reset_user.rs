@@ -7,7 +7,7 @@ use streamgate_core::admission::ResetUser;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::super::path::segment;
-use super::{Failed, USER, USER_PLACE, UserStreams, failed};
+use super::{Failed, USER, USER_PLACE, UserStreams, failed, refusals};
 use crate::access::Player;
 use crate::wire;
 use crate::wire::schema::UserIdSchema;
@@ -21,15 +21,11 @@ use crate::wire::schema::UserIdSchema;
     path = "/user-streams/{userId}",
     params(("userId" = UserIdSchema, Path, description = "The user, percent-encoded.")),
     responses(
+        refusals::Always<'_>,
         (status = 204, description = "No session of it is live."),
         (status = 400, description = "The id is not valid.", body = Failed<'_>),
-        (status = 401, description = "This server asks for a key.", body = Failed<'_>),
         (status = 404, description = "The user is not known.", body = Failed<'_>,
             example = json!({"error": {"statusCode": 404, "name": "Error", "message": "Entity not found: UserStreams with id \"u\"", "code": "ENTITY_NOT_FOUND"}})),
-        (status = 429, description = "Too many requests.", body = Failed<'_>),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = Failed<'_>),
-        (status = 503, description = "The store cannot be used now.", body = Failed<'_>,
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn reset_user(

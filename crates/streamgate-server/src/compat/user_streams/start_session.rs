@@ -10,7 +10,7 @@ use super::super::answer;
 use super::super::fault::Fault;
 use super::super::guest::{Guest, session_id};
 use super::super::path::segment;
-use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams};
+use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams, refusals};
 use crate::access::Player;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
@@ -45,13 +45,9 @@ pub(crate) struct Streams<'a> {
         ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded.", example = "1"),
     ),
     responses(
+        refusals::Always<'_>,
         (status = 200, description = "It holds a slot where `allow` is true; else every slot is taken.", body = Streams<'_>),
         (status = 400, description = "An id is not valid.", body = Failed<'_>),
-        (status = 401, description = "This server asks for a key.", body = Failed<'_>),
-        (status = 429, description = "Too many requests.", body = Failed<'_>),
-        (status = 500, description = "Something is wrong inside; the log says more.", body = Failed<'_>),
-        (status = 503, description = "The store cannot be used now.", body = Failed<'_>,
-            headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
 pub(super) async fn start_session(
