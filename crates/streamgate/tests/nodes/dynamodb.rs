@@ -1,67 +1,29 @@
 //! Nodes over a DynamoDB table; `./test` builds with it. The table is in an emulator that the test
 //! starts.
 
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::Nodes;
+use crate::process::Process;
 use crate::race::{PATIENT, race};
 use crate::support::{Server, in_repository, serve_arguments, streamgate};
-use crate::{Nodes, pause};
 
-/// How long the emulator may take to start on a loaded machine, in steps of 20 ms.
-const STEPS: u32 = 500;
-
-/// An emulator that runs. It ends with this.
-struct Emulator {
-    child: Child,
-    endpoint: String,
+/// Starts the emulator.
+fn emulator() -> Process {
+    let installed = in_repository(".tools/node_modules/@dynoxide/linux-x64/dynoxide");
+    let binary = std::env::var_os("STREAMGATE_TEST_DYNOXIDE").map_or(installed, PathBuf::from);
+    Process::start(|port| {
+        let mut command = Command::new(&binary);
+        command.args(["serve", "--port", &port.to_string()]);
+        command
+    })
 }
 
-impl Emulator {
-    fn start() -> Self {
-        // Somebody else may take the port in between: then another.
-        (0..10)
-            .find_map(|_| Self::try_start())
-            .expect("dynoxide did not start on any of ten ports")
-    }
-
-    fn try_start() -> Option<Self> {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let installed = in_repository(".tools/node_modules/@dynoxide/linux-x64/dynoxide");
-        let binary = std::env::var_os("STREAMGATE_TEST_DYNOXIDE").map_or(installed, PathBuf::from);
-        let child = Command::new(&binary)
-            .args(["serve", "--port", &port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; ./test installs it", binary.display()));
-        let endpoint = format!("http://127.0.0.1:{port}");
-        let mut emulator = Self { child, endpoint };
-        for _ in 0..STEPS {
-            if emulator.child.try_wait().unwrap().is_some() {
-                return None;
-            }
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(emulator);
-            }
-            pause();
-        }
-        None
-    }
-}
-
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        // Either fails where it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn endpoint_of(emulator: &Process) -> String {
+    format!("http://127.0.0.1:{}", emulator.port)
 }
 
 /// A command that finds credentials the AWS way, and no others that this machine may have.
@@ -76,10 +38,10 @@ fn as_aws(mut command: Command) -> Command {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
-    let emulator = Emulator::start();
-    let endpoint = emulator.endpoint.as_str();
+    let emulator = emulator();
+    let endpoint = endpoint_of(&emulator);
     for said in ["is made", "is there"] {
-        let create = ["store", "create-table", "sessions", "--endpoint", endpoint];
+        let create = ["store", "create-table", "sessions", "--endpoint", &endpoint];
         let output = as_aws(streamgate(&create)).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains(said), "{output:?}");
@@ -103,9 +65,9 @@ async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
 
 #[test]
 fn a_table_that_is_not_there_stops_a_node_and_says_what_to_do() {
-    let emulator = Emulator::start();
+    let emulator = emulator();
     let dir = TempDir::new().unwrap();
-    let endpoint = format!("store.endpoint={}", emulator.endpoint);
+    let endpoint = format!("store.endpoint={}", endpoint_of(&emulator));
     let arguments = [
         &serve_arguments(dir.path())[..],
         &["--set", "store.url=dynamodb://nothing", "--set", &endpoint],

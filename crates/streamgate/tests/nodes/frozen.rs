@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use streamgate_store::clock::Stopwatch;
 
-use crate::redis::Redis;
-use crate::{Nodes, pause};
+use crate::{Nodes, pause, redis};
 
 /// How long it stands still.
 const FROZEN: Duration = Duration::from_secs(10);
@@ -15,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 #[test]
 fn a_store_that_stands_still_for_ten_seconds_is_a_503_at_the_deadline_and_then_serves_again() {
-    let redis = Redis::start();
+    let redis = redis();
     let arguments = [
         "--set",
         "engine.deadline_ms=1000",

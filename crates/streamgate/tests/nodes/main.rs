@@ -12,17 +12,18 @@ mod client;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod frozen;
+mod process;
 mod race;
-mod redis;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use redis::Redis;
+use process::Process;
 use support::Server;
 
 /// Nodes that share a store.
@@ -34,7 +35,7 @@ struct Nodes {
 
 impl Nodes {
     /// So many nodes over this server; `arguments` go to each.
-    fn over(redis: &Redis, count: usize, arguments: &[&str]) -> Self {
+    fn over(redis: &Process, count: usize, arguments: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
         let arguments = [&["--set", url.as_str()], arguments].concat();
@@ -43,6 +44,17 @@ impl Nodes {
             .collect();
         Self { servers, _dir: dir }
     }
+}
+
+/// Starts a Redis server that keeps nothing.
+fn redis() -> Process {
+    Process::start(|port| {
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no"]);
+        command
+    })
 }
 
 /// Lets another process get on before it is asked again. Whoever asks has a deadline.

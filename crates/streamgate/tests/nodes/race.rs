@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use crate::Nodes;
 use crate::client::Client;
-use crate::redis::Redis;
+use crate::{Nodes, redis};
 
 const STARTS: usize = 200;
 const LIMIT: usize = 3;
@@ -17,7 +16,7 @@ pub(crate) const PATIENT: [&str; 2] = ["--set", "engine.deadline_ms=30000"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_200_parallel_starts_on_four_nodes_exactly_the_limit_is_admitted_50_times() {
-    let redis = Redis::start();
+    let redis = redis();
     let nodes = Nodes::over(&redis, 4, &PATIENT);
     race(&nodes, 50).await;
 }

@@ -2,12 +2,11 @@
 
 use serde_json::json;
 
-use crate::Nodes;
-use crate::redis::Redis;
+use crate::{Nodes, redis};
 
 #[test]
 fn a_session_is_renewed_listed_and_stopped_on_any_node() {
-    let redis = Redis::start();
+    let redis = redis();
     let nodes = Nodes::over(&redis, 2, &[]);
     let [a, b] = &nodes.servers[..] else {
         panic!("two nodes");
@@ -29,7 +28,7 @@ fn a_session_is_renewed_listed_and_stopped_on_any_node() {
 
 #[test]
 fn a_limit_set_on_one_node_holds_on_the_other_and_in_its_dialects() {
-    let redis = Redis::start();
+    let redis = redis();
     let nodes = Nodes::over(&redis, 2, &[]);
     let [a, b] = &nodes.servers[..] else {
         panic!("two nodes");
@@ -47,7 +46,7 @@ fn a_limit_set_on_one_node_holds_on_the_other_and_in_its_dialects() {
 
 #[test]
 fn a_node_that_is_killed_loses_no_session() {
-    let redis = Redis::start();
+    let redis = redis();
     let mut nodes = Nodes::over(&redis, 2, &[]);
     let killed = nodes.servers.remove(0);
     assert_eq!(

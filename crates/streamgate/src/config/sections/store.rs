@@ -57,7 +57,7 @@ impl StoreSettings {
 #[derive(Debug, Clone)]
 enum Kind {
     Embedded,
-    Redis(RedisSettings),
+    Redis { url: String },
     Table(String),
 }
 
@@ -85,10 +85,7 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     let (region, endpoint) = servers::read_dynamodb(reader);
     match kind.map_or(Kind::Embedded, |(kind, _)| kind) {
         Kind::Embedded => StoreSettings::Embedded(embedded),
-        Kind::Redis(at) => StoreSettings::Redis(RedisSettings {
-            url: at.url,
-            ..redis
-        }),
+        Kind::Redis { url } => StoreSettings::Redis(RedisSettings { url, ..redis }),
         Kind::Table(table) => StoreSettings::DynamoDb(TableSettings {
             table,
             region,
@@ -111,9 +108,10 @@ fn kind_of(url: &str) -> Result<Kind, String> {
             (table, true) => Ok(Kind::Table(table.to_owned())),
         };
     }
-    let settings = RedisSettings::new(url);
-    match settings.check() {
-        Ok(()) => Ok(Kind::Redis(settings)),
+    match RedisSettings::new(url).check() {
+        Ok(()) => Ok(Kind::Redis {
+            url: url.to_owned(),
+        }),
         Err(error) => Err(format!("must be \"embedded\" or a URL: {error}")),
     }
 }
@@ -145,10 +143,10 @@ mod tests {
     #[test]
     fn urls_are_told_apart_and_errors_hide_what_is_secret() {
         assert!(matches!(kind_of("embedded"), Ok(Kind::Embedded)));
-        assert!(matches!(kind_of("redis://h"), Ok(Kind::Redis(_))));
+        assert!(matches!(kind_of("redis://h"), Ok(Kind::Redis { .. })));
         assert!(matches!(
             kind_of("rediss+sentinel://a,b/main"),
-            Ok(Kind::Redis(_))
+            Ok(Kind::Redis { .. })
         ));
         for wrong in [
             "",
