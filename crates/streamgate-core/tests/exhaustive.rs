@@ -113,6 +113,13 @@ fn wide_alphabet() -> Vec<Call> {
     calls.extend([None, Some("gold")].map(Call::SetProfile));
     calls.extend([Call::Erase, Call::Settle]);
     calls.extend([Call::StartIfKnown(start(0)), Call::StartAndList(start(1))]);
+    calls.extend([
+        Call::Adopt(start(2)),
+        Call::Adopt(Start {
+            replaces: Some(1),
+            ..start(0)
+        }),
+    ]);
     calls.extend([None, Some(1), Some(2)].map(Call::StopNewest));
     calls.extend([Profile::Kept, Profile::Is("new")].map(Call::Reset));
     calls.extend([importing(&[2, 0], None), importing(&[1], Some("old"))]);

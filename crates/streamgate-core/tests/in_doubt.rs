@@ -4,8 +4,9 @@
 mod support;
 
 use streamgate_core::admission::{
-    Edit, EraseUser, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession, ResetUser,
-    SetUser, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome, WithSessions,
+    Adopt, Edit, EraseUser, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession,
+    ResetUser, SetUser, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome,
+    WithSessions,
 };
 use streamgate_core::{AtLimit, Command, Durability, EndReason, Seconds};
 use support::{User, attributes, id, import, newest};
@@ -73,6 +74,7 @@ fn a_run_that_was_committed_is_told_of() {
     assert!(told(&Start::new(id("c"))));
     assert!(told(&IfKnown(Start::new(id("c")))));
     assert!(told(&WithSessions(Start::new(id("c")))));
+    assert!(told(&Adopt(Start::new(id("c")))));
     assert!(told(&stop("b")));
     assert!(told(&newest(&two_watch())));
     assert!(told(&set));
@@ -108,6 +110,18 @@ fn a_lost_revival_whose_slot_others_took_has_ended() {
     user.pass(user.lease_ms());
     let beat = Heartbeat { id: id("a") };
     let (told, second) = again(First::Lost, &mut user, &beat, |user| {
+        user.admitted("rival");
+    });
+    assert!(
+        !told && matches!(second, HeartbeatOutcome::Ended(_)),
+        "{second:?}"
+    );
+}
+
+#[test]
+fn a_lost_adoption_whose_slot_others_took_has_ended() {
+    let adopt = Adopt(Start::new(id("c")));
+    let (told, second) = again(First::Lost, &mut two_watch(), &adopt, |user| {
         user.admitted("rival");
     });
     assert!(

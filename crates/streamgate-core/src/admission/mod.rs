@@ -1,6 +1,7 @@
 //! The decision: `decide(ledger, policy, command, now)` answers with the ledger after it, an
 //! outcome, and the events between the two. One command a file.
 
+pub mod adopt;
 mod draft;
 pub mod erase;
 pub mod heartbeat;
@@ -15,6 +16,7 @@ pub mod stop;
 pub mod stop_newest;
 pub mod with_sessions;
 
+pub use adopt::Adopt;
 pub use draft::Draft;
 pub use erase::{EraseUser, Erased};
 pub use heartbeat::{Heartbeat, HeartbeatOutcome};

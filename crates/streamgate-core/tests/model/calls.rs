@@ -21,6 +21,8 @@ pub(crate) enum Call {
     Settle,
     StartIfKnown(Start),
     StartAndList(Start),
+    /// A start that was admitted without the ledger.
+    Adopt(Start),
     /// With the session that the caller takes for the newest.
     StopNewest(Option<Id>),
     Reset(Profile),

@@ -1,8 +1,8 @@
-//! The rules of the calls that dialects and the import make.
+//! The rules of the calls that dialects, the import and the engine make.
 
 use streamgate_core::EndReason;
 
-use super::{Answer, Id, Import, Imported, Profile, Rules, Start, User};
+use super::{Answer, Id, Import, Imported, Over, Profile, Rules, Start, User};
 
 impl User {
     pub(super) fn start_and_list(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
@@ -14,6 +14,33 @@ impl User {
             live: self.live.clone(),
             limit,
             next_slot_at: self.next_slot_at(limit).filter(|_| is_full),
+        }
+    }
+
+    /// What is not known starts; what cannot start is over at once, and leaves no trace.
+    pub(super) fn adopt(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
+        let beaten = self.beat(rules, start.id, now);
+        if beaten != Answer::Unknown {
+            return beaten;
+        }
+        match self.start(rules, start, now) {
+            Answer::Admitted {
+                session,
+                limit,
+                active,
+                ..
+            } => Answer::Revived {
+                session,
+                limit,
+                active,
+            },
+            _ => Answer::Ended(Over {
+                id: start.id,
+                at: now,
+                why: EndReason::Expired,
+                taken_by: None,
+                playback: None,
+            }),
         }
     }
 

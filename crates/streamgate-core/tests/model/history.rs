@@ -94,6 +94,7 @@ fn call() -> impl Strategy<Value = Call> {
         10 => start().prop_map(Call::Start),
         1 => start().prop_map(Call::StartIfKnown),
         1 => start().prop_map(Call::StartAndList),
+        2 => start().prop_map(Call::Adopt),
         12 => (0..IDS).prop_map(Call::Beat),
         4 => (0..IDS).prop_map(Call::Stop),
         1 => (0..IDS).prop_map(Call::Revoke),

@@ -107,6 +107,7 @@ impl User {
             Call::StartIfKnown(_) if !self.is_known() => Answer::NotKnown,
             Call::StartIfKnown(start) => self.start(rules, start, now),
             Call::StartAndList(start) => self.start_and_list(rules, start, now),
+            Call::Adopt(start) => self.adopt(rules, start, now),
             Call::StopNewest(expected) => self.stop_newest(*expected, now),
             Call::Reset(profile) => self.reset(*profile, now),
             Call::Import(import) => self.import(rules, import, now),

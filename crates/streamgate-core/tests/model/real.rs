@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, User};
 use streamgate_core::admission::{
-    Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession,
-    ImportedUser, ResetUser, SessionsView, SetUser, SetUserOutcome, Settle, Start, StartOutcome,
-    Stop, StopNewest, StopNewestOutcome, StopOutcome, WithSessions,
+    Adopt, Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser,
+    ImportedSession, ImportedUser, ResetUser, SessionsView, SetUser, SetUserOutcome, Settle, Start,
+    StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
@@ -100,6 +100,7 @@ pub(crate) fn call(ledger: &Ledger, policy: &Policy, call: &Call, now: u64) -> S
             outcome.map_or(Answer::NotKnown, started)
         }),
         Call::StartAndList(start) => ask.run(&WithSessions(real_start(start)), listed),
+        Call::Adopt(start) => ask.run(&Adopt(real_start(start)), beaten),
         Call::StopNewest(expected) => ask.run(&stop_newest(ledger, *expected), newest_stopped),
         Call::Reset(profile) => ask.run(&reset(*profile), erased),
         Call::Import(import) => ask.run(&real_import(import), |outcome| imported(&outcome)),
