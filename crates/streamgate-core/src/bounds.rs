@@ -70,6 +70,8 @@ pub const BODY_MAX_BYTES: usize = 16 * 1024;
 pub const BATCH_BODY_MAX_BYTES: usize = 256 * 1024;
 /// Most entries of a batch: heartbeats, or users to import.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
+/// Most sessions that a node remembers which it admitted without its store.
+pub const DEGRADED_SESSIONS_MAX: usize = 100_000;
 /// Entries of a page unless the caller says otherwise.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// Most entries of a page.

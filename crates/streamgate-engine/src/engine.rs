@@ -12,6 +12,7 @@ use streamgate_store::{Change, Store, StoreError, View};
 
 use crate::doubt::Doubt;
 use crate::error::EngineError;
+use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
 use crate::observer::Observer;
 
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(crate) observer: Arc<dyn Observer>,
     ids: Arc<dyn IdSource>,
     pub(crate) settings: EngineSettings,
+    pub(crate) fail_open: Option<FailOpen>,
 }
 
 impl fmt::Debug for Engine {
@@ -54,7 +56,8 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine over a store.
+    /// An engine over a store. What the store does not answer, it does not answer either, unless it
+    /// is told to [`fail_open`](Self::fail_open).
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -69,6 +72,7 @@ impl Engine {
             observer,
             ids,
             settings,
+            fail_open: None,
         }
     }
 

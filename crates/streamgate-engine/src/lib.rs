@@ -9,6 +9,7 @@
 mod doubt;
 mod engine;
 mod error;
+mod fail_open;
 mod ids;
 mod observer;
 mod operations;
@@ -17,6 +18,7 @@ mod sweep;
 
 pub use engine::{Engine, EngineSettings};
 pub use error::EngineError;
+pub use fail_open::{FailMode, Told};
 pub use ids::{IdSource, RandomIds};
 pub use observer::{Answer, NoObserver, Observer};
 pub use operations::NewestStopped;

@@ -14,6 +14,9 @@ pub trait Observer: Send + Sync + fmt::Debug + 'static {
     /// A player is about to be answered.
     fn answered(&self, answer: Answer<'_>);
 
+    /// The store has heard of a session that was admitted without it, and has a slot for it or not.
+    fn reconciled(&self, holds_slot: bool);
+
     /// The outcome of a commit was unknown, and the command is run again to find out.
     fn outcome_unknown(&self);
 }
@@ -27,6 +30,10 @@ pub enum Answer<'a> {
     Heartbeat(&'a HeartbeatOutcome),
     /// To a stop.
     Stop(&'a StopOutcome),
+    /// To a start that was admitted because the store could not be used.
+    DegradedStart,
+    /// To a heartbeat that was taken for good because the store could not be used.
+    DegradedHeartbeat,
 }
 
 /// Nobody listens.
@@ -36,5 +43,6 @@ pub struct NoObserver;
 impl Observer for NoObserver {
     fn committed(&self, _events: &[Event]) {}
     fn answered(&self, _answer: Answer<'_>) {}
+    fn reconciled(&self, _holds_slot: bool) {}
     fn outcome_unknown(&self) {}
 }

@@ -10,6 +10,7 @@ use streamgate_store::{Step, StoreError, View};
 
 use crate::engine::{ATTEMPTS_MAX, Engine};
 use crate::error::EngineError;
+use crate::fail_open::Told;
 use crate::observer::Answer;
 
 /// The answer to [`Engine::stop_newest`].
@@ -32,10 +33,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError`]; after a retryable one the same start may be sent again.
-    pub async fn start(&self, user: &UserKey, start: &Start) -> Result<StartOutcome, EngineError> {
-        let outcome = self.execute(user, start).await?;
-        self.observer.answered(Answer::Start(&outcome));
-        Ok(outcome)
+    pub async fn start(
+        &self,
+        user: &UserKey,
+        start: &Start,
+    ) -> Result<Told<StartOutcome>, EngineError> {
+        let decided = self.execute(user, start).await;
+        let decided = decided.inspect(|outcome| self.observer.answered(Answer::Start(outcome)));
+        self.or_admit(user, start, decided, |outcome, _| outcome)
     }
 
     /// Starts a session, or says why not; and who is watching after that.
@@ -46,10 +51,19 @@ impl Engine {
         &self,
         user: &UserKey,
         start: Start,
-    ) -> Result<(StartOutcome, SessionsView), EngineError> {
-        let answer = self.execute(user, &WithSessions(start)).await?;
-        self.observer.answered(Answer::Start(&answer.0));
-        Ok(answer)
+    ) -> Result<Told<(StartOutcome, SessionsView)>, EngineError> {
+        let command = WithSessions(start);
+        let decided = self.execute(user, &command).await;
+        let decided =
+            decided.inspect(|(outcome, _)| self.observer.answered(Answer::Start(outcome)));
+        self.or_admit(user, &command.0, decided, |outcome, session| {
+            let watching = SessionsView {
+                limit: self.policy.default_limit,
+                sessions: vec![session],
+                next_slot_at: None,
+            };
+            (outcome, watching)
+        })
     }
 
     /// Starts a session of a user that is known, or says why not; `None` if the user is not known.
@@ -60,12 +74,13 @@ impl Engine {
         &self,
         user: &UserKey,
         start: Start,
-    ) -> Result<Option<StartOutcome>, EngineError> {
-        let outcome = self.execute(user, &IfKnown(start)).await?;
-        if let Some(outcome) = &outcome {
+    ) -> Result<Told<Option<StartOutcome>>, EngineError> {
+        let command = IfKnown(start);
+        let decided = self.execute(user, &command).await;
+        if let Ok(Some(outcome)) = &decided {
             self.observer.answered(Answer::Start(outcome));
         }
-        Ok(outcome)
+        self.or_admit(user, &command.0, decided, |outcome, _| Some(outcome))
     }
 
     /// Renews the lease of a session.
@@ -76,10 +91,12 @@ impl Engine {
         &self,
         user: &UserKey,
         heartbeat: &Heartbeat,
-    ) -> Result<HeartbeatOutcome, EngineError> {
-        let outcome = self.execute(user, heartbeat).await?;
-        self.observer.answered(Answer::Heartbeat(&outcome));
-        Ok(outcome)
+    ) -> Result<Told<HeartbeatOutcome>, EngineError> {
+        let decided = match self.admitted_without_store(user, &heartbeat.id) {
+            Some(start) => self.adopt(user, start).await,
+            None => self.execute(user, heartbeat).await,
+        };
+        self.or_go_on(user, &heartbeat.id, decided)
     }
 
     /// Stops a session.
@@ -87,7 +104,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn stop(&self, user: &UserKey, stop: &Stop) -> Result<StopOutcome, EngineError> {
-        let outcome = self.execute(user, stop).await?;
+        let was_degraded = self.forget_degraded(user, &stop.id);
+        let outcome = match self.execute(user, stop).await? {
+            StopOutcome::Unknown if was_degraded => StopOutcome::Stopped,
+            outcome => outcome,
+        };
         self.observer.answered(Answer::Stop(&outcome));
         Ok(outcome)
     }
@@ -134,6 +155,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn erase_user(&self, user: &UserKey) -> Result<Erased, EngineError> {
+        self.forget_degraded_of(user);
         self.execute(user, &EraseUser).await
     }
 
@@ -146,6 +168,7 @@ impl Engine {
         user: &UserKey,
         reset: &ResetUser,
     ) -> Result<Erased, EngineError> {
+        self.forget_degraded_of(user);
         self.execute(user, reset).await
     }
 

@@ -29,7 +29,7 @@ async fn watching(limit: u32, sessions: usize) -> World {
 
 async fn is_admitted(engine: &Engine, session: &str) -> bool {
     let outcome = engine.start(&user("u"), &start(session)).await;
-    matches!(outcome, Ok(StartOutcome::Admitted(_)))
+    outcome.is_ok_and(|told| matches!(told.outcome, StartOutcome::Admitted(_)))
 }
 
 async fn live(world: &World) -> usize {

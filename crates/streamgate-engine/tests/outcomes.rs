@@ -39,10 +39,10 @@ async fn a_start_whose_answer_was_lost_is_admitted_once() {
         vec![LoseRequest, LoseRequest],
     ] {
         let world = world(faults(plan.clone()));
-        let outcome = world.engine.start(&user("u"), &start("a")).await.unwrap();
+        let told = world.engine.start(&user("u"), &start("a")).await.unwrap();
         assert!(
-            matches!(outcome, StartOutcome::Admitted(_)),
-            "{plan:?}: {outcome:?}"
+            matches!(told.outcome, StartOutcome::Admitted(_)),
+            "{plan:?}: {told:?}"
         );
         assert_eq!(world.memo.words(), ["started a"], "{plan:?}");
         assert_eq!(world.memo.unknown() as usize, plan.len());
@@ -62,8 +62,8 @@ async fn a_start_that_evicted_still_says_whom_when_its_answer_was_lost() {
     };
     let world = world_over(Arc::new(store), clock, policy);
     world.engine.start(&user("u"), &start("old")).await.unwrap();
-    let StartOutcome::Admitted(new) = world.engine.start(&user("u"), &start("new")).await.unwrap()
-    else {
+    let told = world.engine.start(&user("u"), &start("new")).await.unwrap();
+    let StartOutcome::Admitted(new) = told.outcome else {
         panic!("the start is admitted");
     };
     assert_eq!(new.evicted.len(), 1);
@@ -109,10 +109,10 @@ async fn what_stays_unknown_is_said_to_be_unknown_and_repeating_is_safe() {
             .await
             .unwrap_err();
         assert!(matches!(error, EngineError::OutcomeUnknown(_)) && error.is_retryable());
-        let outcome = world.engine.start(&user("u"), &start("a")).await.unwrap();
+        let told = world.engine.start(&user("u"), &start("a")).await.unwrap();
         assert!(
-            matches!(outcome, StartOutcome::AlreadyLive(_)),
-            "{outcome:?}"
+            matches!(told.outcome, StartOutcome::AlreadyLive(_)),
+            "{told:?}"
         );
         assert_eq!(live(&world, "u").await, 1);
     }

@@ -24,13 +24,13 @@ fn id(text: &str) -> SessionId {
 
 async fn is_admitted(engine: &Engine, session: &str) -> bool {
     let outcome = engine.start(&user("u"), &Start::new(id(session))).await;
-    matches!(outcome.unwrap(), StartOutcome::Admitted(_))
+    matches!(outcome.unwrap().outcome, StartOutcome::Admitted(_))
 }
 
 async fn is_renewed(engine: &Engine, session: &str) -> bool {
     let heartbeat = Heartbeat { id: id(session) };
     let outcome = engine.heartbeat(&user("u"), &heartbeat).await;
-    matches!(outcome.unwrap(), HeartbeatOutcome::Renewed { .. })
+    matches!(outcome.unwrap().outcome, HeartbeatOutcome::Renewed { .. })
 }
 
 #[tokio::test]

@@ -61,6 +61,8 @@ impl Observer for Started {
 
     fn answered(&self, _answer: Answer<'_>) {}
 
+    fn reconciled(&self, _holds_slot: bool) {}
+
     fn outcome_unknown(&self) {}
 }
 
@@ -123,7 +125,12 @@ async fn start_on_all(nodes: &[Arc<Engine>], key: &UserKey) -> BTreeSet<String> 
         let (node, key) = (Arc::clone(&nodes[i % NODES]), key.clone());
         starts.spawn(async move {
             let start = start(i);
-            match node.start(&key, &start).await.unwrap() {
+            match node
+                .start(&key, &start)
+                .await
+                .map(|told| told.outcome)
+                .unwrap()
+            {
                 StartOutcome::Admitted(_) => Some(start.id.to_string()),
                 StartOutcome::Refused(_) => None,
                 StartOutcome::AlreadyLive(_) => panic!("{} was told nothing before", start.id),

@@ -163,12 +163,12 @@ async fn both(
     match op {
         Op::Start(start) => {
             let expected = bare.run(who, start, clock);
-            prop_assert_eq!(engine.start(&key, start).await, Ok(expected));
+            prop_assert_eq!(engine.start(&key, start).await, Ok(expected.into()));
         }
         Op::Heartbeat(id) => {
             let command = Heartbeat { id: id.clone() };
             let expected = bare.run(who, &command, clock);
-            prop_assert_eq!(engine.heartbeat(&key, &command).await, Ok(expected));
+            prop_assert_eq!(engine.heartbeat(&key, &command).await, Ok(expected.into()));
         }
         Op::Stop(id) => {
             let command = Stop {
@@ -193,12 +193,12 @@ async fn both(
         Op::StartAndList(start) => {
             let expected = bare.run(who, &WithSessions(start.clone()), clock);
             let answer = engine.start_and_list(&key, start.clone()).await;
-            prop_assert_eq!(answer, Ok(expected));
+            prop_assert_eq!(answer, Ok(expected.into()));
         }
         Op::StartIfKnown(start) => {
             let expected = bare.run(who, &IfKnown(start.clone()), clock);
             let answer = engine.start_if_known(&key, start.clone()).await;
-            prop_assert_eq!(answer, Ok(expected));
+            prop_assert_eq!(answer, Ok(expected.into()));
         }
         Op::StopNewest => {
             let expected = bare.stop_newest(who, clock);

@@ -34,10 +34,10 @@ async fn race(limit: u32, watching: &[&str]) -> Race {
 }
 
 async fn admitted(engine: Arc<Engine>, session: &str) {
-    let outcome = engine.start(&user("u"), &start(session)).await.unwrap();
+    let told = engine.start(&user("u"), &start(session)).await.unwrap();
     assert!(
-        matches!(outcome, StartOutcome::Admitted(_)),
-        "{session}: {outcome:?}"
+        matches!(told.outcome, StartOutcome::Admitted(_)),
+        "{session}: {told:?}"
     );
 }
 
@@ -73,11 +73,8 @@ async fn a_start_that_was_lost_and_overtaken_is_refused_and_not_taken_for_done()
             admitted(Arc::clone(&others), session).await;
         }
     });
-    let outcome = race.world.engine.start(&user("u"), &start("a")).await;
-    assert!(
-        matches!(outcome, Ok(StartOutcome::Refused(_))),
-        "{outcome:?}"
-    );
+    let told = race.world.engine.start(&user("u"), &start("a")).await;
+    assert!(matches!(told.unwrap().outcome, StartOutcome::Refused(_)));
     assert_eq!(live(&race.world).await, ["x", "y", "z"]);
     assert_eq!(race.world.memo.words(), [""; 0]);
 }
@@ -88,13 +85,14 @@ async fn a_start_that_another_made_meanwhile_takes_one_slot() {
     for lost in [Lost::Request, Lost::Answer] {
         let race = race(3, &[]).await;
         race.lose(lost, move |others| async move {
-            let outcome = others.start(&user("u"), &start("a")).await.unwrap();
+            let outcome = others.start(&user("u"), &start("a")).await.unwrap().outcome;
             let is_live = matches!(outcome, StartOutcome::AlreadyLive(_));
             assert_eq!(is_live, lost == Lost::Answer, "{outcome:?}");
         });
-        let outcome = race.world.engine.start(&user("u"), &start("a")).await;
+        let told = race.world.engine.start(&user("u"), &start("a")).await;
+        let outcome = told.unwrap().outcome;
         assert!(
-            matches!(&outcome, Ok(StartOutcome::Admitted(told)) if told.active == 1),
+            matches!(&outcome, StartOutcome::Admitted(told) if told.active == 1),
             "{lost:?}: {outcome:?}"
         );
         assert_eq!(live(&race.world).await, ["a"], "{lost:?}");
@@ -115,9 +113,9 @@ async fn of_two_runs_in_doubt_the_later_one_is_told_of() {
     }
     race.lose(Lost::Request, |others| stopped(others, "x"))
         .lose(Lost::Answer, nobody);
-    let outcome = race.world.engine.start(&user("u"), &start("a")).await;
-    let Ok(StartOutcome::Admitted(told)) = outcome else {
-        panic!("there is room: {outcome:?}");
+    let told = race.world.engine.start(&user("u"), &start("a")).await;
+    let StartOutcome::Admitted(told) = told.unwrap().outcome else {
+        panic!("there is room");
     };
     assert_eq!(told.evicted, [], "x was stopped, not evicted");
     assert_eq!(
@@ -138,7 +136,7 @@ async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_told_as_adm
             .engine
             .start_if_known(&user("u"), start("a"))
             .await;
-        assert_eq!(outcome, Ok(None), "{lost:?}");
+        assert_eq!(outcome, Ok(None.into()), "{lost:?}");
         assert_eq!(live(&race.world).await, [""; 0]);
     }
 }
@@ -152,7 +150,7 @@ async fn a_start_with_its_list_is_told_as_it_was_when_its_answer_was_lost() {
         .engine
         .start_and_list(&user("u"), start("a"))
         .await;
-    let (outcome, view) = answer.unwrap();
+    let (outcome, view) = answer.unwrap().outcome;
     assert!(
         matches!(&outcome, StartOutcome::Admitted(told) if told.active == 2),
         "{outcome:?}"
@@ -355,7 +353,7 @@ async fn an_expiry_that_a_run_in_doubt_found_is_told_once() {
             .engine
             .heartbeat(&user("u"), &heartbeat("x"))
             .await;
-        assert_eq!(outcome, Ok(HeartbeatOutcome::Unknown));
+        assert_eq!(outcome, Ok(HeartbeatOutcome::Unknown.into()));
         let words = race.world.memo.words();
         assert_eq!(words, ["started a", "expired a"], "{plan:?}");
     }

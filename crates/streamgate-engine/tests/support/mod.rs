@@ -14,6 +14,7 @@ use streamgate_store::{ManualClock, MemoryStore, Store};
 pub(crate) struct Memo {
     events: Mutex<Vec<Event>>,
     unknown: Mutex<u32>,
+    reconciled: Mutex<Vec<bool>>,
 }
 
 impl Memo {
@@ -42,6 +43,11 @@ impl Memo {
         entered.checked_sub(left).expect("none ends twice")
     }
 
+    /// Of the sessions that were admitted without the store: which holds a slot, in order.
+    pub(crate) fn reconciled(&self) -> Vec<bool> {
+        self.reconciled.lock().unwrap().clone()
+    }
+
     pub(crate) fn unknown(&self) -> u32 {
         *self.unknown.lock().unwrap()
     }
@@ -53,6 +59,10 @@ impl Observer for Memo {
     }
 
     fn answered(&self, _answer: Answer<'_>) {}
+
+    fn reconciled(&self, holds_slot: bool) {
+        self.reconciled.lock().unwrap().push(holds_slot);
+    }
 
     fn outcome_unknown(&self) {
         *self.unknown.lock().unwrap() += 1;
