@@ -129,6 +129,13 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// How many sessions this node admitted without the store that the store has not heard of.
+    pub(crate) fn set_degraded_sessions(&self, count: usize) {
+        self.sessions
+            .degraded
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// The gauge of open connections.
     pub(crate) fn connections(&self) -> &Gauge {
         &self.connections
@@ -147,6 +154,10 @@ impl Observer for Metrics {
 
     fn answered(&self, answer: Answer<'_>) {
         self.sessions.answered(answer);
+    }
+
+    fn reconciled(&self, holds_slot: bool) {
+        self.sessions.reconciled(holds_slot);
     }
 
     fn outcome_unknown(&self) {

@@ -11,12 +11,15 @@ use super::page::Page;
 /// Counts of sessions and of answers about them.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    starts: [Counter; 3],
-    heartbeats: [Counter; 4],
+    starts: [Counter; 4],
+    heartbeats: [Counter; 5],
     stops: [Counter; 3],
     endings: [Counter; EndReason::ALL.len()],
+    reconciled: [Counter; 2],
     /// Sessions that hold a slot.
     pub(super) live: Gauge,
+    /// Sessions that were admitted without the store and are not known to it.
+    pub(super) degraded: Gauge,
 }
 
 impl Sessions {
@@ -25,15 +28,15 @@ impl Sessions {
         Self {
             starts: page.counters(
                 "streamgate_starts",
-                "Starts answered, by result; a repeated start is already_live",
+                "Starts answered, by result; a repeated start is already_live, one that was let in without the store degraded",
                 "result",
-                ["admitted", "already_live", "refused"],
+                ["admitted", "already_live", "refused", "degraded"],
             ),
             heartbeats: page.counters(
                 "streamgate_heartbeats",
                 "Heartbeats answered, by result, those of batches included",
                 "result",
-                ["renewed", "revived", "ended", "unknown"],
+                ["renewed", "revived", "ended", "unknown", "degraded"],
             ),
             stops: page.counters(
                 "streamgate_stops",
@@ -46,6 +49,17 @@ impl Sessions {
                 "Sessions ended, by reason; expired ones are counted when they are found",
                 "reason",
                 EndReason::ALL.map(EndReason::as_str),
+            ),
+            reconciled: page.counters(
+                "streamgate_reconciled",
+                "Sessions let in without the store that it has heard of since, by whether they hold a slot",
+                "result",
+                ["kept", "refused"],
+            ),
+            degraded: page.add(
+                "streamgate_degraded_sessions",
+                "Sessions that this node let in without the store and that do not hold a slot yet",
+                Gauge::default(),
             ),
             live: page.add(
                 "streamgate_live_sessions",
@@ -61,15 +75,22 @@ impl Sessions {
             Answer::Start(StartOutcome::Admitted(_)) => &self.starts[0],
             Answer::Start(StartOutcome::AlreadyLive(_)) => &self.starts[1],
             Answer::Start(StartOutcome::Refused(_)) => &self.starts[2],
+            Answer::DegradedStart => &self.starts[3],
             Answer::Heartbeat(HeartbeatOutcome::Renewed { .. }) => &self.heartbeats[0],
             Answer::Heartbeat(HeartbeatOutcome::Revived { .. }) => &self.heartbeats[1],
             Answer::Heartbeat(HeartbeatOutcome::Ended(_)) => &self.heartbeats[2],
             Answer::Heartbeat(HeartbeatOutcome::Unknown) => &self.heartbeats[3],
+            Answer::DegradedHeartbeat => &self.heartbeats[4],
             Answer::Stop(StopOutcome::Stopped) => &self.stops[0],
             Answer::Stop(StopOutcome::AlreadyEnded(_)) => &self.stops[1],
             Answer::Stop(StopOutcome::Unknown) => &self.stops[2],
         };
         counter.inc();
+    }
+
+    /// Counts a session that was let in without the store and that the store has heard of.
+    pub(super) fn reconciled(&self, holds_slot: bool) {
+        self.reconciled[usize::from(!holds_slot)].inc();
     }
 
     /// Counts beginnings and ends. Started and revived sessions each end exactly once, so the gauge

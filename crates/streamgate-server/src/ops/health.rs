@@ -15,7 +15,7 @@ use crate::wire;
 /// How the process is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok`, always: anything else is another status.
+    /// `ok`; or `degraded`, where the store cannot be used and players are let in without it.
     #[schema(example = "ok")]
     status: &'static str,
 }
@@ -31,10 +31,12 @@ pub(crate) struct Health {
     responses((status = 200, description = "It lives.", body = Health))
 )]
 pub(crate) async fn healthz() -> Response {
-    ok()
+    healthy("ok")
 }
 
-/// Whether the store can be used
+/// Whether to send traffic
+///
+/// A server that is set to let players in without its store is ready without it, too.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -48,10 +50,13 @@ pub(crate) async fn healthz() -> Response {
     )
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
-    app.engine.check_ready().await?;
-    Ok(ok())
+    match app.engine.check_ready().await {
+        Ok(()) => Ok(healthy("ok")),
+        Err(error) if app.engine.fails_open() && error.is_retryable() => Ok(healthy("degraded")),
+        Err(error) => Err(error.into()),
+    }
 }
 
-fn ok() -> Response {
-    wire::json(StatusCode::OK, &Health { status: "ok" })
+fn healthy(status: &'static str) -> Response {
+    wire::json(StatusCode::OK, &Health { status })
 }

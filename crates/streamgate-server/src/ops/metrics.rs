@@ -44,6 +44,8 @@ pub(crate) async fn metrics(
     if let Some(users) = app.engine.record_count() {
         app.metrics.set_users(users);
     }
+    app.metrics
+        .set_degraded_sessions(app.engine.degraded_sessions());
     let mut response = Response::new(Body::from(app.metrics.render()));
     response
         .headers_mut()

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
-use streamgate_engine::Engine;
+use streamgate_engine::{Engine, Told};
 use utoipa::ToSchema;
 
 use crate::access::{Caller, Player};
@@ -61,6 +61,11 @@ pub(crate) struct BatchAnswer<'a> {
     /// When to call next, in seconds from now.
     #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
+    /// How many of the renewed ones were let go on because the store could not be used; left out if
+    /// there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    degraded: Option<usize>,
     /// Those that did not succeed, in order.
     failed: Vec<FailedHeartbeat<'a>>,
 }
@@ -129,16 +134,21 @@ pub(crate) async fn heartbeat_batch(
         renewed: 0,
         expires_at: None,
         heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
+        degraded: None,
         failed: Vec::new(),
     };
     for (index, (Object(entry), result)) in batch.heartbeats.iter().zip(&results).enumerate() {
-        let (code, reason, detail) = match result {
+        let told = result.as_ref().map(|told| &told.outcome);
+        let (code, reason, detail) = match told {
             Ok(
                 HeartbeatOutcome::Renewed { session, .. }
                 | HeartbeatOutcome::Revived { session, .. },
             ) => {
                 let expires_at = Time(session.expires_at);
                 answer.renewed += 1;
+                if result.as_ref().is_ok_and(|told| told.is_degraded) {
+                    *answer.degraded.get_or_insert(0) += 1;
+                }
                 answer.expires_at = Some(
                     answer
                         .expires_at
@@ -171,7 +181,7 @@ async fn run(
     engine: &Engine,
     tenant: &TenantId,
     entry: &BatchEntry<'_>,
-) -> Result<HeartbeatOutcome, EntryError> {
+) -> Result<Told<HeartbeatOutcome>, EntryError> {
     let mut errors = FieldErrors::default();
     let user = errors.check("user_id", UserId::new(&*entry.user_id));
     let id = errors.check("session_id", SessionId::new(&entry.session_id));

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use streamgate_core::Policy;
-use streamgate_engine::EngineSettings;
+use streamgate_engine::{EngineSettings, FailMode};
 use streamgate_server::ServerSettings;
 
 pub(crate) use generated::{default_file, reference};
@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     /// For the engine.
     pub(crate) engine: EngineSettings,
+    /// What is answered while the store cannot be used.
+    pub(crate) fail_mode: FailMode,
     /// Logs.
     pub(crate) log: Log,
 }
@@ -145,8 +147,9 @@ fn read(reader: &mut Reader) -> Settings {
     let log = log::read(reader);
     let metrics_require_key = metrics::read(reader);
     let compat = compat::read(reader, &keys, general.listen.ip());
+    let (deadline, fail_mode) = engine::read(reader);
     let engine = EngineSettings {
-        deadline: engine::read(reader),
+        deadline,
         sweep_interval: sweep::read(reader),
     };
     Settings {
@@ -162,6 +165,7 @@ fn read(reader: &mut Reader) -> Settings {
         store,
         policy,
         engine,
+        fail_mode,
         log,
     }
 }

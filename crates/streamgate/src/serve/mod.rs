@@ -11,8 +11,9 @@ mod store;
 
 use std::sync::Arc;
 
-use streamgate_engine::{Engine, RandomIds};
+use streamgate_engine::{Engine, FailMode, RandomIds};
 use streamgate_server::{HttpSettings, Metrics, app, telemetry};
+use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -35,13 +36,17 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         let opened = store::open(settings, &metrics).await?;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
-        let engine = Arc::new(Engine::new(
+        let engine = Engine::new(
             opened.store,
             Arc::new(settings.policy.clone()),
             Arc::new(RandomIds),
             Arc::clone(&metrics) as Arc<_>,
             settings.engine,
-        ));
+        );
+        let engine = Arc::new(match settings.fail_mode {
+            FailMode::Closed => engine,
+            FailMode::Open => engine.fail_open(Arc::new(SystemClock::new())),
+        });
         // Before anybody is told where to call, so that no signal finds us without a handler.
         let signals = Signals::install()
             .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
@@ -71,6 +76,10 @@ async fn serve(
         let engine = Arc::clone(engine);
         async move { engine.sweep_forever().await }
     });
+    let reconciling = tokio::spawn({
+        let engine = Arc::clone(engine);
+        async move { engine.reconcile_forever().await }
+    });
     let app = app(
         Arc::clone(engine),
         settings.server.clone(),
@@ -79,6 +88,7 @@ async fn serve(
     let served =
         streamgate_server::serve(listener, app, http, metrics, signals.told_to_stop()).await;
     sweeping.abort();
+    reconciling.abort();
     // Whatever became of the server: what is acknowledged goes to disk.
     let closed = close(engine).await;
     let stopped = served

@@ -11,6 +11,7 @@
 mod client;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod fail_open;
 mod frozen;
 mod process;
 mod race;

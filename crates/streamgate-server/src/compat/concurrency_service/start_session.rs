@@ -70,7 +70,7 @@ pub(super) async fn start_session(
     }
     let user = guest.user(USER, &name)?;
     let start = guest.start(session_id(SESSION, &id)?);
-    Ok(match guest.engine().start(&user, &start).await? {
+    Ok(match guest.engine().start(&user, &start).await?.outcome {
         StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => answer::json(
             StatusCode::OK,
             &Counted {

@@ -32,7 +32,7 @@ pub(super) async fn add_session(
 ) -> Result<Response, Fault<SessionTracker>> {
     let user = user_of(&guest, &uri)?;
     let start = guest.start(guest.engine().new_session_id());
-    Ok(match guest.engine().start(&user, &start).await? {
+    Ok(match guest.engine().start(&user, &start).await?.outcome {
         StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => message(
             StatusCode::OK,
             format!(

@@ -57,7 +57,7 @@ pub(super) async fn start_stream(
     let name = UserName::of(&body)?;
     let user = guest.user(user_name::FIELD, &name.id())?;
     let start = guest.start(guest.engine().new_session_id_v4());
-    Ok(match guest.engine().start(&user, &start).await? {
+    Ok(match guest.engine().start(&user, &start).await?.outcome {
         StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => enveloped(
             StatusCode::CREATED,
             Started {

@@ -51,6 +51,7 @@ pub(super) async fn request_stream(
         .engine()
         .start_if_known(&user, guest.start(session))
         .await?
+        .outcome
         .ok_or_else(bad_request)?;
     Ok(sentence(match outcome {
         // One letter is missing, as it always was.

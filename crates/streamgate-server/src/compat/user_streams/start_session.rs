@@ -58,7 +58,8 @@ pub(super) async fn start_session(
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     let user = guest.user(USER, &name)?;
     let start = guest.start(session_id(SESSION, &id)?);
-    let (outcome, watching) = guest.engine().start_and_list(&user, start).await?;
+    let told = guest.engine().start_and_list(&user, start).await?;
+    let (outcome, watching) = told.outcome;
     let session_ids: Vec<String> = watching
         .sessions
         .iter()

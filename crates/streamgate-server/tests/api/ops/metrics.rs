@@ -45,6 +45,8 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_heartbeats_total",
             "streamgate_stops_total",
             "streamgate_endings_total",
+            "streamgate_reconciled_total",
+            "streamgate_degraded_sessions",
             "streamgate_live_sessions",
             "streamgate_users",
             "streamgate_http_request_duration_seconds",

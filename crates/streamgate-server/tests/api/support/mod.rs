@@ -86,7 +86,21 @@ impl Service {
         })
     }
 
+    /// Open to all, and answering players also when its store cannot be used.
+    pub(crate) fn fails_open() -> Self {
+        Self::made(ServerSettings::default(), |engine, clock| {
+            engine.fail_open(clock)
+        })
+    }
+
     pub(crate) fn with(settings: ServerSettings) -> Self {
+        Self::made(settings, |engine, _| engine)
+    }
+
+    fn made(
+        settings: ServerSettings,
+        finish: impl FnOnce(Engine, Arc<ManualClock>) -> Engine,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let metrics = Arc::new(Metrics::new());
@@ -97,6 +111,7 @@ impl Service {
             Arc::clone(&metrics) as _,
             EngineSettings::default(),
         );
+        let engine = finish(engine, Arc::clone(&clock));
         Self {
             router: app(Arc::new(engine), settings, Arc::clone(&metrics)),
             clock,

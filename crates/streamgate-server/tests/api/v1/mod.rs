@@ -1,5 +1,6 @@
 //! `/v1`: what every endpoint under it shares, then one module for each.
 
+mod degraded;
 mod heartbeats;
 mod import;
 mod methods;

@@ -33,15 +33,22 @@ pub(crate) struct HeartbeatAnswer<'a> {
     /// When to call next, in seconds from now.
     #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
-    /// The user's limit.
-    #[schema(value_type = LimitSchema)]
-    limit: u32,
-    /// The number of slots taken.
-    #[schema(example = 2)]
-    active: u32,
-    /// True if the lease had run out and the session holds a slot again; else left out.
+    /// The user's limit; left out if `degraded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = LimitSchema, required = false)]
+    limit: Option<u32>,
+    /// The number of slots taken; left out if `degraded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2)]
+    active: Option<u32>,
+    /// True if the session held no slot before this call and holds one now: its lease had run out,
+    /// or its start was `degraded`. Else left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     revived: bool,
+    /// True if the store could not be used and the server is set to let players go on all the same.
+    /// Else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    degraded: bool,
 }
 
 /// The session has ended: `session_ended`.
@@ -104,18 +111,21 @@ pub(crate) async fn heartbeat(
     _body: IgnoredBody,
 ) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
-    let answer = |session: &Session, limit, active, revived| {
+    let told = app.engine.heartbeat(&target.user, &heartbeat).await?;
+    let degraded = told.is_degraded;
+    let answer = |session: &Session, limit: u32, active: u32, revived| {
         let answer = HeartbeatAnswer {
             session_id: &session.id,
             expires_at: session.expires_at.into(),
             heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
-            limit,
-            active,
+            limit: (!degraded).then_some(limit),
+            active: (!degraded).then_some(active),
             revived,
+            degraded,
         };
         wire::json(StatusCode::OK, &answer)
     };
-    match app.engine.heartbeat(&target.user, &heartbeat).await? {
+    match told.outcome {
         HeartbeatOutcome::Renewed {
             session,
             limit,

@@ -62,17 +62,23 @@ pub(crate) struct StartBody {
 pub(crate) struct StartAnswer<'a> {
     /// The session as it is now.
     session: Session<'a>,
-    /// The user's limit.
-    #[schema(value_type = LimitSchema)]
-    limit: u32,
-    /// The number of slots taken, this one among them.
-    #[schema(example = 2)]
-    active: u32,
+    /// The user's limit; left out if `degraded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = LimitSchema, required = false)]
+    limit: Option<u32>,
+    /// The number of slots taken, this one among them; left out if `degraded`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = 2)]
+    active: Option<u32>,
     /// When to call next, in seconds from now.
     #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
     /// Sessions that the policy ended to make room, oldest first.
     evicted: Vec<Session<'a>>,
+    /// True if the store could not be used and the server is set to let players in all the same:
+    /// nobody knows whether a slot is free. A later heartbeat tells. Else left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    degraded: bool,
 }
 
 /// Every slot is taken: `limit_reached`.
@@ -163,22 +169,32 @@ fn other(
 
 /// Asks the engine: 201 for a new session, 200 for one that is live already, 409 for a refusal.
 async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiError> {
-    Ok(match app.engine.start(user, start).await? {
-        StartOutcome::Admitted(admitted) => answer(app, user, StatusCode::CREATED, &admitted),
-        StartOutcome::AlreadyLive(admitted) => answer(app, user, StatusCode::OK, &admitted),
-        StartOutcome::Refused(refused) => limit_reached(user, &refused),
+    let told = app.engine.start(user, start).await?;
+    let answer =
+        |status, admitted: &Admitted| answer(app, user, status, admitted, told.is_degraded);
+    Ok(match &told.outcome {
+        StartOutcome::Admitted(admitted) => answer(StatusCode::CREATED, admitted),
+        StartOutcome::AlreadyLive(admitted) => answer(StatusCode::OK, admitted),
+        StartOutcome::Refused(refused) => limit_reached(user, refused),
     })
 }
 
-/// The answer to a session that holds a slot.
-fn answer(app: &App, user: &UserKey, status: StatusCode, admitted: &Admitted) -> Response {
+/// The answer to a session that holds a slot, or is let play without one.
+fn answer(
+    app: &App,
+    user: &UserKey,
+    status: StatusCode,
+    admitted: &Admitted,
+    degraded: bool,
+) -> Response {
     let user_id = user.user();
     let answer = StartAnswer {
         session: Session::new(user_id, &admitted.session),
-        limit: admitted.limit,
-        active: admitted.active,
+        limit: (!degraded).then_some(admitted.limit),
+        active: (!degraded).then_some(admitted.active),
         heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
         evicted: Session::list(user_id, &admitted.evicted),
+        degraded,
     };
     wire::json(status, &answer)
 }
