@@ -94,9 +94,28 @@ impl Engine {
     ) -> Result<Told<HeartbeatOutcome>, EngineError> {
         let decided = match self.admitted_without_store(user, &heartbeat.id) {
             Some(start) => self.adopt(user, start).await,
-            None => self.execute(user, heartbeat).await,
+            None => match self.recalled(user, heartbeat) {
+                Some(outcome) => Ok(outcome),
+                None => self.execute(user, heartbeat).await,
+            },
         };
         self.or_go_on(user, &heartbeat.id, decided)
+    }
+
+    /// The answer to a heartbeat that the policy lets go unwritten, where this node wrote the one
+    /// before and remembers it: its lease lasts for this one as well, whatever others did since. If
+    /// they ended the session, its player hears so with the next heartbeat that is written.
+    fn recalled(&self, user: &UserKey, heartbeat: &Heartbeat) -> Option<HeartbeatOutcome> {
+        if self.policy.laziness.0 == 0 {
+            return None;
+        }
+        let mut recalled = None;
+        self.store.recall(user, &mut |view| {
+            let decided = self.decide_on(view, heartbeat).ok();
+            recalled = decided.filter(|decision| decision.events.is_empty());
+        });
+        let outcome = recalled?.outcome;
+        matches!(outcome, HeartbeatOutcome::Renewed { .. }).then_some(outcome)
     }
 
     /// Stops a session.

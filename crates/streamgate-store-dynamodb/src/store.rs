@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock, Cursor, Page, StoreError, SystemClock};
 
@@ -118,6 +118,10 @@ impl VersionedStore for DynamoDbStore {
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
         Box::pin(self.commit_on(key, expected, write))
+    }
+
+    fn local_now(&self) -> Option<Timestamp> {
+        Some(self.clock.now())
     }
 
     fn scan<'a>(

@@ -112,6 +112,13 @@ pub trait Store: Send + Sync + 'static {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Shows `look` what this node knows of a record without asking anybody; `false` where that is
+    /// nothing. It is what the node wrote last: others may have changed the record since, so nothing
+    /// may rest on it but what holds for records that were once true.
+    fn recall(&self, _key: &UserKey, _look: &mut dyn FnMut(View<'_>)) -> bool {
+        false
+    }
+
     /// Reads about `page_size` records of a tenant, from the beginning or from where an earlier
     /// page ended, in an order of the store's own, and never more than `page_size`. A record that is
     /// there from the first page to the last is read exactly once; one that comes or goes meanwhile,

@@ -4,6 +4,7 @@
 //! What is *not* here: connections, and what is kept beside the bytes; each server's store knows.
 
 mod optimistic;
+mod recent;
 mod version;
 
 pub use optimistic::Optimistic;
@@ -81,6 +82,12 @@ pub trait VersionedStore: Send + Sync + 'static {
         expected: Version,
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Committed, StoreError>>;
+
+    /// The time, where it is this node's own anyway; `None` where only the server can tell, so that
+    /// every step needs a load.
+    fn local_now(&self) -> Option<Timestamp> {
+        None
+    }
 
     /// As [`Store::scan`](crate::Store::scan).
     ///
