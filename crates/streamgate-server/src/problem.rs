@@ -91,6 +91,8 @@ codes! {
         "The operator finds the cause in the log, by the answer's `x-request-id`.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be used now",
         "No answer could be given that would be true. Send the same request again after `Retry-After`: every call is safe to repeat.";
+    Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
+        "Only `/readyz` says so, to load balancers: requests are still answered, for as long as `http.drain_s` says.";
 }
 
 /// A problem (RFC 9457).

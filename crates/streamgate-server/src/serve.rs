@@ -2,14 +2,17 @@
 //!
 //! What is *not* here: TLS (a proxy's, in front), and anything about a request but its peer.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -40,7 +43,12 @@ pub struct Stopped {
     pub cut_off: usize,
 }
 
-/// Serves until `shutdown` completes, then lets requests under way finish within the grace.
+/// Told to stop, and still serving; every request that comes from then on carries it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draining;
+
+/// Serves until `shutdown` completes and for the drain time after it, then lets requests under way
+/// finish within the grace.
 ///
 /// # Errors
 /// None today: whatever goes wrong with one connection ends that connection, and an accept that
@@ -52,51 +60,93 @@ pub async fn serve(
     metrics: &Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
-    let mut shutdown = pin!(shutdown);
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(http.max_connections));
-    let protocol = protocol(http);
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = &mut shutdown => break,
-            // Connections that have ended are let go of as they end, not all at once at last.
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        let (stream, peer, slot) = accepted;
-        connections.spawn(
-            Connection {
+    let mut door = Door {
+        listener,
+        app,
+        protocol: protocol(http),
+        write_timeout: http.write_timeout,
+        slots: Arc::new(Semaphore::new(http.max_connections)),
+        gauge: metrics.connections().clone(),
+        graceful: GracefulShutdown::new(),
+        draining: Arc::default(),
+        connections: JoinSet::new(),
+    };
+    door.admit_until(shutdown).await;
+    if !http.drain.is_zero() {
+        // A load balancer notices by its checks that it should go elsewhere. Until then it is
+        // served as before, on connections that it does not use again.
+        door.draining.store(true, Ordering::Relaxed);
+        tracing::info!(
+            drain_s = http.drain.as_secs(),
+            "draining: still serving, and not ready any more"
+        );
+        door.admit_until(tokio::time::sleep(http.drain)).await;
+    }
+    Ok(door.close(http.shutdown_grace).await)
+}
+
+/// Where connections come in, and those that did.
+struct Door {
+    listener: TcpListener,
+    app: Router,
+    protocol: http1::Builder,
+    write_timeout: Duration,
+    slots: Arc<Semaphore>,
+    gauge: Gauge,
+    graceful: GracefulShutdown,
+    draining: Arc<AtomicBool>,
+    connections: JoinSet<()>,
+}
+
+impl Door {
+    /// Serves whoever comes until `end` completes.
+    async fn admit_until(&mut self, end: impl Future<Output = ()>) {
+        let mut end = pin!(end);
+        loop {
+            let (stream, peer, slot) = tokio::select! {
+                biased;
+                () = &mut end => return,
+                // Connections that have ended are let go of as they end, not all at once at last.
+                Some(_) = self.connections.join_next() => continue,
+                accepted = accept(&self.listener, &self.slots) => accepted,
+            };
+            let connection = Connection {
                 stream,
                 peer,
-                write_timeout: http.write_timeout,
+                write_timeout: self.write_timeout,
+                draining: Arc::clone(&self.draining),
                 slot,
-                gauge: Connected::new(metrics.connections()),
-            }
-            .run(protocol.clone(), app.clone(), graceful.watcher()),
-        );
+                gauge: Connected::new(&self.gauge),
+            };
+            let (protocol, app) = (self.protocol.clone(), self.app.clone());
+            let run = connection.run(protocol, app, self.graceful.watcher());
+            self.connections.spawn(run);
+        }
     }
-    // From here on the system refuses new connections, so that a load balancer goes elsewhere.
-    drop(listener);
-    tracing::info!(
-        open = connections.len(),
-        "stopping: requests under way may finish"
-    );
-    let finished = async {
-        // Both at once, so that connections that end in time are not counted as cut off below.
-        tokio::join!(graceful.shutdown(), async {
-            while connections.join_next().await.is_some() {}
-        });
-    };
-    let in_time = tokio::time::timeout(http.shutdown_grace, finished).await;
-    let cut_off = if in_time.is_ok() {
-        0
-    } else {
-        connections.len()
-    };
-    connections.shutdown().await;
-    Ok(Stopped { cut_off })
+
+    /// Lets requests under way finish, and cuts off what takes longer than the grace.
+    async fn close(mut self, grace: Duration) -> Stopped {
+        // From here on the system refuses new connections, so that a load balancer goes elsewhere.
+        drop(self.listener);
+        tracing::info!(
+            open = self.connections.len(),
+            "stopping: requests under way may finish"
+        );
+        let finished = async {
+            // Both at once, so that connections that end in time are not counted as cut off below.
+            tokio::join!(self.graceful.shutdown(), async {
+                while self.connections.join_next().await.is_some() {}
+            });
+        };
+        let in_time = tokio::time::timeout(grace, finished).await;
+        let cut_off = if in_time.is_ok() {
+            0
+        } else {
+            self.connections.len()
+        };
+        self.connections.shutdown().await;
+        Stopped { cut_off }
+    }
 }
 
 /// HTTP/1.1 with bounds on how long a head may be, and how long it may take.
@@ -146,6 +196,7 @@ struct Connection {
     stream: TcpStream,
     peer: IpAddr,
     write_timeout: Duration,
+    draining: Arc<AtomicBool>,
     slot: OwnedSemaphorePermit,
     gauge: Connected,
 }
@@ -157,6 +208,7 @@ impl Connection {
             stream,
             peer,
             write_timeout,
+            draining,
             slot: _slot,
             gauge: _gauge,
         } = self;
@@ -166,7 +218,19 @@ impl Connection {
         }
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
-            app.clone().oneshot(request)
+            let is_draining = draining.load(Ordering::Relaxed);
+            if is_draining {
+                request.extensions_mut().insert(Draining);
+            }
+            let answer = app.clone().oneshot(request);
+            async move {
+                let mut answer = answer.await?;
+                if is_draining {
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let stream = CutOffWhenStalled::new(stream, write_timeout);
         let connection = protocol.serve_connection(TokioIo::new(stream), service);

@@ -103,7 +103,10 @@ pub struct HttpSettings {
     pub write_timeout: Duration,
     /// Most connections at once; the next ones wait in the listener's backlog.
     pub max_connections: usize,
-    /// How long requests under way may take to finish once the server is told to stop.
+    /// How long the server goes on once it is told to stop, not ready any more, so that a load
+    /// balancer can notice. Nothing where there is none.
+    pub drain: Duration,
+    /// How long requests under way may take to finish after that.
     pub shutdown_grace: Duration,
 }
 
@@ -114,6 +117,7 @@ impl Default for HttpSettings {
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             max_connections: 100_000,
+            drain: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
         }
     }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::problem::{ApiError, Problem};
+use crate::problem::{ApiError, Code, Problem};
+use crate::serve::Draining;
 use crate::state::App;
 use crate::wire;
 
@@ -36,7 +38,9 @@ pub(crate) async fn healthz() -> Response {
 
 /// Whether to send traffic
 ///
-/// A server that is set to let players in without its store is ready without it, too.
+/// Not where the store cannot be used (a server that is set to let players in without it is ready
+/// all the same), nor once the process was told to stop: a load balancer that asks here goes
+/// elsewhere before nobody listens any more.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -44,12 +48,19 @@ pub(crate) async fn healthz() -> Response {
     security(()),
     responses(
         (status = 200, description = "Send traffic.", body = Health),
-        (status = 503, description = "`store_unavailable`: the store cannot be used now.",
+        (status = 503, description = "`store_unavailable`: the store cannot be used now. `stopping`: the process was told to stop.",
             body = Problem, content_type = "application/problem+json",
             headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )
 )]
-pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, ApiError> {
+pub(crate) async fn readyz(
+    State(app): State<Arc<App>>,
+    draining: Option<Extension<Draining>>,
+) -> Result<Response, ApiError> {
+    if draining.is_some() {
+        let detail = "the server was told to stop; others serve";
+        return Err(ApiError::retry_after(Code::Stopping, detail, 1));
+    }
     match app.engine.check_ready().await {
         Ok(()) => Ok(healthy("ok")),
         Err(error) if app.engine.fails_open() && error.is_retryable() => Ok(healthy("degraded")),

@@ -243,6 +243,49 @@ async fn a_request_under_way_is_finished_before_the_end() {
 }
 
 #[tokio::test]
+async fn while_it_drains_it_serves_all_but_says_so() {
+    let running = Running::with(HttpSettings {
+        drain: Duration::from_secs(3_600),
+        ..HttpSettings::default()
+    })
+    .await;
+    let ready = b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let start = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut early = running.connect().await;
+    early.write_all(ready).await.unwrap();
+    let answer = read_until(&mut early, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(!answer.contains("connection: close"), "{answer}");
+    let Running {
+        address,
+        stop,
+        server,
+        ..
+    } = running;
+    stop.send(()).unwrap();
+    // Only the server knows when it has heard that, so the first answers may be the old ones.
+    let answer = loop {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(ready).await.unwrap();
+        let answer = read_until(&mut stream, "}").await;
+        if !answer.starts_with("HTTP/1.1 200 ") {
+            assert_eq!(read_all(&mut stream).await, "", "it is closed, as it says");
+            break answer;
+        }
+    };
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("\"code\":\"stopping\""), "{answer}");
+    let mut late = TcpStream::connect(address).await.unwrap();
+    for stream in [&mut early, &mut late] {
+        stream.write_all(start).await.unwrap();
+        let answer = read_all(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 20"), "{answer}");
+        assert!(answer.contains("connection: close\r\n"), "{answer}");
+    }
+    assert!(!server.is_finished());
+}
+
+#[tokio::test]
 async fn a_request_that_does_not_finish_within_the_grace_is_cut_off() {
     let running = Running::with(HttpSettings {
         shutdown_grace: QUICK,

@@ -136,7 +136,7 @@ fn name_of(code: Code) -> &'static str {
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",
         Code::TooManyRequests => "TooManyRequestsError",
         Code::Internal => "InternalServerError",
-        Code::StoreUnavailable => "ServiceUnavailableError",
+        Code::StoreUnavailable | Code::Stopping => "ServiceUnavailableError",
     }
 }
 

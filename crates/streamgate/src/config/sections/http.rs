@@ -29,9 +29,15 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         "write_timeout_s",
         "How long a client may leave its answer waiting without reading any of it.",
     );
+    let drain_s = Ask(
+        "drain_s",
+        "How long to go on serving after SIGTERM or SIGINT, with /readyz 503 and `connection: \
+         close` on every answer, so that a load balancer notices and goes elsewhere: a little longer \
+         than its checks take to. 0 where there is none.",
+    );
     let shutdown_grace_s = Ask(
         "shutdown_grace_s",
-        "How long requests under way may take to finish after SIGTERM or SIGINT.",
+        "How long requests under way may take to finish after SIGTERM or SIGINT and drain_s.",
     );
     let connections = u32::try_from(default.max_connections).unwrap_or(u32::MAX);
     HttpSettings {
@@ -39,6 +45,7 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         header_timeout: seconds(reader, header_timeout_s, default.header_timeout, 1),
         body_timeout: seconds(reader, body_timeout_s, default.body_timeout, 1),
         write_timeout: seconds(reader, write_timeout_s, default.write_timeout, 1),
+        drain: seconds(reader, drain_s, default.drain, 0),
         shutdown_grace: seconds(reader, shutdown_grace_s, default.shutdown_grace, 0),
     }
 }
