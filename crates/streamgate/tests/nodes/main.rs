@@ -6,6 +6,7 @@
     reason = "the lint knows tests by their attribute, not the helpers that they share"
 )]
 
+mod balancer;
 #[path = "../promises/client.rs"]
 #[allow(dead_code, reason = "a client knows more calls than these tests make")]
 mod client;
@@ -15,6 +16,7 @@ mod fail_open;
 mod frozen;
 mod process;
 mod race;
+mod rolling;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
@@ -22,6 +24,7 @@ mod support;
 use std::process::Command;
 use std::time::Duration;
 
+use streamgate_store::clock::Stopwatch;
 use tempfile::TempDir;
 
 use process::Process;
@@ -65,4 +68,13 @@ fn redis() -> Process {
 )]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
+}
+
+/// Waits until something is so, as it must be within a minute even on a loaded machine.
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = Stopwatch::start();
+    while !is_so() {
+        assert!(waited.elapsed() < Duration::from_secs(60), "not so: {what}");
+        pause();
+    }
 }
