@@ -58,6 +58,10 @@ impl Client {
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let again = response.headers().get("retry-after");
+            assert!(again.is_some(), "it says when to come again: {response:?}");
+        }
         let bytes = response.into_body().collect().await?.to_bytes();
         let body = if bytes.is_empty() {
             Value::Null
