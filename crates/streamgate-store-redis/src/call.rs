@@ -1,4 +1,4 @@
-//! One script, sent to one server: load or commit.
+//! One script, sent to one server: load, commit or confirm.
 
 use std::sync::LazyLock;
 
@@ -20,6 +20,11 @@ static LOAD: Script = Script {
 pub(crate) static COMMIT: Script = Script {
     source: include_str!("scripts/commit.lua"),
     sha1: LazyLock::new(|| sha1_of(include_str!("scripts/commit.lua"))),
+};
+
+pub(crate) static CONFIRM: Script = Script {
+    source: include_str!("scripts/confirm.lua"),
+    sha1: LazyLock::new(|| sha1_of(include_str!("scripts/confirm.lua"))),
 };
 
 fn sha1_of(source: &str) -> String {

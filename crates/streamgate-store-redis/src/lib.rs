@@ -22,7 +22,8 @@
 //! that window, usually below a second and no longer than the failover itself, sessions can be
 //! forgotten and the limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit is then
 //! answered only when so many replicas have it (`WAIT`, in the same message on the same connection, in
-//! every topology). A cluster is best set to `cluster-require-full-coverage no`, so that a failover of
+//! every topology), and so is what changed nothing: what was seen is written once more as it is, unless
+//! it is known that replicas have it. A cluster is best set to `cluster-require-full-coverage no`, so that a failover of
 //! one part is not felt by the others, and servers to `appendonly yes` and `min-replicas-to-write 1`.
 //!
 //! **Rights.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`, `TIME`,
@@ -36,6 +37,7 @@
 
 mod backoff;
 mod call;
+mod confirmed;
 mod connect;
 mod failure;
 mod keys;

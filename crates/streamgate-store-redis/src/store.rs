@@ -8,7 +8,8 @@ use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
-use crate::call::{COMMIT, Call, Reply, Wait};
+use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
+use crate::confirmed::Confirmed;
 use crate::failure::Failure;
 use crate::keys::{self, Names};
 use crate::record;
@@ -29,6 +30,8 @@ pub struct RedisStore {
     topology: Topology,
     names: Names,
     settings: RedisSettings,
+    /// What replicas have, where they are waited for.
+    confirmed: Option<Confirmed>,
 }
 
 impl RedisStore {
@@ -45,6 +48,7 @@ impl RedisStore {
             topology: Topology::start(settings, location)?,
             names: Names::new(&settings.key_prefix),
             settings: settings.clone(),
+            confirmed: (settings.wait_replicas > 0).then(Confirmed::new),
         };
         store.probe().await.map_err(OpenError::Unavailable)?;
         Ok(store)
@@ -92,31 +96,21 @@ impl RedisStore {
         expected: Version,
         write: &Write,
     ) -> Result<Committed, StoreError> {
-        let expected: &[u8] = match &expected {
-            none if *none == Version::NONE => &[],
-            version => version.as_bytes(),
-        };
         let record = write.record.as_ref();
         let value = record.map(|record| record::join(write.version, record));
         let garbage_at = write.garbage_at.map(Timestamp::as_millis);
         let garbage_at = garbage_at.filter(|at| *at <= GARBAGE_AT_MAX_MS);
         let garbage_at = garbage_at.map(|at| at.to_string());
         let arguments = [
-            expected,
+            text_of(&expected),
             value.as_deref().unwrap_or_default(),
             garbage_at.as_deref().unwrap_or_default().as_bytes(),
         ];
-        let replicas = self.settings.wait_replicas;
-        let timeout_ms = self.settings.wait_timeout.as_millis();
-        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(u64::MAX);
         let call = Call {
             script: &COMMIT,
             key: name,
             arguments: &arguments,
-            wait: (replicas > 0).then_some(Wait {
-                replicas,
-                timeout_ms,
-            }),
+            wait: self.wait(),
         };
         let reply = self
             .send(&call, false)
@@ -129,12 +123,55 @@ impl RedisStore {
             let current = record::loaded(reply.value).map_err(StoreError::Unavailable)?;
             return Ok(Committed::Conflict(current));
         }
-        match reply.replicas {
-            Some(have) if have < i64::from(replicas) => Err(StoreError::OutcomeUnknown(format!(
-                "{have} of {replicas} replicas have the write"
-            ))),
-            _ => Ok(Committed::Done),
+        self.enough_have(write.version, &reply)
+            .map_err(StoreError::OutcomeUnknown)
+    }
+
+    /// Writes what was seen once more, so that replicas can be waited for.
+    async fn confirm_named(&self, name: &[u8], seen: Version) -> Result<Committed, StoreError> {
+        let is_known = |confirmed: &Confirmed| confirmed.knows(seen);
+        if self.confirmed.as_ref().is_none_or(is_known) {
+            return Ok(Committed::Done);
         }
+        let call = Call {
+            script: &CONFIRM,
+            key: name,
+            arguments: &[text_of(&seen)],
+            wait: self.wait(),
+        };
+        let answer = self.send(&call, true).await;
+        let reply = answer.map_err(|failure| StoreError::Unavailable(failure.reason()))?;
+        if reply.value != Value::Int(1) {
+            let current = record::loaded(reply.value).map_err(StoreError::Unavailable)?;
+            return Ok(Committed::Conflict(current));
+        }
+        self.enough_have(seen, &reply)
+            .map_err(StoreError::Unavailable)
+    }
+
+    /// What to wait for.
+    fn wait(&self) -> Option<Wait> {
+        let replicas = self.settings.wait_replicas;
+        let timeout_ms = self.settings.wait_timeout.as_millis();
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(u64::MAX);
+        (replicas > 0).then_some(Wait {
+            replicas,
+            timeout_ms,
+        })
+    }
+
+    /// Whether enough replicas have this version, by the reply to what wrote it.
+    fn enough_have(&self, version: Version, reply: &Reply) -> Result<Committed, String> {
+        let replicas = self.settings.wait_replicas;
+        if let Some(have) = reply.replicas
+            && have < i64::from(replicas)
+        {
+            return Err(format!("{have} of {replicas} replicas have the write"));
+        }
+        if let Some(confirmed) = &self.confirmed {
+            confirmed.learn(version);
+        }
+        Ok(Committed::Done)
     }
 
     /// Writes a key that goes by itself; whether it could.
@@ -176,6 +213,14 @@ impl RedisStore {
     }
 }
 
+/// A version as scripts take it.
+fn text_of(version: &Version) -> &[u8] {
+    match version {
+        none if *none == Version::NONE => &[],
+        version => version.as_bytes(),
+    }
+}
+
 impl VersionedStore for RedisStore {
     fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         Box::pin(async move { self.load_named(&self.names.record(key)).await })
@@ -191,6 +236,14 @@ impl VersionedStore for RedisStore {
             let name = self.names.record(key);
             self.commit_named(&name, expected, write).await
         })
+    }
+
+    fn confirm<'a>(
+        &'a self,
+        key: &'a UserKey,
+        seen: Version,
+    ) -> BoxFuture<'a, Result<Committed, StoreError>> {
+        Box::pin(async move { self.confirm_named(&self.names.record(key), seen).await })
     }
 
     fn scan<'a>(

@@ -160,3 +160,52 @@ async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
         "{unknown}"
     );
 }
+
+/// A repeated stop, a refused start, a list: whatever changes nothing rests on what it saw.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_too_few_replicas_have_is_told_nobody() {
+    let server = Server::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]).await;
+    let port = server.port.to_string();
+    let replica = Server::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]).await;
+    let settings = RedisSettings {
+        wait_replicas: 1,
+        wait_timeout: Duration::from_millis(50),
+        ..quick(&server)
+    };
+    let open = async || {
+        eventually("the replica is there", 20, async || {
+            RedisStore::open(&settings).await.ok()
+        })
+        .await
+    };
+    let nodes = [Optimistic::new(open().await), Optimistic::new(open().await)];
+    let (changed, as_it_was) = (user("changed"), user("as it was"));
+    for key in [&changed, &as_it_was] {
+        assert!(start(&nodes[0], key, "s").await.unwrap());
+    }
+    replica.freeze();
+    let unknown = start(&nodes[0], &changed, "t").await.unwrap_err();
+    assert!(
+        matches!(unknown, StoreError::OutcomeUnknown(_)),
+        "{unknown}"
+    );
+    for node in &nodes {
+        for key in [&changed, &user("never seen")] {
+            let refused = node.transact(key, &mut |_| None).await.unwrap_err();
+            assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+        }
+    }
+    // Of this one it is known that the replica has it.
+    nodes[0].transact(&as_it_was, &mut |_| None).await.unwrap();
+    replica.thaw();
+    for node in &nodes {
+        for key in [&changed, &as_it_was, &user("never seen")] {
+            eventually("the replica has it", 10, async || {
+                node.transact(key, &mut |_| None).await.ok()
+            })
+            .await;
+        }
+    }
+    let names: Vec<String> = server.ask(&["KEYS", "*never seen*"]);
+    assert!(names.is_empty(), "looking leaves nothing behind");
+}

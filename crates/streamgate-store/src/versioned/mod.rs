@@ -89,6 +89,20 @@ pub trait VersionedStore: Send + Sync + 'static {
         None
     }
 
+    /// Answers [`Committed::Done`] once what was loaded with this version survives all that a commit
+    /// does, so that an answer can rest on it. A store whose loads see nothing else need not do
+    /// anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn confirm<'a>(
+        &'a self,
+        _key: &'a UserKey,
+        _seen: Version,
+    ) -> BoxFuture<'a, Result<Committed, StoreError>> {
+        Box::pin(async { Ok(Committed::Done) })
+    }
+
     /// As [`Store::scan`](crate::Store::scan).
     ///
     /// # Errors

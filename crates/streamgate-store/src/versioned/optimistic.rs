@@ -87,12 +87,19 @@ impl<S: VersionedStore> Optimistic<S> {
             };
             let change = match step(view) {
                 Some(change) => change,
-                None if is_current => return Ok(()),
-                None => {
+                None if !is_current => {
                     loaded = self.remote.load(key).await?;
                     is_current = true;
                     continue;
                 }
+                // Callers rest on what was seen as they do on what was changed.
+                None => match self.remote.confirm(key, loaded.version).await? {
+                    Committed::Done => return Ok(()),
+                    Committed::Conflict(current) => {
+                        loaded = current;
+                        continue;
+                    }
+                },
             };
             let write = Write {
                 record: change.record,
