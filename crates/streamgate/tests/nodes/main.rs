@@ -13,6 +13,7 @@ mod client;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod fail_open;
+mod failover;
 mod frozen;
 mod process;
 mod race;
@@ -20,6 +21,7 @@ mod rolling;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
+mod topologies;
 
 use std::process::Command;
 use std::time::Duration;
@@ -40,8 +42,17 @@ struct Nodes {
 impl Nodes {
     /// So many nodes over this server; `arguments` go to each.
     fn over(redis: &Process, count: usize, arguments: &[&str]) -> Self {
+        Self::over_url(
+            &format!("redis://127.0.0.1:{}", redis.port),
+            count,
+            arguments,
+        )
+    }
+
+    /// So many nodes over the store of this URL.
+    fn over_url(url: &str, count: usize, arguments: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
-        let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
+        let url = format!("store.url={url}");
         let arguments = [&["--set", url.as_str()], arguments].concat();
         let servers = (0..count)
             .map(|_| Server::start_with(dir.path(), &arguments))
