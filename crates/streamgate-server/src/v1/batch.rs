@@ -5,6 +5,8 @@ use std::future::{self, Future};
 use std::pin::Pin;
 use std::task::Poll;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use streamgate_engine::EngineError;
 
 /// Why an entry has no outcome.
@@ -16,35 +18,35 @@ pub(super) enum EntryError {
 }
 
 /// Runs every entry, and gives what they came to in the same order. Those that are not answered at
-/// once (a store over the network, a change that must be on disk) are waited for together: each has
-/// been set going before the first wait.
+/// once (a store over the network, a change that must be on disk) go on side by side: whichever can do
+/// its next step does it. One that waited for its turn among them would keep others from a user that
+/// it has locked, and two batches that do so to each other would never end.
 pub(super) async fn run_all<'a, F, T>(entries: impl ExactSizeIterator<Item = F>) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'a,
     T: Send,
 {
-    enum Slot<'a, T> {
-        Done(T),
-        Running(Pin<Box<dyn Future<Output = T> + Send + 'a>>),
-    }
-
-    let mut slots = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let mut running: Pin<Box<dyn Future<Output = T> + Send + 'a>> = Box::pin(entry);
-        let first_poll = future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
-        slots.push(match first_poll {
-            Poll::Ready(result) => Slot::Done(result),
-            Poll::Pending => Slot::Running(running),
+    let mut results: Vec<Option<T>> = Vec::with_capacity(entries.len());
+    let mut running = FuturesUnordered::new();
+    for (index, entry) in entries.enumerate() {
+        let mut entry: Pin<Box<dyn Future<Output = T> + Send + 'a>> = Box::pin(entry);
+        // Most are answered here, and need no more than this.
+        let first_poll = future::poll_fn(|cx| Poll::Ready(entry.as_mut().poll(cx))).await;
+        results.push(match first_poll {
+            Poll::Ready(result) => Some(result),
+            Poll::Pending => {
+                running.push(async move { (index, entry.await) });
+                None
+            }
         });
     }
-    let mut results = Vec::with_capacity(slots.len());
-    for slot in slots {
-        results.push(match slot {
-            Slot::Done(result) => result,
-            Slot::Running(running) => running.await,
-        });
+    while let Some((index, result)) = running.next().await {
+        results[index] = Some(result);
     }
+    let results = results.into_iter();
     results
+        .map(|result| result.expect("each entry was answered, at once or later"))
+        .collect()
 }
 
 /// The last error, if every entry failed by the store and another try may help.

@@ -7,6 +7,7 @@
 )]
 
 mod balancer;
+mod batches;
 #[path = "../promises/client.rs"]
 #[allow(dead_code, reason = "a client knows more calls than these tests make")]
 mod client;
