@@ -2,12 +2,17 @@
 //!
 //! `cargo run --release -p streamgate-bench -- store-candidates` compares what could carry the
 //! embedded store; `docs/adr/0002-embedded-store-is-a-log.md` has its figures. `restart` measures
-//! how long a store with many sessions takes to come back.
+//! how long a store with many sessions takes to come back. `costs`, `memory` and `nodes` say what
+//! stores on servers take; `docs/scaling.md` reckons with their figures.
 
 mod candidates;
+mod costs;
+mod memory;
 mod meter;
+mod nodes;
 mod restart;
 mod rounds;
+mod servers;
 mod table;
 
 use std::error::Error;
@@ -45,12 +50,50 @@ enum Measure {
         #[arg(long, default_value = ".")]
         dir: PathBuf,
     },
+    /// What each call asks of a store on a server, and what a million hours of streaming come to in
+    /// calls and on DynamoDB. Counted, not timed: the same everywhere.
+    Costs {
+        /// What a million write request units cost, in USD.
+        #[arg(long, default_value_t = 0.625)]
+        write_usd: f64,
+        /// What a million read request units cost, in USD.
+        #[arg(long, default_value_t = 0.125)]
+        read_usd: f64,
+    },
+    /// How much memory users with live sessions take.
+    Memory {
+        /// Where they are kept.
+        #[arg(long, value_enum, default_value_t)]
+        store: memory::Kept,
+        /// How many users.
+        #[arg(long, default_value_t = 200_000)]
+        users: u64,
+        /// How many sessions each has; their ids are UUIDs.
+        #[arg(long, default_value_t = 2)]
+        sessions: u64,
+        /// How long the id of a user is, in letters.
+        #[arg(long, default_value_t = 36)]
+        user_letters: usize,
+    },
+    /// What calls cost a node, and a Redis server behind it, in processor time.
+    Nodes(nodes::Arguments),
 }
 
 fn main() -> Result<()> {
     let text = match Arguments::parse().measure {
         Measure::StoreCandidates { quick, dir } => rounds::run(&dir, quick)?,
         Measure::Restart { users, dir } => restart::run(&dir, users)?,
+        Measure::Costs {
+            write_usd,
+            read_usd,
+        } => costs::run(write_usd, read_usd)?,
+        Measure::Memory {
+            store,
+            users,
+            sessions,
+            user_letters,
+        } => memory::run(store, users, sessions, user_letters)?,
+        Measure::Nodes(arguments) => nodes::run(&arguments)?,
     };
     use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
