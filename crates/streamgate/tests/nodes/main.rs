@@ -15,6 +15,7 @@ mod client;
 mod dynamodb;
 mod fail_open;
 mod failover;
+mod example;
 mod frozen;
 mod process;
 mod race;
