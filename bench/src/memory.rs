@@ -128,7 +128,7 @@ async fn fill(store: Arc<impl Store>, people: People) -> Result<()> {
                         UserId::new(format!("{number:0width$}", width = people.user_letters))?;
                     let user = UserKey::new(&TenantId::default_tenant(), &user);
                     let start = Start::new(engine.new_session_id_v4());
-                    let outcome = engine.start(&user, &start).await?;
+                    let outcome = engine.start(&user, &start).await?.outcome;
                     if !matches!(outcome, StartOutcome::Admitted(_)) {
                         return Err(format!("not admitted: {outcome:?}").into());
                     }

@@ -13,9 +13,9 @@ mod batches;
 mod client;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
+mod example;
 mod fail_open;
 mod failover;
-mod example;
 mod frozen;
 mod process;
 mod race;
