@@ -10,7 +10,9 @@ use redis::{
     IntoConnectionInfo as _, RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use crate::settings::{Certificates, OpenError, RedisSettings};
+use crate::certificates::Certificates;
+use crate::reason::Reason;
+use crate::settings::RedisSettings;
 use crate::url::{Address, Credentials};
 
 /// Knows all that connections have in common.
@@ -51,19 +53,9 @@ impl Connector {
         }
     }
 
-    /// Whether the certificates can be used, before any server is asked.
-    pub(crate) fn check(&self) -> Result<(), OpenError> {
-        let nowhere = Address::new("localhost", 1);
-        let client = self.client(&nowhere);
-        client.map_or_else(
-            |error| Err(OpenError::Certificates(error.to_string())),
-            |_| Ok(()),
-        )
-    }
-
     /// Connects and says who asks, within the connect timeout.
-    pub(crate) async fn connect(&self, to: &Address) -> Result<MultiplexedConnection, String> {
-        let told = |error: RedisError| format!("{to}: {error}");
+    pub(crate) async fn connect(&self, to: &Address) -> Result<MultiplexedConnection, Reason> {
+        let told = |error: RedisError| Reason::of(&error).at(to);
         let client = self.client(to).map_err(told)?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))

@@ -1,16 +1,18 @@
 //! Why a call failed, and whether the server may have done what it was asked all the same.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
+use streamgate_store::StoreError;
 
+use crate::reason::Reason;
 use crate::url::Address;
 
 /// How a call to one server failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// Nothing was changed.
-    Refused(String),
+    Refused(Reason),
     /// Whether it was done is not known.
-    Lost(String),
+    Lost(Reason),
     /// The key lives there; nothing was changed.
     Moved(Address),
     /// The key is on its way there; nothing was changed.
@@ -19,12 +21,22 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// What to tell.
-    pub(crate) fn reason(self) -> String {
+    pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Refused(why) | Self::Lost(why) => why,
-            Self::Moved(to) | Self::Ask(to) => {
-                format!("the key is on {to}: the servers are a cluster, and the URL says otherwise")
-            }
+            Self::Moved(to) | Self::Ask(to) => Reason::lasting(format!(
+                "the key is on {to}: the servers are a cluster, and the URL says otherwise"
+            )),
+        }
+    }
+}
+
+impl From<Failure> for StoreError {
+    /// Of a commit: what was not done is told from what nobody knows.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Lost(why) => Self::OutcomeUnknown(why.to_string()),
+            refused => Self::Unavailable(refused.reason().to_string()),
         }
     }
 }
@@ -49,13 +61,13 @@ const REFUSALS: [&str; 13] = [
 
 /// Reads the error of a call that was sent to `asked`.
 pub(crate) fn read(error: &RedisError, asked: &Address) -> Failure {
-    let text = format!("{asked}: {error}");
+    let reason = Reason::of(error).at(asked);
     let (ErrorKind::Server(_) | ErrorKind::Extension) = error.kind() else {
-        return Failure::Lost(text);
+        return Failure::Lost(reason);
     };
     if let Some((to, _)) = error.redirect_node() {
         let Some(to) = redirected(to, asked) else {
-            return Failure::Refused(text);
+            return Failure::Refused(reason);
         };
         return match error.kind() {
             ErrorKind::Server(ServerErrorKind::Ask) => Failure::Ask(to),
@@ -63,9 +75,9 @@ pub(crate) fn read(error: &RedisError, asked: &Address) -> Failure {
         };
     }
     if is_refusal(error) {
-        Failure::Refused(text)
+        Failure::Refused(reason)
     } else {
-        Failure::Lost(text)
+        Failure::Lost(reason)
     }
 }
 
@@ -80,7 +92,7 @@ fn is_refusal(error: &RedisError) -> bool {
 
 /// Whether the error has this code. Redis 6 wraps what a script's command answered in an `ERR` of
 /// its own, so it is looked for there as well.
-fn has_code(error: &RedisError, code: &str) -> bool {
+pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     let wrapped = |detail: &str| {
         detail
             .strip_prefix("Error running script")
@@ -154,5 +166,7 @@ mod tests {
         assert_eq!(read("MOVED 3999 :7"), Failure::Moved(there("here")));
         assert_eq!(read("ASK 3999 ::1:7"), Failure::Ask(there("::1")));
         assert!(matches!(read("MOVED 3999 there:x"), Failure::Refused(_)));
+        // Who follows none has a URL that says something else than the servers.
+        assert!(read("MOVED 3999 there:7").reason().is_lasting());
     }
 }

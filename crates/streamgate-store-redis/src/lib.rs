@@ -31,17 +31,20 @@
 //! `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT`.
 //!
 //! **Bounded.** No call takes longer than the response timeout. While a server is
-//! away, calls are refused at once; they do not queue.
+//! away, calls are refused at once; they do not queue. [`RedisStore::start`] makes a store also then:
+//! it serves as soon as the servers do.
 //!
 //! What is *not* here: decisions. The bytes are the engine's.
 
 mod backoff;
 mod call;
+mod certificates;
 mod confirmed;
 mod connect;
 mod failure;
 mod keys;
 mod link;
+mod reason;
 mod record;
 mod scan;
 mod settings;
@@ -49,6 +52,7 @@ mod store;
 mod topology;
 mod url;
 
-pub use settings::{Certificates, OpenError, RedisSettings};
+pub use certificates::{CertificateError, Certificates};
+pub use settings::{OpenError, RedisSettings};
 pub use store::RedisStore;
 pub use url::{Credentials, UrlError};

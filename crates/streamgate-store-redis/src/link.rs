@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::backoff::Backoff;
 use crate::call::{Call, Reply};
 use crate::failure::{self, Failure};
+use crate::reason::Reason;
 use crate::topology::Target;
 use crate::url::Address;
 
@@ -39,7 +40,7 @@ enum State {
     Connecting,
     Up(Line),
     /// It failed, and why; further attempts are under way.
-    Down(Arc<str>),
+    Down(Reason),
 }
 
 /// Keeps one connection to a target.
@@ -70,7 +71,7 @@ impl Link {
     }
 
     /// The connection.
-    pub(crate) async fn line(&self) -> Result<Line, String> {
+    pub(crate) async fn line(&self) -> Result<Line, Reason> {
         let mut state = self.state.clone();
         let decided = state.wait_for(|state| match state {
             State::Connecting => false,
@@ -80,9 +81,9 @@ impl Link {
         });
         match decided.await.as_deref() {
             Ok(State::Up(line)) => Ok(line.clone()),
-            Ok(State::Down(why)) => Err(why.to_string()),
+            Ok(State::Down(why)) => Err(why.clone()),
             Ok(State::Connecting) => unreachable!("waited for another state"),
-            Err(_) => Err("the store is being closed".to_owned()),
+            Err(_) => Err(Reason::passing("the store is being closed")),
         }
     }
 
@@ -163,27 +164,27 @@ impl Keeper {
                     why
                 }
             };
-            self.tell.send_replace(State::Down(why.into()));
+            self.tell.send_replace(State::Down(why));
             tokio::time::sleep(backoff.wait()).await;
         }
     }
 
     /// Returns why the connection is no longer good, as soon as that is so.
-    async fn look_after(&mut self, line: &Line) -> String {
+    async fn look_after(&mut self, line: &Line) -> Reason {
         let mut connection = line.connection.clone();
         loop {
             let look = look(&self.target, &mut connection, &line.address);
             let looked = tokio::select! {
                 biased;
                 broken = self.reports.wait_for(|number| *number >= line.number) => match broken {
-                    Ok(_) => Err("the connection broke".to_owned()),
-                    Err(_) => Err("the store is being closed".to_owned()),
+                    Ok(_) => Err(Reason::passing("the connection broke")),
+                    Err(_) => Err(Reason::passing("the store is being closed")),
                 },
                 looked = look => looked,
             };
             match looked {
                 Ok(()) => line.has_served.store(true, Ordering::Relaxed),
-                Err(why) => return format!("{}: {why}", line.address),
+                Err(why) => return why.at(&line.address),
             }
         }
     }
@@ -194,7 +195,7 @@ async fn look(
     target: &Target,
     connection: &mut MultiplexedConnection,
     address: &Address,
-) -> Result<(), String> {
+) -> Result<(), Reason> {
     tokio::time::sleep(LOOK_EVERY).await;
     target.check(connection, address).await
 }
@@ -202,10 +203,15 @@ async fn look(
 /// Gives up after a time, and says so.
 pub(crate) async fn within<T>(
     time: Duration,
-    work: impl Future<Output = Result<T, String>>,
-) -> Result<T, String> {
+    work: impl Future<Output = Result<T, Reason>>,
+) -> Result<T, Reason> {
     match tokio::time::timeout(time, work).await {
         Ok(done) => done,
-        Err(_) => Err(format!("no answer within {} ms", time.as_millis())),
+        Err(_) => Err(too_late(time)),
     }
+}
+
+/// There was no answer in this time.
+pub(crate) fn too_late(time: Duration) -> Reason {
+    Reason::passing(format!("no answer within {} ms", time.as_millis()))
 }

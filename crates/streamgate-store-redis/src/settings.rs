@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::url::{self, Credentials, UrlError};
+use crate::certificates::{CertificateError, Certificates};
+use crate::reason::Reason;
+use crate::url::{self, Credentials, Servers, UrlError};
 
 /// The longest prefix of names, in bytes.
 const KEY_PREFIX_MAX_BYTES: usize = 64;
@@ -50,9 +52,10 @@ impl RedisSettings {
     /// Says what is wrong with what can be judged without asking a server.
     ///
     /// # Errors
-    /// [`OpenError`], never [`OpenError::Unavailable`].
+    /// [`OpenError`], never [`OpenError::Refused`] nor [`OpenError::Unavailable`].
     pub fn check(&self) -> Result<(), OpenError> {
         url::parse(&self.url)?;
+        self.tls.check()?;
         let prefix = self.key_prefix.as_bytes();
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         if prefix.is_empty() || prefix.len() > KEY_PREFIX_MAX_BYTES || !prefix.iter().all(plain) {
@@ -69,6 +72,22 @@ impl RedisSettings {
     }
 }
 
+/// What a URL asks for; a wrong one for nothing.
+impl RedisSettings {
+    /// Whether the servers are spoken to by TLS.
+    #[must_use]
+    pub fn wants_tls(&self) -> bool {
+        url::parse(&self.url).is_ok_and(|location| location.tls)
+    }
+
+    /// Whether sentinels are asked for the primary.
+    #[must_use]
+    pub fn wants_sentinels(&self) -> bool {
+        url::parse(&self.url)
+            .is_ok_and(|location| matches!(location.servers, Servers::Sentinel { .. }))
+    }
+}
+
 impl fmt::Debug for RedisSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSettings")
@@ -80,24 +99,6 @@ impl fmt::Debug for RedisSettings {
             .field("wait_timeout", &self.wait_timeout)
             .field("tls", &self.tls)
             .field("sentinel_credentials", &self.sentinel_credentials)
-            .finish()
-    }
-}
-
-/// Certificates and keys, each the contents of a PEM file.
-#[derive(Clone, Default)]
-pub struct Certificates {
-    /// Who may vouch for the servers; `None` for the public authorities.
-    pub authorities: Option<Vec<u8>>,
-    /// The certificate and the key to show, where servers ask for them.
-    pub client: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-impl fmt::Debug for Certificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificates")
-            .field("authorities", &self.authorities.is_some())
-            .field("client", &self.client.is_some())
             .finish()
     }
 }
@@ -119,10 +120,25 @@ pub enum OpenError {
     WaitTimeout,
     /// A certificate or a key cannot be read.
     #[error("a certificate or key cannot be used: {0}")]
-    Certificates(String),
+    Certificates(#[from] CertificateError),
+    /// A server answered that it does not let this node in, or to what it needs; trying again does
+    /// not help before somebody has changed the settings or the server's.
+    #[error("the store cannot be used: {0}")]
+    Refused(String),
     /// The servers cannot be used now; trying again may help.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),
+}
+
+impl From<Reason> for OpenError {
+    fn from(reason: Reason) -> Self {
+        let words = reason.to_string();
+        if reason.is_lasting() {
+            Self::Refused(words)
+        } else {
+            Self::Unavailable(words)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -134,6 +150,14 @@ mod tests {
         let good = RedisSettings::new("redis://u:secret@h");
         assert_eq!(good.check(), Ok(()));
         assert!(!format!("{good:?}").contains("secret"));
+        let wants = |url| {
+            let settings = RedisSettings::new(url);
+            (settings.wants_tls(), settings.wants_sentinels())
+        };
+        assert_eq!(wants("redis://h"), (false, false));
+        assert_eq!(wants("rediss+cluster://h"), (true, false));
+        assert_eq!(wants("rediss+sentinel://h/main"), (true, true));
+        assert_eq!(wants("rediss+sentinel://h"), (false, false), "no URL");
         for prefix in ["", "a{b", "ü", &"x".repeat(65)] {
             let settings = RedisSettings {
                 key_prefix: prefix.to_owned(),

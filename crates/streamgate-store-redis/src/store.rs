@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use futures_util::future::select_ok;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
 use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
@@ -12,6 +12,8 @@ use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
 use crate::confirmed::Confirmed;
 use crate::failure::Failure;
 use crate::keys::{self, Names};
+use crate::link::too_late;
+use crate::reason::Reason;
 use crate::record;
 use crate::scan;
 use crate::settings::{OpenError, RedisSettings};
@@ -35,23 +37,40 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects, and proves that the servers can be written. Called on a runtime, which then keeps
-    /// the connections.
+    /// Begins to connect, and goes on for as long as there is a store. Called on a runtime, which
+    /// keeps the connections. Calls wait for the first attempt; after it has failed they are refused
+    /// at once, until one succeeds.
     ///
     /// # Errors
-    /// What is wrong with the settings, or [`OpenError::Unavailable`] where the servers cannot be
-    /// used now.
-    pub async fn open(settings: &RedisSettings) -> Result<Self, OpenError> {
+    /// What is wrong with the settings.
+    pub fn start(settings: &RedisSettings) -> Result<Self, OpenError> {
         settings.check()?;
         let location = url::parse(&settings.url)?;
-        let store = Self {
-            topology: Topology::start(settings, location)?,
+        Ok(Self {
+            topology: Topology::start(settings, location),
             names: Names::new(&settings.key_prefix),
             settings: settings.clone(),
             confirmed: (settings.wait_replicas > 0).then(Confirmed::new),
-        };
-        store.probe().await.map_err(OpenError::Unavailable)?;
+        })
+    }
+
+    /// As [`start`](Self::start), but there is a store only where it can be used.
+    ///
+    /// # Errors
+    /// What is wrong with the settings, and those of [`prove`](Self::prove).
+    pub async fn open(settings: &RedisSettings) -> Result<Self, OpenError> {
+        let store = Self::start(settings)?;
+        store.prove().await?;
         Ok(store)
+    }
+
+    /// Proves that the servers can be read and written.
+    ///
+    /// # Errors
+    /// [`OpenError::Refused`] where one answered that they cannot, and would again;
+    /// [`OpenError::Unavailable`] where they may be later.
+    pub async fn prove(&self) -> Result<(), OpenError> {
+        Ok(self.probe().await?)
     }
 
     /// Sends a call, and gives up after the response timeout. One that does no harm twice is sent
@@ -79,15 +98,14 @@ impl RedisStore {
         timed.ok()
     }
 
-    fn too_late(&self) -> String {
-        let ms = self.settings.response_timeout.as_millis();
-        format!("no answer within {ms} ms")
+    fn too_late(&self) -> Reason {
+        too_late(self.settings.response_timeout)
     }
 
-    async fn load_named(&self, name: &[u8]) -> Result<Loaded, StoreError> {
+    async fn load_named(&self, name: &[u8]) -> Result<Loaded, Reason> {
         let answer = self.send(&Call::load(name), true).await;
-        let reply = answer.map_err(|failure| StoreError::Unavailable(failure.reason()))?;
-        record::loaded(reply.value).map_err(StoreError::Unavailable)
+        let reply = answer.map_err(Failure::reason)?;
+        record::loaded(reply.value).map_err(Reason::passing)
     }
 
     async fn commit_named(
@@ -95,7 +113,7 @@ impl RedisStore {
         name: &[u8],
         expected: Version,
         write: &Write,
-    ) -> Result<Committed, StoreError> {
+    ) -> Result<Committed, Failure> {
         let record = write.record.as_ref();
         let value = record.map(|record| record::join(write.version, record));
         let garbage_at = write.garbage_at.map(Timestamp::as_millis);
@@ -112,23 +130,18 @@ impl RedisStore {
             arguments: &arguments,
             wait: self.wait(),
         };
-        let reply = self
-            .send(&call, false)
-            .await
-            .map_err(|failure| match failure {
-                Failure::Lost(why) => StoreError::OutcomeUnknown(why),
-                refused => StoreError::Unavailable(refused.reason()),
-            })?;
+        let reply = self.send(&call, false).await?;
         if reply.value != Value::Int(1) {
-            let current = record::loaded(reply.value).map_err(StoreError::Unavailable)?;
+            let refused = |why: String| Failure::Refused(Reason::passing(why));
+            let current = record::loaded(reply.value).map_err(refused)?;
             return Ok(Committed::Conflict(current));
         }
-        self.enough_have(write.version, &reply)
-            .map_err(StoreError::OutcomeUnknown)
+        let enough = self.enough_have(write.version, &reply);
+        enough.map_err(Failure::Lost)
     }
 
     /// Writes what was seen once more, so that replicas can be waited for.
-    async fn confirm_named(&self, name: &[u8], seen: Version) -> Result<Committed, StoreError> {
+    async fn confirm_named(&self, name: &[u8], seen: Version) -> Result<Committed, Reason> {
         let is_known = |confirmed: &Confirmed| confirmed.knows(seen);
         if self.confirmed.as_ref().is_none_or(is_known) {
             return Ok(Committed::Done);
@@ -139,14 +152,12 @@ impl RedisStore {
             arguments: &[text_of(&seen)],
             wait: self.wait(),
         };
-        let answer = self.send(&call, true).await;
-        let reply = answer.map_err(|failure| StoreError::Unavailable(failure.reason()))?;
+        let reply = self.send(&call, true).await.map_err(Failure::reason)?;
         if reply.value != Value::Int(1) {
-            let current = record::loaded(reply.value).map_err(StoreError::Unavailable)?;
+            let current = record::loaded(reply.value).map_err(Reason::passing)?;
             return Ok(Committed::Conflict(current));
         }
         self.enough_have(seen, &reply)
-            .map_err(StoreError::Unavailable)
     }
 
     /// What to wait for.
@@ -161,12 +172,13 @@ impl RedisStore {
     }
 
     /// Whether enough replicas have this version, by the reply to what wrote it.
-    fn enough_have(&self, version: Version, reply: &Reply) -> Result<Committed, String> {
+    fn enough_have(&self, version: Version, reply: &Reply) -> Result<Committed, Reason> {
         let replicas = self.settings.wait_replicas;
         if let Some(have) = reply.replicas
             && have < i64::from(replicas)
         {
-            return Err(format!("{have} of {replicas} replicas have the write"));
+            let words = format!("{have} of {replicas} replicas have the write");
+            return Err(Reason::passing(words));
         }
         if let Some(confirmed) = &self.confirmed {
             confirmed.learn(version);
@@ -175,12 +187,8 @@ impl RedisStore {
     }
 
     /// Writes a key that goes by itself; whether it could.
-    async fn write_probe(&self, name: Vec<u8>) -> Result<(), String> {
-        let told = |error: StoreError| match error {
-            StoreError::Unavailable(why) | StoreError::OutcomeUnknown(why) => why,
-            other @ StoreError::BadCursor => other.to_string(),
-        };
-        let loaded = self.load_named(&name).await.map_err(told)?;
+    async fn write_probe(&self, name: Vec<u8>) -> Result<(), Reason> {
+        let loaded = self.load_named(&name).await?;
         let write = Write {
             record: Some(Vec::new()),
             version: Version::fresh(),
@@ -188,15 +196,15 @@ impl RedisStore {
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;
-        written.map_err(told).map(|_| ())
+        written.map_err(Failure::reason).map(|_| ())
     }
 
     /// Whether at least one primary can be written. Where a part of a cluster is away, the users of
     /// the other parts are still served.
-    async fn probe(&self) -> Result<(), String> {
+    async fn probe(&self) -> Result<(), Reason> {
         let primaries = self.in_time(self.topology.primaries()).await;
         let primaries = primaries.unwrap_or_else(|| Err(self.too_late()))?;
-        let mut probes = Vec::new();
+        let mut probes = FuturesUnordered::new();
         for (i, primary) in primaries.iter().enumerate() {
             let end = primaries.get(i + 1).map_or(keys::SLOTS, |p| p.first_slot);
             let is_there = |name: &Vec<u8>| {
@@ -204,12 +212,19 @@ impl RedisStore {
                 primaries.len() == 1 || (primary.first_slot..end).contains(&slot)
             };
             let name = (0..1_000_000).map(|n| self.names.probe(n)).find(is_there);
-            probes.extend(name.map(|name| Box::pin(self.write_probe(name))));
+            probes.extend(name.map(|name| self.write_probe(name)));
         }
         if probes.is_empty() {
-            return Err("no server has slots".to_owned());
+            return Err(Reason::passing("no server has slots"));
         }
-        select_ok(probes).await.map(|_| ())
+        let mut reasons = Vec::new();
+        while let Some(probed) = probes.next().await {
+            match probed {
+                Ok(()) => return Ok(()),
+                Err(why) => reasons.push(why),
+            }
+        }
+        Err(Reason::all(&reasons))
     }
 }
 
@@ -223,7 +238,10 @@ fn text_of(version: &Version) -> &[u8] {
 
 impl VersionedStore for RedisStore {
     fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        Box::pin(async move { self.load_named(&self.names.record(key)).await })
+        Box::pin(async move {
+            let loaded = self.load_named(&self.names.record(key)).await;
+            loaded.map_err(|why| StoreError::Unavailable(why.to_string()))
+        })
     }
 
     fn commit<'a>(
@@ -234,7 +252,7 @@ impl VersionedStore for RedisStore {
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
         Box::pin(async move {
             let name = self.names.record(key);
-            self.commit_named(&name, expected, write).await
+            Ok(self.commit_named(&name, expected, write).await?)
         })
     }
 
@@ -243,7 +261,10 @@ impl VersionedStore for RedisStore {
         key: &'a UserKey,
         seen: Version,
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
-        Box::pin(async move { self.confirm_named(&self.names.record(key), seen).await })
+        Box::pin(async move {
+            let confirmed = self.confirm_named(&self.names.record(key), seen).await;
+            confirmed.map_err(|why| StoreError::Unavailable(why.to_string()))
+        })
     }
 
     fn scan<'a>(
@@ -255,7 +276,7 @@ impl VersionedStore for RedisStore {
         Box::pin(async move {
             let page = scan::page(&self.topology, &self.names, tenant, from, page_size);
             let page = self.in_time(page).await;
-            page.unwrap_or_else(|| Err(StoreError::Unavailable(self.too_late())))
+            page.unwrap_or_else(|| Err(StoreError::Unavailable(self.too_late().to_string())))
         })
     }
 
@@ -264,6 +285,9 @@ impl VersionedStore for RedisStore {
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move { self.probe().await.map_err(StoreError::Unavailable) })
+        Box::pin(async move {
+            let probed = self.probe().await;
+            probed.map_err(|why| StoreError::Unavailable(why.to_string()))
+        })
     }
 }

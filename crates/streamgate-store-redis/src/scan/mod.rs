@@ -17,6 +17,7 @@ use redis::{ErrorKind, RedisError};
 use crate::call::Call;
 use crate::keys::Names;
 use crate::link::Line;
+use crate::reason::Reason;
 use crate::record;
 use crate::topology::{Primary, Sent, Topology};
 use cursor::Place;
@@ -49,7 +50,7 @@ pub(crate) async fn page(
     page_size: usize,
 ) -> Result<Page, StoreError> {
     let mut place = from.map(Place::from_cursor).transpose()?;
-    let unavailable = StoreError::Unavailable;
+    let unavailable = |why: Reason| StoreError::Unavailable(why.to_string());
     let primaries = topology.primaries().await.map_err(unavailable)?;
     for batches in 1.. {
         let start = place.take().unwrap_or_default();
@@ -226,7 +227,7 @@ impl Scan<'_> {
         let (call, sent) = (Call::load(&name), Sent::default());
         let loaded = match self.topology.send(&call, &sent).await {
             Ok(reply) => record::loaded(reply.value),
-            Err(failure) => Err(failure.reason()),
+            Err(failure) => Err(failure.reason().to_string()),
         };
         let told = |why| RedisError::from((ErrorKind::Client, "a record cannot be read", why));
         loaded.map(|loaded| loaded.record).map_err(told)

@@ -21,6 +21,7 @@ use crate::connect::Connector;
 use crate::failure::Failure;
 use crate::keys;
 use crate::link::within;
+use crate::reason::Reason;
 use crate::url::Address;
 
 /// How often a call is sent on to another server.
@@ -47,7 +48,7 @@ struct Inner {
     map: RwLock<Arc<SlotMap>>,
     nodes: Mutex<HashMap<Address, Arc<Lanes>>>,
     /// Why the map could not be read the last time; `None` at the beginning.
-    read: watch::Sender<Option<Result<(), String>>>,
+    read: watch::Sender<Option<Result<(), Reason>>>,
     refresh: Notify,
 }
 
@@ -73,7 +74,8 @@ impl Cluster {
         let map = self.map().await.map_err(Failure::Refused)?;
         let Some(owner) = map.owner(slot) else {
             self.refresh_soon();
-            return Err(Failure::Refused(format!("no server has slot {slot}")));
+            let words = format!("no server has slot {slot}");
+            return Err(Failure::Refused(Reason::passing(words)));
         };
         let mut lanes = self.inner.node(owner);
         let mut asking = false;
@@ -96,13 +98,12 @@ impl Cluster {
             };
             lanes = self.inner.node(&to);
         }
-        Err(Failure::Refused(format!(
-            "slot {slot} was redirected {REDIRECTIONS_MAX} times"
-        )))
+        let words = format!("slot {slot} was redirected {REDIRECTIONS_MAX} times");
+        Err(Failure::Refused(Reason::passing(words)))
     }
 
     /// All primaries, in the order of their first slots.
-    pub(super) async fn primaries(&self) -> Result<Vec<Primary>, String> {
+    pub(super) async fn primaries(&self) -> Result<Vec<Primary>, Reason> {
         let map = self.map().await?;
         let primaries = map.primaries().into_iter();
         Ok(primaries
@@ -119,7 +120,7 @@ impl Cluster {
     }
 
     /// The map, once it has been read; an old one is better than none.
-    async fn map(&self) -> Result<Arc<SlotMap>, String> {
+    async fn map(&self) -> Result<Arc<SlotMap>, Reason> {
         let known = || Some(Arc::clone(&self.inner.map.read())).filter(|map| !map.is_empty());
         if let Some(map) = known() {
             return Ok(map);
@@ -127,10 +128,10 @@ impl Cluster {
         let mut read = self.inner.read.subscribe();
         let first = read.wait_for(Option::is_some).await;
         let why = match first.as_deref() {
-            Ok(Some(Err(why))) => why.as_str(),
-            _ => "the store is being closed",
+            Ok(Some(Err(why))) => why.clone(),
+            _ => Reason::passing("the store is being closed"),
         };
-        known().ok_or_else(|| why.to_owned())
+        known().ok_or(why)
     }
 }
 
@@ -173,7 +174,7 @@ impl Inner {
     }
 
     /// Asks one server after the other for the map until one has it.
-    async fn refresh(&self) -> Result<(), String> {
+    async fn refresh(&self) -> Result<(), Reason> {
         let old = Arc::clone(&self.map.read());
         let mut servers: Vec<Address> = old.servers().cloned().collect();
         // One that is cut off and behind the times must not be asked first every time.
@@ -199,14 +200,11 @@ impl Inner {
                 Err(why) => reasons.push(why),
             }
         }
-        Err(format!(
-            "no map of the cluster from {}: {}",
-            listed(&servers),
-            reasons.join("; ")
-        ))
+        let servers = listed(&servers);
+        Err(Reason::all(&reasons).at(format!("no map of the cluster from {servers}")))
     }
 
-    async fn ask(&self, server: &Address) -> Result<SlotMap, String> {
+    async fn ask(&self, server: &Address) -> Result<SlotMap, Reason> {
         let known = self.nodes.lock().get(server).cloned();
         let line = known.as_ref().and_then(|lanes| lanes.link().line_now());
         let mut connection = match line {
@@ -216,14 +214,14 @@ impl Inner {
         let asked = async {
             let command = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
             let answer: Result<Value, _> = command.query_async(&mut connection).await;
-            answer.map_err(|error| error.to_string())
+            answer.map_err(|error| Reason::of(&error))
         };
         let answer = within(self.connector.connect_timeout, asked)
             .await
-            .map_err(|why| format!("{server}: {why}"))?;
+            .map_err(|why| why.at(server))?;
         match SlotMap::read(&answer, server) {
             Some(map) if !map.is_empty() => Ok(map),
-            _ => Err(format!("{server}: it knows no servers that have slots")),
+            _ => Err(Reason::passing("it knows no servers that have slots").at(server)),
         }
     }
 }

@@ -14,7 +14,8 @@ use crate::call::{Call, Reply};
 use crate::connect::Connector;
 use crate::failure::Failure;
 use crate::link::{Link, within};
-use crate::settings::{OpenError, RedisSettings};
+use crate::reason::Reason;
+use crate::settings::RedisSettings;
 use crate::url::{Address, Location, Servers};
 
 use cluster::Cluster;
@@ -32,7 +33,7 @@ pub(crate) enum Target {
 
 impl Target {
     /// Makes a connection, and says whose it is.
-    pub(crate) async fn connect(&self) -> Result<(MultiplexedConnection, Address), String> {
+    pub(crate) async fn connect(&self) -> Result<(MultiplexedConnection, Address), Reason> {
         match self {
             Self::Server(connector, address) => {
                 Ok((connector.connect(address).await?, address.clone()))
@@ -46,7 +47,7 @@ impl Target {
         &self,
         connection: &mut MultiplexedConnection,
         address: &Address,
-    ) -> Result<(), String> {
+    ) -> Result<(), Reason> {
         match self {
             Self::Server(connector, _) => {
                 within(connector.response_timeout, standalone::ping(connection)).await
@@ -87,7 +88,7 @@ pub(crate) enum Topology {
 
 impl Topology {
     /// Begins to connect.
-    pub(crate) fn start(settings: &RedisSettings, location: Location) -> Result<Self, OpenError> {
+    pub(crate) fn start(settings: &RedisSettings, location: Location) -> Self {
         let Location {
             servers,
             tls,
@@ -95,9 +96,8 @@ impl Topology {
             database,
         } = location;
         let connector = Connector::new(settings, tls, &credentials, database);
-        connector.check()?;
         let lanes = Lanes::count(settings);
-        Ok(match servers {
+        match servers {
             Servers::Standalone(address) => {
                 let target = || Target::Server(connector.clone(), address.clone());
                 Self::One(Arc::new(Lanes::start(lanes, target)))
@@ -116,7 +116,7 @@ impl Topology {
                 Self::One(Arc::new(Lanes::start(lanes, target)))
             }
             Servers::Cluster(seeds) => Self::Cluster(Cluster::start(connector, seeds, lanes)),
-        })
+        }
     }
 
     /// Sends a call to the server that has its key. `sent` tells, whenever this is dropped or has
@@ -129,7 +129,7 @@ impl Topology {
     }
 
     /// All that take writes, in the order of their slots.
-    pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, String> {
+    pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, Reason> {
         match self {
             Self::One(lanes) => Ok(vec![Primary {
                 first_slot: 0,

@@ -7,6 +7,7 @@ use redis::aio::MultiplexedConnection;
 use super::listed;
 use crate::connect::Connector;
 use crate::link::within;
+use crate::reason::Reason;
 use crate::url::Address;
 
 /// Knows how to find the primary.
@@ -40,7 +41,7 @@ impl Sentinels {
     }
 
     /// Asks one sentinel after the other until one names a server that says it is the primary.
-    pub(super) async fn connect(&self) -> Result<(MultiplexedConnection, Address), String> {
+    pub(super) async fn connect(&self) -> Result<(MultiplexedConnection, Address), Reason> {
         *self.confidant.lock() = None;
         let mut reasons = Vec::new();
         let sentinels = self.sentinels.lock().clone();
@@ -55,25 +56,25 @@ impl Sentinels {
             }
         }
         let name = &self.primary_name;
-        Err(format!(
-            "no primary {name:?} by the sentinels {}: {}",
-            listed(&sentinels),
-            reasons.join("; ")
-        ))
+        let sentinels = listed(&sentinels);
+        let who = format!("no primary {name:?} by the sentinels {sentinels}");
+        Err(Reason::all(&reasons).at(who))
     }
 
     async fn connect_by(
         &self,
         sentinel: &Address,
-    ) -> Result<(MultiplexedConnection, Address), String> {
+    ) -> Result<(MultiplexedConnection, Address), Reason> {
         let mut confidant = self.asking.connect(sentinel).await?;
         let asked = self.ask(&mut confidant);
         let named = within(self.connector.connect_timeout, asked)
             .await
-            .map_err(|why| format!("{sentinel}: {why}"))?;
+            .map_err(|why| why.at(sentinel))?;
         let Some(address) = named else {
             let name = &self.primary_name;
-            return Err(format!("{sentinel} knows no primary named {name:?}"));
+            // Sentinels that are just starting know none.
+            let words = format!("{sentinel} knows no primary named {name:?}");
+            return Err(Reason::passing(words));
         };
         let mut connection = self.connector.connect(&address).await?;
         within(
@@ -81,7 +82,7 @@ impl Sentinels {
             says_primary(&mut connection),
         )
         .await
-        .map_err(|why| format!("{address}: {why}"))?;
+        .map_err(|why| why.at(&address))?;
         *self.confidant.lock() = Some(confidant);
         Ok((connection, address))
     }
@@ -92,18 +93,19 @@ impl Sentinels {
         &self,
         connection: &mut MultiplexedConnection,
         address: &Address,
-    ) -> Result<(), String> {
+    ) -> Result<(), Reason> {
         within(self.connector.response_timeout, says_primary(connection)).await?;
         let confidant = self.confidant.lock().clone();
         let named = match confidant {
             Some(mut confidant) => {
                 within(self.connector.connect_timeout, self.ask(&mut confidant)).await
             }
-            None => Err("no sentinel is connected".to_owned()),
+            None => Err(Reason::passing("no sentinel is connected")),
         };
         match named {
             Ok(Some(named)) if named != *address => {
-                Err(format!("the sentinels name {named} as the primary now"))
+                let words = format!("the sentinels name {named} as the primary now");
+                Err(Reason::passing(words))
             }
             Ok(_) => Ok(()),
             Err(_) => {
@@ -124,25 +126,25 @@ impl Sentinels {
     }
 
     /// Whom a sentinel calls the primary; `None` where it knows none of that name.
-    async fn ask(&self, sentinel: &mut MultiplexedConnection) -> Result<Option<Address>, String> {
+    async fn ask(&self, sentinel: &mut MultiplexedConnection) -> Result<Option<Address>, Reason> {
         let named: Option<(String, u16)> = redis::cmd("SENTINEL")
             .arg("GET-MASTER-ADDR-BY-NAME")
             .arg(&self.primary_name)
             .query_async(sentinel)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Reason::of(&error))?;
         Ok(named.map(|(host, port)| Address::new(&host, port)))
     }
 }
 
 /// Whether a server says that it is a primary.
-async fn says_primary(connection: &mut MultiplexedConnection) -> Result<(), String> {
+async fn says_primary(connection: &mut MultiplexedConnection) -> Result<(), Reason> {
     let role: Vec<Value> = redis::cmd("ROLE")
         .query_async(connection)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| Reason::of(&error))?;
     match role.first() {
         Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-        _ => Err("it is not a primary now".to_owned()),
+        _ => Err(Reason::passing("it is not a primary now")),
     }
 }

@@ -7,6 +7,7 @@ use redis::aio::MultiplexedConnection;
 
 use super::Target;
 use crate::link::Link;
+use crate::reason::Reason;
 use crate::settings::RedisSettings;
 
 /// While one connection waits for replicas, nothing behind it is answered; so there are several.
@@ -47,7 +48,7 @@ impl Lanes {
 }
 
 /// Whether somebody answers.
-pub(super) async fn ping(connection: &mut MultiplexedConnection) -> Result<(), String> {
+pub(super) async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Reason> {
     let answer = redis::cmd("PING").exec_async(connection).await;
-    answer.map_err(|error| error.to_string())
+    answer.map_err(|error| Reason::of(&error))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Flavour, Server, eventually, open, settings, start, user};
+use crate::support::{Flavour, Server, eventually, open, settings, start, start_sentinel, user};
 use streamgate_store::clock::Stopwatch;
 use streamgate_store::versioned::{Optimistic, VersionedStore as _};
 use streamgate_store::{Store, StoreError};
@@ -52,6 +52,43 @@ async fn a_server_that_is_killed_is_refused_at_once_and_found_again() {
         resumes(&*store).await.as_millis()
     );
     store.check_ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_may_begin_before_its_servers_and_serves_when_they_do() {
+    let primary = Server::start(Flavour::Redis, &[]).await;
+    let standalone = Server::start(Flavour::Redis, &[]).await;
+    let cluster = Server::start(Flavour::Redis, &["--cluster-enabled", "yes"]).await;
+    let _: String = cluster.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    let sentinel = start_sentinel(&primary.port.to_string(), &[]).await;
+    for (mut away, before, behind) in [
+        (standalone, "redis://", ""),
+        (cluster, "redis+cluster://", ""),
+        (sentinel, "redis+sentinel://", "/main"),
+    ] {
+        away.kill();
+        let url = format!("{before}{}{behind}", away.address());
+        let store = RedisStore::start(&settings(&url)).unwrap();
+        let waited = Stopwatch::start();
+        for _ in 0..1_000 {
+            let error = store.prove().await.unwrap_err();
+            assert!(
+                matches!(&error, OpenError::Unavailable(why) if why.contains("refused")),
+                "{error}"
+            );
+        }
+        assert!(
+            waited.elapsed() < Duration::from_secs(5),
+            "after the first attempt nobody waits"
+        );
+        away.restart().await;
+        let store = Optimistic::new(store);
+        println!(
+            "{before}: served {} ms after the server came",
+            resumes(&store).await.as_millis()
+        );
+        store.check_ready().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

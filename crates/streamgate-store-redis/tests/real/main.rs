@@ -11,3 +11,4 @@ mod security;
 mod sentinel;
 mod standalone;
 mod support;
+mod tls;

@@ -1,16 +1,27 @@
-//! Passwords and TLS; and what is told where they are wrong.
+//! Passwords and rights; and what is told where they are wrong.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
-use crate::support::{Flavour, Server, admitted, open, quiet, settings, user};
-use streamgate_store_redis::{Certificates, OpenError, RedisSettings, RedisStore};
+use crate::support::{Flavour, Server, admitted, open, start_sentinel, user};
+use streamgate_store_redis::{Credentials, OpenError, RedisSettings, RedisStore};
 
-async fn refused(settings: &RedisSettings) -> String {
-    let error = RedisStore::open(settings).await.unwrap_err();
-    assert!(matches!(error, OpenError::Unavailable(_)), "{error}");
-    let told = error.to_string();
+/// What is told where a server answers no, and would again.
+pub(crate) async fn refused(settings: &RedisSettings) -> String {
+    match RedisStore::open(settings).await.unwrap_err() {
+        OpenError::Refused(told) => without_secrets(told),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is told where waiting may help.
+async fn unavailable(settings: &RedisSettings) -> String {
+    match RedisStore::open(settings).await.unwrap_err() {
+        OpenError::Unavailable(told) => without_secrets(told),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn without_secrets(told: String) -> String {
     assert!(!told.contains("secret"), "{told}");
     told
 }
@@ -63,109 +74,75 @@ async fn a_user_with_a_password_needs_few_rights() {
         forbidden.contains("No permissions") || forbidden.contains("NoPerm"),
         "{forbidden}"
     );
+    // The rights above have no SELECT among them.
+    let database = format!("redis://gate:secret%401@{}/1", server.address());
+    let forbidden = refused(&RedisSettings::new(&database)).await;
+    assert!(forbidden.contains("no permissions"), "{forbidden}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_have_users_of_their_own() {
+    let primary = Server::start(Flavour::Redis, &["--requirepass", "secret1"]).await;
+    let users = [
+        "sentinel auth-pass main secret1",
+        "user watch on >secret2 +@all",
+        "user default off",
+    ];
+    let sentinel = start_sentinel(&primary.port.to_string(), &users).await;
+    let with = |sentinel_credentials| RedisSettings {
+        sentinel_credentials,
+        ..RedisSettings::new(&format!(
+            "redis+sentinel://:secret1@{}/main",
+            sentinel.address()
+        ))
+    };
+    let watch = |password: &str| Credentials {
+        user: Some("watch".to_owned()),
+        password: Some(password.to_owned()),
+    };
+    let store = open(&with(watch("secret2"))).await;
+    assert_eq!(admitted(&[Arc::clone(&store)], &user("u"), 20).await, 3);
+    let told = refused(&with(watch("secret1"))).await;
+    assert!(told.contains("authentication failed"), "{told}");
+    let told = refused(&with(Credentials::default())).await;
+    assert!(told.contains("Authentication required"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_settings_mean_is_not_what_the_server_is() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let url = |before: &str, behind: &str| {
+        RedisSettings::new(&format!("{before}{}{behind}", server.address()))
+    };
+    let told = refused(&url("redis+cluster://", "")).await;
+    assert!(told.contains("cluster support disabled"), "{told}");
+    let told = refused(&url("redis://", "/99")).await;
+    assert!(told.contains("DB index is out of range"), "{told}");
+    let told = refused(&url("redis://:secret@", "")).await;
+    assert!(told.contains("authentication failed"), "{told}");
+    let cluster = Server::start(Flavour::Redis, &["--cluster-enabled", "yes"]).await;
+    let address = cluster.address();
+    let told = unavailable(&RedisSettings::new(&format!("redis+cluster://{address}"))).await;
+    assert!(told.contains("knows no servers that have slots"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_there_is_told_with_the_address() {
     let port = crate::support::free_port();
-    let told = refused(&RedisSettings::new(&format!(
+    let told = unavailable(&RedisSettings::new(&format!(
         "redis://:secret@127.0.0.1:{port}"
     )))
     .await;
     assert!(told.contains(&format!("127.0.0.1:{port}")), "{told}");
     assert!(told.contains("refused"), "{told}");
-    let told = refused(&RedisSettings::new(&format!(
+    let told = unavailable(&RedisSettings::new(&format!(
         "redis+cluster://:secret@127.0.0.1:{port}"
     )))
     .await;
     assert!(told.contains("no map of the cluster"), "{told}");
-    let told = refused(&RedisSettings::new(&format!(
+    let told = unavailable(&RedisSettings::new(&format!(
         "redis+sentinel://:secret@127.0.0.1:{port}/main"
     )))
     .await;
     assert!(told.contains("no primary \"main\""), "{told}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_no_cluster_is_told() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let told = refused(&RedisSettings::new(&format!(
-        "redis+cluster://{}",
-        server.address()
-    )))
-    .await;
-    assert!(told.contains("cluster support disabled"), "{told}");
-}
-
-/// Makes an authority, and a certificate by it for 127.0.0.1.
-fn certificates(directory: &Path) {
-    let run = |arguments: &str| {
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(directory)
-            .output()
-            .expect("openssl is there: install it, for instance with apt-get");
-        assert!(output.status.success(), "{arguments}: {output:?}");
-    };
-    std::fs::write(directory.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    run(&format!(
-        "req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"
-    ));
-    run(&format!(
-        "req {key} -keyout server.key -out server.csr -subj /CN=server"
-    ));
-    run(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_trusts_whom_it_was_told_to() {
-    let made = tempfile::tempdir().unwrap();
-    certificates(made.path());
-    let file = |name: &str| made.path().join(name).to_str().unwrap().to_owned();
-    // The port beside the one with TLS is for the test's own questions.
-    let server = Server::start_with(Flavour::Redis, |port, directory| {
-        let plain = crate::support::free_port();
-        let mut arguments = quiet(directory);
-        for (name, value) in [
-            ("--port", plain.to_string()),
-            ("--tls-port", port.to_string()),
-            ("--tls-cert-file", file("server.pem")),
-            ("--tls-key-file", file("server.key")),
-            ("--tls-ca-cert-file", file("ca.pem")),
-            ("--tls-auth-clients", "no".to_owned()),
-        ] {
-            arguments.extend([name.to_owned(), value]);
-        }
-        (arguments, format!("redis://127.0.0.1:{plain}"))
-    })
-    .await;
-    let told = RedisSettings {
-        tls: Certificates {
-            authorities: Some(std::fs::read(file("ca.pem")).unwrap()),
-            client: None,
-        },
-        ..settings(&format!("rediss://{}", server.address()))
-    };
-    let store = open(&told).await;
-    assert_eq!(admitted(&[Arc::clone(&store)], &user("u"), 20).await, 3);
-    let public = RedisSettings {
-        tls: Certificates::default(),
-        ..told.clone()
-    };
-    let error = refused(&public).await;
-    assert!(error.contains("certificate"), "{error}");
-    let broken = RedisSettings {
-        tls: Certificates {
-            authorities: Some(
-                b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----".to_vec(),
-            ),
-            client: None,
-        },
-        ..told
-    };
-    let error = RedisStore::open(&broken).await.unwrap_err();
-    assert!(matches!(error, OpenError::Certificates(_)), "{error}");
 }

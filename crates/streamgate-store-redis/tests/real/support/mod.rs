@@ -6,7 +6,7 @@ mod server;
 mod work;
 
 pub(crate) use cluster::Cluster;
-pub(crate) use sentinel::Sentinel;
+pub(crate) use sentinel::{Sentinel, start_sentinel};
 pub(crate) use server::{Flavour, Server, free_port, quiet};
 pub(crate) use work::{Load, admitted, lost, open, open_fresh, settings, start, user};
 

@@ -28,7 +28,7 @@ impl Sentinel {
         let servers = vec![primary, replica];
         let mut sentinels = Vec::new();
         for _ in 0..3 {
-            sentinels.push(start_sentinel(&port).await);
+            sentinels.push(start_sentinel(&port, &[]).await);
         }
         let sentinel = Self { servers, sentinels };
         sentinel.sees_all().await;
@@ -61,9 +61,10 @@ impl Sentinel {
     }
 }
 
-async fn start_sentinel(primary_port: &str) -> Server {
+/// Starts a sentinel that watches a primary, as `main`; `more` are lines of its configuration.
+pub(crate) async fn start_sentinel(primary_port: &str, more: &[&str]) -> Server {
     Server::start_with(Flavour::Redis, |port, directory| {
-        let lines = [
+        let mut lines = vec![
             format!("port {port}"),
             "bind 127.0.0.1".to_owned(),
             format!("dir {}", directory.display()),
@@ -71,6 +72,7 @@ async fn start_sentinel(primary_port: &str) -> Server {
             format!("sentinel down-after-milliseconds main {DOWN_AFTER_MS}"),
             "sentinel failover-timeout main 5000".to_owned(),
         ];
+        lines.extend(more.iter().map(|line| (*line).to_owned()));
         // It writes what it learns into its configuration, so that is a file.
         let file = directory.join("sentinel.conf");
         fs::write(&file, lines.join("\n")).unwrap();

@@ -1,0 +1,163 @@
+//! Why a server cannot be used, in words; and whether waiting may help.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use redis::{ErrorKind, RedisError};
+
+use crate::failure::has_code;
+
+/// Why something cannot be done now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reason {
+    words: String,
+    /// A server said so, and will say the same until somebody changes the settings, or the server's.
+    is_lasting: bool,
+}
+
+/// What servers answer to those whom they do not let in, or not to what they ask for.
+const LASTING_CODES: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
+
+/// The same in words: the client does not keep every code, and some of these never had one.
+const LASTING_WORDS: [&str; 4] = [
+    "Authentication required",
+    "has no permissions to",
+    "DB index is out of range",
+    "This instance has cluster support disabled",
+];
+
+impl Reason {
+    /// A reason that may pass by itself.
+    pub(crate) fn passing(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            is_lasting: false,
+        }
+    }
+
+    /// A reason that stays until somebody does something about it.
+    pub(crate) fn lasting(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            is_lasting: true,
+        }
+    }
+
+    /// What an error says.
+    pub(crate) fn of(error: &RedisError) -> Self {
+        Self {
+            words: error.to_string(),
+            is_lasting: is_lasting(error),
+        }
+    }
+
+    /// The same, of this server.
+    pub(crate) fn at(self, server: impl fmt::Display) -> Self {
+        Self {
+            words: format!("{server}: {self}"),
+            ..self
+        }
+    }
+
+    /// One reason of several: lasting where one of them is, because no other will take its place.
+    pub(crate) fn all(reasons: &[Self]) -> Self {
+        let words: Vec<&str> = reasons.iter().map(|reason| reason.words.as_str()).collect();
+        Self {
+            words: words.join("; "),
+            is_lasting: reasons.iter().any(Self::is_lasting),
+        }
+    }
+
+    /// Whether it stays until somebody does something about it.
+    pub(crate) const fn is_lasting(&self) -> bool {
+        self.is_lasting
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+fn is_lasting(error: &RedisError) -> bool {
+    let detail = error.detail().unwrap_or_default();
+    error.kind() == ErrorKind::AuthenticationFailed
+        || LASTING_CODES.iter().any(|code| has_code(error, code))
+        || LASTING_WORDS.iter().any(|words| detail.contains(words))
+        || is_refused_by_tls(error)
+}
+
+/// Whether one side does not accept what the other showed of itself.
+fn is_refused_by_tls(error: &RedisError) -> bool {
+    let of_tls = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<Arc<dyn Error + Send + Sync>>())
+        .and_then(|cause| cause.downcast_ref::<io::Error>())
+        .and_then(io::Error::get_ref)
+        .and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(
+        of_tls,
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(line: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn what_stays_until_somebody_changes_it_is_told_from_what_may_pass() {
+        for line in [
+            "WRONGPASS invalid username-password pair or user is disabled.",
+            "NOAUTH Authentication required.",
+            "NOPERM this user has no permissions to run the 'evalsha' command",
+            "ERR Error running script (call to f_ab): @user_script:3: -NOPERM No permissions",
+            "ERR DB index is out of range",
+            "ERR This instance has cluster support disabled",
+        ] {
+            assert!(Reason::of(&answered(line)).is_lasting(), "{line}");
+        }
+        for line in [
+            "LOADING Redis is loading the dataset in memory",
+            "READONLY You can't write against a read only replica.",
+            "CLUSTERDOWN Hash slot not served",
+            "NOREPLICAS Not enough good replicas to write.",
+            "ERR max number of clients reached",
+        ] {
+            assert!(!Reason::of(&answered(line)).is_lasting(), "{line}");
+        }
+    }
+
+    #[test]
+    fn tls_that_one_side_does_not_accept_stays_and_a_broken_connection_does_not() {
+        let of = |error: rustls::Error| {
+            let error = io::Error::new(io::ErrorKind::InvalidData, error);
+            Reason::of(&RedisError::from(error))
+        };
+        let unknown = rustls::CertificateError::UnknownIssuer;
+        assert!(of(rustls::Error::InvalidCertificate(unknown)).is_lasting());
+        let wanted = rustls::AlertDescription::CertificateRequired;
+        assert!(of(rustls::Error::AlertReceived(wanted)).is_lasting());
+        assert!(!of(rustls::Error::HandshakeNotComplete).is_lasting());
+        let reset = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(!Reason::of(&reset).is_lasting());
+    }
+
+    #[test]
+    fn several_reasons_are_told_together_and_one_that_stays_is_enough() {
+        let passing = Reason::passing("no answer").at("a:1");
+        let lasting = Reason::lasting("no").at("b:2");
+        let both = Reason::all(&[passing.clone(), lasting]);
+        assert_eq!(both.to_string(), "a:1: no answer; b:2: no");
+        assert!(both.is_lasting());
+        assert!(!Reason::all(&[passing]).is_lasting());
+    }
+}
