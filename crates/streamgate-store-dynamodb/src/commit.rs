@@ -11,6 +11,7 @@ use streamgate_store::StoreError;
 use streamgate_store::versioned::{Committed, Version, Write};
 
 use crate::attempts::Attempts;
+use crate::failure::Failed;
 use crate::item::{ITEM_MAX_BYTES, Item, KEY, VERSION, binary, is_too_large, item};
 use crate::store::DynamoDbStore;
 
@@ -18,8 +19,8 @@ use crate::store::DynamoDbStore;
 pub(crate) enum NotWritten {
     /// The condition did not hold: this item is there, or none.
     Condition(Option<Item>),
-    /// Anything else, in words.
-    Failed(String),
+    /// Anything else.
+    Failed(Failed),
 }
 
 impl DynamoDbStore {
@@ -58,9 +59,11 @@ impl DynamoDbStore {
         let item = match refusal {
             NotWritten::Condition(item) => item,
             NotWritten::Failed(reason) if attempts.are_in_doubt() => {
-                return Err(StoreError::OutcomeUnknown(reason));
+                return Err(StoreError::OutcomeUnknown(reason.to_string()));
             }
-            NotWritten::Failed(reason) => return Err(StoreError::Unavailable(reason)),
+            NotWritten::Failed(reason) => {
+                return Err(StoreError::Unavailable(reason.to_string()));
+            }
         };
         let current = self.loaded(item)?;
         if current.version == own {

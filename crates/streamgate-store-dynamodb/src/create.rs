@@ -113,7 +113,7 @@ impl Table {
         match error.into_service_error() {
             // Also where an attempt made it whose answer was lost.
             Refused::ResourceInUseException(_) => Ok(Created::AlreadyThere),
-            _ => Err(CreateTableError::Failed(reason)),
+            _ => Err(CreateTableError::Failed(reason.to_string())),
         }
     }
 
@@ -146,7 +146,7 @@ impl Table {
         match call.send().await {
             Ok(answer) => Ok(answer.table),
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(CreateTableError::Failed(self.failed(&error))),
+            Err(error) => Err(CreateTableError::Failed(self.failed(&error).to_string())),
         }
     }
 
@@ -197,7 +197,7 @@ impl Table {
         if self.has_time_to_live().await? {
             return Ok(());
         }
-        Err(CreateTableError::Failed(self.failed(&error)))
+        Err(CreateTableError::Failed(self.failed(&error).to_string()))
     }
 
     async fn has_time_to_live(&self) -> Result<bool, CreateTableError> {
@@ -207,7 +207,7 @@ impl Table {
             .table_name(&self.name)
             .send()
             .await
-            .map_err(|error| CreateTableError::Failed(self.failed(&error)))?;
+            .map_err(|error| CreateTableError::Failed(self.failed(&error).to_string()))?;
         let Some(found) = answer.time_to_live_description() else {
             return Ok(false);
         };

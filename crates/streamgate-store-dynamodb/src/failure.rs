@@ -1,6 +1,7 @@
 //! Why a request failed, in words for an operator: what, of which table, where. Never credentials.
 
 use std::error::Error;
+use std::fmt;
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -23,13 +24,44 @@ const WITH_MESSAGE: [&str; 3] = [
     "ValidationException",
 ];
 
+/// The codes of refusals that stay until somebody changes the table, the credentials or their
+/// permissions.
+const LASTING: [&str; 9] = [
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "OptInRequired",
+    "ResourceNotFoundException",
+    "UnrecognizedClientException",
+    "ValidationException",
+];
+
+/// How a request failed.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    words: String,
+    /// DynamoDB said so, and will say the same until somebody changes something.
+    pub(crate) is_lasting: bool,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
 impl Table {
     /// Says what failed, of which table.
-    pub(crate) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> String
+    pub(crate) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> Failed
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        format!("{}: {}", self.place(), reason(error))
+        Failed {
+            words: format!("{}: {}", self.place(), reason(error)),
+            is_lasting: error.code().is_some_and(|code| LASTING.contains(&code)),
+        }
     }
 }
 

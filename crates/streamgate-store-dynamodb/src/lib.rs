@@ -52,4 +52,4 @@ pub use aws_sdk_dynamodb::config::Credentials;
 pub use config::{ConfigError, DynamoDbConfig};
 pub use create::{CreateTableError, Created, create_table};
 pub use item::ITEM_MAX_BYTES;
-pub use store::DynamoDbStore;
+pub use store::{DynamoDbStore, NotUsable};

@@ -31,7 +31,7 @@ impl DynamoDbStore {
             .set_exclusive_start_key(from.map(start_key).transpose()?)
             .send()
             .await
-            .map_err(|error| StoreError::Unavailable(self.table.failed(&error)))?;
+            .map_err(|error| StoreError::Unavailable(self.table.failed(&error).to_string()))?;
         let next = match answer.last_evaluated_key() {
             Some(key) => Some(self.cursor(key)?),
             None => None,

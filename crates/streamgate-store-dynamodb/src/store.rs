@@ -9,11 +9,24 @@ use streamgate_store::{BoxFuture, Clock, Cursor, Page, StoreError, SystemClock};
 use crate::attempts::Attempts;
 use crate::commit::NotWritten;
 use crate::config::{ConfigError, DynamoDbConfig};
+use crate::failure::Failed;
 use crate::item::{Item, KEY, binary, item, record_of};
 use crate::table::Table;
 
 /// A key that no user has, because no tenant's id is empty. No item ever has it.
 const PROBE_KEY: &[u8] = b"\0ready";
+
+/// Why the table cannot be used now.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotUsable {
+    /// DynamoDB answered that it cannot, and would again: there is no such table, or these credentials
+    /// may not use it. Trying again does not help before somebody has changed that.
+    #[error("{0}")]
+    Refused(String),
+    /// It did not answer, or it may answer otherwise later.
+    #[error("{0}")]
+    Unavailable(String),
+}
 
 /// Keeps records as items of a DynamoDB table.
 #[derive(Debug)]
@@ -24,7 +37,7 @@ pub struct DynamoDbStore {
 
 impl DynamoDbStore {
     /// A store over this table, with the node's own clock. Nothing is sent to DynamoDB yet;
-    /// [`check_ready`](VersionedStore::check_ready) does that. Finding the region can ask the
+    /// [`prove`](Self::prove) does that. Finding the region can ask the
     /// instance that this runs on.
     ///
     /// # Errors
@@ -66,7 +79,7 @@ impl DynamoDbStore {
     }
 
     /// Reads the item of a key, whether or not its TTL is past: the ledger knows what is over.
-    async fn get(&self, key: &[u8]) -> Result<Option<Item>, StoreError> {
+    async fn get(&self, key: &[u8]) -> Result<Option<Item>, Failed> {
         let answer = self
             .table
             .client
@@ -76,16 +89,30 @@ impl DynamoDbStore {
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| StoreError::Unavailable(self.table.failed(&error)))?;
+            .map_err(|error| self.table.failed(&error))?;
         Ok(answer.item)
     }
 
-    /// Reads, writes and deletes an item that is never there, on a condition that never holds.
-    /// That fails only where the table, the network, the credentials or one of the three
+    /// Proves that the table can be used: reads, writes and deletes an item that is never there, on a
+    /// condition that never holds. That fails only where the table, the network, the credentials or one of the three
     /// permissions is missing, and costs a read and two small writes. To ask for the table's
     /// description would prove little: it is another permission, and goes past the part of DynamoDB
     /// that keeps items.
-    async fn probe(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`NotUsable`].
+    pub async fn prove(&self) -> Result<(), NotUsable> {
+        self.probe().await.map_err(|failed| {
+            let words = failed.to_string();
+            if failed.is_lasting {
+                NotUsable::Refused(words)
+            } else {
+                NotUsable::Unavailable(words)
+            }
+        })
+    }
+
+    async fn probe(&self) -> Result<(), Failed> {
         self.get(PROBE_KEY).await?;
         let never = Version::fresh();
         let written = [
@@ -98,8 +125,8 @@ impl DynamoDbStore {
             self.delete(PROBE_KEY, never, &Attempts::default()).await,
         ];
         for answer in written {
-            if let Err(NotWritten::Failed(reason)) = answer {
-                return Err(StoreError::Unavailable(reason));
+            if let Err(NotWritten::Failed(failed)) = answer {
+                return Err(failed);
             }
         }
         Ok(())
@@ -108,7 +135,10 @@ impl DynamoDbStore {
 
 impl VersionedStore for DynamoDbStore {
     fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        Box::pin(async move { self.loaded(self.get(key.as_bytes()).await?) })
+        Box::pin(async move {
+            let item = self.get(key.as_bytes()).await;
+            self.loaded(item.map_err(|failed| StoreError::Unavailable(failed.to_string()))?)
+        })
     }
 
     fn commit<'a>(
@@ -134,6 +164,9 @@ impl VersionedStore for DynamoDbStore {
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.probe())
+        Box::pin(async move {
+            let probed = self.probe().await;
+            probed.map_err(|failed| StoreError::Unavailable(failed.to_string()))
+        })
     }
 }

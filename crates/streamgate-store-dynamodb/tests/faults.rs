@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use streamgate_store::StoreError;
 use streamgate_store::versioned::{Version, VersionedStore};
-use streamgate_store_dynamodb::DynamoDbConfig;
+use streamgate_store_dynamodb::{DynamoDbConfig, NotUsable};
 
 use support::dynoxide::free_port;
 use support::proxy::{Act, Proxy, Request, first};
@@ -282,6 +282,40 @@ async fn a_refusal_says_what_and_changed_nothing() {
             assert!(why.contains(code), "{why}");
         }
     }
+}
+
+/// What stays until somebody changes something is told from what may pass.
+#[tokio::test]
+async fn a_store_that_is_refused_is_told_from_one_that_is_away() {
+    let World { server, store } = world().await;
+    store.prove().await.unwrap();
+    let elsewhere = DynamoDbConfig {
+        table: "streamgate-test-not".to_owned(),
+        ..config(server.url())
+    };
+    let error = connect(&elsewhere).await.prove().await.unwrap_err();
+    assert!(matches!(error, NotUsable::Refused(_)), "{error}");
+    for (act, is_refused) in [
+        (Act::refuse("AccessDeniedException"), true),
+        (Act::refuse("UnrecognizedClientException"), true),
+        (Act::refuse("ThrottlingException"), false),
+        (Act::LoseRequest, false),
+        (Act::Answer(503, String::new()), false),
+        (Act::Answer(404, "no backend".to_owned()), false),
+    ] {
+        let proxy = Proxy::alone(move |_| act.clone()).await;
+        let store = connect(&DynamoDbConfig {
+            attempts: 2,
+            ..config(proxy.url())
+        })
+        .await;
+        let error = store.prove().await.unwrap_err();
+        let refused = matches!(error, NotUsable::Refused(_));
+        assert_eq!(refused, is_refused, "{error}");
+    }
+    let nobody = config(&format!("http://127.0.0.1:{}", free_port()));
+    let error = connect(&nobody).await.prove().await.unwrap_err();
+    assert!(matches!(error, NotUsable::Unavailable(_)), "{error}");
 }
 
 #[tokio::test]
