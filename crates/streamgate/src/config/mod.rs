@@ -109,7 +109,7 @@ pub(crate) fn defaults() -> Loaded {
     parse(Inputs::default(), Vec::new()).expect("every default is within its bounds")
 }
 
-/// Makes settings of what was found; nothing but `inputs` counts.
+/// Makes settings of what was found; nothing but `inputs` counts, and the files that they name.
 fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
     let layers = layers::Layers::new(inputs, &mut problems);
     let mut reader = Reader::new(layers, problems);

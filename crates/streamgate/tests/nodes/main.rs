@@ -24,6 +24,7 @@ mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
 mod topologies;
+mod tls;
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! `[store]`: where records are kept.
 //!
-//! What is *not* here: the settings of one kind of store only; `embedded.rs` and `servers.rs` read
-//! them.
+//! What is *not* here: the settings of one kind of store only; `embedded.rs`, `servers.rs` and
+//! `security.rs` read them.
 
 mod embedded;
+mod security;
 mod servers;
 
 use streamgate_core::Seconds;
@@ -61,6 +62,16 @@ enum Kind {
     Table(String),
 }
 
+impl Kind {
+    /// The URL of Redis servers; empty where others are meant.
+    fn redis_url(&self) -> &str {
+        match self {
+            Self::Redis { url } => url,
+            Self::Embedded | Self::Table(_) => "",
+        }
+    }
+}
+
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     reader.section(
@@ -71,7 +82,8 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
         "url",
         "\"embedded\" for one node that needs no other server; redis://[USER:PASSWORD@]HOST[:PORT] \
          (Redis 6 or newer, or Valkey), redis+sentinel://HOST,HOST/NAME, redis+cluster://HOST,HOST, each \
-         also with rediss for TLS; dynamodb://TABLE, in a build that has DynamoDB.",
+         also with rediss for TLS; dynamodb://TABLE, in a build that has DynamoDB. One with a password is \
+         best given by the environment, where other users of the machine cannot read it.",
     );
     let takes = "\"embedded\" or a URL".to_owned();
     let show = |kind: &(Kind, String)| quoted(&without_password(&kind.1));
@@ -81,11 +93,12 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
         Ok((kind_of(text)?, text.to_owned()))
     });
     let embedded = embedded::read(reader, general);
-    let redis = servers::read_redis(reader);
+    let kind = kind.map_or(Kind::Embedded, |(kind, _)| kind);
+    let redis = servers::read_redis(reader, kind.redis_url());
     let (region, endpoint) = servers::read_dynamodb(reader);
-    match kind.map_or(Kind::Embedded, |(kind, _)| kind) {
+    match kind {
         Kind::Embedded => StoreSettings::Embedded(embedded),
-        Kind::Redis { url } => StoreSettings::Redis(RedisSettings { url, ..redis }),
+        Kind::Redis { .. } => StoreSettings::Redis(redis),
         Kind::Table(table) => StoreSettings::DynamoDb(TableSettings {
             table,
             region,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use streamgate_store_redis::RedisSettings;
 
+use super::security;
 use crate::config::reader::{Ask, Reader};
 use crate::config::value::quoted;
 
@@ -13,9 +14,9 @@ const TIMEOUT_MAX_MS: u32 = 60_000;
 /// Most replicas that a commit can wait for.
 const REPLICAS_MAX: u32 = 16;
 
-/// Reads what Redis and Valkey take; the URL is read elsewhere.
-pub(super) fn read_redis(reader: &mut Reader) -> RedisSettings {
-    let default = RedisSettings::new("");
+/// Reads what Redis and Valkey take. The URL is read elsewhere, and empty for another store.
+pub(super) fn read_redis(reader: &mut Reader, url: &str) -> RedisSettings {
+    let default = RedisSettings::new(url);
     let key_prefix = Ask(
         "key_prefix",
         "Redis: what every key begins with, so that several installations can share a server.",
@@ -78,6 +79,8 @@ pub(super) fn read_redis(reader: &mut Reader) -> RedisSettings {
         response_timeout,
         wait_replicas,
         wait_timeout: millis(reader, wait_timeout_ms, wait, below),
+        tls: security::read_certificates(reader, &default),
+        sentinel_credentials: security::read_sentinels(reader, &default),
         ..default
     }
 }

@@ -1,0 +1,147 @@
+//! How a node and Redis servers know each other: certificates, and what sentinels ask for.
+//!
+//! What is *not* here: the user and the password of the servers themselves, which stand in the URL.
+
+use streamgate_store_redis::{CertificateError, Certificates, Credentials, RedisSettings};
+
+use crate::config::reader::{Ask, Reader};
+use crate::config::value::quoted;
+
+/// What stands for a password where settings are shown.
+const HIDDEN: &str = "***";
+
+const CA_FILE: Ask = Ask(
+    "tls_ca_file",
+    "Redis by rediss: a PEM file with the certificates of those who may vouch for the servers. Unless \
+     set, the public authorities may.",
+);
+const CERT_FILE: Ask = Ask(
+    "tls_cert_file",
+    "Redis by rediss: a PEM file with the certificate that this node shows to servers that ask for \
+     one.",
+);
+const KEY_FILE: Ask = Ask(
+    "tls_key_file",
+    "Redis by rediss: a PEM file with the key of that certificate, not encrypted.",
+);
+const SENTINEL_USER: Ask = Ask(
+    "sentinel_user",
+    "Redis with sentinels: the user for the sentinels, which have users of their own. Unless set, the \
+     default one.",
+);
+const SENTINEL_PASSWORD: Ask = Ask(
+    "sentinel_password",
+    "Redis with sentinels: the password for the sentinels, where they ask for one. The one in \
+     store.url is for the servers.",
+);
+
+/// Reads certificates and keys. Files are read only for a URL that uses them.
+pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> Certificates {
+    let [ca, cert, key] = [CA_FILE, CERT_FILE, KEY_FILE].map(|ask| file_name(reader, ask));
+    let named = [(CA_FILE, &ca), (CERT_FILE, &cert), (KEY_FILE, &key)];
+    if redis.url.is_empty() {
+        return Certificates::default(); // Another store: all that is Redis's counts for nothing.
+    }
+    if !redis.wants_tls() {
+        // Whoever set them believes that nobody can listen.
+        for (Ask(name, _), file) in named {
+            if file.is_some() {
+                reader.wrong_here(
+                    name,
+                    "is set, but store.url is without TLS: begin it with rediss",
+                );
+            }
+        }
+        return Certificates::default();
+    }
+    match (&cert, &key) {
+        (Some(_), None) => reader.wrong_here(
+            CERT_FILE.0,
+            "is of no use without store.tls_key_file, the key of the certificate",
+        ),
+        (None, Some(_)) => reader.wrong_here(
+            KEY_FILE.0,
+            "is of no use without store.tls_cert_file, the certificate of the key",
+        ),
+        _ => {}
+    }
+    let [authorities, certificate, key_pem] =
+        named.map(|(ask, file)| file.as_ref().and_then(|file| contents(reader, ask, file)));
+    let certificates = Certificates {
+        authorities,
+        client: certificate.zip(key_pem),
+    };
+    if let Err(error) = certificates.check() {
+        let (ask, file, why) = match error {
+            CertificateError::Authorities(why) => (CA_FILE, ca, why),
+            CertificateError::Certificate(why) => (CERT_FILE, cert, why),
+            CertificateError::Key(why) => (KEY_FILE, key, why),
+        };
+        let file = file.unwrap_or_default();
+        reader.wrong_here(ask.0, format!("names {file}: {why}"));
+    }
+    certificates
+}
+
+/// Reads what sentinels ask for.
+pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Credentials {
+    let show = |user: &String| quoted(user);
+    let default = || Some(String::new());
+    let takes = || "text".to_owned();
+    let user = reader.read(SENTINEL_USER, takes(), default(), show, |value| {
+        Ok(value.text()?.to_owned())
+    });
+    let show = |password: &String| quoted(if password.is_empty() { "" } else { HIDDEN });
+    let password = reader.read(SENTINEL_PASSWORD, takes(), default(), show, |value| {
+        // Not repeated, whatever it is: a number can be a password.
+        let text = value.text().map_err(|_| "must be text".to_owned())?;
+        Ok(text.to_owned())
+    });
+    let [user, password] = [user, password].map(|text| text.filter(|text| !text.is_empty()));
+    if user.is_some() && password.is_none() {
+        reader.wrong_here(
+            SENTINEL_USER.0,
+            "is of no use without store.sentinel_password",
+        );
+    }
+    let is_set = [
+        (SENTINEL_USER, user.is_some()),
+        (SENTINEL_PASSWORD, password.is_some()),
+    ];
+    for (Ask(name, _), is_set) in is_set {
+        if is_set && !redis.url.is_empty() && !redis.wants_sentinels() {
+            reader.wrong_here(
+                name,
+                "is set, but store.url names no sentinels: redis+sentinel://HOST,HOST/NAME",
+            );
+        }
+    }
+    Credentials { user, password }
+}
+
+fn file_name(reader: &mut Reader, ask: Ask) -> Option<String> {
+    let show = |file: &String| quoted(file);
+    let takes = "the path of a PEM file".to_owned();
+    let read = reader.read(ask, takes, Some(String::new()), show, |value| {
+        let text = value.text()?;
+        if text.contains("-----BEGIN") {
+            // Not repeated: it may be a key.
+            return Err("must be the path of a PEM file, not what is in it".to_owned());
+        }
+        Ok(text.to_owned())
+    });
+    read.filter(|file| !file.is_empty())
+}
+
+fn contents(reader: &mut Reader, ask: Ask, file: &str) -> Option<Vec<u8>> {
+    match std::fs::read(file) {
+        Ok(contents) => Some(contents),
+        Err(error) => {
+            reader.wrong_here(
+                ask.0,
+                format!("names {file}, which cannot be read: {error}"),
+            );
+            None
+        }
+    }
+}
