@@ -9,6 +9,6 @@ mod absent;
 mod present;
 
 #[cfg(not(feature = "dynamodb"))]
-pub(crate) use absent::{create_table, open};
+pub(crate) use absent::{create_table, start};
 #[cfg(feature = "dynamodb")]
-pub(crate) use present::{create_table, open};
+pub(crate) use present::{create_table, start};

@@ -3,23 +3,32 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use streamgate_store::Store;
-use streamgate_store::versioned::{Optimistic, VersionedStore as _};
-use streamgate_store_dynamodb::{self as dynamodb, Created, DynamoDbConfig, DynamoDbStore};
+use streamgate_store::versioned::Optimistic;
+use streamgate_store_dynamodb::{
+    self as dynamodb, Created, DynamoDbConfig, DynamoDbStore, NotUsable,
+};
 
 use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
+use crate::serve::Started;
 
 /// The variable by which an earlier system named the region; it goes before `AWS_REGION`.
 const REGION: &str = "REGION";
 
-/// Opens the table, and proves that it can be read and written.
-pub(crate) async fn open(settings: &TableSettings) -> Result<Arc<dyn Store>, Failure> {
+/// Finds the way to the table, and looks whether it can be read and written.
+pub(crate) async fn start(settings: &TableSettings) -> Result<Started, Failure> {
     let store = DynamoDbStore::connect(&config(settings))
         .await
         .map_err(unusable)?;
-    store.check_ready().await.map_err(unusable)?;
-    Ok(Arc::new(Optimistic::new(store)))
+    let away = match store.prove().await {
+        Ok(()) => None,
+        Err(NotUsable::Unavailable(why)) => Some(why),
+        Err(error @ NotUsable::Refused(_)) => return Err(unusable(error)),
+    };
+    Ok(Started {
+        store: Arc::new(Optimistic::new(store)),
+        away,
+    })
 }
 
 /// Makes the table, and tells what was done. It is safe to repeat.

@@ -2,6 +2,7 @@
 //!
 //! What is *not* here: what the parts do. This module is the only one that knows them all.
 
+mod away;
 mod exposure;
 mod greeting;
 mod open_files;
@@ -20,6 +21,7 @@ use tokio::runtime::Runtime;
 use crate::config::Settings;
 use crate::exit::{Code, Failure};
 use signals::Signals;
+pub(crate) use store::Started;
 
 /// Serves until told to stop.
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {

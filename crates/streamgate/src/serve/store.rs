@@ -7,8 +7,9 @@ use streamgate_server::Metrics;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store::{Store, SystemClock};
 use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError};
-use streamgate_store_redis::RedisStore;
+use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
 
+use super::away;
 use crate::config::Settings;
 use crate::config::sections::store::StoreSettings;
 use crate::exit::{Code, Failure};
@@ -30,19 +31,51 @@ pub(super) struct Opened {
     pub(super) live_sessions: u64,
 }
 
+/// A store on servers, which may not be there yet.
+pub(crate) struct Started {
+    pub(crate) store: Arc<dyn Store>,
+    /// Why it cannot be used yet, where that is so.
+    pub(crate) away: Option<String>,
+}
+
 /// Opens the store of the settings. Called on the runtime, which keeps connections.
+///
+/// Servers that cannot be reached are waited for, because the process can start before them and
+/// come up again while they are away. Servers that answer no stop the start: they would say the same
+/// a minute later, and whoever starts the process hears it now.
 pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
-    match &settings.store {
-        StoreSettings::Embedded(config) => open_embedded(config, metrics),
-        StoreSettings::Redis(config) => {
-            let store = RedisStore::open(config).await.map_err(|error| {
-                Failure::new(Code::Store, error.to_string())
-                    .hint("check store.url, and that the servers run and let this user in")
-            })?;
-            Ok(on_servers(Arc::new(Optimistic::new(store))))
-        }
-        StoreSettings::DynamoDb(table) => Ok(on_servers(dynamodb::open(table).await?)),
+    let started = match &settings.store {
+        StoreSettings::Embedded(config) => return open_embedded(config, metrics),
+        StoreSettings::Redis(config) => start_redis(config).await?,
+        StoreSettings::DynamoDb(table) => dynamodb::start(table).await?,
+    };
+    if let Some(why) = &started.away {
+        away::wait_for(&started.store, why);
     }
+    Ok(Opened {
+        store: started.store,
+        // What other nodes share, none of them can count.
+        live_sessions: 0,
+    })
+}
+
+async fn start_redis(config: &RedisSettings) -> Result<Started, Failure> {
+    let unusable = |error: OpenError| {
+        Failure::new(Code::Store, error.to_string()).hint(
+            "check store.url (the user, the password, what they may do, and which kind of server it \
+             is), and with rediss the certificates (store.tls_ca_file, store.tls_cert_file)",
+        )
+    };
+    let store = RedisStore::start(config).map_err(unusable)?;
+    let away = match store.prove().await {
+        Ok(()) => None,
+        Err(OpenError::Unavailable(why)) => Some(why),
+        Err(error) => return Err(unusable(error)),
+    };
+    Ok(Started {
+        store: Arc::new(Optimistic::new(store)),
+        away,
+    })
 }
 
 fn open_embedded(config: &EmbeddedConfig, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
@@ -55,14 +88,6 @@ fn open_embedded(config: &EmbeddedConfig, metrics: &Arc<Metrics>) -> Result<Open
         store: Arc::new(store),
         live_sessions,
     })
-}
-
-/// A store that other nodes share: what they hold, none of them can count.
-fn on_servers(store: Arc<dyn Store>) -> Opened {
-    Opened {
-        store,
-        live_sessions: 0,
-    }
 }
 
 /// The disk has failed. Nothing can be acknowledged any more, and nobody knows what is on disk

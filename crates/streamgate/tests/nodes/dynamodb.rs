@@ -13,13 +13,16 @@ use crate::support::{Server, in_repository, serve_arguments, streamgate};
 
 /// Starts the emulator.
 fn emulator() -> Process {
+    Process::start(emulator_on)
+}
+
+/// The emulator, on this port.
+pub(crate) fn emulator_on(port: u16) -> Command {
     let installed = in_repository(".tools/node_modules/@dynoxide/linux-x64/dynoxide");
     let binary = std::env::var_os("STREAMGATE_TEST_DYNOXIDE").map_or(installed, PathBuf::from);
-    Process::start(|port| {
-        let mut command = Command::new(&binary);
-        command.args(["serve", "--port", &port.to_string()]);
-        command
-    })
+    let mut command = Command::new(&binary);
+    command.args(["serve", "--port", &port.to_string()]);
+    command
 }
 
 fn endpoint_of(emulator: &Process) -> String {
@@ -27,7 +30,7 @@ fn endpoint_of(emulator: &Process) -> String {
 }
 
 /// A command that finds credentials the AWS way, and no others that this machine may have.
-fn as_aws(mut command: Command) -> Command {
+pub(crate) fn as_aws(mut command: Command) -> Command {
     command
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")

@@ -6,6 +6,7 @@
     reason = "the lint knows tests by their attribute, not the helpers that they share"
 )]
 
+mod away;
 mod balancer;
 mod batches;
 #[path = "../promises/client.rs"]
@@ -23,8 +24,8 @@ mod rolling;
 mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
-mod topologies;
 mod tls;
+mod topologies;
 
 use std::process::Command;
 use std::time::Duration;
@@ -66,13 +67,16 @@ impl Nodes {
 
 /// Starts a Redis server that keeps nothing.
 fn redis() -> Process {
-    Process::start(|port| {
-        let mut command = Command::new("redis-server");
-        command
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no"]);
-        command
-    })
+    Process::start(redis_on)
+}
+
+/// A Redis server that keeps nothing, on this port.
+fn redis_on(port: u16) -> Command {
+    let mut command = Command::new("redis-server");
+    command
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no"]);
+    command
 }
 
 /// Lets another process get on before it is asked again. Whoever asks has a deadline.

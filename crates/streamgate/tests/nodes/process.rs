@@ -29,6 +29,11 @@ impl Process {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
+        Self::start_on(port, command)
+    }
+
+    /// Starts the command for this port; `None` where it ends, or never listens.
+    pub(crate) fn start_on(port: u16, command: impl Fn(u16) -> Command) -> Option<Self> {
         let mut command = command(port);
         command
             .stdin(Stdio::null())
