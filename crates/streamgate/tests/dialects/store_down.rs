@@ -9,13 +9,13 @@ use crate::call::Call;
 use crate::client::Ask;
 use crate::dialect::Dialect;
 use crate::shape;
-use crate::support::{Server, call, serve_arguments};
+use crate::support::{Server, bare, call, serve_arguments};
 
 /// The server, which `strace` makes wait two seconds for the disk each time, from some moment on. No
 /// call waits that long. The tracer stands aside (`-D`): the server is our child, and once it is
 /// killed it ends with the wait.
 fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
-    let mut command = Command::new("strace");
+    let mut command = bare("strace");
     command
         .args(["-f", "-D", "-qq", "-o", "/dev/null"])
         .args(["-e", "trace=fdatasync"])

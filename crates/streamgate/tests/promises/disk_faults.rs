@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::support::{Server, serve_arguments};
+use crate::support::{Server, bare, serve_arguments};
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.
 const STORE_FAILED: i32 = 74;
 
 /// The server under `strace`, which makes a system call fail from its `nth` time on.
 fn serve_with_failing(call: &str, errno: &str, nth: u32, data_dir: &Path) -> Command {
-    let mut command = Command::new("strace");
+    let mut command = bare("strace");
     command
         .args(["-f", "-qq", "-o", "/dev/null", "-e"])
         .arg(format!("trace={call}"))

@@ -15,9 +15,16 @@ pub(crate) struct Ran {
 
 /// The binary, with nothing of this process's environment but the path.
 pub(crate) fn streamgate(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_streamgate"));
+    let mut command = bare(env!("CARGO_BIN_EXE_streamgate"));
+    command.args(arguments);
     command
-        .args(arguments)
+}
+
+/// A program, with nothing of this process's environment but the path: variables that are meant for
+/// the tests must not be taken for settings.
+pub(crate) fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command
         .env_clear()
         .env("PATH", std::env::var("PATH").unwrap_or_default());
     command

@@ -13,7 +13,7 @@ mod command;
 mod http;
 mod server;
 
-pub(crate) use command::{Ran, run, run_with, streamgate};
+pub(crate) use command::{Ran, bare, run, run_with, streamgate};
 pub(crate) use http::{Answer, Request, call, exchange};
 pub(crate) use server::{Server, serve_arguments};
 
