@@ -9,7 +9,7 @@ use std::ops::Sub;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock, Cursor, ManualClock, Page, StoreError};
 
@@ -54,14 +54,25 @@ struct Inner {
 pub(crate) struct Counted {
     inner: Arc<Mutex<Inner>>,
     clock: Arc<ManualClock>,
+    calls_come: Come,
+}
+
+/// Which node a user's calls come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Come {
+    /// Any: each loads what others may have written. So it is with Redis in any case.
+    ToAnyNode,
+    /// One, which remembers what it wrote: DynamoDB, behind a balancer that goes by the user.
+    ToOneNode,
 }
 
 impl Counted {
     /// An empty one with this clock.
-    pub(crate) fn new(clock: Arc<ManualClock>) -> Self {
+    pub(crate) fn new(clock: Arc<ManualClock>, calls_come: Come) -> Self {
         Self {
             inner: Arc::default(),
             clock,
+            calls_come,
         }
     }
 
@@ -134,6 +145,10 @@ impl VersionedStore for Counted {
                 current => Committed::Conflict(current),
             })
         })
+    }
+
+    fn local_now(&self) -> Option<Timestamp> {
+        (self.calls_come == Come::ToOneNode).then(|| self.clock.now())
     }
 
     fn scan<'a>(

@@ -17,7 +17,7 @@ use streamgate_store::versioned::Optimistic;
 
 use crate::Result;
 use crate::table::Table;
-use counted::{Counted, Used};
+use counted::{Come, Counted, Used};
 
 /// How long an average session is.
 const SESSION_S: u64 = 40 * 60;
@@ -47,10 +47,22 @@ pub(crate) fn run(write_usd: f64, read_usd: f64) -> Result<String> {
         .enable_time()
         .build()?;
     runtime.block_on(async {
-        let calls = calls().await?;
-        let items = items().await?;
-        let hours = hours(write_usd, read_usd).await?;
-        Ok(format!("{calls}{items}{hours}"))
+        let mut text = items().await?;
+        for (title, come) in [
+            (
+                "A user's calls come to any node, or the store is Redis",
+                Come::ToAnyNode,
+            ),
+            (
+                "A user's calls come to one node, and the store is DynamoDB",
+                Come::ToOneNode,
+            ),
+        ] {
+            let calls = calls(come).await?;
+            let hours = hours(write_usd, read_usd, come).await?;
+            text.push_str(&format!("\n{title}:\n\n{calls}\n{hours}"));
+        }
+        Ok(text)
     })
 }
 
@@ -64,9 +76,9 @@ struct World {
 
 impl World {
     /// A node over an empty table, with the clock skew of DynamoDB.
-    fn new(interval_s: u32, laziness_s: u32) -> Result<Self> {
+    fn new(interval_s: u32, laziness_s: u32, calls_come: Come) -> Result<Self> {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
-        let store = Counted::new(Arc::clone(&clock));
+        let store = Counted::new(Arc::clone(&clock), calls_come);
         let policy = Policy {
             lease: Seconds(LEASE_DEFAULT_S.max(interval_s * HEARTBEATS_PER_LEASE)),
             laziness: Seconds(laziness_s),
@@ -117,10 +129,10 @@ impl World {
 }
 
 /// What one call takes, for each kind of call.
-async fn calls() -> Result<String> {
+async fn calls(come: Come) -> Result<String> {
     let heads = ["call", "loads", "commits", "read units", "write units"];
     let mut table = Table::new(&heads);
-    let world = World::new(30, 60)?;
+    let world = World::new(30, 60, come)?;
     let mut before = world.store.used();
     let mut row = |what: &str| {
         let used = world.store.used() - before;
@@ -161,17 +173,17 @@ async fn items() -> Result<String> {
         let (bytes, units) = (used.item_bytes.to_string(), units.to_string());
         table.row(vec![what.to_owned(), bytes, units]);
     };
-    let world = World::new(30, 60)?;
+    let world = World::new(30, 60, Come::ToAnyNode)?;
     for what in ["1 session", "2 sessions", "3 sessions"] {
         world.start(None).await?;
         row(what, world.store.used());
     }
-    let world = World::new(30, 60)?;
+    let world = World::new(30, 60, Come::ToAnyNode)?;
     for _ in 0..3 {
         world.start(Some(facts()?)).await?;
     }
     row("3 sessions with facts", world.store.used());
-    let world = World::new(30, 60)?;
+    let world = World::new(30, 60, Come::ToAnyNode)?;
     for _ in 0..2 {
         world.start(Some(facts()?)).await?;
     }
@@ -200,7 +212,7 @@ fn facts() -> Result<Facts> {
 }
 
 /// What a million hours of streaming take.
-async fn hours(write_usd: f64, read_usd: f64) -> Result<String> {
+async fn hours(write_usd: f64, read_usd: f64, come: Come) -> Result<String> {
     let mut table = Table::new(&[
         "a million hours: heartbeat every",
         "laziness_s",
@@ -212,7 +224,7 @@ async fn hours(write_usd: f64, read_usd: f64) -> Result<String> {
         "USD on demand",
     ]);
     for (interval_s, laziness_s) in ASKED {
-        let world = World::new(interval_s, laziness_s)?;
+        let world = World::new(interval_s, laziness_s, come)?;
         let mut heartbeats = 0;
         for _ in 0..SESSIONS {
             heartbeats += watch(&world, interval_s.into()).await?;
