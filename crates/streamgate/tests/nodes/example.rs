@@ -38,6 +38,9 @@ fn example(dir: &Path, base_port: u16, arguments: &[&str]) -> Command {
     let mut command = Command::new(in_repository("examples/cluster"));
     command
         .args(arguments)
+        // Nothing of this process's environment but the path: nodes read settings from theirs.
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap_or_default())
         .env("STREAMGATE", env!("CARGO_BIN_EXE_streamgate"))
         .env("BASE_PORT", base_port.to_string())
         .env("TMPDIR", dir)
