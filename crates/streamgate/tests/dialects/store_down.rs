@@ -1,8 +1,6 @@
 //! What clients hear while the disk does not answer in time: each dialect has words for it, and they are the
 //! last that may be mistaken for a yes.
 
-use std::process::Command;
-
 use tempfile::TempDir;
 
 use crate::call::Call;
