@@ -2,13 +2,15 @@
 //! starts.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
 use crate::Nodes;
+use crate::linearizable::is_explained;
 use crate::process::Process;
 use crate::race::{PATIENT, race};
+use crate::storm::storm;
 use crate::support::{Server, in_repository, serve_arguments, streamgate};
 
 /// Starts the emulator.
@@ -25,8 +27,43 @@ pub(crate) fn emulator_on(port: u16) -> Command {
     command
 }
 
-fn endpoint_of(emulator: &Process) -> String {
-    format!("http://127.0.0.1:{}", emulator.port)
+/// Starts the emulator and makes the table `sessions` in it.
+fn table() -> Process {
+    let emulator = emulator();
+    let output = create_table(&emulator);
+    assert!(output.status.success(), "{output:?}");
+    emulator
+}
+
+fn create_table(emulator: &Process) -> Output {
+    let endpoint = format!("http://127.0.0.1:{}", emulator.port);
+    let create = ["store", "create-table", "sessions", "--endpoint", &endpoint];
+    as_aws(streamgate(&create)).output().unwrap()
+}
+
+/// A command that serves the table `sessions` that is behind this port.
+fn serve(dir: &TempDir, port: u16, arguments: &[&str]) -> Command {
+    serve_table(dir, "sessions", port, arguments)
+}
+
+fn serve_table(dir: &TempDir, table: &str, port: u16, arguments: &[&str]) -> Command {
+    let url = format!("store.url=dynamodb://{table}");
+    let endpoint = format!("store.endpoint=http://127.0.0.1:{port}");
+    let all = [
+        &serve_arguments(dir.path())[..],
+        &["--set", &url, "--set", &endpoint],
+        arguments,
+    ];
+    as_aws(streamgate(&all.concat()))
+}
+
+/// So many nodes over the table that is behind this port.
+fn nodes(port: u16, count: usize, arguments: &[&str]) -> Nodes {
+    let dir = TempDir::new().unwrap();
+    let servers = (0..count)
+        .map(|_| Server::spawn(serve(&dir, port, arguments)))
+        .collect();
+    Nodes { servers, _dir: dir }
 }
 
 /// A command that finds credentials the AWS way, and no others that this machine may have.
@@ -42,25 +79,12 @@ pub(crate) fn as_aws(mut command: Command) -> Command {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
     let emulator = emulator();
-    let endpoint = endpoint_of(&emulator);
     for said in ["is made", "is there"] {
-        let create = ["store", "create-table", "sessions", "--endpoint", &endpoint];
-        let output = as_aws(streamgate(&create)).output().unwrap();
+        let output = create_table(&emulator);
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains(said), "{output:?}");
     }
-    let dir = TempDir::new().unwrap();
-    let endpoint = format!("store.endpoint={endpoint}");
-    let arguments = [
-        &serve_arguments(dir.path())[..],
-        &["--set", "store.url=dynamodb://sessions", "--set", &endpoint],
-        &PATIENT,
-    ]
-    .concat();
-    let servers = (0..4)
-        .map(|_| Server::spawn(as_aws(streamgate(&arguments))))
-        .collect();
-    let nodes = Nodes { servers, _dir: dir };
+    let nodes = nodes(emulator.port, 4, &PATIENT);
     race(&nodes, 20).await;
     let ready = nodes.servers[0].call("GET", "/readyz", None);
     assert_eq!(ready.status, 200);
@@ -70,15 +94,17 @@ async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
 fn a_table_that_is_not_there_stops_a_node_and_says_what_to_do() {
     let emulator = emulator();
     let dir = TempDir::new().unwrap();
-    let endpoint = format!("store.endpoint={}", endpoint_of(&emulator));
-    let arguments = [
-        &serve_arguments(dir.path())[..],
-        &["--set", "store.url=dynamodb://nothing", "--set", &endpoint],
-    ]
-    .concat();
-    let output = as_aws(streamgate(&arguments)).output().unwrap();
+    let mut command = serve_table(&dir, "nothing", emulator.port, &[]);
+    let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(74), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("nothing"), "{said}");
     assert!(said.contains("create-table"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_of_a_storm_over_three_nodes_and_a_table_fits_one_order() {
+    let emulator = table();
+    let nodes = nodes(emulator.port, 3, &PATIENT);
+    storm(&nodes.addresses(), 8, is_explained).await;
 }

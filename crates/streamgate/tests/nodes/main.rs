@@ -9,6 +9,8 @@
 mod away;
 mod balancer;
 mod batches;
+#[path = "../promises/call.rs"]
+mod call;
 #[path = "../promises/client.rs"]
 #[allow(dead_code, reason = "a client knows more calls than these tests make")]
 mod client;
@@ -18,15 +20,21 @@ mod example;
 mod fail_open;
 mod failover;
 mod frozen;
+#[path = "../dialects/history.rs"]
+mod history;
+mod linearizable;
 mod process;
 mod race;
 mod rolling;
 mod sharing;
+#[path = "../promises/storm.rs"]
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
 mod topologies;
 
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -62,6 +70,11 @@ impl Nodes {
             .map(|_| Server::start_with(dir.path(), &arguments))
             .collect();
         Self { servers, _dir: dir }
+    }
+
+    /// Where they listen.
+    fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|server| server.address).collect()
     }
 }
 

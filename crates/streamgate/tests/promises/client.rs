@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::header::HeaderMap;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -45,6 +46,17 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Lost> {
+        let (_, answer) = self.exchange(method, path, body).await?;
+        Ok(answer)
+    }
+
+    /// The same, with the headers of the answer.
+    pub(crate) async fn exchange(
+        &mut self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(HeaderMap, Answer), Lost> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -57,18 +69,19 @@ impl Client {
         };
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            let again = response.headers().get("retry-after");
-            assert!(again.is_some(), "it says when to come again: {response:?}");
+        let (head, body) = response.into_parts();
+        if head.status == StatusCode::SERVICE_UNAVAILABLE {
+            let again = head.headers.get("retry-after");
+            assert!(again.is_some(), "it says when to come again: {head:?}");
         }
-        let bytes = response.into_body().collect().await?.to_bytes();
+        let bytes = body.collect().await?.to_bytes();
         let body = if bytes.is_empty() {
             Value::Null
         } else {
             serde_json::from_slice(&bytes)?
         };
-        Ok(Answer { status, body })
+        let status = head.status;
+        Ok((head.headers, Answer { status, body }))
     }
 
     pub(crate) async fn start(&mut self, user: &str, session: &str) -> Result<Answer, Lost> {

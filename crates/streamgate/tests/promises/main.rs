@@ -2,6 +2,7 @@
 //! hostile clients. Each of the seven promises of the README has a test here that fails without it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod call;
 mod client;
 mod connections;
 mod crash;
@@ -10,5 +11,6 @@ mod fuzz;
 mod lifecycle;
 mod linearizable;
 mod race;
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;
