@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::Nodes;
 use crate::linearizable::is_explained;
 use crate::process::Process;
+use crate::proxy::{Proxy, Weather, seed};
 use crate::race::{PATIENT, race};
+use crate::spoiled::{LIMIT, Storm};
 use crate::storm::storm;
 use crate::support::{Server, in_repository, serve_arguments, streamgate};
 
@@ -107,4 +110,36 @@ async fn every_answer_of_a_storm_over_three_nodes_and_a_table_fits_one_order() {
     let emulator = table();
     let nodes = nodes(emulator.port, 3, &PATIENT);
     storm(&nodes.addresses(), 8, is_explained).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_players_were_told_is_true_however_spoiled_the_way_to_a_table_is() {
+    let emulator = table();
+    let seed = seed();
+    let limit = format!("policy.default_limit={LIMIT}");
+    let mut proxies = Vec::new();
+    let mut servers = Vec::new();
+    let mut spoiled = Vec::new();
+    let clean = nodes(emulator.port, 1, &["--set", &limit]);
+    let dir = TempDir::new().unwrap();
+    // Within the second deadline the SDK repeats what got no answer, within the first it cannot.
+    for (node, deadline_ms) in [(0, 1_000), (1, 2_500)] {
+        // Calls have connections of their own: where one breaks, it breaks for its call only.
+        let proxy = Proxy::before(emulator.port, seed ^ (node << 32), 3).await;
+        let deadline = format!("engine.deadline_ms={deadline_ms}");
+        let arguments = ["--set", &limit, "--set", &deadline];
+        let server = Server::spawn(serve(&dir, proxy.port, &arguments));
+        spoiled.push((server.address, Duration::from_millis(deadline_ms)));
+        servers.push(server);
+        proxies.push(proxy);
+    }
+    let storm = Storm {
+        spoiled,
+        proxies,
+        clean: clean.servers[0].address,
+        seed,
+        spell: Duration::from_millis(400),
+        spells: Weather::COUNT,
+    };
+    storm.rage(24).await;
 }

@@ -24,9 +24,11 @@ mod frozen;
 mod history;
 mod linearizable;
 mod process;
+mod proxy;
 mod race;
 mod rolling;
 mod sharing;
+mod spoiled;
 #[path = "../promises/storm.rs"]
 mod storm;
 #[path = "../support/mod.rs"]
