@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::Nodes;
+use crate::clocks::{self, Shifted};
 use crate::linearizable::is_explained;
 use crate::process::Process;
 use crate::proxy::{Proxy, Weather, seed};
@@ -142,4 +143,32 @@ async fn what_players_were_told_is_true_however_spoiled_the_way_to_a_table_is() 
         spells: Weather::COUNT,
     };
     storm.rage(24).await;
+}
+
+/// A node whose clock is right and one that is five seconds ahead, as far as they may be apart.
+fn nodes_five_seconds_apart(emulator: &Process, arguments: &[&str]) -> Shifted {
+    let node = |dir: &TempDir| serve(dir, emulator.port, arguments);
+    Shifted::start(node, [0, 5])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_five_seconds_apart_over_a_table_hold_the_limit() {
+    let emulator = table();
+    let shifted = nodes_five_seconds_apart(&emulator, &PATIENT);
+    let [right, ahead] = shifted.started_at().await;
+    assert!((4_900..35_000).contains(&clocks::millis_between(right, ahead)));
+    race(&shifted.nodes, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_five_seconds_apart_over_a_table_end_no_lease_too_early_and_none_much_later() {
+    let emulator = table();
+    let shifted = nodes_five_seconds_apart(&emulator, &clocks::SHORT_LEASE);
+    // Leases are 5 s longer for the sake of clocks that are ahead; and what such a clock granted ends
+    // 5 s later by one that is not.
+    let latest = clocks::LEASE + Duration::from_secs(5 + 5);
+    tokio::join!(
+        shifted.players_vanish(latest),
+        shifted.a_player_wanders(latest),
+    );
 }

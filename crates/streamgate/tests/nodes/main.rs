@@ -14,6 +14,7 @@ mod call;
 #[path = "../promises/client.rs"]
 #[allow(dead_code, reason = "a client knows more calls than these tests make")]
 mod client;
+mod clocks;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod example;

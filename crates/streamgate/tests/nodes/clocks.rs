@@ -1,0 +1,250 @@
+//! Nodes whose clocks are apart. Only their wall clocks are shifted, by the preloaded library of the
+//! command `faketime`: time passes as fast as elsewhere.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use streamgate_store::clock::Stopwatch;
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::race::{PATIENT, race};
+use crate::support::{Server, serve_arguments, streamgate};
+use crate::{Nodes, redis};
+
+/// The lease of [`SHORT_LEASE`].
+pub(crate) const LEASE: Duration = Duration::from_secs(5);
+
+/// Leases that a test can wait for, and one slot to wait for.
+pub(crate) const SHORT_LEASE: [&str; 4] = [
+    "--set",
+    "policy.lease_s=5",
+    "--set",
+    "policy.default_limit=1",
+];
+
+/// Clocks tell whole milliseconds, and follow the wall by half a percent.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Two nodes with clocks of their own.
+pub(crate) struct Shifted {
+    pub(crate) nodes: Nodes,
+}
+
+impl Shifted {
+    /// Starts this command twice, its wall clock shifted by so many seconds.
+    pub(crate) fn start(node: impl Fn(&TempDir) -> Command, by_s: [i64; 2]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let library = library();
+        let start = |by_s: i64| {
+            let mut command = node(&dir);
+            command
+                .env("LD_PRELOAD", &library)
+                .env("FAKETIME", format!("{by_s:+}s"))
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            Server::spawn(command)
+        };
+        let servers: Vec<_> = by_s.map(start).into();
+        // A shift that does not happen would prove nothing. Dates are in whole seconds, and time
+        // passes between two questions.
+        let date = |node: &Server| {
+            let answer = node.call("GET", "/healthz", None);
+            time_of_day_ms(answer.header("date"))
+        };
+        let apart_ms = millis_between(date(&servers[0]), date(&servers[1]));
+        let least_ms = (by_s[1] - by_s[0] - 2) * 1_000;
+        assert!(
+            (least_ms..least_ms + 30_000).contains(&apart_ms),
+            "{apart_ms} ms"
+        );
+        Self {
+            nodes: Nodes { servers, _dir: dir },
+        }
+    }
+
+    fn over_redis(port: u16, arguments: &[&str]) -> Self {
+        let url = format!("store.url=redis://127.0.0.1:{port}");
+        let node = |dir: &TempDir| {
+            let all = [
+                &serve_arguments(dir.path())[..],
+                &["--set", &url],
+                arguments,
+            ];
+            streamgate(&all.concat())
+        };
+        Self::start(node, [-5, 5])
+    }
+
+    fn addresses(&self) -> [SocketAddr; 2] {
+        self.nodes.addresses().try_into().unwrap()
+    }
+
+    /// When each node says that a session started which starts there now.
+    pub(crate) async fn started_at(&self) -> [i64; 2] {
+        let mut at = Vec::new();
+        for (i, node) in self.addresses().into_iter().enumerate() {
+            let mut client = Client::connect(node).await.unwrap();
+            let answer = client.start(&format!("started-{i}"), "s").await.unwrap();
+            at.push(time_in(&answer.body["session"], "started_at"));
+        }
+        at.try_into().unwrap()
+    }
+
+    /// On either node a player calls for the last time; on either node others wait for its slot.
+    pub(crate) async fn players_vanish(&self, latest: Duration) {
+        let [a, b] = self.addresses();
+        tokio::join!(
+            vanish("aa", a, a, latest),
+            vanish("ab", a, b, latest),
+            vanish("ba", b, a, latest),
+            vanish("bb", b, b, latest),
+        );
+    }
+
+    /// A player sends each heartbeat to the other node, for longer than any lease lasts: none is
+    /// too late, and nobody gets its slot meanwhile.
+    pub(crate) async fn a_player_wanders(&self, longest: Duration) {
+        let mut nodes = Vec::new();
+        for node in self.addresses() {
+            nodes.push(Client::connect(node).await.unwrap());
+        }
+        let (user, id) = ("wanderer", "s");
+        assert_eq!(nodes[0].start(user, id).await.unwrap().status, 201);
+        let wandering = Stopwatch::start();
+        for turn in 1.. {
+            tokio::time::sleep(LEASE / 4).await;
+            for node in &mut nodes {
+                let answer = node.start(user, "other").await.unwrap();
+                assert_eq!(answer.status, 409, "turn {turn}: {answer:?}");
+            }
+            let answer = nodes[turn % 2].heartbeat(user, id).await.unwrap();
+            assert_eq!(answer.status, 200, "turn {turn}: {answer:?}");
+            if wandering.elapsed() > longest {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Shifted {
+    /// Lets the nodes end in peace: killed, they leave what the library shares with nobody.
+    fn drop(&mut self) {
+        for server in self.nodes.servers.drain(..) {
+            server.terminate();
+        }
+    }
+}
+
+/// A player starts and sends a heartbeat, and is never heard of again. Its slot is free no sooner than
+/// after a lease, and no later than after `latest`, both counted from that heartbeat.
+async fn vanish(user: &str, player: SocketAddr, others: SocketAddr, latest: Duration) {
+    let mut player = Client::connect(player).await.unwrap();
+    let mut others = Client::connect(others).await.unwrap();
+    assert_eq!(player.start(user, "gone").await.unwrap().status, 201);
+    let since_sent = Stopwatch::start();
+    assert_eq!(player.heartbeat(user, "gone").await.unwrap().status, 200);
+    let since_answered = Stopwatch::start();
+    loop {
+        let asked_after = since_answered.elapsed();
+        let answer = others.start(user, "next").await.unwrap();
+        match answer.status.as_u16() {
+            409 => assert!(asked_after < latest + TOLERANCE, "{user}: {answer:?}"),
+            201 => break,
+            _ => panic!("{user}: {answer:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let freed_after = since_sent.elapsed();
+    assert!(freed_after > LEASE - TOLERANCE, "{user}: {freed_after:?}");
+}
+
+/// Where the command `faketime` has its library. It may name it in the language of the dynamic linker.
+fn library() -> String {
+    let mut faketime = Command::new("faketime");
+    faketime.args(["-f", "+0s", "printenv", "LD_PRELOAD"]);
+    // It fails where a process with the same id has left something behind: then another.
+    for _ in 0..10 {
+        let output = faketime
+            .output()
+            .unwrap_or_else(|error| panic!("faketime: {error}; ./test installs it"));
+        if output.status.success() {
+            return String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        }
+    }
+    panic!("{:?}", faketime.output());
+}
+
+/// The time at the end of a date, or in a timestamp: milliseconds since midnight.
+fn time_of_day_ms(text: &str) -> i64 {
+    let time = text.split(['T', ' ']).find(|part| part.contains(':'));
+    let time = time.unwrap_or_else(|| panic!("no time in {text:?}"));
+    let (seconds, millis) = time
+        .trim_end_matches('Z')
+        .split_once('.')
+        .unwrap_or((time, "0"));
+    let seconds = seconds.trim_end_matches('Z').split(':');
+    let seconds = seconds.fold(0, |sum, part| sum * 60 + part.parse::<i64>().unwrap());
+    seconds * 1_000 + millis.parse::<i64>().unwrap()
+}
+
+/// A time of a session.
+fn time_in(session: &Value, name: &str) -> i64 {
+    let time = session[name].as_str();
+    time_of_day_ms(time.unwrap_or_else(|| panic!("{session}")))
+}
+
+/// From the one time of day to the other, also over midnight.
+pub(crate) fn millis_between(one: i64, other: i64) -> i64 {
+    (other - one).rem_euclid(DAY_MS)
+}
+
+/// The time since then, and a little.
+fn passed_ms(since: Stopwatch) -> i64 {
+    let passed = since.elapsed() + TOLERANCE;
+    i64::try_from(passed.as_millis()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_ten_seconds_apart_over_redis_have_one_time_and_one_limit() {
+    let redis = redis();
+    let shifted = Shifted::over_redis(redis.port, &PATIENT);
+    let mut nodes = Vec::new();
+    for node in shifted.addresses() {
+        nodes.push(Client::connect(node).await.unwrap());
+    }
+    let before = Stopwatch::start();
+    let [one, other] = shifted.started_at().await;
+    assert!(millis_between(one, other) <= passed_ms(before));
+    let answer = nodes[0].start("u", "s").await.unwrap();
+    let first = time_in(&answer.body["session"], "expires_at");
+    let mut last = first;
+    for turn in 0..20 {
+        let answer = nodes[turn % 2].heartbeat("u", "s").await.unwrap();
+        let expires_at = time_in(&answer.body, "expires_at");
+        let later = millis_between(last, expires_at);
+        assert!(later < DAY_MS / 2, "it goes backwards: {answer:?}");
+        last = expires_at;
+    }
+    assert!(millis_between(first, last) <= passed_ms(before));
+    let mut said = Vec::new();
+    for node in &mut nodes {
+        let answer = node.send("GET", "/v1/users/u/sessions", None).await;
+        said.push(answer.unwrap().body["sessions"].clone());
+    }
+    assert_eq!(said[0], said[1]);
+    race(&shifted.nodes, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_ten_seconds_apart_over_redis_free_a_slot_after_exactly_a_lease() {
+    let redis = redis();
+    let shifted = Shifted::over_redis(redis.port, &SHORT_LEASE);
+    tokio::join!(
+        shifted.players_vanish(LEASE),
+        shifted.a_player_wanders(LEASE)
+    );
+}
