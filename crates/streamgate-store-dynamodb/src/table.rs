@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 
 use crate::config::{ConfigError, DynamoDbConfig};
@@ -46,10 +46,15 @@ impl Table {
             .with_max_attempts(config.attempts)
             .with_initial_backoff(BACKOFF_FIRST)
             .with_max_backoff(BACKOFF_MAX);
+        // Not the SDK's quota of repetitions, which all calls of a process share: throttling that goes on
+        // uses it up, and then the first refusal of any call is its last. Here every call is bounded by
+        // itself, in attempts, waits and time.
+        let quota = RetryPartition::custom("streamgate").token_bucket(TokenBucket::unlimited());
         // Of DynamoDB only: credentials are fetched from other services, as patiently as AWS likes.
         let mut builder = Builder::from(&sdk)
             .timeout_config(timeouts)
-            .retry_config(retries);
+            .retry_config(retries)
+            .retry_partition(quota.build());
         if let Some(endpoint) = &config.endpoint {
             builder = builder.endpoint_url(endpoint);
         }

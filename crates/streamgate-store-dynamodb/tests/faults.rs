@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_store::StoreError;
 use streamgate_store::versioned::{Version, VersionedStore};
 use streamgate_store_dynamodb::{DynamoDbConfig, NotUsable};
+use tokio::task::JoinSet;
 
 use support::dynoxide::free_port;
 use support::proxy::{Act, Proxy, Request, first};
@@ -69,6 +71,30 @@ async fn throttling_that_passes_is_not_noticed() {
             assert_eq!(proxy.take_seen().len(), 5);
         }
     }
+}
+
+/// A quota of repetitions that all calls shared would be used up by a third of these.
+#[tokio::test]
+async fn throttling_of_many_calls_takes_no_repetition_from_any() {
+    let World {
+        server,
+        store: _store,
+    } = world().await;
+    let plan = |request: &Request| match request.head.contains("attempt=3;") {
+        true => Act::Pass,
+        false => Act::refuse("ProvisionedThroughputExceededException"),
+    };
+    let proxy = Proxy::before(server.url(), plan).await;
+    let store = Arc::new(connect(&config(proxy.url())).await);
+    let mut loads = JoinSet::new();
+    for i in 0..300 {
+        let store = Arc::clone(&store);
+        loads.spawn(async move { store.load(&user(&format!("u{i}"))).await });
+    }
+    for loaded in loads.join_all().await {
+        loaded.unwrap();
+    }
+    assert_eq!(proxy.take_seen().len(), 900);
 }
 
 #[tokio::test]
