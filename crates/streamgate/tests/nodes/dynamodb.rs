@@ -1,6 +1,9 @@
 //! Nodes over a DynamoDB table; `./test` builds with it. The table is in an emulator that the test
 //! starts.
 
+#[path = "throttled.rs"]
+mod throttled;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
