@@ -7,6 +7,7 @@
 
 mod http;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +40,9 @@ pub(crate) struct Arguments {
     /// How many players call at the same time.
     #[arg(long, default_value_t = 64)]
     connections: usize,
+    /// Another node writes between any two calls about a user, as where a balancer goes round.
+    #[arg(long, conflicts_with = "embedded")]
+    any_node: bool,
     /// How many replicas the Redis server has.
     #[arg(long, default_value_t = 0)]
     replicas: u32,
@@ -156,6 +160,8 @@ struct Setup {
     node: Node,
     /// The same with laziness; there is none over the embedded store.
     lazy: Option<Node>,
+    /// Those that write in between, as these two.
+    others: Option<(Node, Node)>,
     redis: Option<Redis>,
     _replicas: Vec<Redis>,
 }
@@ -179,19 +185,32 @@ impl Setup {
                 .as_ref()
                 .map(|redis| format!("store.url={}", redis.url())),
         );
-        let node = Node::start(&binary, &settings)?;
-        let lazy = if arguments.embedded {
-            None
-        } else {
-            settings.push("policy.laziness_s=600".to_owned());
-            Some(Node::start(&binary, &settings)?)
-        };
+        let mut lazily = settings.clone();
+        lazily.push("policy.laziness_s=600".to_owned());
+        let start = |settings: &Vec<String>| Node::start(&binary, settings);
         Ok(Self {
-            node,
-            lazy,
+            node: start(&settings)?,
+            lazy: (!arguments.embedded).then(|| start(&lazily)).transpose()?,
+            others: match arguments.any_node {
+                true => Some((start(&settings)?, start(&lazily)?)),
+                false => None,
+            },
             redis,
             _replicas: replicas,
         })
+    }
+
+    /// Which node heartbeats go through before this is measured.
+    fn before(&self, doing: Doing) -> Option<SocketAddr> {
+        match (doing, &self.others) {
+            (Doing::Start, _) => None,
+            // Leases that another policy granted are shorter: the first makes them longer.
+            (Doing::LazyHeartbeat, None) => self.lazy.as_ref().map(|lazy| lazy.address),
+            (Doing::LazyHeartbeat, Some((_, lazy))) => Some(lazy.address),
+            (Doing::Stop, None) => Some(self.node.address),
+            (_, None) => None,
+            (_, Some((other, _))) => Some(other.address),
+        }
     }
 
     fn cpu(&self, of: &Node) -> Result<[f64; 3]> {
@@ -215,9 +234,12 @@ async fn measure(arguments: &Arguments) -> Result<String> {
             let calls = Arc::new(Round { doing, round });
             let count = arguments.users / doing.in_one_call();
             let (to, connections) = (node.address, arguments.connections);
-            if doing == Doing::LazyHeartbeat {
-                // Leases that another policy granted are shorter: the first makes them longer.
-                drive(to, connections, count, calls.clone(), doing.status()).await?;
+            if let Some(before) = setup.before(doing) {
+                let calls = Arc::new(Round {
+                    doing: Doing::Heartbeat,
+                    round,
+                });
+                drive(before, connections, arguments.users, calls, 200).await?;
             }
             let (before, watch) = (setup.cpu(node)?, Stopwatch::start());
             drive(to, connections, count, calls, doing.status()).await?;
