@@ -12,7 +12,6 @@ use tempfile::TempDir;
 
 use crate::Nodes;
 use crate::clocks::{self, Shifted};
-use crate::linearizable::is_explained;
 use crate::process::Process;
 use crate::proxy::{Proxy, Weather, seed};
 use crate::race::{PATIENT, race};
@@ -113,7 +112,7 @@ fn a_table_that_is_not_there_stops_a_node_and_says_what_to_do() {
 async fn every_answer_of_a_storm_over_three_nodes_and_a_table_fits_one_order() {
     let emulator = table();
     let nodes = nodes(emulator.port, 3, &PATIENT);
-    storm(&nodes.addresses(), 8, is_explained).await;
+    storm(&nodes.addresses(), 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,8 @@ mod connections;
 mod crash;
 mod disk_faults;
 mod fuzz;
+#[path = "../dialects/history.rs"]
+mod history;
 mod lifecycle;
 mod linearizable;
 mod race;
