@@ -103,6 +103,23 @@ fn a_lost_start_whose_slot_others_took_is_refused() {
     );
 }
 
+/// A node may try a commit on what it takes the ledger to be. What it decided on an older one was not
+/// done, although the session is live: it has been for longer.
+#[test]
+fn a_start_that_was_decided_on_an_older_ledger_is_told_as_it_is() {
+    let start = Start::new(id("a"));
+    let guessed = {
+        let mut older = User::with_limit(3);
+        older.pass(5_000);
+        older.run(&start).outcome
+    };
+    let mut user = two_watch();
+    let second = user.run(&start).outcome;
+    assert!(matches!(guessed, StartOutcome::Admitted(_)));
+    assert!(matches!(second, StartOutcome::AlreadyLive(_)));
+    assert!(!Start::was_done(&guessed, &second));
+}
+
 #[test]
 fn a_lost_revival_whose_slot_others_took_has_ended() {
     let mut user = User::with_limit(1);

@@ -75,7 +75,16 @@ impl Command for Heartbeat {
         }
     }
 
-    fn was_done(_first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
-        matches!(second, HeartbeatOutcome::Renewed { .. })
+    /// The session is live, and the same that the first run brought back.
+    fn was_done(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
+        match (first, second) {
+            (
+                HeartbeatOutcome::Revived { session: first, .. },
+                HeartbeatOutcome::Renewed {
+                    session: second, ..
+                },
+            ) => first.started_at == second.started_at,
+            _ => false,
+        }
     }
 }
