@@ -9,8 +9,8 @@ use std::ops::Sub;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use streamgate_core::{TenantId, UserKey};
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use streamgate_core::{TenantId, Timestamp, UserKey};
+use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock, Cursor, ManualClock, Page, StoreError};
 
 /// What a unit of DynamoDB covers, in bytes.
@@ -147,11 +147,8 @@ impl VersionedStore for Counted {
         })
     }
 
-    fn guess(&self) -> Guess {
-        match self.calls_come {
-            Come::ToAnyNode => Guess::Nothing,
-            Come::ToOneNode => Guess::OwnWrites(self.clock.now()),
-        }
+    fn local_now(&self) -> Option<Timestamp> {
+        (self.calls_come == Come::ToOneNode).then(|| self.clock.now())
     }
 
     fn scan<'a>(

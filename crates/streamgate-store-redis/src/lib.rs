@@ -1,11 +1,10 @@
 //! A store on Redis 6 or newer, or Valkey: standalone, with Sentinel, or as a cluster.
 //!
 //! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version and
-//! the record. Three small scripts do all: one loads, one commits on an expected version, one confirms what
-//! was seen. The time is the server's own (`TIME`, in the same script). Where a node reckons it, to commit
-//! without a load, the script checks it: a node is never ahead, and half a second behind at most. So the
-//! servers' clocks must be disciplined, and those of a primary and of its replicas must agree, because a
-//! failover goes from one to the other. Keys expire by themselves where the record says from when on nobody
+//! the record. Two small scripts do all: one loads, one commits on an expected version. The time is
+//! the server's own (`TIME`, in the same script); it is passed on as it is, so the servers' clocks
+//! must be disciplined, and those of a primary and of its replicas must agree, because a failover
+//! goes from one to the other. Keys expire by themselves where the record says from when on nobody
 //! needs it.
 //!
 //! # What it promises
@@ -46,7 +45,6 @@ mod failure;
 mod keys;
 mod link;
 mod reason;
-mod reckoning;
 mod record;
 mod scan;
 mod settings;

@@ -5,7 +5,7 @@ use std::future::Future;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
 use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
@@ -14,7 +14,6 @@ use crate::failure::Failure;
 use crate::keys::{self, Names};
 use crate::link::too_late;
 use crate::reason::Reason;
-use crate::reckoning::{BEHIND_MAX_MS, Reckoning};
 use crate::record;
 use crate::scan;
 use crate::settings::{OpenError, RedisSettings};
@@ -35,7 +34,6 @@ pub struct RedisStore {
     settings: RedisSettings,
     /// What replicas have, where they are waited for.
     confirmed: Option<Confirmed>,
-    reckoning: Reckoning,
 }
 
 impl RedisStore {
@@ -53,7 +51,6 @@ impl RedisStore {
             names: Names::new(&settings.key_prefix),
             settings: settings.clone(),
             confirmed: (settings.wait_replicas > 0).then(Confirmed::new),
-            reckoning: Reckoning::new(),
         })
     }
 
@@ -108,9 +105,7 @@ impl RedisStore {
     async fn load_named(&self, name: &[u8]) -> Result<Loaded, Reason> {
         let answer = self.send(&Call::load(name), true).await;
         let reply = answer.map_err(Failure::reason)?;
-        let loaded = record::loaded(reply.value).map_err(Reason::passing)?;
-        self.reckoning.heard(loaded.now);
-        Ok(loaded)
+        record::loaded(reply.value).map_err(Reason::passing)
     }
 
     async fn commit_named(
@@ -123,17 +118,11 @@ impl RedisStore {
         let value = record.map(|record| record::join(write.version, record));
         let garbage_at = write.garbage_at.map(Timestamp::as_millis);
         let garbage_at = garbage_at.filter(|at| *at <= GARBAGE_AT_MAX_MS);
-        let text = |ms: Option<u64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
-        let (garbage_at, decided_at) = (
-            text(garbage_at),
-            text(write.decided_at.map(Timestamp::as_millis)),
-        );
+        let garbage_at = garbage_at.map(|at| at.to_string());
         let arguments = [
             text_of(&expected),
             value.as_deref().unwrap_or_default(),
-            garbage_at.as_bytes(),
-            decided_at.as_bytes(),
-            BEHIND_MAX_MS.as_bytes(),
+            garbage_at.as_deref().unwrap_or_default().as_bytes(),
         ];
         let call = Call {
             script: &COMMIT,
@@ -145,11 +134,6 @@ impl RedisStore {
         if reply.value != Value::Int(1) {
             let refused = |why: String| Failure::Refused(Reason::passing(why));
             let current = record::loaded(reply.value).map_err(refused)?;
-            if current.version == expected {
-                self.reckoning.corrected(current.now);
-            } else {
-                self.reckoning.heard(current.now);
-            }
             return Ok(Committed::Conflict(current));
         }
         let enough = self.enough_have(write.version, &reply);
@@ -209,7 +193,6 @@ impl RedisStore {
             record: Some(Vec::new()),
             version: Version::fresh(),
             garbage_at: Some(Timestamp::from_millis(loaded.now.as_millis() + PROBE_MS)),
-            decided_at: None,
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;
@@ -282,10 +265,6 @@ impl VersionedStore for RedisStore {
             let confirmed = self.confirm_named(&self.names.record(key), seen).await;
             confirmed.map_err(|why| StoreError::Unavailable(why.to_string()))
         })
-    }
-
-    fn guess(&self) -> Guess {
-        self.reckoning.now().map_or(Guess::Nothing, Guess::Anything)
     }
 
     fn scan<'a>(

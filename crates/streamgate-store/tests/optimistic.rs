@@ -7,13 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use streamgate_core::admission::{Start, StartOutcome, Stop};
-use streamgate_core::{
-    Durability, EndReason, Seconds, SessionId, TenantId, Timestamp, UserId, UserKey,
-};
+use streamgate_core::{Durability, EndReason, SessionId, TenantId, Timestamp, UserId, UserKey};
 use streamgate_store::conformance::run;
-use streamgate_store::versioned::{
-    Committed, Guess, Loaded, Optimistic, Version, VersionedStore, Write,
-};
+use streamgate_store::versioned::{Committed, Loaded, Optimistic, Version, VersionedStore, Write};
 use streamgate_store::{
     BoxFuture, Change, Clock as _, Cursor, Page, Store, StoreError, SystemClock, View,
 };
@@ -38,31 +34,21 @@ impl Map {
     }
 }
 
-/// What a node's commits are tried on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Guesses {
-    Nothing,
-    OwnWrites,
-    Anything,
-    /// On anything, by a clock that is wrong by an hour.
-    Wrongly,
-}
-
 /// A node's way to it: it gives way to others wherever a network would.
 #[derive(Debug)]
 struct Node {
     map: Arc<Map>,
-    /// What commits are tried on.
-    guesses: Guesses,
+    /// Whether the node may take the time from its own clock, which is the map's.
+    has_clock: bool,
     loads: AtomicUsize,
     commits: AtomicUsize,
 }
 
 impl Node {
-    fn over(map: &Arc<Map>, guesses: Guesses) -> Self {
+    fn over(map: &Arc<Map>, has_clock: bool) -> Self {
         Self {
             map: Arc::clone(map),
-            guesses,
+            has_clock,
             loads: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
         }
@@ -96,9 +82,7 @@ impl VersionedStore for Node {
             tokio::task::yield_now().await;
             let mut records = self.map.records.lock();
             let current = self.map.loaded(records.get(key.as_bytes()));
-            let past = |at: Timestamp| current.now.as_millis().checked_sub(at.as_millis());
-            let is_timely = |at| past(at).is_some_and(|past_ms| past_ms < 60_000);
-            if current.version != expected || !write.decided_at.is_none_or(is_timely) {
+            if current.version != expected {
                 return Ok(Committed::Conflict(current));
             }
             match &write.record {
@@ -143,14 +127,8 @@ impl VersionedStore for Node {
         })
     }
 
-    fn guess(&self) -> Guess {
-        let now = self.map.clock.now();
-        match self.guesses {
-            Guesses::Nothing => Guess::Nothing,
-            Guesses::OwnWrites => Guess::OwnWrites(now),
-            Guesses::Anything => Guess::Anything(now),
-            Guesses::Wrongly => Guess::Anything(now.plus(Seconds(3_600))),
-        }
+    fn local_now(&self) -> Option<Timestamp> {
+        self.has_clock.then(|| self.map.clock.now())
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -158,53 +136,21 @@ impl VersionedStore for Node {
     }
 }
 
-mod guessing_nothing {
+mod with_the_servers_clock {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
-        Arc::new(Optimistic::new(Node::over(
-            &Arc::default(),
-            Guesses::Nothing,
-        )))
+        Arc::new(Optimistic::new(Node::over(&Arc::default(), false)))
     }
 
     streamgate_store::conformance_suite!(open);
 }
 
-mod guessing_on_own_writes {
+mod with_a_clock_of_its_own {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
-        Arc::new(Optimistic::new(Node::over(
-            &Arc::default(),
-            Guesses::OwnWrites,
-        )))
-    }
-
-    streamgate_store::conformance_suite!(open);
-}
-
-mod guessing_on_anything {
-    use super::*;
-
-    async fn open() -> Arc<dyn Store> {
-        Arc::new(Optimistic::new(Node::over(
-            &Arc::default(),
-            Guesses::Anything,
-        )))
-    }
-
-    streamgate_store::conformance_suite!(open);
-}
-
-mod guessing_by_a_wrong_clock {
-    use super::*;
-
-    async fn open() -> Arc<dyn Store> {
-        Arc::new(Optimistic::new(Node::over(
-            &Arc::default(),
-            Guesses::Wrongly,
-        )))
+        Arc::new(Optimistic::new(Node::over(&Arc::default(), true)))
     }
 
     streamgate_store::conformance_suite!(open);
@@ -255,7 +201,7 @@ fn recalled(node: &Optimistic<Node>) -> Option<usize> {
 #[tokio::test]
 async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is_there() {
     let map = Arc::<Map>::default();
-    let node = Optimistic::new(Node::over(&map, Guesses::OwnWrites));
+    let node = Optimistic::new(Node::over(&map, true));
     change(&node).await;
     assert_eq!(
         node.remote().calls(),
@@ -278,7 +224,7 @@ async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is
 #[tokio::test]
 async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::OwnWrites)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, true)));
     change(&node).await;
     change(&node).await;
     change(&other).await;
@@ -303,8 +249,8 @@ async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() 
 }
 
 #[tokio::test]
-async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_remembered() {
-    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Nothing));
+async fn where_the_server_has_the_time_every_step_asks_it_and_nothing_is_remembered() {
+    let node = Optimistic::new(Node::over(&Arc::default(), false));
     for _ in 0..3 {
         change(&node).await;
     }
@@ -313,48 +259,9 @@ async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_
 }
 
 #[tokio::test]
-async fn where_a_failed_try_is_as_good_as_a_load_a_first_commit_is_one_call() {
-    let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
-    change(&node).await;
-    change(&node).await;
-    assert_eq!(node.remote().calls(), (0, 2));
-    change(&other).await;
-    assert_eq!(
-        other.remote().calls(),
-        (0, 2),
-        "the first brought what was there"
-    );
-    change(&node).await;
-    assert_eq!(node.remote().calls(), (0, 2));
-    assert_eq!(length(&other).await, 4, "nothing was lost");
-}
-
-#[tokio::test]
-async fn what_was_decided_by_a_wrong_clock_is_decided_again_by_the_servers() {
-    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Wrongly));
-    let ran = run(&node, &user(), &start("a")).await.unwrap();
-    assert_eq!(node.remote().calls(), (0, 2));
-    let StartOutcome::Admitted(admitted) = ran.outcome else {
-        panic!("a slot is free");
-    };
-    let ahead_ms = admitted
-        .session
-        .started_at
-        .millis_since(SystemClock::new().now());
-    assert!(ahead_ms < 60_000, "{ahead_ms}");
-}
-
-#[tokio::test]
 async fn a_refusal_rests_on_what_is_there_now() {
-    for guesses in [Guesses::OwnWrites, Guesses::Anything] {
-        refuses_by_what_is_there(guesses).await;
-    }
-}
-
-async fn refuses_by_what_is_there(guesses: Guesses) {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, guesses)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, true)));
     for session in ["a", "b", "c"] {
         run(&node, &user(), &start(session)).await.unwrap();
     }
@@ -369,13 +276,7 @@ async fn refuses_by_what_is_there(guesses: Guesses) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_share_a_server_admit_exactly_the_limit() {
     let map = Arc::<Map>::default();
-    let nodes = [
-        Guesses::Nothing,
-        Guesses::OwnWrites,
-        Guesses::Anything,
-        Guesses::Wrongly,
-    ]
-    .map(|guesses| Arc::new(Optimistic::new(Node::over(&map, guesses))));
+    let nodes = [0, 1, 2, 3].map(|n| Arc::new(Optimistic::new(Node::over(&map, n % 2 == 0))));
     let mut starts = Vec::new();
     for i in 0..200 {
         let node = Arc::clone(&nodes[i % 4]);

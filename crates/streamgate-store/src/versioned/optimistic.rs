@@ -9,7 +9,7 @@ use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
 use super::recent::{Recent, Written};
-use super::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use super::{Committed, Loaded, Version, VersionedStore, Write};
 use crate::port::{BoxFuture, Cursor, Page, Step, Store, StoreError, Swept, View};
 
 /// How many queues the calls of this node share: one per user, nearly always.
@@ -26,7 +26,7 @@ const WAIT_MAX_MS: u64 = 64;
 /// Calls of this node about one user wait for each other here, so that only nodes compete, and a
 /// server that counts failed writes is asked for few. Where a node is the only one to write a record,
 /// as with a balancer that sends a user's calls to one node, it commits on what it wrote last, without
-/// a load, as far as the server goes along with it ([`Guess`]). How long a call may take in all its caller
+/// a load; that is the server's time saved only where the time is the node's own. How long a call may take in all its caller
 /// bounds, by dropping it.
 pub struct Optimistic<S> {
     remote: S,
@@ -73,11 +73,11 @@ impl<S: VersionedStore> Optimistic<S> {
         self.check_open()?;
         let _turn = self.queue(key).lock().await;
         let last = self.recent.get(key);
-        let guessed = guessed(self.remote.guess(), last.as_ref());
+        let remembered = self.remembered(last.as_ref());
         // What a step decides to leave as it is, it must have seen as it is.
-        let mut is_current = guessed.is_none();
-        let mut loaded = match guessed {
-            Some(guessed) => guessed,
+        let mut is_current = remembered.is_none();
+        let mut loaded = match remembered {
+            Some(remembered) => remembered,
             None => self.remote.load(key).await?,
         };
         for conflicts in 1_u32.. {
@@ -105,7 +105,6 @@ impl<S: VersionedStore> Optimistic<S> {
                 record: change.record,
                 version: Version::fresh(),
                 garbage_at: change.garbage_at,
-                decided_at: (!is_current).then_some(loaded.now),
             };
             // Whatever becomes of the commit, and of whoever waits for it.
             self.recent.forget(key);
@@ -128,9 +127,19 @@ impl<S: VersionedStore> Optimistic<S> {
         unreachable!("a call is given up long before it has had four billion conflicts")
     }
 
+    /// What a commit can be tried on without a load.
+    fn remembered(&self, last: Option<&Written>) -> Option<Loaded> {
+        let last = last.filter(|last| last.alone)?;
+        Some(Loaded {
+            record: Some(last.record.to_vec()),
+            version: last.version,
+            now: self.remote.local_now()?,
+        })
+    }
+
     fn remember(&self, key: &UserKey, write: Write, alone: bool) {
-        let record = write.record;
-        if let Some(record) = record.filter(|_| self.remote.guess() != Guess::Nothing) {
+        let record = write.record.filter(|_| self.remote.local_now().is_some());
+        if let Some(record) = record {
             let written = Written {
                 version: write.version,
                 record: record.into(),
@@ -139,20 +148,6 @@ impl<S: VersionedStore> Optimistic<S> {
             self.recent.remember(key, written);
         }
     }
-}
-
-/// What a commit is tried on without a load.
-fn guessed(guess: Guess, last: Option<&Written>) -> Option<Loaded> {
-    let (last, now) = match (guess, last) {
-        (Guess::Nothing, _) => return None,
-        (Guess::OwnWrites(now), last) => (Some(last.filter(|last| last.alone)?), now),
-        (Guess::Anything(now), last) => (last, now),
-    };
-    Some(Loaded {
-        record: last.map(|last| last.record.to_vec()),
-        version: last.map_or(Version::NONE, |last| last.version),
-        now,
-    })
 }
 
 /// A wait between nothing and twice as long after each further conflict, at random.
@@ -172,7 +167,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     }
 
     fn recall(&self, key: &UserKey, look: &mut dyn FnMut(View<'_>)) -> bool {
-        let (Some(last), Some(now)) = (self.recent.get(key), self.remote.guess().now()) else {
+        let (Some(last), Some(now)) = (self.recent.get(key), self.remote.local_now()) else {
             return false;
         };
         look(View {
