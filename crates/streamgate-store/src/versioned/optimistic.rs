@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::{TenantId, Timestamp, UserKey};
 use tokio::sync::Mutex;
 
 use super::recent::{Recent, Written};
@@ -26,8 +26,8 @@ const WAIT_MAX_MS: u64 = 64;
 /// Calls of this node about one user wait for each other here, so that only nodes compete, and a
 /// server that counts failed writes is asked for few. Where a node is the only one to write a record,
 /// as with a balancer that sends a user's calls to one node, it commits on what it wrote last, without
-/// a load; that is the server's time saved only where the time is the node's own. How long a call may take in all its caller
-/// bounds, by dropping it.
+/// a load; only where the time is the node's own, because a server's comes with the load. How long a
+/// call may take in all its caller bounds, by dropping it.
 pub struct Optimistic<S> {
     remote: S,
     queues: Box<[Mutex<()>]>,
@@ -72,8 +72,10 @@ impl<S: VersionedStore> Optimistic<S> {
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
         let _turn = self.queue(key).lock().await;
-        let last = self.recent.get(key);
-        let remembered = self.remembered(last.as_ref());
+        // Elsewhere nothing is remembered, and nothing is looked for.
+        let local_now = self.remote.local_now();
+        let last = local_now.and_then(|_| self.recent.get(key));
+        let remembered = remembered(last.as_ref(), local_now);
         // What a step decides to leave as it is, it must have seen as it is.
         let mut is_current = remembered.is_none();
         let mut loaded = match remembered {
@@ -107,12 +109,16 @@ impl<S: VersionedStore> Optimistic<S> {
                 garbage_at: change.garbage_at,
             };
             // Whatever becomes of the commit, and of whoever waits for it.
-            self.recent.forget(key);
+            if last.is_some() {
+                self.recent.forget(key);
+            }
             match self.remote.commit(key, loaded.version, &write).await? {
                 Committed::Done => {
                     let is_first = loaded.version == Version::NONE;
                     let alone = is_first || last.is_some_and(|last| last.version == loaded.version);
-                    self.remember(key, write, alone);
+                    if local_now.is_some() {
+                        self.remember(key, write, alone);
+                    }
                     return Ok(());
                 }
                 Committed::Conflict(current) => loaded = current,
@@ -127,19 +133,8 @@ impl<S: VersionedStore> Optimistic<S> {
         unreachable!("a call is given up long before it has had four billion conflicts")
     }
 
-    /// What a commit can be tried on without a load.
-    fn remembered(&self, last: Option<&Written>) -> Option<Loaded> {
-        let last = last.filter(|last| last.alone)?;
-        Some(Loaded {
-            record: Some(last.record.to_vec()),
-            version: last.version,
-            now: self.remote.local_now()?,
-        })
-    }
-
     fn remember(&self, key: &UserKey, write: Write, alone: bool) {
-        let record = write.record.filter(|_| self.remote.local_now().is_some());
-        if let Some(record) = record {
+        if let Some(record) = write.record {
             let written = Written {
                 version: write.version,
                 record: record.into(),
@@ -148,6 +143,16 @@ impl<S: VersionedStore> Optimistic<S> {
             self.recent.remember(key, written);
         }
     }
+}
+
+/// What a commit can be tried on without a load.
+fn remembered(last: Option<&Written>, local_now: Option<Timestamp>) -> Option<Loaded> {
+    let last = last.filter(|last| last.alone)?;
+    Some(Loaded {
+        record: Some(last.record.to_vec()),
+        version: last.version,
+        now: local_now?,
+    })
 }
 
 /// A wait between nothing and twice as long after each further conflict, at random.

@@ -20,8 +20,8 @@ const OVERHEAD_BYTES: usize = 128;
 pub(super) struct Written {
     pub(super) version: Version,
     pub(super) record: Box<[u8]>,
-    /// Whether the record that it replaced was this node's, too, or there was none. Then others are not likely to have
-    /// written since, and a commit can be tried on what is remembered.
+    /// Whether the record that it replaced was this node's, too, or there was none. Then others are
+    /// not likely to have written since, and a commit can be tried on what is remembered.
     pub(super) alone: bool,
 }
 
