@@ -1,0 +1,351 @@
+//! Driving a load: its threads, from the first connection to the last answer.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::answer::{Framing, http1};
+use crate::clock::Clock;
+use crate::connection::Dial;
+use crate::load::{Load, Nanos, nanos};
+use crate::pace::Share;
+use crate::process::{ProcessMeter, ProcessReading, ProcessUse};
+use crate::record::{Record, Second, Span};
+use crate::target::{Target, TargetError};
+use crate::worker::{Finished, Orders, Worker};
+
+/// How long an answer may take, unless said otherwise.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How a load is driven.
+#[derive(Debug, Clone)]
+pub struct Drive {
+    /// The server.
+    pub target: Target,
+    /// Keep-alive connections, over all threads.
+    pub connections: usize,
+    /// How long a request may take from being sent to its answer, and how long one that is due may
+    /// wait for a connection.
+    pub timeout: Duration,
+    /// How the end of an answer is found.
+    pub framing: Framing,
+    /// Processes whose cost is measured: the server, and what it stands on.
+    pub servers: Vec<ProcessMeter>,
+}
+
+/// Asks a drive, from another thread, to end early.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+/// What a drive came to.
+#[derive(Debug)]
+pub struct Driven<L> {
+    /// The loads, for what they know.
+    pub loads: Vec<L>,
+    /// The names of their kinds.
+    pub kinds: Vec<&'static str>,
+    /// What counted.
+    pub record: Record,
+    /// The span, second by second.
+    pub seconds: Vec<Second>,
+    /// How long the span was, to the end of the last request that counts.
+    pub elapsed: Duration,
+    /// What the threads of the generator cost meanwhile.
+    pub cpu: Duration,
+    /// What the servers cost meanwhile, in their order.
+    pub servers: Vec<ProcessUse>,
+}
+
+/// Why a load could not be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// There is no server.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Not all connections could be made.
+    #[error("not all of {connections} connections to {url} can be made: {error}")]
+    Connect {
+        /// How many there should be.
+        connections: usize,
+        /// The server.
+        url: String,
+        /// What was wrong with the first that failed.
+        error: io::Error,
+    },
+    /// A server's process cannot be measured.
+    #[error("process {pid} cannot be measured: {error}")]
+    Process {
+        /// Its id.
+        pid: u32,
+        /// What was wrong.
+        error: io::Error,
+    },
+    /// The machine failed the generator.
+    #[error("the load generator has failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// What a thread says on its way.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// It has its connections, or cannot.
+    Ready(io::Result<()>),
+    /// Its span begins.
+    Began,
+    /// A second has ended.
+    Second {
+        number: u64,
+        end: Nanos,
+        record: Box<Record>,
+    },
+    /// There will be no more.
+    Finished,
+}
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked.
+    #[must_use]
+    pub fn is_asked_for(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drive {
+    /// Over HTTP/1.1, with the usual timeout.
+    #[must_use]
+    pub fn new(target: Target, connections: usize) -> Self {
+        Self {
+            target,
+            connections,
+            timeout: TIMEOUT,
+            framing: http1,
+            servers: Vec::new(),
+        }
+    }
+
+    /// Drives one load a thread, and tells `watch` of every second that ends.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be reached at the beginning, or the machine fails. What happens
+    /// to requests, and to connections later, is counted and no failure.
+    pub fn run<L: Load>(
+        &self,
+        loads: Vec<L>,
+        span: Span,
+        stop: &Stop,
+        watch: &mut dyn FnMut(&Second),
+    ) -> Result<Driven<L>, DriveError> {
+        let kinds = loads.first().map(Load::kinds).unwrap_or_default();
+        let orders = Orders {
+            dial: Dial {
+                address: self.target.resolve()?,
+                tls: self.target.tls().cloned(),
+            },
+            framing: self.framing,
+            timeout: nanos(self.timeout),
+            span,
+            stop: stop.clone(),
+        };
+        let shares = Share::split(loads.len());
+        let mut workers = Vec::new();
+        for (load, share) in loads.into_iter().zip(&shares) {
+            let connections = share.count(self.connections as u64);
+            let connections = usize::try_from(connections).unwrap_or(self.connections);
+            workers.push(Worker::new(load, orders.clone(), connections)?);
+        }
+        let mut merging = Merging::new(span, shares.len(), &self.servers);
+        let finished = thread::scope(|scope| {
+            let (out, messages) = channel();
+            let mut starts = Vec::new();
+            let mut threads = Vec::new();
+            for worker in workers {
+                let (start, started) = channel();
+                let out = out.clone();
+                starts.push(start);
+                threads.push(scope.spawn(move || work(worker, &started, &out)));
+            }
+            drop(out);
+            self.all_ready(&messages, threads.len())?;
+            let clock = Clock::start();
+            for start in starts {
+                // It waits for this word.
+                let _ = start.send(clock);
+            }
+            for message in messages {
+                merging.hear(message, watch)?;
+            }
+            let mut all = Vec::new();
+            for thread in threads {
+                let finished = thread
+                    .join()
+                    .map_err(|_| io::Error::other("a thread panicked"))?;
+                all.extend(finished?);
+            }
+            Ok::<_, DriveError>(all)
+        })?;
+        merging.driven(kinds, finished)
+    }
+
+    /// Waits until all threads have their connections.
+    fn all_ready(&self, messages: &Receiver<Message>, threads: usize) -> Result<(), DriveError> {
+        for _ in 0..threads {
+            if let Ok(Message::Ready(Err(error))) = messages.recv() {
+                return Err(DriveError::Connect {
+                    connections: self.connections,
+                    url: self.target.url().to_owned(),
+                    error,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<L> Driven<L> {
+    /// The same with other loads.
+    pub fn map_loads<M>(self, map: impl FnMut(L) -> M) -> Driven<M> {
+        Driven {
+            loads: self.loads.into_iter().map(map).collect(),
+            kinds: self.kinds,
+            record: self.record,
+            seconds: self.seconds,
+            elapsed: self.elapsed,
+            cpu: self.cpu,
+            servers: self.servers,
+        }
+    }
+}
+
+/// A thread: connects, waits for the word, runs. Nothing, where the word does not come.
+fn work<L: Load>(
+    mut worker: Worker<L>,
+    started: &Receiver<Clock>,
+    out: &Sender<Message>,
+) -> io::Result<Option<Finished<L>>> {
+    let _ = out.send(Message::Ready(worker.connect()));
+    let Ok(clock) = started.recv() else {
+        return Ok(None);
+    };
+    let finished = worker.run(clock, out);
+    let _ = out.send(Message::Finished);
+    finished.map(Some)
+}
+
+/// Puts together what the threads say.
+struct Merging<'a> {
+    span: Span,
+    /// Threads that still run.
+    running: usize,
+    meters: &'a [ProcessMeter],
+    before: Option<Vec<ProcessReading>>,
+    /// Seconds that not all threads have ended.
+    open: BTreeMap<u64, Open>,
+    total: Record,
+    seconds: Vec<Second>,
+}
+
+#[derive(Default)]
+struct Open {
+    record: Record,
+    end: Nanos,
+    said: usize,
+}
+
+impl<'a> Merging<'a> {
+    fn new(span: Span, threads: usize, meters: &'a [ProcessMeter]) -> Self {
+        Self {
+            span,
+            running: threads,
+            meters,
+            before: None,
+            open: BTreeMap::new(),
+            total: Record::default(),
+            seconds: Vec::new(),
+        }
+    }
+
+    fn hear(&mut self, message: Message, watch: &mut dyn FnMut(&Second)) -> Result<(), DriveError> {
+        match message {
+            Message::Ready(_) => {}
+            Message::Began => {
+                if self.before.is_none() {
+                    self.before = Some(self.read_meters()?);
+                }
+            }
+            Message::Second {
+                number,
+                end,
+                record,
+            } => {
+                let open = self.open.entry(number).or_default();
+                open.record.merge(&record);
+                open.end = open.end.max(end);
+                open.said += 1;
+            }
+            Message::Finished => self.running -= 1,
+        }
+        // Threads that have ended say nothing of seconds after theirs; so a second is over when
+        // all that still run have said so.
+        while let Some(entry) = self.open.first_entry() {
+            if entry.get().said < self.running {
+                break;
+            }
+            let (number, open) = entry.remove_entry();
+            self.close(number, &open, watch);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, number: u64, open: &Open, watch: &mut dyn FnMut(&Second)) {
+        let begin = self.span.begin_of_second(number);
+        let second = open.record.second(&self.span, begin, open.end);
+        self.total.merge(&open.record);
+        watch(&second);
+        if open.end > self.span.begin {
+            self.seconds.push(second);
+        }
+    }
+
+    fn read_meters(&self) -> Result<Vec<ProcessReading>, DriveError> {
+        let read = |meter: &ProcessMeter| {
+            meter.read().map_err(|error| DriveError::Process {
+                pid: meter.pid(),
+                error,
+            })
+        };
+        self.meters.iter().map(read).collect()
+    }
+
+    fn driven<L>(
+        self,
+        kinds: Vec<&'static str>,
+        finished: Vec<Finished<L>>,
+    ) -> Result<Driven<L>, DriveError> {
+        let after = self.read_meters()?;
+        let before = self.before.unwrap_or_else(|| after.clone());
+        let servers = after.iter().zip(&before);
+        let servers = servers.map(|(after, before)| after.since(before)).collect();
+        let ends = finished.iter();
+        let ends = ends.map(|it| it.last_end.max(it.lasted_until));
+        let end = ends.max().unwrap_or_default();
+        Ok(Driven {
+            kinds,
+            record: self.total,
+            seconds: self.seconds,
+            elapsed: Duration::from_nanos(end.saturating_sub(self.span.begin)),
+            cpu: Duration::from_nanos(finished.iter().map(|it| it.cpu).sum()),
+            servers,
+            loads: finished.into_iter().map(|it| it.load).collect(),
+        })
+    }
+}

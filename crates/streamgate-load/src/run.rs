@@ -1,0 +1,373 @@
+//! A run against a Streamgate server: ramp, what is measured, and cleaning up behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Api, BadKey};
+use crate::drive::{Drive, DriveError, Driven, Stop};
+use crate::latency::round;
+use crate::load::{Closed, Load, Outcome, Requests};
+use crate::pace::{Paced, Share};
+use crate::population::{BadPrefix, Population};
+use crate::process::ProcessMeter;
+use crate::record::{Second, Span};
+use crate::summary::Measured;
+use crate::target::Target;
+use crate::workload::{
+    Audience, Batches, Heartbeats, Left, Live, Slots, StartStop, Starts, Stops, Workload,
+};
+
+/// Longest run, and longest ramp: load should not outlast the attention of who made it.
+pub const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How long cleaning up may take. What is left then ends with its lease.
+pub const CLEANUP_MAX: Duration = Duration::from_secs(60);
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What is done.
+    pub workload: Workload,
+    /// How many users there are. The workload `starts` has ever new ones.
+    pub users: u64,
+    /// How many sessions each has.
+    pub sessions_per_user: u64,
+    /// Keep-alive connections.
+    pub connections: usize,
+    /// Threads of the generator; at most as many as there are connections.
+    pub threads: usize,
+    /// Requests a second, in an open loop; a closed loop without. The workload `live` has its own
+    /// rate.
+    pub requests_per_s: Option<f64>,
+    /// Heartbeats in a call of the workload `batch`.
+    pub batch: u64,
+    /// How often a player of the workload `live` calls, in seconds.
+    pub heartbeat_interval_s: f64,
+    /// Which part of the sessions changes in a minute in the workload `live`.
+    pub churn_per_minute: f64,
+    /// How long sessions take to be started before anything is measured, in seconds; 0 is as fast
+    /// as it goes.
+    pub ramp_s: f64,
+    /// How long the load runs before it counts, in seconds.
+    pub warm_up_s: f64,
+    /// How long it counts, in seconds.
+    pub duration_s: f64,
+    /// How long an answer may take, in seconds.
+    pub timeout_s: f64,
+    /// How users' ids begin.
+    pub prefix: String,
+}
+
+/// Whom to call, and how.
+#[derive(Debug, Clone)]
+pub struct Called {
+    /// The server.
+    pub target: Target,
+    /// The API key.
+    pub key: Option<String>,
+    /// Processes of this machine whose cost is measured.
+    pub servers: Vec<ProcessMeter>,
+}
+
+/// What makes the ids of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// Random.
+    pub seed: u64,
+    /// The time, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Sessions are being started.
+    Ramp,
+    /// The load runs.
+    Load,
+    /// Sessions are being stopped.
+    Cleanup,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The server.
+    pub target: String,
+    /// What was to be done.
+    pub plan: Plan,
+    /// Whether it was ended early.
+    pub interrupted: bool,
+    /// Sessions that were started beforehand, where the workload has such.
+    pub ramp: Option<Ramp>,
+    /// What became of the sessions of the run.
+    pub cleanup: Cleanup,
+    /// What was measured.
+    #[serde(flatten)]
+    pub measured: Measured,
+}
+
+/// What came of the ramp.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ramp {
+    /// Sessions that were admitted.
+    pub started: u64,
+    /// Starts that failed, or were refused.
+    pub errors: u64,
+    /// How long it took, in seconds.
+    pub elapsed_s: f64,
+}
+
+/// What became of sessions at the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cleanup {
+    /// Stopped, or not live any more.
+    pub stopped: u64,
+    /// Not stopped. They end with their lease.
+    pub left: u64,
+}
+
+/// Why there is nothing to say of a run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// As it says.
+    #[error(transparent)]
+    Prefix(#[from] BadPrefix),
+    /// As it says.
+    #[error(transparent)]
+    Key(#[from] BadKey),
+    /// No session could be started for the load to be about.
+    #[error("no session could be started: {outcomes}")]
+    NoSessions {
+        /// How the starts ended, and how many.
+        outcomes: String,
+    },
+    /// The load could not be driven.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+}
+
+/// Runs a plan. `watch` hears of every second; `stop` ends the load early, and what was measured
+/// until then is told all the same.
+///
+/// # Errors
+///
+/// Fails if the server cannot be reached at the beginning, or if the machine fails.
+pub fn run(
+    plan: &Plan,
+    called: &Called,
+    origin: Origin,
+    stop: &Stop,
+    watch: &mut dyn FnMut(Stage, &Second),
+) -> Result<Summary, RunError> {
+    let population = Population::new(&plan.prefix, origin.seed, origin.now_ms)?;
+    let api = Api::new(&called.target, population, called.key.as_deref())?;
+    let mut drive = Drive::new(called.target.clone(), plan.connections.max(1));
+    drive.timeout = seconds(plan.timeout_s);
+    let mut running = Running {
+        plan,
+        api: Arc::new(api),
+        drive,
+        shares: Share::split(plan.threads.clamp(1, plan.connections.max(1))),
+        stop,
+        watch,
+        ramp: None,
+        left: Vec::new(),
+    };
+    let measured = running.measure(&called.servers)?;
+    // The first word to stop is for the load; what it leaves behind is cleared away all the same.
+    let interrupted = stop.is_asked_for();
+    Ok(Summary {
+        target: called.target.url().to_owned(),
+        plan: plan.clone(),
+        interrupted,
+        ramp: running.ramp,
+        cleanup: running.clean_up()?,
+        measured,
+    })
+}
+
+struct Running<'a> {
+    plan: &'a Plan,
+    api: Arc<Api>,
+    drive: Drive,
+    shares: Vec<Share>,
+    stop: &'a Stop,
+    watch: &'a mut dyn FnMut(Stage, &Second),
+    ramp: Option<Ramp>,
+    /// What each thread may have left live.
+    left: Vec<Left>,
+}
+
+impl Running<'_> {
+    fn measure(&mut self, servers: &[ProcessMeter]) -> Result<Measured, RunError> {
+        let plan = self.plan;
+        let total = plan.users.saturating_mul(plan.sessions_per_user);
+        let workload = plan.workload;
+        if matches!(workload, Workload::Heartbeats | Workload::Batch) {
+            self.ramp(total)?;
+        }
+        self.drive.servers = servers.to_vec();
+        let api = Arc::clone(&self.api);
+        let span = Span::of(seconds(plan.warm_up_s), seconds(plan.duration_s));
+        let rate = plan.requests_per_s;
+        Ok(match workload {
+            Workload::Starts => {
+                let loads = self.each(|slots| Starts::ever(Arc::clone(&api), slots));
+                let driven = self.requests(Stage::Load, loads, rate, span)?;
+                let measured = Measured::of(&driven, servers);
+                self.left.extend(driven.loads.into_iter().map(Starts::left));
+                measured
+            }
+            Workload::StartStop => {
+                let loads = self.each(|it| StartStop::new(Arc::clone(&api), it.share, plan.users));
+                let driven = self.requests(Stage::Load, loads, rate, span)?;
+                let measured = Measured::of(&driven, servers);
+                let left = driven.loads.into_iter().map(StartStop::left);
+                self.left.extend(left);
+                measured
+            }
+            Workload::Heartbeats => {
+                let loads = self.each(|slots| Heartbeats::new(Arc::clone(&api), slots, total));
+                let driven = self.requests(Stage::Load, loads, rate, span)?;
+                Measured::of(&driven, servers)
+            }
+            Workload::Batch => {
+                let loads =
+                    self.each(|slots| Batches::new(Arc::clone(&api), slots, total, plan.batch));
+                #[expect(clippy::cast_precision_loss, reason = "there are at most a thousand")]
+                let calls = rate.map(|rate| rate / plan.batch.max(1) as f64);
+                let driven = self.requests(Stage::Load, loads, calls, span)?;
+                Measured::of(&driven, servers)
+            }
+            Workload::Live => {
+                let audience = Audience {
+                    sessions: total,
+                    ramp: seconds(plan.ramp_s),
+                    interval: seconds(plan.heartbeat_interval_s),
+                    churn_per_minute: plan.churn_per_minute,
+                };
+                let loads = self.each(|slots| Live::new(Arc::clone(&api), slots, &audience));
+                let gathered = seconds(plan.ramp_s) + seconds(plan.warm_up_s);
+                let span = Span::of(gathered, seconds(plan.duration_s));
+                let driven = self.drive(Stage::Load, loads, span)?;
+                let measured = Measured::of(&driven, servers);
+                self.left.extend(driven.loads.into_iter().map(Live::left));
+                measured
+            }
+        })
+    }
+
+    /// Starts all sessions that the load is about.
+    fn ramp(&mut self, total: u64) -> Result<(), RunError> {
+        let api = Arc::clone(&self.api);
+        let loads = self.each(|slots| Starts::fill(Arc::clone(&api), slots, total));
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "exact for the counts of any run"
+        )]
+        let rate = (self.plan.ramp_s > 0.0).then(|| total as f64 / self.plan.ramp_s);
+        let span = Span::of(Duration::ZERO, DURATION_MAX);
+        let driven = self.requests(Stage::Ramp, loads, rate, span)?;
+        let tally = driven.record.tally();
+        let started = tally.total() - tally.errors();
+        if started == 0 && !self.stop.is_asked_for() {
+            let outcomes = tally.iter();
+            let outcomes: Vec<String> = outcomes
+                .map(|(outcome, count)| format!("{}: {count}", outcome.name()))
+                .collect();
+            let outcomes = outcomes.join(", ");
+            return Err(RunError::NoSessions { outcomes });
+        }
+        self.ramp = Some(Ramp {
+            started,
+            errors: tally.errors(),
+            elapsed_s: round(driven.elapsed.as_secs_f64()),
+        });
+        self.left.extend(driven.loads.into_iter().map(Starts::left));
+        Ok(())
+    }
+
+    /// Stops what may be live, as far as time allows.
+    fn clean_up(&mut self) -> Result<Cleanup, DriveError> {
+        let api = &self.api;
+        // What the threads have left may be more parts than threads; each takes some in turn.
+        let mut parts: Vec<Left> = Vec::new();
+        for (place, left) in self.left.drain(..).enumerate() {
+            match parts.get_mut(place % self.shares.len()) {
+                None => parts.push(left),
+                Some(part) => {
+                    let first = std::mem::replace(part, Box::new(std::iter::empty()));
+                    *part = Box::new(first.chain(left));
+                }
+            }
+        }
+        let loads = parts
+            .into_iter()
+            .map(|part| Stops::of(Arc::clone(api), part));
+        let loads: Vec<Stops> = loads.collect();
+        if loads.is_empty() {
+            return Ok(Cleanup::default());
+        }
+        self.drive.servers = Vec::new();
+        let span = Span::of(Duration::ZERO, CLEANUP_MAX);
+        let (never, watch) = (Stop::default(), &mut *self.watch);
+        let loads = loads.into_iter().map(Closed).collect();
+        let driven = self.drive.run(loads, span, &never, &mut |second| {
+            watch(Stage::Cleanup, second);
+        })?;
+        let tally = driven.record.tally();
+        // 404: it was never admitted, or is forgotten.
+        let not_there = tally.of(Outcome::Status(404));
+        let stopped = tally.total() - tally.errors();
+        let unreached: u64 = driven.loads.into_iter().map(|it| it.0.left()).sum();
+        Ok(Cleanup {
+            stopped,
+            left: tally.errors() - not_there + unreached,
+        })
+    }
+
+    fn each<L>(&self, make: impl Fn(Slots) -> L) -> Vec<L> {
+        let slots = self.shares.iter().map(|share| Slots {
+            share: *share,
+            sessions_per_user: self.plan.sessions_per_user,
+        });
+        slots.map(make).collect()
+    }
+
+    /// Drives requests in an open loop where there is a rate, else in a closed one.
+    fn requests<R: Requests>(
+        &mut self,
+        stage: Stage,
+        requests: Vec<R>,
+        per_second: Option<f64>,
+        span: Span,
+    ) -> Result<Driven<R>, DriveError> {
+        let Some(per_second) = per_second else {
+            let loads = requests.into_iter().map(Closed).collect();
+            return Ok(self.drive(stage, loads, span)?.map_loads(|it| it.0));
+        };
+        let paced = requests.into_iter().zip(&self.shares);
+        let paced = paced.map(|(requests, share)| Paced::new(requests, per_second, *share));
+        let paced = paced.collect();
+        Ok(self.drive(stage, paced, span)?.map_loads(|it| it.requests))
+    }
+
+    fn drive<L: Load>(
+        &mut self,
+        stage: Stage,
+        loads: Vec<L>,
+        span: Span,
+    ) -> Result<Driven<L>, DriveError> {
+        let watch = &mut *self.watch;
+        self.drive.run(loads, span, self.stop, &mut |second| {
+            watch(stage, second);
+        })
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

@@ -1,0 +1,207 @@
+//! Heartbeats of sessions that are live: one a request, or many.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::Slots;
+use crate::api::Api;
+use crate::load::{Ended, Fault, Outcome, Requests, Sent, Tally};
+
+/// One heartbeat after the other, of every session in turn.
+#[derive(Debug)]
+pub struct Heartbeats {
+    api: Arc<Api>,
+    turn: Turn,
+}
+
+/// The same, many in one call.
+#[derive(Debug)]
+pub struct Batches {
+    api: Arc<Api>,
+    turn: Turn,
+    size: u64,
+    scratch: Vec<u8>,
+}
+
+/// Whose turn it is.
+#[derive(Debug)]
+struct Turn {
+    slots: Slots,
+    count: u64,
+    next: u64,
+}
+
+/// What a server answers to many.
+#[derive(Deserialize)]
+struct BatchAnswer {
+    renewed: u64,
+    failed: Vec<FailedHeartbeat>,
+}
+
+#[derive(Deserialize)]
+struct FailedHeartbeat {
+    status: u16,
+}
+
+impl Heartbeats {
+    /// Over a share of `total` sessions.
+    #[must_use]
+    pub fn new(api: Arc<Api>, slots: Slots, total: u64) -> Self {
+        let turn = Turn::new(slots, total);
+        Self { api, turn }
+    }
+}
+
+impl Requests for Heartbeats {
+    type Tag = ();
+
+    fn kinds(&self) -> Vec<&'static str> {
+        vec!["heartbeat"]
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<()>> {
+        let place = self.turn.take(1)?;
+        self.api.heartbeat(self.turn.slots.session(place, 0), out);
+        Some(Sent { kind: 0, tag: () })
+    }
+}
+
+impl Batches {
+    /// Over a share of `total` sessions, `size` in a call.
+    #[must_use]
+    pub fn new(api: Arc<Api>, slots: Slots, total: u64, size: u64) -> Self {
+        let turn = Turn::new(slots, total);
+        Self {
+            api,
+            size: size.clamp(1, turn.count.max(1)),
+            turn,
+            scratch: Vec::new(),
+        }
+    }
+}
+
+impl Requests for Batches {
+    /// How many were in the call.
+    type Tag = u64;
+
+    fn kinds(&self) -> Vec<&'static str> {
+        vec!["heartbeat"]
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<u64>> {
+        let (first, size) = (self.turn.take(self.size)?, self.size);
+        let (slots, count) = (self.turn.slots, self.turn.count);
+        let sessions = (first..first + size).map(|place| slots.session(place % count, 0));
+        self.api.heartbeats(sessions, &mut self.scratch, out);
+        let tag = size;
+        Some(Sent { kind: 0, tag })
+    }
+
+    fn ended(&mut self, size: u64, ended: &Ended<'_>, tally: &mut Tally) {
+        let Ended::Answered(answer) = ended else {
+            return tally.add(ended.outcome(), size);
+        };
+        if answer.status != 200 {
+            return tally.add(ended.outcome(), size);
+        }
+        let each = serde_json::from_slice::<BatchAnswer>(&answer.body).ok();
+        match each.filter(|each| each.renewed + each.failed.len() as u64 == size) {
+            Some(each) => {
+                tally.add(Outcome::Status(200), each.renewed);
+                for failed in each.failed {
+                    tally.add(Outcome::Status(failed.status), 1);
+                }
+            }
+            None => tally.add(Outcome::Fault(Fault::Malformed), size),
+        }
+    }
+}
+
+impl Turn {
+    fn new(slots: Slots, total: u64) -> Self {
+        Self {
+            slots,
+            count: slots.share.count(total),
+            next: 0,
+        }
+    }
+
+    /// The place whose turn it is; then it is that of the one `size` after it.
+    fn take(&mut self, size: u64) -> Option<u64> {
+        let place = self.next;
+        self.next = (place + size).checked_rem(self.count)?;
+        Some(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::answer::Answer;
+    use crate::pace::Share;
+    use crate::population::Population;
+    use crate::target::Target;
+
+    fn batches(total: u64, size: u64) -> Batches {
+        let target = Target::parse("http://a").unwrap();
+        let population = Population::new("p", 0, 0).unwrap();
+        let api = Api::new(&target, population, None).unwrap();
+        let slots = Slots {
+            share: Share::ALL,
+            sessions_per_user: 1,
+        };
+        Batches::new(Arc::new(api), slots, total, size)
+    }
+
+    fn users(batches: &mut Batches) -> Vec<String> {
+        let mut out = Vec::new();
+        batches.next(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        let all = body["heartbeats"].as_array().unwrap().iter();
+        all.map(|it| it["user_id"].as_str().unwrap()[3..].to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn batches_go_round_and_hold_nobody_twice() {
+        let mut five = batches(5, 3);
+        assert_eq!(users(&mut five), ["00000", "00001", "00002"]);
+        assert_eq!(users(&mut five), ["00003", "00004", "00000"]);
+        assert_eq!(users(&mut batches(2, 1_000)).len(), 2);
+        assert!(batches(0, 10).next(&mut Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_call_counts_as_its_heartbeats() {
+        let mut tally = Tally::default();
+        for (status, body) in [
+            (
+                200,
+                r#"{"renewed":3,"heartbeat_interval_s":30,"failed":[]}"#,
+            ),
+            (
+                200,
+                r#"{"renewed":1,"failed":[{"index":0,"status":410},{"index":2,"status":404}]}"#,
+            ),
+            (503, r#"{"code":"store_unavailable"}"#),
+            (200, "what?"),
+            (200, r#"{"renewed":1,"failed":[]}"#),
+        ] {
+            let body = Cow::Borrowed(body.as_bytes());
+            let ended = Ended::Answered(Answer { status, body });
+            batches(9, 3).ended(3, &ended, &mut tally);
+        }
+        batches(9, 3).ended(3, &Ended::Failed(Fault::Closed), &mut tally);
+        let of = |outcome| tally.of(outcome);
+        assert_eq!(of(Outcome::Status(200)), 4);
+        assert_eq!((of(Outcome::Status(410)), of(Outcome::Status(404))), (1, 1));
+        assert_eq!(of(Outcome::Status(503)), 3);
+        assert_eq!(of(Outcome::Fault(Fault::Malformed)), 6);
+        assert_eq!(tally.total(), 6 * 3);
+    }
+}
