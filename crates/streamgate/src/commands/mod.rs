@@ -2,6 +2,7 @@
 //!
 //! What is *not* here: what `serve` does (`crate::serve`), how the API is called (`crate::client`).
 
+pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod health;
 pub(crate) mod import;
@@ -63,6 +64,9 @@ enum Command {
     Sessions(sessions::SessionsCommand),
     /// Move users and their sessions over from an earlier system, to a running server
     Import(import::ImportArgs),
+    /// Put load on a running server and measure how it bears it
+    #[command(long_about = bench::ABOUT)]
+    Bench(bench::BenchArgs),
     /// Ask a running server whether it can serve; for health checks
     Health(health::HealthArgs),
     /// Print the OpenAPI 3.1 document of the HTTP API
@@ -79,6 +83,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Users(command) => users::run(command),
         Command::Sessions(command) => sessions::run(command),
         Command::Import(args) => import::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Health(args) => health::run(args),
         Command::Openapi(args) => {
             openapi::run(&args);

@@ -1,6 +1,7 @@
 //! The command line, tried on the real binary: what it prints, how it ends, what wins.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod bench;
 mod health;
 mod help;
 mod import;

@@ -1,0 +1,333 @@
+//! `streamgate bench`: load on a running server, and how it bears it.
+//!
+//! What is *not* here: how load is made and measured (`streamgate_load`), what is printed of it
+//! (`crate::bench`).
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, ValueEnum};
+use streamgate_load::workload::Workload;
+use streamgate_load::{
+    Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
+};
+use streamgate_store::{Clock as _, SystemClock};
+
+use crate::bench::{self, Probed, Progress};
+use crate::exit::{Code, Failure};
+use crate::output;
+
+/// What the command is for, at length.
+pub(crate) const ABOUT: &str = "\
+Put load on a running server and measure how it bears it.
+
+It starts, renews and stops sessions of its own users, whose ids begin with --prefix, and stops at \
+the end what is still live. Without --rate it is a closed loop: every connection sends its next \
+request as soon as it has its answer, which finds the throughput. With --rate it is an open loop: \
+requests are due at times of their own, and latency counts from there, which finds what players \
+feel. docs/benchmarking.md says how to read the figures.
+
+Ctrl-C ends it early: what was measured until then is printed, and its sessions are stopped.";
+
+/// How load is put on a server.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  streamgate bench --target http://127.0.0.1:8080
+  streamgate bench --target http://127.0.0.1:8080 --workload starts --rate 5000
+  streamgate bench --target https://streams.example.com --workload live --users 20000 \\
+      --ramp 60 --duration 300 --html report.html")]
+pub(crate) struct BenchArgs {
+    /// The server, as in http://127.0.0.1:8080
+    ///
+    /// It has no default, so that load is put on nothing by accident.
+    #[arg(long, alias = "url", value_name = "URL")]
+    target: String,
+
+    /// The API key, if the server asks for one
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "STREAMGATE_KEY",
+        hide_env_values = true
+    )]
+    key: Option<String>,
+
+    /// What is done
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WORKLOAD",
+        default_value = "start-stop"
+    )]
+    workload: WorkloadArg,
+
+    /// How many users play; `starts` has ever new ones
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = up_to(1_000_000_000))]
+    users: u64,
+
+    /// How many sessions each of them has [default: 2, or as many as the server admits]
+    #[arg(long, value_name = "N", value_parser = up_to(1_000))]
+    sessions_per_user: Option<u64>,
+
+    /// Keep-alive connections
+    #[arg(long, value_name = "N", default_value = "64", value_parser = up_to(100_000))]
+    connections: u64,
+
+    /// Requests a second, in an open loop; for `batch` and `live`, heartbeats a second
+    #[arg(long, value_name = "N", value_parser = positive)]
+    rate: Option<f64>,
+
+    /// `live`: how often each player calls, in seconds [default: as often as the server says]
+    #[arg(long, value_name = "SECONDS", value_parser = positive, conflicts_with = "rate")]
+    heartbeat_interval: Option<f64>,
+
+    /// `live`: how many of a hundred sessions stop in a minute, each followed by another start
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = not_negative)]
+    churn: f64,
+
+    /// `batch`: heartbeats in a call
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = up_to(1_000))]
+    batch: u64,
+
+    /// How long the sessions of `heartbeats`, `batch` and `live` take to be started, in seconds; at
+    /// most an hour [default: as fast as it goes; `live`: 5000 a second]
+    #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
+    ramp: Option<f64>,
+
+    /// How long the load runs before it counts, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = not_negative)]
+    warm_up: f64,
+
+    /// How long it counts, in seconds; at most an hour
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = not_negative)]
+    duration: f64,
+
+    /// How long an answer may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive)]
+    timeout: f64,
+
+    /// Threads of the generator [default: half of the processors]
+    #[arg(long, value_name = "N", value_parser = up_to(1_024))]
+    threads: Option<u64>,
+
+    /// How the ids of its users begin
+    #[arg(long, value_name = "TEXT", default_value = "bench-")]
+    prefix: String,
+
+    /// Measure what this process of this machine costs, too: the server's, if it runs here
+    #[arg(long, value_name = "PID")]
+    server_pid: Vec<u32>,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+
+    /// Write a report with plots to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// The workloads as the command line names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WorkloadArg {
+    /// New sessions of ever new users
+    Starts,
+    /// Each session is started, and stopped soon after
+    StartStop,
+    /// Heartbeats of --users × --sessions-per-user sessions, which are started first
+    Heartbeats,
+    /// The same by `POST /v1/heartbeats`; a call counts as its heartbeats
+    Batch,
+    /// What a real audience does: it gathers, each player calls at its own times, some leave and
+    /// others come. An open loop
+    Live,
+}
+
+/// Sessions of a user, unless --sessions-per-user says otherwise.
+const SESSIONS_PER_USER: u64 = 2;
+
+/// Live sessions that start in a second, unless --ramp says otherwise.
+const LIVE_STARTS_PER_S: f64 = 5_000.0;
+
+/// Runs the command.
+pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    let target = Target::parse(&args.target).map_err(|error| {
+        Failure::new(Code::Usage, error.to_string())
+            .hint("give the server's address as in --target http://127.0.0.1:8080")
+    })?;
+    let servers = args.server_pid.iter().map(|pid| meter(*pid));
+    let servers = servers.collect::<Result<Vec<_>, Failure>>()?;
+    let origin = Origin {
+        seed: getrandom::u64()
+            .map_err(|error| Failure::new(Code::Problem, format!("no random number: {error}")))?,
+        now_ms: SystemClock::new().now().as_millis(),
+    };
+    let key = args.key.clone().filter(|key| !key.is_empty());
+    let probed = bench::probe(target.url(), key.clone(), &args.prefix, origin)?;
+    let plan = args.plan(&probed)?;
+    if let Some(file) = &args.html {
+        // Before the load, and not after an hour of it.
+        File::create(file).map_err(|error| unwritable(file, &error))?;
+    }
+    bench::raise_open_files();
+    let stop = Stop::default();
+    bench::end_on_signals(&stop)?;
+    let called = Called {
+        target,
+        key,
+        servers,
+    };
+    let progress = Progress::of(&plan);
+    let ran = run_plan(&plan, &called, origin, &stop, &mut |stage, second| {
+        progress.second(stage, second);
+    });
+    progress.end();
+    let summary = ran.map_err(|error| bench::failure(&error))?;
+    if let Some(file) = &args.html {
+        fs::write(file, bench::page(&summary)?).map_err(|error| unwritable(file, &error))?;
+    }
+    if args.json {
+        output::json(&serde_json::json!(summary));
+    } else {
+        bench::print(&summary);
+    }
+    judge(&summary)
+}
+
+impl BenchArgs {
+    /// What is to be done, at a server that is like this.
+    fn plan(&self, server: &Probed) -> Result<Plan, Failure> {
+        let is_live = self.workload == WorkloadArg::Live;
+        if self.heartbeat_interval.is_some() && !is_live {
+            return usage("--heartbeat-interval is for the workload live; the others have --rate");
+        }
+        let sessions_per_user = self.sessions_per_user(server)?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "exact for the counts of any run"
+        )]
+        let sessions = self.users.saturating_mul(sessions_per_user) as f64;
+        let ramp_s = self.ramp.unwrap_or(if is_live {
+            (sessions / LIVE_STARTS_PER_S).max(1.0)
+        } else {
+            0.0
+        });
+        let longest = DURATION_MAX.as_secs_f64();
+        if ramp_s > longest || self.warm_up > longest || self.duration > longest {
+            return usage("a run, its ramp and its warm-up take at most an hour each");
+        }
+        let interval_s = match (self.heartbeat_interval, self.rate) {
+            (Some(interval_s), _) => interval_s,
+            (None, Some(rate)) => sessions / rate,
+            (None, None) => server.heartbeat_interval_s,
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.map_or((processors / 2).max(1), size);
+        let connections = size(self.connections);
+        Ok(Plan {
+            workload: self.workload.into(),
+            users: self.users,
+            sessions_per_user,
+            connections,
+            threads: threads.min(connections),
+            requests_per_s: self.rate.filter(|_| !is_live),
+            batch: self.batch,
+            heartbeat_interval_s: interval_s,
+            churn_per_minute: self.churn / 100.0,
+            ramp_s,
+            warm_up_s: self.warm_up,
+            duration_s: self.duration,
+            timeout_s: self.timeout,
+            prefix: self.prefix.clone(),
+        })
+    }
+
+    /// How many sessions each user has, which must not be more than the server admits: a run of
+    /// refusals says nothing.
+    fn sessions_per_user(&self, server: &Probed) -> Result<u64, Failure> {
+        let limit = server.limit.unwrap_or(u64::MAX);
+        let wanted = self.sessions_per_user;
+        match wanted {
+            None => Ok(SESSIONS_PER_USER.min(limit).max(1)),
+            // There, each user has one at a time.
+            Some(wanted) if wanted <= limit || self.workload == WorkloadArg::StartStop => {
+                Ok(wanted)
+            }
+            Some(wanted) => {
+                let message = format!("the server admits {limit} sessions of a user, not {wanted}");
+                Err(Failure::new(Code::Usage, message).hint(format!(
+                    "give --sessions-per-user {limit}, and more --users"
+                )))
+            }
+        }
+    }
+}
+
+impl From<WorkloadArg> for Workload {
+    fn from(workload: WorkloadArg) -> Self {
+        match workload {
+            WorkloadArg::Starts => Self::Starts,
+            WorkloadArg::StartStop => Self::StartStop,
+            WorkloadArg::Heartbeats => Self::Heartbeats,
+            WorkloadArg::Batch => Self::Batch,
+            WorkloadArg::Live => Self::Live,
+        }
+    }
+}
+
+/// A run of which nothing succeeded has found a problem; what else there is to find, figures say.
+fn judge(summary: &Summary) -> Result<(), Failure> {
+    let measured = &summary.measured;
+    if measured.requests == 0 || measured.errors < measured.requests {
+        return Ok(());
+    }
+    let message = format!("none of {} requests succeeded", measured.requests);
+    Err(Failure::new(Code::Problem, message))
+}
+
+fn usage<T>(message: &str) -> Result<T, Failure> {
+    Err(Failure::new(Code::Usage, message))
+}
+
+fn meter(pid: u32) -> Result<ProcessMeter, Failure> {
+    ProcessMeter::of(pid).map_err(|error| {
+        let message = format!("process {pid} cannot be measured: {error}");
+        Failure::new(Code::Usage, message)
+            .hint("--server-pid is for servers of this machine, and needs /proc")
+    })
+}
+
+fn unwritable(file: &Path, error: &io::Error) -> Failure {
+    let message = format!("{} cannot be written: {error}", file.display());
+    Failure::new(Code::Problem, message)
+}
+
+/// A count, and no more than this of them.
+fn up_to(most: u64) -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..=most)
+}
+
+fn size(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// A number that is not below zero.
+fn not_negative(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if number.is_finite() && number >= 0.0 {
+        Ok(number)
+    } else {
+        Err("must be 0 or more".to_owned())
+    }
+}
+
+/// A number above zero.
+fn positive(text: &str) -> Result<f64, String> {
+    match not_negative(text) {
+        Ok(0.0) => Err("must be more than 0".to_owned()),
+        number => number,
+    }
+}
