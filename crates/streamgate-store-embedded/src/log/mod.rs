@@ -6,6 +6,7 @@
 //! ```
 
 pub(crate) mod frame;
+pub(crate) mod pace;
 pub(crate) mod prepare;
 pub(crate) mod queue;
 pub(crate) mod segment;

@@ -12,6 +12,7 @@ use crate::config::DurabilityMode;
 use crate::fatal::{Doing, FatalError};
 use crate::lock::DirLock;
 use crate::log::Lsn;
+use crate::log::pace::Pace;
 use crate::log::queue::Work;
 use crate::log::segment::Segment;
 use crate::shared::Shared;
@@ -82,8 +83,10 @@ impl Writer {
     /// Writes until the store ends. `true` where it was closed and everything is on disk.
     fn write_all(&mut self) -> Result<bool, FatalError> {
         let shared = Arc::clone(&self.shared);
-        while let Some(work) = shared.queue.take() {
+        let mut pace = Pace::default();
+        while let Some(work) = shared.queue.take(&pace) {
             let last = work.last;
+            pace = Pace::after(work.batch.records());
             if !self.work(work)? {
                 return Ok(false);
             }

@@ -52,6 +52,8 @@ struct State {
     spare: Option<BatchBuf>,
     /// Somebody waits for the open batch.
     urgent: bool,
+    /// The writer lets the open batch fill up and looks at it again by itself.
+    gathering: bool,
     /// Everything up to here is on disk, whatever the mode.
     synced: Lsn,
     /// Somebody needs everything up to here on disk.
@@ -133,6 +135,7 @@ impl Queue {
                 open: BatchBuf::new(),
                 spare: Some(BatchBuf::new()),
                 urgent: false,
+                gathering: false,
                 synced: last,
                 sync_through: last,
                 snapshot_asked: false,
@@ -174,7 +177,11 @@ impl Queue {
         }
         self.queued_bytes.store(state.open.len(), Ordering::Relaxed);
         let hurry = urgent || state.open.len() > EAGER_BYTES;
-        let wakes_writer = was_empty || (hurry && !state.urgent);
+        let wakes_writer = if state.gathering {
+            state.open.len() > EAGER_BYTES
+        } else {
+            was_empty || (hurry && !state.urgent)
+        };
         state.urgent |= hurry;
         drop(state);
         if wakes_writer {

@@ -7,7 +7,8 @@ use parking_lot::MutexGuard;
 
 use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
-use crate::log::queue::{Phase, Queue, State};
+use crate::log::pace::Pace;
+use crate::log::queue::{EAGER_BYTES, Phase, Queue, State};
 use crate::log::waiting::wake;
 
 /// How long a change that nobody waits for may lie before it is written.
@@ -35,8 +36,8 @@ pub(crate) struct Work {
 }
 
 impl Queue {
-    /// Waits for work; `None` where the store was dropped or has failed.
-    pub(crate) fn take(&self) -> Option<Work> {
+    /// Waits for work, and for the pace; `None` where the store was dropped or has failed.
+    pub(crate) fn take(&self, pace: &Pace) -> Option<Work> {
         let mut state = self.state.lock();
         loop {
             match state.phase {
@@ -45,8 +46,19 @@ impl Queue {
                 Phase::Closed | Phase::Abandoned | Phase::Failed(_) => return None,
             }
             let asked = state.sync_through > state.synced || state.snapshot_asked;
-            if state.urgent || asked {
+            if asked {
                 return Some(self.hand_out(state, false));
+            }
+            if state.urgent {
+                let patience = pace.left();
+                if patience.is_zero() || state.open.len() > EAGER_BYTES {
+                    return Some(self.hand_out(state, false));
+                }
+                // Nobody wakes the writer meanwhile: that is half of what gathering saves.
+                state.gathering = true;
+                self.work.wait_for(&mut state, patience);
+                state.gathering = false;
+                continue;
             }
             // Nothing to do at all: no timer runs in a store that nobody uses.
             if state.open.is_empty() && !state.unproven {
