@@ -1,17 +1,21 @@
 //! The service put together: what every request shares, and the list of endpoints.
 //!
-//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), and the socket that
-//! requests come from ([`crate::serve`]).
+//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the way past the router
+//! ([`crate::express`]), and the socket that requests come from ([`crate::serve`]).
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::any;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
+use tower::ServiceExt as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::express::Express;
 use crate::fallback::{method_not_allowed, not_found};
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
@@ -20,8 +24,33 @@ use crate::state::App;
 use crate::surround::{Surround, with_path};
 use crate::{compat, document, ops, v1};
 
+/// Every endpoint of the service, over one engine.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    router: Router,
+    express: Option<Express>,
+    app: Arc<App>,
+}
+
+impl Endpoints {
+    /// Answers a request; whatever goes wrong is an answer, too.
+    pub async fn answer(&self, request: Request) -> Response {
+        let express = self.express.as_ref();
+        if let Some((express, call)) = express.and_then(|it| Some((it, it.takes(&request)?))) {
+            return express.answer(call, request).await;
+        }
+        let answer = self.router.clone().oneshot(request).await;
+        answer.unwrap_or_else(|never| match never {})
+    }
+
+    /// Whether an answer depends on the address that the request came from.
+    pub(crate) fn asks_for_peer(&self) -> bool {
+        self.app.limits.limits_callers()
+    }
+}
+
 /// The service: every endpoint over this engine.
-pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Router {
+pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Endpoints {
     let surround = Surround::new(&settings.cors, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
     let (router, bare) = endpoints(Some(&surround), root_is_ours).split_for_parts();
@@ -41,7 +70,12 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         .merge(ops::docs::router(&surround))
         .fallback_service(surround.around(UNMATCHED, any(not_found)))
         .with_state(Arc::clone(&app));
-    compat::mount(router, &app, &surround)
+    Endpoints {
+        router: compat::mount(router, &app, &surround),
+        // A page of another origin is answered with headers that the router adds.
+        express: (!surround.is_cross_origin()).then(|| Express::new(&app)),
+        app,
+    }
 }
 
 /// The route of requests whose path is none of ours, in metrics and logs.

@@ -1,6 +1,6 @@
 //! The edge: Streamgate's HTTP API over the engine, and what operators need around it.
 //!
-//! [`app`] makes the router, [`serve`] runs it on a socket, [`Metrics`] hears what happens,
+//! [`app`] makes the endpoints, [`serve`] runs them on a socket, [`Metrics`] hears what happens,
 //! [`openapi`] describes the API. Under [`v1`](self) one endpoint is one file: its error cases,
 //! handler, documentation and wire types stand together, and URL, module and test have one path.
 //!
@@ -11,6 +11,7 @@ mod app;
 mod compat;
 mod cors;
 mod document;
+mod express;
 mod fallback;
 mod keys;
 mod metrics;
@@ -29,7 +30,7 @@ pub mod telemetry;
 mod v1;
 mod wire;
 
-pub use app::{app, openapi, openapi_json};
+pub use app::{Endpoints, app, openapi, openapi_json};
 pub use compat::{dialect_openapi, dialect_openapi_json, session_tracker_number};
 pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use metrics::{Metrics, metric_names};

@@ -1,7 +1,7 @@
 //! What happens around every request: its id, its duration in the metrics, its line in the log.
 //!
-//! One layer does it all, made once for each route, so that it knows the route's template without
-//! asking and no raw path can become a label.
+//! One [`Observation`] does it all. It is told the route by a layer that is made once for each
+//! route, so that it knows the template without asking and no raw path can become a label.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -61,20 +61,40 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let watch = Stopwatch::start();
-        let id = request_id::of(request.headers());
-        let method = label(request.method());
-        let route = Arc::clone(&self.route);
+        let observation = Observation::begin(&self.route, &request);
         // Called here and not within the future, so that the inner service need not be cloned.
         let answer = self.inner.call(request);
-        Box::pin(async move {
-            let mut response = answer.await?;
-            let duration = watch.elapsed();
-            route.observe(method, response.status(), duration);
-            log(&route, method, &id, &response, duration);
-            response.headers_mut().insert(X_REQUEST_ID, id);
-            Ok(response)
-        })
+        Box::pin(async move { Ok(observation.end(answer.await?)) })
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub(crate) struct Observation {
+    watch: Stopwatch,
+    id: HeaderValue,
+    method: &'static str,
+    route: Arc<HttpRoute>,
+}
+
+impl Observation {
+    /// A request of this route has come.
+    pub(crate) fn begin(route: &Arc<HttpRoute>, request: &Request) -> Self {
+        Self {
+            watch: Stopwatch::start(),
+            id: request_id::of(request.headers()),
+            method: label(request.method()),
+            route: Arc::clone(route),
+        }
+    }
+
+    /// It has this answer. Returns it with the request's id.
+    pub(crate) fn end(self, mut response: Response) -> Response {
+        let duration = self.watch.elapsed();
+        self.route.observe(self.method, response.status(), duration);
+        log(&self.route, self.method, &self.id, &response, duration);
+        response.headers_mut().insert(X_REQUEST_ID, self.id);
+        response
     }
 }
 

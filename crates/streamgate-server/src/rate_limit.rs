@@ -44,6 +44,11 @@ impl RateLimits {
         }
     }
 
+    /// Whether callers are counted at all.
+    pub(crate) fn limits_callers(&self) -> bool {
+        self.callers.is_some()
+    }
+
     /// Counts a request of a caller.
     pub(crate) fn check_caller(&self, caller: impl FnOnce() -> CallerId) -> Result<(), ApiError> {
         match &self.callers {

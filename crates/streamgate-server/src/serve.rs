@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
@@ -22,9 +22,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 
 use crate::access::Peer;
+use crate::app::Endpoints;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::stall::CutOffWhenStalled;
@@ -55,14 +55,14 @@ pub(crate) struct Draining;
 /// fails is tried again.
 pub async fn serve(
     listener: TcpListener,
-    app: Router,
+    endpoints: Endpoints,
     http: &HttpSettings,
     metrics: &Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
     let mut door = Door {
         listener,
-        app,
+        endpoints: Arc::new(endpoints),
         protocol: protocol(http),
         write_timeout: http.write_timeout,
         slots: Arc::new(Semaphore::new(http.max_connections)),
@@ -88,7 +88,7 @@ pub async fn serve(
 /// Where connections come in, and those that did.
 struct Door {
     listener: TcpListener,
-    app: Router,
+    endpoints: Arc<Endpoints>,
     protocol: http1::Builder,
     write_timeout: Duration,
     slots: Arc<Semaphore>,
@@ -118,8 +118,8 @@ impl Door {
                 slot,
                 gauge: Connected::new(&self.gauge),
             };
-            let (protocol, app) = (self.protocol.clone(), self.app.clone());
-            let run = connection.run(protocol, app, self.graceful.watcher());
+            let (protocol, endpoints) = (self.protocol.clone(), Arc::clone(&self.endpoints));
+            let run = connection.run(protocol, endpoints, self.graceful.watcher());
             self.connections.spawn(run);
         }
     }
@@ -155,6 +155,8 @@ fn protocol(http: &HttpSettings) -> http1::Builder {
     protocol
         .timer(TokioTimer::new())
         .header_read_timeout(http.header_timeout)
+        // Answers are small: one copy is cheaper than a list of pieces for the system.
+        .writev(false)
         .max_buf_size(HEAD_MAX_BYTES);
     protocol
 }
@@ -203,7 +205,7 @@ struct Connection {
 
 impl Connection {
     /// Serves requests until either side has had enough, or the watcher says that it is time.
-    async fn run(self, protocol: http1::Builder, app: Router, watcher: Watcher) {
+    async fn run(self, protocol: http1::Builder, endpoints: Arc<Endpoints>, watcher: Watcher) {
         let Self {
             stream,
             peer,
@@ -216,15 +218,18 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(body);
+            if endpoints.asks_for_peer() {
+                request.extensions_mut().insert(Peer(peer));
+            }
             let is_draining = draining.load(Ordering::Relaxed);
             if is_draining {
                 request.extensions_mut().insert(Draining);
             }
-            let answer = app.clone().oneshot(request);
+            let endpoints = Arc::clone(&endpoints);
             async move {
-                let mut answer = answer.await?;
+                let mut answer = endpoints.answer(request).await;
                 if is_draining {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
@@ -239,6 +244,14 @@ impl Connection {
             tracing::debug!(%error, "a connection ended early");
         }
     }
+}
+
+/// A body as the endpoints take it. Most requests have none, and need none made for them.
+fn body(incoming: Incoming) -> Body {
+    if incoming.is_end_stream() {
+        return Body::empty();
+    }
+    Body::new(incoming)
 }
 
 /// Counts a connection for as long as it is open, however it ends.

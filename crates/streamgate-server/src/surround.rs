@@ -30,6 +30,11 @@ impl Surround {
         }
     }
 
+    /// Whether pages of other origins are answered, or their preflights.
+    pub(crate) fn is_cross_origin(&self) -> bool {
+        self.cors.is_some()
+    }
+
     /// Puts it around the methods of one path; `route` is the path's template.
     pub(crate) fn around<S>(&self, route: &str, methods: MethodRouter<S>) -> MethodRouter<S>
     where

@@ -12,6 +12,7 @@ mod access;
 mod bodies;
 mod compat;
 mod cors;
+mod express;
 mod logs;
 mod ops;
 mod rate_limit;

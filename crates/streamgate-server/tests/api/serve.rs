@@ -28,10 +28,10 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (router, metrics) = (service.router.clone(), service.metrics.clone());
+        let (endpoints, metrics) = (service.endpoints.clone(), service.metrics.clone());
         let server = tokio::spawn(async move {
             let stopped = async { stopped.await.unwrap_or_default() };
-            serve(listener, router, &http, &metrics, stopped)
+            serve(listener, endpoints, &http, &metrics, stopped)
                 .await
                 .unwrap()
         });

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -13,9 +12,10 @@ use streamgate_core::{
     AtLimit, Durability, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
 };
 use streamgate_engine::{Engine, EngineSettings, IdSource};
-use streamgate_server::{ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash};
+use streamgate_server::{
+    ApiKey, Endpoints, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash,
+};
 use streamgate_store::{Change, ManualClock, MemoryStore, Store as _, View};
-use tower::ServiceExt as _;
 
 /// The time at which every test begins.
 pub(crate) const BEGIN: &str = "2026-11-21T06:30:00.000Z";
@@ -31,7 +31,7 @@ pub(crate) const MADE_V4_ID: &str = "5b0a9d3e-7f61-4c2b-8e4d-1a2b3c4d5e6f";
 
 /// A service, and what it stands on.
 pub(crate) struct Service {
-    pub(crate) router: Router,
+    pub(crate) endpoints: Endpoints,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) metrics: Arc<Metrics>,
@@ -113,7 +113,7 @@ impl Service {
         );
         let engine = finish(engine, Arc::clone(&clock));
         Self {
-            router: app(Arc::new(engine), settings, Arc::clone(&metrics)),
+            endpoints: app(Arc::new(engine), settings, Arc::clone(&metrics)),
             clock,
             store,
             metrics,
@@ -144,7 +144,7 @@ impl Service {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.endpoints.answer(request).await;
         let (parts, body) = response.into_parts();
         Answer {
             status: parts.status,

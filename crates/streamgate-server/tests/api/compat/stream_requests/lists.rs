@@ -4,7 +4,6 @@ use axum::body::Body;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use streamgate_server::{CompatSettings, ServerSettings};
-use tower::ServiceExt as _;
 
 use super::{AT, user};
 use crate::support::{Service, keys, request};
@@ -59,7 +58,7 @@ async fn a_list_breaks_off_where_the_store_fails() {
         service.call("PUT", &path).await;
     }
     let ask = request("GET", &format!("{AT}/getallusers"), Body::empty());
-    let answer = service.router.clone().oneshot(ask).await.unwrap();
+    let answer = service.endpoints.answer(ask).await;
     assert_eq!(answer.status(), 200);
     let mut body = answer.into_body();
     let mut read = Vec::new();

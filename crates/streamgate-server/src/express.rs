@@ -1,0 +1,98 @@
+//! The calls that players make all the time, past the router.
+//!
+//! A router that knows every path costs such a call as much as its decision does, so start,
+//! heartbeat and stop are told by their paths alone and go to their endpoints straight. The handlers are
+//! the same, and so is what is observed; a test asks both ways and compares. Whatever is not
+//! exactly such a call goes through the router, which knows what to say.
+//!
+//! What is *not* here: an endpoint of its own, or any word of an answer.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::http::{Method, Uri};
+use axum::response::Response;
+
+use crate::metrics::HttpRoute;
+use crate::observe::Observation;
+use crate::state::App;
+use crate::v1::sessions_of_user::{heartbeat, start_named_session, stop_session};
+
+/// The way past the router.
+#[derive(Debug, Clone)]
+pub(crate) struct Express {
+    app: Arc<App>,
+    session: Arc<HttpRoute>,
+    heartbeat: Arc<HttpRoute>,
+}
+
+/// A call that goes past the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// `PUT` of a session.
+    Start,
+    /// `POST` to its `heartbeat`.
+    Heartbeat,
+    /// `DELETE` of a session.
+    Stop,
+}
+
+/// The templates of the paths, as the router has them.
+const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
+const HEARTBEAT: &str = "/v1/users/{user_id}/sessions/{session_id}/heartbeat";
+
+impl Express {
+    /// To the endpoints over `app`, counted as the router counts them.
+    pub(crate) fn new(app: &Arc<App>) -> Self {
+        let route = |template| Arc::new(app.metrics.http_route(template));
+        Self {
+            app: Arc::clone(app),
+            session: route(SESSION),
+            heartbeat: route(HEARTBEAT),
+        }
+    }
+
+    /// Which call this is; `None` for all that is the router's.
+    pub(crate) fn takes(&self, request: &Request) -> Option<Call> {
+        let is_heartbeat = is_of_session(request.uri())?;
+        match *request.method() {
+            Method::POST if is_heartbeat => Some(Call::Heartbeat),
+            Method::PUT if !is_heartbeat => Some(Call::Start),
+            Method::DELETE if !is_heartbeat => Some(Call::Stop),
+            _ => None,
+        }
+    }
+
+    /// Answers it.
+    pub(crate) async fn answer(&self, call: Call, request: Request) -> Response {
+        let app = Arc::clone(&self.app);
+        let route = match call {
+            Call::Heartbeat => &self.heartbeat,
+            Call::Start | Call::Stop => &self.session,
+        };
+        let observation = Observation::begin(route, &request);
+        observation.end(match call {
+            Call::Start => start_named_session.call(request, app).await,
+            Call::Heartbeat => heartbeat.call(request, app).await,
+            Call::Stop => stop_session.call(request, app).await,
+        })
+    }
+}
+
+/// Whether the path is that of a session's heartbeat, or the session itself; `None` where it is
+/// neither. The router says what is wrong with an empty id.
+fn is_of_session(uri: &Uri) -> Option<bool> {
+    let path = uri.path().as_bytes().strip_prefix(b"/v1/users/")?;
+    let mut segments = path.split(|byte| *byte == b'/');
+    let mut next = || segments.next().filter(|segment| !segment.is_empty());
+    let (_user, sessions, _session) = (next()?, next()?, next()?);
+    if sessions != b"sessions" {
+        return None;
+    }
+    match (segments.next(), segments.next()) {
+        (None, _) => Some(false),
+        (Some(b"heartbeat"), None) => Some(true),
+        _ => None,
+    }
+}
