@@ -7,12 +7,14 @@
 
 mod candidates;
 mod costs;
+mod growth;
 mod memory;
 mod meter;
 mod nodes;
 mod restart;
 mod rounds;
 mod servers;
+mod soak;
 mod table;
 
 use std::error::Error;
@@ -77,6 +79,10 @@ enum Measure {
     },
     /// What calls cost a node, and a Redis server behind it, in processor time.
     Nodes(nodes::Arguments),
+    /// The same load on few users and on many; and the restart, the memory and the disk they take.
+    Growth(growth::Arguments),
+    /// Ten minutes at full speed: whether memory and data directory level off.
+    Soak(soak::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -94,7 +100,18 @@ fn main() -> Result<()> {
             user_letters,
         } => memory::run(store, users, sessions, user_letters)?,
         Measure::Nodes(arguments) => nodes::run(&arguments)?,
+        Measure::Growth(arguments) => growth::run(&arguments)?,
+        Measure::Soak(arguments) => soak::run(&arguments)?,
     };
     use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// A length of time that makes sense.
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (0.01..=3_600.0).contains(&seconds) {
+        return Ok(seconds);
+    }
+    Err("must be from 0.01 to 3600".to_owned())
 }

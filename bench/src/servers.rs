@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
+use streamgate_load::ProcessMeter;
 use tempfile::TempDir;
 
 use crate::Result;
@@ -132,17 +133,25 @@ pub(crate) struct Node {
     /// Open as long as the node is, so that it can say what it wants.
     _stdout: ChildStdout,
     pub(crate) address: SocketAddr,
-    _dir: TempDir,
+    /// Its data, where they end with it.
+    dir: Option<TempDir>,
 }
 
 impl Node {
-    /// Starts the binary with these settings, and waits until it says where it listens.
+    /// Starts the binary with these settings and no data, and waits until it says where it listens.
     pub(crate) fn start(binary: &Path, settings: &[String]) -> Result<Self> {
         let dir = tempfile::tempdir()?;
+        let mut node = Self::start_on(binary, dir.path(), settings)?;
+        node.dir = Some(dir);
+        Ok(node)
+    }
+
+    /// The same on data that were there before, and stay.
+    pub(crate) fn start_on(binary: &Path, data: &Path, settings: &[String]) -> Result<Self> {
         let mut command = Command::new(binary);
         command
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(dir.path());
+            .arg(data);
         for setting in settings {
             command.args(["--set", setting]);
         }
@@ -157,13 +166,18 @@ impl Node {
                 child,
                 _stdout: stdout,
                 address,
-                _dir: dir,
+                dir: None,
             }),
             Err(error) => {
                 end(&mut child);
                 Err(error)
             }
         }
+    }
+
+    /// What its process costs.
+    pub(crate) fn meter(&self) -> Result<ProcessMeter> {
+        Ok(ProcessMeter::of(self.child.id())?)
     }
 
     /// User and system time so far, in seconds.
