@@ -168,13 +168,12 @@ impl SessionId {
 /// The bytes of `text` if it is exactly how a UUID is usually written.
 fn canonical_uuid(text: &str) -> Option<[u8; 16]> {
     let bytes = text.as_bytes();
-    if bytes.len() != 36 || bytes[8] != b'-' || bytes.iter().any(u8::is_ascii_uppercase) {
+    // `try_parse` takes other spellings too, but none that has the length and the hyphens of this.
+    let has_hyphens = || [8, 13, 18, 23].into_iter().all(|at| bytes[at] == b'-');
+    if bytes.len() != 36 || !has_hyphens() || bytes.iter().any(u8::is_ascii_uppercase) {
         return None;
     }
-    let uuid = Uuid::try_parse(text).ok()?;
-    // `try_parse` takes other spellings of 36 bytes too; only the usual one comes back the same.
-    let same = uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
-    same.then(|| uuid.into_bytes())
+    Uuid::try_parse(text).ok().map(Uuid::into_bytes)
 }
 
 impl fmt::Display for SessionId {

@@ -28,12 +28,22 @@ where
 {
     let mut results: Vec<Option<T>> = Vec::with_capacity(entries.len());
     let mut running = FuturesUnordered::new();
+    let mut spare: Option<Pin<Box<F>>> = None;
     for (index, entry) in entries.enumerate() {
-        let mut entry: Pin<Box<dyn Future<Output = T> + Send + 'a>> = Box::pin(entry);
-        // Most are answered here, and need no more than this.
+        let mut entry = match spare.take() {
+            Some(mut place) => {
+                place.set(entry);
+                place
+            }
+            None => Box::pin(entry),
+        };
+        // Most are answered here, and the next one takes their place.
         let first_poll = future::poll_fn(|cx| Poll::Ready(entry.as_mut().poll(cx))).await;
         results.push(match first_poll {
-            Poll::Ready(result) => Some(result),
+            Poll::Ready(result) => {
+                spare = Some(entry);
+                Some(result)
+            }
             Poll::Pending => {
                 running.push(async move { (index, entry.await) });
                 None
