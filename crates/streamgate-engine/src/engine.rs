@@ -26,7 +26,7 @@ pub(crate) const ATTEMPTS_MAX: u32 = 3;
 pub struct EngineSettings {
     /// How long a call may take in the store, repetitions included.
     pub deadline: Duration,
-    /// How long one pass of the sweep over all records takes.
+    /// How long one pass of the sweep over all records takes at least.
     pub sweep_interval: Duration,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use streamgate_core::Event;
 use streamgate_core::admission::Settle;
+use streamgate_store::clock::Stopwatch;
 use streamgate_store::{Cursor, Swept, View};
 
 use crate::engine::{Engine, change_of};
@@ -13,19 +14,26 @@ use crate::observer::Observer;
 /// Records looked at in one go.
 const SLICE_RECORDS: usize = 1_000;
 
+/// A pass takes longer than its interval where it would be busy for more than one part in so many of
+/// the time: with tens of millions of users, callers come before tidiness.
+const BUSY_PART: u32 = 20;
+
 /// How long to wait after a store that could not be swept.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Sweeps until it is dropped: one pass over all records every `sweep_interval`, in slices
-    /// spread evenly over it.
+    /// spread evenly over it; a slower one where there are so many that it would take more than a
+    /// twentieth of a processor.
     pub async fn sweep_forever(&self) {
         let mut cursor = None;
         loop {
+            let watch = Stopwatch::start();
             let pause = match self.sweep_slice(cursor.take()).await {
                 Ok(swept) => {
                     cursor = swept.next;
-                    self.pause_after(swept.visited)
+                    let share = self.share_of_interval(swept.visited);
+                    pause_between(share, watch.elapsed())
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the sweep could not go on; it begins again");
@@ -81,7 +89,7 @@ impl Engine {
 
     /// The share of the interval that so many records are of all, so that a pass takes the interval
     /// however many records a store visits in one go.
-    fn pause_after(&self, visited: usize) -> Duration {
+    fn share_of_interval(&self, visited: usize) -> Duration {
         let count = |records: u64| u32::try_from(records).unwrap_or(u32::MAX);
         let visited = count(visited as u64);
         let records = count(self.store.record_count().unwrap_or(0));
@@ -91,6 +99,14 @@ impl Engine {
         }
         interval.mul_f64(f64::from(visited) / f64::from(records))
     }
+}
+
+/// How long to wait after a slice that took so long: the share of the interval that it stands for, or
+/// longer.
+fn pause_between(share: Duration, took: Duration) -> Duration {
+    share
+        .saturating_sub(took)
+        .max(took.saturating_mul(BUSY_PART - 1))
 }
 
 /// What a slice of a sweep has found so far.
@@ -106,5 +122,18 @@ impl Drop for Found<'_> {
         if !self.events.is_empty() {
             self.observer.committed(&self.events);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass_takes_its_interval_or_a_twentieth_of_a_processor() {
+        let ms = Duration::from_millis;
+        assert_eq!(pause_between(ms(30), ms(1)), ms(29));
+        assert_eq!(pause_between(ms(30), ms(10)), ms(190));
+        assert_eq!(pause_between(ms(0), ms(0)), ms(0));
     }
 }

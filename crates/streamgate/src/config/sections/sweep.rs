@@ -14,7 +14,7 @@ pub(crate) fn read(reader: &mut Reader) -> Duration {
     );
     let interval_s = Ask(
         "interval_s",
-        "How long one pass over all users takes, in seconds.",
+        "How long one pass over all users takes at least, in seconds.",
     );
     let default = EngineSettings::default().sweep_interval.as_secs();
     let default = u32::try_from(default).unwrap_or(u32::MAX);
