@@ -12,6 +12,7 @@ mod memory;
 mod meter;
 mod nodes;
 mod restart;
+mod rivals;
 mod rounds;
 mod servers;
 mod soak;
@@ -83,6 +84,12 @@ enum Measure {
     Growth(growth::Arguments),
     /// Ten minutes at full speed: whether memory and data directory level off.
     Soak(soak::Arguments),
+    /// Serves as one of those that Streamgate is compared with, on a port of its own.
+    #[command(hide = true)]
+    Rival {
+        /// Which of them.
+        rival: rivals::Rival,
+    },
 }
 
 fn main() -> Result<()> {
@@ -102,6 +109,7 @@ fn main() -> Result<()> {
         Measure::Nodes(arguments) => nodes::run(&arguments)?,
         Measure::Growth(arguments) => growth::run(&arguments)?,
         Measure::Soak(arguments) => soak::run(&arguments)?,
+        Measure::Rival { rival } => return rivals::run(rival),
     };
     use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
