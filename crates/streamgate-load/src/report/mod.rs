@@ -9,7 +9,7 @@ mod page;
 pub mod plot;
 mod tables;
 
-pub use page::{Page, Section};
+pub use page::{Page, Section, table};
 pub use plot::PlotError;
 
 use crate::record::Second;
@@ -59,6 +59,7 @@ pub fn throughput(runs: &[Named<'_>]) -> Bars {
         name: run.name.to_owned(),
         value: run.measured.requests_per_s,
         range: None,
+        goal: None,
     };
     Bars {
         title: "Requests a second".to_owned(),
@@ -293,11 +294,12 @@ mod tests {
     }
 
     #[test]
-    fn bars_may_have_ranges() {
+    fn bars_may_have_ranges_and_goals() {
         let bar = |name: &str, value: f64, range| Bar {
             name: name.to_owned(),
             value,
             range,
+            goal: None,
         };
         let bars = Bars {
             title: "CPU".to_owned(),
@@ -312,6 +314,14 @@ mod tests {
         for there in ["bare axum", "streamgate", "nothing", "9.1", "µs a request"] {
             assert!(svg.contains(there), "{there}: {svg}");
         }
+        let goals = |svg: &str| svg.matches("stroke=\"#CF222E\"").count();
+        assert_eq!(goals(&svg), 0);
+        let mut asked = bars.clone();
+        asked.bars[1].goal = Some(12.0);
+        assert_eq!(goals(&asked.svg().unwrap()), 1);
+        asked.bars[2].value = f64::INFINITY;
+        let error = asked.svg().unwrap_err().to_string();
+        assert!(error.contains("nothing has no end"), "{error}");
         let none = Bars {
             bars: Vec::new(),
             ..bars

@@ -49,7 +49,7 @@ const DARK_INK: &str = "#e6edf3";
 const DARK_AXIS: &str = "#7d8590";
 const DARK_GRID: &str = "#2f363d";
 const DARK_SERIES: [&str; SERIES.len()] = [
-    "#58a6ff", "#f0883e", "#3fb950", "#d2a8ff", "#ff7b72", "#39c5cf",
+    "#58a6ff", "#f0883e", "#3fb950", "#d2a8ff", "#ff7b72", "#39c5cf", "#f778ba", "#d29922",
 ];
 
 impl Page {
@@ -94,8 +94,9 @@ impl Section {
     }
 }
 
-/// A table; the first row has its headings.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+/// A table as HTML; the cells are text, and the first row has the headings.
+#[must_use]
+pub fn table(rows: &[Vec<String>]) -> String {
     let mut table = String::from("<div class=\"wide\"><table>\n");
     for (place, row) in rows.iter().enumerate() {
         let tag = if place == 0 { "th" } else { "td" };

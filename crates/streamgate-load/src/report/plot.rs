@@ -30,13 +30,15 @@ pub(super) const AXIS: RGBColor = RGBColor(0x8c, 0x95, 0x9f);
 /// What helps the eye along.
 pub(super) const GRID: RGBColor = RGBColor(0xdd, 0xe2, 0xe7);
 /// One a line, and then again.
-pub(super) const SERIES: [RGBColor; 6] = [
+pub(super) const SERIES: [RGBColor; 8] = [
     RGBColor(0x09, 0x69, 0xda),
     RGBColor(0xbc, 0x4c, 0x00),
     RGBColor(0x1a, 0x7f, 0x37),
     RGBColor(0x82, 0x50, 0xdf),
     RGBColor(0xcf, 0x22, 0x2e),
     RGBColor(0x1b, 0x7c, 0x83),
+    RGBColor(0xbf, 0x39, 0x89),
+    RGBColor(0x9a, 0x67, 0x00),
 ];
 
 /// A plot cannot be drawn.
@@ -106,6 +108,8 @@ pub struct Bar {
     pub value: f64,
     /// The least and the most of these runs, if there were several.
     pub range: Option<(f64, f64)>,
+    /// Where it should end, if something was asked for.
+    pub goal: Option<f64>,
 }
 
 impl Axis {
@@ -124,6 +128,14 @@ impl Line {
     #[must_use]
     pub fn new(name: String, points: Vec<(f64, f64)>) -> Self {
         Self { name, points }
+    }
+}
+
+impl Bar {
+    /// Where the last of what is drawn of it is.
+    fn end(&self) -> f64 {
+        let range = self.range.map_or(self.value, |range| range.1);
+        self.value.max(range).max(self.goal.unwrap_or(self.value))
     }
 }
 
@@ -228,9 +240,14 @@ impl Lines {
             chart.draw_series(dots).map_err(text)?;
         }
         if self.lines.len() > 1 {
+            // Where the least is drawn: a distribution only rises.
+            let place = match self.x.scale {
+                Scale::Nines => SeriesLabelPosition::LowerRight,
+                Scale::Linear | Scale::Log => SeriesLabelPosition::UpperLeft,
+            };
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::UpperLeft)
+                .position(place)
                 .label_font((FONT, FONT_SIZE, &INK))
                 .margin(6)
                 .draw()
@@ -252,8 +269,13 @@ impl Bars {
     ///
     /// # Errors
     ///
-    /// Fails if the library cannot.
+    /// Fails if a bar has no end, or if the library cannot.
     pub fn svg(&self) -> Result<String, PlotError> {
+        // On an axis without an end the library would look for the next label forever.
+        let is_endless = |bar: &&Bar| !(bar.value.is_finite() && bar.end().is_finite());
+        if let Some(endless) = self.bars.iter().find(is_endless) {
+            return Err(PlotError(format!("{} has no end", endless.name)));
+        }
         let mut svg = String::new();
         self.draw(&mut svg).map_err(PlotError)?;
         Ok(titled(&svg, &self.title))
@@ -263,11 +285,7 @@ impl Bars {
         let count = u32::try_from(self.bars.len()).unwrap_or(u32::MAX).max(1);
         let height = count.saturating_mul(BAR_HEIGHT).saturating_add(AROUND_BARS);
         let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
-        let ends = self
-            .bars
-            .iter()
-            .map(|bar| bar.range.map_or(bar.value, |it| it.1.max(bar.value)));
-        let most = ends.fold(0.0, f64::max);
+        let most = self.bars.iter().map(Bar::end).fold(0.0, f64::max);
         // Room for the figure behind the longest.
         let most = if most > 0.0 { most * 1.15 } else { 1.0 };
         let names = self.bars.iter().map(|bar| bar.name.chars().count());
@@ -277,7 +295,7 @@ impl Bars {
             .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(width.saturating_mul(8).saturating_add(20).min(WIDTH / 3))
-            .build_cartesian_2d(0.0..most, (0..count).into_segmented())
+            .build_cartesian_2d(0.0..most, (0..count - 1).into_segmented())
             .map_err(text)?;
         let name = |value: &SegmentValue<u32>| match value {
             SegmentValue::CenterOf(place) => self.below(*place).map(|bar| bar.name.clone()),
@@ -310,21 +328,25 @@ impl Bars {
             let mut body = Rectangle::new(corners, color.mix(0.85).filled());
             body.set_margin(9, 9, 0, 0);
             chart.draw_series([body]).map_err(text)?;
-            let (least, end) = bar.range.unwrap_or((bar.value, bar.value));
             let center = || SegmentValue::CenterOf(place);
-            if bar.range.is_some() {
-                let range = vec![(least, center()), (end, center())];
+            let ends = bar.range.map(|(least, most)| [least, most]);
+            if let Some(ends) = ends {
+                let range = ends.map(|end| (end, center())).to_vec();
                 let range = PathElement::new(range, INK.stroke_width(2));
                 chart.draw_series([range]).map_err(text)?;
-                for end in [least, end] {
-                    let cap = EmptyElement::at((end, center()))
-                        + PathElement::new(vec![(0, -6), (0, 6)], INK.stroke_width(2));
-                    chart.draw_series([cap]).map_err(text)?;
-                }
+            }
+            let caps = ends.into_iter().flatten();
+            let caps = caps.map(|end| (end, 6, INK.stroke_width(2)));
+            let [_, _, _, _, goal_color, ..] = SERIES;
+            let goal = bar.goal.map(|goal| (goal, 15, goal_color.stroke_width(3)));
+            for (at, reach, style) in caps.chain(goal) {
+                let tick = EmptyElement::at((at, center()))
+                    + PathElement::new(vec![(0, -reach), (0, reach)], style);
+                chart.draw_series([tick]).map_err(text)?;
             }
             let style = TextStyle::from((FONT, FONT_SIZE).into_font()).color(&INK);
             let style = style.pos(Pos::new(HPos::Left, VPos::Center));
-            let figure = EmptyElement::at((end.max(bar.value), center()))
+            let figure = EmptyElement::at((bar.end(), center()))
                 + Text::new(short(bar.value), (8, 0), style);
             chart.draw_series([figure]).map_err(text)?;
         }
