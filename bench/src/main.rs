@@ -3,9 +3,11 @@
 //! `cargo run --release -p streamgate-bench -- store-candidates` compares what could carry the
 //! embedded store; `docs/adr/0002-embedded-store-is-a-log.md` has its figures. `restart` measures
 //! how long a store with many sessions takes to come back. `costs`, `memory` and `nodes` say what
-//! stores on servers take; `docs/scaling.md` reckons with their figures.
+//! stores on servers take; `docs/scaling.md` reckons with their figures. `compare` holds Streamgate
+//! against what it competes with; `docs/benchmarking.md` says how to read it.
 
 mod candidates;
+mod compare;
 mod costs;
 mod growth;
 mod memory;
@@ -19,9 +21,17 @@ mod soak;
 mod table;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
+
+/// That of the product: what it is held against has none that is worse, and what is measured in this
+/// process costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What can go wrong in a measurement; it ends the program.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -84,6 +94,8 @@ enum Measure {
     Growth(growth::Arguments),
     /// Ten minutes at full speed: whether memory and data directory level off.
     Soak(soak::Arguments),
+    /// Streamgate beside bare HTTP servers and Redis: `./bench/run` builds what it needs.
+    Compare(compare::Arguments),
     /// Serves as one of those that Streamgate is compared with, on a port of its own.
     #[command(hide = true)]
     Rival {
@@ -92,8 +104,19 @@ enum Measure {
     },
 }
 
-fn main() -> Result<()> {
-    let text = match Arguments::parse().measure {
+fn main() -> ExitCode {
+    match run(Arguments::parse().measure) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where nobody can be told, the code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(measure: Measure) -> Result<()> {
+    let text = match measure {
         Measure::StoreCandidates { quick, dir } => rounds::run(&dir, quick)?,
         Measure::Restart { users, dir } => restart::run(&dir, users)?,
         Measure::Costs {
@@ -109,9 +132,9 @@ fn main() -> Result<()> {
         Measure::Nodes(arguments) => nodes::run(&arguments)?,
         Measure::Growth(arguments) => growth::run(&arguments)?,
         Measure::Soak(arguments) => soak::run(&arguments)?,
+        Measure::Compare(arguments) => compare::run(&arguments)?,
         Measure::Rival { rival } => return rivals::run(rival),
     };
-    use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 

@@ -37,8 +37,30 @@ pub(crate) fn percentile(values: &mut [u32], percent: usize) -> u32 {
     *values.select_nth_unstable(at).1
 }
 
-/// The middle one of a few measured values.
+/// The middle one of a few measured values; of an even number of them, what lies between the two in
+/// the middle.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(below, above)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        for (values, expected) in [
+            (vec![7.0], 7.0),
+            (vec![9.0, 1.0], 5.0),
+            (vec![3.0, 100.0, 1.0], 3.0),
+            (vec![4.0, 1.0, 100.0, 2.0], 3.0),
+        ] {
+            assert!(
+                (median(values.clone()) - expected).abs() < 1e-9,
+                "{values:?}"
+            );
+        }
+    }
 }

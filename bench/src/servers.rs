@@ -220,12 +220,14 @@ fn address_of(stdout: &mut ChildStdout) -> Result<SocketAddr> {
     Err("the node ended at once; start it by hand to see why".into())
 }
 
-fn end(child: &mut Child) {
+/// Ends a process, and waits until it has.
+pub(crate) fn end(child: &mut Child) {
     // Either fails where it has ended already.
     let _ = child.kill();
     let _ = child.wait();
 }
 
-fn free_port() -> Result<u16> {
+/// A port that nobody listened on just now.
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
