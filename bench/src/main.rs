@@ -4,7 +4,8 @@
 //! embedded store; `docs/adr/0002-embedded-store-is-a-log.md` has its figures. `restart` measures
 //! how long a store with many sessions takes to come back. `costs`, `memory` and `nodes` say what
 //! stores on servers take; `docs/scaling.md` reckons with their figures. `compare` holds Streamgate
-//! against what it competes with; `docs/benchmarking.md` says how to read it.
+//! against what it competes with; `docs/benchmarking.md` says how to read it. `growth` and `soak` say
+//! what becomes of it with many users, and with time; `docs/performance.md` has their figures.
 
 mod candidates;
 mod compare;

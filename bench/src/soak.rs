@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String> {
     let disk = Level::of(&samples, |sample| sample.disk_bytes);
     let said = write(&samples, &measured, [memory, disk], &arguments.out)?;
     if memory.growth() > GROWTH_MAX || disk.growth() > GROWTH_MAX {
-        return Err(format!("memory or directory does not level off\n{said}").into());
+        return Err(format!("memory or directory does not level off\n\n{said}").into());
     }
     Ok(said)
 }
@@ -142,7 +142,7 @@ fn soak(node: &Node, data: &Path, arguments: &Arguments) -> Result<(Vec<Sample>,
         return Err(error);
     }
     let measured = Measured::of(&driven, &drive.servers);
-    if measured.errors > 0 || samples.len() < 9 {
+    if measured.errors > 0 || samples.len() < 3 {
         let outcomes = &measured.outcomes;
         return Err(format!("not all went well, or not for long enough: {outcomes:?}").into());
     }

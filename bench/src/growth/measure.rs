@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use streamgate_core::{Policy, Seconds};
-use streamgate_load::workload::{Batches, Heartbeats, Slots, StartStop};
+use streamgate_load::workload::{Batches, Heartbeats, Slots, StartStop, Stops};
 use streamgate_load::{
     Api, Closed, Drive, Measured, Population, Requests, Share, Span, Stop, Target,
 };
@@ -136,12 +136,15 @@ impl Crowd {
         let others = Arc::new(Api::new(&target, others, None)?);
         let beats = Heartbeats::new(Arc::clone(&live), slots, total);
         let batches = Batches::new(live, slots, total, BATCH);
-        let starts = StartStop::new(others, Share::ALL, self.users);
-        self.rounds.push([
-            self.drive(plan, Doing::Heartbeat, beats, &target)?,
-            self.drive(plan, Doing::HeartbeatInBatch, batches, &target)?,
-            self.drive(plan, Doing::StartStop, starts, &target)?,
-        ]);
+        let starts = StartStop::new(Arc::clone(&others), Share::ALL, self.users);
+        let (heartbeat, _) = self.drive(plan, Doing::Heartbeat, beats, &target)?;
+        let (batch, _) = self.drive(plan, Doing::HeartbeatInBatch, batches, &target)?;
+        let (start_stop, done) = self.drive(plan, Doing::StartStop, starts, &target)?;
+        self.rounds.push([heartbeat, batch, start_stop]);
+        // Who is still watching would have no slot free in the next round.
+        let stops = Closed(Stops::of(others, done.left()));
+        let drive = Drive::new(target, CONNECTIONS);
+        drive.run(vec![stops], Span::all(), &Stop::default(), &mut |_| {})?;
         Ok(())
     }
 
@@ -151,7 +154,7 @@ impl Crowd {
         doing: Doing,
         requests: R,
         target: &Target,
-    ) -> Result<Measured> {
+    ) -> Result<(Measured, R)> {
         let mut drive = Drive::new(target.clone(), CONNECTIONS);
         drive.servers = vec![self.node.meter()?];
         let span = Span::of(WARM_UP, Duration::try_from_secs_f64(plan.seconds)?);
@@ -163,7 +166,8 @@ impl Crowd {
             let outcomes = &measured.outcomes;
             return Err(format!("{users} users, {what}: not all went well: {outcomes:?}").into());
         }
-        Ok(measured)
+        let load = driven.loads.into_iter().next();
+        Ok((measured, load.expect("one load comes back").0))
     }
 }
 
