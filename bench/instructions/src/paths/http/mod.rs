@@ -1,0 +1,143 @@
+//! Whole requests: a socket of the loopback, hyper, the router with keys and metrics, the engine, and
+//! the embedded store. Client and server are tasks of one thread.
+//!
+//! Nothing listens to the logs, which costs as much as a level at which nothing is logged.
+
+mod client;
+
+use std::future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamgate_core::bounds::BATCH_ENTRIES_MAX;
+use streamgate_core::{Policy, TenantId};
+use streamgate_engine::{Engine, EngineSettings, RandomIds};
+use streamgate_server::{
+    ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
+};
+use streamgate_store_embedded::{CommitObserver, EmbeddedStore};
+use tokio::net::TcpSocket;
+use tokio::runtime::Builder;
+
+use crate::Result;
+use crate::audience::{SESSIONS, USERS, each_user, seat, session_text, user_text};
+use crate::laps::laps;
+use crate::paths::embedded;
+use client::{Client, Request, SOCKET_BYTES};
+
+pub(super) use client::alone as client_alone;
+
+/// How many heartbeats a batch has.
+pub(super) const BATCH: u64 = BATCH_ENTRIES_MAX as u64;
+
+/// The key of the client; as long as those that are generated.
+const KEY: &str = "sgk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+
+/// Heartbeats of live sessions.
+pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
+    let calls = each_user(|user| {
+        let path = format!("{}/heartbeat", session_path(user, 0));
+        Ok([Request::new("POST", &path, KEY, "", 200)])
+    })?;
+    walk(USERS, &calls, repetitions)
+}
+
+/// Sessions that start and stop.
+pub(super) fn start_stop(repetitions: u64) -> Result<()> {
+    let calls = each_user(|user| {
+        let path = session_path(user, SESSIONS);
+        let start = Request::new("PUT", &path, KEY, "", 201);
+        Ok([start, Request::new("DELETE", &path, KEY, "", 204)])
+    })?;
+    walk(USERS, &calls, repetitions)
+}
+
+/// Heartbeats of many sessions in one call.
+pub(super) fn batch(repetitions: u64) -> Result<()> {
+    let users = BATCH / SESSIONS;
+    let entry = |number| {
+        let (user, session) = (number % users, number / users);
+        let (user_id, session_id) = (user_text(user), session_text(user, session));
+        format!("{{\"user_id\":\"{user_id}\",\"session_id\":\"{session_id}\"}}")
+    };
+    let entries: Vec<String> = (0..BATCH).map(entry).collect();
+    let body = format!("{{\"heartbeats\":[{}]}}", entries.join(","));
+    let call = Request::new("POST", "/v1/heartbeats", KEY, &body, 200);
+    walk(users, &[[call]], repetitions)
+}
+
+fn session_path(user: u64, session: u64) -> String {
+    let (user, session) = (user_text(user), session_text(user, session));
+    format!("/v1/users/{user}/sessions/{session}")
+}
+
+/// Lets users call in turn, over one connection.
+fn walk<const N: usize>(users: u64, calls: &[[Request; N]], repetitions: u64) -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let metrics = Arc::new(Metrics::new());
+        let commits = Arc::new(Commits(Arc::clone(&metrics)));
+        let store = Arc::new(embedded::open(dir.path(), commits)?);
+        seat(&*store, users, SESSIONS).await?;
+        let address = listen(store, metrics)?;
+        let mut client = Client::connect(address).await?;
+        for requests in laps(calls, repetitions) {
+            for request in requests {
+                client.call(request).await?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Serves from another task until the runtime ends.
+fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr> {
+    let engine = Engine::new(
+        store,
+        Arc::new(Policy::default()),
+        Arc::new(RandomIds),
+        Arc::clone(&metrics) as _,
+        EngineSettings::default(),
+    );
+    let settings = ServerSettings {
+        keys: keys()?,
+        ..ServerSettings::default()
+    };
+    let http = settings.http.clone();
+    let router = app(Arc::new(engine), settings, Arc::clone(&metrics));
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(SOCKET_BYTES)?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    let listener = socket.listen(1)?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { serve(listener, router, &http, &metrics, future::pending()).await });
+    Ok(address)
+}
+
+/// A key of each scope, as a small operator has them.
+fn keys() -> Result<Keys> {
+    let key = |name: &str, text: &str, scope| -> Result<ApiKey> {
+        Ok(ApiKey {
+            name: name.to_owned(),
+            sha256: parse_hash(&hash_key(text)).ok_or("a hash is a hash")?,
+            scope,
+            tenant: TenantId::default_tenant(),
+        })
+    };
+    Ok(Keys::new(vec![
+        key("players", KEY, Scope::Player)?,
+        key("platform", "another", Scope::Service)?,
+        key("ops", "a third", Scope::Admin)?,
+    ]))
+}
+
+/// Counts commits as `streamgate serve` does.
+struct Commits(Arc<Metrics>);
+
+impl CommitObserver for Commits {
+    fn committed(&self, records: usize, bytes: usize, took: Duration) {
+        self.0.observe_commit(records, bytes, took);
+    }
+}
