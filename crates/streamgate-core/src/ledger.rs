@@ -88,6 +88,46 @@ impl Ledger {
         Some(live.chain(ended).max()?.plus(revive_window))
     }
 
+    /// Whether this event, made at some time before, did not happen to this ledger, because what it
+    /// would have left is there with another time or another reason. `false` proves nothing: what it
+    /// left may be forgotten, or have been undone since. Expiries are never contradicted: a late
+    /// heartbeat or a stop may have changed what they left.
+    #[must_use]
+    pub fn contradicts(&self, event: &Event) -> bool {
+        match event {
+            Event::Started(session) | Event::Revived(session) => self
+                .find(&session.id)
+                .is_some_and(|live| live.started_at != session.started_at),
+            Event::Ended {
+                reason: EndReason::Expired,
+                ..
+            }
+            | Event::Renewed { .. }
+            | Event::UserErased
+            | Event::Forgotten { .. } => false,
+            Event::Ended {
+                id,
+                ended_at,
+                reason,
+                taken_by,
+            }
+            | Event::Sealed {
+                id,
+                ended_at,
+                reason,
+                taken_by,
+            } => self.ending_of(id).is_some_and(|ending| {
+                let left = (ending.ended_at, ending.reason, &ending.taken_by);
+                left != (*ended_at, *reason, taken_by)
+            }),
+            Event::UserSet {
+                limit,
+                plan,
+                profile,
+            } => (self.limit, &self.plan, &self.profile) != (*limit, plan, profile),
+        }
+    }
+
     /// Changes the ledger by one event. The only way in which a ledger changes.
     ///
     /// Events of a session that the ledger does not have change nothing, so replaying is safe.

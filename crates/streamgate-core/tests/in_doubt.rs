@@ -8,7 +8,7 @@ use streamgate_core::admission::{
     ResetUser, SetUser, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome,
     WithSessions,
 };
-use streamgate_core::{AtLimit, Command, Durability, EndReason, Seconds};
+use streamgate_core::{AtLimit, Command, Durability, EndReason, Ledger, Seconds};
 use support::{User, attributes, id, import, newest};
 
 /// What became of the first run.
@@ -118,6 +118,47 @@ fn a_start_that_was_decided_on_an_older_ledger_is_told_as_it_is() {
     assert!(matches!(guessed, StartOutcome::Admitted(_)));
     assert!(matches!(second, StartOutcome::AlreadyLive(_)));
     assert!(!Start::was_done(&guessed, &second));
+}
+
+/// What a decision leaves behind is recognised by its times: another's, on the ledger as it really was,
+/// leaves others.
+#[test]
+fn a_ledger_contradicts_what_was_decided_on_another_one() {
+    fn contradicted<C: Command<Outcome: Clone>>(
+        command: &C,
+        others: impl FnOnce(&mut User),
+    ) -> bool {
+        let older = two_watch();
+        let (mut tried, mut truth) = (older.clone(), older);
+        tried.pass(5_000);
+        let events = tried.run(command).events;
+        let contradicts = |ledger: &Ledger| events.iter().any(|e| ledger.contradicts(e));
+        assert!(!contradicts(&tried.ledger), "it is what was decided");
+        tried.pass(1_000);
+        tried.stop("a");
+        assert!(!contradicts(&tried.ledger), "something else was done since");
+        others(&mut truth);
+        contradicts(&truth.ledger)
+    }
+    let limited = |limit| SetUser {
+        limit: Edit::Set(limit),
+        ..SetUser::default()
+    };
+    assert!(contradicted(&Start::new(id("c")), |user| {
+        user.admitted("c");
+    }));
+    assert!(contradicted(&stop("b"), |user| {
+        user.stop("b");
+    }));
+    assert!(contradicted(&newest(&two_watch()), |user| {
+        user.stop("b");
+    }));
+    assert!(contradicted(&EraseUser, |user| {
+        user.run(&EraseUser);
+    }));
+    assert!(contradicted(&limited(5), |user| {
+        user.run(&limited(6));
+    }));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! happened, and what was counted must be what there is.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod guesses;
 mod store;
 #[path = "../support/mod.rs"]
 mod support;

@@ -19,7 +19,13 @@ pub(crate) enum Lost {
     Request,
     /// The answer: the change is made.
     Answer,
+    /// The answer to a try that was in vain: it was decided on what the node remembers, and the record
+    /// was another by then.
+    Guess,
 }
+
+/// The record that a node remembers.
+type Remembered = Arc<Mutex<Option<Vec<u8>>>>;
 
 type Others = Box<dyn FnOnce(Arc<Engine>) -> BoxFuture<'static, ()> + Send>;
 
@@ -30,6 +36,7 @@ struct Overtaken {
     inner: Arc<MemoryStore>,
     others: Arc<Engine>,
     plan: Arc<Mutex<Plan>>,
+    remembered: Remembered,
 }
 
 impl fmt::Debug for Overtaken {
@@ -41,7 +48,10 @@ impl fmt::Debug for Overtaken {
 /// An engine over such a store; the others have one over the same records that loses nothing.
 pub(crate) struct Race {
     pub(crate) world: World,
+    pub(crate) others: Arc<Engine>,
+    records: Arc<MemoryStore>,
     plan: Arc<Mutex<Plan>>,
+    remembered: Remembered,
 }
 
 impl Race {
@@ -50,15 +60,29 @@ impl Race {
         let inner = Arc::new(MemoryStore::new(clock.clone()));
         let others = world_over(inner.clone(), clock.clone(), policy.clone());
         let plan = Arc::new(Mutex::new(Plan::new()));
+        let remembered = Remembered::default();
         let store = Overtaken {
-            inner,
-            others: others.engine,
+            inner: Arc::clone(&inner),
+            others: Arc::clone(&others.engine),
             plan: Arc::clone(&plan),
+            remembered: Arc::clone(&remembered),
         };
         Self {
             world: world_over(Arc::new(store), clock, policy),
+            others: others.engine,
+            records: inner,
             plan,
+            remembered,
         }
+    }
+
+    /// From now on the node takes this user's record to be what it is now. Before, it knows of none.
+    pub(crate) async fn remember(&self, user: &UserKey) {
+        let mut step = |view: View<'_>| {
+            *self.remembered.lock().unwrap() = view.record.map(<[u8]>::to_vec);
+            None
+        };
+        self.records.transact(user, &mut step).await.unwrap();
     }
 
     /// The next call that is not planned yet passes untouched.
@@ -93,8 +117,15 @@ impl Store for Overtaken {
             let Some((lost, others)) = planned else {
                 return self.inner.transact(key, step).await;
             };
-            // The step runs in both cases: what it wants to write may be lost on its way.
-            let mut step = |view: View<'_>| step(view).filter(|_| lost == Lost::Answer);
+            let remembered = self.remembered.lock().unwrap().clone();
+            // The step runs in each case: what it wants to write may be lost on its way.
+            let mut step = |view: View<'_>| {
+                let record = match lost {
+                    Lost::Guess => remembered.as_deref(),
+                    Lost::Request | Lost::Answer => view.record,
+                };
+                step(View { record, ..view }).filter(|_| lost == Lost::Answer)
+            };
             self.inner.transact(key, &mut step).await?;
             others(Arc::clone(&self.others)).await;
             Err(StoreError::OutcomeUnknown("lost".into()))

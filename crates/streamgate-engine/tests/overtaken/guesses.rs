@@ -1,0 +1,138 @@
+//! Tries on what a node takes a record to be, of which the answers are lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use streamgate_core::admission::{
+    Edit, Erased, SetUser, SetUserOutcome, StartOutcome, StopOutcome,
+};
+use streamgate_core::{AtLimit, Attributes, EndReason, Policy};
+use streamgate_engine::{Engine, NewestStopped};
+
+use crate::store::{Lost, Race};
+use crate::support::{start, stop, user};
+use crate::{admitted, live, named, nobody, race, stopped};
+
+/// A node may try its commit on what it takes the record to be. Where the answer to a try in vain is lost,
+/// it says nothing about the runs before it.
+#[tokio::test]
+async fn a_start_that_was_done_is_told_of_whatever_was_tried_in_vain_after_it() {
+    for tries in 0..2 {
+        let race = race(3, &[]).await;
+        let clock = Arc::clone(&race.world.clock);
+        race.lose(Lost::Answer, |_| async move {
+            clock.advance(Duration::from_millis(5));
+        });
+        for _ in 0..tries {
+            race.lose(Lost::Guess, nobody);
+        }
+        let told = race.world.engine.start(&user("u"), &start("a")).await;
+        let outcome = told.unwrap().outcome;
+        assert!(
+            matches!(&outcome, StartOutcome::Admitted(told) if told.active == 1),
+            "{tries}: {outcome:?}"
+        );
+        assert_eq!(live(&race.world).await, ["a"]);
+        assert_eq!(race.world.memo.words(), ["started a"]);
+    }
+}
+
+/// Others have changed the record since, and the node does not know it yet.
+async fn overtaken_long_ago<F: Future<Output = ()>>(
+    policy: Policy,
+    watching: &[&str],
+    others: impl FnOnce(Arc<Engine>) -> F,
+) -> Race {
+    let race = Race::new(policy);
+    for session in watching {
+        admitted(Arc::clone(&race.world.engine), session).await;
+    }
+    race.remember(&user("u")).await;
+    race.world.clock.advance(Duration::from_millis(5));
+    others(Arc::clone(&race.others)).await;
+    race.world.clock.advance(Duration::from_millis(5));
+    race.lose(Lost::Guess, nobody);
+    race
+}
+
+#[tokio::test]
+async fn a_stop_that_was_tried_on_an_older_record_is_not_told_as_done() {
+    let policy = Policy::default();
+    let race = overtaken_long_ago(policy, &["a"], |others| stopped(others, "a")).await;
+    let outcome = race.world.engine.stop(&user("u"), &stop("a")).await;
+    assert!(
+        matches!(&outcome, Ok(StopOutcome::AlreadyEnded(e)) if e.reason == EndReason::Stopped),
+        "{outcome:?}"
+    );
+    assert_eq!(race.world.memo.words(), ["started a"]);
+}
+
+/// The other way round two callers would hear of one stop, and two sessions would have been meant.
+#[tokio::test]
+async fn a_stop_of_the_newest_that_was_tried_on_an_older_record_ends_the_next_one() {
+    let race = race(3, &["a", "b"]).await;
+    race.remember(&user("u")).await;
+    let clock = Arc::clone(&race.world.clock);
+    // The look names b, which another caller stops before it is tried.
+    race.pass().lose(Lost::Guess, |others| async move {
+        clock.advance(Duration::from_millis(5));
+        others.stop_newest(&user("u")).await.unwrap();
+    });
+    let told = race.world.engine.stop_newest(&user("u")).await;
+    assert_eq!(told, Ok(NewestStopped::Stopped { active: 0 }));
+}
+
+#[tokio::test]
+async fn a_start_that_was_tried_on_an_older_record_does_not_say_whom_it_would_have_evicted() {
+    let policy = Policy {
+        default_limit: 1,
+        at_limit: AtLimit::EvictOldest,
+        ..Policy::default()
+    };
+    let race = overtaken_long_ago(policy, &["x"], |others| async move {
+        stopped(Arc::clone(&others), "x").await;
+        admitted(others, "a").await;
+    })
+    .await;
+    let told = race.world.engine.start(&user("u"), &start("a")).await;
+    let outcome = told.unwrap().outcome;
+    assert!(
+        matches!(outcome, StartOutcome::AlreadyLive(_)),
+        "{outcome:?}"
+    );
+    assert_eq!(race.world.memo.words(), ["started x"]);
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_tried_on_an_older_record_ended_nobody() {
+    let policy = Policy::default();
+    let race = overtaken_long_ago(policy, &["a"], |others| async move {
+        others.erase_user(&user("u")).await.unwrap();
+    })
+    .await;
+    let told = race.world.engine.erase_user(&user("u")).await;
+    let (revoked, was_known) = (0, false);
+    assert_eq!(told, Ok(Erased { revoked, was_known }));
+}
+
+#[tokio::test]
+async fn a_change_of_a_user_that_was_tried_on_an_older_record_shows_the_user_as_it_is() {
+    let set = |limit: Edit<u32>, profile: Edit<Attributes>| SetUser {
+        limit,
+        profile,
+        ..SetUser::default()
+    };
+    let policy = Policy::default();
+    let race = overtaken_long_ago(policy, &["a"], |others| async move {
+        let both = set(Edit::Set(5), Edit::Set(named("New")));
+        others.set_user(&user("u"), &both).await.unwrap();
+    })
+    .await;
+    let limit = set(Edit::Set(5), Edit::Keep);
+    let told = race.world.engine.set_user(&user("u"), &limit).await;
+    let told = told.unwrap();
+    assert!(
+        matches!(&told, SetUserOutcome::Set(view) if view.profile == named("New")),
+        "{told:?}"
+    );
+}
