@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
+use streamgate_core::{TenantId, UserKey};
+use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock, Cursor, Page, StoreError, SystemClock};
 
 use crate::attempts::Attempts;
@@ -150,8 +150,8 @@ impl VersionedStore for DynamoDbStore {
         Box::pin(self.commit_on(key, expected, write))
     }
 
-    fn local_now(&self) -> Option<Timestamp> {
-        Some(self.clock.now())
+    fn guess(&self, _key: &UserKey) -> Guess {
+        Guess::OwnWrites(self.clock.now())
     }
 
     fn scan<'a>(

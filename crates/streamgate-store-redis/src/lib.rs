@@ -1,10 +1,11 @@
 //! A store on Redis 6 or newer, or Valkey: standalone, with Sentinel, or as a cluster.
 //!
 //! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version and
-//! the record. Two small scripts do all: one loads, one commits on an expected version. The time is
-//! the server's own (`TIME`, in the same script); it is passed on as it is, so the servers' clocks
-//! must be disciplined, and those of a primary and of its replicas must agree, because a failover
-//! goes from one to the other. Keys expire by themselves where the record says from when on nobody
+//! the record. Three small scripts do all: one loads, one commits on an expected version, one confirms what
+//! was seen. The time is the server's own (`TIME`, in the same script). Where a node reckons it, to commit
+//! without a load, the script checks it: a node is never ahead, and half a second behind at most. So the
+//! servers' clocks must be disciplined, and those of a primary and of its replicas must agree, because a
+//! failover goes from one to the other. Keys expire by themselves where the record says from when on nobody
 //! needs it.
 //!
 //! # What it promises
@@ -14,8 +15,8 @@
 //!
 //! **Honest.** A commit is sent once. It is sent again only where a server answered that it did
 //! nothing: it did not know the script, or the key lives elsewhere. Whatever else may have happened,
-//! a lost answer is `OutcomeUnknown`. The commit script also recognises its own version, so a proxy
-//! that sends it twice does no harm.
+//! a lost answer is `OutcomeUnknown`. The commit script also recognises its own version, so whoever
+//! sends it twice does no harm, a proxy or the adapter that asks what became of it.
 //!
 //! **Durable** is what the servers make of it. Redis replicates after it answers: a failover forgets
 //! what the new primary had not yet heard, and while the old one is cut off, both take writes. For
@@ -45,6 +46,7 @@ mod failure;
 mod keys;
 mod link;
 mod reason;
+mod reckoning;
 mod record;
 mod scan;
 mod settings;

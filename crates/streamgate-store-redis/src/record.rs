@@ -40,6 +40,12 @@ pub(crate) fn loaded(answer: Value) -> Result<Loaded, String> {
     })
 }
 
+/// The time that the commit script answers where something was done; `None` where it did not look.
+pub(crate) fn time_of(done: i64) -> Option<Timestamp> {
+    let ms = u64::try_from(done).ok().filter(|ms| *ms > 1)?;
+    Some(Timestamp::from_millis(ms))
+}
+
 /// What `TIME` answers, in whole milliseconds.
 pub(crate) fn timestamp(seconds: u64, micros: u64) -> Timestamp {
     let ms = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);

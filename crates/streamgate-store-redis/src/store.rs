@@ -5,7 +5,7 @@ use std::future::Future;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
 use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
+use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
@@ -17,7 +17,7 @@ use crate::reason::Reason;
 use crate::record;
 use crate::scan;
 use crate::settings::{OpenError, RedisSettings};
-use crate::topology::{Sent, Topology};
+use crate::topology::{Answer, Sent, Topology};
 use crate::url;
 
 /// How long the key lives that is written to see whether a server can be written.
@@ -75,7 +75,7 @@ impl RedisStore {
 
     /// Sends a call, and gives up after the response timeout. One that does no harm twice is sent
     /// again where its answer was lost: a connection that a server has closed costs no answer.
-    async fn send(&self, call: &Call<'_>, is_harmless: bool) -> Result<Reply, Failure> {
+    async fn send(&self, call: &Call<'_>, is_harmless: bool) -> Result<Answer, Failure> {
         let sent = Sent::default();
         let answered = self.in_time(async {
             match self.topology.send(call, &sent).await {
@@ -104,8 +104,10 @@ impl RedisStore {
 
     async fn load_named(&self, name: &[u8]) -> Result<Loaded, Reason> {
         let answer = self.send(&Call::load(name), true).await;
-        let reply = answer.map_err(Failure::reason)?;
-        record::loaded(reply.value).map_err(Reason::passing)
+        let Answer { reply, by } = answer.map_err(Failure::reason)?;
+        let loaded = record::loaded(reply.value).map_err(Reason::passing)?;
+        by.reckoning.heard(loaded.now);
+        Ok(loaded)
     }
 
     async fn commit_named(
@@ -118,11 +120,16 @@ impl RedisStore {
         let value = record.map(|record| record::join(write.version, record));
         let garbage_at = write.garbage_at.map(Timestamp::as_millis);
         let garbage_at = garbage_at.filter(|at| *at <= GARBAGE_AT_MAX_MS);
-        let garbage_at = garbage_at.map(|at| at.to_string());
+        let text = |ms: Option<u64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
+        let (garbage_at, decided_at) = (
+            text(garbage_at),
+            text(write.decided_at.map(Timestamp::as_millis)),
+        );
         let arguments = [
             text_of(&expected),
             value.as_deref().unwrap_or_default(),
-            garbage_at.as_deref().unwrap_or_default().as_bytes(),
+            garbage_at.as_bytes(),
+            decided_at.as_bytes(),
         ];
         let call = Call {
             script: &COMMIT,
@@ -130,11 +137,19 @@ impl RedisStore {
             arguments: &arguments,
             wait: self.wait(),
         };
-        let reply = self.send(&call, false).await?;
-        if reply.value != Value::Int(1) {
+        let Answer { reply, by } = self.send(&call, false).await?;
+        let Value::Int(done) = reply.value else {
             let refused = |why: String| Failure::Refused(Reason::passing(why));
             let current = record::loaded(reply.value).map_err(refused)?;
+            if current.version == expected {
+                by.reckoning.corrected(current.now);
+            } else {
+                by.reckoning.heard(current.now);
+            }
             return Ok(Committed::Conflict(current));
+        };
+        if let Some(time) = record::time_of(done) {
+            by.reckoning.heard(time);
         }
         let enough = self.enough_have(write.version, &reply);
         enough.map_err(Failure::Lost)
@@ -152,7 +167,8 @@ impl RedisStore {
             arguments: &[text_of(&seen)],
             wait: self.wait(),
         };
-        let reply = self.send(&call, true).await.map_err(Failure::reason)?;
+        let answer = self.send(&call, true).await;
+        let Answer { reply, .. } = answer.map_err(Failure::reason)?;
         if reply.value != Value::Int(1) {
             let current = record::loaded(reply.value).map_err(Reason::passing)?;
             return Ok(Committed::Conflict(current));
@@ -193,6 +209,7 @@ impl RedisStore {
             record: Some(Vec::new()),
             version: Version::fresh(),
             garbage_at: Some(Timestamp::from_millis(loaded.now.as_millis() + PROBE_MS)),
+            decided_at: None,
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;
@@ -265,6 +282,11 @@ impl VersionedStore for RedisStore {
             let confirmed = self.confirm_named(&self.names.record(key), seen).await;
             confirmed.map_err(|why| StoreError::Unavailable(why.to_string()))
         })
+    }
+
+    fn guess(&self, key: &UserKey) -> Guess {
+        let reckoned = self.topology.reckoned(|| self.names.record(key));
+        reckoned.map_or(Guess::Nothing, Guess::Anything)
     }
 
     fn scan<'a>(

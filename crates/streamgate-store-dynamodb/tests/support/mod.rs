@@ -84,6 +84,7 @@ pub(crate) fn write(record: &[u8]) -> Write {
         record: Some(record.to_vec()),
         version: Version::fresh(),
         garbage_at: None,
+        decided_at: None,
     }
 }
 

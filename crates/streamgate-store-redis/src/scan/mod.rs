@@ -226,7 +226,7 @@ impl Scan<'_> {
         let name = self.names.record(user);
         let (call, sent) = (Call::load(&name), Sent::default());
         let loaded = match self.topology.send(&call, &sent).await {
-            Ok(reply) => record::loaded(reply.value),
+            Ok(answer) => record::loaded(answer.reply.value),
             Err(failure) => Err(failure.reason().to_string()),
         };
         let told = |why| RedisError::from((ErrorKind::Client, "a record cannot be read", why));

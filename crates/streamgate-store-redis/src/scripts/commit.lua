@@ -1,15 +1,29 @@
 -- KEYS[1]: a record, 8 bytes of version before its bytes.
 -- ARGV[1]: the version it must have, empty for none. ARGV[2]: what it becomes, version first, empty
--- to take it away. ARGV[3]: when it goes by itself, in ms since 1970, empty for never.
--- Answers 1 where it was done, or, where the version is another, what the load script answers.
+-- to take it away. ARGV[3]: when it goes by itself, in ms since 1970, empty for never. ARGV[4]: by which
+-- time that was decided, in ms since 1970, empty where this server was asked. It must have reached that
+-- time, and be half a second past it at most: slots and leases are exact to that.
+-- Answers 1 where it was done, or the time in ms where it was looked at; or, where the version or the
+-- time is another, what the load script answers.
 local value = redis.call('GET', KEYS[1])
 local version = value and string.sub(value, 1, 8) or ''
--- A commit that comes a second time, through a proxy or a redirection, was done the first time.
+-- A commit that comes a second time was done the first time. What is there is written once more, so that
+-- replicas can be waited for.
 if ARGV[2] ~= '' and version == string.sub(ARGV[2], 1, 8) then
+    redis.call('SETRANGE', KEYS[1], 0, version)
     return 1
 end
-if version ~= ARGV[1] then
-    local time = redis.call('TIME')
+local time
+local done = 1
+local refused = version ~= ARGV[1]
+if ARGV[4] ~= '' then
+    time = redis.call('TIME')
+    done = time[1] * 1000 + math.floor(time[2] / 1000)
+    local past = done - ARGV[4]
+    refused = refused or past < 0 or past > 500
+end
+if refused then
+    time = time or redis.call('TIME')
     return {value, time[1], time[2]}
 end
 if ARGV[2] == '' then
@@ -20,4 +34,4 @@ else
         redis.call('PEXPIREAT', KEYS[1], ARGV[3])
     end
 end
-return 1
+return done

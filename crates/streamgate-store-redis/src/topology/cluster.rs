@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use redis::Value;
+use streamgate_core::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::slots::SlotMap;
-use super::{Lanes, Primary, Sent, Target, listed, send_once};
+use super::{Answer, Lanes, Primary, Sent, Target, listed, send_once};
 use crate::backoff::{Backoff, random_below};
-use crate::call::{Call, Reply};
+use crate::call::Call;
 use crate::connect::Connector;
 use crate::failure::Failure;
 use crate::keys;
@@ -69,7 +70,7 @@ impl Cluster {
     }
 
     /// Sends a call to the server that has its key, wherever redirections lead.
-    pub(super) async fn send(&self, call: &Call<'_>, sent: &Sent) -> Result<Reply, Failure> {
+    pub(super) async fn send(&self, call: &Call<'_>, sent: &Sent) -> Result<Answer, Failure> {
         let slot = keys::slot(call.key);
         let map = self.map().await.map_err(Failure::Refused)?;
         let Some(owner) = map.owner(slot) else {
@@ -80,7 +81,7 @@ impl Cluster {
         let mut lanes = self.inner.node(owner);
         let mut asking = false;
         for _ in 0..REDIRECTIONS_MAX {
-            let to = match send_once(lanes.link(), call, asking, sent).await {
+            let to = match send_once(&lanes, call, asking, sent).await {
                 Err(Failure::Moved(to)) => {
                     self.refresh_soon();
                     asking = false;
@@ -94,12 +95,19 @@ impl Cluster {
                     self.refresh_soon();
                     return Err(failure);
                 }
-                Ok(reply) => return Ok(reply),
+                Ok(answer) => return Ok(answer),
             };
             lanes = self.inner.node(&to);
         }
         let words = format!("slot {slot} was redirected {REDIRECTIONS_MAX} times");
         Err(Failure::Refused(Reason::passing(words)))
+    }
+
+    /// The time of the server that has this slot, as far as it is known.
+    pub(super) fn reckoned(&self, slot: u16) -> Option<Timestamp> {
+        let map = self.inner.map.read();
+        let nodes = self.inner.nodes.lock();
+        nodes.get(map.owner(slot)?)?.reckoning.now()
     }
 
     /// All primaries, in the order of their first slots.

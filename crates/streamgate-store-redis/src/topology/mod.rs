@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::aio::MultiplexedConnection;
+use streamgate_core::Timestamp;
 
 use crate::call::{Call, Reply};
 use crate::connect::Connector;
 use crate::failure::Failure;
-use crate::link::{Link, within};
+use crate::keys;
+use crate::link::within;
 use crate::reason::Reason;
 use crate::settings::RedisSettings;
 use crate::url::{Address, Location, Servers};
@@ -78,6 +80,14 @@ pub(crate) struct Primary {
     pub(crate) lanes: Arc<Lanes>,
 }
 
+/// What a server answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    /// The server.
+    pub(crate) by: Arc<Lanes>,
+}
+
 /// All servers of a store.
 #[derive(Debug)]
 pub(crate) enum Topology {
@@ -121,10 +131,18 @@ impl Topology {
 
     /// Sends a call to the server that has its key. `sent` tells, whenever this is dropped or has
     /// failed, whether it may have been done.
-    pub(crate) async fn send(&self, call: &Call<'_>, sent: &Sent) -> Result<Reply, Failure> {
+    pub(crate) async fn send(&self, call: &Call<'_>, sent: &Sent) -> Result<Answer, Failure> {
         match self {
-            Self::One(lanes) => send_once(lanes.link(), call, false, sent).await,
+            Self::One(lanes) => send_once(lanes, call, false, sent).await,
             Self::Cluster(cluster) => cluster.send(call, sent).await,
+        }
+    }
+
+    /// The time of the server that has this key, as far as it is known.
+    pub(crate) fn reckoned(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Timestamp> {
+        match self {
+            Self::One(lanes) => lanes.reckoning.now(),
+            Self::Cluster(cluster) => cluster.reckoned(keys::slot(&key())),
         }
     }
 
@@ -148,16 +166,17 @@ impl Topology {
 }
 
 async fn send_once(
-    link: &Link,
+    lanes: &Arc<Lanes>,
     call: &Call<'_>,
     asking: bool,
     sent: &Sent,
-) -> Result<Reply, Failure> {
-    let answer = link.send(call, asking, || sent.set(true)).await;
+) -> Result<Answer, Failure> {
+    let answer = lanes.link().send(call, asking, || sent.set(true)).await;
     if !matches!(answer, Ok(_) | Err(Failure::Lost(_))) {
         sent.set(false);
     }
-    answer
+    let by = Arc::clone(lanes);
+    answer.map(|reply| Answer { reply, by })
 }
 
 /// The address that an error or a log may show for a list of them.

@@ -8,6 +8,7 @@ use redis::aio::MultiplexedConnection;
 use super::Target;
 use crate::link::Link;
 use crate::reason::Reason;
+use crate::reckoning::Reckoning;
 use crate::settings::RedisSettings;
 
 /// While one connection waits for replicas, nothing behind it is answered; so there are several.
@@ -18,6 +19,8 @@ const LANES_THAT_WAIT: usize = 16;
 pub(crate) struct Lanes {
     links: Box<[Link]>,
     next: AtomicUsize,
+    /// What time it is there.
+    pub(crate) reckoning: Reckoning,
 }
 
 impl Lanes {
@@ -37,6 +40,7 @@ impl Lanes {
                 .map(|_| Link::start(Arc::new(target())))
                 .collect(),
             next: AtomicUsize::new(0),
+            reckoning: Reckoning::new(),
         }
     }
 

@@ -1,11 +1,15 @@
 //! One server of each kind: the suite, nodes that share it, keys that go, scripts that are forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::{Flavour, Server, admitted, open, open_fresh, settings, start, user};
+use streamgate_core::Timestamp;
 use streamgate_core::admission::{Edit, SetUser};
 use streamgate_store::Store;
 use streamgate_store::conformance::run;
+use streamgate_store::versioned::{Committed, Guess, Version, VersionedStore as _, Write};
+use streamgate_store_redis::RedisStore;
 
 async fn passes_the_suite(flavour: Flavour) {
     let server = Server::start(flavour, &[]).await;
@@ -72,4 +76,78 @@ async fn scripts_that_a_server_forgets_are_sent_again() {
         let key = user(&format!("u{round}"));
         assert_eq!(admitted(&[Arc::clone(&store)], &key, 20).await, 3);
     }
+}
+
+/// The time of a step is the server's, also where the node reckoned it: what was decided by a time that
+/// the server has not reached, or has long passed, changes nothing and brings the true one.
+#[tokio::test]
+async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let store = RedisStore::open(&settings(&format!("redis://{}", server.address())))
+        .await
+        .unwrap();
+    let key = user("u");
+    let now = store.load(&key).await.unwrap().now;
+    let shifted = |ms: i64| Timestamp::from_millis(now.as_millis().saturating_add_signed(ms));
+    let write = |decided_at: Timestamp| Write {
+        record: Some(b"r".to_vec()),
+        version: Version::fresh(),
+        garbage_at: None,
+        decided_at: Some(decided_at),
+    };
+    for wrong in [60_000, -2_000, -60_000] {
+        let write = write(shifted(wrong));
+        let committed = store.commit(&key, Version::NONE, &write);
+        let Committed::Conflict(current) = committed.await.unwrap() else {
+            panic!("{wrong} ms are far away");
+        };
+        assert_eq!((current.record, current.version), (None, Version::NONE));
+        assert!(current.now >= now);
+    }
+    let Guess::Anything(reckoned) = store.guess(&key) else {
+        panic!("the time was heard");
+    };
+    let written = write(reckoned);
+    let committed = store.commit(&key, Version::NONE, &written).await;
+    assert_eq!(committed.unwrap(), Committed::Done);
+    let loaded = store.load(&key).await.unwrap();
+    assert_eq!(loaded.version, written.version);
+    assert!(
+        loaded.now >= reckoned,
+        "a node is never ahead of its server"
+    );
+}
+
+/// A commit is sent again where its answer was lost; the first one may come after all, or may have come.
+#[tokio::test]
+async fn a_commit_that_comes_again_is_done_once() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let store = RedisStore::open(&settings(&format!("redis://{}", server.address())))
+        .await
+        .unwrap();
+    let key = user("u");
+    let now = store.load(&key).await.unwrap().now;
+    let write = |decided_at| Write {
+        record: Some(b"r".to_vec()),
+        version: Version::fresh(),
+        garbage_at: Some(Timestamp::from_millis(now.as_millis() + 60_000)),
+        decided_at,
+    };
+    // Also by a time that is long past: it was done in time.
+    let (first, next) = (write(Some(now)), write(None));
+    for _ in 0..2 {
+        let committed = store.commit(&key, Version::NONE, &first).await;
+        assert_eq!(committed.unwrap(), Committed::Done);
+        let loaded = store.load(&key).await.unwrap();
+        assert_eq!(loaded.record.as_deref(), Some(&b"r"[..]));
+        assert_eq!(loaded.version, first.version);
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    let committed = store.commit(&key, first.version, &next).await;
+    assert_eq!(committed.unwrap(), Committed::Done);
+    let committed = store.commit(&key, Version::NONE, &first).await;
+    let Committed::Conflict(current) = committed.unwrap() else {
+        panic!("another wrote");
+    };
+    assert_eq!(current.version, next.version);
 }

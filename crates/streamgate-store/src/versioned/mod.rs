@@ -35,6 +35,33 @@ pub struct Write {
     /// From when on nobody needs the record, so that the server may take it away by itself; `None`
     /// where it stays for good.
     pub garbage_at: Option<Timestamp>,
+    /// The time by which this was decided, where the node reckoned it ([`VersionedStore::guess`]). A
+    /// server with a clock of its own refuses what was decided by a time that it has not reached, or
+    /// has long passed: that is a conflict, too.
+    pub decided_at: Option<Timestamp>,
+}
+
+/// What a commit may be tried on before anything was loaded, with the time to decide by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guess {
+    /// On nothing.
+    Nothing,
+    /// On what this node wrote last, where nobody else seems to write: a commit in vain is dear.
+    OwnWrites(Timestamp),
+    /// On what this node wrote last, or else on there being no record: a commit in vain brings what
+    /// a load would, and costs as much.
+    Anything(Timestamp),
+}
+
+impl Guess {
+    /// The time, by the node's own reckoning.
+    #[must_use]
+    pub const fn now(self) -> Option<Timestamp> {
+        match self {
+            Self::Nothing => None,
+            Self::OwnWrites(now) | Self::Anything(now) => Some(now),
+        }
+    }
 }
 
 /// What became of a commit.
@@ -61,6 +88,10 @@ pub enum Committed {
 /// **Honest.** [`StoreError::Unavailable`] means that nothing was changed. A commit whose answer was
 /// lost is [`StoreError::OutcomeUnknown`], also where the call timed out: the server may still do it.
 ///
+/// **Repeatable.** The very same commit, sent again after it was done, is [`Committed::Done`] while the
+/// record has the version that it wrote, and changes nothing; so it survives what that promises to. One
+/// that takes the record away may find a conflict with nothing instead.
+///
 /// **Cancel-safe.** A caller may drop the future at any time.
 ///
 /// **Garbage.** A record may be taken away once its `garbage_at` is past, and never before. It must
@@ -83,10 +114,9 @@ pub trait VersionedStore: Send + Sync + 'static {
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Committed, StoreError>>;
 
-    /// The time, where it is this node's own anyway; `None` where only the server can tell, so that
-    /// every step needs a load.
-    fn local_now(&self) -> Option<Timestamp> {
-        None
+    /// What a commit may be tried on without a load, right now.
+    fn guess(&self, _key: &UserKey) -> Guess {
+        Guess::Nothing
     }
 
     /// Answers [`Committed::Done`] once what was loaded with this version survives all that a commit

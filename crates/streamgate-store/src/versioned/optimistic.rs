@@ -5,11 +5,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use streamgate_core::{TenantId, Timestamp, UserKey};
+use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
-use super::recent::{Recent, Written};
-use super::{Committed, Loaded, Version, VersionedStore, Write};
+use super::recent::{Last, Recent, Written};
+use super::{Committed, Guess, Loaded, Version, VersionedStore, Write};
 use crate::port::{BoxFuture, Cursor, Page, Step, Store, StoreError, Swept, View};
 
 /// How many queues the calls of this node share: one per user, nearly always.
@@ -26,8 +26,9 @@ const WAIT_MAX_MS: u64 = 64;
 /// Calls of this node about one user wait for each other here, so that only nodes compete, and a
 /// server that counts failed writes is asked for few. Where a node is the only one to write a record,
 /// as with a balancer that sends a user's calls to one node, it commits on what it wrote last, without
-/// a load; only where the time is the node's own, because a server's comes with the load. How long a
-/// call may take in all its caller bounds, by dropping it.
+/// a load, as far as the server goes along with it ([`Guess`]). Where the answer to a commit is lost, it
+/// finds out as far as the version can tell; only where another wrote as well is the outcome unknown.
+/// How long a call may take in all its caller bounds, by dropping it.
 pub struct Optimistic<S> {
     remote: S,
     queues: Box<[Mutex<()>]>,
@@ -72,14 +73,14 @@ impl<S: VersionedStore> Optimistic<S> {
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
         let _turn = self.queue(key).lock().await;
-        // Elsewhere nothing is remembered, and nothing is looked for.
-        let local_now = self.remote.local_now();
-        let last = local_now.and_then(|_| self.recent.get(key));
-        let remembered = remembered(last.as_ref(), local_now);
+        let guess = self.remote.guess(key);
+        // Where only the server knows the time, nothing is remembered, and nothing is looked for.
+        let last = guess.now().and_then(|_| self.recent.get(key));
+        let guessed = guessed(guess, last.as_ref());
         // What a step decides to leave as it is, it must have seen as it is.
-        let mut is_current = remembered.is_none();
-        let mut loaded = match remembered {
-            Some(remembered) => remembered,
+        let mut is_current = guessed.is_none();
+        let mut loaded = match guessed {
+            Some(guessed) => guessed,
             None => self.remote.load(key).await?,
         };
         for conflicts in 1_u32.. {
@@ -107,21 +108,24 @@ impl<S: VersionedStore> Optimistic<S> {
                 record: change.record,
                 version: Version::fresh(),
                 garbage_at: change.garbage_at,
+                decided_at: (!is_current).then_some(loaded.now),
             };
             // Whatever becomes of the commit, and of whoever waits for it.
             if last.is_some() {
                 self.recent.forget(key);
             }
-            match self.remote.commit(key, loaded.version, &write).await? {
-                Committed::Done => {
-                    let is_first = loaded.version == Version::NONE;
-                    let alone = is_first || last.is_some_and(|last| last.version == loaded.version);
-                    if local_now.is_some() {
-                        self.remember(key, write, alone);
+            match self.commit(key, loaded.version, &write).await {
+                Ok(Committed::Done) => {
+                    if guess != Guess::Nothing {
+                        self.remember(key, write, is_alone(last.as_ref(), loaded.version));
                     }
                     return Ok(());
                 }
-                Committed::Conflict(current) => loaded = current,
+                Ok(Committed::Conflict(current)) => loaded = current,
+                Err(error) => {
+                    self.note(key, guess, &error);
+                    return Err(error);
+                }
             }
             is_current = true;
             if conflicts >= CONFLICTS_BEFORE_WAITING {
@@ -133,6 +137,26 @@ impl<S: VersionedStore> Optimistic<S> {
         unreachable!("a call is given up long before it has had four billion conflicts")
     }
 
+    /// Commits, and sends the very same once more where the answer is lost. Where that is done, it was
+    /// done once: its version tells, and the first one that comes after all finds another version than
+    /// it expects. Where it is not, somebody else wrote, before ours or on it: nobody can tell any more
+    /// from here.
+    async fn commit(
+        &self,
+        key: &UserKey,
+        expected: Version,
+        write: &Write,
+    ) -> Result<Committed, StoreError> {
+        let lost = match self.remote.commit(key, expected, write).await {
+            Err(StoreError::OutcomeUnknown(lost)) => lost,
+            known => return known,
+        };
+        match self.remote.commit(key, expected, write).await {
+            Ok(Committed::Done) => Ok(Committed::Done),
+            Ok(Committed::Conflict(_)) | Err(_) => Err(StoreError::OutcomeUnknown(lost)),
+        }
+    }
+
     fn remember(&self, key: &UserKey, write: Write, alone: bool) {
         if let Some(record) = write.record {
             let written = Written {
@@ -140,19 +164,41 @@ impl<S: VersionedStore> Optimistic<S> {
                 record: record.into(),
                 alone,
             };
-            self.recent.remember(key, written);
+            self.recent.remember(key, Last::Written(written));
+        }
+    }
+
+    /// After a commit in doubt the next step is run on what is there, and on no guess.
+    fn note(&self, key: &UserKey, guess: Guess, error: &StoreError) {
+        if matches!(error, StoreError::OutcomeUnknown(_)) && guess != Guess::Nothing {
+            self.recent.remember(key, Last::InDoubt);
         }
     }
 }
 
-/// What a commit can be tried on without a load.
-fn remembered(last: Option<&Written>, local_now: Option<Timestamp>) -> Option<Loaded> {
-    let last = last.filter(|last| last.alone)?;
+/// What a commit is tried on without a load.
+fn guessed(guess: Guess, last: Option<&Last>) -> Option<Loaded> {
+    let (written, now) = match (guess, last) {
+        (Guess::OwnWrites(now), Some(Last::Written(written))) if written.alone => {
+            (Some(written), now)
+        }
+        (Guess::Anything(now), Some(Last::Written(written))) => (Some(written), now),
+        (Guess::Anything(now), None) => (None, now),
+        (Guess::Nothing | Guess::OwnWrites(_), _) | (Guess::Anything(_), Some(Last::InDoubt)) => {
+            return None;
+        }
+    };
     Some(Loaded {
-        record: Some(last.record.to_vec()),
-        version: last.version,
-        now: local_now?,
+        record: written.map(|written| written.record.to_vec()),
+        version: written.map_or(Version::NONE, |written| written.version),
+        now,
     })
+}
+
+/// Whether the record that was replaced was this node's, too, or there was none.
+fn is_alone(last: Option<&Last>, replaced: Version) -> bool {
+    let is_ours = matches!(last, Some(Last::Written(last)) if last.version == replaced);
+    replaced == Version::NONE || is_ours
 }
 
 /// A wait between nothing and twice as long after each further conflict, at random.
@@ -172,7 +218,10 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     }
 
     fn recall(&self, key: &UserKey, look: &mut dyn FnMut(View<'_>)) -> bool {
-        let (Some(last), Some(now)) = (self.recent.get(key), self.remote.local_now()) else {
+        let Some(now) = self.remote.guess(key).now() else {
+            return false;
+        };
+        let Some(Last::Written(last)) = self.recent.get(key) else {
             return false;
         };
         look(View {

@@ -25,15 +25,28 @@ pub(super) struct Written {
     pub(super) alone: bool,
 }
 
-/// The records that this node wrote last, within a bound.
-pub(super) struct Recent(Cache<Box<[u8]>, Written, Bytes>);
+/// What this node knows of a record.
+#[derive(Debug, Clone)]
+pub(super) enum Last {
+    /// What it wrote.
+    Written(Written),
+    /// It sent something of which nobody knows whether it was done.
+    InDoubt,
+}
+
+/// What this node knows of records, within a bound.
+pub(super) struct Recent(Cache<Box<[u8]>, Last, Bytes>);
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<Box<[u8]>, Written> for Bytes {
-    fn weight(&self, key: &Box<[u8]>, written: &Written) -> u64 {
-        (key.len() + written.record.len() + OVERHEAD_BYTES) as u64
+impl Weighter<Box<[u8]>, Last> for Bytes {
+    fn weight(&self, key: &Box<[u8]>, last: &Last) -> u64 {
+        let record_bytes = match last {
+            Last::Written(written) => written.record.len(),
+            Last::InDoubt => 0,
+        };
+        (key.len() + record_bytes + OVERHEAD_BYTES) as u64
     }
 }
 
@@ -42,12 +55,12 @@ impl Recent {
         Self(Cache::with_weighter(RECORDS_EXPECTED, BYTES_MAX, Bytes))
     }
 
-    pub(super) fn get(&self, key: &UserKey) -> Option<Written> {
+    pub(super) fn get(&self, key: &UserKey) -> Option<Last> {
         self.0.get(key.as_bytes())
     }
 
-    pub(super) fn remember(&self, key: &UserKey, written: Written) {
-        self.0.insert(key.as_bytes().into(), written);
+    pub(super) fn remember(&self, key: &UserKey, last: Last) {
+        self.0.insert(key.as_bytes().into(), last);
     }
 
     pub(super) fn forget(&self, key: &UserKey) {

@@ -1,156 +1,64 @@
 //! The optimistic adapter, over a server that is a map: alone, and as two nodes that share it.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::BTreeMap;
+mod server;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use server::{Guesses, Lost, Map, Node};
 use streamgate_core::admission::{Start, StartOutcome, Stop};
-use streamgate_core::{Durability, EndReason, SessionId, TenantId, Timestamp, UserId, UserKey};
+use streamgate_core::{Durability, EndReason, SessionId, TenantId, UserId, UserKey};
 use streamgate_store::conformance::run;
-use streamgate_store::versioned::{Committed, Loaded, Optimistic, Version, VersionedStore, Write};
-use streamgate_store::{
-    BoxFuture, Change, Clock as _, Cursor, Page, Store, StoreError, SystemClock, View,
-};
+use streamgate_store::versioned::{Optimistic, Version};
+use streamgate_store::{Change, Clock as _, Store, StoreError, SystemClock, View};
 
-/// What it keeps of each key.
-type Records = BTreeMap<Box<[u8]>, (Version, Vec<u8>)>;
-
-/// A server that is a map.
-#[derive(Debug, Default)]
-struct Map {
-    clock: SystemClock,
-    records: Mutex<Records>,
-}
-
-impl Map {
-    fn loaded(&self, record: Option<&(Version, Vec<u8>)>) -> Loaded {
-        Loaded {
-            record: record.map(|(_, bytes)| bytes.clone()),
-            version: record.map_or(Version::NONE, |(version, _)| *version),
-            now: self.clock.now(),
-        }
-    }
-}
-
-/// A node's way to it: it gives way to others wherever a network would.
-#[derive(Debug)]
-struct Node {
-    map: Arc<Map>,
-    /// Whether the node may take the time from its own clock, which is the map's.
-    has_clock: bool,
-    loads: AtomicUsize,
-    commits: AtomicUsize,
-}
-
-impl Node {
-    fn over(map: &Arc<Map>, has_clock: bool) -> Self {
-        Self {
-            map: Arc::clone(map),
-            has_clock,
-            loads: AtomicUsize::new(0),
-            commits: AtomicUsize::new(0),
-        }
-    }
-
-    /// How often the server was asked since the last time, to load and to commit.
-    fn calls(&self) -> (usize, usize) {
-        let taken = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst);
-        (taken(&self.loads), taken(&self.commits))
-    }
-}
-
-impl VersionedStore for Node {
-    fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        Box::pin(async move {
-            self.loads.fetch_add(1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            let records = self.map.records.lock();
-            Ok(self.map.loaded(records.get(key.as_bytes())))
-        })
-    }
-
-    fn commit<'a>(
-        &'a self,
-        key: &'a UserKey,
-        expected: Version,
-        write: &'a Write,
-    ) -> BoxFuture<'a, Result<Committed, StoreError>> {
-        Box::pin(async move {
-            self.commits.fetch_add(1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            let mut records = self.map.records.lock();
-            let current = self.map.loaded(records.get(key.as_bytes()));
-            if current.version != expected {
-                return Ok(Committed::Conflict(current));
-            }
-            match &write.record {
-                Some(bytes) => {
-                    let written = (write.version, bytes.clone());
-                    records.insert(key.as_bytes().into(), written);
-                }
-                None => {
-                    records.remove(key.as_bytes());
-                }
-            }
-            Ok(Committed::Done)
-        })
-    }
-
-    fn scan<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        from: Option<&'a Cursor>,
-        page_size: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        Box::pin(async move {
-            let after = match from {
-                None => None,
-                Some(cursor) => Some(UserKey::from_bytes(&cursor.0).ok_or(StoreError::BadCursor)?),
-            };
-            let records = self.map.records.lock();
-            let page: Vec<(UserKey, Vec<u8>)> = records
-                .iter()
-                .map(|(key, (_, bytes))| (UserKey::from_bytes(key).unwrap(), bytes.clone()))
-                .filter(|(key, _)| key.tenant() == tenant.as_str())
-                .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
-                .take(page_size)
-                .collect();
-            let last = page.last().filter(|_| page.len() == page_size);
-            let next = last.map(|(key, _)| Cursor(key.as_bytes().to_vec()));
-            Ok(Page {
-                records: page,
-                next,
-                now: self.map.clock.now(),
-            })
-        })
-    }
-
-    fn local_now(&self) -> Option<Timestamp> {
-        self.has_clock.then(|| self.map.clock.now())
-    }
-
-    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Ok(()) })
-    }
-}
-
-mod with_the_servers_clock {
+mod guessing_nothing {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
-        Arc::new(Optimistic::new(Node::over(&Arc::default(), false)))
+        Arc::new(Optimistic::new(Node::over(
+            &Arc::default(),
+            Guesses::Nothing,
+        )))
     }
 
     streamgate_store::conformance_suite!(open);
 }
 
-mod with_a_clock_of_its_own {
+mod guessing_on_own_writes {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
-        Arc::new(Optimistic::new(Node::over(&Arc::default(), true)))
+        Arc::new(Optimistic::new(Node::over(
+            &Arc::default(),
+            Guesses::OwnWrites,
+        )))
+    }
+
+    streamgate_store::conformance_suite!(open);
+}
+
+mod guessing_on_anything {
+    use super::*;
+
+    async fn open() -> Arc<dyn Store> {
+        Arc::new(Optimistic::new(Node::over(
+            &Arc::default(),
+            Guesses::Anything,
+        )))
+    }
+
+    streamgate_store::conformance_suite!(open);
+}
+
+mod guessing_by_a_wrong_clock {
+    use super::*;
+
+    async fn open() -> Arc<dyn Store> {
+        Arc::new(Optimistic::new(Node::over(
+            &Arc::default(),
+            Guesses::Wrongly,
+        )))
     }
 
     streamgate_store::conformance_suite!(open);
@@ -166,6 +74,10 @@ fn start(session: &str) -> Start {
 
 /// Writes something else than what is there.
 async fn change(node: &Optimistic<Node>) {
+    try_to_change(node).await.unwrap();
+}
+
+async fn try_to_change(node: &Optimistic<Node>) -> Result<(), StoreError> {
     let mut step = |view: View<'_>| {
         let mut record = view.record.unwrap_or_default().to_vec();
         record.push(1);
@@ -176,7 +88,7 @@ async fn change(node: &Optimistic<Node>) {
             garbage_at: None,
         })
     };
-    node.transact(&user(), &mut step).await.unwrap();
+    node.transact(&user(), &mut step).await
 }
 
 /// The length of the record, as a read sees it.
@@ -201,7 +113,7 @@ fn recalled(node: &Optimistic<Node>) -> Option<usize> {
 #[tokio::test]
 async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is_there() {
     let map = Arc::<Map>::default();
-    let node = Optimistic::new(Node::over(&map, true));
+    let node = Optimistic::new(Node::over(&map, Guesses::OwnWrites));
     change(&node).await;
     assert_eq!(
         node.remote().calls(),
@@ -224,7 +136,7 @@ async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is
 #[tokio::test]
 async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, true)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::OwnWrites)));
     change(&node).await;
     change(&node).await;
     change(&other).await;
@@ -249,8 +161,8 @@ async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() 
 }
 
 #[tokio::test]
-async fn where_the_server_has_the_time_every_step_asks_it_and_nothing_is_remembered() {
-    let node = Optimistic::new(Node::over(&Arc::default(), false));
+async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_remembered() {
+    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Nothing));
     for _ in 0..3 {
         change(&node).await;
     }
@@ -259,9 +171,119 @@ async fn where_the_server_has_the_time_every_step_asks_it_and_nothing_is_remembe
 }
 
 #[tokio::test]
-async fn a_refusal_rests_on_what_is_there_now() {
+async fn where_a_failed_try_is_as_good_as_a_load_a_first_commit_is_one_call() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, true)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
+    change(&node).await;
+    change(&node).await;
+    assert_eq!(node.remote().calls(), (0, 2));
+    change(&other).await;
+    assert_eq!(
+        other.remote().calls(),
+        (0, 2),
+        "the first brought what was there"
+    );
+    change(&node).await;
+    assert_eq!(node.remote().calls(), (0, 2));
+    assert_eq!(length(&other).await, 4, "nothing was lost");
+}
+
+#[tokio::test]
+async fn what_was_decided_by_a_wrong_clock_is_decided_again_by_the_servers() {
+    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Wrongly));
+    let ran = run(&node, &user(), &start("a")).await.unwrap();
+    assert_eq!(node.remote().calls(), (0, 2));
+    let StartOutcome::Admitted(admitted) = ran.outcome else {
+        panic!("a slot is free");
+    };
+    let ahead_ms = admitted
+        .session
+        .started_at
+        .millis_since(SystemClock::new().now());
+    assert!(ahead_ms < 60_000, "{ahead_ms}");
+}
+
+#[tokio::test]
+async fn a_change_is_made_once_whatever_is_lost_of_its_commit() {
+    for guesses in [Guesses::Nothing, Guesses::OwnWrites, Guesses::Anything] {
+        let map = Arc::<Map>::default();
+        let node = Optimistic::new(Node::over(&map, guesses));
+        for (i, lost) in [Lost::Answer, Lost::Request, Lost::InTime]
+            .into_iter()
+            .enumerate()
+        {
+            node.remote().calls();
+            node.remote().lose(&[lost]);
+            change(&node).await;
+            assert_eq!(node.remote().calls().1, 2, "the same was sent twice");
+            assert_eq!(length(&node).await, i + 1, "{guesses:?}, {lost:?}");
+        }
+        node.remote().let_arrive(&user());
+        assert_eq!(length(&node).await, 3, "it was done already");
+        change(&node).await;
+        assert_eq!(length(&node).await, 4);
+    }
+}
+
+/// What was sent in vain comes after all, when another has made the change, or something else.
+#[tokio::test]
+async fn what_arrives_late_has_no_effect() {
+    let map = Arc::<Map>::default();
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
+    change(&node).await;
+    node.remote().lose(&[Lost::InTime]);
+    change(&node).await;
+    change(&other).await;
+    node.remote().let_arrive(&user());
+    assert_eq!(length(&node).await, 3);
+}
+
+/// Then only what is there can tell whether it was done, and whoever asked must look.
+#[tokio::test]
+async fn a_commit_that_was_lost_and_overtaken_is_in_doubt_and_the_next_step_guesses_nothing() {
+    let map = Arc::<Map>::default();
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
+    change(&node).await;
+    for lost in [Lost::Answer, Lost::Request] {
+        // What the node remembers is another record than what is there, so the try is in vain.
+        change(&other).await;
+        let before = length(&other).await;
+        node.remote().lose(&[lost]);
+        node.remote().calls();
+        let told = try_to_change(&node).await;
+        assert!(
+            matches!(told, Err(StoreError::OutcomeUnknown(_))),
+            "{told:?}"
+        );
+        assert_eq!(node.remote().calls(), (0, 2));
+        change(&node).await;
+        assert_eq!(node.remote().calls(), (1, 1));
+        assert_eq!(length(&other).await, before + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_when_it_is_asked_again_leaves_the_commit_in_doubt() {
+    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Anything));
+    node.remote().lose(&[Lost::Answer, Lost::Request]);
+    let told = try_to_change(&node).await;
+    assert!(
+        matches!(told, Err(StoreError::OutcomeUnknown(_))),
+        "{told:?}"
+    );
+    assert_eq!(length(&node).await, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_rests_on_what_is_there_now() {
+    for guesses in [Guesses::OwnWrites, Guesses::Anything] {
+        refuses_by_what_is_there(guesses).await;
+    }
+}
+
+async fn refuses_by_what_is_there(guesses: Guesses) {
+    let map = Arc::<Map>::default();
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, guesses)));
     for session in ["a", "b", "c"] {
         run(&node, &user(), &start(session)).await.unwrap();
     }
@@ -276,7 +298,13 @@ async fn a_refusal_rests_on_what_is_there_now() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_share_a_server_admit_exactly_the_limit() {
     let map = Arc::<Map>::default();
-    let nodes = [0, 1, 2, 3].map(|n| Arc::new(Optimistic::new(Node::over(&map, n % 2 == 0))));
+    let nodes = [
+        Guesses::Nothing,
+        Guesses::OwnWrites,
+        Guesses::Anything,
+        Guesses::Wrongly,
+    ]
+    .map(|guesses| Arc::new(Optimistic::new(Node::over(&map, guesses))));
     let mut starts = Vec::new();
     for i in 0..200 {
         let node = Arc::clone(&nodes[i % 4]);

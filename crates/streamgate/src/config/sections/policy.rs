@@ -39,8 +39,8 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         "laziness_s",
         "For how long after a heartbeat that was written further ones are answered without writing, \
          in seconds: for stores that are paid by the write. Leases are longer by as much, so that no \
-         viewer loses a slot; a vanished player's slot is free that much later, and on DynamoDB a player \
-         whose session was ended hears of it that much later. The embedded store \
+         viewer loses a slot; a vanished player's slot is free that much later, and a player whose \
+         session another node has ended hears of it that much later. The embedded store \
          writes no heartbeats and needs none of it.",
     );
     let default = Policy::default();

@@ -1,0 +1,191 @@
+//! A server that is a map, and nodes' ways to it, on which commits can be lost.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use streamgate_core::{Seconds, TenantId, Timestamp, UserKey};
+use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Clock as _, Cursor, Page, StoreError, SystemClock};
+
+/// What it keeps of each key.
+type Records = BTreeMap<Box<[u8]>, (Version, Vec<u8>)>;
+
+/// A server that is a map.
+#[derive(Debug, Default)]
+pub(crate) struct Map {
+    clock: SystemClock,
+    records: Mutex<Records>,
+}
+
+impl Map {
+    fn loaded(&self, record: Option<&(Version, Vec<u8>)>) -> Loaded {
+        Loaded {
+            record: record.map(|(_, bytes)| bytes.clone()),
+            version: record.map_or(Version::NONE, |(version, _)| *version),
+            now: self.clock.now(),
+        }
+    }
+}
+
+impl Map {
+    fn commit(&self, key: &UserKey, expected: Version, write: &Write) -> Committed {
+        let mut records = self.records.lock();
+        let current = self.loaded(records.get(key.as_bytes()));
+        if current.version == write.version {
+            return Committed::Done;
+        }
+        let past = |at: Timestamp| current.now.as_millis().checked_sub(at.as_millis());
+        let is_timely = |at| past(at).is_some_and(|past_ms| past_ms < 60_000);
+        if current.version != expected || !write.decided_at.is_none_or(is_timely) {
+            return Committed::Conflict(current);
+        }
+        match &write.record {
+            Some(bytes) => {
+                let written = (write.version, bytes.clone());
+                records.insert(key.as_bytes().into(), written);
+            }
+            None => drop(records.remove(key.as_bytes())),
+        }
+        Committed::Done
+    }
+}
+
+/// What a node's commits are tried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guesses {
+    Nothing,
+    OwnWrites,
+    Anything,
+    /// On anything, by a clock that is wrong by an hour.
+    Wrongly,
+}
+
+/// A node's way to it: it gives way to others wherever a network would.
+#[derive(Debug)]
+pub(crate) struct Node {
+    map: Arc<Map>,
+    /// What commits are tried on.
+    guesses: Guesses,
+    loads: AtomicUsize,
+    commits: AtomicUsize,
+    /// What is lost of the next commits.
+    losses: Mutex<VecDeque<Lost>>,
+    /// Commits that are on their way for long: what they expect, and what they write.
+    late: Mutex<Vec<(Version, Write)>>,
+}
+
+/// What is lost of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    Request,
+    Answer,
+    /// The request comes when nobody waits for it any more.
+    InTime,
+}
+
+impl Node {
+    pub(crate) fn over(map: &Arc<Map>, guesses: Guesses) -> Self {
+        Self {
+            map: Arc::clone(map),
+            guesses,
+            loads: AtomicUsize::new(0),
+            commits: AtomicUsize::new(0),
+            losses: Mutex::default(),
+            late: Mutex::default(),
+        }
+    }
+
+    /// Loses these of the next commits.
+    pub(crate) fn lose(&self, losses: &[Lost]) {
+        self.losses.lock().extend(losses);
+    }
+
+    /// What was on its way for long arrives.
+    pub(crate) fn let_arrive(&self, key: &UserKey) {
+        for (expected, write) in std::mem::take(&mut *self.late.lock()) {
+            self.map.commit(key, expected, &write);
+        }
+    }
+
+    /// How often the server was asked since the last time, to load and to commit.
+    pub(crate) fn calls(&self) -> (usize, usize) {
+        let taken = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst);
+        (taken(&self.loads), taken(&self.commits))
+    }
+}
+
+impl VersionedStore for Node {
+    fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        Box::pin(async move {
+            self.loads.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            let records = self.map.records.lock();
+            Ok(self.map.loaded(records.get(key.as_bytes())))
+        })
+    }
+
+    fn commit<'a>(
+        &'a self,
+        key: &'a UserKey,
+        expected: Version,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Committed, StoreError>> {
+        Box::pin(async move {
+            self.commits.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            let lost = self.losses.lock().pop_front();
+            match lost {
+                None => return Ok(self.map.commit(key, expected, write)),
+                Some(Lost::Answer) => drop(self.map.commit(key, expected, write)),
+                Some(Lost::Request) => {}
+                Some(Lost::InTime) => self.late.lock().push((expected, write.clone())),
+            }
+            Err(StoreError::OutcomeUnknown("lost".to_owned()))
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let after = match from {
+                None => None,
+                Some(cursor) => Some(UserKey::from_bytes(&cursor.0).ok_or(StoreError::BadCursor)?),
+            };
+            let records = self.map.records.lock();
+            let page: Vec<(UserKey, Vec<u8>)> = records
+                .iter()
+                .map(|(key, (_, bytes))| (UserKey::from_bytes(key).unwrap(), bytes.clone()))
+                .filter(|(key, _)| key.tenant() == tenant.as_str())
+                .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
+                .take(page_size)
+                .collect();
+            let last = page.last().filter(|_| page.len() == page_size);
+            let next = last.map(|(key, _)| Cursor(key.as_bytes().to_vec()));
+            Ok(Page {
+                records: page,
+                next,
+                now: self.map.clock.now(),
+            })
+        })
+    }
+
+    fn guess(&self, _key: &UserKey) -> Guess {
+        let now = self.map.clock.now();
+        match self.guesses {
+            Guesses::Nothing => Guess::Nothing,
+            Guesses::OwnWrites => Guess::OwnWrites(now),
+            Guesses::Anything => Guess::Anything(now),
+            Guesses::Wrongly => Guess::Anything(now.plus(Seconds(3_600))),
+        }
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
