@@ -9,8 +9,8 @@ use std::ops::Sub;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Loaded, Version, VersionedStore, Write};
+use streamgate_core::{TenantId, UserKey};
+use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock, Cursor, ManualClock, Page, StoreError};
 
 /// What a unit of DynamoDB covers, in bytes.
@@ -54,24 +54,34 @@ struct Inner {
 pub(crate) struct Counted {
     inner: Arc<Mutex<Inner>>,
     clock: Arc<ManualClock>,
+    server: Server,
     calls_come: Come,
 }
 
 /// Which node a user's calls come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Come {
-    /// Any: each loads what others may have written. So it is with Redis in any case.
+    /// Any: each loads what others may have written. On Redis it tries first.
     ToAnyNode,
-    /// One, which remembers what it wrote: DynamoDB, behind a balancer that goes by the user.
+    /// One, which remembers what it wrote: behind a balancer that goes by the user.
     ToOneNode,
+}
+
+/// What the map stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    DynamoDb,
+    /// Redis or Valkey: a commit in vain brings what a load would.
+    Redis,
 }
 
 impl Counted {
     /// An empty one with this clock.
-    pub(crate) fn new(clock: Arc<ManualClock>, calls_come: Come) -> Self {
+    pub(crate) fn new(clock: Arc<ManualClock>, server: Server, calls_come: Come) -> Self {
         Self {
             inner: Arc::default(),
             clock,
+            server,
             calls_come,
         }
     }
@@ -147,8 +157,12 @@ impl VersionedStore for Counted {
         })
     }
 
-    fn local_now(&self) -> Option<Timestamp> {
-        (self.calls_come == Come::ToOneNode).then(|| self.clock.now())
+    fn guess(&self, _key: &UserKey) -> Guess {
+        match (self.server, self.calls_come) {
+            (Server::Redis, _) => Guess::Anything(self.clock.now()),
+            (Server::DynamoDb, Come::ToAnyNode) => Guess::Nothing,
+            (Server::DynamoDb, Come::ToOneNode) => Guess::OwnWrites(self.clock.now()),
+        }
     }
 
     fn scan<'a>(

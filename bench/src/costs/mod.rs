@@ -3,6 +3,7 @@
 mod counted;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use streamgate_core::admission::{Heartbeat, Start, Stop};
@@ -17,7 +18,7 @@ use streamgate_store::versioned::Optimistic;
 
 use crate::Result;
 use crate::table::Table;
-use counted::{Come, Counted, Used};
+use counted::{Come, Counted, Server, Used};
 
 /// How long an average session is.
 const SESSION_S: u64 = 40 * 60;
@@ -49,16 +50,17 @@ pub(crate) fn run(write_usd: f64, read_usd: f64) -> Result<String> {
     runtime.block_on(async {
         let mut text = items().await?;
         for (title, come) in [
-            (
-                "A user's calls come to any node, or the store is Redis",
-                Come::ToAnyNode,
-            ),
-            (
-                "A user's calls come to one node, and the store is DynamoDB",
-                Come::ToOneNode,
-            ),
+            ("Redis, a user's calls come to any node", Come::ToAnyNode),
+            ("Redis, a user's calls come to one node", Come::ToOneNode),
         ] {
-            let calls = calls(come).await?;
+            let calls = calls(Server::Redis, come).await?;
+            text.push_str(&format!("\n{title}:\n\n{calls}"));
+        }
+        for (title, come) in [
+            ("DynamoDB, a user's calls come to any node", Come::ToAnyNode),
+            ("DynamoDB, a user's calls come to one node", Come::ToOneNode),
+        ] {
+            let calls = calls(Server::DynamoDb, come).await?;
             let hours = hours(write_usd, read_usd, come).await?;
             text.push_str(&format!("\n{title}:\n\n{calls}\n{hours}"));
         }
@@ -66,38 +68,55 @@ pub(crate) fn run(write_usd: f64, read_usd: f64) -> Result<String> {
     })
 }
 
-/// A node, one user of it, and what they are counted by.
+/// Nodes, one user of theirs, and what they are counted by.
 struct World {
-    engine: Engine,
+    /// The nodes that calls come to in turn.
+    nodes: Vec<Engine>,
+    turn: AtomicUsize,
     store: Counted,
     clock: Arc<ManualClock>,
     user: UserKey,
 }
 
 impl World {
-    /// A node over an empty table, with the clock skew of DynamoDB.
-    fn new(interval_s: u32, laziness_s: u32, calls_come: Come) -> Result<Self> {
+    /// Nodes over an empty table, with the clock skew of DynamoDB.
+    fn new(server: Server, interval_s: u32, laziness_s: u32, calls_come: Come) -> Result<Self> {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
-        let store = Counted::new(Arc::clone(&clock), calls_come);
+        let store = Counted::new(Arc::clone(&clock), server, calls_come);
         let policy = Policy {
             lease: Seconds(LEASE_DEFAULT_S.max(interval_s * HEARTBEATS_PER_LEASE)),
             laziness: Seconds(laziness_s),
             clock_skew: Seconds(CLOCK_SKEW_MAX_S),
             ..Policy::default()
         };
+        let policy = Arc::new(policy.checked()?);
         let user = UserId::new("0f8fad5b-d9cb-469f-a165-70867728950e")?;
-        Ok(Self {
-            engine: Engine::new(
+        let node = |_| {
+            Engine::new(
                 Arc::new(Optimistic::new(store.clone())),
-                Arc::new(policy.checked()?),
+                Arc::clone(&policy),
                 Arc::new(RandomIds),
                 Arc::new(NoObserver),
                 EngineSettings::default(),
-            ),
+            )
+        };
+        let count = match calls_come {
+            Come::ToAnyNode => 2,
+            Come::ToOneNode => 1,
+        };
+        Ok(Self {
+            nodes: (0..count).map(node).collect(),
+            turn: AtomicUsize::new(0),
             store,
             clock,
             user: UserKey::new(&TenantId::default_tenant(), &user),
         })
+    }
+
+    /// The node that the next call comes to.
+    fn node(&self) -> &Engine {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        &self.nodes[turn % self.nodes.len()]
     }
 
     fn wait(&self, seconds: u64) {
@@ -106,33 +125,34 @@ impl World {
 
     /// Starts a session, and returns its id.
     async fn start(&self, facts: Option<Facts>) -> Result<SessionId> {
-        let id = self.engine.new_session_id();
+        let node = self.node();
+        let id = node.new_session_id();
         let start = Start {
             facts: facts.map(Box::new),
             ..Start::new(id.clone())
         };
-        self.engine.start(&self.user, &start).await?;
+        node.start(&self.user, &start).await?;
         Ok(id)
     }
 
     async fn heartbeat(&self, id: &SessionId) -> Result<()> {
         let heartbeat = Heartbeat { id: id.clone() };
-        self.engine.heartbeat(&self.user, &heartbeat).await?;
+        self.node().heartbeat(&self.user, &heartbeat).await?;
         Ok(())
     }
 
     async fn stop(&self, id: &SessionId) -> Result<()> {
         let (id, reason) = (id.clone(), EndReason::Stopped);
-        self.engine.stop(&self.user, &Stop { id, reason }).await?;
+        self.node().stop(&self.user, &Stop { id, reason }).await?;
         Ok(())
     }
 }
 
 /// What one call takes, for each kind of call.
-async fn calls(come: Come) -> Result<String> {
+async fn calls(server: Server, come: Come) -> Result<String> {
     let heads = ["call", "loads", "commits", "read units", "write units"];
     let mut table = Table::new(&heads);
-    let world = World::new(30, 60, come)?;
+    let world = World::new(server, 30, 60, come)?;
     let mut before = world.store.used();
     let mut row = |what: &str| {
         let used = world.store.used() - before;
@@ -154,7 +174,7 @@ async fn calls(come: Come) -> Result<String> {
     world.wait(30);
     world.heartbeat(&id).await?;
     row("heartbeat, any other");
-    world.engine.sessions(&world.user).await?;
+    world.node().sessions(&world.user).await?;
     row("who is watching");
     world.stop(&id).await?;
     row("stop");
@@ -173,17 +193,17 @@ async fn items() -> Result<String> {
         let (bytes, units) = (used.item_bytes.to_string(), units.to_string());
         table.row(vec![what.to_owned(), bytes, units]);
     };
-    let world = World::new(30, 60, Come::ToAnyNode)?;
+    let world = World::new(Server::DynamoDb, 30, 60, Come::ToAnyNode)?;
     for what in ["1 session", "2 sessions", "3 sessions"] {
         world.start(None).await?;
         row(what, world.store.used());
     }
-    let world = World::new(30, 60, Come::ToAnyNode)?;
+    let world = World::new(Server::DynamoDb, 30, 60, Come::ToAnyNode)?;
     for _ in 0..3 {
         world.start(Some(facts()?)).await?;
     }
     row("3 sessions with facts", world.store.used());
-    let world = World::new(30, 60, Come::ToAnyNode)?;
+    let world = World::new(Server::DynamoDb, 30, 60, Come::ToAnyNode)?;
     for _ in 0..2 {
         world.start(Some(facts()?)).await?;
     }
@@ -224,7 +244,7 @@ async fn hours(write_usd: f64, read_usd: f64, come: Come) -> Result<String> {
         "USD on demand",
     ]);
     for (interval_s, laziness_s) in ASKED {
-        let world = World::new(interval_s, laziness_s, come)?;
+        let world = World::new(Server::DynamoDb, interval_s, laziness_s, come)?;
         let mut heartbeats = 0;
         for _ in 0..SESSIONS {
             heartbeats += watch(&world, interval_s.into()).await?;
