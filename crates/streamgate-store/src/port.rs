@@ -19,7 +19,8 @@ pub type Step<'a> = &'a mut (dyn FnMut(View<'_>) -> Option<Change> + Send);
 pub struct View<'a> {
     /// The bytes, or `None` where there is no record.
     pub record: Option<&'a [u8]>,
-    /// The time, by the store's clock.
+    /// The time, by the store's clock. For one user it never goes backwards; users may live on servers
+    /// whose clocks differ.
     pub now: Timestamp,
 }
 
