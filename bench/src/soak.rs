@@ -97,10 +97,7 @@ impl Level {
 ///
 /// Fails if memory or directory still grow, too: after it has written the files.
 pub(crate) fn run(arguments: &Arguments) -> Result<String> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary.clone(),
-        None => binary_beside()?,
-    };
+    let binary = arguments.binary.clone().map_or_else(binary_beside, Ok)?;
     fs::create_dir_all(&arguments.out)?;
     let dir = tempfile::tempdir_in(arguments.dir.as_ref().unwrap_or(&arguments.out))?;
     let data = dir.path().join("data");

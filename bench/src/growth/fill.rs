@@ -9,15 +9,19 @@ use parking_lot::Mutex;
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{Policy, SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
-use streamgate_load::{Population, Session};
+use streamgate_load::workload::Slots;
+use streamgate_load::{Population, Share};
 use streamgate_store::SystemClock;
 use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
 
 use crate::Result;
 use crate::candidates::failed;
 
-/// How many sessions each user has.
-pub(crate) const SESSIONS_PER_USER: u64 = 2;
+/// Two sessions of each user, numbered as the loads number them that call later.
+pub(crate) const SLOTS: Slots = Slots {
+    share: Share::ALL,
+    sessions_per_user: 2,
+};
 
 /// Tells when a snapshot is in place.
 struct Snapshots(Mutex<Sender<()>>);
@@ -26,14 +30,6 @@ impl CommitObserver for Snapshots {
     fn snapshot_written(&self, _: u64, _: u64, _: Duration) {
         // Nobody waits for those that come by themselves.
         let _ = self.0.lock().send(());
-    }
-}
-
-/// The session at a place, as loads of `streamgate_load` number them.
-pub(crate) fn session(place: u64) -> Session {
-    Session {
-        user: place / SESSIONS_PER_USER,
-        number: place,
     }
 }
 
@@ -67,9 +63,9 @@ pub(crate) async fn fill(
     let (mut user, mut id) = (Vec::new(), Vec::new());
     // The second session of a user comes long after the first, as it does in life: its record has to
     // be found again.
-    for turn in 0..SESSIONS_PER_USER {
+    for turn in 0..SLOTS.sessions_per_user {
         for number in 0..users {
-            let session = session(number * SESSIONS_PER_USER + turn);
+            let session = SLOTS.session(number * SLOTS.sessions_per_user + turn, 0);
             user.clear();
             id.clear();
             population.write_user(session.user, &mut user);

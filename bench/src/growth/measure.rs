@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use streamgate_core::{Policy, Seconds};
-use streamgate_load::workload::{Batches, Heartbeats, Slots, StartStop, Stops};
+use streamgate_load::workload::{Batches, Heartbeats, StartStop, Stops};
 use streamgate_load::{
     Api, Closed, Drive, Measured, Population, Requests, Share, Span, Stop, Target,
 };
 use streamgate_store::clock::Stopwatch;
 use tempfile::TempDir;
 
-use super::fill::{SESSIONS_PER_USER, fill};
+use super::fill::{SLOTS, fill};
 use crate::Result;
 use crate::meter::disk_bytes;
 use crate::servers::Node;
@@ -120,22 +120,18 @@ impl Crowd {
 
     /// Live sessions.
     pub(crate) fn sessions(&self) -> u64 {
-        self.users * SESSIONS_PER_USER
+        self.users * SLOTS.sessions_per_user
     }
 
     /// Calls the server in every way, each for a while.
     pub(crate) fn call(&mut self, plan: &Plan, round: u32) -> Result<()> {
         let target = Target::parse(&format!("http://{}", self.node.address))?;
-        let slots = Slots {
-            share: Share::ALL,
-            sessions_per_user: SESSIONS_PER_USER,
-        };
         let total = self.sessions();
         let live = Arc::new(Api::new(&target, population(0)?, None)?);
         let others = population(u64::from(round))?;
         let others = Arc::new(Api::new(&target, others, None)?);
-        let beats = Heartbeats::new(Arc::clone(&live), slots, total);
-        let batches = Batches::new(live, slots, total, BATCH);
+        let beats = Heartbeats::new(Arc::clone(&live), SLOTS, total);
+        let batches = Batches::new(live, SLOTS, total, BATCH);
         let starts = StartStop::new(Arc::clone(&others), Share::ALL, self.users);
         let (heartbeat, _) = self.drive(plan, Doing::Heartbeat, beats, &target)?;
         let (batch, _) = self.drive(plan, Doing::HeartbeatInBatch, batches, &target)?;

@@ -45,10 +45,7 @@ pub(crate) struct Arguments {
 
 /// Measures, writes both files, and answers what to print.
 pub(crate) fn run(arguments: &Arguments) -> Result<String> {
-    let binary = match &arguments.binary {
-        Some(binary) => binary.clone(),
-        None => binary_beside()?,
-    };
+    let binary = arguments.binary.clone().map_or_else(binary_beside, Ok)?;
     fs::create_dir_all(&arguments.out)?;
     let dir = arguments.dir.as_ref().unwrap_or(&arguments.out);
     let plan = Plan {

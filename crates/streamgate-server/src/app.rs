@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::express::Express;
+use crate::express::{Call, Express};
 use crate::fallback::{method_not_allowed, not_found};
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
@@ -35,8 +35,9 @@ pub struct Endpoints {
 impl Endpoints {
     /// Answers a request; whatever goes wrong is an answer, too.
     pub async fn answer(&self, request: Request) -> Response {
-        let express = self.express.as_ref();
-        if let Some((express, call)) = express.and_then(|it| Some((it, it.takes(&request)?))) {
+        if let Some(express) = &self.express
+            && let Some(call) = Call::of(&request)
+        {
             return express.answer(call, request).await;
         }
         let answer = self.router.clone().oneshot(request).await;

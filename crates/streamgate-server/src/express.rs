@@ -38,6 +38,19 @@ pub(crate) enum Call {
     Stop,
 }
 
+impl Call {
+    /// Which call this is; `None` for all that is the router's.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let is_heartbeat = is_of_session(request.uri())?;
+        match *request.method() {
+            Method::POST if is_heartbeat => Some(Self::Heartbeat),
+            Method::PUT if !is_heartbeat => Some(Self::Start),
+            Method::DELETE if !is_heartbeat => Some(Self::Stop),
+            _ => None,
+        }
+    }
+}
+
 /// The templates of the paths, as the router has them.
 const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
 const HEARTBEAT: &str = "/v1/users/{user_id}/sessions/{session_id}/heartbeat";
@@ -50,17 +63,6 @@ impl Express {
             app: Arc::clone(app),
             session: route(SESSION),
             heartbeat: route(HEARTBEAT),
-        }
-    }
-
-    /// Which call this is; `None` for all that is the router's.
-    pub(crate) fn takes(&self, request: &Request) -> Option<Call> {
-        let is_heartbeat = is_of_session(request.uri())?;
-        match *request.method() {
-            Method::POST if is_heartbeat => Some(Call::Heartbeat),
-            Method::PUT if !is_heartbeat => Some(Call::Start),
-            Method::DELETE if !is_heartbeat => Some(Call::Stop),
-            _ => None,
         }
     }
 
