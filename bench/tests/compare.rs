@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Everything that is compared: the id, and what people read.
-const SUBJECTS: [(&str, &str); 16] = [
+const SUBJECTS: [(&str, &str); 17] = [
     ("axum-start", "bare axum, start"),
     ("axum-heartbeat", "bare axum, heartbeat"),
     ("hyper-start", "bare hyper, start"),
@@ -20,6 +20,7 @@ const SUBJECTS: [(&str, &str); 16] = [
     ("streamgate-start-at-20000", "Streamgate, start at 20,000/s"),
     ("streamgate-start-at-50000", "Streamgate, start at 50,000/s"),
     ("axum-start-at-20000", "bare axum, start at 20,000/s"),
+    ("axum-start-at-50000", "bare axum, start at 50,000/s"),
     ("redis-none-start", "Redis, no AOF, start"),
     ("redis-none-heartbeat", "Redis, no AOF, heartbeat"),
     ("redis-everysec-start", "Redis, AOF everysec, start"),
@@ -110,6 +111,7 @@ fn check_subject(subject: &Value) {
     let id = subject["id"].as_str().unwrap();
     let is_open = subject["requests_per_s_asked"].is_number();
     assert_eq!(is_open, id.contains("-at-"), "{id}");
+    assert_eq!(subject["connections"], if is_open { 256 } else { 64 });
     match &round["sessions"] {
         Value::Null => assert!(id.starts_with("axum") || id.starts_with("hyper"), "{id}"),
         sessions if id.ends_with("heartbeat") => assert_eq!(sessions, 400, "{id}"),
@@ -158,6 +160,9 @@ fn every_subject_is_in_the_table_the_data_and_the_page() {
     }
     // Two of ratios, two of figures, three of latencies.
     assert_eq!(page.matches("<svg ").count(), 7);
+    let closed_and_open = "Closed loop over 64 connections, or an open loop over 256 ";
+    assert!(table.contains(closed_and_open), "{table}");
+    assert!(page.contains(closed_and_open), "{page}");
     for fact in [
         "processors",
         "processor",

@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     /// as wanted.
     #[arg(long, value_name = "PATH")]
     streamgate: Vec<PathBuf>,
-    /// Keep-alive connections.
+    /// Keep-alive connections of closed loops; what is called at a rate has more.
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// How many users heartbeats are for; each has two sessions.
@@ -82,6 +82,7 @@ impl Arguments {
             seconds: self.seconds.unwrap_or(seconds),
             warm_up_s: self.warm_up.unwrap_or(warm_up_s),
             connections: self.connections,
+            connections_at_a_rate: round::CONNECTIONS_AT_A_RATE,
             users: self.users,
             sessions_per_user: calls::SESSIONS_PER_USER,
         }
@@ -182,7 +183,7 @@ fn write(
 ) -> Result<String> {
     let (page, data) = (out.join("compare.html"), out.join("compare.json"));
     fs::write(&page, page::html(machine, plan, all, findings)?)?;
-    let subjects: Vec<_> = all.iter().map(of_subject).collect();
+    let subjects: Vec<_> = all.iter().map(|it| of_subject(plan, it)).collect();
     let all = json!({
         "machine": machine,
         "plan": plan,
@@ -193,13 +194,14 @@ fn write(
     Ok(format!("\n{}\n{}\n", page.display(), data.display()))
 }
 
-fn of_subject(measurement: &Measurement) -> serde_json::Value {
+fn of_subject(plan: &Plan, measurement: &Measurement) -> serde_json::Value {
     let spread = |figure| measurement.spread(figure);
     json!({
         "id": measurement.subject.id,
         "name": measurement.subject.name,
         "build": measurement.subject.build,
         "requests_per_s_asked": measurement.subject.per_second,
+        "connections": plan.connections_of(measurement.subject.per_second),
         "requests_per_s": spread(Figure::RequestsPerS),
         "cpu_us_per_request": spread(Figure::CpuUs),
         "p50_ms": spread(Figure::P50Ms),

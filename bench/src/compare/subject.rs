@@ -76,7 +76,9 @@ pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
             all.push(one.of_build(build));
         }
     }
-    all.push(Subject::new(axum(), Start, Some(SLOWER)));
+    for rate in [SLOWER, FASTER] {
+        all.push(Subject::new(axum(), Start, Some(rate)));
+    }
     for (id, name, appendfsync) in [
         ("redis-none", "Redis, no AOF", None),
         ("redis-everysec", "Redis, AOF everysec", Some("everysec")),
@@ -173,7 +175,7 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (21, 21));
+        assert_eq!((ids.len(), count), (22, 22));
     }
 
     #[test]
@@ -190,7 +192,7 @@ mod tests {
         assert_eq!(redis.len(), 7);
         assert_eq!(
             named(&["axum-start"]).unwrap(),
-            ["axum-start", "axum-start-at-20000"]
+            ["axum-start", "axum-start-at-20000", "axum-start-at-50000"]
         );
         let error = named(&["axum", "redi"]).unwrap_err().to_string();
         assert!(

@@ -139,10 +139,10 @@ pub(crate) fn on(machine: &Machine, plan: &Plan) -> String {
 pub(crate) fn notes(machine: &Machine, plan: &Plan, all: &[Measurement]) -> Vec<String> {
     let mut notes = warnings(machine, all);
     notes.push(format!(
-        "Closed loop over {} connections, or an open loop where a rate is named: there latency counts from \
-         when a request was due. Every server is a fresh process in every run. CPU is its user and system \
+        "Closed loop over {} connections, or an open loop over {} where a rate is named: there latency counts \
+         from when a request was due. Every server is a fresh process in every run. CPU is its user and system \
          time. The load generator is one thread on the same {} processors.",
-        plan.connections, machine.processors,
+        plan.connections, plan.connections_at_a_rate, machine.processors,
     ));
     notes.push(format!(
         "Ratios are taken round by round; the figure is their median. Users have {} sessions each; heartbeats \
