@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Everything that is compared: the id, and what people read.
-const SUBJECTS: [(&str, &str); 17] = [
+const SUBJECTS: [(&str, &str); 19] = [
     ("axum-start", "bare axum, start"),
     ("axum-heartbeat", "bare axum, heartbeat"),
     ("hyper-start", "bare hyper, start"),
@@ -21,6 +21,8 @@ const SUBJECTS: [(&str, &str); 17] = [
     ("streamgate-start-at-50000", "Streamgate, start at 50,000/s"),
     ("axum-start-at-20000", "bare axum, start at 20,000/s"),
     ("axum-start-at-50000", "bare axum, start at 50,000/s"),
+    ("disk-start-at-20000", "the disk alone, start at 20,000/s"),
+    ("disk-start-at-50000", "the disk alone, start at 50,000/s"),
     ("redis-none-start", "Redis, no AOF, start"),
     ("redis-none-heartbeat", "Redis, no AOF, heartbeat"),
     ("redis-everysec-start", "Redis, AOF everysec, start"),
@@ -46,12 +48,16 @@ const TARGETS: [(&str, &str); 9] = [
     ("durable start at 50,000/s, p99 in ms", "≤ 5"),
 ];
 
+/// How long each run counts.
+const SECONDS: f64 = 0.3;
+
 /// A comparison whose figures mean nothing. It wants the binary `streamgate` of the same build, and
 /// fails where that is not there.
 fn compare(program: &Path, out: &Path) -> Command {
     let mut command = Command::new(program);
     command
-        .args(["compare", "--rounds", "1", "--seconds", "0.3"])
+        .args(["compare", "--rounds", "1"])
+        .args(["--seconds", &SECONDS.to_string()])
         .args(["--warm-up", "0.1", "--users", "200", "--out"])
         .arg(out);
     command
@@ -93,10 +99,12 @@ fn check_subject(subject: &Value) {
         "p50_ms",
         "p99_ms",
         "p99_9_ms",
-        "memory_bytes",
     ] {
         above_zero(&subject[figure]["median"], subject);
     }
+    let id = subject["id"].as_str().unwrap();
+    let is_open = subject["requests_per_s_asked"].is_number();
+    assert_eq!(is_open, id.contains("-at-"), "{id}");
     let rounds = subject["rounds"].as_array().unwrap();
     assert_eq!(rounds.len(), 1, "{subject}");
     let round = &rounds[0];
@@ -105,18 +113,36 @@ fn check_subject(subject: &Value) {
     let counts: Vec<&Value> = outcomes.values().collect();
     assert_eq!(counts, [&round["requests"]], "{subject}");
     above_zero(&round["requests"], subject);
-    above_zero(&round["generator"]["busy"], subject);
     let others = round["others_busy"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&others), "{subject}");
-    let id = subject["id"].as_str().unwrap();
-    let is_open = subject["requests_per_s_asked"].is_number();
-    assert_eq!(is_open, id.contains("-at-"), "{id}");
+    if id.starts_with("disk") {
+        return check_disk(subject, round);
+    }
+    above_zero(&subject["memory_bytes"]["median"], subject);
+    above_zero(&round["generator"]["busy"], subject);
     assert_eq!(subject["connections"], if is_open { 256 } else { 64 });
     match &round["sessions"] {
         Value::Null => assert!(id.starts_with("axum") || id.starts_with("hyper"), "{id}"),
         sessions if id.ends_with("heartbeat") => assert_eq!(sessions, 400, "{id}"),
         sessions => assert!(sessions.is_u64(), "{id} {sessions}"),
     }
+}
+
+/// The cells of the row of this name; the first is empty.
+fn cells<'a>(table: &'a str, name: &str) -> Vec<&'a str> {
+    let mut lines = table.lines();
+    let line = lines.find(|line| line.starts_with(&format!("| {name} ")));
+    line.unwrap().split('|').map(str::trim).collect()
+}
+
+/// What has no server has no figures of one, and as many records as were due.
+fn check_disk(subject: &Value, round: &Value) {
+    let of_servers = ["connections", "memory_bytes"].map(|figure| &subject[figure]);
+    assert_eq!(of_servers, [&Value::Null; 2], "{subject}");
+    assert!(round["sessions"].is_null(), "{subject}");
+    let due = subject["requests_per_s_asked"].as_f64().unwrap() * SECONDS;
+    let written = round["requests"].as_f64().unwrap();
+    assert!((written - due).abs() <= 1.0, "{written} of {due}");
 }
 
 #[test]
@@ -153,13 +179,21 @@ fn every_subject_is_in_the_table_the_data_and_the_page() {
             true => "reached",
             false => "not reached",
         };
-        let mut lines = table.lines();
-        let line = lines.find(|line| line.starts_with(&format!("| {name} ")));
-        let cells: Vec<&str> = line.unwrap().split('|').map(str::trim).collect();
+        let cells = cells(&table, name);
         assert_eq!((cells[3], cells[4]), (goal, word), "{table}");
     }
-    // Two of ratios, two of figures, three of latencies.
-    assert_eq!(page.matches("<svg ").count(), 7);
+    for rate in ["20,000", "50,000"] {
+        let name = format!("durable start at {rate}/s, p99 ÷ the disk alone");
+        let finding = findings.iter().find(|it| it["name"] == name.as_str());
+        let finding = finding.unwrap_or_else(|| panic!("{name}: {findings:?}"));
+        above_zero(&finding["spread"]["median"], finding);
+        assert!(finding["goal"].is_null() && finding["reached"].is_null());
+        let cells = cells(&table, &format!("the disk alone, start at {rate}/s"));
+        // Memory, sessions, and the generator.
+        assert_eq!(cells[8..11], ["–"; 3], "{table}");
+    }
+    // Three of ratios, two of figures, three of latencies.
+    assert_eq!(page.matches("<svg ").count(), 8);
     let closed_and_open = "Closed loop over 64 connections, or an open loop over 256 ";
     assert!(table.contains(closed_and_open), "{table}");
     assert!(page.contains(closed_and_open), "{page}");

@@ -10,8 +10,10 @@ use crate::candidates::shape::Engine;
 
 const FILE: &str = "bare.log";
 
-/// Zeros ahead, and how many are made at a time.
-const AHEAD_BYTES: u64 = 512 << 20;
+/// Zeros ahead that are enough for any run of the candidates.
+pub(crate) const AHEAD_BYTES: u64 = 512 << 20;
+
+/// How many zeros are made at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// A file that batches are appended to.
@@ -22,19 +24,19 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Makes the file, with half a gigabyte of zeros in it if asked.
-    pub(crate) fn create(dir: &Path, zeroed: bool) -> Result<Self> {
+    /// Makes the file, with at least so many zeros in it if asked.
+    pub(crate) fn create(dir: &Path, zeros_ahead: Option<u64>) -> Result<Self> {
         let path = dir.join(FILE);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .open(path)?;
-        if zeroed {
+        if let Some(ahead) = zeros_ahead {
             // Zeros that are on disk before they are overwritten: later syncs then carry data only,
             // no lengths and no extents.
             let zeros = vec![0; CHUNK_BYTES];
-            for at in (0..AHEAD_BYTES).step_by(CHUNK_BYTES) {
+            for at in (0..ahead).step_by(CHUNK_BYTES) {
                 file.write_all_at(&zeros, at)?;
             }
         }

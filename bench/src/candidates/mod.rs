@@ -1,7 +1,7 @@
 //! The candidates, and the shape in which all of them are measured.
 
 mod fjall;
-mod log;
+pub(crate) mod log;
 mod redb;
 pub(crate) mod shape;
 mod store;
@@ -59,8 +59,11 @@ impl Candidate {
         Ok(match self {
             Self::Store => Running::Whole(Whole::open(dir, true)?),
             Self::StoreUnzeroed => Running::Whole(Whole::open(dir, false)?),
-            Self::Log => Running::Shaped(GroupCommit::start(log::Log::create(dir, true)?)),
-            Self::LogUnzeroed => Running::Shaped(GroupCommit::start(log::Log::create(dir, false)?)),
+            Self::Log => Running::Shaped(GroupCommit::start(log::Log::create(
+                dir,
+                Some(log::AHEAD_BYTES),
+            )?)),
+            Self::LogUnzeroed => Running::Shaped(GroupCommit::start(log::Log::create(dir, None)?)),
             Self::Fjall => Running::Shaped(GroupCommit::start(fjall::Fjall::open(dir)?)),
             Self::Redb => Running::Shaped(GroupCommit::start(redb::Redb::open(dir)?)),
         })

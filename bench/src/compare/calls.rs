@@ -12,7 +12,7 @@ use super::resp::{ask, resp, write_argument, write_count};
 use crate::Result;
 
 /// What a start says of itself, to whoever reads JSON.
-const FACTS: &str =
+pub(crate) const FACTS: &str =
     r#"{"device_id":"tv-7f3a","content_id":"film-1917","attributes":{"app":"3.2"}}"#;
 
 /// Sessions of each user.
@@ -22,7 +22,7 @@ pub(crate) const SESSIONS_PER_USER: u64 = 2;
 const SEED: u64 = 7;
 
 /// What sessions' ids say of the time; any will do.
-const IDS_MADE_MS: u64 = 1_795_242_600_000;
+pub(crate) const IDS_MADE_MS: u64 = 1_795_242_600_000;
 
 /// Streamgate's defaults, for those who have to be told.
 const LEASE_MS: &str = "90000";
@@ -111,6 +111,15 @@ impl Caller {
 
 fn population() -> Result<Population> {
     Ok(Population::new("bench-", SEED, IDS_MADE_MS)?)
+}
+
+/// The ids of the first user and of the first session, as they stand in requests.
+pub(crate) fn first() -> Result<(String, String)> {
+    let (population, first) = (population()?, SLOTS.session(0, 0));
+    let (mut user, mut session) = (Vec::new(), Vec::new());
+    population.write_user(first.user, &mut user);
+    population.write_session(first, &mut session);
+    Ok((String::from_utf8(user)?, String::from_utf8(session)?))
 }
 
 impl Calls {

@@ -48,7 +48,7 @@ impl Figure {
             Self::P50Ms => measured.latency_ms.p50,
             Self::P99Ms => measured.latency_ms.p99,
             Self::P999Ms => measured.latency_ms.p99_9,
-            Self::MemoryBytes => whole(round.memory_bytes),
+            Self::MemoryBytes => whole(round.memory_bytes.unwrap_or_default()),
             Self::Sessions => whole(round.sessions.unwrap_or_default()),
             Self::GeneratorBusy => measured.generator.busy,
             Self::OthersBusy => round.others_busy,

@@ -1,6 +1,6 @@
 //! Streamgate beside what it is held against, on one machine in one sitting: bare HTTP servers,
-//! which say what the work before any decision costs, and Redis, which is what teams build
-//! instead.
+//! which say what the work before any decision costs, the disk alone, which says how soon anything can
+//! be durable, and Redis, which is what teams build instead.
 //!
 //! Machines drift, so that absolute figures of two sittings say little beside each other. All
 //! subjects run in turn in every round, and what is said is ratios of the same round.
@@ -9,6 +9,7 @@
 //! scale.
 
 mod calls;
+mod disk;
 mod figures;
 mod goals;
 mod machine;
@@ -33,6 +34,7 @@ use goals::Finding;
 use machine::Machine;
 use round::Plan;
 use server::Kind;
+use subject::Subject;
 
 /// How to compare.
 #[derive(clap::Args)]
@@ -110,7 +112,7 @@ fn missing(binary: &Path, error: &dyn std::fmt::Display) -> String {
 pub(crate) fn run(arguments: &Arguments) -> Result<String> {
     let (plan, builds) = (arguments.plan(), arguments.builds()?);
     let subjects = subject::only(subject::all(&builds), &arguments.only)?;
-    let is_run = |is: fn(&Kind) -> bool| subjects.iter().any(|subject| is(&subject.kind));
+    let is_run = |is: fn(&Kind) -> bool| subjects.iter().filter_map(Subject::server).any(is);
     // What is missing should be said before anything is measured.
     let redis = match is_run(|kind| matches!(kind, Kind::Redis(_))) {
         true => Some(server::redis_version()?),
@@ -201,13 +203,13 @@ fn of_subject(plan: &Plan, measurement: &Measurement) -> serde_json::Value {
         "name": measurement.subject.name,
         "build": measurement.subject.build,
         "requests_per_s_asked": measurement.subject.per_second,
-        "connections": plan.connections_of(measurement.subject.per_second),
+        "connections": measurement.subject.server().map(|_| plan.connections_of(measurement.subject.per_second)),
         "requests_per_s": spread(Figure::RequestsPerS),
         "cpu_us_per_request": spread(Figure::CpuUs),
         "p50_ms": spread(Figure::P50Ms),
         "p99_ms": spread(Figure::P99Ms),
         "p99_9_ms": spread(Figure::P999Ms),
-        "memory_bytes": spread(Figure::MemoryBytes),
+        "memory_bytes": measurement.subject.server().map(|_| spread(Figure::MemoryBytes)),
         "rounds": measurement.rounds,
     })
 }

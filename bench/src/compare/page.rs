@@ -27,11 +27,15 @@ pub(crate) fn html(
         let findings = text::findings(findings, rounds);
         sections.push(Section::new("What is asked", table(&findings)));
     }
-    for (heading, is_cost) in [
-        ("Cost, so many times that of another", true),
-        ("Throughput, so many times that of another", false),
+    for (heading, figure) in [
+        ("Cost, so many times that of another", Figure::CpuUs),
+        (
+            "Throughput, so many times that of another",
+            Figure::RequestsPerS,
+        ),
+        ("Latency, so many times that of another", Figure::P99Ms),
     ] {
-        let bars = goals(heading, findings, is_cost, rounds);
+        let bars = goals(heading, findings, figure, rounds);
         if !bars.bars.is_empty() {
             sections.push(Section::new(heading, bars.svg()?));
         }
@@ -85,12 +89,9 @@ pub(crate) fn html(
     Ok(page.html())
 }
 
-/// A bar for each ratio that is about cost, or for each that is not.
-fn goals(title: &str, findings: &[Finding], is_cost: bool, rounds: usize) -> Bars {
-    let is_of_kind = |finding: &&Finding| {
-        let about_cost = !finding.name.contains("throughput");
-        finding.is_ratio && about_cost == is_cost
-    };
+/// A bar for each ratio of a figure.
+fn goals(title: &str, findings: &[Finding], figure: Figure, rounds: usize) -> Bars {
+    let is_of_kind = |finding: &&Finding| finding.is_ratio && finding.figure == figure;
     let bar = |finding: &Finding| Bar {
         name: finding.name.clone(),
         value: hundredths(finding.spread.median),

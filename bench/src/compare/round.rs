@@ -1,16 +1,20 @@
-//! One run of one subject: a fresh server, what must be there before, the load, what it cost.
+//! One run of one subject: a fresh server, what must be there before, the load, what it cost. What has no
+//! server runs in `disk`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use streamgate_load::{Closed, Drive, Driven, Measured, Paced, Share, Span, Stop, Tally};
+use streamgate_load::{
+    Closed, Drive, Driven, Measured, Paced, ServerSummary, Share, Span, Stop, Tally,
+};
 
 use super::calls::{Calls, SESSIONS_PER_USER};
+use super::disk;
 use super::machine::processors;
 use super::others::Others;
 use super::server::Server;
-use super::subject::{Doing, Subject};
+use super::subject::{By, Doing, Subject};
 use crate::Result;
 
 /// How hard and how long.
@@ -50,10 +54,10 @@ impl Plan {
 /// What one run came to.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Round {
-    /// User and system time of the server.
+    /// User and system time of the server; where there is none, of the thread that writes.
     pub(crate) cpu_us_per_request: f64,
     /// Resident memory of the server at the end.
-    pub(crate) memory_bytes: u64,
+    pub(crate) memory_bytes: Option<u64>,
     /// Sessions that were live then; nothing, where nothing is kept.
     pub(crate) sessions: Option<u64>,
     /// Which part of the machine's processors other processes had meanwhile, from 0 to 1.
@@ -79,16 +83,23 @@ const ATTEMPTS: u32 = 3;
 /// nothing, and is done again.
 pub(crate) fn run(subject: &Subject, plan: &Plan, dir: &Path) -> Result<Round> {
     for _ in 0..ATTEMPTS {
-        let server = Server::start(&subject.kind, dir)?;
-        let running = Running { server, plan };
-        let round = running
-            .measure(subject)
-            .map_err(|error| format!("{}: {error}; the comparison is void", subject.name))?;
+        let round = match &subject.by {
+            By::Server(kind) => {
+                let server = Server::start(kind, dir)?;
+                Running { server, plan }.measure(subject)
+            }
+            By::Disk => {
+                let per_second = subject.per_second.ok_or("a disk alone waits for nobody")?;
+                disk::run(per_second, plan, dir)
+            }
+        };
+        let round =
+            round.map_err(|error| format!("{}: {error}; the comparison is void", subject.name))?;
         let Measured {
             servers, requests, ..
         } = &round.measured;
-        let cpu_s: f64 = servers.iter().map(|server| server.used.cpu_s()).sum();
-        if *requests > 0 && cpu_s >= CPU_S_MIN {
+        let has_run = |server: &ServerSummary| server.used.cpu_s() >= CPU_S_MIN;
+        if *requests > 0 && servers.iter().all(has_run) {
             return Ok(round);
         }
     }
@@ -134,7 +145,7 @@ impl Running<'_> {
         };
         Ok(Round {
             cpu_us_per_request: server.cpu_us_per_request,
-            memory_bytes: server.used.resident_bytes,
+            memory_bytes: Some(server.used.resident_bytes),
             sessions: subject.keeps_sessions().then_some(sessions),
             others_busy: done.others_busy,
             measured: done.measured,

@@ -1,4 +1,4 @@
-//! What is compared: which server does what, and how hard it is pushed.
+//! What is compared: who does what, and how hard it is pushed.
 
 use std::path::PathBuf;
 
@@ -15,12 +15,21 @@ pub(crate) struct Subject {
     pub(crate) id: String,
     /// What people call it.
     pub(crate) name: String,
-    pub(crate) kind: Kind,
+    pub(crate) by: By,
     pub(crate) doing: Doing,
     /// Requests a second, in an open loop; a closed loop without.
     pub(crate) per_second: Option<f64>,
     /// Which build of Streamgate it is; 1 is the one of this tree.
     pub(crate) build: usize,
+}
+
+/// Who does it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A server that is called.
+    Server(Kind),
+    /// Nobody but a thread with a file: what no server that keeps things can go below.
+    Disk,
 }
 
 /// What is asked of a server.
@@ -58,8 +67,9 @@ pub(crate) const FASTER: f64 = 50_000.0;
 pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
     use Doing::{Heartbeat, Start, Stop};
     let mut all = Vec::new();
-    let axum = || ("axum", "bare axum", Kind::Bare(Rival::Axum));
-    let hyper = || ("hyper", "bare hyper", Kind::Bare(Rival::Hyper));
+    let bare = |rival| By::Server(Kind::Bare(rival));
+    let axum = || ("axum", "bare axum", bare(Rival::Axum));
+    let hyper = || ("hyper", "bare hyper", bare(Rival::Hyper));
     all.push(Subject::new(axum(), Start, None));
     all.push(Subject::new(axum(), Heartbeat, None));
     all.push(Subject::new(hyper(), Start, None));
@@ -71,34 +81,38 @@ pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
         (Start, Some(FASTER)),
     ] {
         for (build, binary) in (1..).zip(streamgate) {
-            let kind = Kind::Streamgate(binary.clone());
-            let one = Subject::new(("streamgate", "Streamgate", kind), doing, per_second);
+            let by = By::Server(Kind::Streamgate(binary.clone()));
+            let one = Subject::new(("streamgate", "Streamgate", by), doing, per_second);
             all.push(one.of_build(build));
         }
     }
     for rate in [SLOWER, FASTER] {
         all.push(Subject::new(axum(), Start, Some(rate)));
     }
+    for rate in [SLOWER, FASTER] {
+        let disk = ("disk", "the disk alone", By::Disk);
+        all.push(Subject::new(disk, Start, Some(rate)));
+    }
     for (id, name, appendfsync) in [
         ("redis-none", "Redis, no AOF", None),
         ("redis-everysec", "Redis, AOF everysec", Some("everysec")),
         ("redis-always", "Redis, AOF always", Some("always")),
     ] {
-        let redis = || (id, name, Kind::Redis(appendfsync));
+        let redis = || (id, name, By::Server(Kind::Redis(appendfsync)));
         all.push(Subject::new(redis(), Start, None));
         all.push(Subject::new(redis(), Heartbeat, None));
     }
     let always = (
         "redis-always",
         "Redis, AOF always",
-        Kind::Redis(Some("always")),
+        By::Server(Kind::Redis(Some("always"))),
     );
     all.push(Subject::new(always, Start, Some(SLOWER)));
     all
 }
 
 impl Subject {
-    fn new((id, name, kind): (&str, &str, Kind), doing: Doing, per_second: Option<f64>) -> Self {
+    fn new((id, name, by): (&str, &str, By), doing: Doing, per_second: Option<f64>) -> Self {
         let (mut id, mut name) = (
             format!("{id}-{}", doing.name()),
             format!("{name}, {}", doing.name()),
@@ -110,7 +124,7 @@ impl Subject {
         Self {
             id,
             name,
-            kind,
+            by,
             doing,
             per_second,
             build: 1,
@@ -127,9 +141,18 @@ impl Subject {
         self
     }
 
-    /// Whether its server keeps what it is told.
+    /// The server that is called, if there is one.
+    pub(crate) fn server(&self) -> Option<&Kind> {
+        match &self.by {
+            By::Server(kind) => Some(kind),
+            By::Disk => None,
+        }
+    }
+
+    /// Whether there is a server that keeps what it is told.
     pub(crate) fn keeps_sessions(&self) -> bool {
-        !matches!(self.kind, Kind::Bare(_))
+        self.server()
+            .is_some_and(|kind| !matches!(kind, Kind::Bare(_)))
     }
 
     /// Whether the word is its id, or the beginning of it up to a hyphen. Builds are not
@@ -175,7 +198,7 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (22, 22));
+        assert_eq!((ids.len(), count), (24, 24));
     }
 
     #[test]

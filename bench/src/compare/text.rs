@@ -7,6 +7,7 @@ use super::goals::Finding;
 use super::machine::Machine;
 use super::round::Plan;
 use super::server::Kind;
+use super::subject::By;
 use crate::table::Table;
 
 /// The subject that all others are held against.
@@ -58,6 +59,11 @@ fn row(measurement: &Measurement, ceiling: Option<&Measurement>) -> Vec<String> 
     if late_ms > 0.0 {
         busy += &format!(", p99 {late_ms:.2} ms late");
     }
+    // There are cells that only a server fills.
+    let of_server = |cell: String| match measurement.subject.server() {
+        Some(_) => cell,
+        None => "–".to_owned(),
+    };
     vec![
         measurement.subject.name.clone(),
         say(Figure::RequestsPerS, rate),
@@ -66,12 +72,12 @@ fn row(measurement: &Measurement, ceiling: Option<&Measurement>) -> Vec<String> 
         format!("{:.2}", median(Figure::P50Ms)),
         say(Figure::P99Ms, |ms| format!("{ms:.2}")),
         format!("{:.2}", median(Figure::P999Ms)),
-        format!("{:.0}", median(Figure::MemoryBytes) / 1_048_576.0),
+        of_server(format!("{:.0}", median(Figure::MemoryBytes) / 1_048_576.0)),
         match measurement.subject.keeps_sessions() {
             true => whole(median(Figure::Sessions)),
             false => "–".to_owned(),
         },
-        busy,
+        of_server(busy),
     ]
 }
 
@@ -150,7 +156,8 @@ pub(crate) fn notes(machine: &Machine, plan: &Plan, all: &[Measurement]) -> Vec<
         plan.sessions_per_user,
         count(plan.users),
     ));
-    let has = |is: fn(&Kind) -> bool| all.iter().any(|it| is(&it.subject.kind));
+    let servers = || all.iter().filter_map(|it| it.subject.server());
+    let has = |is: fn(&Kind) -> bool| servers().any(is);
     if has(|kind| matches!(kind, Kind::Bare(_))) {
         notes.push(
             "Bare servers read the JSON of a start and answer the JSON that Streamgate answers. They ask for no \
@@ -172,8 +179,17 @@ pub(crate) fn notes(machine: &Machine, plan: &Plan, all: &[Measurement]) -> Vec<
                 .to_owned(),
         );
     }
+    if all.iter().any(|it| it.subject.by == By::Disk) {
+        notes.push(
+            "The disk alone is one thread: what of a start goes into Streamgate's log is written as it falls due, \
+             all that fell due during the last fdatasync together, into a file that was zeroed before. Latency \
+             counts from when a record was due to the end of its fdatasync, CPU is the thread's. No network, no \
+             decision, nobody beside it who wants the processor: a floor, not a rival."
+                .to_owned(),
+        );
+    }
     for measurement in all.iter().filter(|it| it.subject.build > 1) {
-        if let Kind::Streamgate(binary) = &measurement.subject.kind {
+        if let Some(Kind::Streamgate(binary)) = measurement.subject.server() {
             let note = format!(
                 "Build {} is {}.",
                 measurement.subject.build,

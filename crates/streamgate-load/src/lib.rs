@@ -35,7 +35,7 @@ pub use api::{Api, BadKey};
 pub use drive::{Drive, DriveError, Driven, Stop, TIMEOUT};
 pub use latency::{Latencies, LatencyMs, Quantile};
 pub use load::{Closed, Due, Ended, Fault, Load, Nanos, Outcome, Requests, Same, Sent, Tally};
-pub use pace::{Paced, Share};
+pub use pace::{Pace, Paced, Share};
 pub use population::{BadPrefix, PREFIX_MAX_BYTES, Population, Session};
 pub use process::{ProcessMeter, ProcessReading, ProcessUse};
 pub use record::{KindRecord, Record, Second, Span};

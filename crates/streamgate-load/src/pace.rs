@@ -25,7 +25,7 @@ pub struct Share {
 
 /// Times at a constant rate, dealt out to several threads in turn.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub struct Pace {
     gap_s: f64,
     begin: Nanos,
     share: Share,
@@ -88,7 +88,8 @@ impl Share {
 
 impl Pace {
     /// So many a second over all shares, from `begin` on.
-    pub(crate) fn new(per_second: f64, begin: Nanos, share: Share) -> Self {
+    #[must_use]
+    pub fn new(per_second: f64, begin: Nanos, share: Share) -> Self {
         Self {
             gap_s: per_second.recip(),
             begin,
@@ -98,7 +99,8 @@ impl Pace {
     }
 
     /// When the next one is due.
-    pub(crate) fn due(&self) -> Nanos {
+    #[must_use]
+    pub fn due(&self) -> Nanos {
         self.at(self.passed)
     }
 
@@ -116,12 +118,13 @@ impl Pace {
     }
 
     /// Goes on to the one after it.
-    pub(crate) fn pass(&mut self) {
+    pub fn pass(&mut self) {
         self.passed += 1;
     }
 
     /// How many there were.
-    pub(crate) fn passed(&self) -> u64 {
+    #[must_use]
+    pub fn passed(&self) -> u64 {
         self.passed
     }
 }
