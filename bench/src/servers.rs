@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::Result;
 
+/// Heartbeats in a call that brings many: as many as one may bring.
+pub(crate) const BATCH: u64 = 1_000;
+
 /// How long a server may take to start, in looks.
 const LOOKS: u32 = 500;
 

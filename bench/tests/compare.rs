@@ -10,13 +10,17 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Everything that is compared: the id, and what people read.
-const SUBJECTS: [(&str, &str); 19] = [
+const SUBJECTS: [(&str, &str); 20] = [
     ("axum-start", "bare axum, start"),
     ("axum-heartbeat", "bare axum, heartbeat"),
     ("hyper-start", "bare hyper, start"),
     ("streamgate-heartbeat", "Streamgate, heartbeat"),
     ("streamgate-start", "Streamgate, start"),
     ("streamgate-stop", "Streamgate, stop"),
+    (
+        "streamgate-batch",
+        "Streamgate, heartbeats in batches of 1,000",
+    ),
     ("streamgate-start-at-20000", "Streamgate, start at 20,000/s"),
     ("streamgate-start-at-50000", "Streamgate, start at 50,000/s"),
     ("axum-start-at-20000", "bare axum, start at 20,000/s"),
@@ -36,7 +40,7 @@ const SUBJECTS: [(&str, &str); 19] = [
 ];
 
 /// The targets, as they are printed.
-const TARGETS: [(&str, &str); 9] = [
+const TARGETS: [(&str, &str); 10] = [
     ("heartbeat, CPU ÷ bare axum", "≤ 1.2"),
     ("heartbeat, throughput ÷ bare axum", "≥ 0.85"),
     ("durable start, CPU ÷ bare axum", "≤ 1.45"),
@@ -44,6 +48,10 @@ const TARGETS: [(&str, &str); 9] = [
     ("durable stop, CPU ÷ bare axum", "≤ 1.45"),
     ("durable stop, throughput ÷ bare axum", "≥ 0.7"),
     ("durable start, CPU ÷ Redis alone, AOF always", "< 1"),
+    (
+        "heartbeats a second in batches, half of two cores for the load",
+        "≥ 1,000,000",
+    ),
     ("durable start at 20,000/s, p99 in ms", "≤ 3"),
     ("durable start at 50,000/s, p99 in ms", "≤ 5"),
 ];
@@ -58,7 +66,7 @@ fn compare(program: &Path, out: &Path) -> Command {
     command
         .args(["compare", "--rounds", "1"])
         .args(["--seconds", &SECONDS.to_string()])
-        .args(["--warm-up", "0.1", "--users", "200", "--out"])
+        .args(["--warm-up", "0.1", "--users", "500", "--out"])
         .arg(out);
     command
 }
@@ -121,9 +129,14 @@ fn check_subject(subject: &Value) {
     above_zero(&subject["memory_bytes"]["median"], subject);
     above_zero(&round["generator"]["busy"], subject);
     assert_eq!(subject["connections"], if is_open { 256 } else { 64 });
+    let in_a_call = if id == "streamgate-batch" { 1_000 } else { 1 };
+    let calls = round["calls"].as_u64().unwrap();
+    assert_eq!(round["requests"], calls * in_a_call, "{subject}");
     match &round["sessions"] {
         Value::Null => assert!(id.starts_with("axum") || id.starts_with("hyper"), "{id}"),
-        sessions if id.ends_with("heartbeat") => assert_eq!(sessions, 400, "{id}"),
+        sessions if id.ends_with("heartbeat") || id.ends_with("batch") => {
+            assert_eq!(sessions, 1_000, "{id}");
+        }
         sessions => assert!(sessions.is_u64(), "{id} {sessions}"),
     }
 }
@@ -192,8 +205,8 @@ fn every_subject_is_in_the_table_the_data_and_the_page() {
         // Memory, sessions, and the generator.
         assert_eq!(cells[8..11], ["–"; 3], "{table}");
     }
-    // Three of ratios, two of figures, three of latencies.
-    assert_eq!(page.matches("<svg ").count(), 8);
+    // Three of ratios, two of figures, four of latencies.
+    assert_eq!(page.matches("<svg ").count(), 9);
     let closed_and_open = "Closed loop over 64 connections, or an open loop over 256 ";
     assert!(table.contains(closed_and_open), "{table}");
     assert!(page.contains(closed_and_open), "{page}");

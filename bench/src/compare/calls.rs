@@ -3,13 +3,14 @@
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use streamgate_load::workload::{Heartbeats, Slots, Starts, Stops};
+use streamgate_load::workload::{Batches, Heartbeats, Slots, Starts, Stops};
 use streamgate_load::{
     Api, Ended, Framing, Outcome, Population, Requests, Sent, Session, Share, Tally, Target, http1,
 };
 
 use super::resp::{ask, resp, write_argument, write_count};
 use crate::Result;
+use crate::servers::BATCH;
 
 /// What a start says of itself, to whoever reads JSON.
 pub(crate) const FACTS: &str =
@@ -41,7 +42,12 @@ pub(crate) enum Caller {
 }
 
 /// Requests of one kind, whatever the language.
-pub(crate) struct Calls(Box<dyn Requests<Tag = ()>>);
+pub(crate) enum Calls {
+    /// Each about one session.
+    Single(Box<dyn Requests<Tag = ()>>),
+    /// Each about many.
+    Batches(Batches),
+}
 
 /// Scripts that a Redis server has been given.
 #[derive(Debug)]
@@ -84,7 +90,7 @@ impl Caller {
                 return Calls::script(scripts, Script::Start { end });
             }
         };
-        Calls(Box::new(match total {
+        Calls::Single(Box::new(match total {
             Some(total) => Starts::fill(api, SLOTS, total),
             None => Starts::ever(api, SLOTS),
         }))
@@ -93,7 +99,10 @@ impl Caller {
     /// Heartbeats of so many sessions, each in turn.
     pub(crate) fn heartbeats(&self, total: u64) -> Calls {
         match self {
-            Self::Http(api) => Calls(Box::new(Heartbeats::new(Arc::clone(api), SLOTS, total))),
+            Self::Http(api) => {
+                let beats = Heartbeats::new(Arc::clone(api), SLOTS, total);
+                Calls::Single(Box::new(beats))
+            }
             Self::Redis(scripts) => Calls::script(scripts, Script::Heartbeat { of: total }),
         }
     }
@@ -105,7 +114,16 @@ impl Caller {
         };
         let sessions = (0..total).map(|place| SLOTS.session(place, 0));
         let stops = Stops::of(Arc::clone(api), Box::new(sessions));
-        Some(Calls(Box::new(stops)))
+        Some(Calls::Single(Box::new(stops)))
+    }
+
+    /// The same heartbeats, [`BATCH`] in a call; nothing, where nobody wrote a script for it.
+    pub(crate) fn batches(&self, total: u64) -> Option<Calls> {
+        let Self::Http(api) = self else {
+            return None;
+        };
+        let batches = Batches::new(Arc::clone(api), SLOTS, total, BATCH);
+        Some(Calls::Batches(batches))
     }
 }
 
@@ -124,23 +142,35 @@ pub(crate) fn first() -> Result<(String, String)> {
 
 impl Calls {
     fn script(scripts: &Arc<Scripts>, script: Script) -> Self {
-        Self(Box::new(ScriptCalls::new(Arc::clone(scripts), script)))
+        Self::Single(Box::new(ScriptCalls::new(Arc::clone(scripts), script)))
     }
 }
 
 impl Requests for Calls {
-    type Tag = ();
+    /// How many requests the call counts as.
+    type Tag = u64;
 
     fn kinds(&self) -> Vec<&'static str> {
-        self.0.kinds()
+        match self {
+            Self::Single(calls) => calls.kinds(),
+            Self::Batches(calls) => calls.kinds(),
+        }
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<()>> {
-        self.0.next(out)
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<u64>> {
+        match self {
+            Self::Single(calls) => calls
+                .next(out)
+                .map(|Sent { kind, tag: () }| Sent { kind, tag: 1 }),
+            Self::Batches(calls) => calls.next(out),
+        }
     }
 
-    fn ended(&mut self, tag: (), ended: &Ended<'_>, tally: &mut Tally) {
-        self.0.ended(tag, ended, tally);
+    fn ended(&mut self, tag: u64, ended: &Ended<'_>, tally: &mut Tally) {
+        match self {
+            Self::Single(calls) => calls.ended((), ended, tally),
+            Self::Batches(calls) => calls.ended(tag, ended, tally),
+        }
     }
 }
 
@@ -315,11 +345,36 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_is_a_thousand_heartbeats_of_the_same_sessions() {
+        let target = Target::parse("http://a").unwrap();
+        let http = Caller::http(&target, None).unwrap();
+        let mut batches = http.batches(1_500).unwrap();
+        let mut out = Vec::new();
+        assert_eq!(batches.next(&mut out).unwrap().tag, 1_000);
+        let put = String::from_utf8(out).unwrap();
+        assert!(put.starts_with("POST /v1/heartbeats HTTP/1.1\r\n"), "{put}");
+        assert_eq!(put.matches("session_id").count(), 1_000);
+        let (user, session) = first().unwrap();
+        assert!(put.contains(&user) && put.contains(&session), "{put}");
+        let tally = |calls: &mut Calls, body: &'static [u8]| {
+            let (mut tally, body) = (Tally::default(), Cow::Borrowed(body));
+            let answer = Answer { status: 200, body };
+            calls.ended(1_000, &Ended::Answered(answer), &mut tally);
+            (tally.total(), tally.of(Outcome::Status(200)))
+        };
+        let renewed = br#"{"renewed":1000,"failed":[]}"#;
+        assert_eq!(tally(&mut batches, renewed), (1_000, 1_000));
+        let one_failed = br#"{"renewed":999,"failed":[{"index":7,"status":410}]}"#;
+        assert_eq!(tally(&mut batches, one_failed), (1_000, 999));
+        assert!(redis().batches(1_500).is_none());
+    }
+
+    #[test]
     fn a_refusal_by_a_script_is_no_success() {
         let tally = |mut calls: Calls, status, body: &'static [u8]| {
             let mut tally = Tally::default();
             let body = Cow::Borrowed(body);
-            calls.ended((), &Ended::Answered(Answer { status, body }), &mut tally);
+            calls.ended(1, &Ended::Answered(Answer { status, body }), &mut tally);
             let outcome = tally.iter().next().unwrap().0;
             outcome.name()
         };

@@ -20,6 +20,9 @@ struct Question {
     goal: Option<Goal>,
 }
 
+/// From here on, figures are read by their thousands.
+pub(crate) const MANY: f64 = 1_000.0;
+
 /// A bound.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Goal {
@@ -32,7 +35,7 @@ pub(crate) enum Goal {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) name: String,
-    /// Whether it is so many times as much, or so many milliseconds.
+    /// Whether it is so many times as much, or a figure that stands for itself.
     pub(crate) is_ratio: bool,
     /// Of what.
     #[serde(skip)]
@@ -64,10 +67,14 @@ impl Goal {
 
 impl fmt::Display for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(bound) => write!(f, "≤ {bound}"),
-            Self::AtLeast(bound) => write!(f, "≥ {bound}"),
-            Self::Below(bound) => write!(f, "< {bound}"),
+        let sign = match self {
+            Self::AtMost(_) => "≤",
+            Self::AtLeast(_) => "≥",
+            Self::Below(_) => "<",
+        };
+        match self.bound() {
+            bound @ ..MANY => write!(f, "{sign} {bound}"),
+            bound => write!(f, "{sign} {}", figures::rate(bound)),
         }
     }
 }
@@ -131,6 +138,9 @@ fn goals() -> Vec<Question> {
     let name = "durable start, CPU ÷ Redis alone, AOF always";
     let redis = Some("redis-always-start");
     ask(name, "start", CpuUs, redis, Some(Goal::Below(1.0)));
+    let name = "heartbeats a second in batches, half of two cores for the load";
+    let a_million = Goal::AtLeast(1_000_000.0);
+    ask(name, "batch", RequestsPerS, None, Some(a_million));
     for (rate, most_ms) in [(SLOWER, 3.0), (FASTER, 5.0)] {
         let name = format!("durable start at {}/s, p99", figures::rate(rate));
         let of = format!("start-at-{rate}");
@@ -169,7 +179,9 @@ fn between_builds(build: usize) -> Vec<Question> {
         );
         [("CPU", CpuUs), ("p99", P99Ms)].map(|figure| (of.clone(), figure))
     };
-    let all = ["heartbeat", "start", "stop"].into_iter().flat_map(closed);
+    let all = ["heartbeat", "start", "stop", "batch"]
+        .into_iter()
+        .flat_map(closed);
     let all = all.chain([SLOWER, FASTER].into_iter().flat_map(open));
     all.map(|((id, name), (what, figure))| Question {
         name: format!("build {build}, {name}, {what} ÷ build 1"),
@@ -268,6 +280,15 @@ mod tests {
         let verdicts: Vec<&str> = verdicts(&all).iter().map(|it| it.2).collect();
         // The last is 5.01 ms.
         assert_eq!(verdicts, ["not reached", "reached", "not reached"]);
+    }
+
+    #[test]
+    fn heartbeats_in_batches_are_asked_for_by_the_million() {
+        let all = measured(&[("streamgate-batch", &[(1.4, 999_999.0)])]);
+        assert_eq!(verdicts(&all).first().unwrap().2, "not reached");
+        let goal = findings(&all).first().unwrap().goal.unwrap();
+        assert_eq!(goal.to_string(), "≥ 1,000,000");
+        assert_eq!(Goal::AtMost(1.45).to_string(), "≤ 1.45");
     }
 
     #[test]

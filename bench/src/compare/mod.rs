@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::Result;
-use crate::servers::binary_beside;
+use crate::servers::{BATCH, binary_beside};
 use figures::{Figure, Measurement};
 use goals::Finding;
 use machine::Machine;
@@ -61,8 +61,8 @@ pub(crate) struct Arguments {
     /// Keep-alive connections of closed loops; what is called at a rate has more.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// How many users heartbeats are for; each has two sessions.
-    #[arg(long, default_value_t = 20_000)]
+    /// How many users heartbeats are for; each has two sessions, and a batch wants a thousand.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(USERS_MIN..))]
     users: u64,
     /// Where the results go.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/out"))]
@@ -71,6 +71,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dir: Option<PathBuf>,
 }
+
+/// With fewer users there are not enough sessions for a batch.
+const USERS_MIN: u64 = BATCH.div_ceil(calls::SESSIONS_PER_USER);
 
 impl Arguments {
     fn plan(&self) -> Plan {

@@ -8,7 +8,8 @@ use super::figures::{Figure, Measurement};
 use super::goals::{Finding, Goal};
 use super::machine::Machine;
 use super::round::Plan;
-use super::{subject, text};
+use super::subject::Doing;
+use super::text;
 use crate::Result;
 
 /// What several subjects have in common in a plot.
@@ -48,7 +49,8 @@ pub(crate) fn html(
         |_| true,
     );
     sections.push(Section::new("Processor time a request", cpu.svg()?));
-    let closed: Choice = |it| it.subject.per_second.is_none();
+    // Beside heartbeats in batches all other bars would be stumps.
+    let closed: Choice = |it| it.subject.per_second.is_none() && it.subject.doing != Doing::Batch;
     let throughput = bars(
         "Requests a second",
         "requests/s",
@@ -62,13 +64,16 @@ pub(crate) fn html(
             throughput.svg()?,
         ));
     }
-    let latencies: [(&str, Choice); 3] = [
+    let latencies: [(&str, Choice); 4] = [
         ("Latency at a rate", |it| it.subject.per_second.is_some()),
         ("Latency in a closed loop: starts and stops", |it| {
-            it.subject.per_second.is_none() && it.subject.doing != subject::Doing::Heartbeat
+            is_closed_loop_of(it, &[Doing::Start, Doing::Stop])
         }),
         ("Latency in a closed loop: heartbeats", |it| {
-            it.subject.per_second.is_none() && it.subject.doing == subject::Doing::Heartbeat
+            is_closed_loop_of(it, &[Doing::Heartbeat])
+        }),
+        ("Latency in a closed loop: batches of heartbeats", |it| {
+            is_closed_loop_of(it, &[Doing::Batch])
         }),
     ];
     for (heading, choice) in latencies {
@@ -87,6 +92,11 @@ pub(crate) fn html(
         notes: text::notes(machine, plan, all),
     };
     Ok(page.html())
+}
+
+fn is_closed_loop_of(measurement: &Measurement, doing: &[Doing]) -> bool {
+    let subject = &measurement.subject;
+    subject.per_second.is_none() && doing.contains(&subject.doing)
 }
 
 /// A bar for each ratio of a figure.

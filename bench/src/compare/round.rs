@@ -120,10 +120,14 @@ impl Running<'_> {
         let fill = |starts, span| self.drive(Doing::Start, starts, None, span);
         let (before, calls) = match subject.doing {
             Doing::Start => (0, caller.starts(None)),
-            Doing::Heartbeat => {
+            Doing::Heartbeat | Doing::Batch => {
                 let total = plan.users * SESSIONS_PER_USER;
                 let fill = fill(caller.starts(Some(total)), Span::all())?;
-                (fill.sent, caller.heartbeats(total))
+                let beats = match subject.doing {
+                    Doing::Batch => caller.batches(total).ok_or("nobody takes batches there")?,
+                    _ => caller.heartbeats(total),
+                };
+                (fill.sent, beats)
             }
             Doing::Stop => {
                 let span = Span::of(warm_up, seconds.mul_f64(STOPS_AHEAD));
@@ -140,7 +144,7 @@ impl Running<'_> {
         let server = server.ok_or("a server that runs can be measured")?;
         let sessions = match subject.doing {
             Doing::Start => before + done.sent,
-            Doing::Heartbeat => before,
+            Doing::Heartbeat | Doing::Batch => before,
             Doing::Stop => before - done.sent,
         };
         Ok(Round {

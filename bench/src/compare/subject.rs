@@ -7,6 +7,7 @@ use streamgate_load::figures;
 use super::server::Kind;
 use crate::Result;
 use crate::rivals::Rival;
+use crate::servers::BATCH;
 
 /// Something that is measured in every round.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +39,8 @@ pub(crate) enum Doing {
     Start,
     Heartbeat,
     Stop,
+    /// Many heartbeats in a call, as a gateway bundles them; each counts as one.
+    Batch,
 }
 
 impl Doing {
@@ -45,16 +48,24 @@ impl Doing {
     pub(crate) const fn status(self) -> &'static str {
         match self {
             Self::Start => "201",
-            Self::Heartbeat => "200",
+            Self::Heartbeat | Self::Batch => "200",
             Self::Stop => "204",
         }
     }
 
-    const fn name(self) -> &'static str {
+    const fn id(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Heartbeat => "heartbeat",
             Self::Stop => "stop",
+            Self::Batch => "batch",
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Batch => format!("heartbeats in batches of {}", figures::count(BATCH)),
+            _ => self.id().to_owned(),
         }
     }
 }
@@ -65,7 +76,7 @@ pub(crate) const FASTER: f64 = 50_000.0;
 
 /// Everything that is compared, in the order in which it runs. Streamgate may have several builds.
 pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
-    use Doing::{Heartbeat, Start, Stop};
+    use Doing::{Batch, Heartbeat, Start, Stop};
     let mut all = Vec::new();
     let bare = |rival| By::Server(Kind::Bare(rival));
     let axum = || ("axum", "bare axum", bare(Rival::Axum));
@@ -77,6 +88,7 @@ pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
         (Heartbeat, None),
         (Start, None),
         (Stop, None),
+        (Batch, None),
         (Start, Some(SLOWER)),
         (Start, Some(FASTER)),
     ] {
@@ -114,7 +126,7 @@ pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
 impl Subject {
     fn new((id, name, by): (&str, &str, By), doing: Doing, per_second: Option<f64>) -> Self {
         let (mut id, mut name) = (
-            format!("{id}-{}", doing.name()),
+            format!("{id}-{}", doing.id()),
             format!("{name}, {}", doing.name()),
         );
         if let Some(rate) = per_second {
@@ -198,7 +210,7 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (24, 24));
+        assert_eq!((ids.len(), count), (26, 26));
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use streamgate_load::figures::{count, mebibytes, rate};
 
 use super::figures::{Figure, Measurement, Spread, ratios};
-use super::goals::Finding;
+use super::goals::{Finding, MANY};
 use super::machine::Machine;
 use super::round::Plan;
 use super::server::Kind;
-use super::subject::By;
+use super::subject::{By, Doing};
+use crate::servers::BATCH;
 use crate::table::Table;
 
 /// The subject that all others are held against.
@@ -86,7 +87,7 @@ pub(crate) fn findings(findings: &[Finding], rounds: usize) -> Vec<Vec<String>> 
     let row = |finding: &Finding| {
         vec![
             finding.name.clone(),
-            ranged(finding.spread, rounds, |value| format!("{value:.2}")),
+            ranged(finding.spread, rounds, of_any_size),
             finding
                 .goal
                 .map_or_else(|| "–".to_owned(), |goal| goal.to_string()),
@@ -106,6 +107,14 @@ fn ranged(spread: Spread, rounds: usize, show: fn(f64) -> String) -> String {
         None => median,
         Some((least, most)) => format!("{median} ({}–{})", show(least), show(most)),
     }
+}
+
+/// A figure with the digits that count.
+fn of_any_size(value: f64) -> String {
+    if value < MANY {
+        return format!("{value:.2}");
+    }
+    rate(value)
 }
 
 /// A whole number.
@@ -178,6 +187,15 @@ pub(crate) fn notes(machine: &Machine, plan: &Plan, all: &[Measurement]) -> Vec<
              snapshots and does not rewrite its AOF. limitador-server is not run here."
                 .to_owned(),
         );
+    }
+    if all.iter().any(|it| it.subject.doing == Doing::Batch) {
+        notes.push(format!(
+            "A batch counts as its {} heartbeats: its requests are heartbeats, its CPU is that of one of them; its \
+             latency is that of the call. What is asked of batches is asked of two processors, one of them for the \
+             load; there are {} here.",
+            count(BATCH),
+            machine.processors,
+        ));
     }
     if all.iter().any(|it| it.subject.by == By::Disk) {
         notes.push(

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::fill::{SLOTS, fill};
 use crate::Result;
 use crate::meter::disk_bytes;
-use crate::servers::Node;
+use crate::servers::{BATCH, Node};
 
 /// How hard and how long.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -28,9 +28,6 @@ pub(crate) struct Plan {
 
 /// Keep-alive connections.
 const CONNECTIONS: usize = 64;
-
-/// Heartbeats in a call that brings many.
-const BATCH: u64 = 1_000;
 
 /// How long each run goes on before it counts.
 const WARM_UP: Duration = Duration::from_millis(500);
