@@ -104,6 +104,13 @@ impl<N: Needs> FromRequestParts<Arc<App>> for SessionPath<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        Self::of(parts, app)
+    }
+}
+
+impl<N: Needs> SessionPath<N> {
+    /// The session that this request names.
+    pub(crate) fn of(parts: &Parts, app: &App) -> Result<Self, ApiError> {
         let tenant = authorize(app, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
         let user = user_id(parts, &mut errors);

@@ -1,23 +1,28 @@
 //! The calls that players make all the time, past the router.
 //!
 //! A router that knows every path costs such a call as much as its decision does, so start,
-//! heartbeat and stop are told by their paths alone and go to their endpoints straight. The handlers are
-//! the same, and so is what is observed; a test asks both ways and compares. Whatever is not
+//! heartbeat and stop are told by their paths alone and go to their endpoints straight. What they do
+//! is the same, and so is what is observed; a test asks both ways and compares. Whatever is not
 //! exactly such a call goes through the router, which knows what to say.
 //!
 //! What is *not* here: an endpoint of its own, or any word of an answer.
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::Request;
-use axum::handler::Handler;
+use axum::http::request::Parts;
 use axum::http::{Method, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
+use crate::access::SessionPath;
 use crate::metrics::HttpRoute;
 use crate::observe::Observation;
+use crate::problem::ApiError;
 use crate::state::App;
-use crate::v1::sessions_of_user::{heartbeat, start_named_session, stop_session};
+use crate::v1::sessions_of_user::{renew, start_named, stop};
+use crate::wire::body::{IgnoredBody, JsonBody};
+use crate::wire::path::segments;
 
 /// The way past the router.
 #[derive(Debug, Clone)]
@@ -68,33 +73,50 @@ impl Express {
 
     /// Answers it.
     pub(crate) async fn answer(&self, call: Call, request: Request) -> Response {
-        let app = Arc::clone(&self.app);
+        let (parts, body) = request.into_parts();
+        let observation = Observation::begin(&parts.method, &parts.headers);
+        let answer = match self.run(call, &parts, body).await {
+            Ok(answer) => answer,
+            Err(error) => error.into_response(),
+        };
         let route = match call {
             Call::Heartbeat => &self.heartbeat,
             Call::Start | Call::Stop => &self.session,
         };
-        let observation = Observation::begin(route, &request);
-        observation.end(match call {
-            Call::Start => start_named_session.call(request, app).await,
-            Call::Heartbeat => heartbeat.call(request, app).await,
-            Call::Stop => stop_session.call(request, app).await,
-        })
+        observation.end(route, answer)
+    }
+
+    /// Does what the endpoint's extractors do, in their order, and then what it does.
+    async fn run(&self, call: Call, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+        let app = &*self.app;
+        let target = SessionPath::of(parts, app)?;
+        match call {
+            Call::Start => {
+                let body = JsonBody::read(&parts.headers, body, app).await?;
+                start_named(app, target, &body).await
+            }
+            Call::Heartbeat => {
+                IgnoredBody::read(body, app).await?;
+                renew(app, target).await
+            }
+            Call::Stop => stop(app, target).await,
+        }
     }
 }
 
 /// Whether the path is that of a session's heartbeat, or the session itself; `None` where it is
 /// neither. The router says what is wrong with an empty id.
 fn is_of_session(uri: &Uri) -> Option<bool> {
-    let path = uri.path().as_bytes().strip_prefix(b"/v1/users/")?;
-    let mut segments = path.split(|byte| *byte == b'/');
+    let path = uri.path().strip_prefix("/v1/users/")?;
+    let mut segments = segments(path);
     let mut next = || segments.next().filter(|segment| !segment.is_empty());
     let (_user, sessions, _session) = (next()?, next()?, next()?);
-    if sessions != b"sessions" {
+    if sessions != "sessions" {
         return None;
     }
     match (segments.next(), segments.next()) {
         (None, _) => Some(false),
-        (Some(b"heartbeat"), None) => Some(true),
+        (Some("heartbeat"), None) => Some(true),
         _ => None,
     }
 }

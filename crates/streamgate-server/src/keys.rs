@@ -83,15 +83,21 @@ impl Keys {
     /// hash was right nor which key it was.
     #[must_use]
     pub fn find(&self, presented: &[u8]) -> Option<(usize, &ApiKey)> {
-        let hash = Sha256::digest(presented);
+        let hash = words(&Sha256::digest(presented).into());
         let mut found = u64::MAX;
         for (index, entry) in (0_u64..).zip(&self.entries) {
-            let same = entry.sha256.ct_eq(hash.as_slice());
+            let same = words(&entry.sha256).ct_eq(&hash);
             found.conditional_assign(&index, same);
         }
         let index = usize::try_from(found).ok()?;
         Some((index, self.entries.get(index)?))
     }
+}
+
+/// A hash as few large numbers, which are compared much faster than many small ones.
+fn words(hash: &[u8; 32]) -> [u64; 4] {
+    let (words, _) = hash.as_chunks::<8>();
+    std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
 }
 
 /// Makes a new key: `sgk_` and 32 random bytes as base64url, 47 characters in all.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use streamgate_store::clock::Stopwatch;
 use tower::{Layer, Service};
@@ -61,10 +61,11 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let observation = Observation::begin(&self.route, &request);
+        let observation = Observation::begin(request.method(), request.headers());
         // Called here and not within the future, so that the inner service need not be cloned.
         let answer = self.inner.call(request);
-        Box::pin(async move { Ok(observation.end(answer.await?)) })
+        let route = Arc::clone(&self.route);
+        Box::pin(async move { Ok(observation.end(&route, answer.await?)) })
     }
 }
 
@@ -74,25 +75,23 @@ pub(crate) struct Observation {
     watch: Stopwatch,
     id: HeaderValue,
     method: &'static str,
-    route: Arc<HttpRoute>,
 }
 
 impl Observation {
-    /// A request of this route has come.
-    pub(crate) fn begin(route: &Arc<HttpRoute>, request: &Request) -> Self {
+    /// A request has come.
+    pub(crate) fn begin(method: &Method, headers: &HeaderMap) -> Self {
         Self {
             watch: Stopwatch::start(),
-            id: request_id::of(request.headers()),
-            method: label(request.method()),
-            route: Arc::clone(route),
+            id: request_id::of(headers),
+            method: label(method),
         }
     }
 
-    /// It has this answer. Returns it with the request's id.
-    pub(crate) fn end(self, mut response: Response) -> Response {
+    /// It has this answer of this route. Returns it with the request's id.
+    pub(crate) fn end(self, route: &HttpRoute, mut response: Response) -> Response {
         let duration = self.watch.elapsed();
-        self.route.observe(self.method, response.status(), duration);
-        log(&self.route, self.method, &self.id, &response, duration);
+        route.observe(self.method, response.status(), duration);
+        log(route, self.method, &self.id, &response, duration);
         response.headers_mut().insert(X_REQUEST_ID, self.id);
         response
     }

@@ -16,7 +16,7 @@ use axum::http::{HeaderValue, header};
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
@@ -27,7 +27,7 @@ use crate::access::Peer;
 use crate::app::Endpoints;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
-use crate::stall::CutOffWhenStalled;
+use crate::stall::{CutOffWhenStalled, Patience, Turn};
 
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -63,8 +63,11 @@ pub async fn serve(
     let mut door = Door {
         listener,
         endpoints: Arc::new(endpoints),
-        protocol: protocol(http),
-        write_timeout: http.write_timeout,
+        protocol: protocol(),
+        patience: Patience {
+            head: http.header_timeout,
+            write: http.write_timeout,
+        },
         slots: Arc::new(Semaphore::new(http.max_connections)),
         gauge: metrics.connections().clone(),
         graceful: GracefulShutdown::new(),
@@ -90,7 +93,7 @@ struct Door {
     listener: TcpListener,
     endpoints: Arc<Endpoints>,
     protocol: http1::Builder,
-    write_timeout: Duration,
+    patience: Patience,
     slots: Arc<Semaphore>,
     gauge: Gauge,
     graceful: GracefulShutdown,
@@ -113,7 +116,7 @@ impl Door {
             let connection = Connection {
                 stream,
                 peer,
-                write_timeout: self.write_timeout,
+                patience: self.patience,
                 draining: Arc::clone(&self.draining),
                 slot,
                 gauge: Connected::new(&self.gauge),
@@ -149,12 +152,11 @@ impl Door {
     }
 }
 
-/// HTTP/1.1 with bounds on how long a head may be, and how long it may take.
-fn protocol(http: &HttpSettings) -> http1::Builder {
+/// HTTP/1.1 with a bound on how long a head may be. How long it may take, the socket knows.
+fn protocol() -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
-        .timer(TokioTimer::new())
-        .header_read_timeout(http.header_timeout)
+        .header_read_timeout(None)
         // Answers are small: one copy is cheaper than a list of pieces for the system.
         .writev(false)
         .max_buf_size(HEAD_MAX_BYTES);
@@ -197,7 +199,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connection {
     stream: TcpStream,
     peer: IpAddr,
-    write_timeout: Duration,
+    patience: Patience,
     draining: Arc<AtomicBool>,
     slot: OwnedSemaphorePermit,
     gauge: Connected,
@@ -209,7 +211,7 @@ impl Connection {
         let Self {
             stream,
             peer,
-            write_timeout,
+            patience,
             draining,
             slot: _slot,
             gauge: _gauge,
@@ -218,8 +220,15 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
+        let turn = Turn::default();
+        let stream = CutOffWhenStalled::new(stream, patience, turn.clone());
+        // Counted by this connection alone: with those of all of them, processors would take the count
+        // from each other with every request.
+        let endpoints = Arc::new(endpoints);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(body);
+            let turn = turn.clone();
+            turn.set_ours(true);
             if endpoints.asks_for_peer() {
                 request.extensions_mut().insert(Peer(peer));
             }
@@ -234,10 +243,11 @@ impl Connection {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
                 }
+                // While a stream lasts, nobody is to ask for anything.
+                turn.set_ours(answer.body().size_hint().exact().is_none());
                 Ok::<_, Infallible>(answer)
             }
         });
-        let stream = CutOffWhenStalled::new(stream, write_timeout);
         let connection = protocol.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
             // Clients come and go as they like; that is no news.

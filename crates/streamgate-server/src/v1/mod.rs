@@ -21,9 +21,9 @@ pub(crate) use users::put::UserChange;
 
 /// The calls that players make all the time, for [`crate::express`].
 pub(crate) mod sessions_of_user {
-    pub(crate) use super::users::sessions::heartbeat::heartbeat;
-    pub(crate) use super::users::sessions::start::put::start_named_session;
-    pub(crate) use super::users::sessions::stop::stop_session;
+    pub(crate) use super::users::sessions::heartbeat::renew;
+    pub(crate) use super::users::sessions::start::put::start_named;
+    pub(crate) use super::users::sessions::stop::stop;
 }
 
 /// Every path with its methods, in the order of the document.

@@ -10,8 +10,8 @@ pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("applicati
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The usual answer fits without growing.
-const ANSWER_CAPACITY_BYTES: usize = 512;
+/// The usual answer fits without growing, with all that a start says of its device and content.
+const ANSWER_CAPACITY_BYTES: usize = 768;
 
 /// An answer with a JSON body.
 pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {

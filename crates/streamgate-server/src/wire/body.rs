@@ -1,6 +1,9 @@
 //! Reading bodies: bounded in size and time, then as JSON with errors that name the field.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
@@ -19,6 +22,15 @@ use crate::state::App;
 pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(Bytes);
 
 impl<const MAX: usize> JsonBody<MAX> {
+    /// Reads the body of a request with these headers.
+    pub(crate) async fn read(headers: &HeaderMap, body: Body, app: &App) -> Result<Self, ApiError> {
+        let bytes = read(app, body, MAX).await?;
+        if !bytes.is_empty() {
+            check_type(headers)?;
+        }
+        Ok(Self(bytes))
+    }
+
     /// The body as a value.
     pub(crate) fn parse<'de, T: Deserialize<'de>>(&'de self) -> Result<T, ApiError> {
         parse(if self.0.is_empty() { b"{}" } else { &self.0 })
@@ -30,11 +42,7 @@ impl<const MAX: usize> FromRequest<Arc<App>> for JsonBody<MAX> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        let bytes = read(app, body, MAX).await?;
-        if !bytes.is_empty() {
-            check_type(&parts.headers)?;
-        }
-        Ok(Self(bytes))
+        Self::read(&parts.headers, body, app).await
     }
 }
 
@@ -46,7 +54,14 @@ impl FromRequest<Arc<App>> for IgnoredBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        read(app, request.into_body(), BODY_MAX_BYTES).await?;
+        Self::read(request.into_body(), app).await
+    }
+}
+
+impl IgnoredBody {
+    /// Reads a body.
+    pub(crate) async fn read(body: Body, app: &App) -> Result<Self, ApiError> {
+        read(app, body, BODY_MAX_BYTES).await?;
         Ok(Self)
     }
 }
@@ -60,8 +75,12 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes,
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         return Err(too_large(max));
     }
-    // Usually the body has come with the head; the timer is then never armed.
-    match tokio::time::timeout(app.body_timeout, read_frames(&mut body, max)).await {
+    let mut frames = pin!(read_frames(&mut body, max));
+    // Usually the body has come with the head, and needs no timer.
+    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(frames.as_mut().poll(cx))).await {
+        return read;
+    }
+    match tokio::time::timeout(app.body_timeout, frames).await {
         Ok(read) => read,
         Err(_) => Err(
             ApiError::new(Code::RequestTimeout, "the body did not arrive in time")

@@ -8,11 +8,8 @@ use percent_encoding::percent_decode_str;
 /// The segment at this place of the path, the first being 0; empty where there is none, and else what
 /// is wrong with it. `%2F` is a slash within it, `..` is a text like any other, and `+` is a plus.
 pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static str> {
-    // A path begins with a slash, so nothing stands before the first. Cut by byte: the search that
-    // `str` has for a `char` is made for longer texts.
-    let mut bytes = uri.path().as_bytes().split(|byte| *byte == b'/');
-    let raw = bytes.nth(place + 1).unwrap_or_default();
-    let raw = std::str::from_utf8(raw).expect("text cut at an ASCII character is text");
+    // A path begins with a slash, so nothing stands before the first.
+    let raw = segments(uri.path()).nth(place + 1).unwrap_or_default();
     // Nearly always there is nothing to decode.
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));
@@ -20,4 +17,21 @@ pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static 
     percent_decode_str(raw)
         .decode_utf8()
         .map_err(|_| "must be UTF-8 when percent-decoded")
+}
+
+/// What stands between the slashes of a path.
+pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(path);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        // The search of the standard library looks at word after word, and tells bytes apart in the
+        // last one only: for the few bytes of a segment that is slower.
+        let end = text.bytes().position(|byte| byte == b'/');
+        let (segment, behind) = match end {
+            Some(at) => (&text[..at], Some(&text[at + 1..])),
+            None => (text, None),
+        };
+        rest = behind;
+        Some(segment)
+    })
 }

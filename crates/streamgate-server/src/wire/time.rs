@@ -78,7 +78,7 @@ fn civil_from_days(days: u64) -> (u64, u64, u64) {
 /// Writes a number with leading zeros over the whole of `out`.
 fn put(out: &mut [u8], mut number: u64) {
     for digit in out.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).expect("below 10");
+        *digit = b"0123456789"[(number % 10) as usize];
         number /= 10;
     }
 }

@@ -110,6 +110,11 @@ pub(crate) async fn heartbeat(
     target: SessionPath<Player>,
     _body: IgnoredBody,
 ) -> Result<Response, ApiError> {
+    renew(&app, target).await
+}
+
+/// Renews the lease of the session that the path names.
+pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
     let told = app.engine.heartbeat(&target.user, &heartbeat).await?;
     let degraded = told.is_degraded;

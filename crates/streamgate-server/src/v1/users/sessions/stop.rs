@@ -68,7 +68,7 @@ pub(crate) async fn stop_session_by_post(
 }
 
 /// Ends the session for its player. One that ended otherwise stays as it ended.
-async fn stop(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
+pub(crate) async fn stop(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
     let stop = Stop {
         id: target.id,
         reason: EndReason::Stopped,

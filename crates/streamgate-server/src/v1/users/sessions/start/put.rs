@@ -55,6 +55,15 @@ pub(crate) async fn start_named_session(
     target: SessionPath<Player>,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
+    start_named(&app, target, &body).await
+}
+
+/// Starts the session that the path names.
+pub(crate) async fn start_named(
+    app: &App,
+    target: SessionPath<Player>,
+    body: &JsonBody,
+) -> Result<Response, ApiError> {
     let body = body.parse::<StartBody>()?;
     let mut errors = FieldErrors::default();
     if body.session_id.is_some() {
@@ -64,5 +73,5 @@ pub(crate) async fn start_named_session(
         );
     }
     let command = body.check(Some(target.id), errors)?;
-    start(&app, &target.user, &command).await
+    start(app, &target.user, &command).await
 }
