@@ -41,12 +41,13 @@ pub(crate) fn check_optional_text(text: &str, max: usize) -> Result<(), TextErro
             len: text.len(),
         });
     }
-    // ASCII, nearly always, needs no decoding into characters.
-    let clean = if text.is_ascii() {
-        text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
-    } else {
-        !text.chars().any(char::is_control)
-    };
+    // Printable ASCII, nearly always, needs no decoding into characters. Not `all`, which stops at the
+    // first that is none: without a stop, sixteen bytes are looked at together.
+    let is_printable = |byte| matches!(byte, 0x20..0x7f);
+    let clean = text
+        .bytes()
+        .fold(true, |all, byte| all & is_printable(byte))
+        || !text.chars().any(char::is_control);
     if clean {
         Ok(())
     } else {
@@ -202,7 +203,20 @@ impl UserKey {
     /// The key of `user` of `tenant`.
     #[must_use]
     pub fn new(tenant: &TenantId, user: &UserId) -> Self {
-        let (tenant, user) = (tenant.as_str(), user.as_str());
+        Self::of(tenant, user.as_str())
+    }
+
+    /// The key of the user of `tenant` whose id is this text.
+    ///
+    /// # Errors
+    /// [`TextError`] says what is wrong with the id.
+    pub fn of_text(tenant: &TenantId, user: &str) -> Result<Self, TextError> {
+        check_text(user, USER_ID_MAX_BYTES)?;
+        Ok(Self::of(tenant, user))
+    }
+
+    fn of(tenant: &TenantId, user: &str) -> Self {
+        let tenant = tenant.as_str();
         let mut bytes = Vec::with_capacity(tenant.len() + 1 + user.len());
         bytes.extend_from_slice(tenant.as_bytes());
         bytes.push(0);

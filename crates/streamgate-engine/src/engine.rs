@@ -144,6 +144,30 @@ impl Engine {
         Ok(decision.outcome)
     }
 
+    /// The same, where the store answers at once: without a clock, a timer or a future.
+    pub(crate) fn execute_now<C>(
+        &self,
+        user: &UserKey,
+        command: &C,
+    ) -> Option<Result<C::Outcome, EngineError>>
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
+        let mut last = None;
+        let mut step = |view: View<'_>| self.step(view, command, &mut last);
+        let result = self.store.transact_now(user, &mut step)?;
+        Some(match result {
+            Ok(()) => decided(user, last).map(|decision| {
+                if !decision.events.is_empty() {
+                    self.observer.committed(&decision.events);
+                }
+                decision.outcome
+            }),
+            Err(error) => Err(error.into()),
+        })
+    }
+
     async fn execute_until_known<C>(
         &self,
         user: &UserKey,
@@ -177,10 +201,7 @@ impl Engine {
         &self,
         user: &UserKey,
         command: &C,
-    ) -> (
-        Option<Result<Decision<C::Outcome>, CodecError>>,
-        Result<(), StoreError>,
-    )
+    ) -> (Option<Decided<C::Outcome>>, Result<(), StoreError>)
     where
         C: Command + Sync,
         C::Outcome: Send,
@@ -189,15 +210,21 @@ impl Engine {
             last: None,
             observer: &*self.observer,
         };
-        let mut step = |view: View<'_>| {
-            let decided = self.decide_on(view, command);
-            let decision = decided.as_ref().ok();
-            let change = decision.and_then(|decision| change_of(decision, &self.policy));
-            run.last = Some(decided);
-            change
-        };
+        let mut step = |view: View<'_>| self.step(view, command, &mut run.last);
         let result = self.store.transact(user, &mut step).await;
         (run.last.take(), result)
+    }
+
+    /// Decides on a record, and says what it becomes. `last` remembers the decision.
+    fn step<C: Command>(
+        &self,
+        view: View<'_>,
+        command: &C,
+        last: &mut Option<Decided<C::Outcome>>,
+    ) -> Option<Change> {
+        let decided = last.insert(self.decide_on(view, command));
+        let decision = decided.as_ref().ok()?;
+        change_of(decision, &self.policy)
     }
 
     /// Decides on a record.
@@ -226,9 +253,12 @@ impl Engine {
     }
 }
 
+/// What was decided on a record, if it could be read.
+type Decided<T> = Result<Decision<T>, CodecError>;
+
 /// The step of a call that is under way, and the decision of its last run.
 struct Run<'a, T> {
-    last: Option<Result<Decision<T>, CodecError>>,
+    last: Option<Decided<T>>,
     observer: &'a dyn Observer,
 }
 
@@ -261,10 +291,7 @@ pub(crate) fn change_of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Ch
 }
 
 /// The decision of a run that the store answered.
-fn decided<T>(
-    user: &UserKey,
-    decision: Option<Result<Decision<T>, CodecError>>,
-) -> Result<Decision<T>, EngineError> {
+fn decided<T>(user: &UserKey, decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
     decision
         .expect("a store that answers Ok has run the step")
         .map_err(|error| EngineError::damaged(user, error))

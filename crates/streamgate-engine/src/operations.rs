@@ -92,14 +92,31 @@ impl Engine {
         user: &UserKey,
         heartbeat: &Heartbeat,
     ) -> Result<Told<HeartbeatOutcome>, EngineError> {
+        if let Some(told) = self.heartbeat_now(user, heartbeat) {
+            return told;
+        }
         let decided = match self.admitted_without_store(user, &heartbeat.id) {
             Some(start) => self.adopt(user, start).await,
-            None => match self.recalled(user, heartbeat) {
-                Some(outcome) => Ok(outcome),
-                None => self.execute(user, heartbeat).await,
-            },
+            None => self.execute(user, heartbeat).await,
         };
         self.or_go_on(user, &heartbeat.id, decided)
+    }
+
+    /// The same, where it can be answered at once; `None` where it cannot, and nothing has changed.
+    #[must_use]
+    pub fn heartbeat_now(
+        &self,
+        user: &UserKey,
+        heartbeat: &Heartbeat,
+    ) -> Option<Result<Told<HeartbeatOutcome>, EngineError>> {
+        if self.admitted_without_store(user, &heartbeat.id).is_some() {
+            return None;
+        }
+        let decided = match self.recalled(user, heartbeat) {
+            Some(outcome) => Ok(outcome),
+            None => self.execute_now(user, heartbeat)?,
+        };
+        Some(self.or_go_on(user, &heartbeat.id, decided))
     }
 
     /// The answer to a heartbeat that the policy lets go unwritten, where this node wrote the one

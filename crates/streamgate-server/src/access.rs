@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
-use streamgate_core::{SessionId, TenantId, UserId, UserKey};
+use streamgate_core::{SessionId, TenantId, UserKey};
 
 use crate::keys::{ApiKey, Scope};
 use crate::problem::{ApiError, Code, FieldErrors};
@@ -91,10 +91,10 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let tenant = authorize(app, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
-        let user = user_id(parts, &mut errors);
+        let user = user_id(parts, tenant, &mut errors);
         errors.finish()?;
         Ok(Self {
-            user: admitted(app, tenant, user)?,
+            user: admitted(app, user)?,
             needs: PhantomData,
         })
     }
@@ -113,13 +113,13 @@ impl<N: Needs> SessionPath<N> {
     pub(crate) fn of(parts: &Parts, app: &App) -> Result<Self, ApiError> {
         let tenant = authorize(app, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
-        let user = user_id(parts, &mut errors);
+        let user = user_id(parts, tenant, &mut errors);
         let id = errors
             .check("session_id", segment(&parts.uri, 4))
             .and_then(|text| errors.check("session_id", SessionId::new(&text)));
         errors.finish()?;
         Ok(Self {
-            user: admitted(app, tenant, user)?,
+            user: admitted(app, user)?,
             id: id.expect("no error means an id"),
             needs: PhantomData,
         })
@@ -215,15 +215,15 @@ fn peer_of(parts: &Parts) -> IpAddr {
         .map_or(unknown, |peer| peer.0)
 }
 
-/// The user of this tenant, unless too many ask about it.
-fn admitted(app: &App, tenant: &TenantId, user: Option<UserId>) -> Result<UserKey, ApiError> {
-    let user = UserKey::new(tenant, &user.expect("no error means an id"));
+/// The user, unless too many ask about it.
+fn admitted(app: &App, user: Option<UserKey>) -> Result<UserKey, ApiError> {
+    let user = user.expect("no error means an id");
     app.limits.check_user(&user)?;
     Ok(user)
 }
 
-/// The user in `/v1/users/{user_id}/…`.
-fn user_id(parts: &Parts, errors: &mut FieldErrors) -> Option<UserId> {
+/// The user of this tenant in `/v1/users/{user_id}/…`.
+fn user_id(parts: &Parts, tenant: &TenantId, errors: &mut FieldErrors) -> Option<UserKey> {
     let text = errors.check("user_id", segment(&parts.uri, 2))?;
-    errors.check("user_id", UserId::new(text))
+    errors.check("user_id", UserKey::of_text(tenant, &text))
 }

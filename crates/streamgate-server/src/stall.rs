@@ -145,7 +145,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for CutOffWhenStalled<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        // hyper reads again only once there is something to read, so the wait for it begins here.
+        if !self.turn.is_ours()
+            && let Poll::Ready(Err(error)) = self.idle(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

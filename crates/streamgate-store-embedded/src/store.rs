@@ -145,8 +145,14 @@ impl EmbeddedStore {
         self.shared.queue.ask_snapshot();
     }
 
-    /// Runs a step under the lock of its shard. Returns the position to wait for, if any.
-    fn run_step(&self, key: &[u8], step: Step<'_>) -> Result<Option<Lsn>, StoreError> {
+    /// Runs a step under the lock of its shard. Returns the position to wait for, if any. Where the
+    /// caller `may_wait` for none and there is one, nothing has changed.
+    fn run_step(
+        &self,
+        key: &[u8],
+        step: Step<'_>,
+        may_wait: bool,
+    ) -> Result<Option<Lsn>, StoreError> {
         let Shared { table, queue, .. } = &*self.shared;
         queue.check()?;
         let hash = table.hash(key);
@@ -154,12 +160,15 @@ impl EmbeddedStore {
         let Shard { entries, pending } = &mut *shard;
         // Every call that comes by cleans up, so the list stays as short as one sync is long.
         pending.prune(queue.durable());
+        let seen = pending.last_of(hash);
+        if seen.is_some() && !may_wait {
+            return Ok(seen);
+        }
         let slot = slot(entries, hash, key);
         let change = step(View {
             record: slot.record(),
             now: self.clock.now(),
         });
-        let seen = pending.last_of(hash);
         let Some(change) = change else {
             return Ok(seen);
         };
@@ -167,6 +176,9 @@ impl EmbeddedStore {
         if change.durability > Durability::Memory {
             assert_has_delta(&change);
             let durable = change.durability == Durability::Durable;
+            if durable && !may_wait {
+                return Ok(Some(queue.appended()));
+            }
             // The log comes first: where it takes nothing any more, nothing has changed.
             let lsn = queue.append(key, &change.delta, durable)?;
             if durable && queue.mode() != DurabilityMode::None {
@@ -183,9 +195,21 @@ impl EmbeddedStore {
     /// See [`Store::transact`]. The lock is held by no future: it is released before the waiting.
     async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.shared.queue.wait_room().await?;
-        match self.run_step(key.as_bytes(), step)? {
+        match self.run_step(key.as_bytes(), step, true)? {
             Some(lsn) => self.shared.queue.wait_durable(lsn).await,
             None => Ok(()),
+        }
+    }
+
+    /// See [`Store::transact_now`].
+    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
+        if !self.shared.queue.has_room() {
+            return None;
+        }
+        match self.run_step(key.as_bytes(), step, false) {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(Ok(())),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -266,7 +290,7 @@ impl EmbeddedStore {
             for key in keys {
                 self.shared.queue.wait_room().await?;
                 // Nobody waits here; whoever sees the change later does.
-                self.run_step(&key, step)?;
+                self.run_step(&key, step, true)?;
                 visited += 1;
                 if visited.is_multiple_of(SWEEP_STEPS) {
                     yield_now().await;
@@ -331,6 +355,10 @@ impl Store for EmbeddedStore {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.transact(key, step))
+    }
+
+    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
+        self.transact_now(key, step)
     }
 
     fn scan<'a>(

@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use common::power::{PowerDisk, no_dir};
-use common::{NOON, key, run, session, settle, small, start};
-use streamgate_core::TenantId;
-use streamgate_core::admission::{Heartbeat, Settle};
-use streamgate_store::{ManualClock, Store};
+use common::{NOON, key, run, run_now, session, settle, small, start};
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Settle, Start};
+use streamgate_core::{Seconds, TenantId};
+use streamgate_store::{ManualClock, Store, StoreError};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
 
 /// A store on a disk whose syncs can be held, and its clock.
@@ -67,6 +67,46 @@ async fn who_sees_a_change_waits_until_it_is_on_disk() {
     heartbeat.await.unwrap();
     assert_eq!(scan.await.unwrap().records.len(), 2);
     settle(&store, "user").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_needs_the_disk_is_not_begun_at_once() {
+    let disk = PowerDisk::default();
+    let (store, clock) = open(&disk, DurabilityMode::Fsync);
+    start(&store, "other", "a").await.unwrap();
+    disk.hold_syncs(true);
+    // A change that must be durable: nothing of it is there.
+    let user = key("user");
+    assert!(run_now(&store, &user, &Start::new(session("a"))).is_none());
+    assert_eq!(store.record_count(), Some(1));
+    // A heartbeat that sees one which is not durable yet.
+    let mut starts = pin!(start(&store, "user", "a"));
+    assert!(!is_ready(&mut starts));
+    let heartbeat = Heartbeat { id: session("a") };
+    assert!(run_now(&store, &user, &heartbeat).is_none());
+    // One that sees nothing new is done, although the disk does nothing.
+    clock.advance(Duration::from_secs(30));
+    let renewed = run_now(&store, &key("other"), &heartbeat).unwrap().unwrap();
+    let HeartbeatOutcome::Renewed { session, .. } = renewed else {
+        panic!("{renewed:?}");
+    };
+    assert_eq!(session.last_seen_at, NOON.plus(Seconds(30)));
+    disk.hold_syncs(false);
+    starts.await.unwrap();
+    assert!(run_now(&store, &user, &heartbeat).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_store_that_is_closed_does_nothing_at_once() {
+    let (store, _) = open(&PowerDisk::default(), DurabilityMode::Fsync);
+    start(&store, "user", "a").await.unwrap();
+    store.close().await.unwrap();
+    let heartbeat = Heartbeat { id: session("a") };
+    let refused = run_now(&store, &key("user"), &heartbeat).unwrap();
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -134,7 +174,7 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
     let task = Arc::new(Quiet);
     for _ in 0..100 {
         let user = key("user");
-        let start = streamgate_core::admission::Start::new(session("a"));
+        let start = Start::new(session("a"));
         let waker = Waker::from(Arc::clone(&task));
         let mut call = pin!(run(&store, &user, &start));
         assert!(matches!(

@@ -45,7 +45,7 @@ impl MemoryStore {
             .transpose()
     }
 
-    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
+    fn apply(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
         let mut records = self.records.lock();
         let entry = records.entry(key.as_bytes().into());
@@ -126,7 +126,7 @@ impl MemoryStore {
             .map(|(key, _)| UserKey::from_bytes(key).expect("only keys are stored"))
             .collect();
         for key in &keys {
-            self.transact_now(key, step)?;
+            self.apply(key, step)?;
         }
         let last = keys.last().filter(|_| keys.len() == budget);
         Ok(Swept {
@@ -142,7 +142,11 @@ impl Store for MemoryStore {
         key: &'a UserKey,
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.transact_now(key, step) })
+        Box::pin(async move { self.apply(key, step) })
+    }
+
+    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
+        Some(self.apply(key, step))
     }
 
     fn scan<'a>(

@@ -113,6 +113,14 @@ pub trait Store: Send + Sync + 'static {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// The same as [`transact`](Store::transact), where that would answer at once: without asking
+    /// anybody, and without a wait for the disk, neither for the change nor for what the step saw.
+    /// `None` where it would not. Then nothing has changed, although the step may have run, and
+    /// `transact` is to be called. No outcome is unknown: an error means that nothing has changed.
+    fn transact_now(&self, _key: &UserKey, _step: Step<'_>) -> Option<Result<(), StoreError>> {
+        None
+    }
+
     /// Shows `look` what this node knows of a record without asking anybody; `false` where that is
     /// nothing. It is what the node wrote last: others may have changed the record since, so nothing
     /// may rest on it but what holds for records that were once true.

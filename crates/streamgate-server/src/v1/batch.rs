@@ -1,9 +1,7 @@
 //! What endpoints with many entries in one call share: the entries run together, each succeeds or
 //! fails on its own, and a store that failed for all of them fails the call.
 
-use std::future::{self, Future};
-use std::pin::Pin;
-use std::task::Poll;
+use std::future::Future;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -17,34 +15,28 @@ pub(super) enum EntryError {
     Engine(EngineError),
 }
 
-/// Runs every entry, and gives what they came to in the same order. Those that are not answered at
+/// An entry whose run has begun.
+pub(super) enum Begun<T, F> {
+    /// It ended at once.
+    Done(T),
+    /// It takes its time.
+    Running(F),
+}
+
+/// Runs every entry, and gives what they came to in the same order. Those that were not answered at
 /// once (a store over the network, a change that must be on disk) go on side by side: whichever can do
 /// its next step does it. One that waited for its turn among them would keep others from a user that
 /// it has locked, and two batches that do so to each other would never end.
-pub(super) async fn run_all<'a, F, T>(entries: impl ExactSizeIterator<Item = F>) -> Vec<T>
+pub(super) async fn run_all<F, T>(entries: impl ExactSizeIterator<Item = Begun<T, F>>) -> Vec<T>
 where
-    F: Future<Output = T> + Send + 'a,
-    T: Send,
+    F: Future<Output = T>,
 {
     let mut results: Vec<Option<T>> = Vec::with_capacity(entries.len());
     let mut running = FuturesUnordered::new();
-    let mut spare: Option<Pin<Box<F>>> = None;
     for (index, entry) in entries.enumerate() {
-        let mut entry = match spare.take() {
-            Some(mut place) => {
-                place.set(entry);
-                place
-            }
-            None => Box::pin(entry),
-        };
-        // Most are answered here, and the next one takes their place.
-        let first_poll = future::poll_fn(|cx| Poll::Ready(entry.as_mut().poll(cx))).await;
-        results.push(match first_poll {
-            Poll::Ready(result) => {
-                spare = Some(entry);
-                Some(result)
-            }
-            Poll::Pending => {
+        results.push(match entry {
+            Begun::Done(result) => Some(result),
+            Begun::Running(entry) => {
                 running.push(async move { (index, entry.await) });
                 None
             }

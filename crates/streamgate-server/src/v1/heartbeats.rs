@@ -1,6 +1,7 @@
 //! `POST /v1/heartbeats`: up to a thousand heartbeats in one call, from a gateway or edge.
 
 use std::borrow::Cow;
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -9,7 +10,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
-use streamgate_core::{SessionId, TenantId, UserId, UserKey};
+use streamgate_core::{SessionId, TenantId, Timestamp, UserKey};
 use streamgate_engine::{Engine, Told};
 use utoipa::ToSchema;
 
@@ -17,7 +18,7 @@ use crate::access::{Caller, Player};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
-use crate::v1::batch::{EntryError, run_all, store_failed_for_all};
+use crate::v1::batch::{Begun, EntryError, run_all, store_failed_for_all};
 use crate::v1::users::sessions::heartbeat::Reason;
 use crate::wire;
 use crate::wire::body::JsonBody;
@@ -40,9 +41,11 @@ pub(crate) struct Batch<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct BatchEntry<'a> {
     /// The user.
+    #[serde(borrow)]
     #[schema(value_type = String, example = "viewer-1")]
     user_id: Cow<'a, str>,
     /// The session.
+    #[serde(borrow)]
     #[schema(value_type = String, example = "tv-evening")]
     session_id: Cow<'a, str>,
 }
@@ -137,31 +140,19 @@ pub(crate) async fn heartbeat_batch(
         degraded: None,
         failed: Vec::new(),
     };
-    for (index, (Object(entry), result)) in batch.heartbeats.iter().zip(&results).enumerate() {
-        let told = result.as_ref().map(|told| &told.outcome);
-        let (code, reason, detail) = match told {
-            Ok(
-                HeartbeatOutcome::Renewed { session, .. }
-                | HeartbeatOutcome::Revived { session, .. },
-            ) => {
-                let expires_at = Time(session.expires_at);
-                answer.renewed += 1;
-                if result.as_ref().is_ok_and(|told| told.is_degraded) {
-                    *answer.degraded.get_or_insert(0) += 1;
-                }
-                answer.expires_at = Some(
-                    answer
-                        .expires_at
-                        .map_or(expires_at, |first| first.min(expires_at)),
-                );
+    for (index, (Object(entry), result)) in batch.heartbeats.iter().zip(results).enumerate() {
+        let (code, reason, detail) = match result {
+            Ok(Beat::Renewed {
+                expires_at,
+                is_degraded,
+            }) => {
+                answer.add_renewed(Time(expires_at), is_degraded);
                 continue;
             }
-            Ok(HeartbeatOutcome::Ended(ending)) => {
-                (Code::SessionEnded, Some(Reason::from(ending.reason)), None)
-            }
-            Ok(HeartbeatOutcome::Unknown) => (Code::SessionUnknown, None, None),
-            Err(EntryError::Invalid(detail)) => (Code::InvalidRequest, None, Some(detail.clone())),
-            Err(EntryError::Engine(error)) => (ApiError::from(error.clone()).code(), None, None),
+            Ok(Beat::Ended(reason)) => (Code::SessionEnded, Some(reason), None),
+            Ok(Beat::Unknown) => (Code::SessionUnknown, None, None),
+            Err(EntryError::Invalid(detail)) => (Code::InvalidRequest, None, Some(detail)),
+            Err(EntryError::Engine(error)) => (ApiError::from(error).code(), None, None),
         };
         answer.failed.push(FailedHeartbeat {
             index,
@@ -176,20 +167,57 @@ pub(crate) async fn heartbeat_batch(
     Ok(wire::json(StatusCode::OK, &answer))
 }
 
-/// Runs one heartbeat of the batch.
-async fn run(
-    engine: &Engine,
+impl BatchAnswer<'_> {
+    fn add_renewed(&mut self, expires_at: Time, is_degraded: bool) {
+        self.renewed += 1;
+        if is_degraded {
+            *self.degraded.get_or_insert(0) += 1;
+        }
+        let first = self.expires_at.get_or_insert(expires_at);
+        *first = expires_at.min(*first);
+    }
+}
+
+/// What the answer says of a heartbeat: a thousand of them are kept until all are there.
+enum Beat {
+    Renewed {
+        expires_at: Timestamp,
+        is_degraded: bool,
+    },
+    Ended(Reason),
+    Unknown,
+}
+
+impl From<Told<HeartbeatOutcome>> for Beat {
+    fn from(told: Told<HeartbeatOutcome>) -> Self {
+        match told.outcome {
+            HeartbeatOutcome::Renewed { session, .. }
+            | HeartbeatOutcome::Revived { session, .. } => Self::Renewed {
+                expires_at: session.expires_at,
+                is_degraded: told.is_degraded,
+            },
+            HeartbeatOutcome::Ended(ending) => Self::Ended(ending.reason.into()),
+            HeartbeatOutcome::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// Runs one heartbeat of the batch, at once or as a future.
+fn run<'a>(
+    engine: &'a Engine,
     tenant: &TenantId,
     entry: &BatchEntry<'_>,
-) -> Result<Told<HeartbeatOutcome>, EntryError> {
+) -> Begun<Result<Beat, EntryError>, impl Future<Output = Result<Beat, EntryError>> + Send + 'a> {
     let mut errors = FieldErrors::default();
-    let user = errors.check("user_id", UserId::new(&*entry.user_id));
+    let user = errors.check("user_id", UserKey::of_text(tenant, &entry.user_id));
     let id = errors.check("session_id", SessionId::new(&entry.session_id));
     let (Some(user), Some(id)) = (user, id) else {
-        return Err(EntryError::Invalid(errors.sentence()));
+        return Begun::Done(Err(EntryError::Invalid(errors.sentence())));
     };
-    engine
-        .heartbeat(&UserKey::new(tenant, &user), &Heartbeat { id })
-        .await
-        .map_err(EntryError::Engine)
+    let heartbeat = Heartbeat { id };
+    let beat = |told: Result<_, _>| told.map(Beat::from).map_err(EntryError::Engine);
+    match engine.heartbeat_now(&user, &heartbeat) {
+        Some(told) => Begun::Done(beat(told)),
+        None => Begun::Running(async move { beat(engine.heartbeat(&user, &heartbeat).await) }),
+    }
 }

@@ -19,7 +19,7 @@ use crate::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
-use crate::v1::batch::{EntryError, run_all, store_failed_for_all};
+use crate::v1::batch::{Begun, EntryError, run_all, store_failed_for_all};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::object::Object;
@@ -144,7 +144,7 @@ pub(crate) async fn import_users(
         .collect();
     let running = entries
         .iter()
-        .map(|entry| entry.run(&app.engine, &caller.tenant));
+        .map(|entry| Begun::Running(entry.run(&app.engine, &caller.tenant)));
     let results = run_all(running).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());

@@ -167,7 +167,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// A value from the bytes of a JSON object.
 fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ApiError> {
-    match serde_json::from_slice::<Object<T>>(bytes) {
+    // A text is one to its end: so serde_json need not look at each within it.
+    let read = match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str::<Object<T>>(text),
+        Err(_) => serde_json::from_slice::<Object<T>>(bytes),
+    };
+    match read {
         Ok(Object(value)) => Ok(value),
         // Only a body that is wrong is read a second time, to find out where.
         Err(error) => Err(explain::<T>(bytes, &error)),

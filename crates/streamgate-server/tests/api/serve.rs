@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use streamgate_server::{HttpSettings, ServerSettings, Stopped, serve};
+use streamgate_store::clock::Stopwatch;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -102,6 +103,49 @@ async fn a_head_that_never_ends_is_cut_off() {
     assert!(!answer.contains(" 200 "), "{answer}");
     let mut idle = running.connect().await;
     assert_eq!(read_all(&mut idle).await, "");
+}
+
+#[tokio::test]
+async fn a_connection_lasts_while_it_is_used_and_then_its_patience_longer() {
+    let patience = Duration::from_secs(3);
+    let running = Running::with(HttpSettings {
+        header_timeout: patience,
+        ..HttpSettings::default()
+    })
+    .await;
+    let mut stream = running.connect().await;
+    let began = Stopwatch::start();
+    while began.elapsed() < patience + Duration::from_secs(1) {
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            .await
+            .unwrap();
+        let answer = read_until(&mut stream, "\"ok\"}").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let left = Stopwatch::start();
+    assert_eq!(read_all(&mut stream).await, "");
+    assert!(
+        left.elapsed() >= patience - Duration::from_secs(2),
+        "{left:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_under_way_is_no_idle_connection() {
+    let running = Running::with(HttpSettings {
+        header_timeout: QUICK,
+        body_timeout: QUICK * 4,
+        ..HttpSettings::default()
+    })
+    .await;
+    let mut stream = running.connect().await;
+    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ncontent-length: 20\r\n\r\n{";
+    stream.write_all(head).await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 #[tokio::test]

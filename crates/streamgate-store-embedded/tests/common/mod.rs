@@ -19,7 +19,7 @@ use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
 use streamgate_core::{
     Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
-use streamgate_store::{Change, ManualClock, Store, StoreError};
+use streamgate_store::{Change, ManualClock, Store, StoreError, View};
 use streamgate_store_embedded::{
     DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver, OpenError,
 };
@@ -79,28 +79,48 @@ pub(crate) async fn run<C: Command + Sync>(
 where
     C::Outcome: Send,
 {
+    let mut outcome = None;
+    let mut step = |view: View<'_>| decided(view, command, &mut outcome);
+    store.transact(key, &mut step).await?;
+    Ok(outcome.expect("the step ran"))
+}
+
+/// The same, where the store does so at once.
+pub(crate) fn run_now<C: Command + Sync>(
+    store: &dyn Store,
+    key: &UserKey,
+    command: &C,
+) -> Option<Result<C::Outcome, StoreError>>
+where
+    C::Outcome: Send,
+{
+    let mut outcome = None;
+    let mut step = |view: View<'_>| decided(view, command, &mut outcome);
+    let done = store.transact_now(key, &mut step)?;
+    Some(done.map(|()| outcome.expect("the step ran")))
+}
+
+fn decided<C: Command>(
+    view: View<'_>,
+    command: &C,
+    outcome: &mut Option<C::Outcome>,
+) -> Option<Change> {
     let policy = Policy {
         default_limit: 1_000,
         ..Policy::default()
     };
-    let mut outcome = None;
-    store
-        .transact(key, &mut |view| {
-            let ledger = view.record.map_or_else(Ledger::default, |record| {
-                decode_ledger(record).expect("a record is a ledger")
-            });
-            let decision = decide(ledger, &policy, command, view.now);
-            let durability = decision.durability();
-            outcome = Some(decision.outcome);
-            durability.map(|durability| Change {
-                record: encode_ledger(&decision.ledger),
-                delta: encode_delta(&decision.events),
-                durability,
-                garbage_at: None,
-            })
-        })
-        .await?;
-    Ok(outcome.expect("the step ran"))
+    let ledger = view.record.map_or_else(Ledger::default, |record| {
+        decode_ledger(record).expect("a record is a ledger")
+    });
+    let decision = decide(ledger, &policy, command, view.now);
+    let durability = decision.durability();
+    *outcome = Some(decision.outcome);
+    durability.map(|durability| Change {
+        record: encode_ledger(&decision.ledger),
+        delta: encode_delta(&decision.events),
+        durability,
+        garbage_at: None,
+    })
 }
 
 pub(crate) async fn start(store: &dyn Store, user: &str, name: &str) -> Result<(), StoreError> {

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use crate::conformance::steps::{
-    limit_in, put_limit, read_ledger, run, set_limit, start, take_away, user, user_of,
+    decided, ledger_in, limit_in, put_limit, read_ledger, run, set_limit, start, take_away, user,
+    user_of,
 };
 use crate::port::{Store, View};
 
@@ -114,5 +115,31 @@ pub async fn time_does_not_go_backwards(store: Arc<dyn Store>) {
             ran.now
         );
         *last = Some(ran.now);
+    }
+}
+
+/// What can be done at once is done as by any other call; what cannot is not begun.
+pub async fn what_is_asked_at_once_is_done_or_not_begun(store: Arc<dyn Store>) {
+    for limit in 1..=20 {
+        let key = user("u");
+        let before = limit_in(&*store, &key).await;
+        let mut step = |view: View<'_>| decided(view, &set_limit(limit)).0;
+        match store.transact_now(&key, &mut step) {
+            Some(done) => done.expect("a change"),
+            None => {
+                assert_eq!(limit_in(&*store, &key).await, before, "nothing was begun");
+                put_limit(&*store, &key, limit).await;
+            }
+        }
+        assert_eq!(limit_in(&*store, &key).await, limit);
+        let mut seen = None;
+        let mut look = |view: View<'_>| {
+            seen = ledger_in(view.record).limit;
+            None
+        };
+        if let Some(done) = store.transact_now(&key, &mut look) {
+            done.expect("a read");
+            assert_eq!(seen, Some(limit), "the last change is seen");
+        }
     }
 }

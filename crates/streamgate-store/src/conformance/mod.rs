@@ -46,6 +46,7 @@ macro_rules! conformance_suite {
             a_change_is_seen_by_the_next_step,
             a_step_that_returns_none_changes_nothing,
             a_record_can_be_taken_away,
+            what_is_asked_at_once_is_done_or_not_begun,
             keys_do_not_affect_each_other,
             a_record_of_a_thousand_sessions_is_kept,
             time_does_not_go_backwards,

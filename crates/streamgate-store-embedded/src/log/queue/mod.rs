@@ -253,9 +253,14 @@ impl Queue {
         Poll::Pending
     }
 
+    /// Whether little enough is queued.
+    pub(crate) fn has_room(&self) -> bool {
+        self.queued_bytes.load(Ordering::Relaxed) < self.max_bytes
+    }
+
     /// Waits while too much is queued. Memory stays bounded because callers wait here.
     pub(crate) async fn wait_room(&self) -> Result<(), StoreError> {
-        if self.queued_bytes.load(Ordering::Relaxed) < self.max_bytes {
+        if self.has_room() {
             return Ok(());
         }
         let mut caller = Caller::new(self);
