@@ -4,8 +4,8 @@
 //! embedded store; `docs/adr/0002-embedded-store-is-a-log.md` has its figures. `restart` measures
 //! how long a store with many sessions takes to come back. `costs`, `memory` and `nodes` say what
 //! stores on servers take; `docs/scaling.md` reckons with their figures. `compare` holds Streamgate
-//! against what it competes with; `docs/benchmarking.md` says how to read it. `growth` and `soak` say
-//! what becomes of it with many users, and with time; `docs/performance.md` has their figures.
+//! against what it competes with; `docs/benchmarking.md` says how to read it. `growth` and `soak`
+//! say what becomes of it with many users, and with time; `docs/performance.md` has their figures.
 
 mod candidates;
 mod compare;
@@ -29,8 +29,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
 
-/// That of the product: what it is held against has none that is worse, and what is measured in this
-/// process costs what it costs there.
+/// That of the product: what it is held against has none that is worse, and what is measured in
+/// this process costs what it costs there.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,7 +1,7 @@
 //! Ten minutes at full speed: whether memory and data directory level off.
 //!
-//! Sessions of ever the same users start and stop, as fast as the server can. What a leak is shows in the
-//! second half of the time, when everything that may be kept is.
+//! Sessions of ever the same users start and stop, as fast as the server can. What a leak is shows
+//! in the second half of the time, when everything that may be kept is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,8 +28,9 @@ pub(crate) struct Arguments {
     /// For how long, in seconds.
     #[arg(long, default_value_t = 600.0, value_parser = crate::seconds)]
     seconds: f64,
-    /// How many users start and stop sessions, one after the other. Of each, 64 stops are remembered for
-    /// the revive window: with many more users than this, memory rises until then, and rightly.
+    /// How many users start and stop sessions, one after the other. Of each, 64 stops are
+    /// remembered for the revive window: with many more users than this, memory rises until then,
+    /// and rightly.
     #[arg(long, default_value_t = 20_000)]
     users: u64,
     /// Keep-alive connections.

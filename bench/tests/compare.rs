@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Everything that is compared: the id, and what people read.
-const SUBJECTS: [(&str, &str); 20] = [
+const SUBJECTS: [(&str, &str); 22] = [
     ("axum-start", "bare axum, start"),
     ("axum-heartbeat", "bare axum, heartbeat"),
     ("hyper-start", "bare hyper, start"),
@@ -26,7 +26,15 @@ const SUBJECTS: [(&str, &str); 20] = [
     ("axum-start-at-20000", "bare axum, start at 20,000/s"),
     ("axum-start-at-50000", "bare axum, start at 50,000/s"),
     ("disk-start-at-20000", "the disk alone, start at 20,000/s"),
+    (
+        "busy-disk-start-at-20000",
+        "the disk, processors busy, start at 20,000/s",
+    ),
     ("disk-start-at-50000", "the disk alone, start at 50,000/s"),
+    (
+        "busy-disk-start-at-50000",
+        "the disk, processors busy, start at 50,000/s",
+    ),
     ("redis-none-start", "Redis, no AOF, start"),
     ("redis-none-heartbeat", "Redis, no AOF, heartbeat"),
     ("redis-everysec-start", "Redis, AOF everysec, start"),
@@ -123,7 +131,7 @@ fn check_subject(subject: &Value) {
     above_zero(&round["requests"], subject);
     let others = round["others_busy"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&others), "{subject}");
-    if id.starts_with("disk") {
+    if id.contains("disk") {
         return check_disk(subject, round);
     }
     above_zero(&subject["memory_bytes"]["median"], subject);

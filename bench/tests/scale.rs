@@ -1,5 +1,6 @@
-//! `streamgate-bench growth` and `soak`, as short as they can be: not for their figures, but for all of
-//! them being there. They want the binary `streamgate` of the same build, and fail where it is not.
+//! `streamgate-bench growth` and `soak`, as short as they can be: not for their figures, but for
+//! all of them being there. They want the binary `streamgate` of the same build, and fail where it
+//! is not.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;

@@ -10,8 +10,8 @@ use crate::Result;
 use crate::laps::{COUNTED_PART, MARK};
 use crate::paths::{CLIENT, Path};
 
-/// Settings of the C library. Copies of more than 2 KiB are one instruction to the processor and one
-/// for each byte to callgrind, so they are made in the other way.
+/// Settings of the C library. Copies of more than 2 KiB are one instruction to the processor and
+/// one for each byte to callgrind, so they are made in the other way.
 const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824:\
                         glibc.cpu.x86_rep_stosb_threshold=1073741824";
 
@@ -103,8 +103,8 @@ impl Callgrind {
 /// The command that counts the instructions of the one behind it, found along this search path.
 ///
 /// Threads take turns only where one of them waits: they share a processor, none is interrupted for
-/// another that has just been woken, and valgrind serves them in their order. Else the machine's mood
-/// would decide whether a thread finds work or goes to sleep, and with it some percent.
+/// another that has just been woken, and valgrind serves them in their order. Else the machine's
+/// mood would decide whether a thread finds work or goes to sleep, and with it some percent.
 fn under(search: &OsStr) -> Result<Vec<OsString>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let processor = first_processor(&status).ok_or("/proc/self/status names no processor")?;

@@ -1,4 +1,5 @@
-//! Where counting begins and ends: callgrind closes a part of its report before each call of [`mark`].
+//! Where counting begins and ends: callgrind closes a part of its report before each call of
+//! [`mark`].
 
 use std::hint::black_box;
 

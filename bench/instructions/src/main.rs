@@ -3,8 +3,8 @@
 //! Times on shared machines say little; instructions are the same everywhere. `--check` is part of
 //! what must pass before a change lands; `CONTRIBUTING.md` says how to read and update it.
 //!
-//! Each path runs in a process of its own under callgrind: it prepares, warms up, and is then counted.
-//! All threads count, and the kernel does not.
+//! Each path runs in a process of its own under callgrind: it prepares, warms up, and is then
+//! counted. All threads count, and the kernel does not.
 //!
 //! What is *not* here: times (the benches of the crates), and rivals (`streamgate-bench`), which
 //! would make the build slow.

@@ -1,15 +1,21 @@
-//! The disk alone: what is left of a durable start when there is no network, no HTTP, no decision and
-//! nothing to hand over. No server that syncs before it answers is faster on this disk.
+//! The disk alone: what is left of a durable start when there is no network, no HTTP, no decision
+//! and nothing to hand over. No server that syncs before it answers is faster on this disk.
 //!
-//! One thread is told by the clock which records are due, writes all that became due during the last
-//! sync, and syncs once. Latency counts from when a record was due to the end of the sync that carried
-//! it, as it does for the requests of an open loop; so the time that the thread takes to wake is in it.
+//! One thread is told by the clock which records are due, writes all that became due during the
+//! last sync, and syncs once. Latency counts from when a record was due to the end of the sync that
+//! carried it, as it does for the requests of an open loop; so the time that the thread takes to
+//! wake is in it.
 //!
-//! What is *not* here: the log itself ([`crate::candidates::log`]); zeros that Streamgate writes ahead
-//! while it serves, as this file has all of its zeros before it begins.
+//! With every processor busy as well, it shows what a disk takes whose host and kernel have to find
+//! a moment for it: a server under load is never alone.
+//!
+//! What is *not* here: the log itself ([`crate::candidates::log`]); zeros that Streamgate writes
+//! ahead while it serves, as this file has all of its zeros before it begins.
 
 use std::path::Path;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use streamgate_core::admission::Start;
@@ -31,11 +37,14 @@ use crate::candidates::log::Log;
 use crate::candidates::shape::Engine;
 use crate::meter::thread_cpu_time;
 
-/// What a record counts as that is on the disk: in the words of HTTP, as every start that went well.
+/// What a record counts as that is on the disk: in the words of HTTP, as every start that went
+/// well.
 const ON_DISK: Outcome = Outcome::Status(201);
 
-/// Writes records at a rate for as long as servers are called, and says what it took.
-pub(crate) fn run(per_second: f64, plan: &Plan, dir: &Path) -> Result<Round> {
+/// Writes records at a rate for as long as servers are called, and says what it took; with every
+/// processor `busy`, too.
+pub(crate) fn run(per_second: f64, busy: bool, plan: &Plan, dir: &Path) -> Result<Round> {
+    let _busy = busy.then(Busy::every_processor);
     let dir = tempfile::tempdir_in(dir)?;
     let warm_up = Duration::try_from_secs_f64(plan.warm_up_s)?;
     let seconds = Duration::try_from_secs_f64(plan.seconds)?;
@@ -69,10 +78,42 @@ pub(crate) fn run(per_second: f64, plan: &Plan, dir: &Path) -> Result<Round> {
     })
 }
 
+/// Threads that do nothing, as fast as they can, until this is dropped.
+struct Busy {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Busy {
+    fn every_processor() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let spin = || {
+            let is_over = Arc::clone(&is_over);
+            thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        };
+        let threads = (0..processors()).map(|_| spin()).collect();
+        Self { is_over, threads }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // It cannot panic: it does nothing.
+            let _ = thread.join();
+        }
+    }
+}
+
 /// What a start of the load brings to Streamgate's log: whose it is, and what the decision did.
 ///
-/// The framing is not Streamgate's. There a batch has a header of 32 bytes and a record two bytes for its
-/// lengths; here it is 8 bytes and four.
+/// The framing is not Streamgate's. There a batch has a header of 32 bytes and a record two bytes
+/// for its lengths; here it is 8 bytes and four.
 fn start() -> Result<Record> {
     let (user, session) = calls::first()?;
     let said: serde_json::Value = serde_json::from_str(calls::FACTS)?;
@@ -118,7 +159,8 @@ struct Written {
     end: Nanos,
 }
 
-/// Commits every record that is due before the end; what is due before the beginning is not counted.
+/// Commits every record that is due before the end; what is due before the beginning is not
+/// counted.
 fn write(
     engine: &mut impl Engine,
     record: &Record,
@@ -255,7 +297,7 @@ mod tests {
             users: 1,
             sessions_per_user: 1,
         };
-        let round = run(20_000.0, &plan, dir.path()).unwrap();
+        let round = run(20_000.0, false, &plan, dir.path()).unwrap();
         let measured = &round.measured;
         assert_eq!((measured.requests, measured.errors), (4_000, 0));
         assert_eq!(measured.calls, 4_000);

@@ -1,6 +1,6 @@
 //! Streamgate beside what it is held against, on one machine in one sitting: bare HTTP servers,
-//! which say what the work before any decision costs, the disk alone, which says how soon anything can
-//! be durable, and Redis, which is what teams build instead.
+//! which say what the work before any decision costs, the disk alone, which says how soon anything
+//! can be durable, and Redis, which is what teams build instead.
 //!
 //! Machines drift, so that absolute figures of two sittings say little beside each other. All
 //! subjects run in turn in every round, and what is said is ratios of the same round.

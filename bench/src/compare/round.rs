@@ -1,5 +1,5 @@
-//! One run of one subject: a fresh server, what must be there before, the load, what it cost. What has no
-//! server runs in `disk`.
+//! One run of one subject: a fresh server, what must be there before, the load, what it cost. What
+//! has no server runs in `disk`.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,9 +36,9 @@ pub(crate) struct Plan {
 
 /// Keep-alive connections of open loops, for every server alike.
 ///
-/// Each carries one request at a time. Over 64 of them, 50,000 requests a second are sent when they are
-/// due only as long as answers come within 1.28 ms on average: beyond that the connections would be
-/// what is measured, and the loop open no more. These bear 5.12 ms.
+/// Each carries one request at a time. Over 64 of them, 50,000 requests a second are sent when they
+/// are due only as long as answers come within 1.28 ms on average: beyond that the connections
+/// would be what is measured, and the loop open no more. These bear 5.12 ms.
 pub(crate) const CONNECTIONS_AT_A_RATE: usize = 256;
 
 impl Plan {
@@ -88,9 +88,9 @@ pub(crate) fn run(subject: &Subject, plan: &Plan, dir: &Path) -> Result<Round> {
                 let server = Server::start(kind, dir)?;
                 Running { server, plan }.measure(subject)
             }
-            By::Disk => {
+            By::Disk { is_busy } => {
                 let per_second = subject.per_second.ok_or("a disk alone waits for nobody")?;
-                disk::run(per_second, plan, dir)
+                disk::run(per_second, *is_busy, plan, dir)
             }
         };
         let round =

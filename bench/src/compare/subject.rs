@@ -30,7 +30,10 @@ pub(crate) enum By {
     /// A server that is called.
     Server(Kind),
     /// Nobody but a thread with a file: what no server that keeps things can go below.
-    Disk,
+    Disk {
+        /// Every processor is busy, as under load.
+        is_busy: bool,
+    },
 }
 
 /// What is asked of a server.
@@ -102,8 +105,16 @@ pub(crate) fn all(streamgate: &[PathBuf]) -> Vec<Subject> {
         all.push(Subject::new(axum(), Start, Some(rate)));
     }
     for rate in [SLOWER, FASTER] {
-        let disk = ("disk", "the disk alone", By::Disk);
-        all.push(Subject::new(disk, Start, Some(rate)));
+        for (id, name, is_busy) in [
+            ("disk", "the disk alone", false),
+            ("busy-disk", "the disk, processors busy", true),
+        ] {
+            all.push(Subject::new(
+                (id, name, By::Disk { is_busy }),
+                Start,
+                Some(rate),
+            ));
+        }
     }
     for (id, name, appendfsync) in [
         ("redis-none", "Redis, no AOF", None),
@@ -157,7 +168,7 @@ impl Subject {
     pub(crate) fn server(&self) -> Option<&Kind> {
         match &self.by {
             By::Server(kind) => Some(kind),
-            By::Disk => None,
+            By::Disk { .. } => None,
         }
     }
 

@@ -197,12 +197,16 @@ pub(crate) fn notes(machine: &Machine, plan: &Plan, all: &[Measurement]) -> Vec<
             machine.processors,
         ));
     }
-    if all.iter().any(|it| it.subject.by == By::Disk) {
+    if all
+        .iter()
+        .any(|it| matches!(it.subject.by, By::Disk { .. }))
+    {
         notes.push(
             "The disk alone is one thread: what of a start goes into Streamgate's log is written as it falls due, \
              all that fell due during the last fdatasync together, into a file that was zeroed before. Latency \
              counts from when a record was due to the end of its fdatasync, CPU is the thread's. No network, no \
-             decision, nobody beside it who wants the processor: a floor, not a rival."
+             decision, nobody beside it who wants the processor: a floor, not a rival. Where the processors are \
+             busy, a thread for each does nothing as fast as it can."
                 .to_owned(),
         );
     }

@@ -1,8 +1,8 @@
 //! A server that is a map, and counts what it is asked: requests, and the units that DynamoDB
 //! takes for them.
 //!
-//! Each load is one request of DynamoDB (`GetItem`, strongly consistent) and one of Redis, each commit
-//! one (`PutItem` or `DeleteItem`, on a condition); so the counts hold for both.
+//! Each load is one request of DynamoDB (`GetItem`, strongly consistent) and one of Redis, each
+//! commit one (`PutItem` or `DeleteItem`, on a condition); so the counts hold for both.
 
 use std::collections::HashMap;
 use std::ops::Sub;

@@ -23,7 +23,8 @@ use counted::{Come, Counted, Server, Used};
 /// How long an average session is.
 const SESSION_S: u64 = 40 * 60;
 
-/// How many sessions of one user are played, one after the other, and for how many hours they stand.
+/// How many sessions of one user are played, one after the other, and for how many hours they
+/// stand.
 const SESSIONS: u64 = 150;
 const HOURS: u64 = SESSIONS * SESSION_S / 3_600;
 

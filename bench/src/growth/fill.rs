@@ -61,8 +61,8 @@ pub(crate) async fn fill(
     );
     let tenant = TenantId::default_tenant();
     let (mut user, mut id) = (Vec::new(), Vec::new());
-    // The second session of a user comes long after the first, as it does in life: its record has to
-    // be found again.
+    // The second session of a user comes long after the first, as it does in life: its record has
+    // to be found again.
     for turn in 0..SLOTS.sessions_per_user {
         for number in 0..users {
             let session = SLOTS.session(number * SLOTS.sessions_per_user + turn, 0);

@@ -1,12 +1,12 @@
-//! How Streamgate grows: the same load on few users and on many, the restart, the memory and the disk
-//! that their sessions take.
+//! How Streamgate grows: the same load on few users and on many, the restart, the memory and the
+//! disk that their sessions take.
 //!
 //! The sessions are put into data directories by the engine's own decisions, without HTTP, because
-//! twenty million starts would take longer than all the rest. What is measured is the real binary on
-//! these directories, all of them at the same time, called in turn.
+//! twenty million starts would take longer than all the rest. What is measured is the real binary
+//! on these directories, all of them at the same time, called in turn.
 //!
-//! What is *not* here: what a call costs beside other servers ([`crate::compare`]); how a store comes back
-//! from its log alone ([`crate::restart`]).
+//! What is *not* here: what a call costs beside other servers ([`crate::compare`]); how a store
+//! comes back from its log alone ([`crate::restart`]).
 
 mod fill;
 mod measure;

@@ -1,9 +1,9 @@
 //! What calls cost a node, and a Redis server behind it, in processor time: the real binary, called
 //! over HTTP by players that wait for each answer.
 //!
-//! Processor time is what the processes themselves took, so that it does not matter who else uses the
-//! machine, nor what the players cost. Calls a second are what this machine did with all of them
-//! on it, and no more than that.
+//! Processor time is what the processes themselves took, so that it does not matter who else uses
+//! the machine, nor what the players cost. Calls a second are what this machine did with all of
+//! them on it, and no more than that.
 
 mod http;
 
@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
     /// How many replicas the Redis server has.
     #[arg(long, default_value_t = 0)]
     replicas: u32,
-    /// A setting of the nodes. With `store.url=…` they use servers that run already, and those are not
-    /// looked at.
+    /// A setting of the nodes. With `store.url=…` they use servers that run already, and those are
+    /// not looked at.
     #[arg(long)]
     set: Vec<String>,
 }

@@ -1,5 +1,5 @@
-//! The least that a server in front of Streamgate's work must do: take a start as JSON and answer in
-//! JSON. What it costs is the ceiling that Streamgate is held against.
+//! The least that a server in front of Streamgate's work must do: take a start as JSON and answer
+//! in JSON. What it costs is the ceiling that Streamgate is held against.
 //!
 //! Each is a process of its own (`streamgate-bench rival axum`), so that what is measured of it is
 //! its own cost. They decide nothing and keep nothing: every start is admitted, every heartbeat

@@ -1,5 +1,5 @@
-//! How long a decision takes, its encoding, and both as the engine runs them. Times are for people who
-//! change this code; what must hold is counted in instructions (`bench/instructions`).
+//! How long a decision takes, its encoding, and both as the engine runs them. Times are for people
+//! who change this code; what must hold is counted in instructions (`bench/instructions`).
 
 use std::hint::black_box;
 
@@ -41,8 +41,9 @@ fn record(live: u32) -> Vec<u8> {
     encode_ledger(&ledger(live)).expect("it has sessions")
 }
 
-/// The commands of the hot path, each with how many live sessions there may be and what it is called:
-/// the start of a new session with room and without, and a heartbeat and a stop of the last one.
+/// The commands of the hot path, each with how many live sessions there may be and what it is
+/// called: the start of a new session with room and without, and a heartbeat and a stop of the last
+/// one.
 fn with_commands(live: u32, mut run: impl FnMut(&str, &Policy, &dyn Run)) {
     let (new, last, reason) = (id(live), id(live - 1), EndReason::Stopped);
     let roomy = policy(live + 1);

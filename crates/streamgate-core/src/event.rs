@@ -65,7 +65,8 @@ pub enum Event {
 /// How much of a change must be on disk, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
-    /// It may be lost in a crash: a renewed lease (recovery grants a fresh one), a forgotten ending.
+    /// It may be lost in a crash: a renewed lease (recovery grants a fresh one), a forgotten
+    /// ending.
     Memory,
     /// It is written, but nobody waits for it: an expiry. If it is lost, the session comes back
     /// with a lease of grace and expires again.

@@ -30,7 +30,8 @@ impl Facts {
     }
 }
 
-/// A small map of text to text, in the order of its keys: attributes of a session, a user's profile.
+/// A small map of text to text, in the order of its keys: attributes of a session, a user's
+/// profile.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attributes(BTreeMap<Box<str>, Box<str>>);
 

@@ -41,8 +41,8 @@ pub(crate) fn check_optional_text(text: &str, max: usize) -> Result<(), TextErro
             len: text.len(),
         });
     }
-    // Printable ASCII, nearly always, needs no decoding into characters. Not `all`, which stops at the
-    // first that is none: without a stop, sixteen bytes are looked at together.
+    // Printable ASCII, nearly always, needs no decoding into characters. Not `all`, which stops at
+    // the first that is none: without a stop, sixteen bytes are looked at together.
     let is_printable = |byte| matches!(byte, 0x20..0x7f);
     let clean = text
         .bytes()

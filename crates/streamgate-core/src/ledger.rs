@@ -77,7 +77,8 @@ impl Ledger {
     }
 
     /// From when on the ledger is as good as an empty one: every lease is over, and every ending is
-    /// older than the revive window. `None` where a limit, plan or profile stays, or nothing is kept.
+    /// older than the revive window. `None` where a limit, plan or profile stays, or nothing is
+    /// kept.
     #[must_use]
     pub fn garbage_at(&self, revive_window: Seconds) -> Option<Timestamp> {
         if self.limit.is_some() || self.plan.is_some() || !self.profile.is_empty() {
@@ -89,8 +90,8 @@ impl Ledger {
     }
 
     /// Whether this event, made at some time before, did not happen to this ledger, because what it
-    /// would have left is there with another time or another reason. `false` proves nothing: what it
-    /// left may be forgotten, or have been undone since. Expiries are never contradicted: a late
+    /// would have left is there with another time or another reason. `false` proves nothing: what
+    /// it left may be forgotten, or have been undone since. Expiries are never contradicted: a late
     /// heartbeat or a stop may have changed what they left.
     #[must_use]
     pub fn contradicts(&self, event: &Event) -> bool {

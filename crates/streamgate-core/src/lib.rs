@@ -5,8 +5,8 @@
 //! makes no random number; ids and times come in as arguments. So a rule is written once, tested
 //! exhaustively, and holds on every store.
 //!
-//! What is *not* here: where ledgers are kept (`streamgate-store`), how a decision is committed
-//! and retried (`streamgate-engine`), and every wire format but the stored one (`streamgate-server`).
+//! What is *not* here: where ledgers are kept (`streamgate-store`), how a decision is committed and
+//! retried (`streamgate-engine`), and every wire format but the stored one (`streamgate-server`).
 
 pub mod admission;
 pub mod bounds;

@@ -1,5 +1,5 @@
-//! Sessions that were let play while no store could be asked: they come to the ledger by the rules of
-//! a start, and what the ledger knows already counts for more.
+//! Sessions that were let play while no store could be asked: they come to the ledger by the rules
+//! of a start, and what the ledger knows already counts for more.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Bytes that are not those of a record or a delta: an error, never a panic, and never memory in the
-//! measure of a number that the bytes only claim.
+//! Bytes that are not those of a record or a delta: an error, never a panic, and never memory in
+//! the measure of a number that the bytes only claim.
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! Every short history of a user against the model: no case is left to chance.
 //!
-//! Three calls of an alphabet that has each kind of call, and two calls of a wider one after each of
-//! some beginnings, under limits 0 to 2 and both rules at the limit. Between the calls, time
+//! Three calls of an alphabet that has each kind of call, and two calls of a wider one after each
+//! of some beginnings, under limits 0 to 2 and both rules at the limit. Between the calls, time
 //! passes so that leases hold, end to the millisecond, or are long forgotten.
 
 mod model;

@@ -103,8 +103,8 @@ fn a_lost_start_whose_slot_others_took_is_refused() {
     );
 }
 
-/// A node may try a commit on what it takes the ledger to be. What it decided on an older one was not
-/// done, although the session is live: it has been for longer.
+/// A node may try a commit on what it takes the ledger to be. What it decided on an older one was
+/// not done, although the session is live: it has been for longer.
 #[test]
 fn a_start_that_was_decided_on_an_older_ledger_is_told_as_it_is() {
     let start = Start::new(id("a"));
@@ -120,8 +120,8 @@ fn a_start_that_was_decided_on_an_older_ledger_is_told_as_it_is() {
     assert!(!Start::was_done(&guessed, &second));
 }
 
-/// What a decision leaves behind is recognised by its times: another's, on the ledger as it really was,
-/// leaves others.
+/// What a decision leaves behind is recognised by its times: another's, on the ledger as it really
+/// was, leaves others.
 #[test]
 fn a_ledger_contradicts_what_was_decided_on_another_one() {
     fn contradicted<C: Command<Outcome: Clone>>(

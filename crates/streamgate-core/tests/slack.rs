@@ -1,5 +1,5 @@
-//! Leases that are longer than a player's silence may be: because heartbeats go unwritten, or because
-//! the clocks of the nodes differ.
+//! Leases that are longer than a player's silence may be: because heartbeats go unwritten, or
+//! because the clocks of the nodes differ.
 
 mod support;
 

@@ -7,8 +7,8 @@ use streamgate_core::{Decision, Durability, Event, Ledger};
 /// The runs of one call that are in doubt.
 pub(crate) struct Doubt<C: Command> {
     /// Those that would have changed something that callers rely on. One of them may have been
-    /// committed, and it need not be the last: a store may run a step on what it takes the record to
-    /// be, and such a run knows nothing of those before it.
+    /// committed, and it need not be the last: a store may run a step on what it takes the record
+    /// to be, and such a run knows nothing of those before it.
     runs: Vec<Decision<C::Outcome>>,
     /// The expiries that any of them found. No outcome tells of them.
     expiries: Vec<Event>,
@@ -47,7 +47,8 @@ impl<C: Command> Doubt<C> {
         }
         let done = |run: &Decision<C::Outcome>| was_done::<C>(run, &last);
         let mut told = match self.runs.into_iter().rfind(done) {
-            // The last run found nothing to do, because the run in doubt had done it. Both happened.
+            // The last run found nothing to do, because the run in doubt had done it. Both
+            // happened.
             Some(run) => Decision {
                 ledger: last.ledger,
                 outcome: run.outcome,
@@ -65,8 +66,8 @@ impl<C: Command> Doubt<C> {
     }
 }
 
-/// Whether a run in doubt was committed, as far as a later one can tell: that one found nothing to do,
-/// and what is there is not at odds with what the run in doubt would have left.
+/// Whether a run in doubt was committed, as far as a later one can tell: that one found nothing to
+/// do, and what is there is not at odds with what the run in doubt would have left.
 fn was_done<C: Command>(run: &Decision<C::Outcome>, last: &Decision<C::Outcome>) -> bool {
     !is_durable(last)
         && C::was_done(&run.outcome, &last.outcome)

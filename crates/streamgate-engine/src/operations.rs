@@ -152,8 +152,8 @@ impl Engine {
     /// Stops the session that started last, and says how many are left.
     ///
     /// # Errors
-    /// [`EngineError`]. It is not safe to repeat by a caller that does not know whether it was done:
-    /// the next call ends the next session.
+    /// [`EngineError`]. It is not safe to repeat by a caller that does not know whether it was
+    /// done: the next call ends the next session.
     pub async fn stop_newest(&self, user: &UserKey) -> Result<NewestStopped, EngineError> {
         self.within_deadline(async {
             let mut stop = StopNewest::default();

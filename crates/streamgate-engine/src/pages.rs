@@ -193,7 +193,8 @@ impl Engine {
                     });
                 }
             } else if fitting > 0 {
-                // The store knows where a page ends, not where a record does: ask for a smaller one.
+                // The store knows where a page ends, not where a record does: ask for a smaller
+                // one.
                 ask = fitting;
             } else if page.records.len() > 1 {
                 ask = 1;

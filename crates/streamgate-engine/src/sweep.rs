@@ -14,8 +14,8 @@ use crate::observer::Observer;
 /// Records looked at in one go.
 const SLICE_RECORDS: usize = 1_000;
 
-/// A pass takes longer than its interval where it would be busy for more than one part in so many of
-/// the time: with tens of millions of users, callers come before tidiness.
+/// A pass takes longer than its interval where it would be busy for more than one part in so many
+/// of the time: with tens of millions of users, callers come before tidiness.
 const BUSY_PART: u32 = 20;
 
 /// How long to wait after a store that could not be swept.
@@ -101,8 +101,8 @@ impl Engine {
     }
 }
 
-/// How long to wait after a slice that took so long: the share of the interval that it stands for, or
-/// longer.
+/// How long to wait after a slice that took so long: the share of the interval that it stands for,
+/// or longer.
 fn pause_between(share: Duration, took: Duration) -> Duration {
     share
         .saturating_sub(took)

@@ -1,5 +1,5 @@
-//! An engine that fails open: players are answered while the store cannot be used, and the limit holds
-//! again when it is back.
+//! An engine that fails open: players are answered while the store cannot be used, and the limit
+//! holds again when it is back.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

@@ -146,8 +146,8 @@ pub(crate) fn authorize<'a>(
     permitted(app, index, key, needed)
 }
 
-/// The tenant of a caller that is not asked for a key. Whoever brings one that is known all the same
-/// speaks of the users of its tenant, and may what it may; any other key is none.
+/// The tenant of a caller that is not asked for a key. Whoever brings one that is known all the
+/// same speaks of the users of its tenant, and may what it may; any other key is none.
 pub(crate) fn unasked<'a>(
     app: &'a App,
     parts: &Parts,

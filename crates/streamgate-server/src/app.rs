@@ -1,7 +1,7 @@
 //! The service put together: what every request shares, and the list of endpoints.
 //!
-//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the way past the router
-//! ([`crate::express`]), and the socket that requests come from ([`crate::serve`]).
+//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the way past the
+//! router ([`crate::express`]), and the socket that requests come from ([`crate::serve`]).
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The calls that players make all the time, past the router.
 //!
 //! A router that knows every path costs such a call as much as its decision does, so start,
-//! heartbeat and stop are told by their paths alone and go to their endpoints straight. What they do
-//! is the same, and so is what is observed; a test asks both ways and compares. Whatever is not
+//! heartbeat and stop are told by their paths alone and go to their endpoints straight. What they
+//! do is the same, and so is what is observed; a test asks both ways and compares. Whatever is not
 //! exactly such a call goes through the router, which knows what to say.
 //!
 //! What is *not* here: an endpoint of its own, or any word of an answer.
@@ -75,7 +75,7 @@ impl Express {
     pub(crate) async fn answer(&self, call: Call, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let observation = Observation::begin(&parts.method, &parts.headers);
-        let answer = match self.run(call, &parts, body).await {
+        let answer = match self.run(call, parts, body).await {
             Ok(answer) => answer,
             Err(error) => error.into_response(),
         };
@@ -87,19 +87,26 @@ impl Express {
     }
 
     /// Does what the endpoint's extractors do, in their order, and then what it does.
-    async fn run(&self, call: Call, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+    async fn run(&self, call: Call, parts: Parts, body: Body) -> Result<Response, ApiError> {
         let app = &*self.app;
-        let target = SessionPath::of(parts, app)?;
+        let target = SessionPath::of(&parts, app)?;
+        // Nothing of the request is kept while the store is waited for: its bytes are the connection's
+        // buffer, which would be made anew.
         match call {
             Call::Start => {
                 let body = JsonBody::read(&parts.headers, body, app).await?;
-                start_named(app, target, &body).await
+                drop(parts);
+                start_named(app, target, body).await
             }
             Call::Heartbeat => {
+                drop(parts);
                 IgnoredBody::read(body, app).await?;
                 renew(app, target).await
             }
-            Call::Stop => stop(app, target).await,
+            Call::Stop => {
+                drop((parts, body));
+                stop(app, target).await
+            }
         }
     }
 }

@@ -210,8 +210,8 @@ impl ApiError {
         &self.0.problem.detail
     }
 
-    /// Makes an answer of it: whatever the words are, the header that the code asks for and what the
-    /// log should say go with them.
+    /// Makes an answer of it: whatever the words are, the header that the code asks for and what
+    /// the log should say go with them.
     pub(crate) fn respond_with(self, words: impl FnOnce(&Self) -> Response) -> Response {
         let mut response = words(&self);
         if let Some((name, value)) = self.0.header {
@@ -226,8 +226,8 @@ impl ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        // Whether nothing was changed or nobody knows is one answer to a caller: every call is safe to
-        // repeat. The log tells the two apart.
+        // Whether nothing was changed or nobody knows is one answer to a caller: every call is safe
+        // to repeat. The log tells the two apart.
         if error.is_retryable() {
             return Self::retry_after(
                 Code::StoreUnavailable,

@@ -32,8 +32,8 @@ use crate::stall::{CutOffWhenStalled, Patience, Turn};
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Longest head of a request, in bytes. The ids of a path are bounded, and so is what a proxy adds to
-/// the headers; hyper's own bound would let every connection keep 400 KB.
+/// Longest head of a request, in bytes. The ids of a path are bounded, and so is what a proxy adds
+/// to the headers; hyper's own bound would let every connection keep 400 KB.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// How serving ended.
@@ -222,8 +222,8 @@ impl Connection {
         }
         let turn = Turn::default();
         let stream = CutOffWhenStalled::new(stream, patience, turn.clone());
-        // Counted by this connection alone: with those of all of them, processors would take the count
-        // from each other with every request.
+        // Counted by this connection alone: with those of all of them, processors would take the
+        // count from each other with every request.
         let endpoints = Arc::new(endpoints);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(body);

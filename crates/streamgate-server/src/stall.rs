@@ -1,8 +1,9 @@
 //! A connection whose other side must go on, asking or reading.
 //!
-//! Without it a client that never ends its head, or asks and never reads, would hold its connection,
-//! and its place among `max_connections`, for good. hyper could bound heads as well, with a timer made
-//! for each; the one here is made once a connection, and set again when it goes off too early.
+//! Without it a client that never ends its head, or asks and never reads, would hold its
+//! connection, and its place among `max_connections`, for good. hyper could bound heads as well,
+//! with a timer made for each; the one here is made once a connection, and set again when it goes
+//! off too early.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -52,7 +53,8 @@ pub(crate) struct CutOffWhenStalled<T> {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Since something was written last.
     since: Stopwatch,
-    /// Armed while a head is waited for. It may go off too early: `since` moves on, and it does not.
+    /// Armed while a head is waited for. It may go off too early: `since` moves on, and it does
+    /// not.
     idle: Option<Pin<Box<Sleep>>>,
 }
 

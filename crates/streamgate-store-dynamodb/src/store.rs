@@ -19,8 +19,8 @@ const PROBE_KEY: &[u8] = b"\0ready";
 /// Why the table cannot be used now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotUsable {
-    /// DynamoDB answered that it cannot, and would again: there is no such table, or these credentials
-    /// may not use it. Trying again does not help before somebody has changed that.
+    /// DynamoDB answered that it cannot, and would again: there is no such table, or these
+    /// credentials may not use it. Trying again does not help before somebody has changed that.
     #[error("{0}")]
     Refused(String),
     /// It did not answer, or it may answer otherwise later.
@@ -93,11 +93,11 @@ impl DynamoDbStore {
         Ok(answer.item)
     }
 
-    /// Proves that the table can be used: reads, writes and deletes an item that is never there, on a
-    /// condition that never holds. That fails only where the table, the network, the credentials or one of the three
-    /// permissions is missing, and costs a read and two small writes. To ask for the table's
-    /// description would prove little: it is another permission, and goes past the part of DynamoDB
-    /// that keeps items.
+    /// Proves that the table can be used: reads, writes and deletes an item that is never there, on
+    /// a condition that never holds. That fails only where the table, the network, the credentials
+    /// or one of the three permissions is missing, and costs a read and two small writes. To ask
+    /// for the table's description would prove little: it is another permission, and goes past the
+    /// part of DynamoDB that keeps items.
     ///
     /// # Errors
     /// [`NotUsable`].

@@ -46,9 +46,9 @@ impl Table {
             .with_max_attempts(config.attempts)
             .with_initial_backoff(BACKOFF_FIRST)
             .with_max_backoff(BACKOFF_MAX);
-        // Not the SDK's quota of repetitions, which all calls of a process share: throttling that goes on
-        // uses it up, and then the first refusal of any call is its last. Here every call is bounded by
-        // itself, in attempts, waits and time.
+        // Not the SDK's quota of repetitions, which all calls of a process share: throttling that
+        // goes on uses it up, and then the first refusal of any call is its last. Here every call
+        // is bounded by itself, in attempts, waits and time.
         let quota = RetryPartition::custom("streamgate").token_bucket(TokenBucket::unlimited());
         // Of DynamoDB only: credentials are fetched from other services, as patiently as AWS likes.
         let mut builder = Builder::from(&sdk)

@@ -48,7 +48,8 @@ impl World {
         }
     }
 
-    /// How long it takes `callers` to make their changes in turn, so often, each on a user of its own.
+    /// How long it takes `callers` to make their changes in turn, so often, each on a user of its
+    /// own.
     fn time(&self, callers: usize, repetitions: u64, changes: &Arc<[Option<Change>]>) -> Duration {
         self.runtime.block_on(async {
             let watch = Stopwatch::start();

@@ -1,5 +1,5 @@
-//! Whenever the power fails or the process dies: what was acknowledged is there, nothing is invented,
-//! and it opens.
+//! Whenever the power fails or the process dies: what was acknowledged is there, nothing is
+//! invented, and it opens.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 mod common;

@@ -120,8 +120,8 @@ async fn closing_while_a_snapshot_is_written_leaves_a_sound_directory() {
 }
 
 /// Live sessions would come back the same if deltas were applied twice: every session that started
-/// in them ends in them again. The order of endings, which says whom to forget first, would not, and
-/// a user that was forgotten would be there again.
+/// in them ends in them again. The order of endings, which says whom to forget first, would not,
+/// and a user that was forgotten would be there again.
 #[tokio::test]
 async fn what_a_copy_contains_is_not_applied_to_it_again() {
     let disk = PowerDisk::default();

@@ -48,7 +48,8 @@ impl Certificates {
         };
         let certificate = read(certificate).map_err(CertificateError::Certificate)?;
         let key = read_key(key).map_err(CertificateError::Key)?;
-        // No connection comes of it; but whoever makes one finds out whether the two belong together.
+        // No connection comes of it; but whoever makes one finds out whether the two belong
+        // together.
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|config| {

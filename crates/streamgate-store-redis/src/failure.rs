@@ -41,8 +41,8 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// What servers answer *instead of* running a script, and what its first write answers. Nothing else
-/// counts: after another error a part of the script may have run.
+/// What servers answer *instead of* running a script, and what its first write answers. Nothing
+/// else counts: after another error a part of the script may have run.
 const REFUSALS: [&str; 13] = [
     "LOADING",
     "READONLY",

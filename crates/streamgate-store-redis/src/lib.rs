@@ -1,12 +1,12 @@
 //! A store on Redis 6 or newer, or Valkey: standalone, with Sentinel, or as a cluster.
 //!
-//! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version and
-//! the record. Three small scripts do all: one loads, one commits on an expected version, one confirms what
-//! was seen. The time is the server's own (`TIME`, in the same script). Where a node reckons it, to commit
-//! without a load, the script checks it: a node is never ahead, and half a second behind at most. So the
-//! servers' clocks must be disciplined, and those of a primary and of its replicas must agree, because a
-//! failover goes from one to the other. Keys expire by themselves where the record says from when on nobody
-//! needs it.
+//! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version
+//! and the record. Three small scripts do all: one loads, one commits on an expected version, one
+//! confirms what was seen. The time is the server's own (`TIME`, in the same script). Where a node
+//! reckons it, to commit without a load, the script checks it: a node is never ahead, and half a
+//! second behind at most. So the servers' clocks must be disciplined, and those of a primary and of
+//! its replicas must agree, because a failover goes from one to the other. Keys expire by
+//! themselves where the record says from when on nobody needs it.
 //!
 //! # What it promises
 //!
@@ -14,26 +14,27 @@
 //! once never answers from what it still has.
 //!
 //! **Honest.** A commit is sent once. It is sent again only where a server answered that it did
-//! nothing: it did not know the script, or the key lives elsewhere. Whatever else may have happened,
-//! a lost answer is `OutcomeUnknown`. The commit script also recognises its own version, so whoever
-//! sends it twice does no harm, a proxy or the adapter that asks what became of it.
+//! nothing: it did not know the script, or the key lives elsewhere. Whatever else may have
+//! happened, a lost answer is `OutcomeUnknown`. The commit script also recognises its own version,
+//! so whoever sends it twice does no harm, a proxy or the adapter that asks what became of it.
 //!
-//! **Durable** is what the servers make of it. Redis replicates after it answers: a failover forgets
-//! what the new primary had not yet heard, and while the old one is cut off, both take writes. For
-//! that window, usually below a second and no longer than the failover itself, sessions can be
-//! forgotten and the limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit is then
-//! answered only when so many replicas have it (`WAIT`, in the same message on the same connection, in
-//! every topology), and so is what changed nothing: what was seen is written once more as it is, unless
-//! it is known that replicas have it. A cluster is best set to `cluster-require-full-coverage no`, so that a failover of
-//! one part is not felt by the others, and servers to `appendonly yes` and `min-replicas-to-write 1`.
+//! **Durable** is what the servers make of it. Redis replicates after it answers: a failover
+//! forgets what the new primary had not yet heard, and while the old one is cut off, both take
+//! writes. For that window, usually below a second and no longer than the failover itself, sessions
+//! can be forgotten and the limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit
+//! is then answered only when so many replicas have it (`WAIT`, in the same message on the same
+//! connection, in every topology), and so is what changed nothing: what was seen is written once
+//! more as it is, unless it is known that replicas have it. A cluster is best set to
+//! `cluster-require-full-coverage no`, so that a failover of one part is not felt by the others,
+//! and servers to `appendonly yes` and `min-replicas-to-write 1`.
 //!
-//! **Rights.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`, `TIME`,
-//! `SCAN`, `INFO` and `PING`, on keys that begin with the prefix; with Sentinel `ROLE`, in a cluster
-//! `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT`.
+//! **Rights.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`,
+//! `TIME`, `SCAN`, `INFO` and `PING`, on keys that begin with the prefix; with Sentinel `ROLE`, in
+//! a cluster `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT`.
 //!
-//! **Bounded.** No call takes longer than the response timeout. While a server is
-//! away, calls are refused at once; they do not queue. [`RedisStore::start`] makes a store also then:
-//! it serves as soon as the servers do.
+//! **Bounded.** No call takes longer than the response timeout. While a server is away, calls are
+//! refused at once; they do not queue. [`RedisStore::start`] makes a store also then: it serves as
+//! soon as the servers do.
 //!
 //! What is *not* here: decisions. The bytes are the engine's.
 

@@ -13,7 +13,8 @@ use crate::failure::has_code;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     words: String,
-    /// A server said so, and will say the same until somebody changes the settings, or the server's.
+    /// A server said so, and will say the same until somebody changes the settings, or the
+    /// server's.
     is_lasting: bool,
 }
 

@@ -1,5 +1,6 @@
-//! A server's time, reckoned from what it answered: never ahead of it, and behind only by how long the
-//! quickest answer was on its way. The server checks it with each commit that was decided by it.
+//! A server's time, reckoned from what it answered: never ahead of it, and behind only by how long
+//! the quickest answer was on its way. The server checks it with each commit that was decided by
+//! it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -37,8 +38,8 @@ impl Reckoning {
         u64::try_from(now_ms).ok().map(Timestamp::from_millis)
     }
 
-    /// The server has just said what time it is. Of several answers, the one that was quickest is the
-    /// nearest to the truth, and that is the latest.
+    /// The server has just said what time it is. Of several answers, the one that was quickest is
+    /// the nearest to the truth, and that is the latest.
     pub(crate) fn heard(&self, time: Timestamp) {
         let (time_ms, started_at_ms) = self.read(time);
         self.heard_ms.fetch_max(time_ms, Ordering::Relaxed);
@@ -46,8 +47,8 @@ impl Reckoning {
             .fetch_max(started_at_ms, Ordering::Relaxed);
     }
 
-    /// The server has just said what time it is, and refused what was decided by another: its clock or
-    /// ours was set, runs faster, or stood still, or another server took its place.
+    /// The server has just said what time it is, and refused what was decided by another: its clock
+    /// or ours was set, runs faster, or stood still, or another server took its place.
     pub(crate) fn corrected(&self, time: Timestamp) {
         let (time_ms, started_at_ms) = self.read(time);
         self.heard_ms.store(time_ms, Ordering::Relaxed);

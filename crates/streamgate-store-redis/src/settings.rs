@@ -13,8 +13,8 @@ const KEY_PREFIX_MAX_BYTES: usize = 64;
 /// How to reach the servers.
 #[derive(Clone)]
 pub struct RedisSettings {
-    /// `redis://…`, `redis+sentinel://…`, `redis+cluster://…`, each also as `rediss…` for TLS. It may
-    /// hold a password, so it is never shown.
+    /// `redis://…`, `redis+sentinel://…`, `redis+cluster://…`, each also as `rediss…` for TLS. It
+    /// may hold a password, so it is never shown.
     pub url: String,
     /// What the names of all keys begin with, so that several installations can share a server.
     /// ASCII letters, digits, `-`, `_`, `.` and `:`, at most 64.

@@ -38,8 +38,8 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Begins to connect, and goes on for as long as there is a store. Called on a runtime, which
-    /// keeps the connections. Calls wait for the first attempt; after it has failed they are refused
-    /// at once, until one succeeds.
+    /// keeps the connections. Calls wait for the first attempt; after it has failed they are
+    /// refused at once, until one succeeds.
     ///
     /// # Errors
     /// What is wrong with the settings.

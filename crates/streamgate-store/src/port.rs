@@ -19,8 +19,8 @@ pub type Step<'a> = &'a mut (dyn FnMut(View<'_>) -> Option<Change> + Send);
 pub struct View<'a> {
     /// The bytes, or `None` where there is no record.
     pub record: Option<&'a [u8]>,
-    /// The time, by the store's clock. For one user it never goes backwards; users may live on servers
-    /// whose clocks differ.
+    /// The time, by the store's clock. For one user it never goes backwards; users may live on
+    /// servers whose clocks differ.
     pub now: Timestamp,
 }
 
@@ -122,16 +122,17 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Shows `look` what this node knows of a record without asking anybody; `false` where that is
-    /// nothing. It is what the node wrote last: others may have changed the record since, so nothing
-    /// may rest on it but what holds for records that were once true.
+    /// nothing. It is what the node wrote last: others may have changed the record since, so
+    /// nothing may rest on it but what holds for records that were once true.
     fn recall(&self, _key: &UserKey, _look: &mut dyn FnMut(View<'_>)) -> bool {
         false
     }
 
     /// Reads about `page_size` records of a tenant, from the beginning or from where an earlier
-    /// page ended, in an order of the store's own, and never more than `page_size`. A record that is
-    /// there from the first page to the last is read exactly once; one that comes or goes meanwhile,
-    /// at most once. Where [`scans_may_repeat`](Store::scans_may_repeat), any may come again.
+    /// page ended, in an order of the store's own, and never more than `page_size`. A record that
+    /// is there from the first page to the last is read exactly once; one that comes or goes
+    /// meanwhile, at most once. Where [`scans_may_repeat`](Store::scans_may_repeat), any may come
+    /// again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
@@ -142,8 +143,8 @@ pub trait Store: Send + Sync + 'static {
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// Whether a scan may read a record more than once, because the server's own order moves while it
-    /// grows or shrinks.
+    /// Whether a scan may read a record more than once, because the server's own order moves while
+    /// it grows or shrinks.
     fn scans_may_repeat(&self) -> bool {
         false
     }

@@ -2,8 +2,9 @@
 
 use crate::admission::{Command, Draft};
 
-/// A command that is carried out only if the user is known ([`crate::Ledger::is_known`]): for callers
-/// that create users before anything else. The outcome is `None`, and nothing changed, if it is not.
+/// A command that is carried out only if the user is known ([`crate::Ledger::is_known`]): for
+/// callers that create users before anything else. The outcome is `None`, and nothing changed, if
+/// it is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IfKnown<C>(pub C);
 

@@ -97,7 +97,8 @@ impl Command for ImportUser {
         }
     }
 
-    /// Every session that was started took a slot, whatever ended it since, and the profile is there.
+    /// Every session that was started took a slot, whatever ended it since, and the profile is
+    /// there.
     fn was_done(first: &ImportedUser, second: &ImportedUser) -> bool {
         if first.has_profile && !second.has_profile {
             return false;

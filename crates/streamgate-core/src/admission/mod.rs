@@ -48,8 +48,8 @@ pub trait Command {
     /// committed, was: `second` is the outcome of a run behind it that found nothing to do.
     ///
     /// "Nothing to do" can also mean that others came in between, so each command says for itself
-    /// what the second outcome tells. Where it is told that the first run was done, the caller hears
-    /// the first outcome, else the second.
+    /// what the second outcome tells. Where it is told that the first run was done, the caller
+    /// hears the first outcome, else the second.
     fn was_done(first: &Self::Outcome, second: &Self::Outcome) -> bool;
 }
 

@@ -176,10 +176,10 @@ impl Command for Start {
         })
     }
 
-    /// The session is live, since the very moment of the first run: one that was live before has another
-    /// beginning, and the first run, decided on an older ledger, was none. If it is not live, then
-    /// either it never was, or it has ended since; in both cases the caller must hear that it holds no
-    /// slot.
+    /// The session is live, since the very moment of the first run: one that was live before has
+    /// another beginning, and the first run, decided on an older ledger, was none. If it is not
+    /// live, then either it never was, or it has ended since; in both cases the caller must hear
+    /// that it holds no slot.
     fn was_done(first: &StartOutcome, second: &StartOutcome) -> bool {
         match (first, second) {
             (StartOutcome::Admitted(first), StartOutcome::AlreadyLive(second)) => {

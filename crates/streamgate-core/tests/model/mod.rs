@@ -1,8 +1,8 @@
 //! The rules of product.md and api.md as a naive program over lists: the judge of `decide`.
 //!
-//! It shares no code with the core: ids are small numbers, times are milliseconds, and every rule is
-//! written the slow, obvious way. The bounds on remembered endings are *not* here; no history that
-//! is compared reaches them.
+//! It shares no code with the core: ids are small numbers, times are milliseconds, and every rule
+//! is written the slow, obvious way. The bounds on remembered endings are *not* here; no history
+//! that is compared reaches them.
 #![allow(
     dead_code,
     reason = "each test file that includes the model uses its own part of it"
@@ -29,8 +29,8 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// When a lease is over that begins now: after itself, and what makes up for unwritten heartbeats
-    /// and for a clock that runs ahead.
+    /// When a lease is over that begins now: after itself, and what makes up for unwritten
+    /// heartbeats and for a clock that runs ahead.
     fn until(&self, now: u64, lease_s: u32) -> u64 {
         let seconds = lease_s + self.laziness_s + self.skew_s;
         now + u64::from(seconds) * 1_000

@@ -1,8 +1,10 @@
-//! Answering players without the store, for operators who would rather let too many watch than none.
+//! Answering players without the store, for operators who would rather let too many watch than
+//! none.
 //!
 //! What is admitted so is remembered on this node, and brought to the store when it is back: by the
-//! session's next heartbeat or by [`crate::Engine::reconcile_forever`], whichever comes first. From then
-//! on the limit holds again. Stops, lists and changes of users are never answered without the store.
+//! session's next heartbeat or by [`crate::Engine::reconcile_forever`], whichever comes first. From
+//! then on the limit holds again. Stops, lists and changes of users are never answered without the
+//! store.
 
 mod answers;
 mod memory;

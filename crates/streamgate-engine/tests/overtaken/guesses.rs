@@ -13,8 +13,8 @@ use crate::store::{Lost, Race};
 use crate::support::{start, stop, user};
 use crate::{admitted, live, named, nobody, race, stopped};
 
-/// A node may try its commit on what it takes the record to be. Where the answer to a try in vain is lost,
-/// it says nothing about the runs before it.
+/// A node may try its commit on what it takes the record to be. Where the answer to a try in vain
+/// is lost, it says nothing about the runs before it.
 #[tokio::test]
 async fn a_start_that_was_done_is_told_of_whatever_was_tried_in_vain_after_it() {
     for tries in 0..2 {

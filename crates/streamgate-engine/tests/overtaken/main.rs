@@ -335,7 +335,8 @@ async fn a_reset_whose_answer_was_lost_says_what_it_ended() {
     assert_eq!(words[2..], ["revoked a", "revoked b"]);
 }
 
-/// Whoever counts live sessions hears of an expiry once, whatever was lost of the call that found it.
+/// Whoever counts live sessions hears of an expiry once, whatever was lost of the call that found
+/// it.
 #[tokio::test]
 async fn an_expiry_that_a_run_in_doubt_found_is_told_once() {
     for plan in [

@@ -19,8 +19,8 @@ pub(crate) enum Lost {
     Request,
     /// The answer: the change is made.
     Answer,
-    /// The answer to a try that was in vain: it was decided on what the node remembers, and the record
-    /// was another by then.
+    /// The answer to a try that was in vain: it was decided on what the node remembers, and the
+    /// record was another by then.
     Guess,
 }
 
@@ -76,7 +76,8 @@ impl Race {
         }
     }
 
-    /// From now on the node takes this user's record to be what it is now. Before, it knows of none.
+    /// From now on the node takes this user's record to be what it is now. Before, it knows of
+    /// none.
     pub(crate) async fn remember(&self, user: &UserKey) {
         let mut step = |view: View<'_>| {
             *self.remembered.lock().unwrap() = view.record.map(<[u8]>::to_vec);

@@ -285,9 +285,7 @@ impl Bars {
         let count = u32::try_from(self.bars.len()).unwrap_or(u32::MAX).max(1);
         let height = count.saturating_mul(BAR_HEIGHT).saturating_add(AROUND_BARS);
         let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
-        let most = self.bars.iter().map(Bar::end).fold(0.0, f64::max);
-        // Room for the figure behind the longest.
-        let most = if most > 0.0 { most * 1.15 } else { 1.0 };
+        let most = self.most();
         let names = self.bars.iter().map(|bar| bar.name.chars().count());
         let width = u32::try_from(names.max().unwrap_or(0)).unwrap_or(u32::MAX);
         let mut chart = ChartBuilder::on(&root)
@@ -351,6 +349,12 @@ impl Bars {
             chart.draw_series([figure]).map_err(text)?;
         }
         root.present().map_err(text)
+    }
+
+    /// Where the axis ends: there is room for the figure behind the longest bar.
+    fn most(&self) -> f64 {
+        let most = self.bars.iter().map(Bar::end).fold(0.0, f64::max);
+        if most > 0.0 { most * 1.15 } else { 1.0 }
     }
 
     /// Bars are drawn from below, and read from above.

@@ -55,8 +55,8 @@ impl<D> AnyJson<D> {
 /// Up to here every whole number is a float of its own.
 const WHOLE_FLOAT_MAX: f64 = 1e15;
 
-/// A whole number in its one spelling, however it is written: `10`, `10.0` and `1e1` are one, and `-0`
-/// is 0. `None` where it is not whole, or a float that could be taken for its neighbour.
+/// A whole number in its one spelling, however it is written: `10`, `10.0` and `1e1` are one, and
+/// `-0` is 0. `None` where it is not whole, or a float that could be taken for its neighbour.
 pub(crate) fn whole(number: &Number) -> Option<Number> {
     if !number.is_f64() {
         // 64 bits, kept to the last digit.

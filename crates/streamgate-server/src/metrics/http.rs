@@ -11,8 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use super::page::Page;
 
-/// Bounds of the buckets, in seconds: from what a heartbeat takes inside the server to what a client
-/// gives up after.
+/// Bounds of the buckets, in seconds: from what a heartbeat takes inside the server to what a
+/// client gives up after.
 const BUCKETS_S: [f64; 16] = [
     0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
     0.5, 1.0, 5.0,

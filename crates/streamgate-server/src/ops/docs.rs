@@ -85,8 +85,8 @@ async fn settings_of_server(State(app): State<Arc<App>>) -> Response {
     settings(&documents.into())
 }
 
-/// What the explorer is told: a list of documents, each with its `url` and perhaps a `title`. Whatever
-/// would speak to others is off: telemetry, fonts, the assistant, the hosted client.
+/// What the explorer is told: a list of documents, each with its `url` and perhaps a `title`.
+/// Whatever would speak to others is off: telemetry, fonts, the assistant, the hosted client.
 pub(crate) fn settings(documents: &Value) -> Response {
     let script = format!(
         r##""use strict";

@@ -1,4 +1,5 @@
-//! `GET /healthz` and `GET /readyz`: whether to restart this process, and whether to send it traffic.
+//! `GET /healthz` and `GET /readyz`: whether to restart this process, and whether to send it
+//! traffic.
 
 use std::sync::Arc;
 

@@ -24,9 +24,9 @@ pub(super) enum Begun<T, F> {
 }
 
 /// Runs every entry, and gives what they came to in the same order. Those that were not answered at
-/// once (a store over the network, a change that must be on disk) go on side by side: whichever can do
-/// its next step does it. One that waited for its turn among them would keep others from a user that
-/// it has locked, and two batches that do so to each other would never end.
+/// once (a store over the network, a change that must be on disk) go on side by side: whichever can
+/// do its next step does it. One that waited for its turn among them would keep others from a user
+/// that it has locked, and two batches that do so to each other would never end.
 pub(super) async fn run_all<F, T>(entries: impl ExactSizeIterator<Item = Begun<T, F>>) -> Vec<T>
 where
     F: Future<Output = T>,

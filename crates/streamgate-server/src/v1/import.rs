@@ -110,11 +110,12 @@ pub(crate) enum SkipReason {
 /// Take over users from another system
 ///
 /// Starts the sessions that users have elsewhere, as far as slots are free: none that is live gives
-/// way, none that has ended here is started again, and a profile is set only where there is none. So
-/// the call is safe to repeat, and to run while players call. A session holds its slot for the lease
-/// of callers without heartbeats (`compat.lease_s`). Each user succeeds or fails on its own, and so
-/// does each of its sessions. Only a body that is wrong as a whole is a 400. If the store failed for
-/// every user, the whole call is a 503. Rate limits by user do not count the entries. Scope: `admin`.
+/// way, none that has ended here is started again, and a profile is set only where there is none.
+/// So the call is safe to repeat, and to run while players call. A session holds its slot for the
+/// lease of callers without heartbeats (`compat.lease_s`). Each user succeeds or fails on its own,
+/// and so does each of its sessions. Only a body that is wrong as a whole is a 400. If the store
+/// failed for every user, the whole call is a 503. Rate limits by user do not count the entries.
+/// Scope: `admin`.
 #[utoipa::path(
     post,
     path = "/v1/import",

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 
-/// The segment at this place of the path, the first being 0; empty where there is none, and else what
-/// is wrong with it. `%2F` is a slash within it, `..` is a text like any other, and `+` is a plus.
+/// The segment at this place of the path, the first being 0; empty where there is none, and else
+/// what is wrong with it. `%2F` is a slash within it, `..` is a text like any other, and `+` is a
+/// plus.
 pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static str> {
     // A path begins with a slash, so nothing stands before the first.
     let raw = segments(uri.path()).nth(place + 1).unwrap_or_default();

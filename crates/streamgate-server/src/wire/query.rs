@@ -47,8 +47,8 @@ impl<S: Sync> FromRequestParts<S> for PageQuery {
 }
 
 impl PageQuery {
-    /// Reads a query string. What is unknown or given twice is an error: a misspelt `page_size` would
-    /// otherwise pass for the default.
+    /// Reads a query string. What is unknown or given twice is an error: a misspelt `page_size`
+    /// would otherwise pass for the default.
     fn parse(query: &str) -> Result<Self, ApiError> {
         let mut errors = FieldErrors::default();
         let (mut cursor, mut page_size) = (None, None);

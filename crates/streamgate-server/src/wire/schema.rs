@@ -70,8 +70,8 @@ schema!(IntervalSchema is "HeartbeatInterval": ObjectBuilder::new()
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct UserParam {
-    /// The user, percent-encoded. The path is not normalised: `%2F` is a slash within the id, `+` is
-    /// a plus, `..` is an id like any other.
+    /// The user, percent-encoded. The path is not normalised: `%2F` is a slash within the id, `+`
+    /// is a plus, `..` is an id like any other.
     #[param(value_type = UserIdSchema)]
     user_id: String,
 }

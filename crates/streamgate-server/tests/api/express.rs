@@ -1,7 +1,7 @@
 //! The calls of players go past the router: nobody can tell.
 //!
-//! Where pages of other origins may call, all goes through the router. So two services that differ in
-//! nothing else are asked the same, and answer the same.
+//! Where pages of other origins may call, all goes through the router. So two services that differ
+//! in nothing else are asked the same, and answer the same.
 
 use axum::body::Body;
 use axum::http::HeaderMap;
@@ -9,7 +9,8 @@ use streamgate_server::{AllowedOrigins, CorsSettings, ServerSettings};
 
 use crate::support::{Answer, Service, keys, request};
 
-/// Every request twice: what the service says, and what one says whose calls all go through the router.
+/// Every request twice: what the service says, and what one says whose calls all go through the
+/// router.
 struct Both {
     express: Service,
     router: Service,

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use streamgate_store::clock::Stopwatch;
 
-/// While there is much to do, batches begin no closer than this: 2,500 a second at most. With 64 callers
-/// that start one session after the other, the processor time of a start and the 99th percentile of its
-/// latency are about a fifth less than with 0; with twice as much, callers wait for nothing.
+/// While there is much to do, batches begin no closer than this: 2,500 a second at most. With 64
+/// callers that start one session after the other, the processor time of a start and the 99th
+/// percentile of its latency are about a fifth less than with 0; with twice as much, callers wait
+/// for nothing.
 const GATHER: Duration = Duration::from_micros(400);
 
 /// A batch with so many records tells that there is much to do.

@@ -20,9 +20,9 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Lets the task of `cx` wait: with the ticket that it has, or with a new one, if it has none or
-    /// was woken meanwhile. `last` is the ticket that was given out last. Returns a waker that is
-    /// not needed any more, to be dropped without the lock.
+    /// Lets the task of `cx` wait: with the ticket that it has, or with a new one, if it has none
+    /// or was woken meanwhile. `last` is the ticket that was given out last. Returns a waker that
+    /// is not needed any more, to be dropped without the lock.
     pub(crate) fn enter(
         &mut self,
         ticket: &mut Option<Ticket>,

@@ -1,9 +1,10 @@
 //! The one hash of a key: it chooses the shard, the place within the shard, and the scan order.
 //!
 //! It must be two things at once. *Stable*: cursors and snapshots outlive the process, so it is a
-//! published function with fixed answers, and a test holds the library to them. *Keyed*: user ids come from
-//! outside, and whoever can choose them must not be able to fill one bucket. So it is SipHash-1-3
-//! with a seed made at random once per data directory and kept in the header of each of its files.
+//! published function with fixed answers, and a test holds the library to them. *Keyed*: user ids
+//! come from outside, and whoever can choose them must not be able to fill one bucket. So it is
+//! SipHash-1-3 with a seed made at random once per data directory and kept in the header of each of
+//! its files.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 

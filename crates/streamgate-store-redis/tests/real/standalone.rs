@@ -1,4 +1,5 @@
-//! One server of each kind: the suite, nodes that share it, keys that go, scripts that are forgotten.
+//! One server of each kind: the suite, nodes that share it, keys that go, scripts that are
+//! forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,8 +79,8 @@ async fn scripts_that_a_server_forgets_are_sent_again() {
     }
 }
 
-/// The time of a step is the server's, also where the node reckoned it: what was decided by a time that
-/// the server has not reached, or has long passed, changes nothing and brings the true one.
+/// The time of a step is the server's, also where the node reckoned it: what was decided by a time
+/// that the server has not reached, or has long passed, changes nothing and brings the true one.
 #[tokio::test]
 async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
     let server = Server::start(Flavour::Redis, &[]).await;
@@ -118,7 +119,8 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
     );
 }
 
-/// A commit is sent again where its answer was lost; the first one may come after all, or may have come.
+/// A commit is sent again where its answer was lost; the first one may come after all, or may have
+/// come.
 #[tokio::test]
 async fn a_commit_that_comes_again_is_done_once() {
     let server = Server::start(Flavour::Redis, &[]).await;

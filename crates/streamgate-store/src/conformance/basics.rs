@@ -97,8 +97,8 @@ pub async fn a_record_of_a_thousand_sessions_is_kept(store: Arc<dyn Store>) {
     assert_eq!(ledger.live.len(), 1_000);
 }
 
-/// The time that the steps of one user see never goes backwards. Users may live on servers whose clocks
-/// differ, and no decision looks at two of them.
+/// The time that the steps of one user see never goes backwards. Users may live on servers whose
+/// clocks differ, and no decision looks at two of them.
 pub async fn time_does_not_go_backwards(store: Arc<dyn Store>) {
     let mut last = [None; 2];
     for limit in 0..200 {

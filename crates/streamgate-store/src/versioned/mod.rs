@@ -35,9 +35,9 @@ pub struct Write {
     /// From when on nobody needs the record, so that the server may take it away by itself; `None`
     /// where it stays for good.
     pub garbage_at: Option<Timestamp>,
-    /// The time by which this was decided, where the node reckoned it ([`VersionedStore::guess`]). A
-    /// server with a clock of its own refuses what was decided by a time that it has not reached, or
-    /// has long passed: that is a conflict, too.
+    /// The time by which this was decided, where the node reckoned it ([`VersionedStore::guess`]).
+    /// A server with a clock of its own refuses what was decided by a time that it has not reached,
+    /// or has long passed: that is a conflict, too.
     pub decided_at: Option<Timestamp>,
 }
 
@@ -82,15 +82,16 @@ pub enum Committed {
 ///
 /// **Current.** A load sees the effect of every commit on that key that was answered before.
 ///
-/// **Durable.** What a commit that answered [`Committed::Done`] survives is what the server promises
-/// to survive; the operator's guide says it for each.
+/// **Durable.** What a commit that answered [`Committed::Done`] survives is what the server
+/// promises to survive; the operator's guide says it for each.
 ///
-/// **Honest.** [`StoreError::Unavailable`] means that nothing was changed. A commit whose answer was
-/// lost is [`StoreError::OutcomeUnknown`], also where the call timed out: the server may still do it.
+/// **Honest.** [`StoreError::Unavailable`] means that nothing was changed. A commit whose answer
+/// was lost is [`StoreError::OutcomeUnknown`], also where the call timed out: the server may still
+/// do it.
 ///
-/// **Repeatable.** The very same commit, sent again after it was done, is [`Committed::Done`] while the
-/// record has the version that it wrote, and changes nothing; so it survives what that promises to. One
-/// that takes the record away may find a conflict with nothing instead.
+/// **Repeatable.** The very same commit, sent again after it was done, is [`Committed::Done`] while
+/// the record has the version that it wrote, and changes nothing; so it survives what that promises
+/// to. One that takes the record away may find a conflict with nothing instead.
 ///
 /// **Cancel-safe.** A caller may drop the future at any time.
 ///
@@ -119,9 +120,9 @@ pub trait VersionedStore: Send + Sync + 'static {
         Guess::Nothing
     }
 
-    /// Answers [`Committed::Done`] once what was loaded with this version survives all that a commit
-    /// does, so that an answer can rest on it. A store whose loads see nothing else need not do
-    /// anything.
+    /// Answers [`Committed::Done`] once what was loaded with this version survives all that a
+    /// commit does, so that an answer can rest on it. A store whose loads see nothing else need not
+    /// do anything.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

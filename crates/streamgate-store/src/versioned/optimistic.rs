@@ -24,11 +24,11 @@ const WAIT_MAX_MS: u64 = 64;
 /// A [`Store`] over a [`VersionedStore`].
 ///
 /// Calls of this node about one user wait for each other here, so that only nodes compete, and a
-/// server that counts failed writes is asked for few. Where a node is the only one to write a record,
-/// as with a balancer that sends a user's calls to one node, it commits on what it wrote last, without
-/// a load, as far as the server goes along with it ([`Guess`]). Where the answer to a commit is lost, it
-/// finds out as far as the version can tell; only where another wrote as well is the outcome unknown.
-/// How long a call may take in all its caller bounds, by dropping it.
+/// server that counts failed writes is asked for few. Where a node is the only one to write a
+/// record, as with a balancer that sends a user's calls to one node, it commits on what it wrote
+/// last, without a load, as far as the server goes along with it ([`Guess`]). Where the answer to a
+/// commit is lost, it finds out as far as the version can tell; only where another wrote as well is
+/// the outcome unknown. How long a call may take in all its caller bounds, by dropping it.
 pub struct Optimistic<S> {
     remote: S,
     queues: Box<[Mutex<()>]>,
@@ -137,10 +137,10 @@ impl<S: VersionedStore> Optimistic<S> {
         unreachable!("a call is given up long before it has had four billion conflicts")
     }
 
-    /// Commits, and sends the very same once more where the answer is lost. Where that is done, it was
-    /// done once: its version tells, and the first one that comes after all finds another version than
-    /// it expects. Where it is not, somebody else wrote, before ours or on it: nobody can tell any more
-    /// from here.
+    /// Commits, and sends the very same once more where the answer is lost. Where that is done, it
+    /// was done once: its version tells, and the first one that comes after all finds another
+    /// version than it expects. Where it is not, somebody else wrote, before ours or on it: nobody
+    /// can tell any more from here.
     async fn commit(
         &self,
         key: &UserKey,

@@ -19,8 +19,8 @@ pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 /// How long a call may take in all.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longest answer that is read: more than a page of a thousand sessions with every fact at its bound
-/// and every character of it escaped.
+/// Longest answer that is read: more than a page of a thousand sessions with every fact at its
+/// bound and every character of it escaped.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is kept as it is in a path: letters, digits and the unreserved marks of RFC 3986.

@@ -31,8 +31,8 @@ pub(crate) enum StoreCommand {
     Stats(DirArgs),
     /// Make a DynamoDB table, for store.url = "dynamodb://TABLE"
     ///
-    /// It has one key, is paid by the request, and takes away what nobody needs. A table that is there
-    /// already is left as it is, if it can be used.
+    /// It has one key, is paid by the request, and takes away what nobody needs. A table that is
+    /// there already is left as it is, if it can be used.
     #[command(after_help = "\
 Example:
   streamgate store create-table sessions --region eu-west-1

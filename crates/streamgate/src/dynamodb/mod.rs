@@ -1,5 +1,5 @@
-//! A DynamoDB table, in builds with the feature `dynamodb`. The SDK takes longer to build than all the
-//! rest, so it is not in every build.
+//! A DynamoDB table, in builds with the feature `dynamodb`. The SDK takes longer to build than all
+//! the rest, so it is not in every build.
 //!
 //! What is *not* here: how records are kept; `streamgate-store-dynamodb` knows.
 

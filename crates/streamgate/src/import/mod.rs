@@ -1,8 +1,8 @@
-//! Moving data over from an earlier system: its file is read row by row, and what is in it is sent to
-//! a running server in batches.
+//! Moving data over from an earlier system: its file is read row by row, and what is in it is sent
+//! to a running server in batches.
 //!
-//! What is *not* here: flags and help (the command), what may be started (the server). A file may be
-//! larger than memory: nothing here holds more of it than a few batches.
+//! What is *not* here: flags and help (the command), what may be started (the server). A file may
+//! be larger than memory: nothing here holds more of it than a few batches.
 
 mod batch;
 mod check;

@@ -1,5 +1,5 @@
-//! Files that are the rows of a DynamoDB table: one object a line as an export has them, the document
-//! that `aws dynamodb scan` prints, or a list.
+//! Files that are the rows of a DynamoDB table: one object a line as an export has them, the
+//! document that `aws dynamodb scan` prints, or a list.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! A store on servers that cannot be used at the start: the process serves without it, and says so in
-//! its log until it is there.
+//! A store on servers that cannot be used at the start: the process serves without it, and says so
+//! in its log until it is there.
 //!
 //! What is *not* here: how servers are found again. Stores do that by themselves, all the time.
 

@@ -41,8 +41,8 @@ pub(crate) struct Started {
 /// Opens the store of the settings. Called on the runtime, which keeps connections.
 ///
 /// Servers that cannot be reached are waited for, because the process can start before them and
-/// come up again while they are away. Servers that answer no stop the start: they would say the same
-/// a minute later, and whoever starts the process hears it now.
+/// come up again while they are away. Servers that answer no stop the start: they would say the
+/// same a minute later, and whoever starts the process hears it now.
 pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
     let started = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, metrics),

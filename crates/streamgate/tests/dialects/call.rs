@@ -56,8 +56,8 @@ pub(crate) enum Reply {
 }
 
 impl Call {
-    /// A call that looks random and is the same in every run. `made` are the ids that the caller was
-    /// given by stream-log, which gives some of them back.
+    /// A call that looks random and is the same in every run. `made` are the ids that the caller
+    /// was given by stream-log, which gives some of them back.
     pub(crate) fn random(way: Way, seed: u64, made: &mut Vec<String>) -> Self {
         let mixed = mix(seed);
         let name = ((mixed >> 40) % 5).to_string();

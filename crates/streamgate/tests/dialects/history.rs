@@ -1,7 +1,7 @@
 //! The search for an order of events that explains what many callers were answered at once.
 //!
-//! Some dialects tell so little that many orders fit for a long while. A search that forgets where it
-//! has been does not end then; this one goes on from each state at each point once.
+//! Some dialects tell so little that many orders fit for a long while. A search that forgets where
+//! it has been does not end then; this one goes on from each state at each point once.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -58,8 +58,8 @@ impl History {
         });
     }
 
-    /// An order in which the reference gives the same answers, and in which no call comes before one
-    /// that was answered before it was made. The longest attempt where there is none.
+    /// An order in which the reference gives the same answers, and in which no call comes before
+    /// one that was answered before it was made. The longest attempt where there is none.
     pub(crate) fn explain<R: Reference>(&self, reference: &R) -> Result<Order<'_>, Order<'_>> {
         let mut search = Search {
             history: self,

@@ -1,5 +1,5 @@
-//! Who may call: which dialects ask for a key and when, in which words they refuse, and what happens
-//! to one that is switched off.
+//! Who may call: which dialects ask for a key and when, in which words they refuse, and what
+//! happens to one that is switched off.
 
 use crate::dialect::Dialect;
 use crate::setup::{ADMIN_KEY, OTHER_TENANT_KEY, PLAYER_KEY, Service};

@@ -219,7 +219,8 @@ fn kind(call: &Call, reply: &Reply) -> &'static str {
     }
 }
 
-/// Whether some order explains calls of as many players, each made when the one before was answered.
+/// Whether some order explains calls of as many players, each made when the one before was
+/// answered.
 fn is_explained(calls: &[(Call, Reply)]) -> bool {
     let mut history = History::new(calls.len());
     for (player, (call, reply)) in calls.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! What clients hear while the disk does not answer in time: each dialect has words for it, and they are the
-//! last that may be mistaken for a yes.
+//! What clients hear while the disk does not answer in time: each dialect has words for it, and
+//! they are the last that may be mistaken for a yes.
 
 use tempfile::TempDir;
 
@@ -9,8 +9,8 @@ use crate::dialect::Dialect;
 use crate::shape;
 use crate::support::{Server, bare, call, serve_arguments};
 
-/// The server, which `strace` makes wait two seconds for the disk each time, from some moment on. No
-/// call waits that long. The tracer stands aside (`-D`): the server is our child, and once it is
+/// The server, which `strace` makes wait two seconds for the disk each time, from some moment on.
+/// No call waits that long. The tracer stands aside (`-D`): the server is our child, and once it is
 /// killed it ends with the wait.
 fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
     let mut command = bare("strace");

@@ -60,8 +60,8 @@ fn recommended() -> String {
     lines.to_owned()
 }
 
-/// The same for these nodes on this machine, and with checks that follow each other quickly, so that
-/// a test need not wait for them.
+/// The same for these nodes on this machine, and with checks that follow each other quickly, so
+/// that a test need not wait for them.
 fn adapted(recommended: &str, port: u16, nodes: &[SocketAddr; 3]) -> String {
     let mut adapted = format!("{recommended}\n    stats enable\n    stats uri /balancer\n");
     let mut replace = |from: &str, to: &str| {

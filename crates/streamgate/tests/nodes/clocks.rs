@@ -1,5 +1,5 @@
-//! Nodes whose clocks are apart. Only their wall clocks are shifted, by the preloaded library of the
-//! command `faketime`: time passes as fast as elsewhere.
+//! Nodes whose clocks are apart. Only their wall clocks are shifted, by the preloaded library of
+//! the command `faketime`: time passes as fast as elsewhere.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -139,8 +139,8 @@ impl Drop for Shifted {
     }
 }
 
-/// A player starts and sends a heartbeat, and is never heard of again. Its slot is free no sooner than
-/// after a lease, and no later than after `latest`, both counted from that heartbeat.
+/// A player starts and sends a heartbeat, and is never heard of again. Its slot is free no sooner
+/// than after a lease, and no later than after `latest`, both counted from that heartbeat.
 async fn vanish(user: &str, player: SocketAddr, others: SocketAddr, latest: Duration) {
     let mut player = Client::connect(player).await.unwrap();
     let mut others = Client::connect(others).await.unwrap();
@@ -162,7 +162,8 @@ async fn vanish(user: &str, player: SocketAddr, others: SocketAddr, latest: Dura
     assert!(freed_after > LEASE - TOLERANCE, "{user}: {freed_after:?}");
 }
 
-/// Where the command `faketime` has its library. It may name it in the language of the dynamic linker.
+/// Where the command `faketime` has its library. It may name it in the language of the dynamic
+/// linker.
 fn library() -> String {
     let mut faketime = Command::new("faketime");
     faketime.args(["-f", "+0s", "printenv", "LD_PRELOAD"]);

@@ -166,8 +166,8 @@ async fn nodes_five_seconds_apart_over_a_table_hold_the_limit() {
 async fn nodes_five_seconds_apart_over_a_table_end_no_lease_too_early_and_none_much_later() {
     let emulator = table();
     let shifted = nodes_five_seconds_apart(&emulator, &clocks::SHORT_LEASE);
-    // Leases are 5 s longer for the sake of clocks that are ahead; and what such a clock granted ends
-    // 5 s later by one that is not.
+    // Leases are 5 s longer for the sake of clocks that are ahead; and what such a clock granted
+    // ends 5 s later by one that is not.
     let latest = clocks::LEASE + Duration::from_secs(5 + 5);
     tokio::join!(
         shifted.players_vanish(latest),

@@ -1,5 +1,5 @@
-//! `examples/cluster`, which people try first, run as they run it: it says that the limit held, and leaves
-//! nothing behind, however it ends.
+//! `examples/cluster`, which people try first, run as they run it: it says that the limit held, and
+//! leaves nothing behind, however it ends.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,12 +13,13 @@ use tempfile::TempDir;
 
 use crate::support::{Ran, in_repository};
 
-/// Ports behind the first that the example listens on; servers of a cluster also listen 10,000 above.
+/// Ports behind the first that the example listens on; servers of a cluster also listen 10,000
+/// above.
 const PORTS: [u16; 9] = [0, 1, 2, 3, 4, 5, 6, 11, 12];
 const BUS_PORTS: [u16; 6] = [1, 2, 3, 4, 5, 6];
 
-/// First ports to choose from: low enough that no port of all these is given to somebody who asks for
-/// any port.
+/// First ports to choose from: low enough that no port of all these is given to somebody who asks
+/// for any port.
 fn free_base_port() -> u16 {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     (20_000..22_700)
@@ -50,7 +51,8 @@ fn example(dir: &Path, base_port: u16, arguments: &[&str]) -> Command {
     command
 }
 
-/// Asserts that no file of the example is left, nor a process: each has `TMPDIR` in its environment.
+/// Asserts that no file of the example is left, nor a process: each has `TMPDIR` in its
+/// environment.
 fn assert_nothing_is_left(dir: &Path) {
     let files: Vec<_> = fs::read_dir(dir).unwrap().collect();
     assert!(files.is_empty(), "{files:?}");

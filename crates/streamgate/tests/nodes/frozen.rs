@@ -20,8 +20,8 @@ const CLIENTS: usize = 64;
 /// So many starts are admitted before it stands still.
 const ADMITTED_BEFORE: u32 = 500;
 
-/// How soon each calls again after a refusal: a second is what `Retry-After` says, so this is twenty
-/// times as much as players do.
+/// How soon each calls again after a refusal: a second is what `Retry-After` says, so this is
+/// twenty times as much as players do.
 const CALL_AGAIN: Duration = Duration::from_millis(50);
 
 /// A call ends at its deadline of 1 s, and a loaded machine may take as long to say so.
@@ -118,8 +118,8 @@ struct Refused {
     slowest: Duration,
 }
 
-/// Starts sessions until it is over. Each is admitted until the first is refused; from then on each is
-/// refused, in time.
+/// Starts sessions until it is over. Each is admitted until the first is refused; from then on each
+/// is refused, in time.
 async fn call_until(
     over: Arc<AtomicBool>,
     mut client: Client,
@@ -148,8 +148,8 @@ async fn call_until(
     refused
 }
 
-/// Starts once more what was refused: it is safe to, whether the store has done it or not. How many it
-/// had.
+/// Starts once more what was refused: it is safe to, whether the store has done it or not. How many
+/// it had.
 async fn repeat(node: &Server, users: impl Iterator<Item = &String>) -> usize {
     let mut client = Client::connect(node.address).await.unwrap();
     let mut was_done = 0;

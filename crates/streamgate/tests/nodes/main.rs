@@ -1,5 +1,5 @@
-//! Several nodes over one store: one limit, whichever node is asked. The nodes are real processes, and
-//! so is the server that they share.
+//! Several nodes over one store: one limit, whichever node is asked. The nodes are real processes,
+//! and so is the server that they share.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,8 +1,9 @@
-//! A TCP proxy between a node and its store, that spoils what goes through it as long as the weather
-//! is bad.
+//! A TCP proxy between a node and its store, that spoils what goes through it as long as the
+//! weather is bad.
 //!
 //! It does to a connection only what networks do. No bytes are lost from the middle of one: a
-//! direction that has swallowed anything stays dead until the connection ends, also in better weather.
+//! direction that has swallowed anything stays dead until the connection ends, also in better
+//! weather.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -268,8 +269,8 @@ impl Random {
 /// Names the seed of an earlier run.
 const SEED_VARIABLE: &str = "STREAMGATE_TEST_SEED";
 
-/// A seed of the moment, or that of an earlier run. It is printed, so that a failure can be repeated
-/// as far as threads and sockets let it.
+/// A seed of the moment, or that of an earlier run. It is printed, so that a failure can be
+/// repeated as far as threads and sockets let it.
 #[expect(
     clippy::print_stdout,
     reason = "what a failure is repeated with must be told"

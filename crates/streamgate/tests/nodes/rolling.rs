@@ -59,8 +59,8 @@ fn start_node(redis: &Process, dir: &TempDir, address: &SocketAddr) -> Server {
     Server::start_with(dir.path(), &arguments)
 }
 
-/// Addresses that no outgoing connection takes while a node is away: below the ports that the system
-/// gives away by itself.
+/// Addresses that no outgoing connection takes while a node is away: below the ports that the
+/// system gives away by itself.
 fn quiet_addresses() -> [SocketAddr; 3] {
     let start = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
     let mut free = (start..32_000).filter_map(|port| {

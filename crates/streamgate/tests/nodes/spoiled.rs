@@ -1,5 +1,6 @@
-//! A bad network between nodes and store: late, cut, half open, answers lost. Players repeat what got
-//! no answer, with the same ids; what they were told must be true, during the storm and after it.
+//! A bad network between nodes and store: late, cut, half open, answers lost. Players repeat what
+//! got no answer, with the same ids; what they were told must be true, during the storm and after
+//! it.
 
 mod observer;
 mod player;
@@ -145,9 +146,9 @@ impl Storm {
         clients
     }
 
-    /// Lets each proxy have every weather, each in an order of its own, until every kind of fault has
-    /// happened and the players were told enough: a storm in which little went well, or little badly,
-    /// would prove little.
+    /// Lets each proxy have every weather, each in an order of its own, until every kind of fault
+    /// has happened and the players were told enough: a storm in which little went well, or little
+    /// badly, would prove little.
     async fn change_weather(&self, random: &mut Random, tally: &Tally) {
         let mut orders = Vec::new();
         for spell in 0..SPELLS_MAX {

@@ -1,5 +1,5 @@
-//! A table that is asked for more than it was given: DynamoDB refuses requests then, and says that it
-//! is to be asked again.
+//! A table that is asked for more than it was given: DynamoDB refuses requests then, and says that
+//! it is to be asked again.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

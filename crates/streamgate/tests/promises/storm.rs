@@ -1,7 +1,8 @@
 //! A storm of calls, each user's put down in the order in which they were made and answered.
 //!
-//! Players of few users start, stop, heartbeat and list at once. Each user's log is then searched for an
-//! order that a one-at-a-time reference would have given, and that does not contradict real time.
+//! Players of few users start, stop, heartbeat and list at once. Each user's log is then searched
+//! for an order that a one-at-a-time reference would have given, and that does not contradict real
+//! time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -84,8 +85,8 @@ async fn play(mut client: Client, user: String, player: usize, round: usize, log
     }
 }
 
-/// Whether some order explains what happened to the players of a user. Where nodes compete calls wait,
-/// and many orders fit for a while: the search goes on from each state once.
+/// Whether some order explains what happened to the players of a user. Where nodes compete calls
+/// wait, and many orders fit for a while: the search goes on from each state once.
 pub(crate) fn is_explained(log: &Log) -> bool {
     let mut history = History::new(PLAYERS_PER_USER);
     let mut asked = vec![None; PLAYERS_PER_USER];
@@ -101,8 +102,8 @@ pub(crate) fn is_explained(log: &Log) -> bool {
     history.explain(&Reference::default()).is_ok()
 }
 
-/// Storms against these nodes of one store, the players of each user spread over all of them. Panics
-/// where no order explains what happened to a user.
+/// Storms against these nodes of one store, the players of each user spread over all of them.
+/// Panics where no order explains what happened to a user.
 pub(crate) async fn storm(nodes: &[SocketAddr], rounds: usize) {
     let mut replies: BTreeMap<&str, usize> = BTreeMap::new();
     for round in 0..rounds {

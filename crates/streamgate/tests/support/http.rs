@@ -97,8 +97,8 @@ impl Request {
     }
 }
 
-/// Sends these bytes, whatever they are, and gives the answer. They should ask for the connection to
-/// be closed; the length that the answer states must be the one it has.
+/// Sends these bytes, whatever they are, and gives the answer. They should ask for the connection
+/// to be closed; the length that the answer states must be the one it has.
 pub(crate) fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(to).expect("the server listens");
     stream

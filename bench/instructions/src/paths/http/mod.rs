@@ -1,5 +1,5 @@
-//! Whole requests: a socket of the loopback, hyper, the router with keys and metrics, the engine, and
-//! the embedded store. Client and server are tasks of one thread.
+//! Whole requests: a socket of the loopback, hyper, the router with keys and metrics, the engine,
+//! and the embedded store. Client and server are tasks of one thread.
 //!
 //! Nothing listens to the logs, which costs as much as a level at which nothing is logged.
 

@@ -1,7 +1,7 @@
 //! The dialect `concurrency-service`: one call, as a function behind an API gateway answered it.
 //!
-//! Two voices speak here. What the gateway said is JSON with a `message`; what the function behind it
-//! refused is a bare text, under the media type of JSON all the same.
+//! Two voices speak here. What the gateway said is JSON with a `message`; what the function behind
+//! it refused is a bare text, under the media type of JSON all the same.
 
 mod start_session;
 

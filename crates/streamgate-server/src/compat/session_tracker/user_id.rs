@@ -17,9 +17,9 @@ pub(super) fn user_of<D, N>(guest: &Guest<D, N>, uri: &Uri) -> Result<UserKey, A
     guest.user(FIELD, canonical(&name))
 }
 
-/// A plain decimal number in its one spelling, and any other text as it is. The original knew users by
-/// number, so that `001`, `1.0` and `1` are one user. Digits are compared, not values: no two long
-/// numbers meet.
+/// A plain decimal number in its one spelling, and any other text as it is. The original knew users
+/// by number, so that `001`, `1.0` and `1` are one user. Digits are compared, not values: no two
+/// long numbers meet.
 #[must_use]
 pub fn canonical(name: &str) -> &str {
     let (whole, fraction) = name.split_once('.').unwrap_or((name, "0"));

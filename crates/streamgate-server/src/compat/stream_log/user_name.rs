@@ -53,8 +53,8 @@ impl UserName {
     }
 }
 
-/// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where a float
-/// cannot tell it from its neighbours.
+/// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where a
+/// float cannot tell it from its neighbours.
 fn canonical(number: &Number) -> Option<Number> {
     let is_fraction = |float: &f64| float.fract() != 0.0;
     let Some(float) = number.as_f64().filter(is_fraction) else {

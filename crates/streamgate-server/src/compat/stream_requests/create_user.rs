@@ -43,8 +43,8 @@ pub(crate) struct NewUser {
 
 /// Create a user
 ///
-/// A user that is there already begins again: its sessions end, and its profile is replaced. Plan and
-/// limit stay.
+/// A user that is there already begins again: its sessions end, and its profile is replaced. Plan
+/// and limit stay.
 #[utoipa::path(
     post,
     path = "/createuser",

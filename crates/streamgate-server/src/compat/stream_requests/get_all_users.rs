@@ -1,6 +1,7 @@
 //! `GET /getallusers`: every user, in one answer of any length.
 //!
-//! It is written page by page while it is sent, so that millions of users need the memory of a page.
+//! It is written page by page while it is sent, so that millions of users need the memory of a
+//! page.
 
 use std::collections::BTreeMap;
 
@@ -32,8 +33,8 @@ pub(crate) struct Users<'a> {
 
 /// All users, and what they watch
 ///
-/// The answer is as long as there are users; `GET /v1/users` has pages. If the store fails on the way,
-/// the connection breaks.
+/// The answer is as long as there are users; `GET /v1/users` has pages. If the store fails on the
+/// way, the connection breaks.
 #[utoipa::path(
     get,
     path = "/getallusers",

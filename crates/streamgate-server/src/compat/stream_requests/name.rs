@@ -1,5 +1,5 @@
-//! Names in bodies: of users and of streams. They were keys of objects in JavaScript, so that a whole
-//! number and its digits as text are one name.
+//! Names in bodies: of users and of streams. They were keys of objects in JavaScript, so that a
+//! whole number and its digits as text are one name.
 
 use std::borrow::Cow;
 

@@ -22,8 +22,8 @@ pub(crate) struct OldUser {
 
 /// Remove a user
 ///
-/// Its sessions end; profile and history are erased. Plan and limit stay: whoever may call this could
-/// otherwise lift a limit. A user that has one is still known, and can be removed again.
+/// Its sessions end; profile and history are erased. Plan and limit stay: whoever may call this
+/// could otherwise lift a limit. A user that has one is still known, and can be removed again.
 #[utoipa::path(
     post,
     path = "/removeuser",

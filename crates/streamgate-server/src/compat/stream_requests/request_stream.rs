@@ -24,8 +24,8 @@ pub(crate) struct StreamRequest {
 
 /// Start a stream
 ///
-/// The status is 200 in any case; the sentence says what happened. A stream that is live already takes
-/// no second slot; its lease begins anew.
+/// The status is 200 in any case; the sentence says what happened. A stream that is live already
+/// takes no second slot; its lease begins anew.
 #[utoipa::path(
     post,
     path = "/requeststream",

@@ -1,5 +1,5 @@
-//! Cross-origin requests as the original answered them: every page may call, and is told so in every
-//! answer, asked or not.
+//! Cross-origin requests as the original answered them: every page may call, and is told so in
+//! every answer, asked or not.
 //!
 //! The headers contradict each other, on purpose: no browser hands out an answer to a request with
 //! credentials where the origin is `*`. Clients have seen both, and nothing is opened by them.

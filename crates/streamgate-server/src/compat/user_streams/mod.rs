@@ -1,7 +1,7 @@
 //! The dialect `user-streams`: a GET starts a session and lists who is watching.
 //!
-//! Its clients are pages of any origin, so it answers cross-origin requests in a way of its own, and
-//! people find a home page and an explorer in it.
+//! Its clients are pages of any origin, so it answers cross-origin requests in a way of its own,
+//! and people find a home page and an explorer in it.
 
 mod cors;
 mod pages;

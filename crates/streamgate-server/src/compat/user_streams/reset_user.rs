@@ -14,8 +14,8 @@ use crate::wire::schema::UserIdSchema;
 
 /// End every session of a user
 ///
-/// Its history is forgotten too. Plan, limit and profile stay: whoever may call this could otherwise
-/// lift a limit.
+/// Its history is forgotten too. Plan, limit and profile stay: whoever may call this could
+/// otherwise lift a limit.
 #[utoipa::path(
     delete,
     path = "/user-streams/{userId}",

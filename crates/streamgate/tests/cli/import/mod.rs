@@ -1,5 +1,5 @@
-//! `streamgate import` against a server: what becomes of users and sessions; and what the tests of files
-//! and of servers share.
+//! `streamgate import` against a server: what becomes of users and sessions; and what the tests of
+//! files and of servers share.
 
 mod files;
 mod servers;

@@ -1,9 +1,9 @@
 //! Everything a client can get wrong, over a raw socket. Each mistake is a 4xx in the words of the
 //! dialect, never a 5xx, never silence, and changes nothing.
 //!
-//! The contracts say little about mistakes. Where they are silent, the tables here are the statement
-//! of what we do: a call that does not exist, and a method that a path does not have, is 404; an id
-//! that cannot be one is 400; a body over 16 KiB is 413.
+//! The contracts say little about mistakes. Where they are silent, the tables here are the
+//! statement of what we do: a call that does not exist, and a method that a path does not have, is
+//! 404; an id that cannot be one is 400; a body over 16 KiB is 413.
 
 mod concurrency_service;
 mod session_tracker;

@@ -81,7 +81,8 @@ impl Account {
         times.windows(2).map(|pair| pair[1] - pair[0]).max()
     }
 
-    /// How many starts of these users were sent after the one time and acknowledged before the other.
+    /// How many starts of these users were sent after the one time and acknowledged before the
+    /// other.
     pub(super) fn starts_between(
         &self,
         users: &BTreeSet<usize>,
@@ -103,8 +104,8 @@ impl Account {
         self.told.iter().filter(is_one).map(|told| told.from).min()
     }
 
-    /// By how many sessions each user was over the limit at worst, as its players saw it: each counts
-    /// from its acknowledgement until its player sent a stop or heard that it is unknown.
+    /// By how many sessions each user was over the limit at worst, as its players saw it: each
+    /// counts from its acknowledgement until its player sent a stop or heard that it is unknown.
     pub(super) fn over_limit(&self, limit: usize) -> BTreeMap<usize, usize> {
         let mut changes: BTreeMap<usize, Vec<(Duration, i32)>> = BTreeMap::new();
         for told in &self.told {

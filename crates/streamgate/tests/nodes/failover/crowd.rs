@@ -140,9 +140,9 @@ impl Crowd {
         }
     }
 
-    /// Lets every player call once about everything, through these nodes, and look after sessions whose
-    /// stop was acknowledged in the time `stopped`. Afterwards what players believe, what the nodes list
-    /// and the limit agree.
+    /// Lets every player call once about everything, through these nodes, and look after sessions
+    /// whose stop was acknowledged in the time `stopped`. Afterwards what players believe, what the
+    /// nodes list and the limit agree.
     pub(super) async fn settle(
         &mut self,
         through: &[SocketAddr; 2],

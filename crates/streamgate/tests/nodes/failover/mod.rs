@@ -1,6 +1,6 @@
 //! A primary of Redis dies under load, and for a moment before it nothing that it did reached its
-//! replicas. What players see of that: how long nobody is served, what they are told, and which of the
-//! sessions that they were promised are there afterwards.
+//! replicas. What players see of that: how long nobody is served, what they are told, and which of
+//! the sessions that they were promised are there afterwards.
 
 mod account;
 mod crowd;
@@ -21,7 +21,8 @@ const LIMIT: usize = 3;
 /// Users of each kind.
 const USERS: usize = 96;
 
-/// Of these, so many are called about only once the replicas are cut off: they have no session then.
+/// Of these, so many are called about only once the replicas are cut off: they have no session
+/// then.
 const LATE_USERS: usize = 32;
 
 /// Players of each kind; every second one calls the second node. More than the limit, all for the
@@ -31,8 +32,8 @@ const PLAYERS: usize = 6;
 /// So many starts the primary acknowledges after its replicas were cut off.
 const ALONE: u64 = 40;
 
-/// So many times those who wait for a replica hear that they cannot be served, meanwhile. By then each
-/// of their calls was tried as often as nodes try one.
+/// So many times those who wait for a replica hear that they cannot be served, meanwhile. By then
+/// each of their calls was tried as often as nodes try one.
 const REFUSED: u64 = PLAYERS as u64;
 
 /// So many starts each node acknowledges after the failover before it counts as over.
@@ -45,8 +46,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// second, servers or sentinels agree, and the nodes have to hear of it.
 const HEALED_WITHIN: Duration = Duration::from_secs(20);
 
-/// How much earlier than the replicas were cut off a start may have been acknowledged that they have
-/// not heard of: a primary answers first and passes on then.
+/// How much earlier than the replicas were cut off a start may have been acknowledged that they
+/// have not heard of: a primary answers first and passes on then.
 const LAG_MAX: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -191,8 +191,8 @@ impl Player {
         false
     }
 
-    /// Calls once about everything, through this node: what is in doubt until it is known, and every
-    /// session that is believed live.
+    /// Calls once about everything, through this node: what is in doubt until it is known, and
+    /// every session that is believed live.
     pub(super) async fn settle(&mut self, node: SocketAddr) {
         self.client = Client::connect(node).await.unwrap();
         for user in 0..USERS {
@@ -206,8 +206,8 @@ impl Player {
         }
     }
 
-    /// Looks after every session of these users whose stop was acknowledged in this time: whether it
-    /// has ended.
+    /// Looks after every session of these users whose stop was acknowledged in this time: whether
+    /// it has ended.
     pub(super) async fn look_after(&mut self, users: &BTreeSet<usize>, time: Range<Duration>) {
         for told in 0..self.account.told.len() {
             let Told { user, fate, .. } = &self.account.told[told];

@@ -167,7 +167,8 @@ impl Player {
         }
     }
 
-    /// Calls any node. Whatever it answers, it does so in time, and an error says when to come back.
+    /// Calls any node. Whatever it answers, it does so in time, and an error says when to come
+    /// back.
     async fn call(&mut self, method: &str, id: &str, rest: &str) -> Answer {
         let node = self.random.below(self.nodes.len());
         let (client, deadline) = &mut self.nodes[node];

@@ -1,5 +1,5 @@
-//! Servers that stand in for each other: a primary watched by sentinels, and a cluster. Of each, one
-//! primary is going to die.
+//! Servers that stand in for each other: a primary watched by sentinels, and a cluster. Of each,
+//! one primary is going to die.
 
 mod cluster;
 mod sentinel;

@@ -101,7 +101,8 @@ pub(crate) struct LimitReached<'a> {
 }
 
 impl StartBody {
-    /// The command, with everything within its bounds. `id` is the new session's, where it is right.
+    /// The command, with everything within its bounds. `id` is the new session's, where it is
+    /// right.
     fn check(self, id: Option<SessionId>, mut errors: FieldErrors) -> Result<Start, ApiError> {
         let mut name = |field, text: Option<String>| {
             text.and_then(|text| errors.check(field, Name::new(text)))

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use streamgate_core::SessionId;
+use streamgate_core::admission::Start;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
@@ -55,15 +57,22 @@ pub(crate) async fn start_named_session(
     target: SessionPath<Player>,
     body: JsonBody,
 ) -> Result<Response, ApiError> {
-    start_named(&app, target, &body).await
+    start_named(&app, target, body).await
 }
 
 /// Starts the session that the path names.
 pub(crate) async fn start_named(
     app: &App,
     target: SessionPath<Player>,
-    body: &JsonBody,
+    body: JsonBody,
 ) -> Result<Response, ApiError> {
+    let SessionPath { user, id, .. } = target;
+    let command = command(id, body)?;
+    start(app, &user, &command).await
+}
+
+/// The start of this session. The body is gone after that.
+fn command(id: SessionId, body: JsonBody) -> Result<Start, ApiError> {
     let body = body.parse::<StartBody>()?;
     let mut errors = FieldErrors::default();
     if body.session_id.is_some() {
@@ -72,6 +81,5 @@ pub(crate) async fn start_named(
             "stands in the path, and must not be in the body",
         );
     }
-    let command = body.check(Some(target.id), errors)?;
-    start(app, &target.user, &command).await
+    body.check(Some(id), errors)
 }
