@@ -7,7 +7,7 @@ use super::goals::{Finding, MANY};
 use super::machine::Machine;
 use super::round::Plan;
 use super::server::Kind;
-use super::subject::{By, Doing};
+use super::subject::Doing;
 use crate::servers::BATCH;
 use crate::table::Table;
 
@@ -197,10 +197,8 @@ pub(crate) fn notes(machine: &Machine, plan: &Plan, all: &[Measurement]) -> Vec<
             machine.processors,
         ));
     }
-    if all
-        .iter()
-        .any(|it| matches!(it.subject.by, By::Disk { .. }))
-    {
+    let is_disk = |it: &Measurement| it.subject.server().is_none();
+    if all.iter().any(is_disk) {
         notes.push(
             "The disk alone is one thread: what of a start goes into Streamgate's log is written as it falls due, \
              all that fell due during the last fdatasync together, into a file that was zeroed before. Latency \

@@ -67,12 +67,14 @@ pub(crate) async fn start_named(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let SessionPath { user, id, .. } = target;
-    let command = command(id, body)?;
+    let command = command(id, &body)?;
+    // It would keep the connection's buffer while the store is waited for.
+    drop(body);
     start(app, &user, &command).await
 }
 
-/// The start of this session. The body is gone after that.
-fn command(id: SessionId, body: JsonBody) -> Result<Start, ApiError> {
+/// The start of this session.
+fn command(id: SessionId, body: &JsonBody) -> Result<Start, ApiError> {
     let body = body.parse::<StartBody>()?;
     let mut errors = FieldErrors::default();
     if body.session_id.is_some() {
