@@ -221,7 +221,7 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (26, 26));
+        assert_eq!((ids.len(), count), (28, 28));
     }
 
     #[test]
