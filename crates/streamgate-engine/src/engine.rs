@@ -138,10 +138,15 @@ impl Engine {
         let decision = self
             .within_deadline(self.execute_until_known(user, command))
             .await??;
+        Ok(self.counted(decision))
+    }
+
+    /// The outcome of a decision that was committed, once whoever counts has heard of it.
+    fn counted<T>(&self, decision: Decision<T>) -> T {
         if !decision.events.is_empty() {
             self.observer.committed(&decision.events);
         }
-        Ok(decision.outcome)
+        decision.outcome
     }
 
     /// The same, where the store answers at once: without a clock, a timer or a future.
@@ -158,12 +163,7 @@ impl Engine {
         let mut step = |view: View<'_>| self.step(view, command, &mut last);
         let result = self.store.transact_now(user, &mut step)?;
         Some(match result {
-            Ok(()) => decided(user, last).map(|decision| {
-                if !decision.events.is_empty() {
-                    self.observer.committed(&decision.events);
-                }
-                decision.outcome
-            }),
+            Ok(()) => decided(user, last).map(|decision| self.counted(decision)),
             Err(error) => Err(error.into()),
         })
     }

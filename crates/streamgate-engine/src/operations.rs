@@ -92,9 +92,21 @@ impl Engine {
         user: &UserKey,
         heartbeat: &Heartbeat,
     ) -> Result<Told<HeartbeatOutcome>, EngineError> {
-        if let Some(told) = self.heartbeat_now(user, heartbeat) {
-            return told;
+        match self.heartbeat_now(user, heartbeat) {
+            Some(told) => told,
+            None => self.heartbeat_waiting(user, heartbeat).await,
         }
+    }
+
+    /// The same for one that [`heartbeat_now`](Self::heartbeat_now) cannot answer.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn heartbeat_waiting(
+        &self,
+        user: &UserKey,
+        heartbeat: &Heartbeat,
+    ) -> Result<Told<HeartbeatOutcome>, EngineError> {
         let decided = match self.admitted_without_store(user, &heartbeat.id) {
             Some(start) => self.adopt(user, start).await,
             None => self.execute(user, heartbeat).await,

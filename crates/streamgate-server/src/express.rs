@@ -90,8 +90,8 @@ impl Express {
     async fn run(&self, call: Call, parts: Parts, body: Body) -> Result<Response, ApiError> {
         let app = &*self.app;
         let target = SessionPath::of(&parts, app)?;
-        // Nothing of the request is kept while the store is waited for: its bytes are the connection's
-        // buffer, which would be made anew.
+        // Nothing of the request is kept while the store is waited for: its bytes are the
+        // connection's buffer, which would be made anew.
         match call {
             Call::Start => {
                 let body = JsonBody::read(&parts.headers, body, app).await?;

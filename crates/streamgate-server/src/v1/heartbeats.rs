@@ -218,6 +218,8 @@ fn run<'a>(
     let beat = |told: Result<_, _>| told.map(Beat::from).map_err(EntryError::Engine);
     match engine.heartbeat_now(&user, &heartbeat) {
         Some(told) => Begun::Done(beat(told)),
-        None => Begun::Running(async move { beat(engine.heartbeat(&user, &heartbeat).await) }),
+        None => {
+            Begun::Running(async move { beat(engine.heartbeat_waiting(&user, &heartbeat).await) })
+        }
     }
 }
