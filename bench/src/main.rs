@@ -1,13 +1,11 @@
 //! Measurements that decisions rest on. Not part of the product, and not in its default build.
 //!
-//! `cargo run --release -p streamgate-bench -- store-candidates` compares what could carry the
-//! embedded store; `docs/adr/0002-embedded-store-is-a-log.md` has its figures. `restart` measures
-//! how long a store with many sessions takes to come back. `costs`, `memory` and `nodes` say what
+//! `cargo run --release -p streamgate-bench -- restart` measures how long an embedded store with many
+//! sessions takes to come back. `costs`, `memory` and `nodes` say what
 //! stores on servers take; `docs/scaling.md` reckons with their figures. `compare` holds Streamgate
 //! against what it competes with; `docs/benchmarking.md` says how to read it. `growth` and `soak`
 //! say what becomes of it with many users, and with time; `docs/performance.md` has their figures.
 
-mod candidates;
 mod compare;
 mod costs;
 mod growth;
@@ -16,7 +14,6 @@ mod meter;
 mod nodes;
 mod restart;
 mod rivals;
-mod rounds;
 mod servers;
 mod soak;
 mod table;
@@ -25,9 +22,11 @@ use std::error::Error;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
+use streamgate_store_embedded::OnFatal;
 
 /// That of the product: what it is held against has none that is worse, and what is measured in
 /// this process costs what it costs there.
@@ -46,15 +45,6 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measure {
-    /// What durable commits cost with the log, fjall and redb behind one group-commit writer.
-    StoreCandidates {
-        /// One short round instead of five: to see that it runs.
-        #[arg(long)]
-        quick: bool,
-        /// Where the data goes; it must be a real disk.
-        #[arg(long, default_value = ".")]
-        dir: PathBuf,
-    },
     /// How long the embedded store takes to come back.
     Restart {
         /// How many users, with two live sessions each.
@@ -118,7 +108,6 @@ fn main() -> ExitCode {
 
 fn run(measure: Measure) -> Result<()> {
     let text = match measure {
-        Measure::StoreCandidates { quick, dir } => rounds::run(&dir, quick)?,
         Measure::Restart { users, dir } => restart::run(&dir, users)?,
         Measure::Costs {
             write_usd,
@@ -137,6 +126,11 @@ fn run(measure: Measure) -> Result<()> {
         Measure::Rival { rival } => return rivals::run(rival),
     };
     Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+/// A measurement of a store that fails is none.
+fn failed() -> OnFatal {
+    Arc::new(|error| panic!("the store failed: {error}"))
 }
 
 /// A length of time that makes sense.

@@ -16,7 +16,7 @@ use streamgate_store_redis::{RedisSettings, RedisStore};
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::candidates::failed;
+use crate::failed;
 use crate::servers::Redis;
 use crate::table::Table;
 

@@ -1,22 +1,13 @@
-//! What a run costs: time, processor, latencies, bytes on disk.
+//! What a run costs: processor time and bytes on disk; and the median of several runs.
 
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// User and system time of this process so far.
-pub(crate) fn cpu_time() -> Duration {
-    time_of(ClockId::ProcessCPUTime)
-}
-
 /// User and system time of this thread so far.
 pub(crate) fn thread_cpu_time() -> Duration {
-    time_of(ClockId::ThreadCPUTime)
-}
-
-fn time_of(clock: ClockId) -> Duration {
-    let time = clock_gettime(clock);
+    let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(time.tv_nsec).unwrap_or(0))
 }
@@ -35,15 +26,6 @@ pub(crate) fn disk_bytes(dir: &Path) -> std::io::Result<u64> {
         };
     }
     Ok(bytes)
-}
-
-/// The value that a share of all values does not exceed. Sorts them.
-pub(crate) fn percentile(values: &mut [u32], percent: usize) -> u32 {
-    if values.is_empty() {
-        return 0;
-    }
-    let at = (values.len() - 1) * percent / 100;
-    *values.select_nth_unstable(at).1
 }
 
 /// The middle one of a few measured values; of an even number of them, what lies between the two in

@@ -14,7 +14,7 @@ use streamgate_store::{Change, Store, SystemClock};
 use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
 
 use crate::Result;
-use crate::candidates::failed;
+use crate::failed;
 use crate::table::Table;
 
 /// Tells when a snapshot is in place.

@@ -9,7 +9,7 @@
 //! With every processor busy as well, it shows what a disk takes whose host and kernel have to find
 //! a moment for it: a server under load is never alone.
 //!
-//! What is *not* here: the log itself ([`crate::candidates::log`]); zeros that Streamgate writes
+//! What is *not* here: the log itself ([`super::log`]); zeros that Streamgate writes
 //! ahead while it serves, as this file has all of its zeros before it begins.
 
 use std::path::Path;
@@ -28,13 +28,11 @@ use streamgate_load::{Driven, Measured, Nanos, Outcome, Pace, Share};
 use streamgate_store::clock::Stopwatch;
 
 use super::calls;
+use super::log::{Batches, Log, Record};
 use super::machine::processors;
 use super::others::Others;
 use super::round::{Plan, Round};
 use crate::Result;
-use crate::candidates::Record;
-use crate::candidates::log::Log;
-use crate::candidates::shape::Engine;
 use crate::meter::thread_cpu_time;
 
 /// What a record counts as that is on the disk: in the words of HTTP, as every start that went
@@ -51,7 +49,7 @@ pub(crate) fn run(per_second: f64, busy: bool, plan: &Plan, dir: &Path) -> Resul
     let (begin, end) = (nanos(warm_up), nanos(warm_up + seconds));
     let record = start()?;
     let zeros = records_before(end, per_second) * bytes_max(&record)?;
-    let mut log = Log::create(dir.path(), Some(zeros))?;
+    let mut log = Log::create(dir.path(), zeros)?;
     let others = Others::than(&[])?;
     let written = write(&mut log, &record, per_second, (begin, end))?;
     let others_busy = others.share(processors())?;
@@ -162,7 +160,7 @@ struct Written {
 /// Commits every record that is due before the end; what is due before the beginning is not
 /// counted.
 fn write(
-    engine: &mut impl Engine,
+    engine: &mut impl Batches,
     record: &Record,
     per_second: f64,
     (begin, end): (Nanos, Nanos),
@@ -232,7 +230,7 @@ mod tests {
         batches: Vec<usize>,
     }
 
-    impl Engine for Slow {
+    impl Batches for Slow {
         fn commit(&mut self, batch: &[Record]) -> Result<()> {
             self.batches.push(batch.len());
             let clock = Stopwatch::start();

@@ -12,6 +12,7 @@ mod calls;
 mod disk;
 mod figures;
 mod goals;
+mod log;
 mod machine;
 mod others;
 mod page;

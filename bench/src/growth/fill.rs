@@ -15,7 +15,7 @@ use streamgate_store::SystemClock;
 use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
 
 use crate::Result;
-use crate::candidates::failed;
+use crate::failed;
 
 /// Two sessions of each user, numbered as the loads number them that call later.
 pub(crate) const SLOTS: Slots = Slots {
