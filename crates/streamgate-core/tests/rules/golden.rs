@@ -1,0 +1,366 @@
+//! The bytes of version 1, once and for all: every file under `tests/golden/` decodes to the value
+//! named here, and the value encodes to the same bytes.
+//!
+//! A file that fails here is a format that changed: give the new form a new version instead, and
+//! keep the file. `STREAMGATE_WRITE_GOLDEN=1` writes files that are missing, and never any other.
+
+use std::fmt::Debug;
+use std::fs;
+
+use crate::support::{all_facts, at, attributes, golden_file, id, name};
+use streamgate_core::codec::{
+    CodecError, decode_delta, decode_ledger, encode_delta, encode_ledger,
+};
+use streamgate_core::{
+    Attributes, EndReason, Ending, Event, Facts, Ledger, Seconds, Session, SessionId,
+};
+
+/// 2026-11-21T06:30:00.000Z
+const T: u64 = 1_795_242_600_000;
+const UUID: &str = "01930c3e-7a5b-7c4d-8e9f-0a1b2c3d4e5f";
+
+/// The beginnings of the names of files.
+const LEDGER: &str = "v1-ledger";
+const DELTA: &str = "v1-delta";
+
+/// The rest of a file's name, what is in it, and the value.
+type Case<T> = (&'static str, &'static str, T);
+
+fn session(id: SessionId) -> Session {
+    Session {
+        id,
+        started_at: at(T),
+        last_seen_at: at(T + 30_000),
+        expires_at: at(T + 120_000),
+        lease: Seconds(90),
+        facts: None,
+    }
+}
+
+fn with_facts(facts: Facts) -> Session {
+    Session {
+        facts: Some(Box::new(facts)),
+        ..session(id(UUID))
+    }
+}
+
+fn live(sessions: Vec<Session>) -> Ledger {
+    Ledger {
+        live: sessions,
+        ..Ledger::default()
+    }
+}
+
+fn ended(reason: EndReason, taken_by: Option<SessionId>) -> Ledger {
+    let expired = reason == EndReason::Expired;
+    Ledger {
+        ended: vec![Ending {
+            id: id(UUID),
+            ended_at: at(T + 120_000),
+            reason,
+            taken_by,
+            revivable: expired.then(|| Box::new(with_facts(all_facts()))),
+        }],
+        ..Ledger::default()
+    }
+}
+
+fn everything() -> Ledger {
+    let endings = [
+        ended(EndReason::Expired, None),
+        ended(EndReason::Evicted, Some(id("tv-1"))),
+        ended(EndReason::Stopped, None),
+    ];
+    let mut ended: Vec<Ending> = endings.into_iter().flat_map(|l| l.ended).collect();
+    ended[1].id = id("phone");
+    ended[2].id = SessionId::from_uuid_bytes([0xff; 16]);
+    let later = Session {
+        started_at: at(T + 1_000),
+        ..session(id("tv-1"))
+    };
+    Ledger {
+        limit: Some(3),
+        plan: Some(name("premium")),
+        profile: attributes(&[("email", "ana@example.com"), ("vip", "")]),
+        live: vec![session(SessionId::from_uuid_bytes([0; 16])), later],
+        ended,
+    }
+}
+
+fn ledgers() -> Vec<Case<Ledger>> {
+    let mut cases = ledgers_of_users();
+    cases.extend(ledgers_of_sessions());
+    cases.extend(ledgers_of_endings());
+    cases.push((
+        "everything",
+        "Limit, plan, profile, two live, three ended.",
+        everything(),
+    ));
+    cases
+}
+
+fn ledgers_of_users() -> Vec<Case<Ledger>> {
+    let limit = |limit| Ledger {
+        limit: Some(limit),
+        ..Ledger::default()
+    };
+    let plan = Ledger {
+        plan: Some(name("premium")),
+        ..Ledger::default()
+    };
+    let profile = Ledger {
+        profile: attributes(&[("email", "ana@example.com"), ("vip", "")]),
+        ..Ledger::default()
+    };
+    vec![
+        ("limit", "A limit of 7 and nothing else.", limit(7)),
+        ("limit-blocked", "A limit of 0: blocked.", limit(0)),
+        ("limit-highest", "The highest limit, 1,000.", limit(1_000)),
+        ("plan", "A plan and nothing else.", plan),
+        (
+            "profile",
+            "A profile of two entries, one of them empty.",
+            profile,
+        ),
+    ]
+}
+
+fn ledgers_of_sessions() -> Vec<Case<Ledger>> {
+    let some_facts = Facts {
+        device_name: Some(name("phone")),
+        content_type: Some(name("live")),
+        ..Facts::default()
+    };
+    let graced = Session {
+        expires_at: at(T + 30_000 + 89_999),
+        ..session(id(UUID))
+    };
+    let ends_of_time = Session {
+        started_at: at(0),
+        last_seen_at: at(u64::MAX),
+        expires_at: at(u64::MAX),
+        ..session(id(UUID))
+    };
+    let named = |text: &str| live(vec![session(id(text))]);
+    let knowing = |facts| live(vec![with_facts(facts)]);
+    vec![
+        ("session-uuid", "A session named by a UUID.", named(UUID)),
+        (
+            "session-text",
+            "A session named by a text.",
+            named("sofá 📺"),
+        ),
+        (
+            "session-upper",
+            "A UUID in upper case is a text.",
+            named(&UUID.to_uppercase()),
+        ),
+        (
+            "session-longest",
+            "A name of 128 bytes.",
+            named(&"x".repeat(128)),
+        ),
+        (
+            "facts-all",
+            "Every fact, and attributes.",
+            knowing(all_facts()),
+        ),
+        (
+            "facts-some",
+            "A device name and a content type.",
+            knowing(some_facts),
+        ),
+        (
+            "facts-empty",
+            "Facts that say nothing.",
+            knowing(Facts::default()),
+        ),
+        (
+            "graced",
+            "A lease that ends at a time of its own.",
+            live(vec![graced]),
+        ),
+        (
+            "ends-of-time",
+            "Times of 1970 and of the end of 9999.",
+            live(vec![ends_of_time]),
+        ),
+    ]
+}
+
+fn ledgers_of_endings() -> Vec<Case<Ledger>> {
+    let taken = |reason| ended(reason, Some(id("tv-1")));
+    let plain = |reason| ended(reason, None);
+    vec![
+        (
+            "stopped",
+            "Stopped by its player.",
+            plain(EndReason::Stopped),
+        ),
+        (
+            "expired",
+            "Expired, with what a revival needs.",
+            plain(EndReason::Expired),
+        ),
+        ("evicted", "Evicted for tv-1.", taken(EndReason::Evicted)),
+        (
+            "terminated",
+            "Terminated for tv-1.",
+            taken(EndReason::Terminated),
+        ),
+        (
+            "revoked",
+            "Revoked by an operator.",
+            plain(EndReason::Revoked),
+        ),
+    ]
+}
+
+fn end(reason: EndReason, taken_by: Option<SessionId>) -> Event {
+    Event::Ended {
+        id: id(UUID),
+        ended_at: at(T + 120_000),
+        reason,
+        taken_by,
+    }
+}
+
+fn sealed(reason: EndReason, taken_by: Option<SessionId>) -> Event {
+    Event::Sealed {
+        id: id(UUID),
+        ended_at: at(T + 120_000),
+        reason,
+        taken_by,
+    }
+}
+
+fn deltas() -> Vec<Case<Vec<Event>>> {
+    let set = Event::UserSet {
+        limit: Some(1_000),
+        plan: Some(name("premium")),
+        profile: attributes(&[("email", "ana@example.com")]),
+    };
+    let cleared = Event::UserSet {
+        limit: None,
+        plan: None,
+        profile: Attributes::default(),
+    };
+    let started = |session| vec![Event::Started(session)];
+    let revived = vec![Event::Revived(session(id("tv-1")))];
+    let plain = |reason| vec![end(reason, None)];
+    let taken = |reason, by| vec![end(reason, Some(id(by)))];
+    let several = vec![
+        end(EndReason::Expired, None),
+        end(EndReason::Terminated, Some(id("tv-1"))),
+        Event::Started(session(id("tv-1"))),
+    ];
+    vec![
+        ("started", "A bare start.", started(session(id(UUID)))),
+        (
+            "started-facts",
+            "A start with every fact.",
+            started(with_facts(all_facts())),
+        ),
+        ("revived", "A session that came back.", revived),
+        (
+            "stopped",
+            "Stopped by its player.",
+            plain(EndReason::Stopped),
+        ),
+        ("expired", "Expired.", plain(EndReason::Expired)),
+        (
+            "evicted",
+            "Evicted for tv-1.",
+            taken(EndReason::Evicted, "tv-1"),
+        ),
+        (
+            "terminated",
+            "Terminated for a UUID.",
+            taken(EndReason::Terminated, UUID),
+        ),
+        (
+            "revoked",
+            "Revoked by an operator.",
+            plain(EndReason::Revoked),
+        ),
+        (
+            "sealed",
+            "An expired session stopped, another given up for tv-1.",
+            vec![
+                sealed(EndReason::Stopped, None),
+                sealed(EndReason::Terminated, Some(id("tv-1"))),
+            ],
+        ),
+        ("user-set", "Limit, plan and profile set.", vec![set]),
+        (
+            "user-cleared",
+            "Limit, plan and profile cleared.",
+            vec![cleared],
+        ),
+        ("user-erased", "The user erased.", vec![Event::UserErased]),
+        (
+            "several",
+            "One expired, one gave way, one started.",
+            several,
+        ),
+    ]
+}
+
+/// The bytes of a golden file; writes it first where it is missing and that is asked for.
+fn committed(name: &str, comment: &str, encoded: &[u8]) -> Vec<u8> {
+    let path = golden_file::path(name);
+    if !path.exists() {
+        assert!(
+            std::env::var("STREAMGATE_WRITE_GOLDEN").as_deref() == Ok("1"),
+            "{path:?} is missing; run this test with STREAMGATE_WRITE_GOLDEN=1 to write it, \
+             read it byte by byte, and commit it"
+        );
+        fs::write(&path, golden_file::text(comment, encoded)).expect("a writable folder");
+    }
+    let text = fs::read_to_string(&path).expect("a readable file");
+    let is_commented = text.starts_with("# ");
+    assert!(is_commented, "{path:?} does not say what it is");
+    golden_file::parse(&text)
+}
+
+fn check<T: PartialEq + Debug>(
+    kind: &str,
+    (name, comment, value): &Case<T>,
+    encode: impl Fn(&T) -> Vec<u8>,
+    decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+) {
+    let name = format!("{kind}-{name}");
+    let encoded = encode(value);
+    let bytes = committed(&name, comment, &encoded);
+    assert_eq!(decode(&bytes).as_ref(), Ok(value), "{name} decodes");
+    assert_eq!(encoded, bytes, "{name} encodes");
+}
+
+#[test]
+fn ledgers_have_the_bytes_of_version_1() {
+    for case in ledgers() {
+        let encode = |ledger: &Ledger| encode_ledger(ledger).expect("not empty");
+        check(LEDGER, &case, encode, decode_ledger);
+    }
+}
+
+#[test]
+fn deltas_have_the_bytes_of_version_1() {
+    for case in deltas() {
+        check(DELTA, &case, |events| encode_delta(events), decode_delta);
+    }
+}
+
+/// A file that no test knows would guard nothing.
+#[test]
+fn every_golden_file_is_known() {
+    let ledgers = ledgers();
+    let ledgers = ledgers.iter().map(|(name, ..)| format!("{LEDGER}-{name}"));
+    let deltas = deltas();
+    let deltas = deltas.iter().map(|(name, ..)| format!("{DELTA}-{name}"));
+    let mut known: Vec<String> = ledgers.chain(deltas).collect();
+    known.sort();
+    let files = golden_file::all();
+    let files: Vec<String> = files.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(files, known);
+}

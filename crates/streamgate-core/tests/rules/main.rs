@@ -1,0 +1,25 @@
+//! The rules of the core and its byte form. One binary, so that one link serves all of them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod adopt;
+mod codec;
+mod damaged;
+mod endings;
+mod exhaustive;
+mod facts;
+mod golden;
+mod ids;
+mod import;
+mod in_doubt;
+mod leases;
+#[path = "../model/mod.rs"]
+mod model;
+mod newest;
+mod policy;
+mod properties;
+mod reset;
+mod slack;
+mod started_with;
+#[path = "../support/mod.rs"]
+mod support;
+mod timestamps;

@@ -1,0 +1,352 @@
+//! Long random histories of a user against the model, and what must hold after each call: the
+//! promises of product.md, the fold of events, the byte form, and the log.
+
+use std::collections::BTreeSet;
+
+use crate::model::history::{BEGIN_MS, History, history};
+use crate::model::{Answer, Call, Imported, Start, User, real};
+use proptest::prelude::*;
+use streamgate_core::admission::{Settle, sessions_of, user_of};
+use streamgate_core::codec::{
+    apply_delta, decode_delta, decode_ledger, encode_delta, encode_ledger, grant_grace,
+};
+use streamgate_core::{Durability, Event, Ledger, Policy, SessionId, Timestamp, decide};
+
+/// A call of a history, and the ledgers before and after it.
+struct Moment<'a> {
+    policy: &'a Policy,
+    call: &'a Call,
+    before: &'a Ledger,
+    after: &'a Ledger,
+    answer: &'a Answer,
+    events: &'a [Event],
+    now: u64,
+}
+
+/// Runs a history through the core and shows each call to `look`.
+fn walk(
+    history: &History,
+    mut look: impl FnMut(&Moment<'_>) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
+    let policy = real::policy(&history.rules);
+    let (mut ledger, mut now) = (Ledger::default(), BEGIN_MS);
+    for (step_ms, call) in &history.calls {
+        now = now.saturating_add_signed(*step_ms);
+        let step = real::call(&ledger, &policy, call, now);
+        look(&Moment {
+            policy: &policy,
+            call,
+            before: &ledger,
+            after: &step.ledger,
+            answer: &step.answer,
+            events: &step.events,
+            now,
+        })?;
+        ledger = step.ledger;
+    }
+    Ok(())
+}
+
+fn live_ids(ledger: &Ledger) -> Vec<SessionId> {
+    ledger
+        .live
+        .iter()
+        .map(|session| session.id.clone())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        // Failures are printed in full; a failing history that matters becomes a test of its own.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_core_agrees_with_the_model(history in history()) {
+        let mut user = User::default();
+        walk(&history, |moment| {
+            let answer = user.call(&history.rules, moment.call, moment.now);
+            prop_assert_eq!(moment.answer, &answer);
+            prop_assert_eq!(&real::user(moment.after), &user);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn nobody_is_admitted_or_revived_above_the_limit(history in history()) {
+        walk(&history, |moment| {
+            let now = Timestamp::from_millis(moment.now);
+            let before = moment.before.active_at(now);
+            let after = moment.after.active_at(now);
+            let rule = moment.policy.limit_of(moment.after).limit;
+            match moment.answer.alone() {
+                Answer::Admitted { active, limit, .. } | Answer::Revived { active, limit, .. } => {
+                    prop_assert!(after <= rule, "{} of {} slots", after, rule);
+                    prop_assert_eq!((*active, *limit), (after, rule));
+                }
+                Answer::Imported { active, limit, .. } => {
+                    prop_assert!(after <= rule.max(before), "{} of {} slots", after, rule);
+                    prop_assert_eq!((*active, *limit), (after, rule));
+                }
+                // No other call gives a slot to anybody.
+                _ => prop_assert!(after <= before, "{} slots, then {}", before, after),
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn events_are_all_that_changed(history in history()) {
+        walk(&history, |moment| {
+            let mut folded = moment.before.clone();
+            for event in moment.events {
+                folded.apply(event);
+            }
+            prop_assert_eq!(&folded, moment.after);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn every_ledger_and_delta_comes_back_from_its_bytes(history in history()) {
+        walk(&history, |moment| {
+            match encode_ledger(moment.after) {
+                Some(bytes) => prop_assert_eq!(&decode_ledger(&bytes).unwrap(), moment.after),
+                None => prop_assert_eq!(&Ledger::default(), moment.after),
+            }
+            let kept: Vec<Event> = moment
+                .events
+                .iter()
+                .filter(|event| event.durability() > Durability::Memory)
+                .cloned()
+                .collect();
+            let delta = encode_delta(moment.events);
+            if kept.is_empty() {
+                prop_assert!(delta.is_empty());
+            } else {
+                prop_assert_eq!(decode_delta(&delta).unwrap(), kept);
+            }
+            Ok(())
+        })?;
+    }
+
+    /// A log has no renewed leases and no forgotten endings; all else must come out of it.
+    #[test]
+    fn a_log_of_deltas_rebuilds_the_ledger(history in history()) {
+        let mut record: Option<Vec<u8>> = None;
+        walk(&history, |moment| {
+            let delta = encode_delta(moment.events);
+            if !delta.is_empty() {
+                record = apply_delta(record.as_deref(), &delta).unwrap();
+            }
+            let rebuilt = match &record {
+                Some(record) => decode_ledger(record).unwrap(),
+                None => Ledger::default(),
+            };
+            let direct = moment.after;
+            prop_assert_eq!(live_ids(&rebuilt), live_ids(direct));
+            prop_assert_eq!(
+                (rebuilt.limit, &rebuilt.plan, &rebuilt.profile),
+                (direct.limit, &direct.plan, &direct.profile)
+            );
+            for (old, new) in rebuilt.live.iter().zip(&direct.live) {
+                prop_assert_eq!(old.started_at, new.started_at);
+                prop_assert_eq!((old.lease, &old.facts), (new.lease, &new.facts));
+            }
+            for ending in &direct.ended {
+                let old = rebuilt.ending_of(&ending.id).expect("no ending is lost");
+                prop_assert_eq!((old.ended_at, old.reason), (ending.ended_at, ending.reason));
+                prop_assert_eq!(&old.taken_by, &ending.taken_by);
+            }
+            Ok(())
+        })?;
+    }
+
+    /// A store may apply a stretch of its log to a snapshot that has it already.
+    #[test]
+    fn a_log_replayed_over_its_own_end_changes_no_slot(history in history()) {
+        let (mut deltas, mut record) = (Vec::new(), None);
+        walk(&history, |moment| {
+            deltas.push(encode_delta(moment.events));
+            record = encode_ledger(moment.after);
+            Ok(())
+        })?;
+        let direct = record.as_deref().map_or_else(Ledger::default, |r| decode_ledger(r).unwrap());
+        for delta in deltas.iter().filter(|delta| !delta.is_empty()) {
+            record = apply_delta(record.as_deref(), delta).unwrap();
+        }
+        let replayed = record.as_deref().map_or_else(Ledger::default, |r| decode_ledger(r).unwrap());
+        prop_assert_eq!(live_ids(&replayed), live_ids(&direct));
+        prop_assert_eq!((replayed.limit, replayed.plan), (direct.limit, direct.plan));
+    }
+
+    #[test]
+    fn a_restart_gives_every_live_session_one_lease_from_now(
+        history in history(),
+        skew_ms in -7_200_000_i64..7_200_000,
+    ) {
+        let (mut last, mut now) = (Ledger::default(), BEGIN_MS);
+        walk(&history, |moment| {
+            last = moment.after.clone();
+            now = moment.now;
+            Ok(())
+        })?;
+        let now = Timestamp::from_millis(now.saturating_add_signed(skew_ms));
+        if let Some(record) = encode_ledger(&last) {
+            let graced = decode_ledger(&grant_grace(&record, now).unwrap().record).unwrap();
+            prop_assert_eq!(live_ids(&graced), live_ids(&last));
+            prop_assert_eq!(graced.ended.len(), last.ended.len());
+            for session in &graced.live {
+                prop_assert_eq!(session.expires_at, now.plus(session.lease));
+                prop_assert!(session.last_seen_at <= now);
+            }
+            for ending in &graced.ended {
+                prop_assert!(ending.ended_at <= now);
+            }
+        }
+    }
+
+    /// Promise 3, and the same for stops: the second of two equal calls finds nothing to do.
+    #[test]
+    fn a_call_that_is_made_twice_takes_effect_once(history in history()) {
+        walk(&history, |moment| {
+            let again = real::call(moment.after, moment.policy, moment.call, moment.now);
+            prop_assert_eq!(live_ids(&again.ledger), live_ids(moment.after));
+            let durable = again.events.iter().any(|e| e.durability() == Durability::Durable);
+            prop_assert!(!durable, "the second run did {:?}", again.events);
+            match (moment.answer.alone(), again.answer.alone()) {
+                (Answer::Admitted { session, active, limit, .. }, second) => {
+                    let (session, active, limit) = (session.clone(), *active, *limit);
+                    prop_assert_eq!(second, &Answer::AlreadyLive { session, limit, active });
+                }
+                (Answer::Stopped, Answer::Ended(over)) => prop_assert_eq!(over.at, moment.now),
+                // Without a revive window, an ending is forgotten at once.
+                (Answer::Stopped, Answer::Unknown) => {
+                    prop_assert_eq!(moment.policy.revive_window.0, 0);
+                }
+                (Answer::Revived { session, active, limit }, second) => {
+                    let (session, active, limit) = (session.clone(), *active, *limit);
+                    prop_assert_eq!(second, &Answer::Renewed { session, limit, active });
+                }
+                (Answer::Erased { .. }, second) => {
+                    let (revoked, was_known) = (0, real::user(moment.after).is_known());
+                    prop_assert!(!was_known || matches!(moment.call, Call::Reset(_)));
+                    prop_assert_eq!(second, &Answer::Erased { revoked, was_known });
+                }
+                (Answer::NewestStopped { .. }, second) => {
+                    let is_told = matches!(
+                        second,
+                        Answer::NewestIs { was_stopped: true, .. }
+                            | Answer::NoneLive { was_stopped: true, .. }
+                    );
+                    prop_assert!(is_told, "{:?}", second);
+                }
+                (Answer::Imported { sessions, .. }, second) => {
+                    let Answer::Imported { sessions: again, .. } = second else {
+                        return Err(TestCaseError::fail("an import is answered as one"));
+                    };
+                    let expected = sessions.iter().map(|session| match session {
+                        Imported::Started => Imported::AlreadyLive,
+                        other => *other,
+                    });
+                    prop_assert_eq!(again, &expected.collect::<Vec<_>>());
+                }
+                (first, second) => prop_assert_eq!(first, second),
+            }
+            Ok(())
+        })?;
+    }
+
+    /// Promise 6: which limit, who holds the slots, and when the next one frees at the latest.
+    #[test]
+    fn a_refusal_explains_itself(history in history()) {
+        walk(&history, |moment| {
+            let Answer::Refused { limit, holders, next_slot_at } = moment.answer.alone() else {
+                return Ok(());
+            };
+            let Some(start) = moment.call.start() else {
+                return Err(TestCaseError::fail("only a start is refused"));
+            };
+            prop_assert_eq!(*limit, moment.policy.limit_of(moment.after).limit);
+            prop_assert_eq!(holders, &real::user(moment.after).live);
+            let durable = moment.events.iter().any(|e| e.durability() == Durability::Durable);
+            prop_assert!(!durable, "a refusal changed {:?}", moment.events);
+            // A plain start is refused until then, and admitted then.
+            let plain = Call::Start(Start { id: start.id, ..Start::default() });
+            let admitted_at = |at: u64| {
+                let step = real::call(moment.after, moment.policy, &plain, at);
+                matches!(step.answer, Answer::Admitted { .. })
+            };
+            match next_slot_at {
+                None => prop_assert_eq!(*limit, 0),
+                Some(at) => {
+                    prop_assert!(*at > moment.now);
+                    prop_assert!(admitted_at(*at));
+                    prop_assert!(!admitted_at(*at - 1));
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    /// Nobody has to decide something to see the truth: a look finds what a decision would.
+    #[test]
+    fn a_look_sees_what_a_decision_would(history in history()) {
+        walk(&history, |moment| {
+            let now = Timestamp::from_millis(moment.now);
+            let settled = decide(moment.before.clone(), moment.policy, &Settle, now).ledger;
+            let view = sessions_of(moment.before, moment.policy, now);
+            prop_assert_eq!(&view.sessions, &settled.live);
+            prop_assert_eq!(view, sessions_of(&settled, moment.policy, now));
+            let user = user_of(moment.before, moment.policy, now);
+            prop_assert_eq!(user, user_of(&settled, moment.policy, now));
+            Ok(())
+        })?;
+    }
+
+    /// Nobody gives way to an import, and what is remembered to have ended does not come back.
+    #[test]
+    fn an_import_ends_nobody_and_brings_nobody_back(history in history()) {
+        walk(&history, |moment| {
+            if !matches!(moment.call, Call::Import(_)) {
+                return Ok(());
+            }
+            let now = Timestamp::from_millis(moment.now);
+            let settled = decide(moment.before.clone(), moment.policy, &Settle, now).ledger;
+            let after = live_ids(moment.after);
+            prop_assert!(live_ids(&settled).iter().all(|id| after.contains(id)));
+            prop_assert_eq!(&settled.ended, &moment.after.ended);
+            Ok(())
+        })?;
+    }
+
+    /// Whoever may reset a user must not lift its limit by it.
+    #[test]
+    fn a_reset_leaves_plan_and_limit_and_nobody_watching(history in history()) {
+        walk(&history, |moment| {
+            if !matches!(moment.call, Call::Reset(_)) {
+                return Ok(());
+            }
+            let (before, after) = (moment.before, moment.after);
+            prop_assert_eq!((before.limit, &before.plan), (after.limit, &after.plan));
+            prop_assert_eq!(live_ids(after), []);
+            let has_more =
+                after.limit.is_some() || after.plan.is_some() || !after.profile.is_empty();
+            prop_assert_eq!(after.is_known(), has_more);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_name_is_in_one_place_only(history in history()) {
+        walk(&history, |moment| {
+            let live = moment.after.live.iter().map(|session| &session.id);
+            let ended = moment.after.ended.iter().map(|ending| &ending.id);
+            let names: Vec<_> = live.chain(ended).collect();
+            let distinct: BTreeSet<_> = names.iter().collect();
+            prop_assert_eq!(names.len(), distinct.len());
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,42 @@
+//! Heartbeats that are answered at once are answered as those that take their time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{
+    START_OF_TIME, World, faults, heartbeat, start, stop, user, world, world_over,
+};
+use streamgate_core::Policy;
+use streamgate_store::{ManualClock, MemoryStore};
+
+/// A user whose sessions are, for a heartbeat: live, expired, stopped, and one that never was.
+async fn watched(world: &World) {
+    let user = user("u");
+    for session in ["expired", "stopped"] {
+        world.engine.start(&user, &start(session)).await.unwrap();
+    }
+    world.engine.stop(&user, &stop("stopped")).await.unwrap();
+    world.clock.advance(Duration::from_secs(100));
+    world.engine.start(&user, &start("live")).await.unwrap();
+    world.clock.advance(Duration::from_secs(30));
+}
+
+#[tokio::test]
+async fn they_are_told_the_same_and_the_same_is_counted() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let quick = world_over(store, clock, Policy::default());
+    // A store with a fault to come does nothing at once.
+    let slow = world(faults([]));
+    watched(&quick).await;
+    watched(&slow).await;
+    for session in ["live", "expired", "expired", "stopped", "never"] {
+        let beat = heartbeat(session);
+        let at_once = quick.engine.heartbeat_now(&user("u"), &beat);
+        assert_eq!(slow.engine.heartbeat_now(&user("u"), &beat), None);
+        let asked = slow.engine.heartbeat(&user("u"), &beat).await;
+        assert_eq!(at_once, Some(asked), "{session}");
+        assert_eq!(quick.memo.words(), slow.memo.words(), "{session}");
+    }
+    assert_eq!(quick.memo.words().last().unwrap(), "revived expired");
+}

@@ -1,0 +1,288 @@
+//! An engine that fails open: players are answered while the store cannot be used, and the limit
+//! holds again when it is back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support::{START_OF_TIME, World, heartbeat, id, start, stop, user, world_over};
+use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome, StopOutcome};
+use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
+use streamgate_core::{EndReason, Policy, Seconds};
+use streamgate_engine::EngineError;
+use streamgate_store::faults::{Fault, FaultyStore};
+use streamgate_store::{ManualClock, MemoryStore};
+
+/// An engine that fails open, over a store that can go away.
+struct Open {
+    world: World,
+    is_away: Arc<AtomicBool>,
+}
+
+impl Open {
+    fn new(limit: u32) -> Self {
+        let is_away = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&is_away);
+        let plan = move || {
+            if seen.load(Ordering::SeqCst) {
+                Fault::Refuse
+            } else {
+                Fault::None
+            }
+        };
+        let clock = Arc::new(ManualClock::at(START_OF_TIME));
+        let store = FaultyStore::new(MemoryStore::new(clock.clone()), plan);
+        let policy = Policy {
+            default_limit: limit,
+            ..Policy::default()
+        };
+        let World {
+            engine,
+            clock,
+            memo,
+        } = world_over(Arc::new(store), clock, policy);
+        let engine = Arc::into_inner(engine).unwrap().fail_open(clock.clone());
+        let world = World {
+            engine: Arc::new(engine),
+            clock,
+            memo,
+        };
+        Self { world, is_away }
+    }
+
+    fn goes_away(&self) {
+        self.is_away.store(true, Ordering::SeqCst);
+    }
+
+    fn is_back(&self) {
+        self.is_away.store(false, Ordering::SeqCst);
+    }
+
+    /// The outcome of a start, and whether it is a degraded one.
+    async fn start(&self, start: &Start) -> (StartOutcome, bool) {
+        let told = self.world.engine.start(&user("u"), start).await.unwrap();
+        (told.outcome, told.is_degraded)
+    }
+
+    async fn beat(&self, session: &str) -> (HeartbeatOutcome, bool) {
+        let beat = heartbeat(session);
+        let told = self.world.engine.heartbeat(&user("u"), &beat).await;
+        let told = told.unwrap();
+        (told.outcome, told.is_degraded)
+    }
+
+    async fn live(&self) -> Vec<String> {
+        let view = self.world.engine.sessions(&user("u")).await.unwrap();
+        view.sessions.iter().map(|s| s.id.to_string()).collect()
+    }
+
+    /// Starts a session that no store can hear of.
+    async fn admits(&self, session: &str) {
+        let (outcome, is_degraded) = self.start(&start(session)).await;
+        assert!(matches!(outcome, StartOutcome::Admitted(_)) && is_degraded);
+    }
+
+    fn remembers(&self) -> usize {
+        self.world.engine.degraded_sessions()
+    }
+
+    /// Lets the engine bring to the store what it remembers; time passes by itself.
+    async fn reconciles(&self) {
+        let engine = Arc::clone(&self.world.engine);
+        let reconciling = engine.reconcile_forever();
+        let enough = tokio::time::sleep(Duration::from_secs(5));
+        tokio::select! {
+            () = reconciling => panic!("it goes on for ever"),
+            () = enough => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_everybody_may_watch_and_is_told_that_nobody_was_asked() {
+    let open = Open::new(1);
+    open.goes_away();
+    for session in ["a", "b", "c"] {
+        open.admits(session).await;
+    }
+    let (again, is_degraded) = open.start(&start("a")).await;
+    assert!(matches!(again, StartOutcome::AlreadyLive(_)) && is_degraded);
+    let (outcome, is_degraded) = open.beat("a").await;
+    assert!(matches!(outcome, HeartbeatOutcome::Renewed { .. }) && is_degraded);
+    assert_eq!(open.remembers(), 3);
+    assert!(open.world.memo.words().is_empty(), "nothing was committed");
+    // What is not about one player's slot is not made up.
+    let error = open.world.engine.sessions(&user("u")).await.unwrap_err();
+    assert!(matches!(error, EngineError::Unavailable(_)));
+    let stopped = open.world.engine.stop(&user("u"), &stop("x")).await;
+    assert!(matches!(stopped, Err(EngineError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_closed_admits_nobody() {
+    let world = crate::support::world(|| Fault::Refuse);
+    let told = world.engine.start(&user("u"), &start("a")).await;
+    assert!(matches!(told, Err(EngineError::Unavailable(_))));
+    let told = world.engine.heartbeat(&user("u"), &heartbeat("a")).await;
+    assert!(matches!(told, Err(EngineError::Unavailable(_))));
+    assert!(!world.engine.fails_open());
+}
+
+#[tokio::test]
+async fn a_session_that_the_store_knows_goes_on_as_if_nothing_had_been() {
+    let open = Open::new(1);
+    assert!(!open.start(&start("a")).await.1);
+    open.goes_away();
+    let (outcome, is_degraded) = open.beat("a").await;
+    assert!(matches!(outcome, HeartbeatOutcome::Renewed { .. }) && is_degraded);
+    assert_eq!(open.remembers(), 0, "the store knows it");
+    open.is_back();
+    let (outcome, is_degraded) = open.beat("a").await;
+    assert!(matches!(outcome, HeartbeatOutcome::Renewed { .. }) && !is_degraded);
+}
+
+#[tokio::test]
+async fn when_the_store_is_back_heartbeats_take_slots_while_there_are_any() {
+    let open = Open::new(1);
+    open.goes_away();
+    open.admits("a").await;
+    open.admits("b").await;
+    open.is_back();
+    let (outcome, is_degraded) = open.beat("b").await;
+    assert!(matches!(outcome, HeartbeatOutcome::Revived { active: 1, .. }) && !is_degraded);
+    let (outcome, _) = open.beat("a").await;
+    let HeartbeatOutcome::Ended(ending) = outcome else {
+        panic!("every slot is taken: {outcome:?}");
+    };
+    assert_eq!(ending.reason, EndReason::Expired);
+    assert_eq!(open.live().await, ["b"]);
+    assert_eq!(open.world.memo.reconciled(), [true, false]);
+    // Its player tries again, and a slot is free by then.
+    open.world
+        .engine
+        .stop(&user("u"), &stop("b"))
+        .await
+        .unwrap();
+    assert!(matches!(
+        open.beat("a").await.0,
+        HeartbeatOutcome::Revived { .. }
+    ));
+    assert_eq!(open.remembers(), 0);
+}
+
+#[tokio::test]
+async fn a_start_that_had_arrived_after_all_takes_one_slot() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let lost = [Fault::LoseAnswer, Fault::LoseAnswer, Fault::LoseAnswer];
+    let store = FaultyStore::new(
+        MemoryStore::new(clock.clone()),
+        crate::support::faults(lost),
+    );
+    let world = world_over(Arc::new(store), clock.clone(), Policy::default());
+    let engine = Arc::into_inner(world.engine).unwrap().fail_open(clock);
+    let told = engine.start(&user("u"), &start("a")).await.unwrap();
+    assert!(told.is_degraded);
+    let told = engine.heartbeat(&user("u"), &heartbeat("a")).await.unwrap();
+    assert!(matches!(
+        told.outcome,
+        HeartbeatOutcome::Renewed { active: 1, .. }
+    ));
+    assert!(!told.is_degraded);
+    assert_eq!(engine.degraded_sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_whose_players_do_not_call_are_brought_to_the_store_all_the_same() {
+    let open = Open::new(2);
+    open.goes_away();
+    let long = Start {
+        lease: Some(Seconds(3_600)),
+        ..start("a")
+    };
+    assert!(open.start(&long).await.1);
+    open.admits("b").await;
+    open.reconciles().await;
+    assert_eq!(open.remembers(), 2, "it is still away");
+    open.admits("c").await;
+    open.is_back();
+    open.reconciles().await;
+    assert_eq!(open.live().await.len(), 2);
+    let mut reconciled = open.world.memo.reconciled();
+    reconciled.sort_unstable();
+    assert_eq!(reconciled, [false, true, true], "the limit is 2");
+    assert_eq!(open.remembers(), 1, "so that its player is told why");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_that_vanished_meanwhile_takes_no_slot() {
+    let open = Open::new(1);
+    open.goes_away();
+    open.admits("a").await;
+    let lease = Policy::default().lease.as_millis();
+    open.world.clock.advance(Duration::from_millis(lease));
+    open.is_back();
+    open.reconciles().await;
+    assert_eq!(open.live().await, [""; 0]);
+    assert_eq!(open.remembers(), 0);
+    assert_eq!(open.beat("a").await.0, HeartbeatOutcome::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_stopped_or_erased_meanwhile_does_not_come_back() {
+    let open = Open::new(3);
+    open.goes_away();
+    open.admits("a").await;
+    open.admits("b").await;
+    let stopped = open.world.engine.stop(&user("u"), &stop("a")).await;
+    assert!(matches!(stopped, Err(EngineError::Unavailable(_))));
+    assert_eq!(open.remembers(), 1);
+    open.is_back();
+    let stopped = open.world.engine.stop(&user("u"), &stop("b")).await;
+    assert_eq!(stopped.unwrap(), StopOutcome::Stopped, "it had started");
+    open.goes_away();
+    open.admits("c").await;
+    open.is_back();
+    open.world.engine.erase_user(&user("u")).await.unwrap();
+    open.reconciles().await;
+    assert_eq!(open.live().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_start_that_the_store_answers_later_counts_for_more_than_what_is_remembered() {
+    let open = Open::new(1);
+    open.goes_away();
+    open.admits("a").await;
+    open.is_back();
+    let (outcome, is_degraded) = open.start(&start("a")).await;
+    assert!(matches!(outcome, StartOutcome::Admitted(_)) && !is_degraded);
+    assert_eq!(open.remembers(), 0);
+}
+
+#[tokio::test]
+async fn a_start_with_its_list_and_one_of_a_known_user_are_admitted_too() {
+    let open = Open::new(1);
+    open.goes_away();
+    let engine = &open.world.engine;
+    let told = engine.start_and_list(&user("u"), start("a")).await.unwrap();
+    let (outcome, view) = told.outcome;
+    assert!(matches!(outcome, StartOutcome::Admitted(_)) && told.is_degraded);
+    assert_eq!(view.sessions[0].id, id("a"));
+    let told = engine.start_if_known(&user("u"), start("b")).await.unwrap();
+    assert!(matches!(told.outcome, Some(StartOutcome::Admitted(_))) && told.is_degraded);
+    assert_eq!(open.remembers(), 2);
+}
+
+#[tokio::test]
+async fn memory_is_bounded_and_whom_it_cannot_hold_may_watch_all_the_same() {
+    let open = Open::new(1);
+    open.goes_away();
+    for n in 0..=DEGRADED_SESSIONS_MAX {
+        open.admits(&format!("s{n}")).await;
+    }
+    assert_eq!(open.remembers(), DEGRADED_SESSIONS_MAX);
+    // Room is made by those that are over.
+    let lease = Policy::default().lease.as_millis();
+    open.world.clock.advance(Duration::from_millis(lease));
+    open.admits("late").await;
+    assert_eq!(open.remembers(), 1);
+}

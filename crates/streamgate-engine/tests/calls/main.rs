@@ -1,0 +1,11 @@
+//! Calls of the engine over a store in memory. One binary, so that one link serves all of them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod at_once;
+mod concurrent;
+mod fail_open;
+mod outcomes;
+mod pages;
+#[path = "../support/mod.rs"]
+mod support;
+mod sweeping;

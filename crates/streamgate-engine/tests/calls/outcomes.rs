@@ -1,0 +1,246 @@
+//! Lost requests, lost answers, refusals, deadlines and callers that go away.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::support::{START_OF_TIME, faults, start, stop, user, world, world_over};
+use streamgate_core::Policy;
+use streamgate_core::admission::{StartOutcome, StopOutcome};
+use streamgate_engine::EngineError;
+use streamgate_store::faults::Fault::{
+    DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
+};
+use streamgate_store::{
+    BoxFuture, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
+};
+
+async fn live(world: &crate::support::World, name: &str) -> usize {
+    world
+        .engine
+        .sessions(&user(name))
+        .await
+        .unwrap()
+        .sessions
+        .len()
+}
+
+#[tokio::test]
+async fn a_start_whose_answer_was_lost_is_admitted_once() {
+    for plan in [
+        vec![LoseAnswer],
+        vec![LoseRequest],
+        vec![LoseRequest, LoseAnswer],
+        vec![LoseAnswer, LoseRequest],
+        vec![LoseAnswer, LoseAnswer],
+        vec![LoseRequest, LoseRequest],
+    ] {
+        let world = world(faults(plan.clone()));
+        let told = world.engine.start(&user("u"), &start("a")).await.unwrap();
+        assert!(
+            matches!(told.outcome, StartOutcome::Admitted(_)),
+            "{plan:?}: {told:?}"
+        );
+        assert_eq!(world.memo.words(), ["started a"], "{plan:?}");
+        assert_eq!(world.memo.unknown() as usize, plan.len());
+        assert_eq!(live(&world, "u").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_start_that_evicted_still_says_whom_when_its_answer_was_lost() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let plan = faults([NoFault, LoseAnswer]);
+    let store = streamgate_store::faults::FaultyStore::new(MemoryStore::new(clock.clone()), plan);
+    let policy = Policy {
+        default_limit: 1,
+        at_limit: streamgate_core::AtLimit::EvictOldest,
+        ..Policy::default()
+    };
+    let world = world_over(Arc::new(store), clock, policy);
+    world.engine.start(&user("u"), &start("old")).await.unwrap();
+    let told = world.engine.start(&user("u"), &start("new")).await.unwrap();
+    let StartOutcome::Admitted(new) = told.outcome else {
+        panic!("the start is admitted");
+    };
+    assert_eq!(new.evicted.len(), 1);
+    assert_eq!(new.evicted[0].id, crate::support::id("old"));
+    assert_eq!(
+        world.memo.words(),
+        ["started old", "evicted old", "started new"]
+    );
+}
+
+#[tokio::test]
+async fn a_stop_whose_answer_was_lost_has_stopped() {
+    let world = world(faults([NoFault, LoseAnswer]));
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    let outcome = world.engine.stop(&user("u"), &stop("a")).await.unwrap();
+    assert_eq!(outcome, StopOutcome::Stopped);
+    assert_eq!(world.memo.words(), ["started a", "stopped a"]);
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_store_changes_nothing() {
+    let world = world(faults([Refuse]));
+    let error = world
+        .engine
+        .start(&user("u"), &start("a"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, EngineError::Unavailable(_)) && error.is_retryable(),
+        "{error}"
+    );
+    assert_eq!(live(&world, "u").await, 0);
+    assert!(world.memo.words().is_empty());
+}
+
+#[tokio::test]
+async fn what_stays_unknown_is_said_to_be_unknown_and_repeating_is_safe() {
+    for last in [LoseAnswer, LoseRequest, Refuse] {
+        let world = world(faults([LoseAnswer, LoseAnswer, last]));
+        let error = world
+            .engine
+            .start(&user("u"), &start("a"))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, EngineError::OutcomeUnknown(_)) && error.is_retryable());
+        let told = world.engine.start(&user("u"), &start("a")).await.unwrap();
+        assert!(
+            matches!(told.outcome, StartOutcome::AlreadyLive(_)),
+            "{told:?}"
+        );
+        assert_eq!(live(&world, "u").await, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_given_up_at_the_deadline() {
+    let long = Duration::from_secs(3_600);
+    for fault in [DelayRequest(long), DelayAnswer(long)] {
+        let world = world(faults([fault]));
+        let (user, start) = (user("u"), start("a"));
+        let call = world.engine.start(&user, &start);
+        let answer = tokio::time::timeout(Duration::from_secs(6), call).await;
+        assert_eq!(
+            answer.expect("in time"),
+            Err(EngineError::DeadlineExceeded(5_000))
+        );
+        // Whatever became of it, the same start again takes one slot.
+        world.engine.start(&user, &start).await.unwrap();
+        assert_eq!(live(&world, "u").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn readiness_is_that_of_the_store() {
+    let world = world(faults([Refuse]));
+    assert!(matches!(
+        world.engine.check_ready().await,
+        Err(EngineError::Unavailable(_))
+    ));
+    assert_eq!(world.engine.check_ready().await, Ok(()));
+}
+
+/// A store that makes every change and never answers.
+#[derive(Debug)]
+struct Silent(MemoryStore);
+
+impl Store for Silent {
+    fn transact<'a>(
+        &'a self,
+        key: &'a streamgate_core::UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.0.transact(key, step).await?;
+            std::future::pending().await
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a streamgate_core::TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.0.scan(tenant, from, page_size)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        self.0.sweep(from, budget, step)
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.0.record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.check_ready()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn a_removal_that_is_refused_by_the_store_changes_nothing() {
+    for plan in [vec![Refuse], vec![NoFault, Refuse]] {
+        let plan = [vec![NoFault], plan].concat();
+        let world = world(faults(plan.clone()));
+        world.engine.start(&user("u"), &start("a")).await.unwrap();
+        let error = world.engine.stop_newest(&user("u")).await.unwrap_err();
+        assert!(
+            matches!(error, EngineError::Unavailable(_)),
+            "{plan:?}: {error}"
+        );
+        assert_eq!(live(&world, "u").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_removal_that_stays_unknown_is_said_to_be_unknown() {
+    let plan = faults([NoFault, NoFault, LoseAnswer, LoseRequest, LoseRequest]);
+    let world = world(plan);
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    let error = world.engine.stop_newest(&user("u")).await.unwrap_err();
+    assert!(matches!(error, EngineError::OutcomeUnknown(_)), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_has_one_deadline_for_its_look_and_its_stop() {
+    let slow = DelayAnswer(Duration::from_secs(3));
+    let world = world(faults([NoFault, slow, slow]));
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    let answer = world.engine.stop_newest(&user("u")).await;
+    assert_eq!(answer, Err(EngineError::DeadlineExceeded(5_000)));
+}
+
+#[test]
+fn ids_for_dialects_are_uuids_of_version_4_and_ours_of_version_7() {
+    let world = world(faults([]));
+    let version = |id: streamgate_core::SessionId| id.as_uuid_bytes().unwrap()[6] >> 4;
+    assert_eq!(version(world.engine.new_session_id_v4()), 4);
+    assert_eq!(version(world.engine.new_session_id()), 7);
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_during_the_commit_leaves_the_count_right() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Silent(MemoryStore::new(clock.clone()));
+    let world = world_over(Arc::new(store), clock, Policy::default());
+    let (user, start) = (user("u"), start("a"));
+    let mut call = Box::pin(world.engine.start(&user, &start));
+    let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(polled, Poll::Pending));
+    assert!(world.memo.words().is_empty());
+    drop(call);
+    assert_eq!(world.memo.words(), ["started a"]);
+}

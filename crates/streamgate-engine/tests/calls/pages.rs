@@ -1,0 +1,190 @@
+//! Paging over users and sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::support::{World, faults, start, stop, user, world};
+use streamgate_core::admission::{Edit, SetUser};
+use streamgate_core::{TenantId, UserKey};
+use streamgate_engine::{EngineError, PageCursor};
+
+async fn with_users(limits: &[u32]) -> World {
+    let world = world(faults([]));
+    for (i, sessions) in limits.iter().enumerate() {
+        let user = user(&format!("u{i}"));
+        let set = SetUser {
+            limit: Edit::Set(100),
+            ..SetUser::default()
+        };
+        world.engine.set_user(&user, &set).await.unwrap();
+        for j in 0..*sessions {
+            world
+                .engine
+                .start(&user, &start(&format!("s{j}")))
+                .await
+                .unwrap();
+        }
+    }
+    world
+}
+
+/// All sessions, read in pages of this size, with the cursor through its bytes each time.
+async fn all_sessions(world: &World, page_size: usize) -> Vec<(UserKey, String)> {
+    let tenant = TenantId::default_tenant();
+    let mut all = Vec::new();
+    let mut cursor: Option<PageCursor> = None;
+    loop {
+        let page = world
+            .engine
+            .all_sessions(&tenant, cursor.as_ref(), page_size)
+            .await
+            .unwrap();
+        assert!(
+            page.sessions.len() <= page_size,
+            "{} of {page_size}",
+            page.sessions.len()
+        );
+        all.extend(
+            page.sessions
+                .into_iter()
+                .map(|(user, s)| (user, s.id.to_string())),
+        );
+        match page.next {
+            Some(next) => cursor = Some(PageCursor::from_bytes(&next.to_bytes()).unwrap()),
+            None => return all,
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_session_comes_once_and_no_page_is_too_long() {
+    let world = with_users(&[0, 3, 1, 0, 40, 2, 5, 0, 1]).await;
+    for page_size in [1, 2, 3, 5, 7, 41, 52, 53, 1_000] {
+        let all = all_sessions(&world, page_size).await;
+        assert_eq!(all.len(), 52, "page size {page_size}");
+        assert_eq!(
+            all.iter().collect::<BTreeSet<_>>().len(),
+            52,
+            "page size {page_size}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_ended_within_a_user_goes_on_when_the_last_session_given_has_ended() {
+    let world = with_users(&[9]).await;
+    let tenant = TenantId::default_tenant();
+    let first = world.engine.all_sessions(&tenant, None, 4).await.unwrap();
+    assert_eq!(first.sessions.len(), 4);
+    for (_, session) in &first.sessions {
+        world
+            .engine
+            .stop(&user("u0"), &stop(&session.id.to_string()))
+            .await
+            .unwrap();
+    }
+    let rest = world
+        .engine
+        .all_sessions(&tenant, first.next.as_ref(), 100)
+        .await
+        .unwrap();
+    assert_eq!(rest.sessions.len(), 5);
+    assert_eq!(rest.next, None);
+}
+
+#[tokio::test]
+async fn users_come_once_and_those_who_only_left_revoked_sessions_behind_do_not() {
+    let world = with_users(&[0, 1, 2, 3, 0]).await;
+    world.engine.erase_user(&user("u2")).await.unwrap();
+    let tenant = TenantId::default_tenant();
+    for page_size in [1, 2, 4, 100] {
+        let mut names = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = world
+                .engine
+                .users(&tenant, cursor.as_ref(), page_size)
+                .await
+                .unwrap();
+            assert!(page.users.len() <= page_size);
+            names.extend(page.users.iter().map(|(user, _)| user.user().to_owned()));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        names.sort();
+        assert_eq!(names, ["u0", "u1", "u3", "u4"], "page size {page_size}");
+    }
+    let view = world.engine.user(&user("u2")).await.unwrap();
+    assert_eq!(view, None);
+}
+
+#[tokio::test]
+async fn users_come_with_their_sessions_and_are_the_same_users() {
+    let world = with_users(&[0, 3, 1, 40, 2]).await;
+    world.engine.erase_user(&user("u2")).await.unwrap();
+    let tenant = TenantId::default_tenant();
+    for page_size in [1, 2, 100] {
+        let mut counts = BTreeMap::new();
+        let (mut cursor, mut other) = (None, None);
+        loop {
+            let page = world
+                .engine
+                .users_and_sessions(&tenant, cursor.as_ref(), page_size)
+                .await
+                .unwrap();
+            let without = world
+                .engine
+                .users(&tenant, other.as_ref(), page_size)
+                .await
+                .unwrap();
+            for ((key, (view, sessions)), (other_key, other_view)) in
+                page.users.iter().zip(&without.users)
+            {
+                assert_eq!((key, view), (other_key, other_view));
+                let alone = world.engine.user_and_sessions(key).await.unwrap();
+                assert_eq!(alone, Some((view.clone(), sessions.clone())));
+                assert_eq!(view.active as usize, sessions.sessions.len());
+                let before = counts.insert(key.user().to_owned(), view.active);
+                assert_eq!(before, None, "it comes once");
+            }
+            assert_eq!(page.users.len(), without.users.len());
+            assert_eq!(page.next, without.next);
+            (cursor, other) = (page.next, without.next);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let expected = [("u0", 0), ("u1", 3), ("u3", 40), ("u4", 2)];
+        let expected = expected.map(|(name, count)| (name.to_owned(), count));
+        assert_eq!(counts, BTreeMap::from(expected), "page size {page_size}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_lease_is_over_is_on_no_page() {
+    let world = with_users(&[2]).await;
+    world.clock.advance(Duration::from_secs(90));
+    let tenant = TenantId::default_tenant();
+    let page = world
+        .engine
+        .users_and_sessions(&tenant, None, 10)
+        .await
+        .unwrap();
+    let (_, (view, sessions)) = &page.users[0];
+    assert_eq!((view.active, sessions.sessions.len()), (0, 0));
+}
+
+#[test]
+fn bytes_that_are_no_cursor_are_refused() {
+    let whole = PageCursor::default().to_bytes();
+    assert_eq!(PageCursor::from_bytes(&whole), Ok(PageCursor::default()));
+    for bytes in [&[][..], &[1], &[0, 0, 2], &[9, 0, 1], &[1, 0, 65, 3, 65]] {
+        assert_eq!(
+            PageCursor::from_bytes(bytes),
+            Err(EngineError::BadCursor),
+            "{bytes:?}"
+        );
+    }
+}

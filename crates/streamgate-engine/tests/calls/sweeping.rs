@@ -1,0 +1,202 @@
+//! Sweeping frees what is over and reports it; no answer depends on it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::{START_OF_TIME, faults, heartbeat, start, user, world, world_over};
+use streamgate_core::{Durability, Policy, TenantId, UserKey};
+use streamgate_engine::EngineError;
+use streamgate_store::{
+    BoxFuture, Change, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
+};
+
+#[tokio::test]
+async fn a_sweep_reports_expiries_and_then_forgets_the_user() {
+    let world = world(faults([]));
+    world
+        .engine
+        .start(&user("gone"), &start("a"))
+        .await
+        .unwrap();
+    world
+        .engine
+        .start(&user("there"), &start("b"))
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(60));
+    world
+        .engine
+        .heartbeat(&user("there"), &heartbeat("b"))
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(30));
+    world.engine.sweep_all().await.unwrap();
+    assert_eq!(world.memo.words(), ["started a", "started b", "expired a"]);
+    assert_eq!(world.engine.record_count(), Some(2));
+    world.clock.advance(Duration::from_secs(600));
+    world.engine.sweep_all().await.unwrap();
+    assert_eq!(
+        world.memo.words(),
+        ["started a", "started b", "expired a", "expired b"]
+    );
+    assert_eq!(world.engine.record_count(), Some(1));
+    world.clock.advance(Duration::from_secs(600));
+    world.engine.sweep_all().await.unwrap();
+    assert_eq!(world.engine.record_count(), Some(0));
+}
+
+#[tokio::test]
+async fn a_slot_is_free_at_the_end_of_the_lease_though_nobody_swept() {
+    let world = world(faults([]));
+    for session in ["a", "b", "c"] {
+        world
+            .engine
+            .start(&user("u"), &start(session))
+            .await
+            .unwrap();
+    }
+    world.clock.advance(Duration::from_millis(89_999));
+    assert_eq!(
+        world
+            .engine
+            .sessions(&user("u"))
+            .await
+            .unwrap()
+            .sessions
+            .len(),
+        3
+    );
+    world.clock.advance(Duration::from_millis(1));
+    assert!(
+        world
+            .engine
+            .sessions(&user("u"))
+            .await
+            .unwrap()
+            .sessions
+            .is_empty()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sweep_goes_on_by_itself_and_after_the_store_failed() {
+    let world = world(faults(
+        [streamgate_store::faults::Fault::None; 1]
+            .into_iter()
+            .chain([
+                streamgate_store::faults::Fault::Refuse,
+                streamgate_store::faults::Fault::Refuse,
+            ]),
+    ));
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    world.clock.advance(Duration::from_secs(90));
+    let engine = Arc::clone(&world.engine);
+    let sweep = tokio::spawn(async move { engine.sweep_forever().await });
+    // The clock of the runtime is paused: it jumps when everybody waits.
+    tokio::time::timeout(Duration::from_secs(60), async {
+        while world.memo.words().len() < 2 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await
+    .expect("the sweep found the session");
+    sweep.abort();
+    assert_eq!(world.memo.words(), ["started a", "expired a"]);
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let mut damage = |_: streamgate_store::View<'_>| {
+        Some(Change {
+            record: Some(vec![99]),
+            delta: Vec::new(),
+            durability: Durability::Durable,
+            garbage_at: None,
+        })
+    };
+    store.transact(&user("broken"), &mut damage).await.unwrap();
+    let world = world_over(store, clock, Policy::default());
+    let error = world
+        .engine
+        .start(&user("broken"), &start("a"))
+        .await
+        .unwrap_err();
+    assert!(!error.is_retryable());
+    assert!(error.to_string().contains("\"broken\""), "{error}");
+    world
+        .engine
+        .start(&user("whole"), &start("a"))
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(90));
+    world.engine.sweep_all().await.unwrap();
+    assert_eq!(world.memo.words(), ["started a", "expired a"]);
+    let listing = world
+        .engine
+        .all_sessions(&TenantId::default_tenant(), None, 10)
+        .await;
+    assert!(listing.is_err(), "a listing passes over nothing");
+}
+
+/// A store that sweeps and never answers.
+#[derive(Debug)]
+struct Silent(MemoryStore);
+
+impl Store for Silent {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.transact(key, step)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.0.scan(tenant, from, page_size)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(async move {
+            self.0.sweep(from, budget, step).await?;
+            std::future::pending().await
+        })
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.0.record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.check_ready()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_cut_off_reports_what_it_ended_and_reports_it_once() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Silent(MemoryStore::new(clock.clone()));
+    let world = world_over(Arc::new(store), clock, Policy::default());
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    world.clock.advance(Duration::from_secs(90));
+    for _ in 0..2 {
+        let cut_off = world.engine.sweep_all().await;
+        assert_eq!(cut_off, Err(EngineError::DeadlineExceeded(5_000)));
+        assert_eq!(world.memo.words(), ["started a", "expired a"]);
+    }
+}
