@@ -138,13 +138,13 @@ impl Engine {
         let decision = self
             .within_deadline(self.execute_until_known(user, command))
             .await??;
-        Ok(self.counted(decision))
+        Ok(self.counted(user, decision))
     }
 
     /// The outcome of a decision that was committed, once whoever counts has heard of it.
-    fn counted<T>(&self, decision: Decision<T>) -> T {
+    fn counted<T>(&self, user: &UserKey, decision: Decision<T>) -> T {
         if !decision.events.is_empty() {
-            self.observer.committed(&decision.events);
+            self.observer.committed(user, &decision.events);
         }
         decision.outcome
     }
@@ -163,7 +163,7 @@ impl Engine {
         let mut step = |view: View<'_>| self.step(view, command, &mut last);
         let result = self.store.transact_now(user, &mut step)?;
         Some(match result {
-            Ok(()) => decided(user, last).map(|decision| self.counted(decision)),
+            Ok(()) => decided(user, last).map(|decision| self.counted(user, decision)),
             Err(error) => Err(error.into()),
         })
     }
@@ -207,6 +207,7 @@ impl Engine {
         C::Outcome: Send,
     {
         let mut run = Run {
+            user,
             last: None,
             observer: &*self.observer,
         };
@@ -258,6 +259,7 @@ type Decided<T> = Result<Decision<T>, CodecError>;
 
 /// The step of a call that is under way, and the decision of its last run.
 struct Run<'a, T> {
+    user: &'a UserKey,
     last: Option<Decided<T>>,
     observer: &'a dyn Observer,
 }
@@ -267,7 +269,7 @@ impl<T> Drop for Run<'_, T> {
     /// whoever counts sessions must hear of it.
     fn drop(&mut self) {
         if let Some(Ok(decision)) = &self.last {
-            self.observer.committed(&decision.events);
+            self.observer.committed(self.user, &decision.events);
         }
     }
 }

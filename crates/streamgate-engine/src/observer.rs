@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use streamgate_core::Event;
 use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
+use streamgate_core::{Event, UserKey};
 
 /// Hears what the engine did. Called on the path of requests, so it must be quick.
 pub trait Observer: Send + Sync + fmt::Debug + 'static {
-    /// A change was committed. Every started or revived session ends in exactly one `Ended`, here
+    /// A change of this user was committed. Every started or revived session ends in exactly one `Ended`, here
     /// or after a restart.
-    fn committed(&self, events: &[Event]);
+    fn committed(&self, user: &UserKey, events: &[Event]);
 
     /// A player is about to be answered.
     fn answered(&self, answer: Answer<'_>);
@@ -41,7 +41,7 @@ pub enum Answer<'a> {
 pub struct NoObserver;
 
 impl Observer for NoObserver {
-    fn committed(&self, _events: &[Event]) {}
+    fn committed(&self, _user: &UserKey, _events: &[Event]) {}
     fn answered(&self, _answer: Answer<'_>) {}
     fn reconciled(&self, _holds_slot: bool) {}
     fn outcome_unknown(&self) {}

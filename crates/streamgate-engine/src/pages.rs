@@ -225,6 +225,7 @@ impl Engine {
     ) -> Result<Ledger, EngineError> {
         let decided = self.decide_on(
             View {
+                key: user,
                 record: Some(record),
                 now,
             },

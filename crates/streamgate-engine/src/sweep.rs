@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use streamgate_core::Event;
 use streamgate_core::admission::Settle;
+use streamgate_core::{Event, UserKey};
 use streamgate_store::clock::Stopwatch;
 use streamgate_store::{Cursor, Swept, View};
 
@@ -67,7 +67,9 @@ impl Engine {
         let mut step = |view: View<'_>| match self.decide_on(view, &Settle) {
             Ok(decision) => {
                 let change = change_of(&decision, &self.policy);
-                found.events.extend(decision.events);
+                if !decision.events.is_empty() {
+                    found.events.push((view.key.clone(), decision.events));
+                }
                 change
             }
             Err(_) => {
@@ -111,7 +113,7 @@ fn pause_between(share: Duration, took: Duration) -> Duration {
 
 /// What a slice of a sweep has found so far.
 struct Found<'a> {
-    events: Vec<Event>,
+    events: Vec<(UserKey, Vec<Event>)>,
     observer: &'a dyn Observer,
 }
 
@@ -119,8 +121,8 @@ impl Drop for Found<'_> {
     /// A slice that was cut off, by its deadline or by a store that failed, has changed records all
     /// the same, so whoever counts sessions must hear of it.
     fn drop(&mut self) {
-        if !self.events.is_empty() {
-            self.observer.committed(&self.events);
+        for (user, events) in &self.events {
+            self.observer.committed(user, events);
         }
     }
 }

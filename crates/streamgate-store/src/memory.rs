@@ -54,6 +54,7 @@ impl MemoryStore {
             Entry::Vacant(_) => None,
         };
         let change = step(View {
+            key,
             record,
             now: self.clock.now(),
         });

@@ -17,6 +17,8 @@ pub type Step<'a> = &'a mut (dyn FnMut(View<'_>) -> Option<Change> + Send);
 /// A record as a step sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
+    /// Whose record it is. A sweep visits keys that its caller does not know.
+    pub key: &'a UserKey,
     /// The bytes, or `None` where there is no record.
     pub record: Option<&'a [u8]>,
     /// The time, by the store's clock. For one user it never goes backwards; users may live on

@@ -54,7 +54,7 @@ impl Memo {
 }
 
 impl Observer for Memo {
-    fn committed(&self, events: &[Event]) {
+    fn committed(&self, _user: &UserKey, events: &[Event]) {
         self.events.lock().unwrap().extend_from_slice(events);
     }
 

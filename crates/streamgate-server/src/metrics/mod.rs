@@ -14,7 +14,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
-use streamgate_core::Event;
+use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, Observer};
 
 use http::HttpDurations;
@@ -148,7 +148,7 @@ impl Metrics {
 }
 
 impl Observer for Metrics {
-    fn committed(&self, events: &[Event]) {
+    fn committed(&self, _user: &UserKey, events: &[Event]) {
         self.sessions.committed(events);
     }
 

@@ -48,7 +48,7 @@ async fn nodes_that_share_a_table_admit_exactly_the_limit() {
 struct Started(Mutex<Vec<SessionId>>);
 
 impl Observer for Started {
-    fn committed(&self, events: &[Event]) {
+    fn committed(&self, _user: &UserKey, events: &[Event]) {
         for event in events {
             if let Event::Started(session) = event {
                 self.0.lock().unwrap().push(session.id.clone());

@@ -142,13 +142,14 @@ impl EmbeddedStore {
     /// caller `may_wait` for none and there is one, nothing has changed.
     fn run_step(
         &self,
-        key: &[u8],
+        key: &UserKey,
         step: Step<'_>,
         may_wait: bool,
     ) -> Result<Option<Lsn>, StoreError> {
         let Shared { table, queue, .. } = &*self.shared;
         queue.check()?;
-        let hash = table.hash(key);
+        let bytes = key.as_bytes();
+        let hash = table.hash(bytes);
         let mut shard = table.shard_of(hash).lock();
         let Shard { entries, pending } = &mut *shard;
         // Every call that comes by cleans up, so the list stays as short as one sync is long.
@@ -157,8 +158,9 @@ impl EmbeddedStore {
         if seen.is_some() && !may_wait {
             return Ok(seen);
         }
-        let slot = slot(entries, hash, key);
+        let slot = slot(entries, hash, bytes);
         let change = step(View {
+            key,
             record: slot.record(),
             now: self.clock.now(),
         });
@@ -173,14 +175,14 @@ impl EmbeddedStore {
                 return Ok(Some(queue.appended()));
             }
             // The log comes first: where it takes nothing any more, nothing has changed.
-            let lsn = queue.append(key, &change.delta, durable)?;
+            let lsn = queue.append(bytes, &change.delta, durable)?;
             if durable && queue.mode() != DurabilityMode::None {
                 pending.push(hash, lsn);
                 wait = Some(lsn);
             }
         }
         // Others see the change from here on; until it is durable they wait as its maker does.
-        let growth = slot.set(table.seed(), hash, key, change.record.as_deref());
+        let growth = slot.set(table.seed(), hash, bytes, change.record.as_deref());
         table.grew(growth);
         Ok(wait)
     }
@@ -188,7 +190,7 @@ impl EmbeddedStore {
     /// See [`Store::transact`]. The lock is held by no future: it is released before the waiting.
     async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.shared.queue.wait_room().await?;
-        match self.run_step(key.as_bytes(), step, true)? {
+        match self.run_step(key, step, true)? {
             Some(lsn) => self.shared.queue.wait_durable(lsn).await,
             None => Ok(()),
         }
@@ -199,7 +201,7 @@ impl EmbeddedStore {
         if !self.shared.queue.has_room() {
             return None;
         }
-        match self.run_step(key.as_bytes(), step, false) {
+        match self.run_step(key, step, false) {
             Ok(Some(_)) => None,
             Ok(None) => Some(Ok(())),
             Err(error) => Some(Err(error)),

@@ -94,6 +94,7 @@ impl EmbeddedStore {
                 break;
             }
             for key in keys {
+                let key = UserKey::from_bytes(&key).expect("only keys are stored");
                 self.shared.queue.wait_room().await?;
                 // Nobody waits here; whoever sees the change later does.
                 self.run_step(&key, step, true)?;

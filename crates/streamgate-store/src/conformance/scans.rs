@@ -139,7 +139,8 @@ pub async fn a_cursor_from_elsewhere_is_refused(store: Arc<dyn Store>) {
     }
 }
 
-/// A sweep runs its step on every record, unless the store cleans up by itself; changes count.
+/// A sweep runs its step on every record, unless the store cleans up by itself; the step is told
+/// whose record it sees, and changes count.
 pub async fn a_sweep_visits_every_record_once_or_none(store: Arc<dyn Store>) {
     put_users(&*store, 100).await;
     let mut limits: Vec<u32> = Vec::new();
@@ -148,6 +149,7 @@ pub async fn a_sweep_visits_every_record_once_or_none(store: Arc<dyn Store>) {
     loop {
         let mut step = |view: View<'_>| {
             let limit = ledger_in(view.record).limit.expect("a record has a limit");
+            assert_eq!(*view.key, user(&format!("u{limit}")));
             limits.push(limit);
             decided(view, &set_limit(limit + 500)).0
         };

@@ -75,6 +75,7 @@ where
 pub async fn read_ledger(store: &dyn Store, key: &UserKey) -> Option<Ledger> {
     let mut seen = None;
     let mut step = |view: View<'_>| {
+        assert_eq!(view.key, key, "a step is told whose record it sees");
         seen = Some(view.record.map(|record| ledger_in(Some(record))));
         None
     };

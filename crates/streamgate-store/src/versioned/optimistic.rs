@@ -85,6 +85,7 @@ impl<S: VersionedStore> Optimistic<S> {
         };
         for conflicts in 1_u32.. {
             let view = View {
+                key,
                 record: loaded.record.as_deref(),
                 now: loaded.now,
             };
@@ -225,6 +226,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
             return false;
         };
         look(View {
+            key,
             record: Some(&last.record),
             now,
         });
