@@ -17,6 +17,7 @@ use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
 use crate::observer::Observer;
+use crate::policy::{CurrentPolicy, PolicyNow};
 
 /// How often a command is run in all when its outcome stays unknown.
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
@@ -42,7 +43,7 @@ impl Default for EngineSettings {
 /// Runs commands on a store. One for all requests; share it.
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) policy: Arc<Policy>,
+    policy: CurrentPolicy,
     pub(crate) observer: Arc<dyn Observer>,
     ids: Arc<dyn IdSource>,
     pub(crate) settings: EngineSettings,
@@ -52,7 +53,7 @@ pub struct Engine {
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
-            .field("policy", &self.policy)
+            .field("policy", &self.policy())
             .finish_non_exhaustive()
     }
 }
@@ -70,7 +71,7 @@ impl Engine {
     ) -> Self {
         Self {
             store,
-            policy,
+            policy: CurrentPolicy::new(policy),
             observer,
             ids,
             settings,
@@ -78,10 +79,16 @@ impl Engine {
         }
     }
 
-    /// The rules that apply to every user.
+    /// The rules that apply to every user now.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    pub fn policy(&self) -> PolicyNow {
+        self.policy.load()
+    }
+
+    /// Replaces the rules. Steps that have begun end by the old ones; sessions that are live keep
+    /// their lease until their next heartbeat.
+    pub fn set_policy(&self, policy: Arc<Policy>) {
+        self.policy.replace(policy);
     }
 
     /// An id for a start that brings none.
@@ -223,18 +230,10 @@ impl Engine {
         command: &C,
         last: &mut Option<Decided<C::Outcome>>,
     ) -> Option<Change> {
-        let decided = last.insert(self.decide_on(view, command));
+        let policy = self.policy();
+        let decided = last.insert(decide_on(view, &policy, command));
         let decision = decided.as_ref().ok()?;
-        change_of(decision, &self.policy)
-    }
-
-    /// Decides on a record.
-    pub(crate) fn decide_on<C: Command>(
-        &self,
-        view: View<'_>,
-        command: &C,
-    ) -> Result<Decision<C::Outcome>, CodecError> {
-        Ok(decide(ledger_of(view)?, &self.policy, command, view.now))
+        change_of(decision, &policy)
     }
 
     /// Waits for an answer of the store, at most until the deadline.
@@ -272,6 +271,15 @@ impl<T> Drop for Run<'_, T> {
             self.observer.committed(self.user, &decision.events);
         }
     }
+}
+
+/// Decides on a record.
+pub(crate) fn decide_on<C: Command>(
+    view: View<'_>,
+    policy: &Policy,
+    command: &C,
+) -> Result<Decision<C::Outcome>, CodecError> {
+    Ok(decide(ledger_of(view)?, policy, command, view.now))
 }
 
 /// The ledger in a record; an empty one where there is none.

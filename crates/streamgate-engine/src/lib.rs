@@ -14,6 +14,7 @@ mod ids;
 mod observer;
 mod operations;
 mod pages;
+mod policy;
 mod sweep;
 
 pub use engine::{Engine, EngineSettings};
@@ -23,3 +24,4 @@ pub use ids::{IdSource, RandomIds};
 pub use observer::{Answer, NoObserver, Observer};
 pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};
+pub use policy::PolicyNow;

@@ -5,10 +5,10 @@ use streamgate_core::admission::{
     SessionsView, SetUser, SetUserOutcome, Settle, Start, StartOutcome, Stop, StopNewest,
     StopNewestOutcome, StopOutcome, UserView, WithSessions, sessions_of, user_of,
 };
-use streamgate_core::{Ledger, Timestamp, UserKey};
+use streamgate_core::{Ledger, Policy, Timestamp, UserKey};
 use streamgate_store::{Step, StoreError, View};
 
-use crate::engine::{ATTEMPTS_MAX, Engine};
+use crate::engine::{ATTEMPTS_MAX, Engine, decide_on};
 use crate::error::EngineError;
 use crate::fail_open::Told;
 use crate::observer::Answer;
@@ -58,7 +58,7 @@ impl Engine {
             decided.inspect(|(outcome, _)| self.observer.answered(Answer::Start(outcome)));
         self.or_admit(user, &command.0, decided, |outcome, session| {
             let watching = SessionsView {
-                limit: self.policy.default_limit,
+                limit: self.policy().default_limit,
                 sessions: vec![session],
                 next_slot_at: None,
             };
@@ -135,12 +135,13 @@ impl Engine {
     /// before and remembers it: its lease lasts for this one as well, whatever others did since. If
     /// they ended the session, its player hears so with the next heartbeat that is written.
     fn recalled(&self, user: &UserKey, heartbeat: &Heartbeat) -> Option<HeartbeatOutcome> {
-        if self.policy.laziness.0 == 0 {
+        let policy = self.policy();
+        if policy.laziness.0 == 0 {
             return None;
         }
         let mut recalled = None;
         self.store.recall(user, &mut |view| {
-            let decided = self.decide_on(view, heartbeat).ok();
+            let decided = decide_on(view, &policy, heartbeat).ok();
             recalled = decided.filter(|decision| decision.events.is_empty());
         });
         let outcome = recalled?.outcome;
@@ -237,8 +238,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn sessions(&self, user: &UserKey) -> Result<SessionsView, EngineError> {
-        self.look(user, |ledger, now| sessions_of(ledger, &self.policy, now))
-            .await
+        self.look(user, sessions_of).await
     }
 
     /// A user; `None` if it was never seen, or is forgotten.
@@ -246,10 +246,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn user(&self, user: &UserKey) -> Result<Option<UserView>, EngineError> {
-        self.look(user, |ledger, now| {
-            ledger
-                .is_known()
-                .then(|| user_of(ledger, &self.policy, now))
+        self.look(user, |ledger, policy, now| {
+            ledger.is_known().then(|| user_of(ledger, policy, now))
         })
         .await
     }
@@ -262,10 +260,10 @@ impl Engine {
         &self,
         user: &UserKey,
     ) -> Result<Option<(UserView, SessionsView)>, EngineError> {
-        self.look(user, |ledger, now| {
+        self.look(user, |ledger, policy, now| {
             ledger.is_known().then(|| {
-                let user = user_of(ledger, &self.policy, now);
-                (user, sessions_of(ledger, &self.policy, now))
+                let user = user_of(ledger, policy, now);
+                (user, sessions_of(ledger, policy, now))
             })
         })
         .await
@@ -275,12 +273,13 @@ impl Engine {
     async fn look<T: Send>(
         &self,
         user: &UserKey,
-        look: impl Fn(&Ledger, Timestamp) -> T + Send + Sync,
+        look: impl Fn(&Ledger, &Policy, Timestamp) -> T + Send + Sync,
     ) -> Result<T, EngineError> {
         let mut seen = None;
         let mut step = |view: View<'_>| {
-            let decided = self.decide_on(view, &Settle);
-            seen = Some(decided.map(|decision| look(&decision.ledger, view.now)));
+            let policy = self.policy();
+            let decided = decide_on(view, &policy, &Settle);
+            seen = Some(decided.map(|decision| look(&decision.ledger, &policy, view.now)));
             None
         };
         self.within_deadline(self.read(user, &mut step)).await??;

@@ -1,10 +1,10 @@
 //! All users and all sessions, page by page.
 
 use streamgate_core::admission::{SessionsView, Settle, UserView, sessions_of, user_of};
-use streamgate_core::{Ledger, Session, SessionId, TenantId, Timestamp, UserKey};
+use streamgate_core::{Ledger, Policy, Session, SessionId, TenantId, Timestamp, UserKey};
 use streamgate_store::{Cursor, Page, View};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, decide_on};
 use crate::error::EngineError;
 
 /// Most records looked at for one page, so that a page over users who watch nothing ends too.
@@ -101,10 +101,7 @@ impl Engine {
         from: Option<&PageCursor>,
         page_size: usize,
     ) -> Result<UsersPage, EngineError> {
-        self.known_users(tenant, from, page_size, |ledger, now| {
-            user_of(ledger, &self.policy, now)
-        })
-        .await
+        self.known_users(tenant, from, page_size, user_of).await
     }
 
     /// The same, with who of each user is watching.
@@ -117,9 +114,9 @@ impl Engine {
         from: Option<&PageCursor>,
         page_size: usize,
     ) -> Result<UsersPage<(UserView, SessionsView)>, EngineError> {
-        self.known_users(tenant, from, page_size, |ledger, now| {
-            let user = user_of(ledger, &self.policy, now);
-            (user, sessions_of(ledger, &self.policy, now))
+        self.known_users(tenant, from, page_size, |ledger, policy, now| {
+            let user = user_of(ledger, policy, now);
+            (user, sessions_of(ledger, policy, now))
         })
         .await
     }
@@ -130,7 +127,7 @@ impl Engine {
         tenant: &TenantId,
         from: Option<&PageCursor>,
         page_size: usize,
-        view: impl Fn(&Ledger, Timestamp) -> T,
+        view: impl Fn(&Ledger, &Policy, Timestamp) -> T,
     ) -> Result<UsersPage<T>, EngineError> {
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
@@ -143,7 +140,7 @@ impl Engine {
             for (user, record) in page.records {
                 let ledger = self.settled(&user, &record, page.now)?;
                 if ledger.is_known() {
-                    users.push((user, view(&ledger, page.now)));
+                    users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
             }
             cursor = page.next;
@@ -223,12 +220,13 @@ impl Engine {
         record: &[u8],
         now: Timestamp,
     ) -> Result<Ledger, EngineError> {
-        let decided = self.decide_on(
+        let decided = decide_on(
             View {
                 key: user,
                 record: Some(record),
                 now,
             },
+            &self.policy(),
             &Settle,
         );
         decided

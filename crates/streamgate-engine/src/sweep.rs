@@ -7,7 +7,7 @@ use streamgate_core::{Event, UserKey};
 use streamgate_store::clock::Stopwatch;
 use streamgate_store::{Cursor, Swept, View};
 
-use crate::engine::{Engine, change_of};
+use crate::engine::{Engine, change_of, decide_on};
 use crate::error::EngineError;
 use crate::observer::Observer;
 
@@ -64,9 +64,11 @@ impl Engine {
             observer: &*self.observer,
         };
         let mut damaged = 0_usize;
-        let mut step = |view: View<'_>| match self.decide_on(view, &Settle) {
+        // One for the whole slice: it is short.
+        let policy = self.policy();
+        let mut step = |view: View<'_>| match decide_on(view, &policy, &Settle) {
             Ok(decision) => {
-                let change = change_of(&decision, &self.policy);
+                let change = change_of(&decision, &policy);
                 if !decision.events.is_empty() {
                     found.events.push((view.key.clone(), decision.events));
                 }

@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
-use crate::keys::{ApiKey, Scope};
+use crate::keys::{ApiKey, Keys, Scope};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::rate_limit::CallerId;
 use crate::state::App;
@@ -79,7 +79,7 @@ impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         Ok(Self {
-            tenant: authorize(app, parts, N::SCOPE)?.clone(),
+            tenant: authorize(app, &app.keys.load(), parts, N::SCOPE)?.clone(),
             needs: PhantomData,
         })
     }
@@ -89,7 +89,8 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let tenant = authorize(app, parts, N::SCOPE)?;
+        let keys = app.keys.load();
+        let tenant = authorize(app, &keys, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
         let user = user_id(parts, tenant, &mut errors);
         errors.finish()?;
@@ -111,7 +112,8 @@ impl<N: Needs> FromRequestParts<Arc<App>> for SessionPath<N> {
 impl<N: Needs> SessionPath<N> {
     /// The session that this request names.
     pub(crate) fn of(parts: &Parts, app: &App) -> Result<Self, ApiError> {
-        let tenant = authorize(app, parts, N::SCOPE)?;
+        let keys = app.keys.load();
+        let tenant = authorize(app, &keys, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
         let user = user_id(parts, tenant, &mut errors);
         let id = errors
@@ -126,48 +128,44 @@ impl<N: Needs> SessionPath<N> {
     }
 }
 
-/// The tenant of the caller, if its key has the scope.
+/// The tenant of the caller, if its key is one of `keys` and has the scope.
 pub(crate) fn authorize<'a>(
     app: &'a App,
+    keys: &'a Keys,
     parts: &Parts,
     needed: Scope,
 ) -> Result<&'a TenantId, ApiError> {
     // First who it is, then how often, then what for: a caller that is not known has no rate to use
     // up, and one that may not do this uses up its own.
-    if app.keys.is_open() {
+    if keys.is_open() {
         return anonymous(app, parts);
     }
     let presented = presented_key(&parts.headers)
         .ok_or_else(|| unauthenticated("the request brings no API key"))?;
-    let (index, key) = app
-        .keys
+    let (_, key) = keys
         .find(presented)
         .ok_or_else(|| unauthenticated("the API key is not known"))?;
-    permitted(app, index, key, needed)
+    permitted(app, key, needed)
 }
 
 /// The tenant of a caller that is not asked for a key. Whoever brings one that is known all the
 /// same speaks of the users of its tenant, and may what it may; any other key is none.
 pub(crate) fn unasked<'a>(
     app: &'a App,
+    keys: &'a Keys,
     parts: &Parts,
     needed: Scope,
 ) -> Result<&'a TenantId, ApiError> {
-    match presented_key(&parts.headers).and_then(|key| app.keys.find(key)) {
-        Some((index, key)) => permitted(app, index, key, needed),
+    match presented_key(&parts.headers).and_then(|key| keys.find(key)) {
+        Some((_, key)) => permitted(app, key, needed),
         None => anonymous(app, parts),
     }
 }
 
 /// The tenant of a key that is known, if it is within its rate and has the scope.
-fn permitted<'a>(
-    app: &App,
-    index: usize,
-    key: &'a ApiKey,
-    needed: Scope,
-) -> Result<&'a TenantId, ApiError> {
+fn permitted<'a>(app: &App, key: &'a ApiKey, needed: Scope) -> Result<&'a TenantId, ApiError> {
     app.limits
-        .check_caller(|| CallerId::Key(index))
+        .check_caller(|| CallerId::Key(key.rate_id()))
         .map_err(|error| error.with_cause(format_args!("key {:?} is over its rate", key.name)))?;
     if key.scope < needed {
         let (has, needed) = (key.scope.as_str(), needed.as_str());

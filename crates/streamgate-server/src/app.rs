@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::express::{Call, Express};
 use crate::fallback::{method_not_allowed, not_found};
+use crate::keys::{CurrentKeys, Keys};
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
@@ -44,6 +45,11 @@ impl Endpoints {
         answer.unwrap_or_else(|never| match never {})
     }
 
+    /// From here on these keys are accepted, and no others; requests under way end as they began.
+    pub fn set_keys(&self, keys: Keys) {
+        self.app.keys.replace(keys);
+    }
+
     /// Whether an answer depends on the address that the request came from.
     pub(crate) fn asks_for_peer(&self) -> bool {
         self.app.limits.limits_callers()
@@ -55,11 +61,11 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
     let surround = Surround::new(&settings.cors, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
     let (router, bare) = endpoints(Some(&surround), root_is_ours).split_for_parts();
-    let document = document::of_server(bare, engine.policy(), settings.keys.is_open());
+    let document = document::of_server(bare, &engine.policy(), settings.keys.is_open());
     let app = Arc::new(App {
         engine,
         metrics,
-        keys: settings.keys,
+        keys: CurrentKeys::new(settings.keys),
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
         body_timeout: settings.http.body_timeout,

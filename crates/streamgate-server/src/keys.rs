@@ -4,6 +4,11 @@
 //! enough: there is nothing to guess. What is *not* here: how a request presents its key
 //! ([`crate::access`]).
 
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -52,6 +57,13 @@ pub struct ApiKey {
     pub tenant: TenantId,
 }
 
+impl ApiKey {
+    /// What tells it from other keys where its calls are counted.
+    pub(crate) fn rate_id(&self) -> u64 {
+        words(&self.sha256)[0]
+    }
+}
+
 /// All keys that are accepted. With none, everybody may do everything as the default tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Keys {
@@ -91,6 +103,42 @@ impl Keys {
         }
         let index = usize::try_from(found).ok()?;
         Some((index, self.entries.get(index)?))
+    }
+}
+
+/// The keys in use, which can be replaced while requests are served.
+pub(crate) struct CurrentKeys(ArcSwap<Keys>);
+
+impl CurrentKeys {
+    pub(crate) fn new(keys: Keys) -> Self {
+        Self(ArcSwap::from_pointee(keys))
+    }
+
+    /// The keys now. Every request needs them, so this takes no lock.
+    pub(crate) fn load(&self) -> KeysNow {
+        KeysNow(self.0.load())
+    }
+
+    /// From here on these keys are accepted, and no others.
+    pub(crate) fn replace(&self, keys: Keys) {
+        self.0.store(Arc::new(keys));
+    }
+}
+
+impl fmt::Debug for CurrentKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.load().fmt(f)
+    }
+}
+
+/// The keys at the moment at which they were loaded: a request is judged by one set.
+pub(crate) struct KeysNow(Guard<Arc<Keys>>);
+
+impl Deref for KeysNow {
+    type Target = Keys;
+
+    fn deref(&self) -> &Keys {
+        &self.0
     }
 }
 

@@ -22,8 +22,8 @@ const CHECKS_PER_SWEEP: u32 = 10_000;
 /// Who is counted as one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum CallerId {
-    /// A key, by its index.
-    Key(usize),
+    /// A key, by a part of its hash: its place among the keys can change while the server runs.
+    Key(u64),
     /// An address, where no keys are asked for.
     Peer(IpAddr),
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 
-use crate::keys::Keys;
+use crate::keys::CurrentKeys;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
 use crate::settings::CompatSettings;
@@ -17,7 +17,7 @@ use crate::settings::CompatSettings;
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) keys: Keys,
+    pub(crate) keys: CurrentKeys,
     /// The tenant of callers without a key, where none is asked for.
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,

@@ -53,13 +53,13 @@ impl Engine {
         };
         let now = open.clock.now();
         open.warn(now, &error);
-        let lease = start.lease.unwrap_or(self.policy.lease);
+        let lease = start.lease.unwrap_or(self.policy().lease);
         let (session, is_new) = open.memory.admit(user, start, lease, now);
         open.admitted.notify_one();
         self.observer.answered(Answer::DegradedStart);
         let admitted = Admitted {
             session: session.clone(),
-            limit: self.policy.default_limit,
+            limit: self.policy().default_limit,
             active: 1,
             evicted: Vec::new(),
         };
@@ -113,14 +113,14 @@ impl Engine {
                     id: id.clone(),
                     started_at: now,
                     last_seen_at: now,
-                    expires_at: now.plus(self.policy.lease),
-                    lease: self.policy.lease,
+                    expires_at: now.plus(self.policy().lease),
+                    lease: self.policy().lease,
                     facts: None,
                 });
                 self.observer.answered(Answer::DegradedHeartbeat);
                 Ok(Told::degraded(HeartbeatOutcome::Renewed {
                     session,
-                    limit: self.policy.default_limit,
+                    limit: self.policy().default_limit,
                     active: 1,
                 }))
             }

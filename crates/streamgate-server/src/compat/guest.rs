@@ -26,10 +26,11 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for Guest<D, N> {
     type Rejection = Fault<D>;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Fault<D>> {
+        let keys = app.keys.load();
         let tenant = if D::ALWAYS_ASKS_FOR_KEY || app.compat.require_key {
-            access::authorize(app, parts, N::SCOPE)
+            access::authorize(app, &keys, parts, N::SCOPE)
         } else {
-            access::unasked(app, parts, N::SCOPE)
+            access::unasked(app, &keys, parts, N::SCOPE)
         };
         Ok(Self {
             tenant: tenant?.clone(),

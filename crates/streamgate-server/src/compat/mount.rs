@@ -118,7 +118,7 @@ fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround) -> Spoken 
     }
     let (mut router, calls) = calls.split_for_parts();
     let mut document = described::<D>(calls, at, app.compat.require_key);
-    if app.keys.is_open() {
+    if app.keys.load().is_open() {
         document::without_keys(&mut document);
     }
     let document = Bytes::from(document::to_json(&document));

@@ -39,7 +39,7 @@ pub(crate) async fn metrics(
     parts: Parts,
 ) -> Result<Response, ApiError> {
     if app.metrics_require_key {
-        authorize(&app, &parts, Scope::Admin)?;
+        authorize(&app, &app.keys.load(), &parts, Scope::Admin)?;
     }
     if let Some(users) = app.engine.record_count() {
         app.metrics.set_users(users);
