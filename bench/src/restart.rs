@@ -104,6 +104,7 @@ async fn fill(store: &EmbeddedStore, users: u64) -> Result<()> {
                 delta: encode_delta(&decision.events),
                 durability,
                 garbage_at: None,
+                needs_room: decision.needs_room(),
             })
         };
         store.transact(&key, &mut step).await?;

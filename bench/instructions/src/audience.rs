@@ -71,6 +71,7 @@ pub(crate) async fn seat(store: &dyn Store, users: u64, sessions: u64) -> Result
                 delta: Vec::new(),
                 durability: Durability::Memory,
                 garbage_at: None,
+                needs_room: true,
             })
         };
         store.transact(&user(number)?, &mut step).await?;

@@ -144,7 +144,8 @@ impl Engine {
     {
         let decision = self
             .within_deadline(self.execute_until_known(user, command))
-            .await??;
+            .await?
+            .map_err(|error| self.failed(user, error))?;
         Ok(self.counted(user, decision))
     }
 
@@ -169,10 +170,11 @@ impl Engine {
         let mut last = None;
         let mut step = |view: View<'_>| self.step(view, command, &mut last);
         let result = self.store.transact_now(user, &mut step)?;
-        Some(match result {
-            Ok(()) => decided(user, last).map(|decision| self.counted(user, decision)),
-            Err(error) => Err(error.into()),
-        })
+        let decided = result
+            .map_err(EngineError::from)
+            .and_then(|()| decided(last));
+        let outcome = decided.map(|decision| self.counted(user, decision));
+        Some(outcome.map_err(|error| self.failed(user, error)))
     }
 
     async fn execute_until_known<C>(
@@ -187,7 +189,7 @@ impl Engine {
         let mut doubt = Doubt::<C>::none();
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt(user, command).await {
-                (decision, Ok(())) => return Ok(doubt.settle(decided(user, decision)?)),
+                (decision, Ok(())) => return Ok(doubt.settle(decided(decision)?)),
                 (decision, Err(StoreError::OutcomeUnknown(_))) => {
                     self.observer.outcome_unknown();
                     if let Some(Ok(decision)) = decision {
@@ -198,7 +200,7 @@ impl Engine {
             }
         }
         match self.attempt(user, command).await {
-            (decision, Ok(())) => Ok(doubt.settle(decided(user, decision)?)),
+            (decision, Ok(())) => Ok(doubt.settle(decided(decision)?)),
             (_, Err(error)) => Err(in_doubt_error(doubt.matters(), error)),
         }
     }
@@ -297,20 +299,26 @@ pub(crate) fn change_of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Ch
         delta,
         durability,
         garbage_at: decision.ledger.garbage_at(policy.revive_window),
+        needs_room: decision.needs_room(),
     })
 }
 
 /// The decision of a run that the store answered.
-fn decided<T>(user: &UserKey, decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
+fn decided<T>(decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
     decision
         .expect("a store that answers Ok has run the step")
-        .map_err(|error| EngineError::damaged(user, error))
+        .map_err(|error| EngineError::Damaged(error.to_string()))
 }
 
 /// A store that refuses while an earlier run is in doubt leaves the outcome unknown.
 fn in_doubt_error(in_doubt: bool, error: StoreError) -> EngineError {
     match error {
-        StoreError::Unavailable(why) if in_doubt => EngineError::OutcomeUnknown(why),
+        StoreError::Unavailable(why) | StoreError::Damaged(why) if in_doubt => {
+            EngineError::OutcomeUnknown(why)
+        }
+        StoreError::Refused(refusal) if in_doubt => {
+            EngineError::OutcomeUnknown(refusal.to_string())
+        }
         other => other.into(),
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: rules (the core), bytes on disk (the stores), wire formats (the server).
 
+mod damage;
 mod doubt;
 mod engine;
 mod error;

@@ -19,6 +19,9 @@ pub trait Observer: Send + Sync + fmt::Debug + 'static {
 
     /// The outcome of a commit was unknown, and the command is run again to find out.
     fn outcome_unknown(&self);
+
+    /// So many records were looked at that cannot be read; the same ones again each time.
+    fn damaged(&self, _records: usize) {}
 }
 
 /// What a player is told.

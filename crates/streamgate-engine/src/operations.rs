@@ -282,9 +282,11 @@ impl Engine {
             seen = Some(decided.map(|decision| look(&decision.ledger, &policy, view.now)));
             None
         };
-        self.within_deadline(self.read(user, &mut step)).await??;
+        self.within_deadline(self.read(user, &mut step))
+            .await?
+            .map_err(|error| self.failed(user, error))?;
         seen.expect("a store that answers Ok has run the step")
-            .map_err(|error| EngineError::damaged(user, error))
+            .map_err(|error| self.damaged(user, error))
     }
 
     /// Runs a step that changes nothing. Where its answer is lost, reading again is all it takes.

@@ -231,7 +231,7 @@ impl Engine {
         );
         decided
             .map(|decision| decision.ledger)
-            .map_err(|error| EngineError::damaged(user, error))
+            .map_err(|error| self.damaged(user, error))
     }
 
     /// The live sessions of each user of a page; of the user of which some were given already, the

@@ -83,6 +83,7 @@ impl Engine {
             .within_deadline(self.store.sweep(from.as_ref(), SLICE_RECORDS, &mut step))
             .await??;
         if damaged > 0 {
+            self.observer.damaged(damaged);
             tracing::error!(
                 damaged,
                 "records that cannot be read; `streamgate store check` helps"

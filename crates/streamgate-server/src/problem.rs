@@ -88,9 +88,9 @@ codes! {
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
         "The caller, or the user asked about, has used up its rate. Wait as many seconds as `Retry-After` says.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something is wrong inside",
-        "The operator finds the cause in the log, by the answer's `x-request-id`.";
+        "Such as a stored record that cannot be read. Sending the request again does not help; the operator finds the cause in the log, by the answer's `x-request-id`.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be used now",
-        "No answer could be given that would be true. Send the same request again after `Retry-After`: every call is safe to repeat.";
+        "No answer could be given that would be true; `detail` says why: the store cannot be reached, did not answer in time, or answered that it refuses (full, read-only, loading, set up so that it may drop sessions). Send the same request again after `Retry-After`: every call is safe to repeat.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
         "Only `/readyz` says so, to load balancers: requests are still answered, for as long as `http.drain_s` says.";
 }
@@ -184,7 +184,11 @@ impl ApiError {
     }
 
     /// The request should be sent again after this many seconds.
-    pub(crate) fn retry_after(code: Code, detail: &'static str, seconds: u32) -> Self {
+    pub(crate) fn retry_after(
+        code: Code,
+        detail: impl Into<Cow<'static, str>>,
+        seconds: u32,
+    ) -> Self {
         Self::new(code, detail).with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
@@ -226,15 +230,12 @@ impl ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        // Whether nothing was changed or nobody knows is one answer to a caller: every call is safe
-        // to repeat. The log tells the two apart.
-        if error.is_retryable() {
-            return Self::retry_after(
-                Code::StoreUnavailable,
-                "the store did not answer in time; send the same request again",
-                STORE_RETRY_AFTER_S,
-            )
-            .with_cause(error);
+        // Every call is safe to repeat, whatever became of it; the detail says what is known, and
+        // the log says more.
+        if let Some(cause) = store_trouble(&error) {
+            let detail = format!("{cause}; send the same request again");
+            return Self::retry_after(Code::StoreUnavailable, detail, STORE_RETRY_AFTER_S)
+                .with_cause(error);
         }
         match error {
             EngineError::BadCursor => Self::field("cursor", "was not made by this service"),
@@ -243,6 +244,17 @@ impl From<EngineError> for ApiError {
                 Self::new(Code::Internal, "the request could not be answered").with_cause(other)
             }
         }
+    }
+}
+
+/// What callers are told of a store that cannot be used for now; `None` for other errors.
+pub(crate) const fn store_trouble(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::Refused(refusal) => Some(refusal.told),
+        EngineError::Unavailable(_) => Some("the store cannot be reached"),
+        EngineError::DeadlineExceeded(_) => Some("the store did not answer in time"),
+        EngineError::OutcomeUnknown(_) => Some("the answer of the store was lost"),
+        EngineError::Damaged(_) | EngineError::BadCursor => None,
     }
 }
 
@@ -313,6 +325,8 @@ fn shortened(mut text: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use streamgate_store::Refusal;
+
     use super::*;
 
     #[test]
@@ -322,6 +336,48 @@ mod tests {
                 serde_json::to_value(code).unwrap(),
                 serde_json::Value::from(code.as_str())
             );
+        }
+    }
+
+    #[test]
+    fn errors_of_the_store_are_told_as_they_are_and_name_no_server() {
+        let told = "the store refuses writes: its memory is full";
+        let why = "redis-7.internal:6379: OOM command not allowed".to_owned();
+        for (error, status, detail) in [
+            (
+                EngineError::Refused(Refusal {
+                    told,
+                    why: why.clone(),
+                }),
+                503,
+                told,
+            ),
+            (
+                EngineError::Unavailable(why.clone()),
+                503,
+                "the store cannot be reached",
+            ),
+            (
+                EngineError::OutcomeUnknown(why.clone()),
+                503,
+                "the answer of the store was lost",
+            ),
+            (
+                EngineError::DeadlineExceeded(5),
+                503,
+                "the store did not answer in time",
+            ),
+            (
+                EngineError::Damaged(why),
+                500,
+                "the request could not be answered",
+            ),
+        ] {
+            let Failure { problem, cause, .. } = *ApiError::from(error).0;
+            assert_eq!(problem.status, status);
+            assert!(problem.detail.starts_with(detail), "{}", problem.detail);
+            assert!(!problem.detail.contains("internal:"), "{}", problem.detail);
+            assert!(cause.is_some(), "the log has the cause");
         }
     }
 

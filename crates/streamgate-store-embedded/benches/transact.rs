@@ -100,6 +100,7 @@ fn change<C: Command>(record: &[u8], command: &C) -> Change {
         delta: encode_delta(&decision.events),
         durability: decision.durability().expect("it changes something"),
         garbage_at: None,
+        needs_room: decision.needs_room(),
     }
 }
 

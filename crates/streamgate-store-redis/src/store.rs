@@ -210,6 +210,7 @@ impl RedisStore {
             version: Version::fresh(),
             garbage_at: Some(Timestamp::from_millis(loaded.now.as_millis() + PROBE_MS)),
             decided_at: None,
+            needs_room: true,
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;

@@ -17,4 +17,4 @@ pub mod versioned;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use memory::MemoryStore;
-pub use port::{BoxFuture, Change, Cursor, Page, Step, Store, StoreError, Swept, View};
+pub use port::{BoxFuture, Change, Cursor, Page, Refusal, Step, Store, StoreError, Swept, View};

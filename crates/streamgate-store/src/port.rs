@@ -1,5 +1,6 @@
 //! The contract of a store, in prose and types.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -39,6 +40,9 @@ pub struct Change {
     /// From when on nobody needs the record after the change, for stores whose records go by
     /// themselves; `None` where it stays for good, or is taken away.
     pub garbage_at: Option<Timestamp>,
+    /// Whether it adds to what is stored. A store that is full refuses such a change, and takes all
+    /// others for as long as it can: heartbeats, stops, and what frees slots.
+    pub needs_room: bool,
 }
 
 /// Where a scan or sweep goes on. Opaque, made by the store, good across restarts of the node.
@@ -65,12 +69,36 @@ pub struct Swept {
     pub next: Option<Cursor>,
 }
 
+/// Why a store that answers does not do what it was asked, in words for two readers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For callers: a sentence without a full stop that names no server, no user and no secret, such
+    /// as "the store refuses writes: its memory is full".
+    pub told: &'static str,
+    /// For the operator's log: the same with all that is known.
+    pub why: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.told, self.why)
+    }
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The store cannot be reached or refused. Nothing was changed; trying again is safe.
+    /// The store cannot be reached. Nothing was changed; trying again is safe.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The store can be reached and refuses: it is full, takes no writes now, or must not be used as
+    /// it is set up. Nothing was changed; trying again is safe, and helps once the cause is gone.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// What is stored under the key is no record, and says why. Nothing was changed; trying again
+    /// does not help.
+    #[error("the stored record cannot be read: {0}")]
+    Damaged(String),
     /// The change may or may not have been made: the answer was lost. Read back before saying
     /// anything about it.
     #[error("the outcome is unknown: {0}")]
@@ -95,7 +123,7 @@ pub enum StoreError {
 /// also for what the step merely *saw*: an answer never rests on a change that a crash could
 /// still take back. `Relaxed` changes are written soon, `Memory` changes need not be written.
 ///
-/// **Honest.** `Unavailable` means that nothing was changed. Where a store cannot know, it says
+/// **Honest.** `Unavailable`, `Refused` and `Damaged` mean that nothing was changed. Where a store cannot know, it says
 /// `OutcomeUnknown`. It never answers `Ok` to a durable change that is not durable.
 ///
 /// **Cancel-safe.** A caller may drop the future at any time; the change is then made or not made,
@@ -108,7 +136,7 @@ pub trait Store: Send + Sync + 'static {
     /// step that returns `None` makes this a read.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`], [`StoreError::OutcomeUnknown`].
+    /// Each [`StoreError`] but [`StoreError::BadCursor`].
     fn transact<'a>(
         &'a self,
         key: &'a UserKey,

@@ -80,6 +80,7 @@ pub(super) fn step<C: Command>(
         delta: encode_delta(&decision.events),
         durability,
         garbage_at: decision.ledger.garbage_at(policy.revive_window),
+        needs_room: decision.needs_room(),
     });
     Ok((decision.outcome, change))
 }

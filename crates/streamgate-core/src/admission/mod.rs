@@ -70,6 +70,16 @@ impl<T> Decision<T> {
     pub fn durability(&self) -> Option<Durability> {
         self.events.iter().map(Event::durability).max()
     }
+
+    /// Whether the change adds to what is stored: a new session, or more about a user. A store that
+    /// is full refuses such a change and takes all others: heartbeats, stops, and what ends sessions.
+    #[must_use]
+    pub fn needs_room(&self) -> bool {
+        let any = |is: fn(&Event) -> bool| self.events.iter().any(is);
+        let ends = any(|event| matches!(event, Event::Ended { .. }));
+        any(|event| matches!(event, Event::Started(_)))
+            || any(|event| matches!(event, Event::UserSet { .. })) && !ends
+    }
 }
 
 /// Decides one command on one ledger at one time.

@@ -114,6 +114,7 @@ async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
             delta: Vec::new(),
             durability: Durability::Durable,
             garbage_at: None,
+            needs_room: true,
         })
     };
     store.transact(&user("broken"), &mut damage).await.unwrap();
@@ -124,7 +125,8 @@ async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
         .await
         .unwrap_err();
     assert!(!error.is_retryable());
-    assert!(error.to_string().contains("\"broken\""), "{error}");
+    assert!(!error.to_string().contains("broken"), "{error}");
+    assert_eq!(world.memo.damaged(), 1);
     world
         .engine
         .start(&user("whole"), &start("a"))
@@ -133,6 +135,7 @@ async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
     world.clock.advance(Duration::from_secs(90));
     world.engine.sweep_all().await.unwrap();
     assert_eq!(world.memo.words(), ["started a", "expired a"]);
+    assert_eq!(world.memo.damaged(), 2, "the sweep has met it, too");
     let listing = world
         .engine
         .all_sessions(&TenantId::default_tenant(), None, 10)

@@ -15,6 +15,7 @@ pub(crate) struct Memo {
     events: Mutex<Vec<Event>>,
     unknown: Mutex<u32>,
     reconciled: Mutex<Vec<bool>>,
+    damaged: Mutex<usize>,
 }
 
 impl Memo {
@@ -48,6 +49,11 @@ impl Memo {
         self.reconciled.lock().unwrap().clone()
     }
 
+    /// How often a record was met that cannot be read.
+    pub(crate) fn damaged(&self) -> usize {
+        *self.damaged.lock().unwrap()
+    }
+
     pub(crate) fn unknown(&self) -> u32 {
         *self.unknown.lock().unwrap()
     }
@@ -66,6 +72,10 @@ impl Observer for Memo {
 
     fn outcome_unknown(&self) {
         *self.unknown.lock().unwrap() += 1;
+    }
+
+    fn damaged(&self, records: usize) {
+        *self.damaged.lock().unwrap() += records;
     }
 }
 

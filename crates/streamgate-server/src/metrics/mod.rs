@@ -41,6 +41,8 @@ pub struct Metrics {
     commit_records: Histogram,
     commit_bytes: Counter,
     outcome_unknown: Counter,
+    damaged_records: Counter,
+    evicted_keys: Counter,
 }
 
 impl Default for Metrics {
@@ -92,6 +94,15 @@ impl Metrics {
                 "streamgate_outcome_unknown",
                 "Commits whose outcome was unknown, so that the command was run again",
             ),
+            damaged_records: page.counter(
+                "streamgate_damaged_records",
+                "Looks at stored records that cannot be read: alarm on any increase",
+            ),
+            evicted_keys: page.counter(
+                "streamgate_store_evicted_keys",
+                "Keys that Redis servers have evicted, as this node sees it: all nodes see the same ones; \
+                 alarm on any increase",
+            ),
             registry: page.registry,
             names: page.names,
         }
@@ -111,6 +122,11 @@ impl Metrics {
             .observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
         self.commit_bytes
             .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// Servers of the store have evicted so many more keys.
+    pub fn observe_evicted(&self, keys: u64) {
+        self.evicted_keys.inc_by(keys);
     }
 
     /// Everything, in the text format of OpenMetrics, which Prometheus reads.
@@ -162,6 +178,11 @@ impl Observer for Metrics {
 
     fn outcome_unknown(&self) {
         self.outcome_unknown.inc();
+    }
+
+    fn damaged(&self, records: usize) {
+        self.damaged_records
+            .inc_by(u64::try_from(records).unwrap_or(u64::MAX));
     }
 }
 

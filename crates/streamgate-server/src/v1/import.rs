@@ -16,7 +16,7 @@ use streamgate_engine::Engine;
 use utoipa::ToSchema;
 
 use crate::access::{Admin, Caller};
-use crate::problem::{ApiError, FieldErrors};
+use crate::problem::{ApiError, FieldErrors, store_trouble};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
 use crate::v1::batch::{Begun, EntryError, run_all, store_failed_for_all};
@@ -284,18 +284,20 @@ impl<'a> ImportAnswer<'a> {
     fn add_failed(&mut self, index: usize, entry: &'a Entry, error: EntryError) {
         let (reason, detail) = match error {
             EntryError::Invalid(fault) => (SkipReason::Invalid, fault),
-            EntryError::Engine(error) if error.is_retryable() => (
-                SkipReason::StoreUnavailable,
-                "the store did not answer in time; send this user again".to_owned(),
-            ),
-            EntryError::Engine(error) => {
-                // The answer does not say what is wrong, so the log must.
-                tracing::error!(%error, "a user could not be taken over");
-                (
-                    SkipReason::Internal,
-                    "the user could not be taken over".to_owned(),
-                )
-            }
+            EntryError::Engine(error) => match store_trouble(&error) {
+                Some(cause) => (
+                    SkipReason::StoreUnavailable,
+                    format!("{cause}; send this user again"),
+                ),
+                None => {
+                    // The answer does not say what is wrong, so the log must.
+                    tracing::error!(%error, "a user could not be taken over");
+                    (
+                        SkipReason::Internal,
+                        "the user could not be taken over".to_owned(),
+                    )
+                }
+            },
         };
         self.skipped.push(Skipped {
             index,

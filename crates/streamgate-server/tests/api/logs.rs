@@ -97,14 +97,17 @@ async fn faults_of_ours_are_told_to_everybody_with_their_cause() {
     let log = log_of(Level::WARN, &service, &[("GET", path), ("GET", "/none")]).await;
     service.break_store().await;
     let later = log_of(Level::WARN, &service, &[("GET", path)]).await;
-    let ([damaged], [down]) = (&log.lines()[..], &later.lines()[..]) else {
+    let ([record, damaged], [down]) = (&log.lines()[..], &later.lines()[..]) else {
         panic!("{}{}", log.text(), later.text())
     };
+    // `printf %s u | sha256sum`, in part: the operator can tell whose it is, the log does not.
+    assert_eq!(record["level"], "ERROR");
+    assert_eq!(record["user_sha256"], "0bfe935e70c321c7");
     assert_eq!(damaged["level"], "ERROR");
     assert_eq!(damaged["request_id"], "r-1");
     assert_eq!(damaged["status"], 500);
     let cause = damaged["cause"].as_str().unwrap();
-    assert!(cause.contains("damaged"), "{cause}");
+    assert!(cause.contains("cannot be read"), "{cause}");
     assert_eq!(down["level"], "WARN");
     assert_eq!(down["status"], 503);
     assert_eq!(

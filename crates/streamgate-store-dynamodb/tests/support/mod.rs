@@ -85,6 +85,7 @@ pub(crate) fn write(record: &[u8]) -> Write {
         version: Version::fresh(),
         garbage_at: None,
         decided_at: None,
+        needs_room: true,
     }
 }
 

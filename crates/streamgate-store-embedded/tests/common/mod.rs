@@ -113,13 +113,14 @@ fn decided<C: Command>(
         decode_ledger(record).expect("a record is a ledger")
     });
     let decision = decide(ledger, &policy, command, view.now);
-    let durability = decision.durability();
+    let (durability, needs_room) = (decision.durability(), decision.needs_room());
     *outcome = Some(decision.outcome);
     durability.map(|durability| Change {
         record: encode_ledger(&decision.ledger),
         delta: encode_delta(&decision.events),
         durability,
         garbage_at: None,
+        needs_room,
     })
 }
 

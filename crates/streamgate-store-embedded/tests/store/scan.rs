@@ -73,6 +73,7 @@ async fn a_sweep_ends_what_is_over_and_frees_memory() {
             delta: encode_delta(&decision.events),
             durability,
             garbage_at: None,
+            needs_room: decision.needs_room(),
         })
     };
     // The first round ends the sessions, the second forgets them.

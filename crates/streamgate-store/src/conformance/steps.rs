@@ -32,6 +32,7 @@ pub(super) fn decided<C: Command>(
         delta: encode_delta(&decision.events),
         durability,
         garbage_at: decision.ledger.garbage_at(policy.revive_window),
+        needs_room: decision.needs_room(),
     });
     (
         change,

@@ -39,6 +39,8 @@ pub struct Write {
     /// A server with a clock of its own refuses what was decided by a time that it has not reached,
     /// or has long passed: that is a conflict, too.
     pub decided_at: Option<Timestamp>,
+    /// Whether it adds to what is stored, as [`Change::needs_room`](crate::Change::needs_room) says.
+    pub needs_room: bool,
 }
 
 /// What a commit may be tried on before anything was loaded, with the time to decide by.
@@ -85,7 +87,8 @@ pub enum Committed {
 /// **Durable.** What a commit that answered [`Committed::Done`] survives is what the server
 /// promises to survive; the operator's guide says it for each.
 ///
-/// **Honest.** [`StoreError::Unavailable`] means that nothing was changed. A commit whose answer
+/// **Honest.** [`StoreError::Unavailable`], [`StoreError::Refused`] and [`StoreError::Damaged`] mean
+/// that nothing was changed. A commit whose answer
 /// was lost is [`StoreError::OutcomeUnknown`], also where the call timed out: the server may still
 /// do it.
 ///

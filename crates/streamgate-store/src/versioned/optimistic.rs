@@ -110,6 +110,7 @@ impl<S: VersionedStore> Optimistic<S> {
                 version: Version::fresh(),
                 garbage_at: change.garbage_at,
                 decided_at: (!is_current).then_some(loaded.now),
+                needs_room: change.needs_room,
             };
             // Whatever becomes of the commit, and of whoever waits for it.
             if last.is_some() {

@@ -86,6 +86,7 @@ async fn try_to_change(node: &Optimistic<Node>) -> Result<(), StoreError> {
             delta: Vec::new(),
             durability: Durability::Durable,
             garbage_at: None,
+            needs_room: true,
         })
     };
     node.transact(&user(), &mut step).await

@@ -68,7 +68,7 @@ async fn until_usable<L: Future<Output = Result<(), String>>>(
 fn reason(error: StoreError) -> String {
     match error {
         StoreError::Unavailable(why) | StoreError::OutcomeUnknown(why) => why,
-        other @ StoreError::BadCursor => other.to_string(),
+        other => other.to_string(),
     }
 }
 

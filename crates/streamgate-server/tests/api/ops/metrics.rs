@@ -55,6 +55,8 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_commit_batch_records",
             "streamgate_commit_bytes_total",
             "streamgate_outcome_unknown_total",
+            "streamgate_damaged_records_total",
+            "streamgate_store_evicted_keys_total",
         ]
     );
 }

@@ -134,6 +134,7 @@ impl Service {
                 delta: Vec::new(),
                 durability: Durability::Durable,
                 garbage_at: None,
+                needs_room: true,
             })
         };
         self.store.transact(&user, &mut step).await.unwrap();

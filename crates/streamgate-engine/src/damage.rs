@@ -1,0 +1,58 @@
+//! Records that cannot be read: counted, and reported to the operator without naming the user.
+//!
+//! What is *not* here: a second attempt. What cannot be read stays so until somebody repairs it.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+use streamgate_core::UserKey;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Bytes of the hash that stands for a user in the log.
+const HASH_BYTES: usize = 8;
+
+impl Engine {
+    /// The error of a call about a user whose record cannot be read.
+    pub(crate) fn damaged(&self, user: &UserKey, why: impl fmt::Display) -> EngineError {
+        let error = EngineError::Damaged(why.to_string());
+        self.observer.damaged(1);
+        tracing::error!(
+            %error,
+            tenant = user.tenant(),
+            user_sha256 = user_hash(user.user()),
+            "the record of a user cannot be read: its calls are answered 500 until it is repaired"
+        );
+        error
+    }
+
+    /// The error of a call about a user, for an error of the store.
+    pub(crate) fn failed(&self, user: &UserKey, error: impl Into<EngineError>) -> EngineError {
+        match error.into() {
+            EngineError::Damaged(why) => self.damaged(user, why),
+            other => other,
+        }
+    }
+}
+
+/// The beginning of the SHA-256 of a user's id: `printf %s ID | sha256sum` tells whether it is this
+/// user, and the log names nobody.
+fn user_hash(user: &str) -> String {
+    use fmt::Write as _;
+    let mut text = String::with_capacity(2 * HASH_BYTES);
+    for byte in &Sha256::digest(user.as_bytes())[..HASH_BYTES] {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_user_is_the_beginning_of_its_sha256() {
+        assert_eq!(user_hash("abc"), "ba7816bf8f01cfea");
+    }
+}
