@@ -39,6 +39,10 @@ pub const LAZINESS_MAX_S: u32 = 10 * 60;
 /// Most that the clocks of two nodes may be apart where the store has none to ask, in seconds.
 pub const CLOCK_SKEW_MAX_S: u32 = 5;
 
+/// Shortest interruption that counts as a stall of the server, in seconds. A busy machine keeps a
+/// process waiting for shorter ones.
+pub const STALL_MIN_S: u32 = 2;
+
 /// How long an ended session is remembered and an expired one can be revived, in seconds,
 /// unless configured otherwise.
 pub const REVIVE_WINDOW_DEFAULT_S: u32 = 10 * 60;

@@ -26,4 +26,4 @@ pub use ids::{SessionId, TenantId, UserId, UserKey};
 pub use ledger::Ledger;
 pub use policy::{AtLimit, LimitSource, Policy};
 pub use session::{EndReason, Ending, Session};
-pub use time::{Seconds, Timestamp};
+pub use time::{Moment, Seconds, Stall, Timestamp};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::bounds::{
     CLOCK_SKEW_MAX_S, HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_DEFAULT_S, LEASE_MAX_S,
     LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX, REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S,
+    STALL_MIN_S,
 };
 use crate::ids::Name;
 use crate::ledger::Ledger;
@@ -148,6 +149,26 @@ impl Policy {
     #[must_use]
     pub const fn lease_end(&self, now: Timestamp, lease: Seconds) -> Timestamp {
         now.plus(lease).plus(self.laziness).plus(self.clock_skew)
+    }
+
+    /// How long heartbeats may go unserved before sessions need a lease of grace, in milliseconds: a
+    /// heartbeat interval, or less where leases have less to spare. A player that calls every
+    /// interval does not lose its slot to a shorter stall.
+    #[must_use]
+    pub const fn stall_ms(&self) -> u64 {
+        let interval_ms = self.heartbeat_interval.as_millis();
+        let spare_ms = self.lease.as_millis().saturating_sub(interval_ms) / 2;
+        let longest_ms = if spare_ms < interval_ms {
+            spare_ms
+        } else {
+            interval_ms
+        };
+        let shortest_ms = Seconds(STALL_MIN_S).as_millis();
+        if longest_ms < shortest_ms {
+            shortest_ms
+        } else {
+            longest_ms
+        }
     }
 
     /// The limit of the user with this ledger: its own, else its plan's, else the default.

@@ -10,6 +10,32 @@ pub struct Timestamp(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seconds(pub u32);
 
+/// A point in time as a store knows it: what its clock shows, and the last stall that it noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// The time.
+    pub time: Timestamp,
+    /// The last stall; `None` where there was none.
+    pub stall: Option<Stall>,
+}
+
+/// An interval that passed for leases while no heartbeat could be served: the process, the machine
+/// or the store's server stood still, or the clock that counts leases leapt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stall {
+    /// The last time before it. A session whose lease was over by then gets no grace.
+    pub from: Timestamp,
+    /// The first time after it. The lease of grace begins here.
+    pub until: Timestamp,
+}
+
+impl From<Timestamp> for Moment {
+    /// A moment without a stall before it.
+    fn from(time: Timestamp) -> Self {
+        Self { time, stall: None }
+    }
+}
+
 impl Timestamp {
     /// The time `ms` milliseconds after the epoch; a time after year 9999 becomes its end.
     #[must_use]

@@ -5,7 +5,7 @@ use streamgate_core::admission::{
     SessionsView, SetUser, SetUserOutcome, Settle, Start, StartOutcome, Stop, StopNewest,
     StopNewestOutcome, StopOutcome, UserView, WithSessions, sessions_of, user_of,
 };
-use streamgate_core::{Ledger, Policy, Timestamp, UserKey};
+use streamgate_core::{Ledger, Moment, Policy, UserKey};
 use streamgate_store::{Step, StoreError, View};
 
 use crate::engine::{ATTEMPTS_MAX, Engine, decide_on};
@@ -273,7 +273,7 @@ impl Engine {
     async fn look<T: Send>(
         &self,
         user: &UserKey,
-        look: impl Fn(&Ledger, &Policy, Timestamp) -> T + Send + Sync,
+        look: impl Fn(&Ledger, &Policy, Moment) -> T + Send + Sync,
     ) -> Result<T, EngineError> {
         let mut seen = None;
         let mut step = |view: View<'_>| {

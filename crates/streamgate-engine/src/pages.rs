@@ -1,7 +1,7 @@
 //! All users and all sessions, page by page.
 
 use streamgate_core::admission::{SessionsView, Settle, UserView, sessions_of, user_of};
-use streamgate_core::{Ledger, Policy, Session, SessionId, TenantId, Timestamp, UserKey};
+use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
 use streamgate_store::{Cursor, Page, View};
 
 use crate::engine::{Engine, decide_on};
@@ -127,7 +127,7 @@ impl Engine {
         tenant: &TenantId,
         from: Option<&PageCursor>,
         page_size: usize,
-        view: impl Fn(&Ledger, &Policy, Timestamp) -> T,
+        view: impl Fn(&Ledger, &Policy, Moment) -> T,
     ) -> Result<UsersPage<T>, EngineError> {
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
@@ -214,12 +214,7 @@ impl Engine {
     }
 
     /// The ledger in a record, brought up to the present.
-    fn settled(
-        &self,
-        user: &UserKey,
-        record: &[u8],
-        now: Timestamp,
-    ) -> Result<Ledger, EngineError> {
+    fn settled(&self, user: &UserKey, record: &[u8], now: Moment) -> Result<Ledger, EngineError> {
         let decided = decide_on(
             View {
                 key: user,

@@ -39,7 +39,7 @@ fn with_grace(bare: &Bare, who: usize, clock: &ManualClock) -> Ledger {
     let ledger = bare.ledgers.get(&who).cloned().unwrap_or_default();
     let settled = decide(ledger, &bare.policy, &Settle, clock.now()).ledger;
     encode_ledger(&settled).map_or_else(Ledger::default, |record| {
-        let graced = grant_grace(&record, clock.now()).unwrap().record;
+        let graced = grant_grace(&record, clock.now().time).unwrap().record;
         streamgate_core::codec::decode_ledger(&graced).unwrap()
     })
 }

@@ -24,7 +24,7 @@ pub(crate) fn split(value: Vec<u8>) -> Option<(Version, Vec<u8>)> {
 pub(crate) fn loaded(answer: Value) -> Result<Loaded, String> {
     let (value, seconds, micros): (Option<Vec<u8>>, u64, u64) =
         redis::from_redis_value(answer).map_err(|error| error.to_string())?;
-    let now = timestamp(seconds, micros);
+    let now = timestamp(seconds, micros).into();
     let Some(value) = value else {
         return Ok(Loaded {
             record: None,
@@ -75,7 +75,7 @@ mod tests {
         let nothing = loaded(answer(Value::Nil)).unwrap();
         assert_eq!(nothing.record, None);
         assert_eq!(nothing.version, Version::NONE);
-        assert_eq!(nothing.now.as_millis(), 12_345);
+        assert_eq!(nothing.now.time.as_millis(), 12_345);
         let version = Version::fresh();
         let some = loaded(answer(Value::BulkString(join(version, b"r")))).unwrap();
         assert_eq!(some.record.as_deref(), Some(&b"r"[..]));

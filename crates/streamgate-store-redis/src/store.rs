@@ -106,7 +106,7 @@ impl RedisStore {
         let answer = self.send(&Call::load(name), true).await;
         let Answer { reply, by } = answer.map_err(Failure::reason)?;
         let loaded = record::loaded(reply.value).map_err(Reason::passing)?;
-        by.reckoning.heard(loaded.now);
+        by.reckoning.heard(loaded.now.time);
         Ok(loaded)
     }
 
@@ -142,9 +142,9 @@ impl RedisStore {
             let refused = |why: String| Failure::Refused(Reason::passing(why));
             let current = record::loaded(reply.value).map_err(refused)?;
             if current.version == expected {
-                by.reckoning.corrected(current.now);
+                by.reckoning.corrected(current.now.time);
             } else {
-                by.reckoning.heard(current.now);
+                by.reckoning.heard(current.now.time);
             }
             return Ok(Committed::Conflict(current));
         };
@@ -208,7 +208,9 @@ impl RedisStore {
         let write = Write {
             record: Some(Vec::new()),
             version: Version::fresh(),
-            garbage_at: Some(Timestamp::from_millis(loaded.now.as_millis() + PROBE_MS)),
+            garbage_at: Some(Timestamp::from_millis(
+                loaded.now.time.as_millis() + PROBE_MS,
+            )),
             decided_at: None,
             needs_room: true,
         };
@@ -287,7 +289,7 @@ impl VersionedStore for RedisStore {
 
     fn guess(&self, key: &UserKey) -> Guess {
         let reckoned = self.topology.reckoned(|| self.names.record(key));
-        reckoned.map_or(Guess::Nothing, Guess::Anything)
+        reckoned.map_or(Guess::Nothing, |now| Guess::Anything(now.into()))
     }
 
     fn scan<'a>(

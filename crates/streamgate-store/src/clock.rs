@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use streamgate_core::Timestamp;
+use streamgate_core::{Moment, Timestamp};
 
 /// Supplies the time. It never goes backwards while the process runs.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// The time now.
-    fn now(&self) -> Timestamp;
+    /// The time now, and the last stall that the clock noticed.
+    fn now(&self) -> Moment;
 }
 
 /// How much of the time that passes is used to follow the wall clock: 1 part in 200, that is 0.45 s
@@ -66,7 +66,7 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
+    fn now(&self) -> Moment {
         let mut anchor = self.anchor.lock();
         // Taken under the lock, so that later calls never see an earlier time.
         let elapsed_ms = millis(self.started.elapsed());
@@ -78,7 +78,7 @@ impl Clock for SystemClock {
                 wall_ms: wall_ms(),
             };
         }
-        Timestamp::from_millis(shown_ms)
+        Timestamp::from_millis(shown_ms).into()
     }
 }
 
@@ -119,8 +119,8 @@ impl ManualClock {
 }
 
 impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    fn now(&self) -> Moment {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst)).into()
     }
 }
 
@@ -219,8 +219,8 @@ mod tests {
     #[test]
     fn the_system_clock_starts_at_the_wall_clock_and_does_not_go_backwards() {
         let clock = SystemClock::new();
-        assert!(wall_ms().abs_diff(clock.now().as_millis()) < 1_000);
-        let times: Vec<Timestamp> = (0..10_000).map(|_| clock.now()).collect();
+        assert!(wall_ms().abs_diff(clock.now().time.as_millis()) < 1_000);
+        let times: Vec<Timestamp> = (0..10_000).map(|_| clock.now().time).collect();
         assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
     }
 }

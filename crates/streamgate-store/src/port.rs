@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use streamgate_core::{Durability, TenantId, Timestamp, UserKey};
+use streamgate_core::{Durability, Moment, TenantId, Timestamp, UserKey};
 
 /// A future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -22,9 +22,10 @@ pub struct View<'a> {
     pub key: &'a UserKey,
     /// The bytes, or `None` where there is no record.
     pub record: Option<&'a [u8]>,
-    /// The time, by the store's clock. For one user it never goes backwards; users may live on
-    /// servers whose clocks differ.
-    pub now: Timestamp,
+    /// The time, by the store's clock, and the last stall that the store noticed. For one user the
+    /// time goes backwards only where that clock is set back; users may live on servers whose
+    /// clocks differ.
+    pub now: Moment,
 }
 
 /// What a record becomes.
@@ -56,8 +57,8 @@ pub struct Page {
     pub records: Vec<(UserKey, Vec<u8>)>,
     /// Where the scan goes on; `None` at its end.
     pub next: Option<Cursor>,
-    /// The time of this part, by the store's clock.
-    pub now: Timestamp,
+    /// The time of this part, by the store's clock, and the last stall that the store noticed.
+    pub now: Moment,
 }
 
 /// A part of a sweep.
@@ -130,7 +131,8 @@ pub enum StoreError {
 /// never half of it.
 ///
 /// **Time.** `View::now` comes from one clock for all nodes that share the store where there is one
-/// (a server's), else from the node. It is taken while the record cannot change.
+/// (a server's), else from the node. It is taken while the record cannot change. A step that runs
+/// behind a stall ([`streamgate_core::Stall`]) is told of it, the first one already.
 pub trait Store: Send + Sync + 'static {
     /// Runs `step` on the record of `key` and stores what it returns, as one indivisible step. A
     /// step that returns `None` makes this a read.

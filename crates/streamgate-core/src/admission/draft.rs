@@ -5,23 +5,23 @@ use crate::ids::SessionId;
 use crate::ledger::Ledger;
 use crate::policy::{EffectiveLimit, Policy};
 use crate::session::EndReason;
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 
 /// A ledger on which a decision is being made. It changes only by [`Draft::record`].
 #[derive(Debug)]
 pub struct Draft<'a> {
     ledger: Ledger,
     policy: &'a Policy,
-    now: Timestamp,
+    moment: Moment,
     events: Vec<Event>,
 }
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(ledger: Ledger, policy: &'a Policy, now: Timestamp) -> Self {
+    pub(crate) fn new(ledger: Ledger, policy: &'a Policy, moment: Moment) -> Self {
         Self {
             ledger,
             policy,
-            now,
+            moment,
             events: Vec::new(),
         }
     }
@@ -41,7 +41,12 @@ impl<'a> Draft<'a> {
     /// The time of the decision.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.now
+        self.moment.time
+    }
+
+    /// The same with the last stall before it.
+    pub(crate) fn moment(&self) -> Moment {
+        self.moment
     }
 
     /// The limit that applies to the user now.
@@ -53,7 +58,7 @@ impl<'a> Draft<'a> {
     /// The number of slots taken.
     #[must_use]
     pub fn active(&self) -> u32 {
-        self.ledger.active_at(self.now)
+        self.ledger.active_at(self.now())
     }
 
     /// Changes the ledger by an event, and keeps the event.
@@ -67,7 +72,7 @@ impl<'a> Draft<'a> {
         let (id, taken_by) = (id.clone(), taken_by.cloned());
         self.record(Event::Ended {
             id,
-            ended_at: self.now,
+            ended_at: self.now(),
             reason,
             taken_by,
         });
@@ -90,7 +95,7 @@ impl<'a> Draft<'a> {
             let (id, taken_by) = (id.clone(), taken_by.cloned());
             self.record(Event::Sealed {
                 id,
-                ended_at: self.now,
+                ended_at: self.now(),
                 reason,
                 taken_by,
             });

@@ -1,13 +1,13 @@
 //! Looking at a ledger without changing it.
 
-use crate::admission::settle::cut_lease;
+use crate::admission::settle::{cut_lease, graced_until};
 use crate::admission::start::next_slot_at;
 use crate::facts::Attributes;
 use crate::ids::Name;
 use crate::ledger::Ledger;
 use crate::policy::{LimitSource, Policy};
 use crate::session::Session;
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 
 /// Who is watching now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +37,21 @@ pub struct UserView {
 
 /// Who of this user is watching at `now`.
 #[must_use]
-pub fn sessions_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> SessionsView {
+pub fn sessions_of(ledger: &Ledger, policy: &Policy, now: impl Into<Moment>) -> SessionsView {
+    let now = now.into();
     let limit = policy.limit_of(ledger).limit;
-    let mut sessions: Vec<Session> = ledger.live_at(now).cloned().collect();
-    // A list must say what a refusal would, also after a clock was set back.
+    // A list must say what a refusal would, also after a stall, or after a clock was set back.
+    let mut sessions: Vec<Session> = ledger
+        .live
+        .iter()
+        .filter(|session| holds_slot(session, policy, now))
+        .cloned()
+        .collect();
     for session in &mut sessions {
-        if let Some((last_seen_at, expires_at)) = cut_lease(session, policy, now) {
+        if let Some(until) = graced_until(session, policy, now) {
+            session.expires_at = until;
+        }
+        if let Some((last_seen_at, expires_at)) = cut_lease(session, policy, now.time) {
             session.last_seen_at = last_seen_at;
             session.expires_at = expires_at;
         }
@@ -57,13 +66,24 @@ pub fn sessions_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> Sessions
 
 /// The user with this ledger at `now`.
 #[must_use]
-pub fn user_of(ledger: &Ledger, policy: &Policy, now: Timestamp) -> UserView {
+pub fn user_of(ledger: &Ledger, policy: &Policy, now: impl Into<Moment>) -> UserView {
+    let now = now.into();
+    let holders = ledger
+        .live
+        .iter()
+        .filter(|session| holds_slot(session, policy, now));
+    let active = u32::try_from(holders.count()).expect("bounded by LIVE_MAX");
     let rule = policy.limit_of(ledger);
     UserView {
         plan: ledger.plan.clone(),
         limit: rule.limit,
         limit_source: rule.source,
         profile: ledger.profile.clone(),
-        active: ledger.active_at(now),
+        active,
     }
+}
+
+fn holds_slot(session: &Session, policy: &Policy, now: Moment) -> bool {
+    let expires_at = graced_until(session, policy, now).unwrap_or(session.expires_at);
+    now.time < expires_at
 }

@@ -34,7 +34,7 @@ pub use with_sessions::WithSessions;
 use crate::event::{Durability, Event};
 use crate::ledger::Ledger;
 use crate::policy::Policy;
-use crate::time::Timestamp;
+use crate::time::Moment;
 
 /// Something that may change a ledger.
 pub trait Command {
@@ -84,17 +84,18 @@ impl<T> Decision<T> {
 
 /// Decides one command on one ledger at one time.
 ///
-/// Sessions whose lease is over at `now` are ended first, whatever the command. The ledger of the
-/// decision is `ledger` with `events` applied to it; no other change is possible.
+/// Sessions whose lease is over at `now` are ended first, whatever the command; those that were live
+/// when a stall began have one lease of grace behind it ([`settle`]). The ledger of the decision is
+/// `ledger` with `events` applied to it; no other change is possible.
 ///
 /// No start ever leaves more live sessions than the user's limit.
 pub fn decide<C: Command>(
     ledger: Ledger,
     policy: &Policy,
     command: &C,
-    now: Timestamp,
+    now: impl Into<Moment>,
 ) -> Decision<C::Outcome> {
-    let mut draft = Draft::new(ledger, policy, now);
+    let mut draft = Draft::new(ledger, policy, now.into());
     settle::settle(&mut draft);
     let outcome = command.decide(&mut draft);
     let (ledger, events) = draft.finish();

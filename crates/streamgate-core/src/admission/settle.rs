@@ -1,4 +1,5 @@
-//! Bringing a ledger up to the present: leases that are over, endings nobody needs any more.
+//! Bringing a ledger up to the present: grace after a stall, leases that are over, endings nobody
+//! needs any more.
 //!
 //! Every decision begins with it, so a slot is free the millisecond its lease is over. As a
 //! command of its own it only frees memory and reports expiries; nothing depends on it.
@@ -8,7 +9,7 @@ use crate::event::Event;
 use crate::ids::SessionId;
 use crate::policy::Policy;
 use crate::session::{EndReason, Session};
-use crate::time::Timestamp;
+use crate::time::{Moment, Timestamp};
 
 /// Do what every decision does first, and nothing else.
 #[derive(Debug, Clone, Copy)]
@@ -28,10 +29,50 @@ impl Command for Settle {
 ///
 /// A lease that reaches further than one lease from now was granted by a clock that has gone
 /// backwards since; it is cut to one lease, so that a vanished player never holds a slot longer.
+///
+/// During a stall no player could renew its lease. So every session that held a slot when the last
+/// stall began holds it for at least one lease from the end of the stall. That admits nobody: what it
+/// prolongs has been in the ledger since before the stall, within the limit that held then.
 pub(crate) fn settle(draft: &mut Draft<'_>) {
+    grant_grace(draft);
     expire(draft);
     cut_leases_of_a_faster_clock(draft);
     forget(draft);
+}
+
+fn grant_grace(draft: &mut Draft<'_>) {
+    let (policy, moment) = (draft.policy(), draft.moment());
+    if moment.stall.is_none() {
+        return;
+    }
+    let graced: Vec<Event> = draft
+        .ledger()
+        .live
+        .iter()
+        .filter_map(|session| {
+            Some(Event::Renewed {
+                id: session.id.clone(),
+                last_seen_at: session.last_seen_at,
+                expires_at: graced_until(session, policy, moment)?,
+            })
+        })
+        .collect();
+    for event in graced {
+        draft.record(event);
+    }
+}
+
+/// Until when the session holds its slot by the grace after the last stall; `None` where that
+/// prolongs nothing.
+pub(crate) fn graced_until(
+    session: &Session,
+    policy: &Policy,
+    moment: Moment,
+) -> Option<Timestamp> {
+    // A stall in the future was noticed before the clock was set back, and says nothing about now.
+    let stall = moment.stall.filter(|stall| stall.until <= moment.time)?;
+    let until = policy.lease_end(stall.until, session.lease);
+    (session.is_live(stall.from) && session.expires_at < until).then_some(until)
 }
 
 fn expire(draft: &mut Draft<'_>) {

@@ -51,7 +51,7 @@ impl Engine {
             Err(error) if error.is_retryable() => error,
             Err(error) => return Err(error),
         };
-        let now = open.clock.now();
+        let now = open.clock.now().time;
         open.warn(now, &error);
         let lease = start.lease.unwrap_or(self.policy().lease);
         let (session, is_new) = open.memory.admit(user, start, lease, now);
@@ -74,7 +74,7 @@ impl Engine {
     /// The start of a session that this node admitted without the store.
     pub(crate) fn admitted_without_store(&self, user: &UserKey, id: &SessionId) -> Option<Start> {
         let open = self.fail_open.as_ref()?;
-        open.memory.find(user, id, open.clock.now())
+        open.memory.find(user, id, open.clock.now().time)
     }
 
     /// Brings a session to the store that was admitted without it.
@@ -106,7 +106,7 @@ impl Engine {
     ) -> Result<Told<HeartbeatOutcome>, EngineError> {
         match (decided, &self.fail_open) {
             (Err(error), Some(open)) if error.is_retryable() => {
-                let now = open.clock.now();
+                let now = open.clock.now().time;
                 open.warn(now, &error);
                 let session = open.memory.renew(user, id, now);
                 let session = session.unwrap_or_else(|| Session {

@@ -39,7 +39,7 @@ impl Engine {
     /// Brings all that are remembered.
     async fn reconcile(&self, open: &FailOpen) -> Result<(), EngineError> {
         loop {
-            let pending = open.memory.pending(BATCH, open.clock.now());
+            let pending = open.memory.pending(BATCH, open.clock.now().time);
             if pending.is_empty() {
                 return Ok(());
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streamgate_core::Timestamp;
+use streamgate_core::Moment;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store::{Clock, Store, SystemClock};
 
@@ -16,7 +16,7 @@ struct ClockOf {
 }
 
 impl Clock for ClockOf {
-    fn now(&self) -> Timestamp {
+    fn now(&self) -> Moment {
         self.clock.now()
     }
 }

@@ -90,7 +90,7 @@ impl EmbeddedStore {
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
         let config = config.within_bounds();
-        let opened = recovery::open(&disk, config.segment_bytes, clock.now())?;
+        let opened = recovery::open(&disk, config.segment_bytes, clock.now().time)?;
         let recovered = opened.recovered;
         tracing::info!(
             dir = %config.dir.display(),

@@ -152,7 +152,7 @@ impl Scan<'_> {
         let page = Page {
             records,
             next: None,
-            now: batch.now,
+            now: batch.now.into(),
         };
         Ok((page, next))
     }

@@ -88,7 +88,7 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
         .await
         .unwrap();
     let key = user("u");
-    let now = store.load(&key).await.unwrap().now;
+    let now = store.load(&key).await.unwrap().now.time;
     let shifted = |ms: i64| Timestamp::from_millis(now.as_millis().saturating_add_signed(ms));
     let write = |decided_at: Timestamp| Write {
         record: Some(b"r".to_vec()),
@@ -104,18 +104,18 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
             panic!("{wrong} ms are far away");
         };
         assert_eq!((current.record, current.version), (None, Version::NONE));
-        assert!(current.now >= now);
+        assert!(current.now.time >= now);
     }
     let Guess::Anything(reckoned) = store.guess(&key) else {
         panic!("the time was heard");
     };
-    let written = write(reckoned);
+    let written = write(reckoned.time);
     let committed = store.commit(&key, Version::NONE, &written).await;
     assert_eq!(committed.unwrap(), Committed::Done);
     let loaded = store.load(&key).await.unwrap();
     assert_eq!(loaded.version, written.version);
     assert!(
-        loaded.now >= reckoned,
+        loaded.now.time >= reckoned.time,
         "a node is never ahead of its server"
     );
 }
@@ -129,7 +129,7 @@ async fn a_commit_that_comes_again_is_done_once() {
         .await
         .unwrap();
     let key = user("u");
-    let now = store.load(&key).await.unwrap().now;
+    let now = store.load(&key).await.unwrap().now.time;
     let write = |decided_at| Write {
         record: Some(b"r".to_vec()),
         version: Version::fresh(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use streamgate_core::admission::{Command, Edit, SetUser, Start, StartOutcome};
 use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
 use streamgate_core::{
-    Decision, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
+    Decision, Ledger, Moment, Policy, SessionId, TenantId, UserId, UserKey, decide,
 };
 
 use crate::port::{Change, Store, StoreError, View};
@@ -16,7 +16,7 @@ pub struct Ran<T> {
     /// What the caller is told.
     pub outcome: T,
     /// The time at which it was decided.
-    pub now: Timestamp,
+    pub now: Moment,
 }
 
 /// Decides a command on what a step sees, and makes a change of it.

@@ -10,7 +10,7 @@ mod version;
 pub use optimistic::Optimistic;
 pub use version::Version;
 
-use streamgate_core::{TenantId, Timestamp, UserKey};
+use streamgate_core::{Moment, TenantId, Timestamp, UserKey};
 
 use crate::port::{BoxFuture, Cursor, Page, StoreError};
 
@@ -21,8 +21,8 @@ pub struct Loaded {
     pub record: Option<Vec<u8>>,
     /// The version of these bytes; [`Version::NONE`] where there is no record.
     pub version: Version,
-    /// The time of the loading, by the server's clock where it has one to ask.
-    pub now: Timestamp,
+    /// The time of the loading, by the server's clock where it has one to ask, and the last stall.
+    pub now: Moment,
 }
 
 /// What a record becomes.
@@ -49,16 +49,16 @@ pub enum Guess {
     /// On nothing.
     Nothing,
     /// On what this node wrote last, where nobody else seems to write: a commit in vain is dear.
-    OwnWrites(Timestamp),
+    OwnWrites(Moment),
     /// On what this node wrote last, or else on there being no record: a commit in vain brings what
     /// a load would, and costs as much.
-    Anything(Timestamp),
+    Anything(Moment),
 }
 
 impl Guess {
     /// The time, by the node's own reckoning.
     #[must_use]
-    pub const fn now(self) -> Option<Timestamp> {
+    pub const fn now(self) -> Option<Moment> {
         match self {
             Self::Nothing => None,
             Self::OwnWrites(now) | Self::Anything(now) => Some(now),

@@ -109,7 +109,7 @@ impl<S: VersionedStore> Optimistic<S> {
                 record: change.record,
                 version: Version::fresh(),
                 garbage_at: change.garbage_at,
-                decided_at: (!is_current).then_some(loaded.now),
+                decided_at: (!is_current).then_some(loaded.now.time),
                 needs_room: change.needs_room,
             };
             // Whatever becomes of the commit, and of whoever waits for it.

@@ -36,7 +36,7 @@ impl Map {
         if current.version == write.version {
             return Committed::Done;
         }
-        let past = |at: Timestamp| current.now.as_millis().checked_sub(at.as_millis());
+        let past = |at: Timestamp| current.now.time.as_millis().checked_sub(at.as_millis());
         let is_timely = |at| past(at).is_some_and(|past_ms| past_ms < 60_000);
         if current.version != expected || !write.decided_at.is_none_or(is_timely) {
             return Committed::Conflict(current);
@@ -181,7 +181,7 @@ impl VersionedStore for Node {
             Guesses::Nothing => Guess::Nothing,
             Guesses::OwnWrites => Guess::OwnWrites(now),
             Guesses::Anything => Guess::Anything(now),
-            Guesses::Wrongly => Guess::Anything(now.plus(Seconds(3_600))),
+            Guesses::Wrongly => Guess::Anything(now.time.plus(Seconds(3_600)).into()),
         }
     }
 

@@ -163,7 +163,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let origin = Origin {
         seed: getrandom::u64()
             .map_err(|error| Failure::new(Code::Problem, format!("no random number: {error}")))?,
-        now_ms: SystemClock::new().now().as_millis(),
+        now_ms: SystemClock::new().now().time.as_millis(),
     };
     let key = args.key.clone().filter(|key| !key.is_empty());
     let probed = bench::probe(target.url(), key.clone(), &args.prefix, origin)?;
