@@ -13,6 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
+use crate::browser;
 use crate::keys::{ApiKey, Keys, Scope};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::rate_limit::CallerId;
@@ -135,31 +136,55 @@ pub(crate) fn authorize<'a>(
     parts: &Parts,
     needed: Scope,
 ) -> Result<&'a TenantId, ApiError> {
+    authorize_call(app, keys, parts, needed, !browser::is_safe(&parts.method))
+}
+
+/// The same for a call of which the method does not say whether it `changes` something: two dialects
+/// start sessions by GET.
+pub(crate) fn authorize_call<'a>(
+    app: &'a App,
+    keys: &'a Keys,
+    parts: &Parts,
+    needed: Scope,
+    changes: bool,
+) -> Result<&'a TenantId, ApiError> {
     // First who it is, then how often, then what for: a caller that is not known has no rate to use
     // up, and one that may not do this uses up its own.
     if keys.is_open() {
-        return anonymous(app, parts);
+        return anonymous(app, parts, changes);
     }
     let presented = presented_key(&parts.headers)
         .ok_or_else(|| unauthenticated("the request brings no API key"))?;
-    let (_, key) = keys
-        .find(presented)
-        .ok_or_else(|| unauthenticated("the API key is not known"))?;
-    permitted(app, key, needed)
+    known(app, keys, presented, needed)
 }
 
-/// The tenant of a caller that is not asked for a key. Whoever brings one that is known all the
-/// same speaks of the users of its tenant, and may what it may; any other key is none.
+/// The tenant of a caller that is not asked for a key although there are keys. One that is sent all
+/// the same counts: its tenant, its scope, its rate; and a key that is not known, perhaps because it
+/// was taken away, is refused as everywhere.
 pub(crate) fn unasked<'a>(
     app: &'a App,
     keys: &'a Keys,
     parts: &Parts,
     needed: Scope,
+    changes: bool,
 ) -> Result<&'a TenantId, ApiError> {
-    match presented_key(&parts.headers).and_then(|key| keys.find(key)) {
-        Some((_, key)) => permitted(app, key, needed),
-        None => anonymous(app, parts),
+    match presented_key(&parts.headers) {
+        Some(presented) if !keys.is_open() => known(app, keys, presented, needed),
+        _ => anonymous(app, parts, changes),
     }
+}
+
+/// The tenant of this key, if it is known and permits the call.
+fn known<'a>(
+    app: &App,
+    keys: &'a Keys,
+    presented: &[u8],
+    needed: Scope,
+) -> Result<&'a TenantId, ApiError> {
+    let (_, key) = keys
+        .find(presented)
+        .ok_or_else(|| unauthenticated("the API key is not known"))?;
+    permitted(app, key, needed)
 }
 
 /// The tenant of a key that is known, if it is within its rate and has the scope.
@@ -178,8 +203,9 @@ fn permitted<'a>(app: &App, key: &'a ApiKey, needed: Scope) -> Result<&'a Tenant
     Ok(&key.tenant)
 }
 
-/// The tenant of a caller without a key.
-fn anonymous<'a>(app: &'a App, parts: &Parts) -> Result<&'a TenantId, ApiError> {
+/// The tenant of a caller without a key, unless a foreign web page made its browser call.
+fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<&'a TenantId, ApiError> {
+    app.browser_guard.check(parts, changes)?;
     app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
     Ok(&app.default_tenant)
 }

@@ -3,6 +3,7 @@
 //! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the way past the
 //! router ([`crate::express`]), and the socket that requests come from ([`crate::serve`]).
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,6 +16,7 @@ use tower::ServiceExt as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::browser::BrowserGuard;
 use crate::express::{Call, Express};
 use crate::fallback::{method_not_allowed, not_found};
 use crate::keys::{CurrentKeys, Keys};
@@ -66,6 +68,10 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         engine,
         metrics,
         keys: CurrentKeys::new(settings.keys),
+        browser_guard: BrowserGuard::new(
+            settings.listen.unwrap_or(Ipv4Addr::LOCALHOST.into()),
+            settings.cors.allowed_origins,
+        ),
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
         body_timeout: settings.http.body_timeout,

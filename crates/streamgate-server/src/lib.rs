@@ -8,6 +8,7 @@
 
 mod access;
 mod app;
+mod browser;
 mod compat;
 mod cors;
 mod document;

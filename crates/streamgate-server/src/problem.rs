@@ -67,8 +67,8 @@ codes! {
         "Something in the path, the query or the body is wrong; `errors` names each field. Nothing was changed.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "An API key is needed",
         "The request brings no API key, or one that is not known. Send it as `x-api-key` or `Authorization: Bearer`.";
-    Forbidden = "forbidden", FORBIDDEN, "The API key may not do this",
-        "The key is known, but its scope does not include this operation; `detail` names the scope needed.";
+    Forbidden = "forbidden", FORBIDDEN, "The caller may not do this",
+        "The key is known, but its scope does not include this operation, and `detail` names the scope needed. Without a key: the request names a foreign `Host`, or would change something for a web page of another origin; `detail` says what the operator can do.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
         "No such path, or a user that was never seen.";
     SessionUnknown = "session_unknown", NOT_FOUND, "The user never had this session",
@@ -315,7 +315,7 @@ impl From<FieldErrors> for ApiError {
 }
 
 /// The text cut to a length that is fit to be repeated.
-fn shortened(mut text: String) -> String {
+pub(crate) fn shortened(mut text: String) -> String {
     if text.len() > ECHO_MAX_BYTES {
         text.truncate(text.floor_char_boundary(ECHO_MAX_BYTES));
         text.push('…');

@@ -3,9 +3,11 @@
 //! What is *not* here: where the values come from. Flags, environment and file belong to the
 //! binary, and so does naming the setting that is wrong.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use streamgate_core::Seconds;
 
 use crate::keys::Keys;
@@ -13,6 +15,9 @@ use crate::keys::Keys;
 /// All settings of the server. [`Default`] is what `streamgate serve` does with nothing set.
 #[derive(Debug, Clone, Default)]
 pub struct ServerSettings {
+    /// The address that the server listens on: where no key is asked for, requests for other hosts
+    /// are refused. `None` counts as a loopback address.
+    pub listen: Option<IpAddr>,
     /// Who may call.
     pub keys: Keys,
     /// How often one caller, or one user, may call.
@@ -38,7 +43,8 @@ pub struct CompatSettings {
     /// How long each call holds the slot of a session started through a dialect, which knows no
     /// heartbeats. 5 seconds to a day.
     pub lease: Seconds,
-    /// Whether every dialect asks for a key. `concurrency-service` asks wherever keys exist.
+    /// Whether every dialect asks for a key where there are keys. `concurrency-service` does in any
+    /// case.
     pub require_key: bool,
 }
 
@@ -48,7 +54,7 @@ impl Default for CompatSettings {
             dialects: DialectName::ALL.to_vec(),
             root: None,
             lease: Seconds(12 * 60 * 60),
-            require_key: false,
+            require_key: true,
         }
     }
 }
@@ -142,6 +148,17 @@ pub enum AllowedOrigins {
     Any,
     /// These, each as a browser sends it: `https://player.example.com`.
     List(Vec<String>),
+}
+
+impl AllowedOrigins {
+    /// Whether pages of this origin may call.
+    pub(crate) fn allows(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::None => false,
+            Self::Any => true,
+            Self::List(origins) => origins.iter().any(|known| origin == known.as_str()),
+        }
+    }
 }
 
 /// How often callers may call. Off unless set.

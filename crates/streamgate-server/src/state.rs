@@ -7,6 +7,7 @@ use bytes::Bytes;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 
+use crate::browser::BrowserGuard;
 use crate::keys::CurrentKeys;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
@@ -18,6 +19,8 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) keys: CurrentKeys,
+    /// What keeps foreign web pages out where no key is asked for.
+    pub(crate) browser_guard: BrowserGuard,
     /// The tenant of callers without a key, where none is asked for.
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,

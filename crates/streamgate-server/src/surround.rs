@@ -12,12 +12,13 @@ use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use crate::cors;
 use crate::metrics::Metrics;
 use crate::observe::Observe;
-use crate::settings::CorsSettings;
+use crate::settings::{AllowedOrigins, CorsSettings};
 
 /// What stands around every route.
 #[derive(Debug)]
 pub(crate) struct Surround {
     cors: Option<CorsLayer>,
+    allowed_origins: Arc<AllowedOrigins>,
     metrics: Arc<Metrics>,
 }
 
@@ -26,6 +27,7 @@ impl Surround {
     pub(crate) fn new(settings: &CorsSettings, metrics: Arc<Metrics>) -> Self {
         Self {
             cors: cors::layer(settings),
+            allowed_origins: Arc::new(settings.allowed_origins.clone()),
             metrics,
         }
     }
@@ -33,6 +35,11 @@ impl Surround {
     /// Whether pages of other origins are answered, or their preflights.
     pub(crate) fn is_cross_origin(&self) -> bool {
         self.cors.is_some()
+    }
+
+    /// The origins whose pages may call.
+    pub(crate) fn allowed_origins(&self) -> &Arc<AllowedOrigins> {
+        &self.allowed_origins
     }
 
     /// Puts it around the methods of one path; `route` is the path's template.

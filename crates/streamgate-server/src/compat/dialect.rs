@@ -26,8 +26,12 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     /// Whether it has pages for people at its own root.
     const HAS_HOME: bool = false;
 
-    /// Whether it asks for a key wherever keys exist, and not only where configuration says so.
+    /// Whether it asks for a key wherever keys exist, also where configuration says that others do
+    /// not.
     const ALWAYS_ASKS_FOR_KEY: bool = false;
+
+    /// Whether its calls by GET change something. A browser sends those for any page, without asking.
+    const CHANGES_BY_GET: bool = false;
 
     /// Its calls: every path with its methods, in the order of the document.
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>>;

@@ -12,6 +12,7 @@ use streamgate_engine::Engine;
 use super::dialect::Dialect;
 use super::fault::Fault;
 use crate::access::{self, Needs};
+use crate::browser;
 use crate::problem::ApiError;
 use crate::state::App;
 
@@ -27,10 +28,11 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for Guest<D, N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Fault<D>> {
         let keys = app.keys.load();
+        let changes = D::CHANGES_BY_GET || !browser::is_safe(&parts.method);
         let tenant = if D::ALWAYS_ASKS_FOR_KEY || app.compat.require_key {
-            access::authorize(app, &keys, parts, N::SCOPE)
+            access::authorize_call(app, &keys, parts, N::SCOPE, changes)
         } else {
-            access::unasked(app, &keys, parts, N::SCOPE)
+            access::unasked(app, &keys, parts, N::SCOPE, changes)
         };
         Ok(Self {
             tenant: tenant?.clone(),

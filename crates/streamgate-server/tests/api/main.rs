@@ -10,6 +10,7 @@
 
 mod access;
 mod bodies;
+mod browsers;
 mod compat;
 mod cors;
 mod express;

@@ -146,15 +146,17 @@ fn read(reader: &mut Reader) -> Settings {
     let rate_limit = rate_limit::read(reader);
     let log = log::read(reader);
     let metrics_require_key = metrics::read(reader);
-    let compat = compat::read(reader, &keys, general.listen.ip());
+    let compat = compat::read(reader);
     let (deadline, fail_mode) = engine::read(reader);
     let engine = EngineSettings {
         deadline,
         sweep_interval: sweep::read(reader),
     };
+    let listen = general.listen.ip();
     Settings {
         general,
         server: ServerSettings {
+            listen: Some(listen),
             keys,
             rate_limit,
             cors,

@@ -324,13 +324,12 @@ fn dialects_are_named_once_and_the_root_is_one_of_them() {
     assert_eq!(chosen.root, Some(DialectName::UserStreams));
 
     let wrong = "[compat]\ndialects = [\"stream-log\", \"stream-log\"]\nroot = \"user-streams\"\n\
-                 lease_s = 4\nrequire_key = true";
+                 lease_s = 4";
     assert_eq!(
         problems(inputs(wrong, &[], &[])),
         [
             "s.toml:2: compat.dialects names \"stream-log\" twice",
             "s.toml:4: compat.lease_s must be 5 to 86400, is 4",
-            "s.toml:5: compat.require_key is true, and there are no [[keys]] to ask for",
         ]
     );
     let wrong = "[compat]\ndialects = [\"stream-log\"]\nroot = \"user-streams\"";
@@ -343,23 +342,25 @@ fn dialects_are_named_once_and_the_root_is_one_of_them() {
 }
 
 #[test]
-fn dialects_ask_for_a_key_where_others_can_reach_a_server_with_keys() {
+fn dialects_ask_for_a_key_unless_it_is_written_that_they_do_not() {
     let keys = format!(
         "[[keys]]\nname = \"k\"\nscope = \"admin\"\nsha256 = \"{}\"\n",
         "ab".repeat(32)
     );
     for (listen, said, asks) in [
-        ("127.0.0.1:1", "", false),
-        ("[::1]:1", "", false),
+        ("127.0.0.1:1", "", true),
+        ("[::1]:1", "", true),
         ("0.0.0.0:1", "", true),
         ("10.0.0.1:1", "", true),
         ("0.0.0.0:1", "[compat]\nrequire_key = false", false),
+        ("127.0.0.1:1", "[compat]\nrequire_key = false", false),
         ("127.0.0.1:1", "[compat]\nrequire_key = true", true),
     ] {
         let file = format!("listen = {listen:?}\n{keys}{said}");
         let settings = loaded(inputs(&file, &[], &[])).settings;
         assert_eq!(settings.server.compat.require_key, asks, "{listen} {said}");
     }
+    // Keys that come later, with the server running, are asked for too.
     let open = inputs("listen = \"0.0.0.0:1\"", &[], &[]);
-    assert!(!loaded(open).settings.server.compat.require_key);
+    assert!(loaded(open).settings.server.compat.require_key);
 }

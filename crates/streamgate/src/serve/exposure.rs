@@ -45,8 +45,9 @@ pub(super) fn warn_of_open_dialects(settings: &Settings) {
     if !open.is_empty() {
         tracing::warn!(
             dialects = open.join(", "),
-            "these dialects ask for no API key; set compat.require_key = true, or leave them out \
-             of compat.dialects, unless everybody who can reach this address may use them"
+            "compat.require_key is false: these dialects ask for no API key, and everybody who can \
+             reach this address may use them; take the setting away, or leave them out of \
+             compat.dialects, unless that is meant"
         );
     }
 }

@@ -69,8 +69,8 @@ fn assert_forbidden(answer: &Answer) {
 }
 
 #[test]
-fn the_others_ask_for_none_unless_they_are_told_to() {
-    let service = Service::with_keys(&[]);
+fn the_others_ask_for_none_only_where_they_are_told_so() {
+    let service = Service::with_keys(&["compat.require_key=false"]);
     assert_eq!(service.raw(("GET", "/v1/users"), &[], b"").status, 401);
     for dialect in Dialect::ALL {
         if dialect == Dialect::ConcurrencyService {
@@ -78,6 +78,10 @@ fn the_others_ask_for_none_unless_they_are_told_to() {
         }
         let user = dialect.name();
         introduce(&service, dialect, user);
+        // A key that was taken away opens nothing, not even what is open without one.
+        let revoked = start(&service, dialect, user, &[("x-api-key", "revoked")]);
+        assert_eq!(revoked.status, 401, "{dialect:?}: {revoked:?}");
+        shape::check(dialect, &revoked).unwrap();
         let answer = start(&service, dialect, user, &[]);
         assert!(dialect.verdict(&answer, user, "s", 3).is_held());
         assert_eq!(service.live(user).len(), 1);
@@ -93,9 +97,10 @@ fn without_keys_nobody_is_asked() {
     }
 }
 
+/// On a loopback address too: a proxy on this machine lets others in.
 #[test]
-fn with_require_key_all_of_them_ask_in_their_own_words() {
-    let service = Service::with_keys(&["compat.require_key=true"]);
+fn all_of_them_ask_in_their_own_words() {
+    let service = Service::with_keys(&[]);
     let bearer = format!("Bearer {PLAYER_KEY}");
     for dialect in Dialect::ALL {
         let user = dialect.name();
@@ -143,7 +148,7 @@ fn on_a_network_all_of_them_ask_unless_they_are_told_not_to() {
 /// that is wrong, says nothing to somebody who may not call.
 #[test]
 fn the_key_is_asked_for_before_the_request_is_read() {
-    let service = Service::with_keys(&["compat.require_key=true"]);
+    let service = Service::with_keys(&[]);
     for (dialect, method, path) in [
         (Dialect::SessionTracker, "POST", "/add-session"),
         (Dialect::SessionTracker, "POST", "/remove-session"),
@@ -165,18 +170,21 @@ fn the_key_is_asked_for_before_the_request_is_read() {
     assert_forbidden(&service.raw(("GET", &path), &[], b""));
 }
 
-/// Making and removing users is for the services of the platform, as it is in /v1.
+/// Users are for the services of the platform, as they are in /v1.
 #[test]
-fn a_player_makes_and_removes_no_users() {
-    let service = Service::with_keys(&["compat.require_key=true"]);
+fn a_player_makes_reads_and_removes_no_users() {
+    let service = Service::with_keys(&[]);
     let dialect = Dialect::StreamRequests;
     let create = dialect.introduction("u").unwrap().body.unwrap().to_string();
-    for (path, body) in [
-        ("/createuser", create.as_str()),
-        ("/removeuser", r#"{"id":"u"}"#),
+    for (method, path, body) in [
+        ("POST", "/createuser", create.as_str()),
+        ("POST", "/removeuser", r#"{"id":"u"}"#),
+        // The profile is none of a player's business, nor is whether there is such a user.
+        ("GET", "/getuser?id=u", ""),
+        ("GET", "/getallusers", ""),
     ] {
         let headers = [("x-api-key", PLAYER_KEY)];
-        let answer = service.raw(("POST", &dialect.at(path)), &headers, body.as_bytes());
+        let answer = service.raw((method, &dialect.at(path)), &headers, body.as_bytes());
         assert_eq!(answer.status, 403, "{path}: {answer:?}");
         shape::check(dialect, &answer).unwrap();
     }
@@ -185,7 +193,7 @@ fn a_player_makes_and_removes_no_users() {
 
 #[test]
 fn a_key_speaks_of_the_users_of_its_tenant() {
-    let service = Service::with_keys(&["compat.require_key=true"]);
+    let service = Service::with_keys(&[]);
     let dialect = Dialect::UserStreams;
     let answer = start(&service, dialect, "u", &[("x-api-key", OTHER_TENANT_KEY)]);
     assert!(dialect.verdict(&answer, "u", "s", 3).is_held());

@@ -107,8 +107,13 @@ fn stream_requests() {
 fn replay(dialect: Dialect) {
     let exchanges = recording(dialect);
     let root = format!("compat.root={}", dialect.name());
+    // The original of user-streams let pages of every origin call.
+    let origins = "cors.allowed_origins=*";
     let mut wrong = Vec::new();
-    for (settings, prefix) in [(&[][..], dialect.at("")), (&[root.as_str()], String::new())] {
+    for (settings, prefix) in [
+        (&[origins][..], dialect.at("")),
+        (&[origins, root.as_str()], String::new()),
+    ] {
         // Only concurrency-service was recorded behind an API key.
         let service = match dialect {
             Dialect::ConcurrencyService => Service::with_keys(settings),

@@ -49,6 +49,8 @@ starts no session.";
 
     const ALWAYS_ASKS_FOR_KEY: bool = true;
 
+    const CHANGES_BY_GET: bool = true;
+
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![routes!(start_session::start_session).map(no_head)]
     }

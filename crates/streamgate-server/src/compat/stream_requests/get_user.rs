@@ -8,7 +8,7 @@ use super::super::guest::Guest;
 use super::super::{answer, query};
 use super::user::User;
 use super::{ID, StreamRequests, bad_request, in_two_words, refusals};
-use crate::access::Player;
+use crate::access::Service;
 use crate::wire::schema::UserIdSchema;
 
 /// A user, and what it watches
@@ -21,10 +21,11 @@ use crate::wire::schema::UserIdSchema;
         (status = 200, description = "The user.", body = User<'_>),
         (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
+        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
     )
 )]
 pub(super) async fn get_user(
-    guest: Guest<StreamRequests, Player>,
+    guest: Guest<StreamRequests, Service>,
     uri: Uri,
 ) -> Result<Response, Fault<StreamRequests>> {
     let id = query::single(uri.query(), ID)

@@ -1,39 +1,63 @@
-//! Cross-origin requests as the original answered them: every page may call, and is told so in
-//! every answer, asked or not.
+//! Cross-origin requests in the words of the original: every answer says `*`, asked or not. It said
+//! so to every page; here only to pages of the origins that the settings allow.
 //!
 //! The headers contradict each other, on purpose: no browser hands out an answer to a request with
 //! credentials where the origin is `*`. Clients have seen both, and nothing is opened by them.
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ORIGIN,
+    VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::browser::is_of_other_site;
+use crate::settings::AllowedOrigins;
 use crate::wire;
 
-/// Marks an answer for pages of any origin. OPTIONS is a preflight, whatever else it says.
-pub(super) async fn any_origin(request: Request, next: Next) -> Response {
+/// Marks an answer for pages of allowed origins. OPTIONS is a preflight, whatever else it says.
+pub(super) async fn as_ever(
+    State(allowed): State<Arc<AllowedOrigins>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_allowed = match request.headers().get(ORIGIN) {
+        Some(origin) => allowed.allows(origin),
+        // No cross-origin request: no page reads anything by these headers.
+        None => *allowed == AllowedOrigins::Any || !is_of_other_site(request.headers()),
+    };
     let mut response = if request.method() == Method::OPTIONS {
-        preflight(request.headers())
+        preflight(request.headers(), is_allowed)
     } else {
         next.run(request).await
     };
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(
-        ACCESS_CONTROL_ALLOW_CREDENTIALS,
-        HeaderValue::from_static("true"),
-    );
+    if is_allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
+    }
+    if *allowed != AllowedOrigins::Any {
+        // No cache may hand the answer of one origin to another.
+        headers.append(VARY, HeaderValue::from_static("origin"));
+    }
     response
 }
 
-/// What a page may send: any method of the original, and the headers that it asks for.
-fn preflight(asked: &HeaderMap) -> Response {
+/// What a page may send: any method of the original, and the headers that it asks for. A page that
+/// may not call gets an answer that permits nothing.
+fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
     let mut response = wire::no_content();
+    if !is_allowed {
+        return response;
+    }
     let headers = response.headers_mut();
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,

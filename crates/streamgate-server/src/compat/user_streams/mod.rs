@@ -1,7 +1,7 @@
 //! The dialect `user-streams`: a GET starts a session and lists who is watching.
 //!
-//! Its clients are pages of any origin, so it answers cross-origin requests in a way of its own,
-//! and people find a home page and an explorer in it.
+//! Its clients are web pages, so it answers cross-origin requests in a way of its own, and people
+//! find a home page and an explorer in it.
 
 mod cors;
 mod pages;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use serde::Serialize;
@@ -74,10 +74,12 @@ impl Dialect for UserStreams {
 
     const ABOUT: &'static str = "\
 Starts sessions by GET, and lists who is watching in the same answer: `allow` says whether the session \
-holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. A page of any \
-origin may call.";
+holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. Pages of other \
+origins may call where `cors.allowed_origins` allows theirs.";
 
     const HAS_HOME: bool = true;
+
+    const CHANGES_BY_GET: bool = true;
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
@@ -111,13 +113,17 @@ origin may call.";
         )
     }
 
-    /// Pages of any origin may call, whatever the settings allow for the rest of the service.
+    /// Allowed origins are told so in the words of the original.
     fn around(
         surround: &Surround,
         route: &str,
         methods: MethodRouter<Arc<App>>,
     ) -> MethodRouter<Arc<App>> {
-        surround.observe(route, methods.layer(from_fn(cors::any_origin)))
+        let allowed = Arc::clone(surround.allowed_origins());
+        surround.observe(
+            route,
+            methods.layer(from_fn_with_state(allowed, cors::as_ever)),
+        )
     }
 }
 

@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 
 use serde_json::{Value, json};
-use streamgate_server::{CompatSettings, RateLimitSettings, ServerSettings};
+use streamgate_server::{RateLimitSettings, ServerSettings};
 
-use crate::support::{Answer, MADE_V4_ID, Service, keys};
+use crate::support::{Answer, MADE_V4_ID, Service};
 
 const JSON: &str = "application/json; charset=utf-8";
 
@@ -324,19 +324,9 @@ async fn too_many_requests_about_a_user_are_a_429_for_both_calls() {
 }
 
 #[tokio::test]
-async fn a_key_is_asked_for_only_where_dialects_need_one() {
+async fn a_key_is_asked_for_where_there_are_keys() {
     let body = r#"{"userId":"u"}"#;
-    let open = Service::keyed().log("POST", body).await;
-    open.assert_started(r#""u""#);
-
-    let service = Service::with(ServerSettings {
-        keys: keys(),
-        compat: CompatSettings {
-            require_key: true,
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::keyed();
     // Whoever it is comes before what is asked.
     for body in [body, ""] {
         let anonymous = service.log("POST", body).await;

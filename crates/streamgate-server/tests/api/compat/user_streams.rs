@@ -268,23 +268,44 @@ async fn head_starts_no_session() {
     assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
 }
 
+/// A service whose settings allow these origins.
+fn allowing(allowed_origins: AllowedOrigins) -> Service {
+    Service::with(ServerSettings {
+        cors: CorsSettings {
+            allowed_origins,
+            max_age: None,
+        },
+        ..ServerSettings::default()
+    })
+}
+
+/// The preflight of a page.
+async fn preflight(service: &Service, path: &str, origin: &str) -> Answer {
+    let mut request = request("OPTIONS", &format!("{AT}{path}"), Body::empty());
+    let headers = request.headers_mut();
+    headers.insert("origin", origin.parse().unwrap());
+    headers.insert("access-control-request-method", "DELETE".parse().unwrap());
+    headers.insert("access-control-request-headers", ASKED.parse().unwrap());
+    service.send(request).await
+}
+
+const ASKED: &str = "x-api-key,x-other";
+
 #[tokio::test]
 async fn a_preflight_is_answered_on_every_path_and_starts_nothing() {
-    let service = Service::open();
+    let service = allowing(AllowedOrigins::Any);
     for path in ["/user-streams/u/s", "/", "/explorer/", "/nothing"] {
-        let mut request = request("OPTIONS", &format!("{AT}{path}"), Body::empty());
-        let headers = request.headers_mut();
-        headers.insert("origin", "http://x.example".parse().unwrap());
-        headers.insert("access-control-request-method", "DELETE".parse().unwrap());
-        let asked = "x-api-key,x-other";
-        headers.insert("access-control-request-headers", asked.parse().unwrap());
-        let answer = service.send(request).await;
+        let answer = preflight(&service, path, "http://x.example").await;
         answer.assert_empty(204);
         answer.assert_for_any_page();
         let allowed = |what: &str| answer.header(&format!("access-control-{what}")).unwrap();
         assert_eq!(allowed("allow-methods"), "GET,HEAD,PUT,PATCH,POST,DELETE");
-        assert_eq!(allowed("allow-headers"), asked);
+        assert_eq!(allowed("allow-headers"), ASKED);
         assert_eq!(allowed("max-age"), "86400");
+        assert_eq!(
+            answer.header("vary"),
+            Some("access-control-request-headers")
+        );
     }
     let bare = service.user_streams("OPTIONS", "/user-streams/u/s").await;
     bare.assert_empty(204);
@@ -300,24 +321,36 @@ async fn a_preflight_is_answered_on_every_path_and_starts_nothing() {
 }
 
 #[tokio::test]
-async fn the_settings_for_other_origins_change_nothing_here() {
+async fn only_pages_of_allowed_origins_are_told_that_they_may_call() {
     let listed = AllowedOrigins::List(vec!["http://y.example".to_owned()]);
-    let service = Service::with(ServerSettings {
-        cors: CorsSettings {
-            allowed_origins: listed,
-            max_age: None,
-        },
-        ..ServerSettings::default()
-    });
-    let path = format!("{AT}/user-streams/u/s");
-    for origin in ["http://x.example", "http://y.example"] {
-        let mut request = request("GET", &path, Body::empty());
-        request
-            .headers_mut()
-            .insert("origin", origin.parse().unwrap());
+    for (allowed, origin, is_allowed) in [
+        (AllowedOrigins::None, "http://y.example", false),
+        (listed.clone(), "http://y.example", true),
+        (listed, "http://x.example", false),
+        (AllowedOrigins::Any, "http://x.example", true),
+    ] {
+        let service = allowing(allowed);
+        let asked = preflight(&service, "/user-streams/u", origin).await;
+        asked.assert_empty(204);
+        let mut request = request("GET", &format!("{AT}/user-streams/u/s"), Body::empty());
+        let headers = request.headers_mut();
+        headers.insert("origin", origin.parse().unwrap());
         let answer = service.send(request).await;
-        answer.assert_for_any_page();
-        answer.assert_streams("u", &["s"], true);
+        if is_allowed {
+            asked.assert_for_any_page();
+            answer.assert_for_any_page();
+            answer.assert_streams("u", &["s"], true);
+            continue;
+        }
+        for answer in [&asked, &answer] {
+            for (name, _) in &answer.headers {
+                assert!(!name.as_str().starts_with("access-control-"), "{answer:?}");
+            }
+            assert_eq!(answer.header("vary"), Some("origin"));
+        }
+        assert_eq!(answer.status, 403, "{}", answer.text());
+        assert_eq!(answer.json()["error"]["name"], "ForbiddenError");
+        assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
     }
 }
 
@@ -367,19 +400,20 @@ async fn a_user_may_be_asked_about_too_often() {
 }
 
 #[tokio::test]
-async fn a_key_is_asked_for_only_where_dialects_need_one() {
+async fn a_key_is_asked_for_where_there_are_keys_unless_the_settings_say_otherwise() {
     let path = "/user-streams/u/s";
-    let answer = Service::keyed().user_streams("GET", path).await;
-    answer.assert_streams("u", &["s"], true);
-
-    let service = Service::with(ServerSettings {
+    let open = Service::with(ServerSettings {
         keys: keys(),
         compat: CompatSettings {
-            require_key: true,
+            require_key: false,
             ..CompatSettings::default()
         },
         ..ServerSettings::default()
     });
+    let answer = open.user_streams("GET", path).await;
+    answer.assert_streams("u", &["s"], true);
+
+    let service = Service::keyed();
     for (method, path) in [("GET", path), ("DELETE", "/user-streams/u")] {
         let anonymous = service.user_streams(method, path).await;
         let message = "the request brings no API key";

@@ -1,10 +1,8 @@
 //! `[compat]`: the languages of earlier systems.
 
-use std::net::IpAddr;
-
 use streamgate_core::Seconds;
 use streamgate_core::bounds::{LEASE_MAX_S, LEASE_MIN_S};
-use streamgate_server::{CompatSettings, DialectName, Keys};
+use streamgate_server::{CompatSettings, DialectName};
 
 use crate::config::reader::{Ask, Reader};
 
@@ -20,8 +18,8 @@ pub(crate) const DIALECT_WORDS: [(&str, DialectName); 5] = {
     ]
 };
 
-/// Reads the section; who has keys, and who can reach the address, decides a default.
-pub(crate) fn read(reader: &mut Reader, keys: &Keys, listen: IpAddr) -> CompatSettings {
+/// Reads the section.
+pub(crate) fn read(reader: &mut Reader) -> CompatSettings {
     reader.section(
         "[compat]",
         "Dialects: the languages of earlier systems, for clients that move over \
@@ -40,9 +38,9 @@ pub(crate) fn read(reader: &mut Reader, keys: &Keys, listen: IpAddr) -> CompatSe
     );
     let require_key = Ask(
         "require_key",
-        "Whether every dialect asks for an API key. Unless set, they do where there are [[keys]] \
-         and the address is not a loopback one; set it where a proxy on this machine lets others \
-         in. The dialect concurrency-service asks for one wherever there are [[keys]].",
+        "Whether every dialect asks for an API key where there are [[keys]]. false opens all but concurrency-service to callers without a key: everybody who \
+         can reach /compat/ may then start and end everybody's sessions, remove users and list \
+         all of them.",
     );
     let default = CompatSettings::default();
     let dialects = reader.choices(dialects, &default.dialects, &DIALECT_WORDS);
@@ -50,16 +48,10 @@ pub(crate) fn read(reader: &mut Reader, keys: &Keys, listen: IpAddr) -> CompatSe
     root_words.extend(DIALECT_WORDS.map(|(word, name)| (word, Some(name))));
     let root = reader.choice(root, default.root, &root_words);
     let lease_s = reader.whole(lease_s, default.lease.0, LEASE_MIN_S..=LEASE_MAX_S);
-    let is_exposed = !keys.is_open() && !listen.to_canonical().is_loopback();
-    let require_key = reader.flag(require_key, is_exposed);
+    // Keys that are set are asked for, unless somebody wrote that they are not.
+    let require_key = reader.flag(require_key, default.require_key);
     if root.is_some_and(|root| !dialects.contains(&root)) {
         reader.wrong_here("root", "is not among compat.dialects");
-    }
-    if require_key && keys.is_open() {
-        reader.wrong_here(
-            "require_key",
-            "is true, and there are no [[keys]] to ask for",
-        );
     }
     CompatSettings {
         dialects,

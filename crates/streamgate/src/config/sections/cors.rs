@@ -13,7 +13,9 @@ pub(crate) fn read(reader: &mut Reader) -> CorsSettings {
         "allowed_origins",
         "The origins whose pages may call, as browsers send them \
          (\"https://player.example.com\"), or [\"*\"] for all. With none, no page of another \
-         origin may.",
+         origin may. Where no API key is asked for, their hosts are also the names by which this \
+         server may be called, beside its address, localhost and names without a dot: a request \
+         for another Host, or one of another origin that changes something, is answered 403.",
     );
     let origins = reader.texts(allowed_origins, "list of origins", check_origin);
     let allowed_origins = if origins.is_empty() {

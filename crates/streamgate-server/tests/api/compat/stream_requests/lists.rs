@@ -77,14 +77,7 @@ async fn a_list_breaks_off_where_the_store_fails() {
 
 #[tokio::test]
 async fn a_key_lists_the_users_of_its_tenant() {
-    let service = Service::with(ServerSettings {
-        keys: keys(),
-        compat: CompatSettings {
-            require_key: true,
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::keyed();
     let path = "/v1/users/u/sessions/s";
     service.call_as("player", "PUT", path).await;
     let list = format!("{AT}/getallusers");

@@ -9,7 +9,7 @@ use axum::body::Body;
 use serde_json::json;
 use streamgate_server::{CompatSettings, DialectName, RateLimitSettings, ServerSettings};
 
-use crate::support::{Answer, MADE_V4_ID, Service, keys, request};
+use crate::support::{Answer, MADE_V4_ID, Service, request};
 
 const AT: &str = "/compat/stream-requests";
 const JSON: &str = "application/json; charset=utf-8";
@@ -314,26 +314,15 @@ async fn a_user_may_be_asked_about_too_often() {
 }
 
 #[tokio::test]
-async fn a_key_is_asked_for_only_where_dialects_need_one() {
-    let open = Service::keyed();
-    open.create_u().await;
-    assert_eq!(open.requests_get("/getallusers").await.status, 200);
-
-    let service = Service::with(ServerSettings {
-        keys: keys(),
-        compat: CompatSettings {
-            require_key: true,
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+async fn a_key_is_asked_for_where_there_are_keys() {
+    let service = Service::keyed();
     service.requests_get("/").await.assert_plain(200, "OK");
     let body = r#"{"Name":"N","Subscription":"S","id":"u","stream":"s"}"#;
     // In this order: what each does, and the least key that may.
     for (method, path, key, below) in [
         ("POST", "/createuser", "service", Some("player")),
         ("POST", "/requeststream", "player", None),
-        ("GET", "/getuser?id=u", "player", None),
+        ("GET", "/getuser?id=u", "service", Some("player")),
         ("GET", "/getallusers", "admin", Some("service")),
         ("POST", "/removeuser", "service", Some("player")),
     ] {

@@ -1,0 +1,285 @@
+//! Calls without a key that a web page of another origin made a browser send: refused where they
+//! would change something, and all of them where the page has led the browser here under a name of
+//! its own (DNS rebinding).
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+use streamgate_server::{AllowedOrigins, CompatSettings, CorsSettings, ServerSettings};
+
+use crate::support::{Answer, Service, keys, request};
+
+const PAGE: &str = "https://player.example";
+const EVIL: &str = "https://evil.example";
+
+/// The calls that change something: what the browser of a page could send without asking first, and
+/// what it would ask about.
+const CHANGES: [(&str, &str, &str); 14] = [
+    ("POST", "/v1/users/u/sessions", ""),
+    ("PUT", "/v1/users/u/sessions/s", ""),
+    ("POST", "/v1/users/u/sessions/s/heartbeat", ""),
+    ("POST", "/v1/users/u/sessions/s/stop", ""),
+    ("DELETE", "/v1/users/u/sessions/s", ""),
+    ("PUT", "/v1/users/u", ""),
+    ("DELETE", "/v1/users/u", ""),
+    ("POST", "/v1/heartbeats", r#"{"heartbeats":[]}"#),
+    ("POST", "/v1/import", r#"{"users":[]}"#),
+    ("POST", "/compat/session-tracker/add-session?user_id=u", ""),
+    ("POST", "/compat/stream-log/dev/stream", r#"{"userId":"u"}"#),
+    (
+        "POST",
+        "/compat/stream-requests/removeuser",
+        r#"{"id":"u"}"#,
+    ),
+    // A browser sends these for an image.
+    ("GET", "/compat/user-streams/user-streams/u/s", ""),
+    (
+        "GET",
+        "/compat/concurrency-service/dev/startSession/userId/u/sessionId/s",
+        "",
+    ),
+];
+
+/// Calls that only read.
+const READS: [&str; 6] = [
+    "/v1/users",
+    "/v1/users/u",
+    "/v1/users/u/sessions",
+    "/v1/sessions",
+    "/compat/stream-requests/getuser?id=u",
+    "/compat/stream-requests/getallusers",
+];
+
+fn service(allowed_origins: AllowedOrigins) -> Service {
+    Service::with(ServerSettings {
+        cors: CorsSettings {
+            allowed_origins,
+            max_age: None,
+        },
+        ..ServerSettings::default()
+    })
+}
+
+fn with(
+    (method, path, body): (&str, &str, &str),
+    headers: &[(&'static str, &str)],
+) -> Request<Body> {
+    let mut request = request(method, path, Body::from(body.to_owned()));
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    if !body.is_empty() && path.starts_with("/v1/") {
+        let json = "application/json".parse().unwrap();
+        request.headers_mut().insert("content-type", json);
+    }
+    request
+}
+
+/// Asserts that the guard has refused a call, in the words of whatever dialect it is.
+#[track_caller]
+fn assert_kept_out(answer: &Answer, what: &str) {
+    let text = answer.text();
+    assert_eq!(answer.status, 403, "{what}: {text}");
+    // The gateway of concurrency-service says no more than this.
+    let says = text.contains("cors.allowed_origins") || text == r#"{"message":"Forbidden"}"#;
+    assert!(says, "{what}: {text}");
+}
+
+#[track_caller]
+fn assert_let_in(answer: &Answer, what: &str) {
+    assert_ne!(answer.status, 403, "{what}: {}", answer.text());
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_changes_nothing() {
+    for call in CHANGES {
+        let service = service(AllowedOrigins::None);
+        for headers in [
+            &[("host", "localhost:8080"), ("origin", EVIL)][..],
+            &[("host", "localhost:8080"), ("origin", "null")],
+            &[
+                ("host", "localhost:8080"),
+                ("origin", "http://localhost:3000"),
+            ],
+            &[("host", "127.0.0.1"), ("sec-fetch-site", "cross-site")],
+            &[("host", "127.0.0.1"), ("sec-fetch-site", "same-site")],
+        ] {
+            let answer = service.send(with(call, headers)).await;
+            assert_kept_out(&answer, &format!("{call:?} {headers:?}"));
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+        let users = service.get("/v1/users").await.json();
+        assert_eq!(users["users"], json!([]), "{call:?}");
+    }
+}
+
+#[tokio::test]
+async fn callers_that_are_no_foreign_page_are_let_in() {
+    for call in CHANGES {
+        let service = service(AllowedOrigins::None);
+        for headers in [
+            // Programs, in HTTP/1.0 even without a host.
+            &[][..],
+            &[("host", "127.0.0.1:8080")],
+            // The explorer of this server, also behind a proxy that speaks TLS.
+            &[
+                ("host", "localhost:8080"),
+                ("origin", "http://localhost:8080"),
+            ],
+            &[
+                ("host", "localhost"),
+                ("origin", "https://localhost"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            // Somebody who types the address.
+            &[("host", "[::1]:8080"), ("sec-fetch-site", "none")],
+        ] {
+            let answer = service.send(with(call, headers)).await;
+            assert_let_in(&answer, &format!("{call:?} {headers:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_setting_for_origins_lets_their_pages_in() {
+    let listed = AllowedOrigins::List(vec![PAGE.to_owned()]);
+    for call in CHANGES {
+        for (allowed, origin) in [(listed.clone(), PAGE), (AllowedOrigins::Any, EVIL)] {
+            let service = service(allowed);
+            let headers = [("host", "localhost:8080"), ("origin", origin)];
+            let answer = service.send(with(call, &headers)).await;
+            assert_let_in(&answer, &format!("{call:?} from {origin}"));
+        }
+        let service = service(listed.clone());
+        let headers = [("host", "localhost:8080"), ("origin", EVIL)];
+        let answer = service.send(with(call, &headers)).await;
+        assert_kept_out(&answer, &format!("{call:?} from another"));
+    }
+}
+
+/// To the browser, a page at this name is of the origin that it calls: nothing but the host tells.
+#[tokio::test]
+async fn a_host_of_another_name_is_answered_nothing_that_a_key_would_guard() {
+    let service = service(AllowedOrigins::None);
+    service.start(&["s"]).await;
+    for host in ["rebind.example", "rebind.example:8080", "203.0.113.7:80"] {
+        let origin = format!("http://{host}");
+        let headers = [
+            ("host", host),
+            ("origin", origin.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        for call in CHANGES
+            .into_iter()
+            .chain(READS.map(|path| ("GET", path, "")))
+        {
+            let answer = service.send(with(call, &headers)).await;
+            assert_kept_out(&answer, &format!("{call:?} at {host}"));
+            // A balancer's own checks send no origin.
+            let answer = service.send(with(call, &headers[..1])).await;
+            assert_kept_out(&answer, &format!("{call:?} at {host}"));
+        }
+        let live = service.get("/v1/users/u/sessions").await.json();
+        assert_eq!(live["active"], 1, "nothing was changed");
+        // What nobody needs a key for is no secret.
+        for path in ["/healthz", "/readyz", "/openapi.json", "/docs/"] {
+            let answer = service.send(with(("GET", path, ""), &headers)).await;
+            assert_eq!(answer.status, 200, "{path}");
+        }
+    }
+    let problem = service
+        .send(with(
+            ("GET", "/v1/users", ""),
+            &[("host", "rebind.example")],
+        ))
+        .await
+        .assert_problem(403, "forbidden");
+    let detail = problem["detail"].as_str().unwrap();
+    for word in ["rebind.example", "[[keys]]", "cors.allowed_origins"] {
+        assert!(detail.contains(word), "{detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_target_in_absolute_form_names_a_host_too() {
+    let service = service(AllowedOrigins::None);
+    let absolute = |host: &str| format!("http://{host}/v1/users");
+    let answer = service.get(&absolute("rebind.example")).await;
+    assert_kept_out(&answer, "absolute form");
+    assert_eq!(service.get(&absolute("localhost:8080")).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_allowed_origin_is_a_name_of_this_server() {
+    let listed = AllowedOrigins::List(vec!["https://streams.example".to_owned()]);
+    let service = service(listed);
+    for (host, is_known) in [("streams.example", true), ("rebind.example", false)] {
+        let answer = service
+            .send(with(("GET", "/v1/users", ""), &[("host", host)]))
+            .await;
+        assert_eq!(answer.status == 200, is_known, "{host}: {}", answer.text());
+    }
+}
+
+/// A server for a network has addresses that it does not know of, but no names.
+#[tokio::test]
+async fn on_a_network_any_address_is_answered_and_no_foreign_name() {
+    let service = Service::with(ServerSettings {
+        listen: Some([0, 0, 0, 0].into()),
+        ..ServerSettings::default()
+    });
+    for (host, is_own) in [
+        ("10.0.0.7:8080", true),
+        ("[fd00::7]:8080", true),
+        ("streamgate:8080", true),
+        ("localhost", true),
+        ("rebind.example", false),
+    ] {
+        let answer = service
+            .send(with(("GET", "/v1/users", ""), &[("host", host)]))
+            .await;
+        assert_eq!(answer.status == 200, is_own, "{host}: {}", answer.text());
+    }
+}
+
+/// No browser adds a key by itself, so where one is asked for, neither host nor origin matters.
+#[tokio::test]
+async fn a_call_with_a_key_may_come_from_anywhere() {
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        ..ServerSettings::default()
+    });
+    for call in CHANGES {
+        let headers = [
+            ("host", "rebind.example"),
+            ("origin", EVIL),
+            ("x-api-key", "admin"),
+        ];
+        let answer = service.send(with(call, &headers)).await;
+        assert_let_in(&answer, &format!("{call:?}"));
+    }
+}
+
+/// Nor do keys help where the dialects are told to ask for none.
+#[tokio::test]
+async fn dialects_that_ask_for_no_key_are_guarded_although_there_are_keys() {
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        compat: CompatSettings {
+            require_key: false,
+            ..CompatSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    let start = ("GET", "/compat/user-streams/user-streams/u/s", "");
+    let evil = service
+        .send(with(start, &[("host", "localhost"), ("origin", EVIL)]))
+        .await;
+    assert_kept_out(&evil, "a page");
+    let rebound = service
+        .send(with(start, &[("host", "rebind.example")]))
+        .await;
+    assert_kept_out(&rebound, "a host");
+    let program = service.send(with(start, &[("host", "localhost")])).await;
+    assert_eq!(program.status, 200, "{}", program.text());
+}
