@@ -11,12 +11,14 @@ use streamgate_core::admission::Command;
 use streamgate_core::codec::{CodecError, decode_ledger, encode_delta, encode_ledger};
 use streamgate_core::{Decision, Ledger, Policy, SessionId, UserKey, decide};
 use streamgate_store::{Change, Store, StoreError, View};
+use tokio::sync::Semaphore;
 
 use crate::doubt::Doubt;
 use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
 use crate::observer::Observer;
+use crate::pages::PAGES_AT_ONCE;
 use crate::policy::{CurrentPolicy, PolicyNow};
 
 /// How often a command is run in all when its outcome stays unknown.
@@ -48,6 +50,8 @@ pub struct Engine {
     ids: Arc<dyn IdSource>,
     pub(crate) settings: EngineSettings,
     pub(crate) fail_open: Option<FailOpen>,
+    /// Whose turn it is to make a page of a list.
+    pub(crate) page_turns: Semaphore,
 }
 
 impl fmt::Debug for Engine {
@@ -76,6 +80,7 @@ impl Engine {
             ids,
             settings,
             fail_open: None,
+            page_turns: Semaphore::new(PAGES_AT_ONCE),
         }
     }
 

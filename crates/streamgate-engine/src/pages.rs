@@ -1,14 +1,26 @@
 //! All users and all sessions, page by page.
+//!
+//! A list is long work beside calls that take microseconds. So few pages are made at once (the others
+//! wait in a fair queue, within the deadline of a call), and each lets other tasks of its thread go
+//! on after every [`SLICE`] records. What a page needs of memory is bounded by its size.
 
 use streamgate_core::admission::{SessionsView, Settle, UserView, sessions_of, user_of};
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
 use streamgate_store::{Cursor, Page, View};
+use tokio::sync::SemaphorePermit;
+use tokio::task::yield_now;
 
 use crate::engine::{Engine, decide_on};
 use crate::error::EngineError;
 
 /// Most records looked at for one page, so that a page over users who watch nothing ends too.
 const RECORDS_PER_PAGE_MAX: usize = 10_000;
+
+/// Pages that are made at once, on all threads.
+pub(crate) const PAGES_AT_ONCE: usize = 4;
+
+/// Records that are decoded before other tasks of the thread go on: some hundred microseconds.
+const SLICE: usize = 128;
 
 /// Where the next page begins. Opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -129,6 +141,7 @@ impl Engine {
         page_size: usize,
         view: impl Fn(&Ledger, &Policy, Moment) -> T,
     ) -> Result<UsersPage<T>, EngineError> {
+        let _turn = self.turn().await?;
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
         let mut looked_at = 0;
@@ -137,12 +150,14 @@ impl Engine {
                 .page(tenant, cursor.as_ref(), page_size - users.len())
                 .await?;
             looked_at += page.records.len().max(1);
-            for (user, record) in page.records {
+            for (index, (user, record)) in (1..).zip(page.records) {
                 let ledger = self.settled(&user, &record, page.now)?;
                 if ledger.is_known() {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
+                pause_after(index).await;
             }
+            yield_now().await;
             cursor = page.next;
             if cursor.is_none() {
                 return Ok(UsersPage { users, next: None });
@@ -167,6 +182,7 @@ impl Engine {
         from: Option<&PageCursor>,
         page_size: usize,
     ) -> Result<SessionsPage, EngineError> {
+        let _turn = self.turn().await?;
         let PageCursor {
             store: mut cursor,
             mut within,
@@ -178,7 +194,7 @@ impl Engine {
             let page = self.page(tenant, cursor.as_ref(), ask).await?;
             looked_at += page.records.len().max(1);
             let room = page_size - sessions.len();
-            let users = self.live_sessions(&page, within.as_ref())?;
+            let users = self.live_sessions(&page, within.as_ref()).await?;
             let fitting = whole_users_that_fit(&users, room);
             if fitting == users.len() {
                 sessions.extend(flatten(users));
@@ -231,24 +247,31 @@ impl Engine {
 
     /// The live sessions of each user of a page; of the user of which some were given already, the
     /// rest.
-    fn live_sessions(
+    async fn live_sessions(
         &self,
         page: &Page,
         within: Option<&(UserKey, SessionId)>,
     ) -> Result<Vec<(UserKey, Vec<Session>)>, EngineError> {
-        page.records
-            .iter()
-            .map(|(user, record)| {
-                let mut live = self.settled(user, record, page.now)?.live;
-                // By id, because the order in which sessions started does not tell where a session
-                // stood that has ended since.
-                live.sort_by(|a, b| a.id.cmp(&b.id));
-                if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
-                    live.retain(|session| session.id > *given);
-                }
-                Ok((user.clone(), live))
-            })
-            .collect()
+        let mut users = Vec::with_capacity(page.records.len());
+        for (index, (user, record)) in (1..).zip(&page.records) {
+            let mut live = self.settled(user, record, page.now)?.live;
+            // By id, because the order in which sessions started does not tell where a session
+            // stood that has ended since.
+            live.sort_by(|a, b| a.id.cmp(&b.id));
+            if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
+                live.retain(|session| session.id > *given);
+            }
+            users.push((user.clone(), live));
+            pause_after(index).await;
+        }
+        yield_now().await;
+        Ok(users)
+    }
+
+    /// The permission to make a page, in the order in which it was asked for.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        let turn = self.within_deadline(self.page_turns.acquire()).await?;
+        Ok(turn.expect("the semaphore is never closed"))
     }
 
     async fn page(
@@ -260,6 +283,13 @@ impl Engine {
         Ok(self
             .within_deadline(self.store.scan(tenant, from, page_size))
             .await??)
+    }
+}
+
+/// Lets other tasks of this thread go on, now and then.
+async fn pause_after(records: usize) {
+    if records.is_multiple_of(SLICE) {
+        yield_now().await;
     }
 }
 

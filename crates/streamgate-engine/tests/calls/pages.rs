@@ -1,12 +1,16 @@
 //! Paging over users and sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{World, faults, start, stop, user, world};
 use streamgate_core::admission::{Edit, SetUser};
 use streamgate_core::{TenantId, UserKey};
 use streamgate_engine::{EngineError, PageCursor};
+use streamgate_store::faults::Fault;
+use tokio::task::JoinSet;
 
 async fn with_users(limits: &[u32]) -> World {
     let world = world(faults([]));
@@ -187,4 +191,114 @@ fn bytes_that_are_no_cursor_are_refused() {
             "{bytes:?}"
         );
     }
+}
+
+/// On one thread, so that what runs between two turns of this task can be counted.
+#[tokio::test]
+async fn lists_let_other_tasks_go_on_after_every_page() {
+    const LISTS: usize = 40;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&calls);
+    let world = world(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Fault::None
+    });
+    for i in 0..300 {
+        let start = start("s");
+        world
+            .engine
+            .start(&user(&format!("u{i}")), &start)
+            .await
+            .unwrap();
+    }
+    let mut lists = JoinSet::new();
+    for list in 0..LISTS {
+        let engine = Arc::clone(&world.engine);
+        lists.spawn(async move {
+            let tenant = TenantId::default_tenant();
+            let mut cursor: Option<PageCursor> = None;
+            loop {
+                cursor = if list.is_multiple_of(2) {
+                    engine
+                        .users(&tenant, cursor.as_ref(), 10)
+                        .await
+                        .unwrap()
+                        .next
+                } else {
+                    engine
+                        .all_sessions(&tenant, cursor.as_ref(), 10)
+                        .await
+                        .unwrap()
+                        .next
+                };
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        });
+    }
+    let begun = calls.load(Ordering::Relaxed);
+    let (mut seen, mut most) = (begun, 0);
+    while seen < begun + LISTS * 30 {
+        tokio::task::yield_now().await;
+        let now = calls.load(Ordering::Relaxed);
+        most = most.max(now - seen);
+        seen = now;
+    }
+    while lists.join_next().await.is_some() {}
+    assert!(most <= 8, "{most} pages between two turns");
+}
+
+/// The records of one page are many, too.
+#[tokio::test]
+async fn a_long_page_lets_other_tasks_go_on_within() {
+    let world = with_users(&[1; 1000]).await;
+    let turns = Arc::new(AtomicUsize::new(0));
+    let other = tokio::spawn({
+        let turns = Arc::clone(&turns);
+        async move {
+            loop {
+                turns.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let tenant = TenantId::default_tenant();
+    let users = world.engine.users(&tenant, None, 1000).await.unwrap();
+    assert_eq!(users.users.len(), 1000);
+    let after_users = turns.load(Ordering::Relaxed);
+    let sessions = world
+        .engine
+        .all_sessions(&tenant, None, 1000)
+        .await
+        .unwrap();
+    assert_eq!(sessions.sessions.len(), 1000);
+    let after_both = turns.load(Ordering::Relaxed);
+    other.abort();
+    assert!(after_users >= 5, "{after_users} turns");
+    assert!(after_both >= after_users + 5, "{after_both} turns");
+}
+
+/// A list waits for its turn no longer than for the store.
+#[tokio::test(start_paused = true)]
+async fn lists_behind_a_store_that_hangs_end_with_the_deadline() {
+    let world = world(|| Fault::DelayRequest(Duration::from_secs(3600)));
+    let begun = tokio::time::Instant::now();
+    let mut lists = JoinSet::new();
+    for _ in 0..50 {
+        let engine = Arc::clone(&world.engine);
+        lists.spawn(async move { engine.users(&TenantId::default_tenant(), None, 10).await });
+    }
+    while let Some(listed) = lists.join_next().await {
+        let error = listed.unwrap().unwrap_err();
+        assert!(
+            matches!(error, EngineError::DeadlineExceeded(_)),
+            "{error:?}"
+        );
+    }
+    assert!(
+        begun.elapsed() <= Duration::from_secs(11),
+        "{:?}",
+        begun.elapsed()
+    );
 }

@@ -1,7 +1,8 @@
 //! `GET /getallusers`: every user, in one answer of any length.
 //!
 //! It is written page by page while it is sent, so that millions of users need the memory of a
-//! page.
+//! page. A page has fewer users where they watch much, and the engine lets other calls go on after
+//! each.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,12 @@ use super::super::guest::Guest;
 use super::user::User;
 use super::{StreamRequests, refusals};
 use crate::access::Admin;
+
+/// Users of the first page, of which nobody knows yet how much they watch.
+const FIRST_PAGE: usize = 10;
+
+/// What a page should be long: a reader that stops reading keeps one in memory.
+const PAGE_BYTES: usize = 64 * 1024;
 
 /// Every user by its id.
 #[derive(ToSchema)]
@@ -51,6 +58,7 @@ pub(super) async fn get_all_users(
         guest,
         from: None,
         lead: "",
+        page_size: FIRST_PAGE,
     };
     // Before the head is sent, so that a store that is down is still an answer.
     let (first, rest) = listing.page().await?;
@@ -75,6 +83,8 @@ struct Listing {
     from: Option<PageCursor>,
     /// What stands before the next user.
     lead: &'static str,
+    /// Users of the next page.
+    page_size: usize,
 }
 
 impl Listing {
@@ -84,7 +94,7 @@ impl Listing {
         let page = self
             .guest
             .engine()
-            .users_and_sessions(tenant, self.from.as_ref(), PAGE_SIZE_DEFAULT)
+            .users_and_sessions(tenant, self.from.as_ref(), self.page_size)
             .await?;
         let mut json = Vec::new();
         for (user, (view, watching)) in &page.users {
@@ -94,6 +104,7 @@ impl Listing {
             write(&mut json, &User::new(view, watching));
             self.lead = ",";
         }
+        self.page_size = fitting(page.users.len(), json.len());
         self.from = page.next;
         if self.from.is_some() {
             return Ok((json.into(), Some(self)));
@@ -101,6 +112,12 @@ impl Listing {
         json.extend_from_slice(b"}}");
         Ok((json.into(), None))
     }
+}
+
+/// How many users a page should have after one of so many, which was so long.
+fn fitting(users: usize, length: usize) -> usize {
+    let of_that_length = users * PAGE_BYTES / length.max(1);
+    of_that_length.clamp(1, PAGE_SIZE_DEFAULT)
 }
 
 /// Appends the value as JSON.

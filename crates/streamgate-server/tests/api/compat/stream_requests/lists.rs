@@ -1,12 +1,14 @@
 //! `GET /getallusers`: every user in one answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use streamgate_server::{CompatSettings, ServerSettings};
 
 use super::{AT, user};
-use crate::support::{Service, keys, request};
+use crate::support::{Service, request};
 
 #[tokio::test]
 async fn a_list_of_nobody_is_valid() {
@@ -85,4 +87,77 @@ async fn a_key_lists_the_users_of_its_tenant() {
     others.assert_written(r#"{"Users":{}}"#);
     let own = service.call_as("admin", "GET", &list).await.json();
     assert_eq!(own["Users"].as_object().unwrap().len(), 1);
+}
+
+/// Users who watch as much as one may, under names as long as they may be.
+async fn import_busy_users(service: &Service, users: usize) {
+    for user in 0..users {
+        let id = format!("busy-{user}");
+        let limit = json!({ "limit": 1000 });
+        let set = service
+            .json("PUT", &format!("/v1/users/{id}"), &limit)
+            .await;
+        assert_eq!(set.status, 200);
+        let sessions: Vec<String> = (0..1000).map(|i| format!("{i:0128}")).collect();
+        let body = json!({ "users": [{ "user_id": id, "sessions": sessions }] });
+        let imported = service.json("POST", "/v1/import", &body).await;
+        assert_eq!(imported.json()["started"], 1000, "{}", imported.text());
+    }
+}
+
+/// A reader that stops reading keeps a page in memory, so a page is short whatever is in it.
+#[tokio::test]
+async fn a_page_is_short_also_where_users_watch_much() {
+    let service = Service::open();
+    import_busy_users(&service, 30).await;
+    let ask = request("GET", &format!("{AT}/getallusers"), Body::empty());
+    let mut body = service.endpoints.answer(ask).await.into_body();
+    let (mut lengths, mut all) = (Vec::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap();
+        lengths.push(piece.len());
+        all.extend_from_slice(&piece);
+    }
+    let all: Value = serde_json::from_slice(&all).unwrap();
+    assert_eq!(all["Users"].as_object().unwrap().len(), 30);
+    // The opening, the first page, and then one user after another.
+    assert!(lengths[1] < 1_500_000, "{lengths:?}");
+    for length in &lengths[2..] {
+        assert!(*length < 200_000, "{lengths:?}");
+    }
+}
+
+/// On one thread, so that what runs between two turns of this task can be counted.
+#[tokio::test]
+async fn lists_for_many_readers_let_other_calls_go_on_after_a_few_pages() {
+    const READERS: usize = 50;
+    let service = Service::open();
+    for i in 0..300 {
+        service
+            .call("PUT", &format!("/v1/users/user-{i}/sessions/s"))
+            .await;
+    }
+    let pages = Arc::new(AtomicUsize::new(0));
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..READERS {
+        let ask = request("GET", &format!("{AT}/getallusers"), Body::empty());
+        let (endpoints, pages) = (service.endpoints.clone(), Arc::clone(&pages));
+        readers.spawn(async move {
+            let mut body = endpoints.answer(ask).await.into_body();
+            while let Some(frame) = body.frame().await {
+                frame.unwrap();
+                pages.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let (mut seen, mut most) = (0, 0);
+    while seen < READERS * 5 {
+        tokio::task::yield_now().await;
+        let now = pages.load(Ordering::Relaxed);
+        most = most.max(now - seen);
+        seen = now;
+    }
+    while readers.join_next().await.is_some() {}
+    // Two pieces go out at once with the head of an answer.
+    assert!(most <= 16, "{most} pages between two turns");
 }
