@@ -283,22 +283,22 @@ async fn a_long_page_lets_other_tasks_go_on_within() {
 #[tokio::test(start_paused = true)]
 async fn lists_behind_a_store_that_hangs_end_with_the_deadline() {
     let world = world(|| Fault::DelayRequest(Duration::from_secs(3600)));
-    let begun = tokio::time::Instant::now();
     let mut lists = JoinSet::new();
     for _ in 0..50 {
         let engine = Arc::clone(&world.engine);
         lists.spawn(async move { engine.users(&TenantId::default_tenant(), None, 10).await });
     }
-    while let Some(listed) = lists.join_next().await {
-        let error = listed.unwrap().unwrap_err();
-        assert!(
-            matches!(error, EngineError::DeadlineExceeded(_)),
-            "{error:?}"
-        );
-    }
-    assert!(
-        begun.elapsed() <= Duration::from_secs(11),
-        "{:?}",
-        begun.elapsed()
-    );
+    let all = async {
+        while let Some(listed) = lists.join_next().await {
+            let error = listed.unwrap().unwrap_err();
+            assert!(
+                matches!(error, EngineError::DeadlineExceeded(_)),
+                "{error:?}"
+            );
+        }
+    };
+    // The deadline is 5 s, for the turn and for the page.
+    tokio::time::timeout(Duration::from_secs(11), all)
+        .await
+        .unwrap();
 }
