@@ -47,7 +47,7 @@ impl Machine {
             rustc: said("rustc", &["--version"]).unwrap_or_else(|| UNKNOWN.to_owned()),
             git_commit: commit().unwrap_or_else(|| UNKNOWN.to_owned()),
             redis,
-            began_ms: SystemClock::new().now().as_millis(),
+            began_ms: SystemClock::new().now().time.as_millis(),
         }
     }
 

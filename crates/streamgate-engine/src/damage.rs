@@ -1,8 +1,7 @@
-//! Records that cannot be read: counted, and reported to the operator without naming the user.
+//! Records that cannot be read, because they are damaged or newer than this program: reported to the
+//! operator without naming the user.
 //!
 //! What is *not* here: a second attempt. What cannot be read stays so until somebody repairs it.
-
-use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 use streamgate_core::UserKey;
@@ -15,8 +14,7 @@ const HASH_BYTES: usize = 8;
 
 impl Engine {
     /// The error of a call about a user whose record cannot be read.
-    pub(crate) fn damaged(&self, user: &UserKey, why: impl fmt::Display) -> EngineError {
-        let error = EngineError::Damaged(why.to_string());
+    fn damaged(&self, user: &UserKey, error: EngineError) -> EngineError {
         self.observer.damaged(1);
         tracing::error!(
             %error,
@@ -27,19 +25,35 @@ impl Engine {
         error
     }
 
-    /// The error of a call about a user, for an error of the store.
+    /// The error of a call about a user, for an error of the store or of the user's record.
     pub(crate) fn failed(&self, user: &UserKey, error: impl Into<EngineError>) -> EngineError {
         match error.into() {
-            EngineError::Damaged(why) => self.damaged(user, why),
+            error @ EngineError::Damaged(_) => self.damaged(user, error),
+            error @ EngineError::NewerRecord(_) => self.newer(user, error),
             other => other,
         }
+    }
+
+    /// The error of a call about a user whose record is newer than this program. The log has the
+    /// first of many.
+    fn newer(&self, user: &UserKey, error: EngineError) -> EngineError {
+        if self.newer.met(&error) {
+            tracing::error!(
+                %error,
+                tenant = user.tenant(),
+                user_sha256 = user_hash(user.user()),
+                "calls about such users are answered 503, and their records are left as they are: run \
+                 the newer version on this node, too"
+            );
+        }
+        error
     }
 }
 
 /// The beginning of the SHA-256 of a user's id: `printf %s ID | sha256sum` tells whether it is this
 /// user, and the log names nobody.
 fn user_hash(user: &str) -> String {
-    use fmt::Write as _;
+    use std::fmt::Write as _;
     let mut text = String::with_capacity(2 * HASH_BYTES);
     for byte in &Sha256::digest(user.as_bytes())[..HASH_BYTES] {
         let _ = write!(text, "{byte:02x}");

@@ -17,6 +17,7 @@ use crate::doubt::Doubt;
 use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
+use crate::newer::NewerRecords;
 use crate::observer::Observer;
 use crate::pages::PAGES_AT_ONCE;
 use crate::policy::{CurrentPolicy, PolicyNow};
@@ -52,6 +53,7 @@ pub struct Engine {
     pub(crate) fail_open: Option<FailOpen>,
     /// Whose turn it is to make a page of a list.
     pub(crate) page_turns: Semaphore,
+    pub(crate) newer: NewerRecords,
 }
 
 impl fmt::Debug for Engine {
@@ -81,6 +83,7 @@ impl Engine {
             settings,
             fail_open: None,
             page_turns: Semaphore::new(PAGES_AT_ONCE),
+            newer: NewerRecords::default(),
         }
     }
 
@@ -108,11 +111,14 @@ impl Engine {
         self.ids.session_id_v4()
     }
 
-    /// Answers when the store can be used.
+    /// Answers when the store can be used, and no record was met lately that is newer than this
+    /// program.
     ///
     /// # Errors
-    /// [`EngineError::Unavailable`], [`EngineError::DeadlineExceeded`].
+    /// [`EngineError::Unavailable`], [`EngineError::Refused`], [`EngineError::DeadlineExceeded`],
+    /// [`EngineError::NewerRecord`].
     pub async fn check_ready(&self) -> Result<(), EngineError> {
+        self.newer.check()?;
         self.within_deadline(self.store.check_ready())
             .await?
             .map_err(EngineError::from)
@@ -312,13 +318,15 @@ pub(crate) fn change_of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Ch
 fn decided<T>(decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
     decision
         .expect("a store that answers Ok has run the step")
-        .map_err(|error| EngineError::Damaged(error.to_string()))
+        .map_err(EngineError::from)
 }
 
 /// A store that refuses while an earlier run is in doubt leaves the outcome unknown.
 fn in_doubt_error(in_doubt: bool, error: StoreError) -> EngineError {
     match error {
-        StoreError::Unavailable(why) | StoreError::Damaged(why) if in_doubt => {
+        StoreError::Unavailable(why) | StoreError::Damaged(why) | StoreError::Full(why)
+            if in_doubt =>
+        {
             EngineError::OutcomeUnknown(why)
         }
         StoreError::Refused(refusal) if in_doubt => {

@@ -1,5 +1,6 @@
 //! Why an operation has no outcome.
 
+use streamgate_core::codec::CodecError;
 use streamgate_store::{Refusal, StoreError};
 
 /// Why an operation has no outcome. A refusal of a start is an outcome, not an error.
@@ -11,6 +12,13 @@ pub enum EngineError {
     /// The store can be reached and refuses, for now. Nothing was changed.
     #[error("{0}")]
     Refused(Refusal),
+    /// The store has no room for what the operation would add. Nothing was changed.
+    #[error("the store is full: {0}")]
+    StoreFull(String),
+    /// A stored record is of a newer version than this program reads, and says which. Nothing was
+    /// changed. It names no user.
+    #[error("a stored record cannot be read: {0}")]
+    NewerRecord(String),
     /// The change may or may not have been made, and reading back did not tell.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
@@ -33,6 +41,8 @@ impl EngineError {
         match self {
             Self::Unavailable(_)
             | Self::Refused(_)
+            | Self::StoreFull(_)
+            | Self::NewerRecord(_)
             | Self::OutcomeUnknown(_)
             | Self::DeadlineExceeded(_) => true,
             Self::Damaged(_) | Self::BadCursor => false,
@@ -45,9 +55,20 @@ impl From<StoreError> for EngineError {
         match error {
             StoreError::Unavailable(why) => Self::Unavailable(why),
             StoreError::Refused(refusal) => Self::Refused(refusal),
+            StoreError::Full(why) => Self::StoreFull(why),
             StoreError::OutcomeUnknown(why) => Self::OutcomeUnknown(why),
             StoreError::Damaged(why) => Self::Damaged(why),
             StoreError::BadCursor => Self::BadCursor,
+        }
+    }
+}
+
+impl From<CodecError> for EngineError {
+    /// Of a stored record: one of a newer version is told from a damaged one.
+    fn from(error: CodecError) -> Self {
+        match error {
+            CodecError::NewerVersion(_) => Self::NewerRecord(error.to_string()),
+            error => Self::Damaged(error.to_string()),
         }
     }
 }

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod fail_open;
 mod ids;
+mod newer;
 mod observer;
 mod operations;
 mod pages;

@@ -286,7 +286,7 @@ impl Engine {
             .await?
             .map_err(|error| self.failed(user, error))?;
         seen.expect("a store that answers Ok has run the step")
-            .map_err(|error| self.damaged(user, error))
+            .map_err(|error| self.failed(user, error))
     }
 
     /// Runs a step that changes nothing. Where its answer is lost, reading again is all it takes.

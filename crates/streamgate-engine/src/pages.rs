@@ -242,7 +242,7 @@ impl Engine {
         );
         decided
             .map(|decision| decision.ledger)
-            .map_err(|error| self.damaged(user, error))
+            .map_err(|error| self.failed(user, error))
     }
 
     /// The live sessions of each user of a page; of the user of which some were given already, the

@@ -17,6 +17,9 @@ use crate::wire::answer;
 /// How soon a caller should try again when the store cannot be used, in seconds.
 const STORE_RETRY_AFTER_S: u32 = 1;
 
+/// The same when the store is full: room comes from an operator, or from a snapshot of the store.
+const FULL_RETRY_AFTER_S: u32 = 10;
+
 /// Most bytes of a caller's own words that an error repeats.
 const ECHO_MAX_BYTES: usize = 160;
 
@@ -91,6 +94,8 @@ codes! {
         "Such as a stored record that cannot be read. Sending the request again does not help; the operator finds the cause in the log, by the answer's `x-request-id`.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be used now",
         "No answer could be given that would be true; `detail` says why: the store cannot be reached, did not answer in time, or answered that it refuses (full, read-only, loading, set up so that it may drop sessions). Send the same request again after `Retry-After`: every call is safe to repeat.";
+    StoreFull = "store_full", SERVICE_UNAVAILABLE, "The store has no room for more",
+        "The store has no room, so nothing new is started and no user is changed. Heartbeats, stops and lists are answered as ever. Send the same request again after `Retry-After`: once there is room, it is admitted without a restart.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
         "Only `/readyz` says so, to load balancers: requests are still answered, for as long as `http.drain_s` says.";
 }
@@ -234,6 +239,10 @@ impl From<EngineError> for ApiError {
         // the log says more.
         if let Some(cause) = store_trouble(&error) {
             let detail = format!("{cause}; send the same request again");
+            if let EngineError::StoreFull(_) = error {
+                return Self::retry_after(Code::StoreFull, detail, FULL_RETRY_AFTER_S)
+                    .with_cause(error);
+            }
             return Self::retry_after(Code::StoreUnavailable, detail, STORE_RETRY_AFTER_S)
                 .with_cause(error);
         }
@@ -251,6 +260,10 @@ impl From<EngineError> for ApiError {
 pub(crate) const fn store_trouble(error: &EngineError) -> Option<&'static str> {
     match error {
         EngineError::Refused(refusal) => Some(refusal.told),
+        EngineError::StoreFull(_) => Some("the store has no room for more"),
+        EngineError::NewerRecord(_) => {
+            Some("the store holds data of a newer version of this server")
+        }
         EngineError::Unavailable(_) => Some("the store cannot be reached"),
         EngineError::DeadlineExceeded(_) => Some("the store did not answer in time"),
         EngineError::OutcomeUnknown(_) => Some("the answer of the store was lost"),

@@ -14,6 +14,9 @@ use crate::problem::Code;
 /// What every operation under `/v1` can answer.
 pub(crate) struct Always;
 
+/// What an operation that adds to what is stored can answer too.
+pub(crate) struct NeedsRoom;
+
 /// What an operation that reads a JSON body can answer too.
 pub(crate) struct WithJsonBody;
 
@@ -35,6 +38,12 @@ impl IntoResponses for Always {
     }
 }
 
+impl IntoResponses for NeedsRoom {
+    fn responses() -> Responses {
+        responses(&[Code::StoreUnavailable, Code::StoreFull])
+    }
+}
+
 impl IntoResponses for WithJsonBody {
     fn responses() -> Responses {
         responses(&[
@@ -51,21 +60,27 @@ impl IntoResponses for WithIgnoredBody {
     }
 }
 
-/// One response for each code. No two codes of a list have the same status.
+/// One response for each status. Codes of a list that share a status share its header, too.
 fn responses(codes: &[Code]) -> Responses {
     codes
-        .iter()
-        .map(|code| (code.status().as_str().to_owned(), response(*code).into()))
+        .chunk_by(|one, other| one.status() == other.status())
+        .map(|codes| {
+            let status = codes[0].status();
+            (status.as_str().to_owned(), response(codes).into())
+        })
         .collect()
 }
 
-/// The response of a code: a problem, and the header that the code asks for.
-fn response(code: Code) -> Response {
+/// The response of codes with one status: a problem, and the header that they ask for.
+fn response(codes: &[Code]) -> Response {
+    let about = |code: &Code| format!("`{}`: {}", code.as_str(), code.about());
+    let about: Vec<String> = codes.iter().map(about).collect();
+    let code = codes[0];
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .build();
     let response = ResponseBuilder::new()
-        .description(format!("`{}`: {}", code.as_str(), code.about()))
+        .description(about.join(" "))
         .content("application/problem+json", content);
     let header = |name: &str, kind: Type, description: &str| {
         let schema = ObjectBuilder::new().schema_type(SchemaType::new(kind));
@@ -76,7 +91,7 @@ fn response(code: Code) -> Response {
         (name.to_owned(), header)
     };
     let header = match code {
-        Code::TooManyRequests | Code::StoreUnavailable => Some(header(
+        Code::TooManyRequests | Code::StoreUnavailable | Code::StoreFull => Some(header(
             "Retry-After",
             Type::Integer,
             "Seconds to wait before the same request is sent again.",

@@ -49,8 +49,8 @@ pub enum OpenError {
     },
     /// A file was written by a newer Streamgate.
     #[error(
-        "{} has format version {found}, this Streamgate knows {known} at most: it was written by a \
-         newer Streamgate. Run that one; nothing was changed",
+        "{} was written by a newer Streamgate (format {found}), this one reads up to {known}. Run that \
+         one; nothing was changed",
         path.display()
     )]
     NewerFormat {

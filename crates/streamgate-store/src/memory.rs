@@ -18,6 +18,7 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     records: Mutex<BTreeMap<Box<[u8]>, Vec<u8>>>,
     closed: AtomicBool,
+    full: AtomicBool,
 }
 
 impl MemoryStore {
@@ -28,7 +29,13 @@ impl MemoryStore {
             clock,
             records: Mutex::default(),
             closed: AtomicBool::new(false),
+            full: AtomicBool::new(false),
         }
+    }
+
+    /// Lets the store be full, or have room again.
+    pub fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
@@ -58,6 +65,10 @@ impl MemoryStore {
             record,
             now: self.clock.now(),
         });
+        let is_refused = change.as_ref().is_some_and(|it| it.needs_room);
+        if is_refused && self.full.load(Ordering::SeqCst) {
+            return Err(StoreError::Full("it was made full".to_owned()));
+        }
         match (entry, change) {
             (_, None) | (Entry::Vacant(_), Some(Change { record: None, .. })) => {}
             (Entry::Occupied(entry), Some(Change { record: None, .. })) => {

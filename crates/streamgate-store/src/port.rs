@@ -96,6 +96,10 @@ pub enum StoreError {
     /// it is set up. Nothing was changed; trying again is safe, and helps once the cause is gone.
     #[error("{0}")]
     Refused(Refusal),
+    /// The store has no room for what [needs some](Change::needs_room). Nothing was changed; all
+    /// other changes may still be made, and reads are answered.
+    #[error("the store is full: {0}")]
+    Full(String),
     /// What is stored under the key is no record, and says why. Nothing was changed; trying again
     /// does not help.
     #[error("the stored record cannot be read: {0}")]
@@ -124,8 +128,8 @@ pub enum StoreError {
 /// also for what the step merely *saw*: an answer never rests on a change that a crash could
 /// still take back. `Relaxed` changes are written soon, `Memory` changes need not be written.
 ///
-/// **Honest.** `Unavailable`, `Refused` and `Damaged` mean that nothing was changed. Where a store cannot know, it says
-/// `OutcomeUnknown`. It never answers `Ok` to a durable change that is not durable.
+/// **Honest.** `Unavailable`, `Refused`, `Full` and `Damaged` mean that nothing was changed. Where a
+/// store cannot know, it says `OutcomeUnknown`. It never answers `Ok` to a durable change that is not durable.
 ///
 /// **Cancel-safe.** A caller may drop the future at any time; the change is then made or not made,
 /// never half of it.

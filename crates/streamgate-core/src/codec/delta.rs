@@ -7,7 +7,7 @@ use crate::codec::parts::{
     put_session_id, reason, session, session_id,
 };
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
-use crate::codec::{CodecError, VERSION};
+use crate::codec::{CodecError, V1, check_version};
 use crate::event::{Durability, Event};
 use crate::ids::SessionId;
 use crate::session::EndReason;
@@ -40,7 +40,7 @@ pub fn encode_delta(events: &[Event]) -> Vec<u8> {
         return Vec::new();
     }
     let mut out = Vec::with_capacity(DELTA_BYTES_HINT * count);
-    out.push(VERSION);
+    out.push(version_of(events));
     // The count makes a delta whole or damaged: without it, one cut between two events would be
     // half a decision.
     put_len(&mut out, count);
@@ -50,16 +50,19 @@ pub fn encode_delta(events: &[Event]) -> Vec<u8> {
     out
 }
 
+/// The lowest version that holds these events, as for a ledger.
+const fn version_of(_events: &[Event]) -> u8 {
+    V1
+}
+
 /// Reads the events of a delta.
 ///
 /// # Errors
 /// [`CodecError`] where the bytes are not those of a delta.
 pub fn decode_delta(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
+    check_version(bytes)?;
     let mut reader = Reader::new(bytes);
-    match reader.byte()? {
-        VERSION => {}
-        version => return Err(CodecError::UnknownVersion(version)),
-    }
+    reader.byte()?;
     let count = reader.count(EVENT_BYTES_MIN)?;
     if count == 0 {
         return Err(CodecError::Invalid("a delta of no events"));

@@ -4,9 +4,12 @@
 use crate::support::{at, golden_file};
 use proptest::prelude::*;
 use streamgate_core::codec::{
-    CodecError, VERSION, apply_delta, decode_delta, decode_ledger, encode_delta, encode_ledger,
-    grant_grace,
+    CodecError, NEWEST, apply_delta, check_version, decode_delta, decode_ledger, encode_delta,
+    encode_ledger, grant_grace,
 };
+
+/// The version of all bytes below.
+const V1: u8 = 1;
 
 /// Any time; recovery must not fail whatever the clock shows.
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -82,29 +85,38 @@ fn no_change_of_a_single_byte_panics() {
 }
 
 #[test]
-fn an_unknown_version_says_so() {
+fn a_newer_version_is_told_from_damage() {
     for (name, mut bytes) in golden_file::all() {
-        for version in (0..=u8::MAX).filter(|version| *version != VERSION) {
+        for version in NEWEST + 1..32 {
             bytes[0] = version;
-            let unknown = Err(CodecError::UnknownVersion(version));
-            assert_eq!(read(&bytes), (unknown, unknown), "{name}");
+            let newer = Err(CodecError::NewerVersion(version));
+            assert_eq!(read(&bytes), (newer, newer), "{name}");
+            assert_eq!(check_version(&bytes), newer, "{name}");
+        }
+        for no_version in [0, b' ', b'{', u8::MAX] {
+            bytes[0] = no_version;
+            let damaged = Err(CodecError::Invalid("the version"));
+            assert_eq!(read(&bytes), (damaged, damaged), "{name}");
         }
     }
+    let words = CodecError::NewerVersion(7).to_string();
+    assert!(words.contains("(format 7)"), "{words}");
+    assert!(words.contains(&format!("up to {NEWEST}")), "{words}");
 }
 
 #[test]
 fn nothing_is_neither_a_record_nor_a_delta() {
     assert_eq!(decode_ledger(&[]), Err(CodecError::Truncated));
     assert_eq!(decode_delta(&[]), Err(CodecError::Truncated));
-    assert_eq!(decode_ledger(&[VERSION]), Err(CodecError::Truncated));
-    assert_eq!(decode_delta(&[VERSION]), Err(CodecError::Truncated));
-    let no_events = decode_delta(&[VERSION, 0]);
+    assert_eq!(decode_ledger(&[V1]), Err(CodecError::Truncated));
+    assert_eq!(decode_delta(&[V1]), Err(CodecError::Truncated));
+    let no_events = decode_delta(&[V1, 0]);
     assert!(
         matches!(no_events, Err(CodecError::Invalid(_))),
         "{no_events:?}"
     );
     assert_eq!(
-        apply_delta(Some(&[]), &[VERSION, 1, 5]),
+        apply_delta(Some(&[]), &[V1, 1, 5]),
         Err(CodecError::Truncated)
     );
     assert_eq!(grant_grace(&[], at(NOW_MS)), Err(CodecError::Truncated));
@@ -115,10 +127,10 @@ fn nothing_is_neither_a_record_nor_a_delta() {
 fn a_claimed_count_reserves_nothing() {
     const MOST: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0x0f];
     let claims: [&[u8]; 4] = [
-        &[VERSION, 0],    // live sessions
-        &[VERSION, 0, 0], // endings
-        &[VERSION, 4],    // entries of the profile
-        &[VERSION, 2],    // bytes of the plan
+        &[V1, 0],    // live sessions
+        &[V1, 0, 0], // endings
+        &[V1, 4],    // entries of the profile
+        &[V1, 2],    // bytes of the plan
     ];
     for claim in claims {
         let bytes = [claim, &MOST, &[0; 100]].concat();
@@ -128,39 +140,36 @@ fn a_claimed_count_reserves_nothing() {
             "{claim:?}"
         );
     }
-    let events = [&[VERSION], &MOST[..], &[0; 100]].concat();
+    let events = [&[V1], &MOST[..], &[0; 100]].concat();
     assert_eq!(decode_delta(&events), Err(CodecError::Truncated));
 }
 
 #[test]
 fn what_no_ledger_holds_is_refused() {
     let cases: [(&str, &[u8]); 9] = [
-        ("an unknown flag", &[VERSION, 8, 0, 0]),
-        ("a limit of 1,001", &[VERSION, 1, 0xe9, 0x07, 0, 0]),
+        ("an unknown flag", &[V1, 8, 0, 0]),
+        ("a limit of 1,001", &[V1, 1, 0xe9, 0x07, 0, 0]),
         (
             "a number of 33 bits",
-            &[VERSION, 1, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 0],
+            &[V1, 1, 0xff, 0xff, 0xff, 0xff, 0x1f, 0, 0],
         ),
         (
             "a number of six bytes",
-            &[VERSION, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0, 0],
+            &[V1, 1, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0, 0],
         ),
-        ("an empty plan", &[VERSION, 2, 0, 0, 0]),
-        (
-            "a plan with a control character",
-            &[VERSION, 2, 1, 0x7f, 0, 0],
-        ),
-        ("a plan that is no UTF-8", &[VERSION, 2, 1, 0xff, 0, 0]),
+        ("an empty plan", &[V1, 2, 0, 0, 0]),
+        ("a plan with a control character", &[V1, 2, 1, 0x7f, 0, 0]),
+        ("a plan that is no UTF-8", &[V1, 2, 1, 0xff, 0, 0]),
         (
             "a stopped session that can be revived",
             &[
-                VERSION, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 2, 1, b'a', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                0, 0, 90,
+                V1, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 2, 1, b'a', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                0, 90,
             ],
         ),
         (
             "an expired session that cannot",
-            &[VERSION, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, b'a'],
+            &[V1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 1, b'a'],
         ),
     ];
     for (what, bytes) in cases {
@@ -170,7 +179,7 @@ fn what_no_ledger_holds_is_refused() {
             "{what}: {result:?}"
         );
     }
-    let after_9999 = [&[VERSION, 0, 0, 1, 0][..], &[0xff; 6], &[1, b'a']].concat();
+    let after_9999 = [&[V1, 0, 0, 1, 0][..], &[0xff; 6], &[1, b'a']].concat();
     let result = decode_ledger(&after_9999);
     assert!(matches!(result, Err(CodecError::Invalid(_))), "{result:?}");
 }
@@ -178,17 +187,17 @@ fn what_no_ledger_holds_is_refused() {
 #[test]
 fn what_no_delta_holds_is_refused() {
     let cases: [(&str, &[u8]); 5] = [
-        ("an unknown event", &[VERSION, 1, 9]),
-        ("a limit of 1,001", &[VERSION, 1, 4, 1, 0xe9, 0x07, 0, 0]),
+        ("an unknown event", &[V1, 1, 9]),
+        ("a limit of 1,001", &[V1, 1, 4, 1, 0xe9, 0x07, 0, 0]),
         (
             "an unknown mark of an optional part",
-            &[VERSION, 1, 4, 2, 0, 0, 0],
+            &[V1, 1, 4, 2, 0, 0, 0],
         ),
         (
             "an unknown reason",
-            &[VERSION, 1, 3, 1, b'a', 0, 0, 0, 0, 0, 0, 5, 0],
+            &[V1, 1, 3, 1, b'a', 0, 0, 0, 0, 0, 0, 5, 0],
         ),
-        ("an unknown flag of a session", &[VERSION, 1, 1, 4]),
+        ("an unknown flag of a session", &[V1, 1, 1, 4]),
     ];
     for (what, bytes) in cases {
         let result = decode_delta(bytes);
@@ -201,7 +210,7 @@ fn what_no_delta_holds_is_refused() {
 
 #[test]
 fn damage_on_either_side_of_a_replay_is_an_error() {
-    let (record, delta) = ([VERSION, 1, 7, 0, 0], [VERSION, 1, 5]);
+    let (record, delta) = ([V1, 1, 7, 0, 0], [V1, 1, 5]);
     assert_eq!(
         apply_delta(Some(&record), &delta),
         Ok(None),
@@ -228,8 +237,8 @@ proptest! {
     fn random_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let (ledger, delta) = read(&bytes);
         if let Some(first) = bytes.first_mut() {
-            prop_assert!(*first == VERSION || (ledger.is_err() && delta.is_err()));
-            *first = VERSION;
+            prop_assert!(*first == V1 || (ledger.is_err() && delta.is_err()));
+            *first = V1;
             let (ledger, delta) = read(&bytes);
             prop_assert!(ledger.is_err() || delta.is_err(), "no bytes are both");
         }
@@ -238,7 +247,7 @@ proptest! {
     /// Small numbers look like flags, tags and lengths, so they get further.
     #[test]
     fn random_small_bytes_never_panic(bytes in proptest::collection::vec(0_u8..8, 0..200)) {
-        let bytes = [&[VERSION], &bytes[..]].concat();
+        let bytes = [&[V1], &bytes[..]].concat();
         let (ledger, delta) = read(&bytes);
         prop_assert!(ledger.is_err() || delta.is_err(), "no bytes are both");
     }
@@ -255,6 +264,6 @@ proptest! {
         let to = bytes.len().min(from + stretch.len());
         bytes.splice(from..to, stretch);
         let (ledger, delta) = read(&bytes);
-        prop_assert!(bytes[0] == VERSION || (ledger.is_err() && delta.is_err()));
+        prop_assert!(bytes[0] == V1 || (ledger.is_err() && delta.is_err()));
     }
 }

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX, LIVE_MAX};
 use streamgate_core::{Seconds, SessionId, TenantId, UserId, UserKey};
-use streamgate_engine::Engine;
+use streamgate_engine::{Engine, EngineError};
 use utoipa::ToSchema;
 
 use crate::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors, store_trouble};
-use crate::problem_docs::{Always, WithJsonBody};
+use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;
 use crate::v1::batch::{Begun, EntryError, run_all, store_failed_for_all};
 use crate::wire;
@@ -103,6 +103,8 @@ pub(crate) enum SkipReason {
     Invalid,
     /// The store could not be used for this user. Send it again.
     StoreUnavailable,
+    /// The store has no room for this user. Send it again later.
+    StoreFull,
     /// Something is wrong inside; the log says more.
     Internal,
 }
@@ -123,6 +125,7 @@ pub(crate) enum SkipReason {
     request_body = Import,
     responses(
         Always,
+        NeedsRoom,
         WithJsonBody,
         (status = 200, description = "What became of the users.", body = ImportAnswer<'_>),
     )
@@ -286,7 +289,10 @@ impl<'a> ImportAnswer<'a> {
             EntryError::Invalid(fault) => (SkipReason::Invalid, fault),
             EntryError::Engine(error) => match store_trouble(&error) {
                 Some(cause) => (
-                    SkipReason::StoreUnavailable,
+                    match error {
+                        EngineError::StoreFull(_) => SkipReason::StoreFull,
+                        _ => SkipReason::StoreUnavailable,
+                    },
                     format!("{cause}; send this user again"),
                 ),
                 None => {

@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 
+use streamgate_core::codec::{self, CodecError};
+
 use crate::error::OpenError;
 use crate::log::Lsn;
-use crate::recovery::{damaged, joined, workers};
+use crate::recovery::{codec_damage, damaged, joined, workers};
 use crate::snapshot::End;
 use crate::snapshot::read::{Next, SnapshotReader, payload, sections};
 use crate::table::shard::reserve;
@@ -16,6 +18,14 @@ const AHEAD: usize = 4;
 
 /// Where a block begins in the file, and its bytes.
 type Block = (u64, Vec<u8>);
+
+/// Why a block cannot be loaded.
+enum Unreadable {
+    /// It is not a block that was written so.
+    Block(&'static str),
+    /// It has a record of a version that is not known.
+    Record(CodecError),
+}
 
 /// Loads a snapshot. `copied_at` gets the position of each shard's copy.
 pub(super) fn load(
@@ -55,7 +65,10 @@ pub(super) fn load(
         let sections: Result<Vec<_>, _> = threads.into_iter().map(joined).collect();
         (end, sections)
     });
-    let sections = sections.map_err(|(offset, what)| damaged(dir, path, Some(offset), what))?;
+    let sections = sections.map_err(|(offset, why)| match why {
+        Unreadable::Block(what) => damaged(dir, path, Some(offset), what),
+        Unreadable::Record(error) => codec_damage(error, dir, path, Some(offset)),
+    })?;
     // A worker's error comes before the reader's, because the block is earlier in the file.
     let end = end?;
     for (shard, position) in sections.into_iter().flatten() {
@@ -73,9 +86,11 @@ pub(super) fn load(
 }
 
 /// Puts the records of blocks into the table. Returns the positions of the shards' copies.
-fn work(table: &Table, blocks: &Receiver<Block>) -> Result<Vec<(usize, Lsn)>, (u64, &'static str)> {
+fn work(table: &Table, blocks: &Receiver<Block>) -> Result<Vec<(usize, Lsn)>, (u64, Unreadable)> {
     let mut copied_at = Vec::new();
     for (offset, bytes) in blocks {
+        // A newer record is found here, before recovery changes any file.
+        let mut versions = Ok(());
         sections(
             payload(&bytes),
             |section| {
@@ -85,9 +100,13 @@ fn work(table: &Table, blocks: &Receiver<Block>) -> Result<Vec<(usize, Lsn)>, (u
                     reserve(&mut shard.lock().entries, section.count, table.seed());
                 }
             },
-            |key, record| put(table, key, record),
+            |key, record| {
+                versions = versions.and_then(|()| codec::check_version(record));
+                put(table, key, record);
+            },
         )
-        .map_err(|what| (offset, what))?;
+        .map_err(|what| (offset, Unreadable::Block(what)))?;
+        versions.map_err(|error| (offset, Unreadable::Record(error)))?;
     }
     Ok(copied_at)
 }

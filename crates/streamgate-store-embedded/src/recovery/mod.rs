@@ -189,10 +189,10 @@ pub(crate) fn codec_damage(
     offset: Option<u64>,
 ) -> OpenError {
     match error {
-        CodecError::UnknownVersion(found) => OpenError::NewerFormat {
+        CodecError::NewerVersion(found) => OpenError::NewerFormat {
             path: path.to_owned(),
             found: u32::from(found),
-            known: u32::from(codec::VERSION),
+            known: u32::from(codec::NEWEST),
         },
         error => damaged(
             dir,

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use streamgate_core::codec;
+use streamgate_core::codec::{self, CodecError};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::{Damage, OpenError};
 use crate::format::{FORMAT_VERSION, FileHeader, FileKind, HEADER_BYTES, HeaderError, salt};
 use crate::log::Lsn;
 use crate::log::frame::{Batch, Piece, pieces};
+use crate::recovery::codec_damage;
 use crate::snapshot::read::{Next, SnapshotReader, payload, sections};
 use crate::table::hash::HashSeed;
 use crate::table::{SHARDS, Table, shard_index};
@@ -73,12 +74,20 @@ pub(super) fn walk(disk: &dyn Disk) -> Result<Walk, OpenError> {
         copied_at: vec![0; SHARDS],
         proven: 0,
         in_rubble: false,
+        newer: None,
     };
     walker.list(&files)?;
     let from = walker.snapshot(&files)?;
     walker.log(&files, from)?;
     walker.records();
-    Ok(walker.walk)
+    // No damage, and nothing to set aside: the newer version reads it.
+    match walker.newer {
+        Some((name, error)) => {
+            let path = disk.path().join(name);
+            Err(codec_damage(error, disk.path(), &path, None))
+        }
+        None => Ok(walker.walk),
+    }
 }
 
 /// Opens every file of the store and checks its header.
@@ -150,6 +159,8 @@ struct Walker<'a> {
     proven: Lsn,
     /// The piece before was rubble.
     in_rubble: bool,
+    /// The file in which a record of a newer version was found first, and which version.
+    newer: Option<(String, CodecError)>,
 }
 
 impl Walker<'_> {
@@ -158,6 +169,15 @@ impl Walker<'_> {
         let path = self.disk.path().join(name);
         let what = what.into();
         self.walk.problems.push(Damage { path, offset, what });
+    }
+
+    /// Notes a record of a newer version; `false` where the record is damaged instead.
+    fn is_newer(&mut self, name: &str, error: CodecError) -> bool {
+        let is_newer = matches!(error, CodecError::NewerVersion(_));
+        if is_newer {
+            self.newer.get_or_insert_with(|| (name.to_owned(), error));
+        }
+        is_newer
     }
 
     fn io_error(&self, name: &str) -> impl FnOnce(std::io::Error) -> OpenError + use<> {
@@ -341,7 +361,9 @@ impl Walker<'_> {
                 continue;
             }
             let apply = |record: Option<&[u8]>| codec::apply_delta(record, delta);
-            if let Err(error) = self.walk.table.update(hash, key, apply) {
+            if let Err(error) = self.walk.table.update(hash, key, apply)
+                && !self.is_newer(name, error)
+            {
                 self.problem(
                     name,
                     offset,
@@ -364,6 +386,9 @@ impl Walker<'_> {
             }
         }
         for (key, error) in unreadable {
+            if self.is_newer("", error) {
+                continue;
+            }
             put(&self.walk.table, &key, None);
             let user = String::from_utf8_lossy(&key).replace('\0', "/");
             self.problem(

@@ -219,7 +219,7 @@ impl Sending<'_> {
                 reason: text_of(skipped, "reason").to_owned().into(),
                 detail: text_of(skipped, "detail").to_owned(),
             };
-            if skip.reason == "store_unavailable" {
+            if matches!(&*skip.reason, "store_unavailable" | "store_full") {
                 places.push(place);
                 again.push(skip);
             } else {

@@ -142,7 +142,7 @@ fn name_of(code: Code) -> &'static str {
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",
         Code::TooManyRequests => "TooManyRequestsError",
         Code::Internal => "InternalServerError",
-        Code::StoreUnavailable | Code::Stopping => "ServiceUnavailableError",
+        Code::StoreUnavailable | Code::StoreFull | Code::Stopping => "ServiceUnavailableError",
     }
 }
 

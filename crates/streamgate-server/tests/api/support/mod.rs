@@ -125,12 +125,22 @@ impl Service {
         self.store.close().await.unwrap();
     }
 
+    /// Lets the store have no room, or have some again.
+    pub(crate) fn fill_store(&self, full: bool) {
+        self.store.set_full(full);
+    }
+
     /// Makes the record of a user unreadable.
     pub(crate) async fn damage(&self, user: &str) {
+        self.put_record(user, &[0xff; 8]).await;
+    }
+
+    /// Makes these bytes the record of a user, as another node would.
+    pub(crate) async fn put_record(&self, user: &str, record: &[u8]) {
         let user = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
         let mut step = |_: View<'_>| {
             Some(Change {
-                record: Some(vec![0xff; 8]),
+                record: Some(record.to_vec()),
                 delta: Vec::new(),
                 durability: Durability::Durable,
                 garbage_at: None,
@@ -138,6 +148,18 @@ impl Service {
             })
         };
         self.store.transact(&user, &mut step).await.unwrap();
+    }
+
+    /// The bytes of the record of a user.
+    pub(crate) async fn record(&self, user: &str) -> Vec<u8> {
+        let user = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
+        let mut record = None;
+        let mut step = |view: View<'_>| {
+            record = view.record.map(<[u8]>::to_vec);
+            None
+        };
+        self.store.transact(&user, &mut step).await.unwrap();
+        record.unwrap()
     }
 
     pub(crate) fn advance(&self, seconds: u64) {

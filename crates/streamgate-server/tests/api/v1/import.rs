@@ -240,6 +240,17 @@ async fn a_store_that_fails_for_every_user_fails_the_call() {
 }
 
 #[tokio::test]
+async fn a_full_store_takes_over_nobody() {
+    let service = Service::open();
+    service.fill_store(true);
+    post(&service, &[user("u", &["a"])])
+        .await
+        .assert_problem(503, "store_full");
+    let answer = import(&service, &[user("u", &["a"]), user("", &[])]).await;
+    assert_eq!(answer["skipped"][0]["reason"], "store_full");
+}
+
+#[tokio::test]
 async fn a_damaged_record_fails_its_own_user() {
     let service = Service::open();
     service.damage("v").await;

@@ -53,3 +53,60 @@ async fn a_store_that_cannot_be_used_does_not_hide_bad_input() {
         .await
         .assert_invalid(&["limit"]);
 }
+
+/// A record of the next version, written by a node of the next release.
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_503_and_left_as_it_is() {
+    let service = Service::open();
+    assert_eq!(service.get("/readyz").await.status, 200);
+    let newer = [&[streamgate_core::codec::NEWEST + 1][..], b"more"].concat();
+    service.put_record("u", &newer).await;
+    for (method, path) in CALLS {
+        let problem = service
+            .call(method, path)
+            .await
+            .assert_problem(503, "store_unavailable");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("newer version"), "{detail}");
+    }
+    service
+        .get("/readyz")
+        .await
+        .assert_problem(503, "store_unavailable");
+    assert_eq!(service.record("u").await, newer, "nothing wrote over it");
+    let other = service.call("PUT", "/v1/users/v/sessions/s").await;
+    assert_eq!(other.status, 201, "others are served");
+}
+
+#[tokio::test]
+async fn a_full_store_refuses_starts_and_nothing_else() {
+    let service = Service::open();
+    service.start(&["s", "t"]).await;
+    service.fill_store(true);
+    for (method, path) in [
+        ("POST", "/v1/users/u/sessions"),
+        ("PUT", "/v1/users/u/sessions/new"),
+    ] {
+        let refused = service.call(method, path).await;
+        refused.assert_problem(503, "store_full");
+        assert_eq!(refused.header("retry-after"), Some("10"));
+    }
+    let calls = [
+        ("PUT", "/v1/users/u/sessions/s", 200),
+        ("POST", "/v1/users/u/sessions/s/heartbeat", 200),
+        ("DELETE", "/v1/users/u/sessions/s", 204),
+        ("POST", "/v1/users/u/sessions/t/stop", 204),
+        ("GET", "/v1/users/u/sessions", 200),
+        ("GET", "/v1/users/u", 200),
+        ("GET", "/v1/users", 200),
+        ("GET", "/v1/sessions", 200),
+        ("GET", "/readyz", 200),
+        ("DELETE", "/v1/users/u", 204),
+    ];
+    for (method, path, status) in calls {
+        let answer = service.call(method, path).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    }
+    service.fill_store(false);
+    service.start(&["again"]).await;
+}

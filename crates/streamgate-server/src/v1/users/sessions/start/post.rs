@@ -12,7 +12,7 @@ use streamgate_core::{SessionId, UserKey};
 use super::{LimitReached, StartAnswer, StartBody, start};
 use crate::access::{Player, UserPath};
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::{Always, WithJsonBody};
+use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::UserParam;
@@ -37,6 +37,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     request_body = Option<StartBody>,
     responses(
         Always,
+        NeedsRoom,
         WithJsonBody,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>,
             headers(("Location" = String, description = "The path of the session."))),

@@ -12,7 +12,7 @@ use utoipa::openapi::schema::Schema;
 use super::{LimitReached, StartAnswer, StartBody, start};
 use crate::access::{Player, SessionPath};
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::{Always, WithJsonBody};
+use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::{SessionParam, UserParam};
@@ -44,6 +44,7 @@ impl utoipa::ToSchema for NamedStartBody {}
     request_body = Option<NamedStartBody>,
     responses(
         Always,
+        NeedsRoom,
         WithJsonBody,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
         (status = 200, description = "The session is live already; its lease was renewed, and nothing else changed.",
