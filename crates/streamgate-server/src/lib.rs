@@ -28,6 +28,7 @@ mod stall;
 mod state;
 mod surround;
 pub mod telemetry;
+mod turn;
 mod v1;
 mod wire;
 

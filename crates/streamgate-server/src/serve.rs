@@ -27,7 +27,8 @@ use crate::access::Peer;
 use crate::app::Endpoints;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
-use crate::stall::{CutOffWhenStalled, Patience, Turn};
+use crate::stall::{CutOffWhenStalled, Patience};
+use crate::turn::Turn;
 
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -156,6 +157,9 @@ impl Door {
 fn protocol() -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
+        // A request that has arrived whole is carried out, also if its client sent a FIN right
+        // behind it; and a client that closed only its sending side is answered.
+        .half_close(true)
         .header_read_timeout(None)
         // Answers are small: one copy is cheaper than a list of pieces for the system.
         .writev(false)
@@ -226,9 +230,9 @@ impl Connection {
         // count from each other with every request.
         let endpoints = Arc::new(endpoints);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(body);
             let turn = turn.clone();
             turn.set_ours(true);
+            let mut request = request.map(body);
             if endpoints.asks_for_peer() {
                 request.extensions_mut().insert(Peer(peer));
             }
@@ -243,9 +247,7 @@ impl Connection {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
                 }
-                // While a stream lasts, nobody is to ask for anything.
-                turn.set_ours(answer.body().size_hint().exact().is_none());
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(answer.map(|body| turn.end_with(body)))
             }
         });
         let connection = protocol.serve_connection(TokioIo::new(stream), service);

@@ -1,21 +1,34 @@
-//! A connection whose other side must go on, asking or reading.
+//! The socket of a connection, as hyper sees it: timeouts for a client that stalls, and what becomes
+//! of a connection whose client has gone.
 //!
-//! Without it a client that never ends its head, or asks and never reads, would hold its
-//! connection, and its place among `max_connections`, for good. hyper could bound heads as well,
+//! **Timeouts.** Without them a client that never ends its head, or asks and never reads, would hold
+//! its connection, and its place among `max_connections`, for good. hyper could bound heads as well,
 //! with a timer made for each; the one here is made once a connection, and set again when it goes
 //! off too early.
+//!
+//! **A client that has gone.** hyper is set to `half_close`, so a FIN ends no request: it is read
+//! once the requests before it are answered. What is left is the write error. An answer that can no
+//! longer be delivered is discarded here and reported to nobody, because hyper would drop the
+//! requests that arrived behind it. The end of what was received then ends the connection.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use streamgate_store::clock::Stopwatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use crate::turn::Turn;
+
+/// How long to wait for the runtime to report what the system knows already. A process that was
+/// stopped and goes on handles its timers before its sockets, so a timer that has gone off proves
+/// nothing until the sockets have been asked as well.
+pub(crate) const EVENT_DELAY: Duration = Duration::from_millis(100);
 
 /// How long the other side may take.
 #[derive(Debug, Clone, Copy)]
@@ -26,31 +39,32 @@ pub(crate) struct Patience {
     pub(crate) write: Duration,
 }
 
-/// Whose turn it is: the client's, but while a request is answered. Socket and service share it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Turn {
-    is_ours: Arc<AtomicBool>,
+/// A socket that can be asked whether bytes wait in its receive buffer.
+pub(crate) trait Unread {
+    /// Asks the system, and not the runtime, which may not have heard yet.
+    fn has_unread(&self) -> bool;
 }
 
-impl Turn {
-    /// Whether the server is to do something now.
-    pub(crate) fn set_ours(&self, is_ours: bool) {
-        self.is_ours.store(is_ours, Ordering::Relaxed);
-    }
-
-    fn is_ours(&self) -> bool {
-        self.is_ours.load(Ordering::Relaxed)
+impl Unread for TcpStream {
+    fn has_unread(&self) -> bool {
+        // A second descriptor of the same socket, as unblocking as the first; without a free
+        // descriptor nothing can be said, and the timeout holds.
+        let Ok(socket) = self.as_fd().try_clone_to_owned() else {
+            return false;
+        };
+        let peeked = std::net::TcpStream::from(socket).peek(&mut [0]);
+        peeked.is_ok_and(|bytes| bytes > 0)
     }
 }
 
-/// Fails once the other side has let it wait for too long.
+/// A socket that fails once its client has stalled for too long.
 #[derive(Debug)]
 pub(crate) struct CutOffWhenStalled<T> {
     inner: T,
     patience: Patience,
     turn: Turn,
     /// Armed while a write waits; nearly always none does.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<WriteTimer>,
     /// Since something was written last.
     since: Stopwatch,
     /// Armed while a head is waited for. It may go off too early: `since` moves on, and it does
@@ -58,7 +72,15 @@ pub(crate) struct CutOffWhenStalled<T> {
     idle: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> CutOffWhenStalled<T> {
+/// The timer of a write that waits.
+#[derive(Debug)]
+struct WriteTimer {
+    sleep: Pin<Box<Sleep>>,
+    /// Whether it has gone off once, and only [`EVENT_DELAY`] is left.
+    is_over: bool,
+}
+
+impl<T: Unread> CutOffWhenStalled<T> {
     pub(crate) fn new(inner: T, patience: Patience, turn: Turn) -> Self {
         Self {
             inner,
@@ -77,38 +99,65 @@ impl<T> CutOffWhenStalled<T> {
         loop {
             ready!(idle.as_mut().poll(cx));
             let left = patience.saturating_sub(self.since.elapsed());
-            if left.is_zero() {
+            if !left.is_zero() {
+                idle.set(sleep(left));
+            } else if self.inner.has_unread() {
+                // A request that has come in time is not lost because this process was late. Its
+                // bytes are read as soon as the runtime reports them.
+                idle.set(sleep(EVENT_DELAY));
+            } else {
                 let why = "the client does not send a whole request";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
             }
-            idle.set(sleep(left));
         }
     }
 
-    /// What became of a write: an error instead of waiting any longer.
-    fn bounded<R>(
+    /// What became of a write of `length` bytes: an error instead of waiting any longer, and a
+    /// success where nobody is left to write to.
+    fn bounded(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<R>>,
-    ) -> Poll<io::Result<R>> {
-        if written.is_ready() {
-            self.stalled = None;
-            self.since = Stopwatch::start();
-            return written;
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(written) => {
+                self.stalled = None;
+                self.since = Stopwatch::start();
+                Poll::Ready(Ok(written.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "a client has gone before its answer");
+                    self.turn.set_gone();
+                    length
+                })))
+            }
+            Poll::Pending => {
+                ready!(self.stalled(cx));
+                Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client does not read its answer",
+                )))
+            }
         }
+    }
+
+    /// Completes once a write has waited for too long.
+    fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let patience = self.patience.write;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client does not read its answer",
-        )))
+        let timer = self.stalled.get_or_insert_with(|| WriteTimer {
+            sleep: Box::pin(sleep(patience)),
+            is_over: false,
+        });
+        ready!(timer.sleep.as_mut().poll(cx));
+        if timer.is_over {
+            return Poll::Ready(());
+        }
+        timer.is_over = true;
+        timer.sleep.set(sleep(EVENT_DELAY));
+        timer.sleep.as_mut().poll(cx)
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for CutOffWhenStalled<T> {
+impl<T: AsyncRead + Unread + Unpin> AsyncRead for CutOffWhenStalled<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -123,14 +172,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for CutOffWhenStalled<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for CutOffWhenStalled<T> {
+impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for CutOffWhenStalled<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.bounded(cx, written)
+        self.bounded(cx, written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -138,8 +187,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for CutOffWhenStalled<T> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = bytes.iter().map(|piece| piece.len()).sum();
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
-        self.bounded(cx, written)
+        self.bounded(cx, written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -148,7 +198,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for CutOffWhenStalled<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
-        // hyper reads again only once there is something to read, so the wait for it begins here.
+        // hyper need not read before there is something to read, so the wait for it begins here.
         if !self.turn.is_ours()
             && let Poll::Ready(Err(error)) = self.idle(cx)
         {

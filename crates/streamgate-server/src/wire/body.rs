@@ -12,9 +12,11 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use streamgate_core::bounds::BODY_MAX_BYTES;
+use tokio::time::timeout;
 
 use super::object::Object;
 use crate::problem::{ApiError, Code};
+use crate::stall::EVENT_DELAY;
 use crate::state::App;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A body that is not there is an empty object.
@@ -80,13 +82,16 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes,
     if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(frames.as_mut().poll(cx))).await {
         return read;
     }
-    match tokio::time::timeout(app.body_timeout, frames).await {
-        Ok(read) => read,
-        Err(_) => Err(
+    if let Ok(read) = timeout(app.body_timeout, &mut frames).await {
+        return read;
+    }
+    // The body may have come in time to a process that was stopped meanwhile.
+    timeout(EVENT_DELAY, frames).await.unwrap_or_else(|_| {
+        Err(
             ApiError::new(Code::RequestTimeout, "the body did not arrive in time")
                 .with_header(header::CONNECTION, HeaderValue::from_static("close")),
-        ),
-    }
+        )
+    })
 }
 
 /// The body's bytes. One that comes in one piece, as nearly all do, is not copied.

@@ -14,6 +14,7 @@ mod browsers;
 mod compat;
 mod cors;
 mod express;
+mod hang_up;
 mod logs;
 mod ops;
 mod rate_limit;

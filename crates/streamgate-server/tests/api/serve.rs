@@ -1,74 +1,14 @@
 //! Over a real socket: clients that are slow, many, or in the middle of something at the end.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use streamgate_server::{HttpSettings, ServerSettings, Stopped, serve};
+use streamgate_server::{HttpSettings, Stopped};
 use streamgate_store::clock::Stopwatch;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::Service;
-
-struct Running {
-    service: Service,
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    server: JoinHandle<Stopped>,
-}
-
-impl Running {
-    async fn with(http: HttpSettings) -> Self {
-        let service = Service::with(ServerSettings {
-            http: http.clone(),
-            ..ServerSettings::default()
-        });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel();
-        let (endpoints, metrics) = (service.endpoints.clone(), service.metrics.clone());
-        let server = tokio::spawn(async move {
-            let stopped = async { stopped.await.unwrap_or_default() };
-            serve(listener, endpoints, &http, &metrics, stopped)
-                .await
-                .unwrap()
-        });
-        Self {
-            service,
-            address,
-            stop,
-            server,
-        }
-    }
-
-    async fn connect(&self) -> TcpStream {
-        TcpStream::connect(self.address).await.unwrap()
-    }
-}
-
-/// Everything that comes until the server closes the connection.
-async fn read_all(stream: &mut TcpStream) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
-}
-
-/// Whatever comes next, at least up to `end`.
-async fn read_until(stream: &mut TcpStream, end: &str) -> String {
-    let mut bytes = Vec::new();
-    while !String::from_utf8_lossy(&bytes).contains(end) {
-        let read = stream.read_buf(&mut bytes).await.unwrap();
-        assert!(
-            read > 0,
-            "closed after {:?}",
-            String::from_utf8_lossy(&bytes)
-        );
-    }
-    String::from_utf8(bytes).unwrap()
-}
+use crate::support::running::{Running, read_all, read_until};
 
 const QUICK: Duration = Duration::from_millis(50);
 
@@ -130,6 +70,31 @@ async fn a_connection_lasts_while_it_is_used_and_then_its_patience_longer() {
         left.elapsed() >= patience - Duration::from_secs(2),
         "{left:?}"
     );
+}
+
+/// The end of a streamed answer is the beginning of the client's turn, as that of any other.
+#[tokio::test]
+async fn a_connection_that_is_idle_after_a_streamed_answer_is_closed() {
+    let running = Running::with(HttpSettings {
+        header_timeout: QUICK,
+        ..HttpSettings::default()
+    })
+    .await;
+    for half_a_head in ["", "GET /healthz HTTP/1.1\r\nx-slow: "] {
+        for method in ["GET", "HEAD"] {
+            let mut stream = running.connect().await;
+            let list =
+                format!("{method} /compat/stream-requests/getallusers HTTP/1.1\r\nhost: x\r\n\r\n");
+            stream.write_all(list.as_bytes()).await.unwrap();
+            let answer = read_until(&mut stream, "\r\n\r\n").await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            let is_streamed = answer.contains("transfer-encoding: chunked");
+            assert_eq!(is_streamed, method == "GET", "{answer}");
+            stream.write_all(half_a_head.as_bytes()).await.unwrap();
+            let closed = timeout(Duration::from_secs(20), read_all(&mut stream));
+            closed.await.expect("the connection is closed");
+        }
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod call;
 #[allow(dead_code, reason = "a client knows more calls than these tests make")]
 mod client;
 mod clocks;
+#[path = "../promises/departure.rs"]
+mod departure;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod example;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{Nodes, redis};
+use crate::{Nodes, departure, redis};
 
 #[test]
 fn a_session_is_renewed_listed_and_stopped_on_any_node() {
@@ -56,4 +56,12 @@ fn a_node_that_is_killed_loses_no_session() {
     killed.kill();
     let left = nodes.servers[0].call("GET", "/v1/users/u/sessions", None);
     assert_eq!(left.json()["active"], 1);
+}
+
+/// Each call waits for Redis while its client leaves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_over_redis_is_carried_out_for_a_client_that_has_left() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 1, &[]);
+    departure::every_call_is_carried_out(&nodes.servers[0], 100).await;
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::Client;
+use crate::departure;
 use crate::support::Server;
 
 /// A few short of 10,000 would fit into the usual limit of descriptors by chance; this does not.
@@ -90,4 +92,63 @@ async fn a_request_that_never_ends_is_cut_off() {
         client.live("u").await.unwrap().is_empty(),
         "nothing was half-applied"
     );
+}
+
+/// A stop is what a player sends while it goes away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_carried_out_for_a_client_that_has_left() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    departure::every_call_is_carried_out(&server, 350).await;
+    let mut client = Client::connect(server.address).await.unwrap();
+    assert!(client.all_live().await.unwrap().is_empty());
+    assert!(server.terminate().status.success());
+}
+
+/// A process that was stopped handles its timers before its sockets: what came meanwhile is
+/// answered, though the connections look idle for longer than they may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_that_came_while_the_process_was_stopped_is_answered() {
+    let dir = TempDir::new().unwrap();
+    let settings = ["http.header_timeout_s=2", "http.body_timeout_s=2"];
+    let settings = settings.map(|setting| ["--set", setting]);
+    let server = Server::start_with(dir.path(), settings.as_flattened());
+    let mut client = Client::connect(server.address).await.unwrap();
+    client.start("u", "s").await.unwrap();
+    let beginning = b"POST /v1/users/u/sessions/s/heartbeat HTTP/1.1\r\nhost: localhost\r\n\
+                      content-length: 1\r\n\r\n";
+    let mut waiting = Vec::new();
+    for has_begun in [true, false] {
+        for _ in 0..20 {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            // The connection is a used one, and half of them are within a request.
+            let ask = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+            stream.write_all(ask).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"}") {
+                stream.read_buf(&mut answer).await.unwrap();
+            }
+            if has_begun {
+                stream.write_all(beginning).await.unwrap();
+            }
+            waiting.push((stream, has_begun));
+        }
+    }
+    server.signal(Signal::STOP);
+    for (stream, has_begun) in &mut waiting {
+        let rest: &[u8] = if *has_begun {
+            b"x"
+        } else {
+            &[beginning, &b"x"[..]].concat()
+        };
+        stream.write_all(rest).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    server.signal(Signal::CONT);
+    for (mut stream, has_begun) in waiting {
+        let mut answer = [0; 12];
+        let read = stream.read_exact(&mut answer).await;
+        read.unwrap_or_else(|error| panic!("begun {has_begun}: {error}"));
+        assert_eq!(&answer, b"HTTP/1.1 200", "begun {has_begun}");
+    }
 }

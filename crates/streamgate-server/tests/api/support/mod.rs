@@ -1,5 +1,7 @@
 //! A service to call, and what it answered.
 
+pub(crate) mod running;
+
 use std::sync::Arc;
 use std::time::Duration;
 

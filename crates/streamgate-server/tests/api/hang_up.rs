@@ -1,0 +1,243 @@
+//! A request that has arrived whole is carried out, whoever hangs up: clients that close or reset
+//! their connection right behind a request, and those that only close their sending side.
+
+use std::time::Duration;
+
+use streamgate_server::HttpSettings;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::Service;
+use crate::support::running::{Running, read_all, read_until};
+
+/// How many requests of each kind are sent.
+const REQUESTS: usize = 1_000;
+
+/// How a client leaves once its request is written.
+#[derive(Debug, Clone, Copy)]
+enum Leaves {
+    /// FIN at once, on a connection of its own.
+    Fresh,
+    /// FIN at once, on a connection that has been used.
+    Used,
+    /// RST at once, on a connection that has been used.
+    Reset,
+}
+
+/// Sends a request and leaves, without waiting for anything.
+async fn send_and_leave(running: &Running, leaves: Leaves, request: &str) {
+    let mut stream = running.connect().await;
+    if !matches!(leaves, Leaves::Fresh) {
+        let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(ask).await.unwrap();
+        read_until(&mut stream, "\"ok\"}").await;
+    }
+    stream.write_all(request.as_bytes()).await.unwrap();
+    if matches!(leaves, Leaves::Reset) {
+        stream.set_zero_linger().unwrap();
+    }
+}
+
+/// A request with a body, of one line and one header for each part.
+fn with_body(line: &str, body: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn without_body(line: &str) -> String {
+    format!("{line} HTTP/1.1\r\nhost: x\r\n\r\n")
+}
+
+/// Waits until a metric has this value; `line` is its name with its labels.
+async fn wait_for(service: &Service, line: &str, value: usize, what: &str) {
+    let mut last = String::new();
+    for _ in 0..2_000 {
+        let page = service.get("/metrics").await.text();
+        let found = page
+            .lines()
+            .find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
+        last = found.unwrap_or("nothing").to_owned();
+        if last == value.to_string() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what}: {line} is {last}, not {value}");
+}
+
+/// The line of the metric that counts these answers.
+fn answers(method: &str, route: &str, status: u16) -> String {
+    format!(
+        "streamgate_http_request_duration_seconds_count\
+         {{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"
+    )
+}
+
+/// Sends as many requests as there are users, each client leaving at once, and waits until all of
+/// them are carried out: answered with this status, though nobody reads it.
+async fn all_are_carried_out(
+    prepare: impl AsyncFn(&Service, usize),
+    request: impl Fn(usize) -> String,
+    counted: &str,
+) {
+    for leaves in [Leaves::Fresh, Leaves::Used, Leaves::Reset] {
+        let running = Running::with(HttpSettings::default()).await;
+        for i in 0..REQUESTS {
+            prepare(&running.service, i).await;
+        }
+        for i in 0..REQUESTS {
+            send_and_leave(&running, leaves, &request(i)).await;
+        }
+        wait_for(&running.service, counted, REQUESTS, &format!("{leaves:?}")).await;
+        // Nobody is there any more, so no connection is left.
+        let open = "streamgate_http_connections";
+        wait_for(&running.service, open, 0, &format!("{leaves:?}")).await;
+    }
+}
+
+async fn nothing(_: &Service, _: usize) {}
+
+/// Starts session `s` of user number `i`.
+async fn started(service: &Service, i: usize) {
+    let path = format!("/v1/users/u{i}/sessions/s");
+    assert_eq!(service.call("PUT", &path).await.status, 201);
+}
+
+const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_is_carried_out_for_a_client_that_has_left() {
+    let start = |i| with_body(&format!("PUT /v1/users/u{i}/sessions/s"), "{}");
+    all_are_carried_out(nothing, start, &answers("PUT", SESSION, 201)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_heartbeat_is_carried_out_for_a_client_that_has_left() {
+    let route = format!("{SESSION}/heartbeat");
+    let heartbeat = |i| without_body(&format!("POST /v1/users/u{i}/sessions/s/heartbeat"));
+    all_are_carried_out(started, heartbeat, &answers("POST", &route, 200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_is_carried_out_for_a_client_that_has_left() {
+    let stop = |i| without_body(&format!("DELETE /v1/users/u{i}/sessions/s"));
+    all_are_carried_out(started, stop, &answers("DELETE", SESSION, 204)).await;
+    let route = format!("{SESSION}/stop");
+    let stop = |i| with_body(&format!("POST /v1/users/u{i}/sessions/s/stop"), "bye");
+    all_are_carried_out(started, stop, &answers("POST", &route, 204)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_carried_out_for_a_client_that_has_left() {
+    let batch = |i| {
+        let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
+        with_body(
+            "POST /v1/heartbeats",
+            &format!("{{\"heartbeats\":[{entry}]}}"),
+        )
+    };
+    all_are_carried_out(started, batch, &answers("POST", "/v1/heartbeats", 200)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_a_user_is_carried_out_for_a_client_that_has_left() {
+    let change = |i| with_body(&format!("PUT /v1/users/u{i}"), "{\"limit\":2}");
+    let counted = answers("PUT", "/v1/users/{user_id}", 200);
+    all_are_carried_out(nothing, change, &counted).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left() {
+    let call = |i| without_body(&format!("GET /compat/user-streams/user-streams/u{i}/s"));
+    all_are_carried_out(nothing, call, "streamgate_live_sessions").await;
+}
+
+/// Requests that follow each other on one connection, whose client has left before the first is
+/// answered: the answers cannot be delivered, and the requests behind them are carried out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left() {
+    let running = Running::with(HttpSettings::default()).await;
+    for i in 0..REQUESTS {
+        let line = |method: &str, what| format!("{method} /v1/users/u{i}/sessions/s{what}");
+        let requests = [line("PUT", ""), line("POST", "/heartbeat"), line("PUT", "")]
+            .into_iter()
+            .chain((0..5).map(|_| line("POST", "/heartbeat")))
+            .chain([line("DELETE", "")]);
+        let pipeline: String = requests.map(|line| without_body(&line)).collect();
+        send_and_leave(&running, Leaves::Reset, &pipeline).await;
+    }
+    let stops = answers("DELETE", SESSION, 204);
+    wait_for(&running.service, &stops, REQUESTS, "pipelines").await;
+    wait_for(&running.service, "streamgate_live_sessions", 0, "pipelines").await;
+}
+
+/// RFC 9112, 9.6: a client that has closed its sending side may still wait for its answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_half_closed_client_gets_its_answer() {
+    let running = Running::with(HttpSettings::default()).await;
+    let ask = async |request: String, status: &str| {
+        let mut stream = running.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = read_all(&mut stream).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    };
+    for i in 0..REQUESTS {
+        let path = format!("/v1/users/u{i}/sessions/s");
+        ask(with_body(&format!("PUT {path}"), "{}"), "201").await;
+        ask(without_body(&format!("POST {path}/heartbeat")), "200").await;
+        ask(without_body(&format!("DELETE {path}")), "204").await;
+    }
+}
+
+/// A body that was announced and did not come is no whole request.
+#[tokio::test]
+async fn a_request_that_has_not_arrived_whole_is_not_carried_out() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut stream = running.connect().await;
+    let head = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ncontent-length: 20\r\n\r\n{}";
+    stream.write_all(head).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let answer = read_all(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    let live = running.service.metric("streamgate_live_sessions").await;
+    assert_eq!(live, "0");
+}
+
+/// A streamed answer is given up once its client has left, whether or not it had read some of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_streamed_answer_ends_when_its_client_has_left() {
+    let running = Running::with(HttpSettings::default()).await;
+    let profile = {
+        let text = "x".repeat(256);
+        serde_json::json!({"profile": {"a": text, "b": text, "c": text, "d": text}})
+    };
+    // More than all buffers between server and client can hold.
+    for i in 0..20_000 {
+        let path = format!("/v1/users/u{i}");
+        let answer = running.service.json("PUT", &path, &profile).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let list = without_body("GET /compat/stream-requests/getallusers");
+    for reads in [false, true] {
+        let mut streams: Vec<TcpStream> = Vec::new();
+        for _ in 0..10 {
+            let mut stream = running.connect().await;
+            stream.write_all(list.as_bytes()).await.unwrap();
+            if reads {
+                stream.read_exact(&mut [0; 4_096]).await.unwrap();
+            }
+            streams.push(stream);
+        }
+        drop(streams);
+        let open = "streamgate_http_connections";
+        wait_for(&running.service, open, 0, "streamed answers").await;
+    }
+}
