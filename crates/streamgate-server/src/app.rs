@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
@@ -20,7 +20,9 @@ use crate::browser::BrowserGuard;
 use crate::express::{Call, Express};
 use crate::fallback::{method_not_allowed, not_found};
 use crate::keys::{CurrentKeys, Keys};
-use crate::metrics::Metrics;
+use crate::metrics::{HttpRoute, Metrics};
+use crate::observe::Observation;
+use crate::problem::ApiError;
 use crate::rate_limit::RateLimits;
 use crate::settings::ServerSettings;
 use crate::state::App;
@@ -32,6 +34,8 @@ use crate::{compat, document, ops, v1};
 pub struct Endpoints {
     router: Router,
     express: Option<Express>,
+    /// What is counted of requests that belong to no endpoint.
+    unmatched: Arc<HttpRoute>,
     app: Arc<App>,
 }
 
@@ -50,6 +54,12 @@ impl Endpoints {
     /// From here on these keys are accepted, and no others; requests under way end as they began.
     pub fn set_keys(&self, keys: Keys) {
         self.app.keys.replace(keys);
+    }
+
+    /// Answers a request that no endpoint gets to see.
+    pub(crate) fn refuse(&self, request: &Request, error: ApiError) -> Response {
+        let observation = Observation::begin(request.method(), request.headers());
+        observation.end(&self.unmatched, error.into_response())
     }
 
     /// Whether an answer depends on the address that the request came from.
@@ -86,6 +96,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
     Endpoints {
         router: compat::mount(router, &app, &surround),
         // A page of another origin is answered with headers that the router adds.
+        unmatched: Arc::new(app.metrics.http_route(UNMATCHED)),
         express: (!surround.is_cross_origin()).then(|| Express::new(&app)),
         app,
     }

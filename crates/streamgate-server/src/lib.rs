@@ -14,6 +14,7 @@ mod cors;
 mod document;
 mod express;
 mod fallback;
+mod heads;
 mod keys;
 mod metrics;
 mod observe;

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Peer;
 use crate::app::Endpoints;
+use crate::heads;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::stall::{CutOffWhenStalled, Patience};
@@ -232,6 +233,7 @@ impl Connection {
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let turn = turn.clone();
             turn.set_ours(true);
+            let checked = heads::check(&request);
             let mut request = request.map(body);
             if endpoints.asks_for_peer() {
                 request.extensions_mut().insert(Peer(peer));
@@ -242,7 +244,10 @@ impl Connection {
             }
             let endpoints = Arc::clone(&endpoints);
             async move {
-                let mut answer = endpoints.answer(request).await;
+                let mut answer = match checked {
+                    Ok(()) => endpoints.answer(request).await,
+                    Err(error) => endpoints.refuse(&request, error),
+                };
                 if is_draining {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);

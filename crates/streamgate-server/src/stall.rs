@@ -23,6 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use crate::heads::Lines;
 use crate::turn::Turn;
 
 /// How long to wait for the runtime to report what the system knows already. A process that was
@@ -70,6 +71,10 @@ pub(crate) struct CutOffWhenStalled<T> {
     /// Armed while a head is waited for. It may go off too early: `since` moves on, and it does
     /// not.
     idle: Option<Pin<Box<Sleep>>>,
+    /// Where the heads end.
+    lines: Lines,
+    /// Whether a head was ambiguous: nothing behind it is read.
+    is_spoiled: bool,
 }
 
 /// The timer of a write that waits.
@@ -89,6 +94,8 @@ impl<T: Unread> CutOffWhenStalled<T> {
             stalled: None,
             since: Stopwatch::start(),
             idle: None,
+            lines: Lines::default(),
+            is_spoiled: false,
         }
     }
 
@@ -163,12 +170,23 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for CutOffWhenStalled<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        // While a request is answered its own bounds hold: that of its body, and that of the store.
-        if read.is_pending() && !self.turn.is_ours() {
-            return self.idle(cx);
+        if self.is_spoiled {
+            return Poll::Ready(Ok(()));
         }
-        read
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        let awaits_head = !self.turn.is_ours();
+        match read {
+            // While a request is answered its own bounds hold: that of its body, and that of the
+            // store.
+            Poll::Pending if awaits_head => self.idle(cx),
+            Poll::Ready(Ok(())) => {
+                let new = &mut buf.filled_mut()[before..];
+                self.is_spoiled = self.lines.follow(new, awaits_head);
+                Poll::Ready(Ok(()))
+            }
+            other => other,
+        }
     }
 }
 

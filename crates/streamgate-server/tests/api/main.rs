@@ -15,6 +15,7 @@ mod compat;
 mod cors;
 mod express;
 mod hang_up;
+mod heads;
 mod logs;
 mod ops;
 mod rate_limit;

@@ -1,0 +1,136 @@
+//! Heads that two servers could read in two ways: 400, and the connection is closed.
+
+use streamgate_server::HttpSettings;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::running::{Running, read_all, read_until};
+
+/// What the server says to these bytes until it closes the connection.
+async fn told(running: &Running, bytes: &[u8]) -> String {
+    let mut stream = running.connect().await;
+    stream.write_all(bytes).await.unwrap();
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(20), read_all(&mut stream));
+    answer.await.expect("the connection is closed")
+}
+
+#[tokio::test]
+async fn an_ambiguous_host_is_400() {
+    let running = Running::with(HttpSettings::default()).await;
+    for (head, message) in [
+        (
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n",
+            "host is given more than once",
+        ),
+        (
+            "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n",
+            "host is given more than once",
+        ),
+        (
+            "GET /healthz HTTP/1.0\r\nHost: a\r\nHost: b\r\n",
+            "host is given more than once",
+        ),
+        ("GET /healthz HTTP/1.1\r\n", "host is required"),
+        (
+            "PUT /v1/users/u/sessions/s HTTP/1.1\r\nx-host: a\r\n",
+            "host is required",
+        ),
+    ] {
+        let answer = told(&running, format!("{head}\r\n").as_bytes()).await;
+        assert!(answer[8..].starts_with(" 400 "), "{head}: {answer}");
+        assert!(answer.contains("connection: close\r\n"), "{head}: {answer}");
+        assert!(answer.contains("\"code\":\"invalid_request\""), "{answer}");
+        assert!(answer.contains(message), "{head}: {answer}");
+    }
+    let answer = told(&running, b"GET /healthz HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    let counted = running
+        .service
+        .metric(
+            "streamgate_http_request_duration_seconds_count\
+             {method=\"GET\",route=\"none\",status=\"400\"}",
+        )
+        .await;
+    assert_eq!(counted, "4");
+}
+
+#[tokio::test]
+async fn an_ambiguous_body_is_400() {
+    let running = Running::with(HttpSettings::default()).await;
+    for headers in [
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: identity, chunked",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Content-Length: +5",
+        "Content-Length: 5, 5",
+        "Transfer-Encoding : chunked",
+        " Transfer-Encoding: chunked",
+        "x-folded: a\r\n b\r\nTransfer-Encoding: chunked",
+    ] {
+        let request = format!(
+            "PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
+             content-type: application/json\r\n{headers}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"
+        );
+        let answer = told(&running, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{headers}: {answer}");
+    }
+    assert_eq!(
+        running.service.metric("streamgate_live_sessions").await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn a_bare_lf_in_a_head_is_400() {
+    let running = Running::with(HttpSettings::default()).await;
+    for head in [
+        "GET /healthz HTTP/1.1\nHost: a\n\n",
+        "GET /healthz HTTP/1.1\nHost: a\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: a\nx: y\r\n\r\n",
+        "GET /healthz HTTP/1.1\r\nHost: a\r\n\n",
+        "GET /healthz HTTP/1.1\r\nHost: a\n\r\n",
+        "\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let answer = told(&running, head.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{head:?}: {answer}");
+        // Behind another request, and in pieces: not answered with anything else than 400.
+        let mut stream = running.connect().await;
+        let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+        stream.write_all(ask).await.unwrap();
+        read_until(&mut stream, "\"ok\"}").await;
+        for byte in head.as_bytes() {
+            // The server need not take more than it takes to know.
+            if stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(!answer.contains(" 200 "), "{head:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_have_bare_lfs() {
+    let running = Running::with(HttpSettings::default()).await;
+    let mut stream = running.connect().await;
+    for id in ["a", "b", "c"] {
+        let body = "{\n  \"device_id\": \"tv\"\n}\n";
+        let request = format!(
+            "PUT /v1/users/u/sessions/{id} HTTP/1.1\r\nhost: x\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_until(&mut stream, "\"active\"").await;
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    }
+}
