@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entries, Entry};
 use super::file::{entries_of, entries_of_inline};
+use super::foreign::is_foreign;
 use super::path::{KeyPath, VARIABLE_PREFIX};
 use super::problem::{Origin, Problem};
 use super::value::Value;
@@ -76,7 +77,7 @@ impl Layers {
         let variable = path.variable();
         if let Some(text) = self.named.remove(&variable) {
             let origin = Origin::Variable(variable);
-            let entries = entries_of_inline(path, &text, &origin, problems);
+            let entries = entries_of_inline(path, text.trim(), &origin, problems);
             self.variables.extend(entries);
         }
     }
@@ -161,12 +162,12 @@ impl Layers {
             .flatten()
     }
 
-    /// The variables that were not taken apart.
+    /// The variables that were not taken apart and that no platform sets.
     pub(crate) fn variables(&self) -> impl Iterator<Item = &str> {
         self.named
             .keys()
             .map(String::as_str)
-            .filter(|name| name.starts_with(VARIABLE_PREFIX))
+            .filter(|name| name.starts_with(VARIABLE_PREFIX) && !is_foreign(name, &self.named))
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod entry;
 mod file;
+mod foreign;
 mod generated;
 mod kinds;
 mod layers;
@@ -31,7 +32,7 @@ use streamgate_server::ServerSettings;
 pub(crate) use generated::{default_file, reference};
 use layers::Inputs;
 pub(crate) use path::KeyPath;
-pub(crate) use problem::Problem;
+pub(crate) use problem::{Origin, Problem};
 use reader::{Declared, Reader, Section};
 use sections::general::General;
 use sections::log::Log;
@@ -88,14 +89,22 @@ pub(crate) struct Sources {
 pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
     let mut problems = Vec::new();
     let variables = variables(&mut problems);
-    let named_by_variable = || {
-        let name = variables.get(CONFIG_VARIABLE)?;
-        (!name.is_empty()).then(|| PathBuf::from(name))
-    };
-    let file = sources
+    let named = sources
         .file
-        .or_else(named_by_variable)
-        .and_then(|path| read_file(&path, &mut problems));
+        .map(|file| (file, Origin::Flag("--config".to_owned())));
+    let named = named.or_else(|| {
+        let name = variables.get(CONFIG_VARIABLE)?.trim();
+        let origin = Origin::Variable(CONFIG_VARIABLE.to_owned());
+        (!name.is_empty()).then(|| (PathBuf::from(name), origin))
+    });
+    let file = named.and_then(|(path, origin)| {
+        let is_wrong = path.to_str().map(value::path).and_then(Result::err);
+        if let Some(why) = is_wrong {
+            problems.push(Problem::at(origin, why));
+            return None;
+        }
+        read_file(&path, &mut problems)
+    });
     let inputs = Inputs {
         file,
         variables,
@@ -186,10 +195,7 @@ fn variables(problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
             Ok(value) => {
                 variables.insert(name, value);
             }
-            Err(_) => problems.push(Problem::at(
-                problem::Origin::Variable(name),
-                "is not valid UTF-8",
-            )),
+            Err(_) => problems.push(Problem::at(Origin::Variable(name), "is not valid UTF-8")),
         }
     }
     variables

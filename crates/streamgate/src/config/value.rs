@@ -29,7 +29,7 @@ impl Value {
     pub(crate) fn whole(&self, range: &RangeInclusive<u32>) -> Result<u32, String> {
         let number = match self {
             Self::Whole(number) => Some(*number),
-            Self::Untyped(text) => text.trim().parse().ok(),
+            Self::Untyped(text) => bare(text)?.parse().ok(),
             _ => None,
         };
         let number = number.ok_or_else(|| format!("must be a whole number, is {self}"))?;
@@ -46,7 +46,7 @@ impl Value {
     pub(crate) fn flag(&self) -> Result<bool, String> {
         match self {
             Self::Flag(flag) => Some(*flag),
-            Self::Untyped(text) => match text.trim() {
+            Self::Untyped(text) => match bare(text)? {
                 "true" | "1" => Some(true),
                 "false" | "0" => Some(false),
                 _ => None,
@@ -56,12 +56,17 @@ impl Value {
         .ok_or_else(|| format!("must be true or false, is {self}"))
     }
 
-    /// Reads text.
+    /// Reads text, without the white space around it.
     pub(crate) fn text(&self) -> Result<&str, String> {
         match self {
-            Self::Text(text) | Self::Untyped(text) => Ok(text),
+            Self::Text(text) | Self::Untyped(text) => bare(text),
             _ => Err(format!("must be text, is {self}")),
         }
+    }
+
+    /// Reads the path of a file or directory; it may be empty.
+    pub(crate) fn path(&self) -> Result<&str, String> {
+        path(self.text()?)
     }
 
     /// Reads a list of texts. A variable or flag names them with commas between.
@@ -72,15 +77,39 @@ impl Value {
                 .map(|value| value.text().map(str::to_owned))
                 .collect::<Result<_, _>>()
                 .map_err(|why| format!("each entry {why}")),
-            Self::Untyped(text) => Ok(text
+            Self::Untyped(text) => text
                 .split(',')
                 .map(str::trim)
                 .filter(|part| !part.is_empty())
-                .map(str::to_owned)
-                .collect()),
+                .map(|part| bare(part).map(str::to_owned))
+                .collect::<Result<_, _>>()
+                .map_err(|why| format!("each entry {why}")),
             _ => Err(format!("must be a list of texts, is {self}")),
         }
     }
+}
+
+/// A value without the white space around it, which is never a part of it: lines of `.env` files can
+/// end in a carriage return, and mounted secrets in a line break. Quotes around it were meant for a
+/// shell that has not seen them. The error repeats nothing, because the value may be a secret.
+fn bare(text: &str) -> Result<&str, String> {
+    let text = text.trim();
+    let is_in = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
+    if is_in('"') || is_in('\'') {
+        return Err("must not have quotes around it: here they would be a part of it".to_owned());
+    }
+    Ok(text)
+}
+
+/// A path as it may be given: `~` is replaced by shells only, and would be a directory of that name.
+pub(crate) fn path(text: &str) -> Result<&str, String> {
+    let text = bare(text)?;
+    if text == "~" || text.starts_with("~/") {
+        return Err(
+            "must not begin with ~, which only a shell replaces: write the whole path".to_owned(),
+        );
+    }
+    Ok(text)
 }
 
 impl fmt::Display for Value {
@@ -121,6 +150,45 @@ mod tests {
             Err("must be a whole number, is \"7\"".to_owned())
         );
         assert!(Value::Whole(-1).whole(&(0..=9)).is_err());
+    }
+
+    #[test]
+    fn white_space_around_a_value_is_no_part_of_it_and_quotes_are_refused() {
+        let untyped = |text: &str| Value::Untyped(text.to_owned());
+        for text in [" /data", "/data\r", "\t/data \n", "/data"] {
+            assert_eq!(untyped(text).text(), Ok("/data"), "{text:?}");
+            assert_eq!(Value::Text(text.to_owned()).path(), Ok("/data"), "{text:?}");
+        }
+        assert_eq!(untyped(" 7\r").whole(&(1..=9)), Ok(7));
+        assert_eq!(untyped(" true\r").flag(), Ok(true));
+        assert_eq!(untyped(" a \r").texts().unwrap(), ["a"]);
+        for text in ["\"7\"", "'7'", " \"7\"\r", "\"\""] {
+            let value = untyped(text);
+            let errors = [
+                value.text().err(),
+                value.path().err(),
+                value.whole(&(1..=9)).err(),
+                value.flag().err(),
+                value.texts().err(),
+                Value::Text(text.to_owned()).text().err(),
+            ];
+            for error in errors {
+                assert!(error.is_some_and(|why| why.contains("quotes")), "{text}");
+            }
+        }
+        for text in ["\"", "it's", "'a' b"] {
+            assert_eq!(untyped(text).text(), Ok(text), "quotes within are text");
+        }
+    }
+
+    #[test]
+    fn a_path_that_only_a_shell_understands_is_refused() {
+        for text in ["~", "~/data", " ~/data"] {
+            assert!(Value::Untyped(text.to_owned()).path().is_err(), "{text}");
+        }
+        for text in ["/~/data", "~data", "./~"] {
+            assert_eq!(Value::Untyped(text.to_owned()).path(), Ok(text));
+        }
     }
 
     #[test]

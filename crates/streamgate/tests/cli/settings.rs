@@ -8,7 +8,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::{in_repository, run, run_with};
+use crate::support::{Server, in_repository, run, run_with, serve_arguments, streamgate};
 
 /// The value of a setting and where it came from, as `config show` prints them.
 fn shown(setting: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
@@ -152,5 +152,68 @@ fn a_server_on_an_address_that_others_can_reach_needs_keys_or_a_word() {
         ] {
             assert!(said.contains(part), "{part}\nis not in\n{said}");
         }
+    }
+}
+
+/// What a pod sees beside a Service `streamgate` and a Service `streamgate-redis`.
+const SERVICE_LINKS: [(&str, &str); 10] = [
+    ("STREAMGATE_PORT", "tcp://10.0.0.5:8080"),
+    ("STREAMGATE_SERVICE_HOST", "10.0.0.5"),
+    ("STREAMGATE_SERVICE_PORT", "8080"),
+    ("STREAMGATE_SERVICE_PORT_HTTP", "8080"),
+    ("STREAMGATE_PORT_8080_TCP", "tcp://10.0.0.5:8080"),
+    ("STREAMGATE_PORT_8080_TCP_PROTO", "tcp"),
+    ("STREAMGATE_PORT_8080_TCP_PORT", "8080"),
+    ("STREAMGATE_PORT_8080_TCP_ADDR", "10.0.0.5"),
+    ("STREAMGATE_REDIS_PORT_6379_TCP", "tcp://10.0.0.6:6379"),
+    ("STREAMGATE_REDIS_SERVICE_HOST", "10.0.0.6"),
+];
+
+#[test]
+fn a_server_starts_beside_a_service_that_has_its_name() {
+    let dir = TempDir::new().unwrap();
+    let mut command = streamgate(&serve_arguments(dir.path()));
+    command.envs(SERVICE_LINKS);
+    let server = Server::spawn(command);
+    assert_eq!(server.call("GET", "/healthz", None).status, 200);
+    assert!(server.terminate().status.success());
+    // What is misspelt is still found among them.
+    let mut wrong = SERVICE_LINKS.to_vec();
+    wrong.extend([("STREAMGATE_LISTN", "x"), ("STREAMGATE_HTTP_PORT", "80")]);
+    let said = run_with(&["serve"], &wrong).failed(2);
+    assert!(said.contains("2 settings are wrong"), "{said}");
+    assert!(said.contains("did you mean STREAMGATE_LISTEN?"), "{said}");
+}
+
+#[test]
+fn text_in_the_environment_is_trimmed_and_quotes_and_tildes_are_refused() {
+    let data_dir = |text: &str| run_with(&["config", "show"], &[("STREAMGATE_DATA_DIR", text)]);
+    for text in ["/data", "/data\r", " /data "] {
+        assert!(
+            data_dir(text).ok().contains("data_dir = \"/data\" "),
+            "{text:?}"
+        );
+    }
+    for (text, why) in [
+        ("\"/data\"", "quotes"),
+        ("'/data'\r", "quotes"),
+        ("~/sgdata", "shell"),
+    ] {
+        let variables = [("STREAMGATE_DATA_DIR", text)];
+        let said = run_with(&["serve"], &variables).failed(2);
+        assert!(
+            said.contains("STREAMGATE_DATA_DIR: data_dir must not") && said.contains(why),
+            "{said}"
+        );
+    }
+    for (name, text) in [
+        ("STREAMGATE_CONFIG", "~/streamgate.toml"),
+        ("STREAMGATE_LISTEN", "\"127.0.0.1:0\""),
+        ("STREAMGATE_POLICY_LEASE_S", "'90'"),
+        ("STREAMGATE_STORE_DURABILITY", "\"os\""),
+        ("STREAMGATE_CORS_ALLOWED_ORIGINS", "\"https://a.example\""),
+    ] {
+        let said = run_with(&["serve"], &[(name, text)]).failed(2);
+        assert!(said.contains(name) && said.contains("must not"), "{said}");
     }
 }

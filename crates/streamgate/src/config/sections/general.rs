@@ -55,7 +55,7 @@ fn read_data_dir(reader: &mut Reader, ask: Ask) -> PathBuf {
     let show = |text: &String| quoted(text);
     reader
         .read(ask, "a path".to_owned(), Some(default), show, |value| {
-            let text = value.text()?;
+            let text = value.path()?;
             if text.is_empty() {
                 return Err("must not be empty".to_owned());
             }

@@ -5,7 +5,7 @@
 use streamgate_store_redis::{CertificateError, Certificates, Credentials, RedisSettings};
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::quoted;
+use crate::config::value::{Value, quoted};
 
 /// What stands for a password where settings are shown.
 const HIDDEN: &str = "***";
@@ -93,9 +93,11 @@ pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Cred
     });
     let show = |password: &String| quoted(if password.is_empty() { "" } else { HIDDEN });
     let password = reader.read(SENTINEL_PASSWORD, takes(), default(), show, |value| {
-        // Not repeated, whatever it is: a number can be a password.
-        let text = value.text().map_err(|_| "must be text".to_owned())?;
-        Ok(text.to_owned())
+        match value {
+            Value::Text(_) | Value::Untyped(_) => value.text().map(str::to_owned),
+            // Not repeated, whatever it is: a number can be a password.
+            _ => Err("must be text".to_owned()),
+        }
     });
     let [user, password] = [user, password].map(|text| text.filter(|text| !text.is_empty()));
     if user.is_some() && password.is_none() {
@@ -123,7 +125,7 @@ fn file_name(reader: &mut Reader, ask: Ask) -> Option<String> {
     let show = |file: &String| quoted(file);
     let takes = "the path of a PEM file".to_owned();
     let read = reader.read(ask, takes, Some(String::new()), show, |value| {
-        let text = value.text()?;
+        let text = value.path()?;
         if text.contains("-----BEGIN") {
             // Not repeated: it may be a key.
             return Err("must be the path of a PEM file, not what is in it".to_owned());
