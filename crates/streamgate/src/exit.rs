@@ -1,5 +1,6 @@
 //! How the process ends: exit codes, and failures that explain themselves.
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use crate::output;
@@ -37,6 +38,34 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
+/// Ends the process at once, but for what was logged last.
+pub(crate) fn now(code: Code) -> ! {
+    output::flush_log();
+    std::process::exit(code as i32)
+}
+
+/// What the command line itself asks for (`--help`, `--version`), or what is wrong with it.
+pub(crate) fn by_command_line(answer: &clap::Error) -> ExitCode {
+    let text = answer.render();
+    if !answer.use_stderr() {
+        output::text(&if io::stdout().is_terminal() {
+            text.ansi().to_string()
+        } else {
+            text.to_string()
+        });
+        return match output::finish() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
+        };
+    }
+    output::say(&if io::stderr().is_terminal() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    });
+    ExitCode::from(Code::Usage as u8)
+}
+
 impl Failure {
     /// A failure with its exit code.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
@@ -51,6 +80,11 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// What went wrong.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
     }
 
     /// The same with another exit code.

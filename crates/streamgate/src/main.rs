@@ -23,7 +23,13 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    match commands::run(commands::Cli::parse()) {
+    let cli = match commands::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return exit::by_command_line(&answer),
+    };
+    let done = commands::run(cli).and_then(|()| output::finish());
+    output::flush_log();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

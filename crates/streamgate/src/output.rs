@@ -1,20 +1,97 @@
 //! Everything that the commands print, and nothing else prints.
 //!
-//! Results go to standard output, errors and hints to standard error. A reader that went away
-//! (`streamgate users list | head`) is no error.
+//! Results go to standard output. A result that could not be written is an error of the command
+//! ([`finish`]), but for a reader that went away (`streamgate users list | head`). Errors, hints and
+//! the log go to standard error through one queue, so that neither a server nor the end of a command
+//! waits for it.
 
-#![expect(clippy::print_stderr, reason = "this is the one place that prints")]
-
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
+use streamgate_server::telemetry::LineQueue;
 
-/// Prints text as it is.
+use crate::exit::{Code, Failure};
+
+/// How long the end of the process waits for what was said last.
+const FLUSH_MAX: Duration = Duration::from_millis(500);
+
+/// Standard error. The writer has a descriptor of its own, because the one of the standard library
+/// is locked while a write stalls.
+static STDERR: LazyLock<LineQueue> =
+    LazyLock::new(|| match io::stderr().as_fd().try_clone_to_owned() {
+        Ok(own) => LineQueue::start(File::from(own)),
+        Err(_) => LineQueue::start(io::stderr()),
+    });
+
+/// Why standard output failed first.
+static STDOUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// The queue of standard error, for the log.
+pub(crate) fn log() -> &'static LineQueue {
+    &STDERR
+}
+
+/// Waits until what was said is written, but never for more than a moment.
+pub(crate) fn flush_log() {
+    STDERR.flush(FLUSH_MAX);
+}
+
+/// Prints text as it is. Its failure is kept for [`finish`].
 pub(crate) fn text(text: &str) {
+    let mut failed = stdout_error();
+    if failed.is_some() {
+        return;
+    }
     let mut out = io::stdout().lock();
-    // Who does not read any more does not need to be told.
-    let _ = out.write_all(text.as_bytes());
-    let _ = out.flush();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    *failed = written.err();
+}
+
+/// Prints text without waiting for it: a server does not depend on who reads its greeting.
+pub(crate) fn text_unawaited(text: String) {
+    let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() else {
+        return;
+    };
+    // Without a thread, or with an output that fails, nobody is greeted; the server runs.
+    let _ = std::thread::Builder::new()
+        .name("greeting".to_owned())
+        .spawn(move || File::from(stdout).write_all(text.as_bytes()));
+}
+
+/// Whether all results were written. A reader that went away wanted no more of them.
+///
+/// # Errors
+/// Standard output failed otherwise.
+pub(crate) fn finish() -> Result<(), Failure> {
+    match &*stdout_error() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritten(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The same for a result that cannot be had a second time: a reader that went away has lost it.
+///
+/// # Errors
+/// Standard output failed.
+pub(crate) fn finish_once() -> Result<(), Failure> {
+    stdout_error()
+        .as_ref()
+        .map_or(Ok(()), |error| Err(unwritten(error)))
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    Failure::new(
+        Code::Problem,
+        format!("cannot write to standard output: {error}"),
+    )
+}
+
+fn stdout_error() -> std::sync::MutexGuard<'static, Option<io::Error>> {
+    STDOUT_ERROR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints a line.
@@ -59,15 +136,41 @@ fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
 
 /// Prints what went wrong, and what to do about it where that is known.
 pub(crate) fn error(message: &str, hint: Option<&str>) {
-    eprintln!("error: {message}");
-    if let Some(hint) = hint {
-        eprintln!("hint: {hint}");
-    }
+    let hint = hint.map(|hint| format!("hint: {hint}\n"));
+    say(&format!("error: {message}\n{}", hint.unwrap_or_default()));
 }
 
 /// Prints something worth knowing that is no result.
 pub(crate) fn note(message: &str) {
-    eprintln!("{message}");
+    say(&format!("{message}\n"));
+}
+
+/// The same for what is shown only once.
+///
+/// # Errors
+/// It could not be shown.
+pub(crate) fn note_once(message: &str) -> Result<(), Failure> {
+    let dropped = STDERR.dropped();
+    note(message);
+    if STDERR.flush(Duration::ZERO) && STDERR.dropped() == dropped {
+        Ok(())
+    } else {
+        Err(Failure::new(
+            Code::Problem,
+            "cannot write to standard error",
+        ))
+    }
+}
+
+/// Says something on standard error, in its order with results on standard output.
+pub(crate) fn say(text: &str) {
+    if STDERR.is_running() {
+        STDERR.push(text.as_bytes(), true);
+        flush_log();
+    } else {
+        // A process that may have no thread has this one chance to say why it ends.
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use prometheus_client::registry::Registry;
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, Observer};
 
+use crate::telemetry::LineQueue;
 use http::HttpDurations;
 use page::Page;
 use sessions::Sessions;
@@ -55,6 +56,16 @@ impl Metrics {
     /// Nothing counted yet.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_lines_dropped(Counter::default())
+    }
+
+    /// The same; the log lines that this queue drops are counted among them.
+    #[must_use]
+    pub fn with_log(queue: &LineQueue) -> Self {
+        Self::with_lines_dropped(queue.dropped_counter())
+    }
+
+    fn with_lines_dropped(lines_dropped: Counter) -> Self {
         let mut page = Page::default();
         page.add(
             "streamgate_build_info",
@@ -63,6 +74,11 @@ impl Metrics {
         )
         .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
         .set(1);
+        page.total(
+            "streamgate_log_lines_dropped",
+            "Log lines that were not written: the queue was full, or standard error failed",
+            lines_dropped,
+        );
         Self {
             sessions: Sessions::new(&mut page),
             users: page.add(

@@ -43,7 +43,13 @@ impl Page {
         values.map(|value| family.get_or_create_owned(&[(label, value)]))
     }
 
-    fn total<M: Metric + Clone>(&mut self, name: &'static str, help: &'static str, metric: M) -> M {
+    /// Adds a counter that somebody else counts, or a family of counters.
+    pub(super) fn total<M: Metric + Clone>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        metric: M,
+    ) -> M {
         self.names.push((format!("{name}_total"), help));
         self.registry.register(name, help, metric.clone());
         metric

@@ -1,11 +1,23 @@
 //! Logs: where they go and how they look.
 //!
+//! A line takes this way: [`EnvFilter`] (what is logged), [`Repeats`] (a failure that repeats is
+//! summed up), a layer that formats, and the [`LineQueue`] with its one writer thread. No caller
+//! waits for the sink.
+//!
 //! What is *not* here: what is logged; each part of the server says that itself.
+
+mod queue;
+mod repeats;
 
 use std::io::{self, IsTerminal as _};
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
+
+pub use queue::{LineQueue, QUEUE_MAX_BYTES};
+pub use repeats::Repeats;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,20 +40,29 @@ pub enum TelemetryError {
     Twice,
 }
 
-/// Sends logs to standard error, from now until the process ends.
+/// Sends logs to a queue whose sink is standard error, from now until the process ends. The answer
+/// reports what was summed up: call [`Repeats::report`] once a second.
 ///
 /// `filter` is in the syntax of `EnvFilter`: `info`, `streamgate_server=debug,info`.
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_new(filter)?)
+pub fn init(format: LogFormat, filter: &str, queue: &LineQueue) -> Result<Repeats, TelemetryError> {
+    let lines = fmt::layer()
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    let result = match format {
-        LogFormat::Human => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        // These would be printed to standard error by the thread that logs.
+        .log_internal_errors(false)
+        .with_writer(queue.clone());
+    let lines = match format {
+        LogFormat::Human => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    result.map_err(|_| TelemetryError::Twice)
+    let repeats = Repeats::default();
+    Registry::default()
+        .with(lines)
+        .with(repeats.clone())
+        .with(EnvFilter::try_new(filter)?)
+        .try_init()
+        .map_err(|_| TelemetryError::Twice)?;
+    Ok(repeats)
 }

@@ -79,15 +79,24 @@ pub(crate) fn run(KeyCommand::New(args): KeyCommand) -> Result<(), Failure> {
     let name = args.name.unwrap_or_else(|| scope.to_owned());
     if args.json {
         output::json(&json!({ "key": key, "name": name, "scope": scope, "sha256": sha256 }));
-        return Ok(());
+        return output::finish_once().map_err(lost);
     }
-    output::note(&format!(
+    output::note_once(&format!(
         "The key, shown this once (give it to the caller):\n\n  {key}\n\n\
          For the settings file of the server:\n"
-    ));
+    ))
+    .map_err(lost)?;
     let name = toml::Value::String(name);
     output::line(&format!(
         "[[keys]]\nname = {name}\nsha256 = \"{sha256}\"\nscope = \"{scope}\""
     ));
-    Ok(())
+    output::finish_once().map_err(lost)
+}
+
+/// A key and its hash are of use together only, and neither is kept.
+fn lost(failure: Failure) -> Failure {
+    failure.hint(
+        "this key is lost: use nothing of it. Take out what a settings file may have of it, and make \
+         another",
+    )
 }

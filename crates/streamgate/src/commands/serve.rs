@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::settings_args::SettingsArgs;
+use super::settings_args::{self, SettingsArgs};
 use crate::exit::Failure;
 use crate::serve;
 
@@ -10,7 +10,7 @@ use crate::serve;
 ///
 /// With nothing set it listens on this machine only, asks for no key, and keeps its data in
 /// ./streamgate-data. SIGTERM and SIGINT (Ctrl-C) let requests under way finish and write
-/// everything to disk.
+/// everything to disk; SIGHUP reads the settings again.
 ///
 /// Of a flag that is given twice the last one counts, so that a wrapper's flags can be changed by
 /// adding others.
@@ -72,5 +72,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
         .into_iter()
         .filter_map(|(path, text, flag)| Some((path, text?, flag)))
         .collect();
-    serve::run(&args.settings.load_or_fail(flags)?.settings)
+    let sources = args.settings.sources(flags);
+    let loaded = settings_args::load_or_fail(sources.clone())?;
+    serve::run(&loaded, sources)
 }

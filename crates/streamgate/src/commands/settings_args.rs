@@ -25,12 +25,9 @@ pub(crate) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Loads the settings; `flags` are those of the command's flags that are settings, by path,
-    /// value and the name of the flag.
-    pub(crate) fn load(
-        self,
-        flags: Vec<(&'static str, String, &'static str)>,
-    ) -> Result<Loaded, Vec<Problem>> {
+    /// Where the settings come from; `flags` are those of the command's flags that are settings, by
+    /// path, value and the name of the flag.
+    pub(crate) fn sources(self, flags: Vec<(&'static str, String, &'static str)>) -> Sources {
         let set = self
             .set
             .into_iter()
@@ -38,11 +35,19 @@ impl SettingsArgs {
         let own = flags
             .into_iter()
             .map(|(path, text, flag)| (KeyPath::new(path), text, flag.to_owned()));
-        config::load(Sources {
+        Sources {
             file: self.config,
             // A flag of its own is more particular than --set: it comes last and wins.
             flags: set.chain(own).collect(),
-        })
+        }
+    }
+
+    /// Loads the settings.
+    pub(crate) fn load(
+        self,
+        flags: Vec<(&'static str, String, &'static str)>,
+    ) -> Result<Loaded, Vec<Problem>> {
+        config::load(self.sources(flags))
     }
 
     /// Loads the settings, or says everything that is wrong with them.
@@ -50,9 +55,13 @@ impl SettingsArgs {
         self,
         flags: Vec<(&'static str, String, &'static str)>,
     ) -> Result<Loaded, Failure> {
-        self.load(flags)
-            .map_err(|problems| failure(Code::Usage, &problems))
+        load_or_fail(self.sources(flags))
     }
+}
+
+/// Loads the settings, or says everything that is wrong with them.
+pub(crate) fn load_or_fail(sources: Sources) -> Result<Loaded, Failure> {
+    config::load(sources).map_err(|problems| failure(Code::Usage, &problems))
 }
 
 /// All problems as one failure.

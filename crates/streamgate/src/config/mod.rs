@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: what a setting does. The engine, the store and the server take plain values.
 
+mod changes;
 mod entry;
 mod file;
 mod foreign;
@@ -29,6 +30,7 @@ use streamgate_core::Policy;
 use streamgate_engine::{EngineSettings, FailMode};
 use streamgate_server::ServerSettings;
 
+pub(crate) use changes::changed;
 pub(crate) use generated::{default_file, reference};
 use layers::Inputs;
 pub(crate) use path::KeyPath;
@@ -65,12 +67,23 @@ pub(crate) struct Settings {
 }
 
 /// The settings, and what was declared and read on the way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     /// The settings.
     pub(crate) settings: Settings,
     sections: Vec<Section>,
     declared: Vec<Declared>,
+}
+
+impl Loaded {
+    /// Takes over how settings were declared and read elsewhere, those of certain names; their
+    /// values are the caller's to take over.
+    pub(crate) fn take(&mut self, from: &Self, is_taken: impl Fn(&str) -> bool) {
+        let is_taken = |it: &&Declared| is_taken(&it.path.to_string());
+        let taken = from.declared.iter().filter(is_taken).cloned();
+        self.declared.retain(|it| !is_taken(&it));
+        self.declared.extend(taken);
+    }
 }
 
 /// Where settings may be set, before anything is read: what the command line says.

@@ -23,7 +23,8 @@ pub(super) fn greet(settings: &Settings, listener: &TcpListener) {
         );
         return;
     }
-    output::text(&text(settings, &address, is_open));
+    tracing::debug!("listening on http://{address}; signals are handled");
+    output::text_unawaited(text(settings, &address, is_open));
 }
 
 fn text(settings: &Settings, address: &str, is_open: bool) -> String {

@@ -7,34 +7,49 @@ mod exposure;
 mod greeting;
 mod open_files;
 mod panics;
+mod reload;
 mod signals;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use streamgate_engine::{Engine, FailMode, RandomIds};
-use streamgate_server::{HttpSettings, Metrics, app, telemetry};
+use streamgate_server::telemetry::{self, Repeats};
+use streamgate_server::{HttpSettings, Metrics, app};
 use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::signal::unix::Signal;
 
-use crate::config::Settings;
+use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
-use signals::Signals;
+use crate::output;
+use reload::Reloader;
+use signals::Stops;
 pub(crate) use store::Started;
 
-/// Serves until told to stop.
-pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
+/// How often failures that repeat are summed up in the log.
+const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves until told to stop. The settings are read from the sources again at SIGHUP.
+pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
+    let settings = &loaded.settings;
     exposure::check(settings)?;
-    telemetry::init(settings.log.format, &settings.log.filter)
+    let repeats = telemetry::init(settings.log.format, &settings.log.filter, output::log())
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
     panics::to_the_log();
     exposure::warn_of_open_dialects(settings);
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections);
 
-    let metrics = Arc::new(Metrics::new());
-    runtime()?.block_on(async {
+    let metrics = Arc::new(Metrics::with_log(output::log()));
+    let runtime = runtime()?;
+    let ended = runtime.block_on(async {
+        let unhandled = |error| Failure::new(Code::Problem, format!("no signal handlers: {error}"));
+        // Before the store writes, because a limit of file sizes can end the process as well.
+        let hangup = signals::install().map_err(unhandled)?;
+        tokio::spawn(report_repeats(repeats.clone()));
         let opened = store::open(settings, &metrics).await?;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
@@ -50,10 +65,22 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             FailMode::Open => engine.fail_open(Arc::new(SystemClock::new())),
         });
         // Before anybody is told where to call, so that no signal finds us without a handler.
-        let signals = Signals::install()
-            .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
-        serve(settings, &http, &engine, &metrics, signals).await
-    })
+        let stops = Stops::install().map_err(unhandled)?;
+        let reloads = (loaded, sources, hangup);
+        serve(&http, &engine, &metrics, stops, reloads).await
+    });
+    // A reload can be reading a file that does not answer: the end does not wait for it.
+    runtime.shutdown_background();
+    repeats.report_all();
+    ended
+}
+
+async fn report_repeats(repeats: Repeats) {
+    let mut seconds = tokio::time::interval(REPORT_REPEATS_EVERY);
+    loop {
+        seconds.tick().await;
+        repeats.report();
+    }
 }
 
 /// The threads that wait for sockets and servers.
@@ -65,12 +92,13 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 }
 
 async fn serve(
-    settings: &Settings,
     http: &HttpSettings,
     engine: &Arc<Engine>,
     metrics: &Arc<Metrics>,
-    signals: Signals,
+    stops: Stops,
+    (loaded, sources, hangup): (&Loaded, Sources, Signal),
 ) -> Result<(), Failure> {
+    let settings = &loaded.settings;
     let listener = bind(settings).await?;
     greeting::greet(settings, &listener);
 
@@ -87,8 +115,15 @@ async fn serve(
         settings.server.clone(),
         Arc::clone(metrics),
     );
-    let served =
-        streamgate_server::serve(listener, app, http, metrics, signals.told_to_stop()).await;
+    let reloader = Reloader {
+        sources,
+        in_use: loaded.clone(),
+        engine: Arc::clone(engine),
+        endpoints: app.clone(),
+    };
+    let reloading = tokio::spawn(reloader.reload_at(hangup));
+    let served = streamgate_server::serve(listener, app, http, metrics, stops.told_to_stop()).await;
+    reloading.abort();
     sweeping.abort();
     reconciling.abort();
     // Whatever became of the server: what is acknowledged goes to disk.

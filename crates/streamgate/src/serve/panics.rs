@@ -6,7 +6,7 @@
 
 use std::panic::{PanicHookInfo, set_hook};
 
-use crate::exit::Code;
+use crate::exit::{self, Code};
 
 /// How the threads of the embedded store are called.
 const STORE_THREADS: &str = "sg-";
@@ -35,6 +35,6 @@ fn report(panic: &PanicHookInfo<'_>) {
             exit_code = Code::Store as i32,
             "the store cannot go on; exiting"
         );
-        std::process::exit(Code::Store as i32);
+        exit::now(Code::Store);
     }
 }

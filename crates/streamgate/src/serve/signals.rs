@@ -1,45 +1,137 @@
-//! Being told to stop: once politely, twice at once.
+//! Signals: what stops the server, what reloads its settings, and what it takes no notice of.
+//!
+//! A signal whose default is to end the process would end it without its final writes, so each has a
+//! handler, but for those that report a fault (SIGSEGV, SIGABRT and their like). tokio never takes a
+//! handler away again, so a handler that nobody listens to still keeps the default from happening.
+//! `docs/operating.md` has them all in a table; SIGPIPE is ignored by the standard library.
 
 use std::io;
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::exit::Code;
+use crate::exit::{self, Code};
 
-/// Hears SIGTERM and SIGINT from the moment it is installed.
-#[derive(Debug)]
-pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+/// Signals that are logged and mean nothing here.
+const IGNORED: [(&str, Number); 6] = [
+    ("SIGUSR1", Number::USR1),
+    ("SIGUSR2", Number::USR2),
+    ("SIGALRM", Number::ALARM),
+    ("SIGVTALRM", Number::VTALARM),
+    ("SIGPROF", Number::PROF),
+    ("SIGIO", Number::IO),
+];
+
+/// The same, where there are any.
+#[cfg(target_os = "linux")]
+const IGNORED_OF_LINUX: [(&str, Number); 1] = [("SIGSTKFLT", Number::STKFLT)];
+
+/// Real-time signals. C libraries keep the first ones for themselves and do not let others have
+/// them.
+#[cfg(target_os = "linux")]
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
+
+/// Hears SIGHUP, and keeps all signals from ending the process that say nothing about its end. To
+/// be called on the runtime, before the store is opened.
+pub(super) fn install() -> io::Result<Signal> {
+    // A write beyond the limit of file sizes then fails with EFBIG, which the store reports.
+    let _file_size = handle(Number::XFSZ)?;
+    for (name, number) in IGNORED {
+        ignore(name.to_owned(), handle(number)?);
+    }
+    #[cfg(target_os = "linux")]
+    {
+        for (name, number) in IGNORED_OF_LINUX {
+            ignore(name.to_owned(), handle(number)?);
+        }
+        for number in REAL_TIME {
+            if let Ok(signal) = signal(SignalKind::from_raw(number)) {
+                ignore(format!("real-time signal {number}"), signal);
+            }
+        }
+    }
+    handle(Number::HUP)
 }
 
-impl Signals {
+fn handle(number: Number) -> io::Result<Signal> {
+    signal(SignalKind::from_raw(number.as_raw()))
+}
+
+fn ignore(name: String, mut signal: Signal) {
+    tokio::spawn(async move {
+        while signal.recv().await.is_some() {
+            tracing::info!(signal = name, "a signal without a meaning here; ignored");
+        }
+    });
+}
+
+/// Hears the signals that stop the server, from the moment it is installed.
+#[derive(Debug)]
+pub(super) struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    /// The power goes, or a container is told to halt.
+    #[cfg(target_os = "linux")]
+    power: Signal,
+    /// The limit of processor time is reached. It comes again every second until the hard limit.
+    processor_time: Signal,
+}
+
+impl Stops {
     /// Installs the handlers.
     pub(super) fn install() -> io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            terminate: handle(Number::TERM)?,
+            interrupt: handle(Number::INT)?,
+            quit: handle(Number::QUIT)?,
+            #[cfg(target_os = "linux")]
+            power: handle(Number::POWER)?,
+            processor_time: handle(Number::XCPU)?,
         })
     }
 
     /// Completes at the first signal. From then on the next one ends the process at once.
     pub(super) async fn told_to_stop(mut self) {
-        let name = self.next().await;
+        let name = self.first().await;
         tracing::info!(
             signal = name,
             "told to stop; requests under way may finish, a second signal ends them"
         );
         tokio::spawn(async move {
-            let name = self.next().await;
+            let name = self.by_hand().await;
             tracing::warn!(signal = name, "told to stop again; exiting at once");
-            std::process::exit(Code::Impatient as i32);
+            exit::now(Code::Impatient);
         });
     }
 
-    async fn next(&mut self) -> &'static str {
+    #[cfg(target_os = "linux")]
+    async fn first(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+            _ = self.power.recv() => "SIGPWR",
+            _ = self.processor_time.recv() => "SIGXCPU",
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    async fn first(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
+            _ = self.processor_time.recv() => "SIGXCPU",
+        }
+    }
+
+    /// A stop that somebody asks for, rather than one that the kernel repeats.
+    async fn by_hand(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.quit.recv() => "SIGQUIT",
         }
     }
 }

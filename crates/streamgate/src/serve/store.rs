@@ -12,7 +12,7 @@ use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
 use super::away;
 use crate::config::Settings;
 use crate::config::sections::store::StoreSettings;
-use crate::exit::{Code, Failure};
+use crate::exit::{self, Code, Failure};
 use crate::{dynamodb, store_errors};
 
 /// Tells the metrics what the store wrote.
@@ -103,5 +103,5 @@ fn give_up(error: FatalError) {
         "the store has failed; exiting. What was acknowledged is safe; check disk and free space, \
          then start again"
     );
-    std::process::exit(Code::Store as i32);
+    exit::now(Code::Store);
 }

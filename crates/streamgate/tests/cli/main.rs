@@ -9,6 +9,7 @@ mod keys;
 mod lifecycle;
 mod openapi;
 mod other_servers;
+mod output;
 mod sessions;
 mod settings;
 mod store;

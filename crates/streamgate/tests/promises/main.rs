@@ -13,7 +13,10 @@ mod fuzz;
 mod history;
 mod lifecycle;
 mod linearizable;
+mod log;
 mod race;
+mod reload;
+mod signals;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;

@@ -98,6 +98,25 @@ impl Server {
             .unwrap_or_else(|| panic!("never logged {text:?}; its log:\n{}", self.stderr.all))
     }
 
+    /// Starts a command that serves, with another standard error than the test reads, and waits until
+    /// it says where.
+    pub(crate) fn spawn_logging_to(mut command: Command, stderr: impl Into<Stdio>) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .expect("the server can be started");
+        let mut server = Self {
+            stdout: Lines::of(child.stdout.take().expect("it is piped")),
+            stderr: Lines::of(std::io::empty()),
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+        };
+        server.wait_until_it_listens();
+        server
+    }
+
     /// The address as clients of the command line take it.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)

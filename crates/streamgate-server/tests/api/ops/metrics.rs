@@ -41,6 +41,7 @@ fn the_names_are_those_that_dashboards_use() {
         names,
         [
             "streamgate_build_info",
+            "streamgate_log_lines_dropped_total",
             "streamgate_starts_total",
             "streamgate_heartbeats_total",
             "streamgate_stops_total",

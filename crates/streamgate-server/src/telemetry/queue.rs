@@ -1,0 +1,390 @@
+//! The log queue: bounded, never waited for, and written to its sink by one thread.
+//!
+//! A sink can stall (a pipe that nobody reads, a terminal on hold), fail (a closed pipe, a full
+//! disk), or do both by turns. A line that does not fit into the queue, or that the sink refuses, is
+//! dropped and counted. Only the writer thread ever waits for the sink.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use prometheus_client::metrics::counter::Counter;
+use streamgate_store::clock::Stopwatch;
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Most bytes that wait in the queue. As many again can be in the hands of the writer thread.
+pub const QUEUE_MAX_BYTES: usize = 1 << 20;
+
+/// The part of the queue that only warnings and errors may fill: a flood of other lines must not
+/// drop the one that says why the process ends.
+const URGENT_BYTES: usize = QUEUE_MAX_BYTES / 8;
+
+/// How long the writer waits before it tries a sink again that takes nothing now (`EAGAIN`).
+const RETRY_AFTER: Duration = Duration::from_millis(10);
+
+/// How often the log says at most that lines were dropped.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// A bounded queue of lines, and the thread that writes them. Clones share it.
+#[derive(Clone)]
+pub struct LineQueue(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Signalled when the queue is empty no more.
+    filled: Condvar,
+    /// Signalled when all that was pushed is written or dropped.
+    drained: Condvar,
+    dropped: Counter,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Batch,
+    /// The writer thread has a batch in its hands.
+    is_writing: bool,
+    /// There is a writer thread.
+    is_running: bool,
+}
+
+impl State {
+    fn is_drained(&self) -> bool {
+        !self.is_running || (self.waiting.bytes.is_empty() && !self.is_writing)
+    }
+}
+
+impl LineQueue {
+    /// Starts the thread that writes to `sink`. Without a thread to be had, every line is dropped.
+    pub fn start(sink: impl Write + Send + 'static) -> Self {
+        let queue = Self(Arc::new(Shared {
+            state: Mutex::new(State::default()),
+            filled: Condvar::new(),
+            drained: Condvar::new(),
+            dropped: Counter::default(),
+        }));
+        let shared = Arc::clone(&queue.0);
+        let spawned = std::thread::Builder::new()
+            .name("log-writer".to_owned())
+            .spawn(move || shared.write_forever(sink));
+        queue.0.state.lock().is_running = spawned.is_ok();
+        queue
+    }
+
+    /// Whether there is a thread that writes.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.0.state.lock().is_running
+    }
+
+    /// Queues a line that ends in a line break, or drops it where there is no room. Never waits.
+    pub fn push(&self, line: &[u8], is_urgent: bool) {
+        let room = if is_urgent {
+            QUEUE_MAX_BYTES
+        } else {
+            QUEUE_MAX_BYTES - URGENT_BYTES
+        };
+        let mut state = self.0.state.lock();
+        if !state.is_running || state.waiting.bytes.len() + line.len() > room {
+            drop(state);
+            self.0.dropped.inc();
+            return;
+        }
+        state.waiting.push(line);
+        // A writer that has a batch looks again before it waits.
+        if !state.is_writing {
+            self.0.filled.notify_one();
+        }
+    }
+
+    /// Waits until all lines are written or dropped, at most for `patience`. Whether they are.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let mut state = self.0.state.lock();
+        let is_busy = |state: &mut State| !state.is_drained();
+        let waited = self.0.drained.wait_while_for(&mut state, is_busy, patience);
+        !waited.timed_out()
+    }
+
+    /// How many lines were dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.get()
+    }
+
+    /// The same as a metric.
+    pub(crate) fn dropped_counter(&self) -> Counter {
+        self.0.dropped.clone()
+    }
+}
+
+impl Shared {
+    fn write_forever(&self, mut sink: impl Write) {
+        let mut batch = Batch::default();
+        let mut sink_is_in_line = false;
+        let mut reported = self.dropped.get();
+        let mut since_report: Option<Stopwatch> = None;
+        loop {
+            self.take(&mut batch);
+            let written = batch.write_to(&mut sink, sink_is_in_line);
+            sink_is_in_line = written.ends_in_line;
+            self.dropped.inc_by(written.lost);
+            let dropped = self.dropped.get();
+            let is_due = since_report
+                .as_ref()
+                .is_none_or(|since| since.elapsed() >= REPORT_EVERY);
+            // A sink that takes nothing cannot take this line either.
+            if dropped > reported && written.lost == 0 && is_due {
+                tracing::warn!(
+                    lines = dropped - reported,
+                    "log lines were dropped: they came faster than they could be written"
+                );
+                reported = dropped;
+                since_report = Some(Stopwatch::start());
+            }
+        }
+    }
+
+    /// Exchanges a batch that is done with for what has been queued since.
+    fn take(&self, batch: &mut Batch) {
+        batch.clear();
+        let mut state = self.state.lock();
+        state.is_writing = false;
+        if state.waiting.bytes.is_empty() {
+            self.drained.notify_all();
+        }
+        while state.waiting.bytes.is_empty() {
+            self.filled.wait(&mut state);
+        }
+        std::mem::swap(&mut state.waiting, batch);
+        state.is_writing = true;
+    }
+}
+
+/// Lines, one behind the other.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Where each line ends, so that those that were not written can be counted.
+    ends: Vec<usize>,
+}
+
+/// What became of a batch.
+struct Written {
+    /// Lines that were not written whole.
+    lost: u64,
+    /// The sink has the beginning of a line without its end.
+    ends_in_line: bool,
+}
+
+impl Batch {
+    fn push(&mut self, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Writes it, and gives up at the first error: what is behind it is lost.
+    fn write_to(&self, sink: &mut impl Write, sink_is_in_line: bool) -> Written {
+        // Half a line of before must not become the beginning of a whole one.
+        if sink_is_in_line && write_patiently(sink, b"\n") == 0 {
+            return Written {
+                lost: self.ends.len() as u64,
+                ends_in_line: true,
+            };
+        }
+        let written = write_patiently(sink, &self.bytes);
+        let lost = self.ends.iter().filter(|end| **end > written).count();
+        Written {
+            lost: lost as u64,
+            ends_in_line: written > 0 && self.bytes[written - 1] != b'\n',
+        }
+    }
+}
+
+/// Writes, for as long as it takes, until everything is written or the sink fails. How much it took.
+fn write_patiently(sink: &mut impl Write, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match sink.write(&bytes[written..]) {
+            Ok(0) => break,
+            Ok(more) => written += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Another process can make a shared pipe or terminal non-blocking.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                std::thread::park_timeout(RETRY_AFTER);
+            }
+            Err(_) => break,
+        }
+    }
+    written
+}
+
+/// A line on its way into the queue.
+#[derive(Debug)]
+pub struct QueuedLine<'a> {
+    queue: &'a LineQueue,
+    is_urgent: bool,
+}
+
+impl Write for QueuedLine<'_> {
+    /// Takes a whole line, and never fails: whoever logs has nothing to do about it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.queue.push(line, self.is_urgent);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for LineQueue {
+    type Writer = QueuedLine<'a>;
+
+    fn make_writer(&'a self) -> QueuedLine<'a> {
+        QueuedLine {
+            queue: self,
+            is_urgent: false,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> QueuedLine<'a> {
+        QueuedLine {
+            queue: self,
+            is_urgent: *metadata.level() <= Level::WARN,
+        }
+    }
+}
+
+impl fmt::Debug for LineQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineQueue")
+            .field("dropped", &self.dropped())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::*;
+
+    /// Longer than any of these tests takes.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A sink that hands over every write, and answers each as it is told.
+    struct Told {
+        writes: Sender<Vec<u8>>,
+        answers: Receiver<io::Result<usize>>,
+    }
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.writes.send(bytes.to_vec());
+            // Once the test is over it takes everything.
+            self.answers.recv().unwrap_or(Ok(bytes.len()))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn told() -> (LineQueue, Receiver<Vec<u8>>, Sender<io::Result<usize>>) {
+        let (writes, written) = channel();
+        let (answer, answers) = channel();
+        (LineQueue::start(Told { writes, answers }), written, answer)
+    }
+
+    #[test]
+    fn a_push_never_waits_for_a_stalled_sink_and_what_does_not_fit_is_counted() {
+        let (queue, written, _answer) = told();
+        queue.push(b"first\n", false);
+        assert_eq!(written.recv().unwrap(), b"first\n");
+        // The sink has it and does not answer. From here on everything waits in the queue.
+        let line = vec![b'x'; QUEUE_MAX_BYTES / 16];
+        for _ in 0..14 {
+            queue.push(&line, false);
+        }
+        assert_eq!(queue.dropped(), 0);
+        queue.push(&line, false);
+        assert_eq!(queue.dropped(), 1, "the rest is for warnings and errors");
+        queue.push(&line, true);
+        queue.push(&line, true);
+        assert_eq!(queue.dropped(), 1);
+        queue.push(&line, true);
+        assert_eq!(queue.dropped(), 2);
+        let begun = Stopwatch::start();
+        assert!(!queue.flush(Duration::from_millis(20)));
+        assert!(begun.elapsed() < PATIENCE);
+    }
+
+    #[test]
+    fn lines_that_the_sink_refuses_are_counted_and_later_ones_are_written() {
+        let (queue, written, answer) = told();
+        for error in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
+            answer.send(Err(error.into())).unwrap();
+            let before = queue.dropped();
+            queue.push(b"lost\n", false);
+            assert_eq!(written.recv().unwrap(), b"lost\n");
+            assert!(queue.flush(PATIENCE));
+            assert_eq!(queue.dropped(), before + 1);
+        }
+        answer.send(Ok(5)).unwrap();
+        queue.push(b"good\n", false);
+        assert!(queue.flush(PATIENCE));
+        assert_eq!(
+            (written.recv().unwrap(), queue.dropped()),
+            (b"good\n".to_vec(), 2)
+        );
+    }
+
+    #[test]
+    fn half_a_line_is_ended_before_the_next_one() {
+        let mut batch = Batch::default();
+        batch.push(b"one\n");
+        batch.push(b"two\n");
+        batch.push(b"three\n");
+        let mut sink = Script {
+            answers: [Ok(6), Err(ErrorKind::StorageFull.into())].into(),
+            taken: Vec::new(),
+        };
+        let written = batch.write_to(&mut sink, false);
+        assert_eq!((written.lost, written.ends_in_line), (2, true));
+        sink.answers = [
+            Ok(1),
+            Err(ErrorKind::Interrupted.into()),
+            Err(ErrorKind::WouldBlock.into()),
+            Ok(14),
+        ]
+        .into();
+        let written = batch.write_to(&mut sink, true);
+        assert_eq!((written.lost, written.ends_in_line), (0, false));
+        assert_eq!(sink.taken, b"one\ntw\none\ntwo\nthree\n");
+    }
+
+    struct Script {
+        answers: VecDeque<io::Result<usize>>,
+        taken: Vec<u8>,
+    }
+
+    impl Write for Script {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let took = self.answers.pop_front().expect("it was told enough")?;
+            self.taken.extend_from_slice(&bytes[..took]);
+            Ok(took)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What differs between two readings of the settings, for a reload.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Loaded;
+use super::sections::store::StoreSettings;
+
+/// Names of the settings whose values differ, as a file has them; API keys together are `keys`.
+pub(crate) fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<String> {
+    let (old, new) = (shown(before), shown(after));
+    let paths = old.keys().chain(new.keys());
+    let mut changed: BTreeSet<String> = paths
+        .filter(|path| old.get(*path) != new.get(*path))
+        .map(|path| {
+            let is_key = path.starts_with("keys[");
+            if is_key {
+                "keys".to_owned()
+            } else {
+                path.clone()
+            }
+        })
+        .collect();
+    changed.extend(secrets_changed(before, after).map(str::to_owned));
+    changed
+}
+
+/// The values by the names of their settings, as they are shown.
+fn shown(loaded: &Loaded) -> BTreeMap<String, Option<&str>> {
+    let is_real = loaded.declared.iter().filter(|it| !it.is_pattern);
+    is_real
+        .map(|it| (it.path.to_string(), it.value.as_deref()))
+        .collect()
+}
+
+/// Settings that are not shown whole.
+fn secrets_changed(before: &Loaded, after: &Loaded) -> impl Iterator<Item = &'static str> {
+    let (old, new) = (&before.settings, &after.settings);
+    let mut changed = Vec::new();
+    if old.server.keys != new.server.keys {
+        changed.push("keys");
+    }
+    if let (StoreSettings::Redis(old), StoreSettings::Redis(new)) = (&old.store, &new.store) {
+        if old.url != new.url {
+            changed.push("store.url");
+        }
+        if old.sentinel_credentials.password != new.sentinel_credentials.password {
+            changed.push("store.sentinel_password");
+        }
+    }
+    changed.into_iter()
+}

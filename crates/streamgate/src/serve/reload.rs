@@ -1,0 +1,106 @@
+//! SIGHUP: reads the settings again and puts those into use that a running server can change.
+//!
+//! Those are API keys, plans and the policy. Settings that are wrong change nothing: the old ones
+//! stay in use. What has changed and needs a restart is named in the log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use streamgate_core::Policy;
+use streamgate_engine::Engine;
+use streamgate_server::Endpoints;
+use tokio::signal::unix::Signal;
+
+use super::exposure;
+use crate::config::{self, Loaded, Problem, Sources};
+
+/// Reads settings again, and knows what of them is in use.
+pub(super) struct Reloader {
+    /// Where the settings come from, as at the start.
+    pub(super) sources: Sources,
+    /// The settings that count now, for what can be replaced.
+    pub(super) in_use: Loaded,
+    pub(super) engine: Arc<Engine>,
+    pub(super) endpoints: Endpoints,
+}
+
+impl Reloader {
+    /// Reloads at every SIGHUP.
+    pub(super) async fn reload_at(mut self, mut hangup: Signal) {
+        while hangup.recv().await.is_some() {
+            let sources = self.sources.clone();
+            // A file can be on a file system that does not answer.
+            match tokio::task::spawn_blocking(move || config::load(sources)).await {
+                Ok(read) => self.apply(read),
+                Err(error) => refuse(&error.to_string()),
+            }
+        }
+    }
+
+    fn apply(&mut self, read: Result<Loaded, Vec<Problem>>) {
+        let new = match read {
+            Ok(new) => new,
+            Err(problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                return refuse(&problems.join("; "));
+            }
+        };
+        if let Err(failure) = exposure::check(&new.settings) {
+            return refuse(failure.message());
+        }
+        let changed = config::changed(&self.in_use, &new);
+        let (mut taken, mut waiting): (BTreeSet<String>, BTreeSet<String>) =
+            changed.into_iter().partition(|name| is_reloadable(name));
+        let keys = &new.settings.server.keys;
+        // Without keys other rules hold: where to listen, whom dialects ask, what web pages may do.
+        if keys.is_open() == self.in_use.settings.server.keys.is_open() {
+            self.endpoints.set_keys(keys.clone());
+            self.in_use.settings.server.keys = keys.clone();
+        } else if taken.remove("keys") {
+            waiting.insert("keys (from none to some, or to none)".to_owned());
+        }
+        let policy = Policy {
+            // It belongs to the store, which stays.
+            clock_skew: self.in_use.settings.policy.clock_skew,
+            ..new.settings.policy.clone()
+        };
+        self.engine.set_policy(Arc::new(policy.clone()));
+        self.in_use.settings.policy = policy;
+        self.in_use.take(&new, is_reloadable);
+        tracing::info!(
+            changed = list(&taken),
+            "SIGHUP: the settings were read again, and these changes are in use"
+        );
+        if !waiting.is_empty() {
+            tracing::warn!(
+                settings = list(&waiting),
+                "SIGHUP: these settings have changed and need a restart; the old ones stay in use"
+            );
+        }
+        exposure::warn_of_open_dialects(&self.in_use.settings);
+    }
+}
+
+/// Whether a running server can change this setting.
+fn is_reloadable(name: &str) -> bool {
+    ["policy.", "plans."]
+        .iter()
+        .any(|section| name.starts_with(section))
+        || name == "keys"
+        || name.starts_with("keys[")
+}
+
+fn list(names: &BTreeSet<String>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    names.join(", ")
+}
+
+fn refuse(why: &str) {
+    tracing::error!(
+        reason = why,
+        "SIGHUP: the settings are wrong and were not taken; the old ones stay in use"
+    );
+}

@@ -1,0 +1,148 @@
+//! SIGHUP on the real binary: keys, plans and the policy are read again, and nothing else changes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+use serde_json::json;
+use streamgate_server::hash_key;
+use tempfile::TempDir;
+
+use crate::support::{Answer, Server, call};
+
+const TAKEN: &str = "SIGHUP: the settings were read again";
+const REFUSED: &str = "SIGHUP: the settings are wrong";
+const WAITING: &str = "need a restart";
+
+/// A server with a configuration file that a test rewrites.
+struct Reloaded {
+    server: Server,
+    file: PathBuf,
+    _dir: TempDir,
+}
+
+impl Reloaded {
+    fn start(settings: &str) -> Self {
+        let dir = TempDir::new().unwrap();
+        let file = dir.path().join("streamgate.toml");
+        fs::write(&file, settings).unwrap();
+        let config = ["--config", file.to_str().unwrap()];
+        let server = Server::start_with(&dir.path().join("data"), &config);
+        Self {
+            server,
+            file,
+            _dir: dir,
+        }
+    }
+
+    /// Rewrites the file and sends SIGHUP; the line of the log that has this text.
+    fn reload(&mut self, settings: &str, logged: &str) -> String {
+        fs::write(&self.file, settings).unwrap();
+        self.server.signal(Signal::HUP);
+        self.server.wait_for_log(logged)
+    }
+
+    fn as_key(&self, key: &str, method: &str, path: &str) -> Answer {
+        call(self.server.address, method, path, Some(key), None)
+    }
+}
+
+fn key(name: &str, text: &str) -> String {
+    let sha256 = hash_key(text);
+    format!("[[keys]]\nname = \"{name}\"\nsha256 = \"{sha256}\"\nscope = \"admin\"\n")
+}
+
+#[test]
+fn a_reload_replaces_keys() {
+    let mut node = Reloaded::start(&key("old", "old"));
+    assert_eq!(node.as_key("old", "GET", "/v1/users").status, 200);
+    assert_eq!(node.as_key("new", "GET", "/v1/users").status, 401);
+    let both = format!("{}{}", key("new", "new"), key("old", "old"));
+    let line = node.reload(&both, TAKEN);
+    assert!(line.contains("keys"), "{line}");
+    for known in ["old", "new"] {
+        assert_eq!(
+            node.as_key(known, "GET", "/v1/users").status,
+            200,
+            "{known}"
+        );
+    }
+    node.reload(&key("new", "new"), TAKEN);
+    assert_eq!(node.as_key("old", "GET", "/v1/users").status, 401);
+    assert_eq!(node.as_key("new", "GET", "/v1/users").status, 200);
+}
+
+#[test]
+fn keys_are_never_reloaded_to_none() {
+    let mut node = Reloaded::start(&key("only", "only"));
+    let line = node.reload("", WAITING);
+    assert!(line.contains("keys"), "{line}");
+    assert_eq!(node.server.call("GET", "/v1/users", None).status, 401);
+    assert_eq!(node.as_key("only", "GET", "/v1/users").status, 200);
+}
+
+#[test]
+fn a_reload_replaces_plans_and_limits() {
+    let mut node = Reloaded::start("[plans.basic]\nlimit = 1\n");
+    let limit = |node: &Reloaded, user: &str| {
+        let path = format!("/v1/users/{user}/sessions");
+        node.server.call("GET", &path, None).json()["limit"].clone()
+    };
+    let basic = json!({ "plan": "basic" });
+    let set = node.server.call("PUT", "/v1/users/anna", Some(&basic));
+    assert_eq!(set.status, 200, "{set:?}");
+    assert_eq!(
+        (limit(&node, "anna"), limit(&node, "ben")),
+        (json!(1), json!(3))
+    );
+    let line = node.reload(
+        "[plans.basic]\nlimit = 2\n[policy]\ndefault_limit = 7\nheartbeat_interval_s = 11\n",
+        TAKEN,
+    );
+    for changed in [
+        "plans.basic.limit",
+        "policy.default_limit",
+        "policy.heartbeat_interval_s",
+    ] {
+        assert!(line.contains(changed), "{line}");
+    }
+    assert_eq!(
+        (limit(&node, "anna"), limit(&node, "ben")),
+        (json!(2), json!(7))
+    );
+    let started = node.server.call("PUT", "/v1/users/ben/sessions/tv", None);
+    assert_eq!(started.json()["heartbeat_interval_s"], 11);
+}
+
+#[test]
+fn settings_that_are_wrong_leave_the_old_ones_in_use() {
+    let good = "[plans.basic]\nlimit = 1\n";
+    let mut node = Reloaded::start(good);
+    let basic = json!({ "plan": "basic" });
+    node.server.call("PUT", "/v1/users/anna", Some(&basic));
+    for (wrong, named) in [
+        ("[plans.basic]\nlimit = 5000\n", "plans.basic.limit"),
+        ("[plans.basic\n", "is not valid TOML"),
+    ] {
+        let line = node.reload(wrong, REFUSED);
+        assert!(line.contains("ERROR") && line.contains(named), "{line}");
+    }
+    fs::remove_file(&node.file).unwrap();
+    node.server.signal(Signal::HUP);
+    let line = node.server.wait_for_log(REFUSED);
+    assert!(line.contains("cannot be read"), "{line}");
+    let sessions = node.server.call("GET", "/v1/users/anna/sessions", None);
+    assert_eq!(sessions.json()["limit"], 1);
+}
+
+#[test]
+fn what_needs_a_restart_is_named_each_time_until_there_was_one() {
+    let mut node = Reloaded::start("");
+    let changed = "[http]\nmax_connections = 77\n[log]\nfilter = \"warn,streamgate=info\"\n";
+    for _ in 0..2 {
+        let line = node.reload(changed, WAITING);
+        for name in ["http.max_connections", "log.filter"] {
+            assert!(line.contains(name), "{line}");
+        }
+    }
+}

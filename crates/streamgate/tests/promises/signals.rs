@@ -1,0 +1,122 @@
+//! Signals on the real binary: none ends it that does not say so, and each that does is an orderly
+//! stop.
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::support::{Server, bare, serve_arguments, streamgate};
+
+/// A server with one session that only an orderly stop writes.
+async fn with_a_session(dir: &TempDir) -> Server {
+    let server = Server::start_with(dir.path(), &["--durability", "none"]);
+    let mut client = Client::connect(server.address).await.unwrap();
+    assert_eq!(client.start("u", "s").await.unwrap().status, 201);
+    server
+}
+
+async fn has_its_session(dir: &TempDir) -> bool {
+    let server = Server::start(dir.path());
+    let mut client = Client::connect(server.address).await.unwrap();
+    client.live("u").await.unwrap() == ["s"]
+}
+
+#[tokio::test]
+async fn signals_without_a_meaning_are_logged_and_ignored() {
+    let dir = TempDir::new().unwrap();
+    let mut server = with_a_session(&dir).await;
+    let pid = server.pid().to_string();
+    for (name, signal) in [
+        ("SIGUSR1", Signal::USR1),
+        ("SIGUSR2", Signal::USR2),
+        ("SIGALRM", Signal::ALARM),
+        ("SIGVTALRM", Signal::VTALARM),
+        ("SIGPROF", Signal::PROF),
+        ("SIGIO", Signal::IO),
+        ("SIGSTKFLT", Signal::STKFLT),
+    ] {
+        server.signal(signal);
+        server.wait_for_log(name);
+    }
+    for number in ["34", "35", "50", "64"] {
+        send_by_number(number, &pid);
+        server.wait_for_log(&format!("real-time signal {number}"));
+    }
+    // These are not even logged.
+    for signal in [Signal::PIPE, Signal::XFSZ, Signal::CHILD, Signal::CONT] {
+        server.signal(signal);
+    }
+    server.signal(Signal::HUP);
+    server.wait_for_log("SIGHUP: the settings were read again");
+    assert_eq!(server.call("GET", "/readyz", None).status, 200);
+    assert_eq!(server.terminate().status.code(), Some(0));
+    assert!(has_its_session(&dir).await);
+}
+
+/// Sends a signal that has no name.
+fn send_by_number(number: &str, pid: &str) {
+    let mut shell = bare("sh");
+    let sent = shell
+        .args(["-c", "kill -$0 $1", number, pid])
+        .status()
+        .unwrap();
+    assert!(sent.success(), "{number}");
+}
+
+#[tokio::test]
+async fn every_signal_that_means_the_end_is_an_orderly_stop() {
+    for (name, signal) in [
+        ("SIGTERM", Signal::TERM),
+        ("SIGINT", Signal::INT),
+        ("SIGQUIT", Signal::QUIT),
+        ("SIGPWR", Signal::POWER),
+        ("SIGXCPU", Signal::XCPU),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let server = with_a_session(&dir).await;
+        server.signal(signal);
+        let ended = server.wait();
+        assert_eq!(ended.status.code(), Some(0), "{name}: {ended:?}");
+        assert!(ended.stderr.contains(name), "{ended:?}");
+        assert!(has_its_session(&dir).await, "{name}");
+    }
+}
+
+/// A server whose files may not grow to what its log needs.
+#[test]
+fn a_limit_of_file_sizes_is_said_to_be_the_reason() {
+    let dir = TempDir::new().unwrap();
+    let serve = streamgate(&serve_arguments(dir.path()));
+    let mut limited = bare("sh");
+    limited
+        .args(["-c", "ulimit -f 4000; exec \"$@\"", "sh"])
+        .arg(serve.get_program())
+        .args(serve.get_args());
+    let ended = limited.output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(74), "{said}");
+    assert!(said.contains("File too large"), "{said}");
+}
+
+/// The same limit, met by a server that runs.
+#[test]
+fn a_limit_of_file_sizes_that_is_met_later_ends_the_process_with_its_reason() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let pid = i32::try_from(server.pid()).unwrap();
+    prlimit(Pid::from_raw(pid), Resource::Fsize, none).unwrap();
+    // It is not answered, or with a failure.
+    let start = format!(
+        "PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+        server.address
+    );
+    let mut socket = std::net::TcpStream::connect(server.address).unwrap();
+    std::io::Write::write_all(&mut socket, start.as_bytes()).unwrap();
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(74), "{ended:?}");
+    assert!(ended.stderr.contains("File too large"), "{ended:?}");
+}
