@@ -1,87 +1,203 @@
-//! Runs of a command of which nobody knows whether they were committed, and what a later run tells
-//! about them.
+//! Runs of a command of which nobody knows whether they were committed, and what the record tells
+//! about them later.
 
 use streamgate_core::admission::Command;
-use streamgate_core::{Decision, Durability, Event, Ledger};
+use streamgate_core::{Decision, Durability, EndReason, Event, Ledger, Session, SessionId};
 
-/// The runs of one call that are in doubt.
-pub(crate) struct Doubt<C: Command> {
-    /// Those that would have changed something that callers rely on. One of them may have been
-    /// committed, and it need not be the last: a store may run a step on what it takes the record
-    /// to be, and such a run knows nothing of those before it.
-    runs: Vec<Decision<C::Outcome>>,
-    /// The expiries that any of them found. No outcome tells of them.
-    expiries: Vec<Event>,
+/// The runs of one call that are in doubt. `O` is the outcome of a run, or nothing where only the
+/// events matter.
+///
+/// One of them may have been committed, and it need not be the last: a store may run a step on what
+/// it takes the record to be, and such a run knows nothing of those before it.
+#[derive(Debug)]
+pub(crate) struct Doubt<O>(Vec<Run<O>>);
+
+#[derive(Debug)]
+struct Run<O> {
+    events: Vec<Event>,
+    outcome: O,
+    /// Whether the record that was seen last bears it out.
+    is_borne_out: bool,
 }
 
-impl<C: Command> Doubt<C> {
+impl<O> Doubt<O> {
     pub(crate) const fn none() -> Self {
-        Self {
-            runs: Vec::new(),
-            expiries: Vec::new(),
-        }
+        Self(Vec::new())
+    }
+
+    /// Whether no run is in doubt.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether a run in doubt may have changed something that callers rely on.
-    pub(crate) const fn matters(&self) -> bool {
-        !self.runs.is_empty()
+    pub(crate) fn matters(&self) -> bool {
+        self.0.iter().any(|run| is_durable(&run.events))
     }
 
     /// Remembers a run that is in doubt.
-    pub(crate) fn add(&mut self, decision: Decision<C::Outcome>) {
-        for event in &decision.events {
-            if event.durability() == Durability::Relaxed && !self.expiries.contains(event) {
-                self.expiries.push(event.clone());
+    pub(crate) fn add(&mut self, events: Vec<Event>, outcome: O) {
+        if is_reported(&events) {
+            self.0.push(Run {
+                events,
+                outcome,
+                is_borne_out: false,
+            });
+        }
+    }
+
+    /// Compares each run with the record, as it is before the next run changes it.
+    pub(crate) fn compare(&mut self, ledger: &Ledger) {
+        for run in &mut self.0 {
+            let is_contradicted = |event| contradicts(ledger, event);
+            run.is_borne_out = !run.events.iter().any(is_contradicted);
+        }
+    }
+
+    /// The events that the record bears out, and then those of the last run, which was committed.
+    pub(crate) fn events_with(self, last: Vec<Event>) -> Vec<Event> {
+        // Nearly always.
+        if self.0.is_empty() {
+            return last;
+        }
+        // Runs of one command do the same thing, so of those that callers rely on one was done.
+        let borne_out = |run: &Run<O>| run.is_borne_out && is_durable(&run.events);
+        let done = self.0.iter().rposition(borne_out);
+        let mut events: Vec<Event> = Vec::new();
+        for (at, run) in self.0.into_iter().enumerate() {
+            if !run.is_borne_out || is_durable(&run.events) && done != Some(at) {
+                continue;
+            }
+            for event in run.events {
+                // Two runs may have found the same session to be over. It ended once.
+                if !events.contains(&event) && !last.contains(&event) {
+                    events.push(event);
+                }
             }
         }
-        if is_durable(&decision) {
-            self.runs.push(decision);
-        }
+        events.extend(last);
+        events
+    }
+
+    /// The same runs, where only the events matter from here on.
+    pub(crate) fn without_outcomes(self) -> Doubt<()> {
+        let runs = self.0.into_iter().map(|run| Run {
+            events: run.events,
+            outcome: (),
+            is_borne_out: run.is_borne_out,
+        });
+        Doubt(runs.collect())
     }
 
     /// What took effect, now that the last run has an answer.
-    pub(crate) fn settle(self, last: Decision<C::Outcome>) -> Decision<C::Outcome> {
+    pub(crate) fn settle<C: Command<Outcome = O>>(mut self, last: Decision<O>) -> Decision<O> {
         // Nearly always.
-        if self.runs.is_empty() && self.expiries.is_empty() {
+        if self.0.is_empty() {
             return last;
         }
-        let done = |run: &Decision<C::Outcome>| was_done::<C>(run, &last);
-        let mut told = match self.runs.into_iter().rfind(done) {
-            // The last run found nothing to do, because the run in doubt had done it. Both
-            // happened.
-            Some(run) => Decision {
-                ledger: last.ledger,
-                outcome: run.outcome,
-                events: [run.events, last.events].concat(),
-            },
-            None => last,
-        };
-        // An expiry that was not committed is found again by the next run. One that was not found
-        // again has happened, and whoever counts sessions must hear of it.
-        let mut events = self.expiries;
-        events.retain(|event| !told.events.contains(event) && is_over(event, &told.ledger));
-        events.append(&mut told.events);
-        told.events = events;
-        told
+        let Decision {
+            ledger,
+            mut outcome,
+            events,
+        } = last;
+        // The last run found nothing to do, because one in doubt had done it.
+        if !is_durable(&events) {
+            let was_done = |run: &Run<O>| {
+                is_durable(&run.events)
+                    && C::was_done(&run.outcome, &outcome)
+                    && !run.events.iter().any(|event| ledger.contradicts(event))
+            };
+            if let Some(done) = self.0.iter_mut().rfind(|run| was_done(run)) {
+                std::mem::swap(&mut outcome, &mut done.outcome);
+            }
+        }
+        Decision {
+            ledger,
+            outcome,
+            events: self.events_with(events),
+        }
     }
 }
 
-/// Whether a run in doubt was committed, as far as a later one can tell: that one found nothing to
-/// do, and what is there is not at odds with what the run in doubt would have left.
-fn was_done<C: Command>(run: &Decision<C::Outcome>, last: &Decision<C::Outcome>) -> bool {
-    !is_durable(last)
-        && C::was_done(&run.outcome, &last.outcome)
-        && !run
-            .events
-            .iter()
-            .any(|event| last.ledger.contradicts(event))
+/// Whether an observer hears of such a change at all: not of a renewal alone.
+pub(crate) fn is_reported(events: &[Event]) -> bool {
+    events
+        .iter()
+        .any(|event| event.durability() > Durability::Memory)
 }
 
-fn is_durable<T>(decision: &Decision<T>) -> bool {
-    decision.durability() == Some(Durability::Durable)
+fn is_durable(events: &[Event]) -> bool {
+    events
+        .iter()
+        .any(|event| event.durability() == Durability::Durable)
 }
 
-/// Whether the session that the event ends is live no more.
-fn is_over(event: &Event, ledger: &Ledger) -> bool {
-    matches!(event, Event::Ended { id, .. } if ledger.find(id).is_none())
+/// Whether a record shows that an event of a run in doubt did not happen, some moments later.
+///
+/// It is stricter than [`Ledger::contradicts`], which has to hold for ever: here what is missing
+/// tells something, too, because a ledger remembers endings for a while.
+fn contradicts(ledger: &Ledger, event: &Event) -> bool {
+    match event {
+        Event::Started(session) => !has_started(ledger, session),
+        Event::Revived(session) => !has_revived(ledger, session),
+        Event::Ended {
+            id,
+            ended_at,
+            reason: EndReason::Expired,
+            ..
+        } => match (ledger.find(id), ledger.ending_of(id)) {
+            // A player that called when it was over, or later, has brought the session back.
+            (Some(live), _) => live.last_seen_at < *ended_at,
+            // It was renewed before it was over.
+            (None, Some(ending)) => ending.revivable.is_some() && ending.ended_at != *ended_at,
+            (None, None) => false,
+        },
+        Event::Ended { id, ended_at, .. } => match ledger.find(id) {
+            // Its id may have been used again after it.
+            Some(live) => live.started_at <= *ended_at,
+            None => ledger.contradicts(event),
+        },
+        Event::Sealed { .. } => ledger.contradicts(event),
+        // Others may have set the user anew.
+        Event::UserSet { .. }
+        | Event::UserErased
+        | Event::Renewed { .. }
+        | Event::Forgotten { .. } => false,
+    }
+}
+
+fn has_started(ledger: &Ledger, started: &Session) -> bool {
+    left(ledger, &started.id).is_some_and(|left| match left {
+        Left::Session(session) => session.started_at == started.started_at,
+        Left::EndedAt(ended_at) => ended_at >= started.started_at,
+    })
+}
+
+/// A revival leaves the time of the call that it was.
+fn has_revived(ledger: &Ledger, revived: &Session) -> bool {
+    left(ledger, &revived.id).is_some_and(|left| match left {
+        Left::Session(session) => {
+            session.started_at == revived.started_at && session.last_seen_at >= revived.last_seen_at
+        }
+        Left::EndedAt(ended_at) => ended_at >= revived.last_seen_at,
+    })
+}
+
+/// What a ledger knows of a session.
+enum Left<'a> {
+    /// The session itself, live or expired.
+    Session(&'a Session),
+    /// Only when it ended.
+    EndedAt(streamgate_core::Timestamp),
+}
+
+fn left<'a>(ledger: &'a Ledger, id: &SessionId) -> Option<Left<'a>> {
+    if let Some(live) = ledger.find(id) {
+        return Some(Left::Session(live));
+    }
+    let ending = ledger.ending_of(id)?;
+    Some(match &ending.revivable {
+        Some(session) => Left::Session(session),
+        None => Left::EndedAt(ending.ended_at),
+    })
 }

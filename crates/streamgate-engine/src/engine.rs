@@ -1,4 +1,4 @@
-//! Running one command: decode, decide, commit; and again where the outcome is unknown.
+//! The engine: one command at a time on the store, within a deadline.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -8,12 +8,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use streamgate_core::admission::Command;
-use streamgate_core::codec::{CodecError, decode_ledger, encode_delta, encode_ledger};
-use streamgate_core::{Decision, Ledger, Policy, SessionId, UserKey, decide};
-use streamgate_store::{Change, Store, StoreError, View};
+use streamgate_core::codec::{CodecError, encode_delta, encode_ledger};
+use streamgate_core::{Decision, Policy, SessionId, UserKey, decide};
+use streamgate_store::{Change, Store, View};
 use tokio::sync::Semaphore;
 
-use crate::doubt::Doubt;
+use crate::call::{Call, Decided, ledger_of};
 use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
@@ -21,6 +21,7 @@ use crate::newer::NewerRecords;
 use crate::observer::Observer;
 use crate::pages::PAGES_AT_ONCE;
 use crate::policy::{CurrentPolicy, PolicyNow};
+use crate::report::Reports;
 
 /// How often a command is run in all when its outcome stays unknown.
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
@@ -48,6 +49,7 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     policy: CurrentPolicy,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) reports: Arc<Reports>,
     ids: Arc<dyn IdSource>,
     pub(crate) settings: EngineSettings,
     pub(crate) fail_open: Option<FailOpen>,
@@ -78,6 +80,7 @@ impl Engine {
         Self {
             store,
             policy: CurrentPolicy::new(policy),
+            reports: Arc::new(Reports::new(Arc::clone(&observer))),
             observer,
             ids,
             settings,
@@ -139,11 +142,6 @@ impl Engine {
     }
 
     /// Runs a command until its outcome is known, within the deadline.
-    ///
-    /// Where the store does not know whether the change was made, the command is run again: every
-    /// command is idempotent by the ids in it, so the second run either does what the first did
-    /// not, or finds it done. In the latter case the outcome of the run in doubt is the true one;
-    /// which case it is, [`Command::was_done`] says.
     pub(crate) async fn execute<C>(
         &self,
         user: &UserKey,
@@ -153,18 +151,17 @@ impl Engine {
         C: Command + Sync,
         C::Outcome: Send,
     {
+        let call = Call::new(self, user, command);
         let decision = self
-            .within_deadline(self.execute_until_known(user, command))
+            .within_deadline(call.run_until_known())
             .await?
             .map_err(|error| self.failed(user, error))?;
-        Ok(self.counted(user, decision))
+        Ok(self.reported(user, decision))
     }
 
-    /// The outcome of a decision that was committed, once whoever counts has heard of it.
-    fn counted<T>(&self, user: &UserKey, decision: Decision<T>) -> T {
-        if !decision.events.is_empty() {
-            self.observer.committed(user, &decision.events);
-        }
+    /// The outcome of a decision that was committed, once the observer has heard of it.
+    fn reported<T>(&self, user: &UserKey, decision: Decision<T>) -> T {
+        self.reports.committed(user, &decision.events);
         decision.outcome
     }
 
@@ -184,56 +181,8 @@ impl Engine {
         let decided = result
             .map_err(EngineError::from)
             .and_then(|()| decided(last));
-        let outcome = decided.map(|decision| self.counted(user, decision));
+        let outcome = decided.map(|decision| self.reported(user, decision));
         Some(outcome.map_err(|error| self.failed(user, error)))
-    }
-
-    async fn execute_until_known<C>(
-        &self,
-        user: &UserKey,
-        command: &C,
-    ) -> Result<Decision<C::Outcome>, EngineError>
-    where
-        C: Command + Sync,
-        C::Outcome: Send,
-    {
-        let mut doubt = Doubt::<C>::none();
-        for _ in 1..ATTEMPTS_MAX {
-            match self.attempt(user, command).await {
-                (decision, Ok(())) => return Ok(doubt.settle(decided(decision)?)),
-                (decision, Err(StoreError::OutcomeUnknown(_))) => {
-                    self.observer.outcome_unknown();
-                    if let Some(Ok(decision)) = decision {
-                        doubt.add(decision);
-                    }
-                }
-                (_, Err(error)) => return Err(in_doubt_error(doubt.matters(), error)),
-            }
-        }
-        match self.attempt(user, command).await {
-            (decision, Ok(())) => Ok(doubt.settle(decided(decision)?)),
-            (_, Err(error)) => Err(in_doubt_error(doubt.matters(), error)),
-        }
-    }
-
-    /// Runs a command once. The decision is that of the step's last run, where it ran.
-    async fn attempt<C>(
-        &self,
-        user: &UserKey,
-        command: &C,
-    ) -> (Option<Decided<C::Outcome>>, Result<(), StoreError>)
-    where
-        C: Command + Sync,
-        C::Outcome: Send,
-    {
-        let mut run = Run {
-            user,
-            last: None,
-            observer: &*self.observer,
-        };
-        let mut step = |view: View<'_>| self.step(view, command, &mut run.last);
-        let result = self.store.transact(user, &mut step).await;
-        (run.last.take(), result)
     }
 
     /// Decides on a record, and says what it becomes. `last` remembers the decision.
@@ -266,26 +215,6 @@ impl Engine {
     }
 }
 
-/// What was decided on a record, if it could be read.
-type Decided<T> = Result<Decision<T>, CodecError>;
-
-/// The step of a call that is under way, and the decision of its last run.
-struct Run<'a, T> {
-    user: &'a UserKey,
-    last: Option<Decided<T>>,
-    observer: &'a dyn Observer,
-}
-
-impl<T> Drop for Run<'_, T> {
-    /// A caller went away while the store was committing: the change is made all the same, so
-    /// whoever counts sessions must hear of it.
-    fn drop(&mut self) {
-        if let Some(Ok(decision)) = &self.last {
-            self.observer.committed(self.user, &decision.events);
-        }
-    }
-}
-
 /// Decides on a record.
 pub(crate) fn decide_on<C: Command>(
     view: View<'_>,
@@ -293,12 +222,6 @@ pub(crate) fn decide_on<C: Command>(
     command: &C,
 ) -> Result<Decision<C::Outcome>, CodecError> {
     Ok(decide(ledger_of(view)?, policy, command, view.now))
-}
-
-/// The ledger in a record; an empty one where there is none.
-fn ledger_of(view: View<'_>) -> Result<Ledger, CodecError> {
-    view.record
-        .map_or_else(|| Ok(Ledger::default()), decode_ledger)
 }
 
 /// What a decision makes of the record; `None` where it changes nothing.
@@ -315,23 +238,8 @@ pub(crate) fn change_of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Ch
 }
 
 /// The decision of a run that the store answered.
-fn decided<T>(decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
+pub(crate) fn decided<T>(decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
     decision
         .expect("a store that answers Ok has run the step")
         .map_err(EngineError::from)
-}
-
-/// A store that refuses while an earlier run is in doubt leaves the outcome unknown.
-fn in_doubt_error(in_doubt: bool, error: StoreError) -> EngineError {
-    match error {
-        StoreError::Unavailable(why) | StoreError::Damaged(why) | StoreError::Full(why)
-            if in_doubt =>
-        {
-            EngineError::OutcomeUnknown(why)
-        }
-        StoreError::Refused(refusal) if in_doubt => {
-            EngineError::OutcomeUnknown(refusal.to_string())
-        }
-        other => other.into(),
-    }
 }

@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: rules (the core), bytes on disk (the stores), wire formats (the server).
 
+mod call;
 mod damage;
 mod doubt;
 mod engine;
@@ -17,13 +18,14 @@ mod observer;
 mod operations;
 mod pages;
 mod policy;
+mod report;
 mod sweep;
 
 pub use engine::{Engine, EngineSettings};
 pub use error::EngineError;
 pub use fail_open::{FailMode, Told};
 pub use ids::{IdSource, RandomIds};
-pub use observer::{Answer, NoObserver, Observer};
+pub use observer::{Answer, NoObserver, Observer, Observers};
 pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};
 pub use policy::PolicyNow;

@@ -1,14 +1,32 @@
 //! Hearing what happened, for metrics and logs. Nothing decides by it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
 use streamgate_core::{Event, UserKey};
 
-/// Hears what the engine did. Called on the path of requests, so it must be quick.
+/// Hears what the engine did. Called on the path of requests, so it must be quick; it may be called
+/// on any thread.
 pub trait Observer: Send + Sync + fmt::Debug + 'static {
-    /// A change of this user was committed. Every started or revived session ends in exactly one `Ended`, here
-    /// or after a restart.
+    /// A change of this user was committed: it is in the store, as durable as its events ask to be,
+    /// and every later call sees it.
+    ///
+    /// Each change is reported once, by the node that committed it, also where its caller has gone
+    /// by then. The events of one change come together and in order; changes of calls at the same
+    /// time may come in another order than they were committed in. Changes in which nothing but
+    /// leases was renewed are not reported.
+    ///
+    /// So a session that started or was revived ends in exactly one `Ended`, on the node that ended
+    /// it or found its lease to be over. What is left out:
+    /// - what a process had not reported yet when it died;
+    /// - sessions that were started before a restart (the embedded store counts those that it
+    ///   recovered);
+    /// - expiries of users of whom no call comes until a server takes their record away (Redis,
+    ///   DynamoDB), since such stores are not swept;
+    /// - where the answer to a commit was lost and other nodes changed the record at the same time,
+    ///   what the record does not tell: a session that came and went beyond what a ledger
+    ///   remembers, or an expiry that two nodes found at once, which both report.
     fn committed(&self, user: &UserKey, events: &[Event]);
 
     /// A player is about to be answered.
@@ -37,6 +55,40 @@ pub enum Answer<'a> {
     DegradedStart,
     /// To a heartbeat that was taken for good because the store could not be used.
     DegradedHeartbeat,
+}
+
+/// Several observers, told one after the other.
+#[derive(Debug, Clone)]
+pub struct Observers(Box<[Arc<dyn Observer>]>);
+
+impl Observers {
+    /// Tells all of these.
+    #[must_use]
+    pub fn new(observers: impl IntoIterator<Item = Arc<dyn Observer>>) -> Self {
+        Self(observers.into_iter().collect())
+    }
+}
+
+impl Observer for Observers {
+    fn committed(&self, user: &UserKey, events: &[Event]) {
+        self.0.iter().for_each(|one| one.committed(user, events));
+    }
+
+    fn answered(&self, answer: Answer<'_>) {
+        self.0.iter().for_each(|one| one.answered(answer));
+    }
+
+    fn reconciled(&self, holds_slot: bool) {
+        self.0.iter().for_each(|one| one.reconciled(holds_slot));
+    }
+
+    fn outcome_unknown(&self) {
+        self.0.iter().for_each(|one| one.outcome_unknown());
+    }
+
+    fn damaged(&self, records: usize) {
+        self.0.iter().for_each(|one| one.damaged(records));
+    }
 }
 
 /// Nobody listens.

@@ -5,11 +5,12 @@ use std::time::Duration;
 use streamgate_core::admission::Settle;
 use streamgate_core::{Event, UserKey};
 use streamgate_store::clock::Stopwatch;
-use streamgate_store::{Cursor, Swept, View};
+use streamgate_store::{Change, Cursor, StepFn, Swept, View};
 
 use crate::engine::{Engine, change_of, decide_on};
 use crate::error::EngineError;
-use crate::observer::Observer;
+use crate::policy::PolicyNow;
+use crate::report::Reports;
 
 /// Records looked at in one go.
 const SLICE_RECORDS: usize = 1_000;
@@ -59,33 +60,20 @@ impl Engine {
     }
 
     async fn sweep_slice(&self, from: Option<Cursor>) -> Result<Swept, EngineError> {
-        let mut found = Found {
-            events: Vec::new(),
-            observer: &*self.observer,
-        };
-        let mut damaged = 0_usize;
-        // One for the whole slice: it is short.
-        let policy = self.policy();
-        let mut step = |view: View<'_>| match decide_on(view, &policy, &Settle) {
-            Ok(decision) => {
-                let change = change_of(&decision, &policy);
-                if !decision.events.is_empty() {
-                    found.events.push((view.key.clone(), decision.events));
-                }
-                change
-            }
-            Err(_) => {
-                damaged += 1;
-                None
-            }
+        // One policy for the whole slice: it is short.
+        let mut step = SweepStep {
+            reports: &self.reports,
+            policy: self.policy(),
+            found: None,
+            damaged: 0,
         };
         let swept = self
             .within_deadline(self.store.sweep(from.as_ref(), SLICE_RECORDS, &mut step))
             .await??;
-        if damaged > 0 {
-            self.observer.damaged(damaged);
+        if step.damaged > 0 {
+            self.observer.damaged(step.damaged);
             tracing::error!(
-                damaged,
+                damaged = step.damaged,
                 "records that cannot be read; `streamgate store check` helps"
             );
         }
@@ -114,18 +102,30 @@ fn pause_between(share: Duration, took: Duration) -> Duration {
         .max(took.saturating_mul(BUSY_PART - 1))
 }
 
-/// What a slice of a sweep has found so far.
-struct Found<'a> {
-    events: Vec<(UserKey, Vec<Event>)>,
-    observer: &'a dyn Observer,
+/// The step of one slice of a sweep.
+struct SweepStep<'a> {
+    reports: &'a Reports,
+    policy: PolicyNow,
+    /// What the last run has changed, until the store says that it is made.
+    found: Option<(UserKey, Vec<Event>)>,
+    /// How many records could not be read.
+    damaged: usize,
 }
 
-impl Drop for Found<'_> {
-    /// A slice that was cut off, by its deadline or by a store that failed, has changed records all
-    /// the same, so whoever counts sessions must hear of it.
-    fn drop(&mut self) {
-        for (user, events) in &self.events {
-            self.observer.committed(user, events);
+impl StepFn for SweepStep<'_> {
+    fn run(&mut self, view: View<'_>) -> Option<Change> {
+        let Ok(decision) = decide_on(view, &self.policy, &Settle) else {
+            self.damaged += 1;
+            return None;
+        };
+        let change = change_of(&decision, &self.policy)?;
+        self.found = Some((view.key.clone(), decision.events));
+        Some(change)
+    }
+
+    fn swept(&mut self) {
+        if let Some((user, events)) = self.found.take() {
+            self.reports.committed(&user, &events);
         }
     }
 }

@@ -11,7 +11,7 @@ use streamgate_core::{
     Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
 use streamgate_store::clock::Stopwatch;
-use streamgate_store::{Change, ManualClock, Store as _};
+use streamgate_store::{Change, ManualClock, Store as _, View};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoObserver};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -59,7 +59,9 @@ impl World {
                 tasks.spawn(async move {
                     let user = user(caller);
                     for (_, change) in (0..repetitions).zip(changes.iter().cycle()) {
-                        let done = store.transact(&user, &mut |_| change.clone()).await;
+                        let done = store
+                            .transact(&user, &mut |_: View<'_>| change.clone())
+                            .await;
                         done.expect("the store works");
                     }
                 });

@@ -6,7 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::port::{BoxFuture, Cursor, Page, Step, Store, StoreError, Swept};
+use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept};
+use crate::step::{CommitResult, DetachOnDrop, Step};
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +100,14 @@ impl<S: Store> Store for FaultyStore<S> {
                 }
                 Fault::DelayAnswer(delay) => {
                     let answer = self.inner.transact(key, step).await;
+                    let result = match &answer {
+                        Ok(()) => CommitResult::Committed,
+                        Err(StoreError::OutcomeUnknown(_)) => CommitResult::Unknown,
+                        Err(_) => CommitResult::NotCommitted,
+                    };
+                    let waiting = DetachOnDrop::new(step, |callback| callback(result));
                     tokio::time::sleep(delay).await;
+                    waiting.answered();
                     answer
                 }
             }

@@ -13,8 +13,10 @@ pub mod conformance;
 pub mod faults;
 mod memory;
 mod port;
+mod step;
 pub mod versioned;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use memory::MemoryStore;
-pub use port::{BoxFuture, Change, Cursor, Page, Refusal, Step, Store, StoreError, Swept, View};
+pub use port::{BoxFuture, Change, Cursor, Page, Refusal, Store, StoreError, Swept, View};
+pub use step::{CommitCallback, CommitResult, DetachOnDrop, Step, StepFn};

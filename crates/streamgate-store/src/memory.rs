@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
 use crate::clock::Clock;
-use crate::port::{BoxFuture, Change, Cursor, Page, Step, Store, StoreError, Swept, View};
+use crate::port::{BoxFuture, Change, Cursor, Page, Store, StoreError, Swept, View};
+use crate::step::Step;
 
 /// Keeps records in one ordered map behind one lock. Nothing survives the process.
 #[derive(Debug)]
@@ -52,7 +53,8 @@ impl MemoryStore {
             .transpose()
     }
 
-    fn apply(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
+    /// Runs a step; whether it changed the record.
+    fn apply(&self, key: &UserKey, step: Step<'_>) -> Result<bool, StoreError> {
         self.check_open()?;
         let mut records = self.records.lock();
         let entry = records.entry(key.as_bytes().into());
@@ -60,7 +62,7 @@ impl MemoryStore {
             Entry::Occupied(entry) => Some(entry.get().as_slice()),
             Entry::Vacant(_) => None,
         };
-        let change = step(View {
+        let change = step.run(View {
             key,
             record,
             now: self.clock.now(),
@@ -69,6 +71,7 @@ impl MemoryStore {
         if is_refused && self.full.load(Ordering::SeqCst) {
             return Err(StoreError::Full("it was made full".to_owned()));
         }
+        let is_changed = change.is_some();
         match (entry, change) {
             (_, None) | (Entry::Vacant(_), Some(Change { record: None, .. })) => {}
             (Entry::Occupied(entry), Some(Change { record: None, .. })) => {
@@ -84,7 +87,7 @@ impl MemoryStore {
                 entry.insert_entry(record);
             }
         }
-        Ok(())
+        Ok(is_changed)
     }
 
     fn scan_now(
@@ -138,7 +141,9 @@ impl MemoryStore {
             .map(|(key, _)| UserKey::from_bytes(key).expect("only keys are stored"))
             .collect();
         for key in &keys {
-            self.apply(key, step)?;
+            if self.apply(key, step)? {
+                step.swept();
+            }
         }
         let last = keys.last().filter(|_| keys.len() == budget);
         Ok(Swept {
@@ -154,11 +159,11 @@ impl Store for MemoryStore {
         key: &'a UserKey,
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.apply(key, step) })
+        Box::pin(async move { self.apply(key, step).map(drop) })
     }
 
     fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
-        Some(self.apply(key, step))
+        Some(self.apply(key, step).map(drop))
     }
 
     fn scan<'a>(

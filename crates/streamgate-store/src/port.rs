@@ -6,14 +6,10 @@ use std::pin::Pin;
 
 use streamgate_core::{Durability, Moment, TenantId, Timestamp, UserKey};
 
+use crate::step::Step;
+
 /// A future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Looks at a record and says what it becomes; `None` leaves it as it is.
-///
-/// A step is pure but for what it remembers of its last run: a store may run it more than once,
-/// and only the last run counts. It is short and never blocks, because a store may hold a lock.
-pub type Step<'a> = &'a mut (dyn FnMut(View<'_>) -> Option<Change> + Send);
 
 /// A record as a step sees it.
 #[derive(Debug, Clone, Copy)]
@@ -132,7 +128,9 @@ pub enum StoreError {
 /// store cannot know, it says `OutcomeUnknown`. It never answers `Ok` to a durable change that is not durable.
 ///
 /// **Cancel-safe.** A caller may drop the future at any time; the change is then made or not made,
-/// never half of it.
+/// never half of it. Where it may have been made by then, the store detaches the step
+/// ([`StepFn::detach`](crate::StepFn::detach)) and tells the callback what became of the change as
+/// soon as it knows.
 ///
 /// **Time.** `View::now` comes from one clock for all nodes that share the store where there is one
 /// (a server's), else from the node. It is taken while the record cannot change. A step that runs
@@ -186,8 +184,9 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Runs `step` on about `budget` records, each as in [`transact`](Store::transact), so that
-    /// what is over can be taken out of memory. Nobody waits for the changes to be on disk. A store
-    /// whose records go by themselves visits none.
+    /// what is over can be taken out of memory. Nobody waits for the changes to be on disk; each is
+    /// told to the step when it is made ([`StepFn::swept`](crate::StepFn::swept)). A store whose
+    /// records go by themselves visits none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use streamgate_core::admission::{Heartbeat, Start, Stop};
 use streamgate_core::{EndReason, Policy, UserKey};
-use streamgate_store::{Change, Store as _};
+use streamgate_store::{Change, Store as _, View};
 use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, NoObserver};
 use tokio::runtime::Builder;
 
@@ -50,7 +50,9 @@ fn walk<const N: usize>(
         seat(&store, USERS, SESSIONS).await?;
         for (user, changes) in laps(&calls, repetitions) {
             for change in changes {
-                store.transact(user, &mut |_| change.clone()).await?;
+                store
+                    .transact(user, &mut |_: View<'_>| change.clone())
+                    .await?;
             }
         }
         Ok(store.close().await?)

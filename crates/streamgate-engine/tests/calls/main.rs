@@ -3,6 +3,7 @@
 
 mod at_once;
 mod concurrent;
+mod dropped;
 mod fail_open;
 mod outcomes;
 mod pages;

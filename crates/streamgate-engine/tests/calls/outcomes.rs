@@ -1,7 +1,6 @@
 //! Lost requests, lost answers, refusals, deadlines and callers that go away.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, start, stop, user, world, world_over};
@@ -11,9 +10,7 @@ use streamgate_engine::EngineError;
 use streamgate_store::faults::Fault::{
     DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
 };
-use streamgate_store::{
-    BoxFuture, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
-};
+use streamgate_store::{ManualClock, MemoryStore};
 
 async fn live(world: &crate::support::World, name: &str) -> usize {
     world
@@ -143,53 +140,6 @@ async fn readiness_is_that_of_the_store() {
     assert_eq!(world.engine.check_ready().await, Ok(()));
 }
 
-/// A store that makes every change and never answers.
-#[derive(Debug)]
-struct Silent(MemoryStore);
-
-impl Store for Silent {
-    fn transact<'a>(
-        &'a self,
-        key: &'a streamgate_core::UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.0.transact(key, step).await?;
-            std::future::pending().await
-        })
-    }
-
-    fn scan<'a>(
-        &'a self,
-        tenant: &'a streamgate_core::TenantId,
-        from: Option<&'a Cursor>,
-        page_size: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.0.scan(tenant, from, page_size)
-    }
-
-    fn sweep<'a>(
-        &'a self,
-        from: Option<&'a Cursor>,
-        budget: usize,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
-        self.0.sweep(from, budget, step)
-    }
-
-    fn record_count(&self) -> Option<u64> {
-        self.0.record_count()
-    }
-
-    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.check_ready()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.close()
-    }
-}
-
 #[tokio::test]
 async fn a_removal_that_is_refused_by_the_store_changes_nothing() {
     for plan in [vec![Refuse], vec![NoFault, Refuse]] {
@@ -229,18 +179,4 @@ fn ids_for_dialects_are_uuids_of_version_4_and_ours_of_version_7() {
     let version = |id: streamgate_core::SessionId| id.as_uuid_bytes().unwrap()[6] >> 4;
     assert_eq!(version(world.engine.new_session_id_v4()), 4);
     assert_eq!(version(world.engine.new_session_id()), 7);
-}
-
-#[tokio::test]
-async fn a_caller_that_goes_away_during_the_commit_leaves_the_count_right() {
-    let clock = Arc::new(ManualClock::at(START_OF_TIME));
-    let store = Silent(MemoryStore::new(clock.clone()));
-    let world = world_over(Arc::new(store), clock, Policy::default());
-    let (user, start) = (user("u"), start("a"));
-    let mut call = Box::pin(world.engine.start(&user, &start));
-    let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(polled, Poll::Pending));
-    assert!(world.memo.words().is_empty());
-    drop(call);
-    assert_eq!(world.memo.words(), ["started a"]);
 }

@@ -125,7 +125,8 @@ impl Store for Overtaken {
                     Lost::Guess => remembered.as_deref(),
                     Lost::Request | Lost::Answer => view.record,
                 };
-                step(View { record, ..view }).filter(|_| lost == Lost::Answer)
+                step.run(View { record, ..view })
+                    .filter(|_| lost == Lost::Answer)
             };
             self.inner.transact(key, &mut step).await?;
             others(Arc::clone(&self.others)).await;

@@ -34,6 +34,23 @@ impl Memo {
             .collect()
     }
 
+    /// The sessions of one user that are live, by what was committed. Reports of calls at once may
+    /// come in any order: a session that started as often as it ended is not live.
+    pub(crate) fn live(&self) -> Vec<String> {
+        let mut counts = std::collections::BTreeMap::<String, i32>::new();
+        for event in self.events.lock().unwrap().iter() {
+            let (id, by) = match event {
+                Event::Started(session) | Event::Revived(session) => (&session.id, 1),
+                Event::Ended { id, .. } => (id, -1),
+                _ => continue,
+            };
+            *counts.entry(id.to_string()).or_default() += by;
+        }
+        counts.retain(|_, count| *count != 0);
+        assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+        counts.into_keys().collect()
+    }
+
     /// The number of live sessions, by what was committed. Of calls at once, one that ended a
     /// session may tell of it before the one that started it does.
     pub(crate) fn gauge(&self) -> usize {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use streamgate_core::{Durability, TenantId, UserKey};
 use streamgate_store::{
-    BoxFuture, Change, Clock, Cursor, Page, Step, Store, StoreError, Swept, View,
+    BoxFuture, Change, Clock, Cursor, DetachOnDrop, Page, Step, Store, StoreError, Swept, View,
 };
 
 use crate::config::{DurabilityMode, EmbeddedConfig};
@@ -138,14 +138,9 @@ impl EmbeddedStore {
         self.shared.queue.ask_snapshot();
     }
 
-    /// Runs a step under the lock of its shard. Returns the position to wait for, if any. Where the
-    /// caller `may_wait` for none and there is one, nothing has changed.
-    fn run_step(
-        &self,
-        key: &UserKey,
-        step: Step<'_>,
-        may_wait: bool,
-    ) -> Result<Option<Lsn>, StoreError> {
+    /// Runs a step under the lock of its shard. Where the caller `may_wait` for no position and
+    /// there is one, nothing has changed.
+    fn run_step(&self, key: &UserKey, step: Step<'_>, may_wait: bool) -> Result<Ran, StoreError> {
         let Shared { table, queue, .. } = &*self.shared;
         queue.check()?;
         let bytes = key.as_bytes();
@@ -156,23 +151,23 @@ impl EmbeddedStore {
         pending.prune(queue.durable());
         let seen = pending.last_of(hash);
         if seen.is_some() && !may_wait {
-            return Ok(seen);
+            return Ok(Ran::unchanged(seen));
         }
         let slot = slot(entries, hash, bytes);
-        let change = step(View {
+        let change = step.run(View {
             key,
             record: slot.record(),
             now: self.clock.now(),
         });
         let Some(change) = change else {
-            return Ok(seen);
+            return Ok(Ran::unchanged(seen));
         };
         let mut wait = seen;
         if change.durability > Durability::Memory {
             assert_has_delta(&change);
             let durable = change.durability == Durability::Durable;
             if durable && !may_wait {
-                return Ok(Some(queue.appended()));
+                return Ok(Ran::unchanged(Some(queue.appended())));
             }
             // The log comes first: where it takes nothing any more, nothing has changed.
             let lsn = queue.append(bytes, &change.delta, durable)?;
@@ -184,14 +179,21 @@ impl EmbeddedStore {
         // Others see the change from here on; until it is durable they wait as its maker does.
         let growth = slot.set(table.seed(), hash, bytes, change.record.as_deref());
         table.grew(growth);
-        Ok(wait)
+        let is_changed = true;
+        Ok(Ran { wait, is_changed })
     }
 
     /// See [`Store::transact`]. The lock is held by no future: it is released before the waiting.
     async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.shared.queue.wait_room().await?;
-        match self.run_step(key, step, true)? {
-            Some(lsn) => self.shared.queue.wait_durable(lsn).await,
+        match self.run_step(key, step, true)?.wait {
+            Some(lsn) => {
+                let queue = &self.shared.queue;
+                let waiting = DetachOnDrop::new(step, |callback| queue.tell(lsn, callback));
+                let durable = queue.wait_durable(lsn).await;
+                waiting.answered();
+                durable
+            }
             None => Ok(()),
         }
     }
@@ -202,9 +204,26 @@ impl EmbeddedStore {
             return None;
         }
         match self.run_step(key, step, false) {
-            Ok(Some(_)) => None,
-            Ok(None) => Some(Ok(())),
+            Ok(Ran { wait: Some(_), .. }) => None,
+            Ok(Ran { wait: None, .. }) => Some(Ok(())),
             Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// What a step has done.
+struct Ran {
+    /// The position to wait for before the caller is answered, if any.
+    wait: Option<Lsn>,
+    /// Whether the record was changed.
+    is_changed: bool,
+}
+
+impl Ran {
+    const fn unchanged(wait: Option<Lsn>) -> Self {
+        Self {
+            wait,
+            is_changed: false,
         }
     }
 }

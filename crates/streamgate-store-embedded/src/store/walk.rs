@@ -97,7 +97,9 @@ impl EmbeddedStore {
                 let key = UserKey::from_bytes(&key).expect("only keys are stored");
                 self.shared.queue.wait_room().await?;
                 // Nobody waits here; whoever sees the change later does.
-                self.run_step(&key, step, true)?;
+                if self.run_step(&key, step, true)?.is_changed {
+                    step.swept();
+                }
                 visited += 1;
                 if visited.is_multiple_of(SWEEP_STEPS) {
                     yield_now().await;

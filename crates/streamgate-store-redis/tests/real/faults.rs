@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::{Flavour, Server, eventually, open, settings, start, start_sentinel, user};
 use streamgate_store::clock::Stopwatch;
 use streamgate_store::versioned::{Optimistic, VersionedStore as _};
-use streamgate_store::{Store, StoreError};
+use streamgate_store::{Store, StoreError, View};
 use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
 
 fn quick(server: &Server) -> RedisSettings {
@@ -228,17 +228,23 @@ async fn what_too_few_replicas_have_is_told_nobody() {
     );
     for node in &nodes {
         for key in [&changed, &user("never seen")] {
-            let refused = node.transact(key, &mut |_| None).await.unwrap_err();
+            let refused = node
+                .transact(key, &mut |_: View<'_>| None)
+                .await
+                .unwrap_err();
             assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
         }
     }
     // Of this one it is known that the replica has it.
-    nodes[0].transact(&as_it_was, &mut |_| None).await.unwrap();
+    nodes[0]
+        .transact(&as_it_was, &mut |_: View<'_>| None)
+        .await
+        .unwrap();
     replica.thaw();
     for node in &nodes {
         for key in [&changed, &as_it_was, &user("never seen")] {
             eventually("the replica has it", 10, async || {
-                node.transact(key, &mut |_| None).await.ok()
+                node.transact(key, &mut |_: View<'_>| None).await.ok()
             })
             .await;
         }

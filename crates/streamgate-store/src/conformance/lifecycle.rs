@@ -9,7 +9,7 @@ use std::sync::Arc;
 use streamgate_core::TenantId;
 
 use crate::conformance::steps::{put_limit, run, set_limit, user};
-use crate::port::{Store, StoreError};
+use crate::port::{Store, StoreError, View};
 
 /// An open store is ready; a closed one refuses everything, and may be closed again.
 pub async fn a_store_is_ready_until_it_is_closed(store: Arc<dyn Store>) {
@@ -39,7 +39,7 @@ pub async fn a_store_is_ready_until_it_is_closed(store: Arc<dyn Store>) {
     );
     refused(
         store
-            .sweep(None, 1, &mut |_| None)
+            .sweep(None, 1, &mut |_: View<'_>| None)
             .await
             .expect_err("no sweeps"),
     );

@@ -10,6 +10,7 @@
 
 mod atomicity;
 mod basics;
+mod detached;
 mod histories;
 mod lifecycle;
 mod scans;
@@ -17,6 +18,7 @@ mod steps;
 
 pub use atomicity::*;
 pub use basics::*;
+pub use detached::*;
 pub use histories::*;
 pub use lifecycle::*;
 pub use scans::*;
@@ -55,6 +57,7 @@ macro_rules! conformance_suite {
             parallel_keys_lose_nothing,
             long_histories_come_out_as_the_bare_decision_gives_them,
             a_dropped_call_is_done_or_not_done,
+            a_dropped_call_tells_what_became_of_its_change,
             a_scan_reads_every_record_once,
             a_scan_reads_one_tenant_only,
             a_scan_goes_on_where_its_last_record_was_taken_away,

@@ -3,6 +3,7 @@
 //!
 //! What is *not* here: connections, and what is kept beside the bytes; each server's store knows.
 
+mod in_flight;
 mod optimistic;
 mod recent;
 mod version;

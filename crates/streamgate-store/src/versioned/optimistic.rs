@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
+use super::in_flight::{Answered, Detached, InFlight};
 use super::recent::{Last, Recent, Written};
 use super::{Committed, Guess, Loaded, Version, VersionedStore, Write};
-use crate::port::{BoxFuture, Cursor, Page, Step, Store, StoreError, Swept, View};
+use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, View};
+use crate::step::Step;
 
 /// How many queues the calls of this node share: one per user, nearly always.
 const QUEUES: usize = 1_024;
@@ -28,11 +31,13 @@ const WAIT_MAX_MS: u64 = 64;
 /// record, as with a balancer that sends a user's calls to one node, it commits on what it wrote
 /// last, without a load, as far as the server goes along with it ([`Guess`]). Where the answer to a
 /// commit is lost, it finds out as far as the version can tell; only where another wrote as well is
-/// the outcome unknown. How long a call may take in all its caller bounds, by dropping it.
+/// the outcome unknown. How long a call may take in all its caller bounds, by dropping it; a commit
+/// that is on its way by then runs on, and its outcome goes to the callback of the step.
 pub struct Optimistic<S> {
-    remote: S,
+    remote: Arc<S>,
     queues: Box<[Mutex<()>]>,
     recent: Recent,
+    detached: Detached,
     hasher: RandomState,
     closed: AtomicBool,
 }
@@ -42,9 +47,10 @@ impl<S: VersionedStore> Optimistic<S> {
     #[must_use]
     pub fn new(remote: S) -> Self {
         Self {
-            remote,
+            remote: Arc::new(remote),
             queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
             recent: Recent::new(),
+            detached: Detached::new(),
             hasher: RandomState::new(),
             closed: AtomicBool::new(false),
         }
@@ -89,7 +95,7 @@ impl<S: VersionedStore> Optimistic<S> {
                 record: loaded.record.as_deref(),
                 now: loaded.now,
             };
-            let change = match step(view) {
+            let change = match step.run(view) {
                 Some(change) => change,
                 None if !is_current => {
                     loaded = self.remote.load(key).await?;
@@ -116,7 +122,9 @@ impl<S: VersionedStore> Optimistic<S> {
             if last.is_some() {
                 self.recent.forget(key);
             }
-            match self.commit(key, loaded.version, &write).await {
+            let commit = self.commit(key, loaded.version, write);
+            let (answer, write) = InFlight::new(commit, step, &self.detached).answer().await;
+            match answer {
                 Ok(Committed::Done) => {
                     if guess != Guess::Nothing {
                         self.remember(key, write, is_alone(last.as_ref(), loaded.version));
@@ -143,20 +151,26 @@ impl<S: VersionedStore> Optimistic<S> {
     /// was done once: its version tells, and the first one that comes after all finds another
     /// version than it expects. Where it is not, somebody else wrote, before ours or on it: nobody
     /// can tell any more from here.
-    async fn commit(
+    ///
+    /// The commit owns all that it needs, so that it can run on without its caller.
+    fn commit(
         &self,
         key: &UserKey,
         expected: Version,
-        write: &Write,
-    ) -> Result<Committed, StoreError> {
-        let lost = match self.remote.commit(key, expected, write).await {
-            Err(StoreError::OutcomeUnknown(lost)) => lost,
-            known => return known,
-        };
-        match self.remote.commit(key, expected, write).await {
-            Ok(Committed::Done) => Ok(Committed::Done),
-            Ok(Committed::Conflict(_)) | Err(_) => Err(StoreError::OutcomeUnknown(lost)),
-        }
+        write: Write,
+    ) -> BoxFuture<'static, Answered> {
+        let (remote, key) = (Arc::clone(&self.remote), key.clone());
+        Box::pin(async move {
+            let lost = match remote.commit(&key, expected, &write).await {
+                Err(StoreError::OutcomeUnknown(lost)) => lost,
+                known => return (known, write),
+            };
+            let answer = match remote.commit(&key, expected, &write).await {
+                Ok(Committed::Done) => Ok(Committed::Done),
+                Ok(Committed::Conflict(_)) | Err(_) => Err(StoreError::OutcomeUnknown(lost)),
+            };
+            (answer, write)
+        })
     }
 
     fn remember(&self, key: &UserKey, write: Write, alone: bool) {

@@ -110,6 +110,10 @@ async fn serve(
         let engine = Arc::clone(engine);
         async move { engine.reconcile_forever().await }
     });
+    let resolving = tokio::spawn({
+        let engine = Arc::clone(engine);
+        async move { engine.resolve_forever().await }
+    });
     let app = app(
         Arc::clone(engine),
         settings.server.clone(),
@@ -126,6 +130,7 @@ async fn serve(
     reloading.abort();
     sweeping.abort();
     reconciling.abort();
+    resolving.abort();
     // Whatever became of the server: what is acknowledged goes to disk.
     let closed = close(engine).await;
     let stopped = served

@@ -3,6 +3,7 @@
 //! Callers append under the lock of their shard, so the order of the log is, for each user, the
 //! order in which the user's record changed. The lock here is held for a copy of a hundred bytes.
 
+mod detached;
 mod work;
 
 use std::future::poll_fn;
@@ -17,6 +18,7 @@ use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
 use crate::log::waiting::{Ticket, Waiting};
 
+use detached::Detached;
 pub(crate) use work::Work;
 
 /// With this much in it a batch is written even if nobody waits for it.
@@ -68,6 +70,7 @@ struct State {
     waiting_for_written: Waiting,
     waiting_for_room: Waiting,
     waiting_for_end: Waiting,
+    detached: Detached,
 }
 
 /// A call that waits for something. It leaves its list when it goes away.
@@ -145,6 +148,7 @@ impl Queue {
                 waiting_for_written: Waiting::default(),
                 waiting_for_room: Waiting::default(),
                 waiting_for_end: Waiting::default(),
+                detached: Detached::default(),
             }),
             work: Condvar::new(),
             progress: Condvar::new(),

@@ -4,10 +4,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::MutexGuard;
+use streamgate_store::CommitResult;
 
 use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
 use crate::log::pace::Pace;
+use crate::log::queue::detached::tell;
 use crate::log::queue::{EAGER_BYTES, Phase, Queue, State};
 use crate::log::waiting::wake;
 
@@ -114,9 +116,11 @@ impl Queue {
         state.synced = synced;
         state.spare = Some(batch);
         let wakers = state.waiting_for_written.take();
+        let callbacks = state.detached.up_to(written);
         drop(state);
         self.progress.notify_all();
         wake(wakers);
+        tell(callbacks, CommitResult::Committed);
     }
 
     /// Stops everything because of a failure. `false` where it had ended before.
@@ -143,6 +147,12 @@ impl Queue {
         ) {
             return false;
         }
+        // A store that was closed has written everything. Of another nobody knows how far it came.
+        let callbacks = state.detached.up_to(Lsn::MAX);
+        let result = match &phase {
+            Phase::Closed => CommitResult::Committed,
+            _ => CommitResult::Unknown,
+        };
         state.phase = phase;
         self.running.store(false, Ordering::Release);
         let wakers = [
@@ -155,6 +165,7 @@ impl Queue {
         self.work.notify_all();
         self.progress.notify_all();
         wake(wakers.into_iter().flatten().collect());
+        tell(callbacks, result);
         true
     }
 }

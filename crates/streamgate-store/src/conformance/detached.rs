@@ -1,0 +1,94 @@
+//! Calls that are dropped while their change is on its way.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "these are tests: they panic where a store fails"
+)]
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::conformance::steps::{decided, limit_in, put_limit, set_limit, user};
+use crate::port::{BoxFuture, Change, Store, StoreError, View};
+use crate::step::{CommitCallback, CommitResult, StepFn};
+
+/// After so many polls without an answer a call is dropped, at the most.
+const POLLS_MAX: usize = 12;
+
+/// How long a store may take to find out what became of a change.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Sets a limit, and wants to know what became of it.
+struct SetLimit {
+    limit: u32,
+    result: Option<oneshot::Sender<CommitResult>>,
+}
+
+impl StepFn for SetLimit {
+    fn run(&mut self, view: View<'_>) -> Option<Change> {
+        decided(view, &set_limit(self.limit)).0
+    }
+
+    fn detach(&mut self) -> Option<CommitCallback> {
+        let sender = self.result.take().expect("a step is detached once");
+        Some(Box::new(move |result| {
+            let _ = sender.send(result);
+        }))
+    }
+}
+
+/// Polls a call until it has said `polls` times that it must wait; its answer, if that comes first.
+async fn polled(
+    call: &mut BoxFuture<'_, Result<(), StoreError>>,
+    mut polls: usize,
+) -> Option<Result<(), StoreError>> {
+    poll_fn(|cx| {
+        if let Poll::Ready(answer) = Pin::new(&mut *call).poll(cx) {
+            return Poll::Ready(Some(answer));
+        }
+        polls -= 1;
+        if polls == 0 {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// A call is dropped wherever it waits. What the store tells of its change is what is there; a call
+/// that was not detached has changed nothing.
+pub async fn a_dropped_call_tells_what_became_of_its_change(store: Arc<dyn Store>) {
+    for polls in (1..=POLLS_MAX).flat_map(|polls| [polls; 5]) {
+        let key = user("u");
+        put_limit(&*store, &key, 1).await;
+        let (sender, result) = oneshot::channel();
+        let mut step = SetLimit {
+            limit: 2,
+            result: Some(sender),
+        };
+        let mut call = store.transact(&key, &mut step);
+        let answer = polled(&mut call, polls).await;
+        drop(call);
+        let is_made = match (answer, step.result.is_none()) {
+            (Some(answer), is_detached) => {
+                assert!(!is_detached, "a call that is answered is not detached");
+                answer.expect("the store can be written");
+                true
+            }
+            (None, false) => false,
+            (None, true) => {
+                let result = tokio::time::timeout(PATIENCE, result).await;
+                let result = result.expect("in time").expect("the callback is called");
+                assert_ne!(result, CommitResult::Unknown, "nothing was lost");
+                result == CommitResult::Committed
+            }
+        };
+        let limit = limit_in(&*store, &key).await;
+        assert_eq!(limit == 2, is_made, "dropped at wait {polls}");
+    }
+}

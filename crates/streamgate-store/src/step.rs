@@ -1,0 +1,87 @@
+//! What a store runs on a record, and how it tells the outcome to a caller that has gone.
+
+use crate::port::{Change, View};
+
+/// A function of a record that remembers its last run. Every closure of the right shape is one.
+///
+/// It is pure but for what it remembers: a store may run it more than once, and only the last run
+/// counts. It is short and never blocks, because a store may hold a lock.
+pub trait StepFn: Send {
+    /// Looks at a record and says what it becomes; `None` leaves it as it is.
+    fn run(&mut self, view: View<'_>) -> Option<Change>;
+
+    /// In a sweep: the change of the last run is made. A sweep says it after each record that it
+    /// changed, since it may fail or be dropped later on. `transact` says it by answering `Ok`.
+    fn swept(&mut self) {}
+
+    /// The call is being dropped while the change of the last run may have been made and may be
+    /// made still. Returns the callback to which the store then tells what became of it; `None`
+    /// where the caller does not want to know.
+    ///
+    /// A call that is dropped without `detach` has not made the change of its last run, and never
+    /// will.
+    fn detach(&mut self) -> Option<CommitCallback> {
+        None
+    }
+}
+
+impl<F> StepFn for F
+where
+    F: FnMut(View<'_>) -> Option<Change> + Send,
+{
+    fn run(&mut self, view: View<'_>) -> Option<Change> {
+        self(view)
+    }
+}
+
+/// A step that a call borrows.
+pub type Step<'a> = &'a mut (dyn StepFn + 'a);
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitResult {
+    /// It is made, and as durable as it asked to be.
+    Committed,
+    /// It was not made, and never will be.
+    NotCommitted,
+    /// The store cannot find out.
+    Unknown,
+}
+
+/// Is called once, on any thread, with what became of a change whose caller has gone. It is short
+/// and never blocks.
+pub type CommitCallback = Box<dyn FnOnce(CommitResult) + Send>;
+
+/// Detaches a step where the call is dropped before the outcome of its change is known.
+///
+/// A store makes one when the change may have been made, and calls [`answered`](Self::answered)
+/// when it knows. `then` takes the callback of a caller that has gone.
+pub struct DetachOnDrop<'a, F: FnOnce(CommitCallback)>(Option<(Step<'a>, F)>);
+
+impl<'a, F: FnOnce(CommitCallback)> DetachOnDrop<'a, F> {
+    /// Watches over a call whose outcome is not known yet.
+    pub fn new(step: Step<'a>, then: F) -> Self {
+        Self(Some((step, then)))
+    }
+
+    /// The outcome is known, and the caller is about to hear it.
+    pub fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<F: FnOnce(CommitCallback)> Drop for DetachOnDrop<'_, F> {
+    fn drop(&mut self) {
+        if let Some((step, then)) = self.0.take()
+            && let Some(callback) = step.detach()
+        {
+            then(callback);
+        }
+    }
+}
+
+impl<F: FnOnce(CommitCallback)> std::fmt::Debug for DetachOnDrop<'_, F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DetachOnDrop").finish_non_exhaustive()
+    }
+}
