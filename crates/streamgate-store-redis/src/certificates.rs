@@ -3,18 +3,39 @@
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
 /// Certificates and keys, each the contents of a PEM file.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Certificates {
     /// Who may vouch for the servers; `None` for the public authorities.
     pub authorities: Option<Vec<u8>>,
     /// The certificate and the key to show, where servers ask for them.
     pub client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The certificates that new connections use, replaceable while there is a store. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct CurrentCertificates(Arc<Mutex<Certificates>>);
+
+impl CurrentCertificates {
+    pub(crate) fn new(certificates: Certificates) -> Self {
+        Self(Arc::new(Mutex::new(certificates)))
+    }
+
+    pub(crate) fn get(&self) -> Certificates {
+        self.0.lock().clone()
+    }
+
+    /// New connections use these; those that are open go on as they began. The caller has
+    /// [checked](Certificates::check) them.
+    pub fn replace(&self, certificates: Certificates) {
+        *self.0.lock() = certificates;
+    }
 }
 
 /// Which of them cannot be used, and why. Nothing of a key is repeated.

@@ -10,7 +10,7 @@ use redis::{
     IntoConnectionInfo as _, RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use crate::certificates::Certificates;
+use crate::certificates::CurrentCertificates;
 use crate::reason::Reason;
 use crate::settings::RedisSettings;
 use crate::url::{Address, Credentials};
@@ -18,7 +18,7 @@ use crate::url::{Address, Credentials};
 /// Knows all that connections have in common.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    tls: Option<Certificates>,
+    tls: Option<CurrentCertificates>,
     greeting: RedisConnectionInfo,
     pub(crate) connect_timeout: Duration,
     pub(crate) response_timeout: Duration,
@@ -27,11 +27,11 @@ pub(crate) struct Connector {
 impl Connector {
     pub(crate) fn new(
         settings: &RedisSettings,
-        tls: bool,
+        tls: Option<&CurrentCertificates>,
         credentials: &Credentials,
         database: u32,
     ) -> Self {
-        if tls {
+        if tls.is_some() {
             // Other crates may bring a second provider, and then somebody must choose. An error
             // says that the process has chosen already, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -46,7 +46,7 @@ impl Connector {
             greeting = greeting.set_password(password);
         }
         Self {
-            tls: tls.then(|| settings.tls.clone()),
+            tls: tls.cloned(),
             greeting,
             connect_timeout: settings.connect_timeout,
             response_timeout: settings.response_timeout,
@@ -71,21 +71,23 @@ impl Connector {
         let Some(certificates) = &self.tls else {
             return Client::open(self.info(ConnectionAddr::Tcp(host, port))?);
         };
+        let certificates = certificates.get();
         let address = ConnectionAddr::TcpTls {
             host,
             port,
             insecure: false,
             tls_params: None,
         };
-        let client_tls = certificates.client.clone();
         Client::build_with_tls(
             self.info(address)?,
             TlsCertificates {
-                client_tls: client_tls.map(|(client_cert, client_key)| ClientTlsConfig {
-                    client_cert,
-                    client_key,
-                }),
-                root_cert: certificates.authorities.clone(),
+                client_tls: certificates
+                    .client
+                    .map(|(client_cert, client_key)| ClientTlsConfig {
+                        client_cert,
+                        client_key,
+                    }),
+                root_cert: certificates.authorities,
             },
         )
     }

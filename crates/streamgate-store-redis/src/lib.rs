@@ -55,7 +55,7 @@ mod store;
 mod topology;
 mod url;
 
-pub use certificates::{CertificateError, Certificates};
+pub use certificates::{CertificateError, Certificates, CurrentCertificates};
 pub use settings::{OpenError, RedisSettings};
 pub use store::RedisStore;
 pub use url::{Credentials, UrlError};

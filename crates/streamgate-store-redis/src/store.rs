@@ -9,6 +9,7 @@ use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedSt
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
+use crate::certificates::CurrentCertificates;
 use crate::confirmed::Confirmed;
 use crate::failure::Failure;
 use crate::keys::{self, Names};
@@ -32,6 +33,7 @@ pub struct RedisStore {
     topology: Topology,
     names: Names,
     settings: RedisSettings,
+    certificates: CurrentCertificates,
     /// What replicas have, where they are waited for.
     confirmed: Option<Confirmed>,
 }
@@ -46,8 +48,10 @@ impl RedisStore {
     pub fn start(settings: &RedisSettings) -> Result<Self, OpenError> {
         settings.check()?;
         let location = url::parse(&settings.url)?;
+        let certificates = CurrentCertificates::new(settings.tls.clone());
         Ok(Self {
-            topology: Topology::start(settings, location),
+            topology: Topology::start(settings, location, &certificates),
+            certificates,
             names: Names::new(&settings.key_prefix),
             settings: settings.clone(),
             confirmed: (settings.wait_replicas > 0).then(Confirmed::new),
@@ -62,6 +66,12 @@ impl RedisStore {
         let store = Self::start(settings)?;
         store.prove().await?;
         Ok(store)
+    }
+
+    /// What new connections show and trust, for replacing it. Of no effect without TLS.
+    #[must_use]
+    pub fn certificates(&self) -> CurrentCertificates {
+        self.certificates.clone()
     }
 
     /// Proves that the servers can be read and written.

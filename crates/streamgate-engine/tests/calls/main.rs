@@ -7,6 +7,7 @@ mod dropped;
 mod fail_open;
 mod outcomes;
 mod pages;
+mod policy;
 #[path = "../support/mod.rs"]
 mod support;
 mod sweeping;

@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody};
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use hyper::body::Frame;
-use streamgate_server::ServerSettings;
+use streamgate_server::{Keys, ServerSettings};
 
 use crate::support::{Service, keys, request};
 
@@ -51,6 +51,36 @@ async fn a_scope_includes_those_before_it() {
                 );
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn replaced_keys_are_the_only_ones_from_then_on() {
+    let service = Service::keyed();
+    let all = keys();
+    // Both ways to a session: past the router and through it.
+    let calls = [
+        ("POST", "/v1/users/u/sessions/s/heartbeat"),
+        ("GET", "/v1/users/u/sessions"),
+    ];
+    let is_known = async |key, (method, path)| {
+        let answer = service.call_as(key, method, path).await;
+        answer.status != 401
+    };
+    for call in calls {
+        assert!(is_known("admin", call).await && is_known("player", call).await);
+    }
+    let admin_only = all
+        .entries()
+        .iter()
+        .filter(|key| key.name.ends_with("admin"));
+    service.set_keys(Keys::new(admin_only.cloned().collect()));
+    for call in calls {
+        assert!(is_known("admin", call).await && !is_known("player", call).await);
+    }
+    service.set_keys(all);
+    for call in calls {
+        assert!(is_known("player", call).await);
     }
 }
 

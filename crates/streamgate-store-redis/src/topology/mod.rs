@@ -12,6 +12,7 @@ use redis::aio::MultiplexedConnection;
 use streamgate_core::Timestamp;
 
 use crate::call::{Call, Reply};
+use crate::certificates::CurrentCertificates;
 use crate::connect::Connector;
 use crate::failure::Failure;
 use crate::keys;
@@ -98,13 +99,18 @@ pub(crate) enum Topology {
 
 impl Topology {
     /// Begins to connect.
-    pub(crate) fn start(settings: &RedisSettings, location: Location) -> Self {
+    pub(crate) fn start(
+        settings: &RedisSettings,
+        location: Location,
+        certificates: &CurrentCertificates,
+    ) -> Self {
         let Location {
             servers,
             tls,
             credentials,
             database,
         } = location;
+        let tls = tls.then_some(certificates);
         let connector = Connector::new(settings, tls, &credentials, database);
         let lanes = Lanes::count(settings);
         match servers {

@@ -4,6 +4,7 @@
 
 mod problem;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use clap::Args;
@@ -30,6 +31,12 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
+/// A value without the white space around it, which variables of `.env` files and mounted secrets can
+/// have: a carriage return, a line break.
+fn trimmed(text: &str) -> Result<String, Infallible> {
+    Ok(text.trim().to_owned())
+}
+
 /// How to reach the server, and how to print its answers.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
@@ -40,7 +47,8 @@ pub(crate) struct ClientArgs {
         value_name = "URL",
         env = "STREAMGATE_URL",
         hide_env_values = true,
-        default_value = URL_DEFAULT
+        default_value = URL_DEFAULT,
+        value_parser = trimmed
     )]
     url: String,
 
@@ -50,7 +58,8 @@ pub(crate) struct ClientArgs {
         global = true,
         value_name = "KEY",
         env = "STREAMGATE_KEY",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = trimmed
     )]
     key: Option<String>,
 

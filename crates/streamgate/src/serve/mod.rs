@@ -20,12 +20,11 @@ use streamgate_server::{HttpSettings, Metrics, app};
 use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::Signal;
 
 use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
-use reload::Reloader;
+use reload::Reloads;
 use signals::Stops;
 pub(crate) use store::Started;
 
@@ -66,8 +65,13 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         });
         // Before anybody is told where to call, so that no signal finds us without a handler.
         let stops = Stops::install().map_err(unhandled)?;
-        let reloads = (loaded, sources, hangup);
-        serve(&http, &engine, &metrics, stops, reloads).await
+        let reloads = Reloads {
+            sources,
+            in_use: loaded.clone(),
+            certificates: opened.certificates,
+            hangup,
+        };
+        serve(&loaded.settings, &http, &engine, &metrics, stops, reloads).await
     });
     // A reload can be reading a file that does not answer: the end does not wait for it.
     runtime.shutdown_background();
@@ -92,13 +96,13 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 }
 
 async fn serve(
+    settings: &Settings,
     http: &HttpSettings,
     engine: &Arc<Engine>,
     metrics: &Arc<Metrics>,
     stops: Stops,
-    (loaded, sources, hangup): (&Loaded, Sources, Signal),
+    reloads: Reloads,
 ) -> Result<(), Failure> {
-    let settings = &loaded.settings;
     let listener = bind(settings).await?;
     greeting::greet(settings, &listener);
 
@@ -119,13 +123,7 @@ async fn serve(
         settings.server.clone(),
         Arc::clone(metrics),
     );
-    let reloader = Reloader {
-        sources,
-        in_use: loaded.clone(),
-        engine: Arc::clone(engine),
-        endpoints: app.clone(),
-    };
-    let reloading = tokio::spawn(reloader.reload_at(hangup));
+    let reloading = tokio::spawn(reloads.forever(Arc::clone(engine), app.clone()));
     let served = streamgate_server::serve(listener, app, http, metrics, stops.told_to_stop()).await;
     reloading.abort();
     sweeping.abort();

@@ -1,6 +1,6 @@
 //! SIGHUP: reads the settings again and puts those into use that a running server can change.
 //!
-//! Those are API keys, plans and the policy. Settings that are wrong change nothing: the old ones
+//! Those are API keys, plans, the policy, and the certificates for Redis by TLS. Settings that are wrong change nothing: the old ones
 //! stay in use. What has changed and needs a restart is named in the log.
 
 use std::collections::BTreeSet;
@@ -9,35 +9,44 @@ use std::sync::Arc;
 use streamgate_core::Policy;
 use streamgate_engine::Engine;
 use streamgate_server::Endpoints;
+use streamgate_store_redis::CurrentCertificates;
 use tokio::signal::unix::Signal;
 
 use super::exposure;
+use crate::config::sections::store::StoreSettings;
 use crate::config::{self, Loaded, Problem, Sources};
 
-/// Reads settings again, and knows what of them is in use.
-pub(super) struct Reloader {
+/// What reloads need: where settings come from, and what of them is in use.
+pub(super) struct Reloads {
     /// Where the settings come from, as at the start.
     pub(super) sources: Sources,
     /// The settings that count now, for what can be replaced.
     pub(super) in_use: Loaded,
-    pub(super) engine: Arc<Engine>,
-    pub(super) endpoints: Endpoints,
+    /// What connections to the store show and trust, where they use TLS.
+    pub(super) certificates: Option<CurrentCertificates>,
+    /// SIGHUP.
+    pub(super) hangup: Signal,
 }
 
-impl Reloader {
+impl Reloads {
     /// Reloads at every SIGHUP.
-    pub(super) async fn reload_at(mut self, mut hangup: Signal) {
-        while hangup.recv().await.is_some() {
+    pub(super) async fn forever(mut self, engine: Arc<Engine>, endpoints: Endpoints) {
+        while self.hangup.recv().await.is_some() {
             let sources = self.sources.clone();
             // A file can be on a file system that does not answer.
             match tokio::task::spawn_blocking(move || config::load(sources)).await {
-                Ok(read) => self.apply(read),
+                Ok(read) => self.apply(read, &engine, &endpoints),
                 Err(error) => refuse(&error.to_string()),
             }
         }
     }
 
-    fn apply(&mut self, read: Result<Loaded, Vec<Problem>>) {
+    fn apply(
+        &mut self,
+        read: Result<Loaded, Vec<Problem>>,
+        engine: &Engine,
+        endpoints: &Endpoints,
+    ) {
         let new = match read {
             Ok(new) => new,
             Err(problems) => {
@@ -49,12 +58,15 @@ impl Reloader {
             return refuse(failure.message());
         }
         let changed = config::changed(&self.in_use, &new);
+        let takes_certificates = self.replace_certificates(&new.settings.store);
+        let is_reloadable =
+            |name: &str| is_reloadable(name) || takes_certificates && name.starts_with(TLS_FILES);
         let (mut taken, mut waiting): (BTreeSet<String>, BTreeSet<String>) =
             changed.into_iter().partition(|name| is_reloadable(name));
         let keys = &new.settings.server.keys;
         // Without keys other rules hold: where to listen, whom dialects ask, what web pages may do.
         if keys.is_open() == self.in_use.settings.server.keys.is_open() {
-            self.endpoints.set_keys(keys.clone());
+            endpoints.set_keys(keys.clone());
             self.in_use.settings.server.keys = keys.clone();
         } else if taken.remove("keys") {
             waiting.insert("keys (from none to some, or to none)".to_owned());
@@ -64,7 +76,7 @@ impl Reloader {
             clock_skew: self.in_use.settings.policy.clock_skew,
             ..new.settings.policy.clone()
         };
-        self.engine.set_policy(Arc::new(policy.clone()));
+        engine.set_policy(Arc::new(policy.clone()));
         self.in_use.settings.policy = policy;
         self.in_use.take(&new, is_reloadable);
         tracing::info!(
@@ -79,7 +91,25 @@ impl Reloader {
         }
         exposure::warn_of_open_dialects(&self.in_use.settings);
     }
+
+    /// Gives new connections the certificates of these settings. Whether they are of use: the store
+    /// speaks TLS, and would after a restart.
+    fn replace_certificates(&mut self, new: &StoreSettings) -> bool {
+        let in_use = &mut self.in_use.settings.store;
+        let (StoreSettings::Redis(new), StoreSettings::Redis(in_use)) = (new, in_use) else {
+            return false;
+        };
+        let Some(certificates) = self.certificates.as_ref().filter(|_| new.wants_tls()) else {
+            return false;
+        };
+        certificates.replace(new.tls.clone());
+        in_use.tls = new.tls.clone();
+        true
+    }
 }
+
+/// How the settings of certificates begin.
+const TLS_FILES: &str = "store.tls_";
 
 /// Whether a running server can change this setting.
 fn is_reloadable(name: &str) -> bool {

@@ -7,7 +7,7 @@ use streamgate_server::Metrics;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store::{Store, SystemClock};
 use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError};
-use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
+use streamgate_store_redis::{CurrentCertificates, OpenError, RedisSettings, RedisStore};
 
 use super::away;
 use crate::config::Settings;
@@ -29,6 +29,8 @@ pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
     /// How many sessions were live at the last stop, where this process is the only one to know.
     pub(super) live_sessions: u64,
+    /// What connections to the servers show and trust, where they use TLS.
+    pub(super) certificates: Option<CurrentCertificates>,
 }
 
 /// A store on servers, which may not be there yet.
@@ -44,10 +46,13 @@ pub(crate) struct Started {
 /// come up again while they are away. Servers that answer no stop the start: they would say the
 /// same a minute later, and whoever starts the process hears it now.
 pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
-    let started = match &settings.store {
+    let (started, certificates) = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, metrics),
-        StoreSettings::Redis(config) => start_redis(config).await?,
-        StoreSettings::DynamoDb(table) => dynamodb::start(table).await?,
+        StoreSettings::Redis(config) => {
+            let (started, certificates) = start_redis(config).await?;
+            (started, config.wants_tls().then_some(certificates))
+        }
+        StoreSettings::DynamoDb(table) => (dynamodb::start(table).await?, None),
     };
     if let Some(why) = &started.away {
         away::wait_for(&started.store, why);
@@ -56,10 +61,11 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
         store: started.store,
         // What other nodes share, none of them can count.
         live_sessions: 0,
+        certificates,
     })
 }
 
-async fn start_redis(config: &RedisSettings) -> Result<Started, Failure> {
+async fn start_redis(config: &RedisSettings) -> Result<(Started, CurrentCertificates), Failure> {
     let unusable = |error: OpenError| {
         Failure::new(Code::Store, error.to_string()).hint(
             "check store.url (the user, the password, what they may do, and which kind of server it \
@@ -72,10 +78,12 @@ async fn start_redis(config: &RedisSettings) -> Result<Started, Failure> {
         Err(OpenError::Unavailable(why)) => Some(why),
         Err(error) => return Err(unusable(error)),
     };
-    Ok(Started {
+    let certificates = store.certificates();
+    let started = Started {
         store: Arc::new(Optimistic::new(store)),
         away,
-    })
+    };
+    Ok((started, certificates))
 }
 
 fn open_embedded(config: &EmbeddedConfig, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
@@ -87,6 +95,7 @@ fn open_embedded(config: &EmbeddedConfig, metrics: &Arc<Metrics>) -> Result<Open
     Ok(Opened {
         store: Arc::new(store),
         live_sessions,
+        certificates: None,
     })
 }
 

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::process::Process;
 use crate::support::{Server, run_with, serve_arguments, streamgate};
+use crate::{eventually, pause};
 
 /// The variable that keeps the password out of the command line.
 const URL: &str = "STREAMGATE_STORE_URL";
@@ -45,20 +47,22 @@ fn certificates() -> TempDir {
 
 /// A Redis server that speaks nothing but TLS, asks for a certificate, and knows one user.
 fn redis(made: &Path) -> Process {
-    Process::start(|port| {
-        let mut command = Command::new("redis-server");
-        command
-            .current_dir(made)
-            .args(["--port", "0", "--tls-port", &port.to_string()])
-            .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            .args(["--tls-cert-file", "server.pem"])
-            .args(["--tls-key-file", "server.key"])
-            .args(["--tls-ca-cert-file", "ca.pem"])
-            .args(["--tls-auth-clients", "yes"])
-            .args(["--user", "gate", "on", ">do@not-tell", "~sg:*", "+@all"])
-            .args(["--user", "default", "off"]);
-        command
-    })
+    Process::start(|port| redis_at(made, port))
+}
+
+fn redis_at(made: &Path, port: u16) -> Command {
+    let mut command = Command::new("redis-server");
+    command
+        .current_dir(made)
+        .args(["--port", "0", "--tls-port", &port.to_string()])
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args(["--tls-cert-file", "server.pem"])
+        .args(["--tls-key-file", "server.key"])
+        .args(["--tls-ca-cert-file", "ca.pem"])
+        .args(["--tls-auth-clients", "yes"])
+        .args(["--user", "gate", "on", ">do@not-tell", "~sg:*", "+@all"])
+        .args(["--user", "default", "off"]);
+    command
 }
 
 /// Arguments that set files, each in a directory.
@@ -115,6 +119,44 @@ fn a_node_shows_its_certificate_and_trusts_only_whom_it_was_told_to() {
         assert!(said.contains(part), "{part}: {said}");
     }
     assert!(!said.contains("not-tell"), "{said}");
+}
+
+/// A certificate is replaced while a node runs: new connections use the new one.
+#[test]
+fn certificates_are_read_again_at_sighup() {
+    let made = certificates();
+    let redis = redis(made.path());
+    let port = redis.port;
+    let data = TempDir::new().unwrap();
+    let url = format!("rediss://gate:do%40not-tell@127.0.0.1:{port}");
+    let trusted = made.path().join("trusted.pem");
+    let trust = |ca: &str| fs::copy(made.path().join(ca), &trusted).unwrap();
+    trust("ca.pem");
+    let own = [
+        ("tls_ca_file", "trusted.pem"),
+        ("tls_cert_file", "node.pem"),
+        ("tls_key_file", "node.key"),
+    ];
+    let mut server = Server::spawn(node(data.path(), &url, &files(made.path(), &own)));
+    assert_eq!(server.call("GET", "/readyz", None).status, 200);
+    // The node trusts an authority that knows nothing of the server: once its connection is gone, it
+    // finds none that it may use.
+    trust("other.pem");
+    server.signal(Signal::HUP);
+    let line = server.wait_for_log("SIGHUP: the settings were read again");
+    assert!(line.contains("store.tls_ca_file"), "{line}");
+    drop(redis);
+    let again = Process::start_on(port, |port| redis_at(made.path(), port));
+    let _redis = again.expect("the port was its own");
+    let start = || server.call("PUT", "/v1/users/u/sessions/s", None).status;
+    for _ in 0..20 {
+        assert_eq!(start(), 503);
+        pause();
+    }
+    trust("ca.pem");
+    server.signal(Signal::HUP);
+    eventually("the store is used again", || start() == 201);
+    assert!(server.terminate().status.success());
 }
 
 /// What `config check` says of these settings.

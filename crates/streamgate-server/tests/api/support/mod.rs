@@ -122,6 +122,11 @@ impl Service {
         }
     }
 
+    /// Accepts these keys from here on.
+    pub(crate) fn set_keys(&self, keys: Keys) {
+        self.endpoints.set_keys(keys);
+    }
+
     /// Every later call to the store fails.
     pub(crate) async fn break_store(&self) {
         self.store.close().await.unwrap();
