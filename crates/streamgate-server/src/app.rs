@@ -72,8 +72,7 @@ impl Endpoints {
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Endpoints {
     let surround = Surround::new(&settings.cors, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
-    let (router, bare) = endpoints(Some(&surround), root_is_ours).split_for_parts();
-    let document = document::of_server(bare, &engine.policy(), settings.keys.is_open());
+    let (router, _) = endpoints(Some(&surround), root_is_ours).split_for_parts();
     let app = Arc::new(App {
         engine,
         metrics,
@@ -87,7 +86,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         body_timeout: settings.http.body_timeout,
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
-        openapi: document::to_json(&document).into(),
+        openapi: openapi_json().into(),
     });
     let router = router
         .merge(ops::docs::router(&surround))
@@ -105,7 +104,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
 /// The route of requests whose path is none of ours, in metrics and logs.
 const UNMATCHED: &str = "none";
 
-/// The OpenAPI 3.1 document of the API, as a server with API keys serves it.
+/// The OpenAPI 3.1 document of the API. Every server serves this one, whatever its settings.
 #[must_use]
 pub fn openapi() -> OpenApi {
     document::complete(endpoints(None, true).into_openapi())
@@ -115,6 +114,12 @@ pub fn openapi() -> OpenApi {
 #[must_use]
 pub fn openapi_json() -> String {
     document::to_json(&openapi())
+}
+
+/// The same as OpenAPI 3.0.3, for generators that read nothing newer.
+#[must_use]
+pub fn openapi_json_3_0() -> String {
+    document::to_json_3_0(&openapi())
 }
 
 /// Every endpoint of the document; surrounded where they are to be served. A dialect at the root

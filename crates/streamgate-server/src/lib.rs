@@ -33,8 +33,11 @@ mod turn;
 mod v1;
 mod wire;
 
-pub use app::{Endpoints, app, openapi, openapi_json};
-pub use compat::{dialect_openapi, dialect_openapi_json, session_tracker_number};
+pub use app::{Endpoints, app, openapi, openapi_json, openapi_json_3_0};
+pub use compat::{
+    dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0, session_tracker_number,
+    stream_requests_session,
+};
 pub use keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use metrics::{Metrics, metric_names};
 pub use serve::{Stopped, serve};

@@ -1,4 +1,5 @@
-//! Bodies that are JSON whatever their content type says, as the earlier systems read them.
+//! Bodies that are JSON whatever their content type says, as the earlier systems read them. One that
+//! is compressed is refused: only one of the originals read those.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,7 +13,7 @@ use super::dialect::Dialect;
 use super::fault::Fault;
 use crate::problem::ApiError;
 use crate::state::App;
-use crate::wire::body::read;
+use crate::wire::body::{check_encoding, read};
 
 /// A body that is a JSON object; anything else is a 400 in the words of the dialect `D`.
 pub(crate) struct AnyJson<D> {
@@ -24,10 +25,12 @@ impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
     type Rejection = Fault<D>;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Fault<D>> {
-        let bytes = read(app, request.into_body(), BODY_MAX_BYTES).await?;
+        let (parts, body) = request.into_parts();
+        let bytes = read(app, body, BODY_MAX_BYTES).await?;
         if bytes.is_empty() {
             return Err(ApiError::field("body", "is missing; it must be a JSON object").into());
         }
+        check_encoding(&parts.headers)?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(members)) => Ok(Self {
                 members,

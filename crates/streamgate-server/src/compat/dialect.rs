@@ -23,6 +23,9 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     /// Whether its paths ignore case and a slash at the end.
     const LENIENT_PATHS: bool = false;
 
+    /// Whether several slashes at the front of its paths count as one.
+    const MERGES_SLASHES_IN_FRONT: bool = false;
+
     /// Whether it has pages for people at its own root.
     const HAS_HOME: bool = false;
 

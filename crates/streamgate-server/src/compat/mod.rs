@@ -19,6 +19,7 @@ mod stream_log;
 mod stream_requests;
 mod user_streams;
 
-pub use mount::{dialect_openapi, dialect_openapi_json};
+pub use mount::{dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0};
 pub(crate) use mount::{document_path, mount};
 pub use session_tracker::canonical as session_tracker_number;
+pub use stream_requests::stream_session as stream_requests_session;

@@ -6,9 +6,9 @@ use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::uri::PathAndQuery;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Redirect;
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get};
 use bytes::Bytes;
 use tower::ServiceExt as _;
 use tower::util::MapRequest;
@@ -48,7 +48,7 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Rout
     let mut router = router;
     for name in &app.compat.dialects {
         let at = path_of(*name);
-        let service = of_dialect!(*name, service(&at, app, surround));
+        let service = of_dialect!(*name, service(app, surround));
         router = if of_dialect!(*name, has_home()) {
             // Without the slash, the relative links of its pages would lead astray.
             let home = format!("{at}/");
@@ -63,21 +63,26 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Rout
     match app.compat.root {
         None => router,
         // Whatever is none of our own paths.
-        Some(name) => router.fallback_service(of_dialect!(name, service("/", app, surround))),
+        Some(name) => router.fallback_service(of_dialect!(name, service(app, surround))),
     }
 }
 
-/// The OpenAPI document of a dialect, as a server that asks for keys only where it must serves it.
+/// The OpenAPI document of a dialect. Every server serves this one, whatever its settings.
 #[must_use]
 pub fn dialect_openapi(name: DialectName) -> OpenApi {
-    let at = path_of(name);
-    of_dialect!(name, unserved_document(&at))
+    of_dialect!(name, document_of())
 }
 
 /// The same as JSON, indented.
 #[must_use]
 pub fn dialect_openapi_json(name: DialectName) -> String {
     document::to_json(&dialect_openapi(name))
+}
+
+/// The same as OpenAPI 3.0.3, for generators that read nothing newer.
+#[must_use]
+pub fn dialect_openapi_json_3_0(name: DialectName) -> String {
+    document::to_json_3_0(&dialect_openapi(name))
 }
 
 /// Where the document of a dialect that is mounted is served.
@@ -90,22 +95,17 @@ fn path_of(name: DialectName) -> String {
     format!("/compat/{}", name.as_str())
 }
 
-/// The document of a dialect without its service.
-fn unserved_document<D: Dialect>(at: &str) -> OpenApi {
+/// The document of a dialect. One that is at the root is also where this says that it is.
+fn document_of<D: Dialect>() -> OpenApi {
     let calls = D::routes()
         .into_iter()
         .fold(OpenApiRouter::new(), OpenApiRouter::routes);
-    described::<D>(calls.into_openapi(), at, false)
-}
-
-/// The document of these calls of a dialect that is mounted `at` a path; whether all need a key.
-fn described<D: Dialect>(calls: OpenApi, at: &str, needs_key: bool) -> OpenApi {
-    let needs_key = needs_key || D::ALWAYS_ASKS_FOR_KEY;
-    document::of_dialect(calls, D::NAME, D::ABOUT, at, needs_key)
+    let at = path_of(D::NAME);
+    document::of_dialect(calls.into_openapi(), D::NAME, D::ABOUT, &at)
 }
 
 /// The dialect as a service.
-fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround) -> Spoken {
+fn service<D: Dialect>(app: &Arc<App>, surround: &Surround) -> Spoken {
     let surrounded = |path: &str, methods| {
         let route = format!("{}{path}", path_of(D::NAME));
         D::around(surround, &route, methods)
@@ -116,21 +116,35 @@ fn service<D: Dialect>(at: &str, app: &Arc<App>, surround: &Surround) -> Spoken 
             surrounded(path, methods.fallback(no_such_call::<D>))
         }));
     }
-    let (mut router, calls) = calls.split_for_parts();
-    let mut document = described::<D>(calls, at, app.compat.require_key);
-    if app.keys.load().is_open() {
-        document::without_keys(&mut document);
-    }
-    let document = Bytes::from(document::to_json(&document));
-    let document = get(async move || answer::written(StatusCode::OK, answer::JSON, document));
-    for (path, methods) in [(DOCUMENT, document)].into_iter().chain(D::pages()) {
+    let (mut router, _) = calls.split_for_parts();
+    for (path, methods) in documents::<D>().into_iter().chain(D::pages()) {
         let methods = methods.fallback(no_such_call::<D>);
         router = router.route(path, surrounded(path, methods));
     }
     let router = router
         .fallback_service(surrounded("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
         .with_state(Arc::clone(app));
-    router.map_request(if D::LENIENT_PATHS { lenient } else { exact })
+    router.map_request(if D::LENIENT_PATHS {
+        lenient
+    } else if D::MERGES_SLASHES_IN_FRONT {
+        one_slash_in_front
+    } else {
+        exact
+    })
+}
+
+/// The dialect's document, where its clients look for it.
+fn documents<D: Dialect>() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+    let document = Bytes::from(document::to_json(&document_of::<D>()));
+    let written = |media_type: HeaderValue| {
+        let document = document.clone();
+        get(async move || answer::written(StatusCode::OK, media_type, document))
+    };
+    let mut documents = vec![(DOCUMENT, written(answer::JSON))];
+    if D::HAS_HOME {
+        documents.push((DOCUMENT_IN_YAML, written(YAML)));
+    }
+    documents
 }
 
 /// Whether people find pages at the dialect's own root.
@@ -146,6 +160,12 @@ fn redirect_to(path: String) -> impl Handler<((),), ()> {
 /// Where each dialect has its document.
 const DOCUMENT: &str = "/openapi.json";
 
+/// Where one with pages for people has it in YAML, which JSON is, too.
+const DOCUMENT_IN_YAML: &str = "/openapi.yaml";
+
+/// The media type of YAML, as the framework of the original wrote it.
+const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
+
 /// The request as it is.
 fn exact(request: Request) -> Request {
     request
@@ -157,17 +177,32 @@ fn lenient(mut request: Request) -> Request {
     if path.len() > 1 && path.ends_with('/') {
         path.pop();
     }
+    set_path(&mut request, path);
+    request
+}
+
+/// The request without a second slash at the front of its path.
+fn one_slash_in_front(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if path.starts_with("//") {
+        let path = format!("/{}", path.trim_start_matches('/'));
+        set_path(&mut request, path);
+    }
+    request
+}
+
+/// Puts another path before the query.
+fn set_path(request: &mut Request, mut path: String) {
     if let Some(query) = request.uri().query() {
         path.push('?');
         path.push_str(query);
     }
     let mut parts = request.uri().clone().into_parts();
-    // What was a path and a query still is one, in lower case.
+    // What was a path and a query still is one.
     if let Ok(path) = PathAndQuery::try_from(path) {
         parts.path_and_query = Some(path);
         if let Ok(uri) = Uri::from_parts(parts) {
             *request.uri_mut() = uri;
         }
     }
-    request
 }

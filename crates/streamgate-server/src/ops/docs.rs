@@ -42,7 +42,10 @@ pub(crate) fn router(surround: &Surround) -> Router<Arc<App>> {
     };
     [
         ("/docs", get(async || Redirect::permanent("/docs/"))),
-        ("/docs/", get(async || explorer("/docs/", DOCUMENT))),
+        (
+            "/docs/",
+            get(async || explorer("Streamgate API", "/docs/", DOCUMENT)),
+        ),
         ("/docs/scalar.js", get(scalar)),
         ("/docs/explorer.js", get(settings_of_server)),
         (DOCUMENT, get(openapi_json)),
@@ -52,16 +55,16 @@ pub(crate) fn router(surround: &Surround) -> Router<Arc<App>> {
     .fold(Router::new(), route)
 }
 
-/// The page of the explorer, for any document; `scripts` is the folder of [`scalar`] and
+/// The page of the explorer under this title, for any document; `scripts` is the folder of [`scalar`] and
 /// [`settings`], which are files of their own, because the policy allows no other scripts.
-pub(crate) fn explorer(scripts: &str, document: &str) -> Response {
+pub(crate) fn explorer(title: &str, scripts: &str, document: &str) -> Response {
     let html = format!(
         r#"<!doctype html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>Streamgate API</title>
+    <title>{title}</title>
   </head>
   <body>
     <div id="app"></div>

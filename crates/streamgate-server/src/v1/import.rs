@@ -31,7 +31,7 @@ const USERS_MAX: usize = BATCH_ENTRIES_MAX;
 /// Users of another system.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Import {
+pub(crate) struct ImportBody {
     /// The users; at most 1,000.
     #[schema(value_type = Vec<ImportEntry>, max_items = 1000)]
     users: Vec<Object<ImportEntry>>,
@@ -122,7 +122,7 @@ pub(crate) enum SkipReason {
     post,
     path = "/v1/import",
     tag = "users",
-    request_body = Import,
+    request_body = ImportBody,
     responses(
         Always,
         NeedsRoom,
@@ -135,7 +135,7 @@ pub(crate) async fn import_users(
     caller: Caller<Admin>,
     body: JsonBody<BATCH_BODY_MAX_BYTES>,
 ) -> Result<Response, ApiError> {
-    let import = body.parse::<Import>()?;
+    let import = body.parse::<ImportBody>()?;
     let len = import.users.len();
     if len > USERS_MAX {
         let message = format!("must have at most {USERS_MAX} entries, has {len}");

@@ -17,8 +17,6 @@ use utoipa_axum::routes;
 
 use crate::state::App;
 
-pub(crate) use users::put::UserChange;
-
 /// The calls that players make all the time, for [`crate::express`].
 pub(crate) mod sessions_of_user {
     pub(crate) use super::users::sessions::heartbeat::renew;

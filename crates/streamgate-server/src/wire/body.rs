@@ -134,7 +134,12 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
             "the body must be sent as application/json",
         ));
     }
-    // Bodies are too small to gain by it, and one of 16 KiB may unpack to anything.
+    check_encoding(headers)
+}
+
+/// Refuses a body that is compressed. Bodies are too small to gain by it, and one of 16 KiB may
+/// unpack to anything.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_encoded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers
         .get_all(header::CONTENT_ENCODING)

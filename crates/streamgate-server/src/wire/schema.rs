@@ -1,12 +1,9 @@
 //! Bounds as the OpenAPI document says them, and the parameters of paths. What decides is the core;
 //! these only say it in advance, from the same constants.
 
-use std::borrow::Cow;
-
 use streamgate_core::bounds::{LIMIT_MAX, NAME_MAX_BYTES, SESSION_ID_MAX_BYTES, USER_ID_MAX_BYTES};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::IntoParams;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 /// Text without control characters.
 const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
@@ -22,25 +19,27 @@ pub(crate) fn text(min: usize, max: usize) -> ObjectBuilder {
         .pattern(Some(TEXT))
 }
 
+/// Names a schema that no Rust type has.
 macro_rules! schema {
     ($type:ident is $name:literal: $make:expr) => {
         #[doc = concat!("The schema `", $name, "`, for fields of that kind.")]
         pub(crate) struct $type;
 
-        impl PartialSchema for $type {
-            fn schema() -> RefOr<Schema> {
-                let object: Object = $make.build();
+        impl utoipa::PartialSchema for $type {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                let object: utoipa::openapi::schema::Object = $make.build();
                 object.into()
             }
         }
 
-        impl ToSchema for $type {
-            fn name() -> Cow<'static, str> {
-                Cow::Borrowed($name)
+        impl utoipa::ToSchema for $type {
+            fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed($name)
             }
         }
     };
 }
+pub(crate) use schema;
 
 schema!(UserIdSchema is "UserId": text(1, USER_ID_MAX_BYTES)
     .description(Some("A user: 1 to 256 bytes of UTF-8 without control characters."))

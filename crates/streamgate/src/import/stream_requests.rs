@@ -1,6 +1,7 @@
 //! Users in `database.json`, the file of stream-requests.
 
 use serde_json::Value;
+use streamgate_server::stream_requests_session;
 
 use super::check::Raw;
 
@@ -19,7 +20,7 @@ pub(super) fn user(key: String, row: &Value) -> Result<Raw, String> {
     // a stream, too.
     let sessions = match &row["Status"]["Online"]["Streams"]["watching"] {
         Value::Null => Vec::new(),
-        Value::Array(sessions) => sessions.clone(),
+        Value::Array(sessions) => sessions.iter().map(session).collect(),
         _ => return Err("Status.Online.Streams.watching must be a list".to_owned()),
     };
     let profile = PROFILE
@@ -35,6 +36,14 @@ pub(super) fn user(key: String, row: &Value) -> Result<Raw, String> {
     })
 }
 
+/// The session of a stream, under the name that the dialect gives it.
+fn session(stream: &Value) -> Value {
+    match stream {
+        Value::String(name) => stream_requests_session(name).into(),
+        other => other.clone(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -46,13 +55,13 @@ mod tests {
         let row = json!({
             "Name": "Ann", "Subscription": "Gold",
             "Status": {
-                "Online": {"Streams": {"activeStreams": 2, "watching": ["stream_1"]}},
+                "Online": {"Streams": {"activeStreams": 2, "watching": ["Stream_1", 7]}},
                 "offline": {"lastOnline": null},
             },
         });
         let raw = user("010".to_owned(), &row).unwrap();
         assert_eq!(raw.user_id, "010");
-        assert_eq!(raw.sessions, ["stream_1"]);
+        assert_eq!(raw.sessions, [json!("stream_1"), json!(7)]);
         assert_eq!(
             raw.profile,
             [("Name", json!("Ann")), ("Subscription", json!("Gold"))]

@@ -55,13 +55,16 @@ starts no session.";
         vec![routes!(start_session::start_session).map(no_head)]
     }
 
-    /// The call with an id left out. A router does not take an empty segment for a parameter, and
-    /// these callers are told what is missing.
+    /// The call with an id left out, and with a slash at its end. A router does not take an empty
+    /// segment for a parameter, and these callers are told what is missing.
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         [
             "/{stage}/startSession/userId//sessionId/{sessionId}",
             "/{stage}/startSession/userId/{userId}/sessionId/",
             "/{stage}/startSession/userId//sessionId/",
+            // A gateway did not mind a slash at the end.
+            "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}/",
+            "/{stage}/startSession/userId//sessionId/{sessionId}/",
         ]
         .map(|path| (path, no_head(get(start_session::start_session))))
         .into()

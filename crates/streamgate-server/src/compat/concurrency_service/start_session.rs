@@ -48,9 +48,8 @@ pub(crate) struct Counted {
     ),
     responses(
         (status = 200, description = "It holds a slot.", body = Counted),
-        (status = 400, description = "Every slot is taken; or an id is empty or not valid. A bare text, although the media type is that of JSON.",
-            body = String, content_type = "application/json",
-            example = "User abc is trying to watch 4 streams at once, which is too many."),
+        (status = 400, description = "Every slot is taken; or an id is empty or not valid. The body is a bare text under the media type of JSON, as it always was: `User abc is trying to watch 4 streams at once, which is too many.` So no schema is stated, and a client should read the body as text.",
+            content(("application/json"))),
         (status = 403, description = "No key, or not one that may do this.", body = Message,
             headers(("x-amzn-errortype" = String, description = "`ForbiddenException`"))),
         (status = 429, description = "Too many requests.", body = Message,

@@ -1,7 +1,7 @@
 //! Whom a call is about.
 
 use axum::http::Uri;
-use streamgate_core::UserKey;
+use streamgate_core::{UserId, UserKey};
 
 use super::super::guest::Guest;
 use super::super::query;
@@ -14,6 +14,8 @@ const FIELD: &str = "user_id";
 pub(super) fn user_of<D, N>(guest: &Guest<D, N>, uri: &Uri) -> Result<UserKey, ApiError> {
     let name = query::single(uri.query(), FIELD)?
         .ok_or_else(|| ApiError::field(FIELD, "must be given and not be empty"))?;
+    // Bounded as it is written, as the document says, and not as it is meant: zeros go away.
+    UserId::new(name.as_str()).map_err(|error| ApiError::field(FIELD, error))?;
     guest.user(FIELD, canonical(&name))
 }
 

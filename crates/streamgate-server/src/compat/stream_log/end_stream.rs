@@ -13,7 +13,7 @@ use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::{Guest, session_id};
 use super::user_name::{self, UserName};
-use super::{Envelope, Failed, StreamLog, failed, missing, refusals};
+use super::{FailedAnswer, StreamLog, failed, missing, refusals};
 use crate::access::Player;
 use crate::problem::{ApiError, Code};
 use crate::wire::schema::SessionIdSchema;
@@ -44,9 +44,9 @@ pub(crate) struct Watched {
     responses(
         refusals::Always,
         (status = 204, description = "It gave its slot back."),
-        (status = 400, description = "No JSON object.", body = Envelope<Failed>),
+        (status = 400, description = "No JSON object.", body = FailedAnswer),
         (status = 404, description = "The user has no such stream, or it has ended; or a member of the body is missing, empty or not valid.",
-            body = Envelope<Failed>,
+            body = FailedAnswer,
             example = json!({"statusCode": 404, "message": {"error": "The conditional request failed"}})),
     )
 )]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::{MethodRouter, post};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouter;
@@ -24,14 +25,15 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct StreamLog;
 
-/// Every body of this dialect.
+/// An answer that something went wrong.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Envelope<T> {
+pub(crate) struct FailedAnswer {
     /// The status of the answer.
     #[serde(rename = "statusCode")]
+    #[schema(example = 400)]
     status_code: u16,
-    /// What is answered.
-    message: T,
+    /// What went wrong.
+    message: Failed,
 }
 
 /// What went wrong.
@@ -54,24 +56,26 @@ number 7 is the user `number:7` of every other API.";
         vec![routes!(start_stream::start_stream, end_stream::end_stream)]
     }
 
+    /// The same with a slash at the end, which a gateway did not mind.
+    fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
+        let calls = post(start_stream::start_stream).delete(end_stream::end_stream);
+        vec![("/{stage}/stream/", calls)]
+    }
+
     fn failure(error: &ApiError) -> Response {
         failed(error.code().status(), error.detail())
     }
 }
 
-/// An answer in the shape of them all.
-fn enveloped<T: Serialize>(status: StatusCode, message: T) -> Response {
-    let envelope = Envelope {
-        status_code: status.as_u16(),
-        message,
-    };
-    answer::json(status, &envelope)
-}
-
 /// An answer that says what went wrong.
 fn failed(status: StatusCode, error: impl Into<String>) -> Response {
-    let error = error.into();
-    enveloped(status, Failed { error })
+    let failed = FailedAnswer {
+        status_code: status.as_u16(),
+        message: Failed {
+            error: error.into(),
+        },
+    };
+    answer::json(status, &failed)
 }
 
 /// What is said of a member of the body that is not there, or empty.

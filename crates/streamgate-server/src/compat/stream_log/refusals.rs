@@ -2,7 +2,7 @@
 
 use utoipa::IntoResponses;
 
-use super::{Envelope, Failed};
+use super::FailedAnswer;
 
 /// What every call can answer.
 #[derive(IntoResponses)]
@@ -10,20 +10,23 @@ use super::{Envelope, Failed};
 pub(super) enum Always {
     /// This server asks for a key.
     #[response(status = 401)]
-    Unauthenticated(Envelope<Failed>),
+    Unauthenticated(FailedAnswer),
     /// The body did not come in time.
     #[response(status = 408)]
-    BodyTooSlow(Envelope<Failed>),
+    BodyTooSlow(FailedAnswer),
     /// The body is too large.
     #[response(status = 413)]
-    BodyTooLarge(Envelope<Failed>),
+    BodyTooLarge(FailedAnswer),
+    /// The body is compressed.
+    #[response(status = 415, headers(("Accept-Encoding" = String, description = "`identity`")))]
+    Compressed(FailedAnswer),
     /// Too many requests.
     #[response(status = 429)]
-    TooManyRequests(Envelope<Failed>),
+    TooManyRequests(FailedAnswer),
     /// Something is wrong inside; the log says more.
     #[response(status = 500)]
-    Internal(Envelope<Failed>),
+    Internal(FailedAnswer),
     /// The store cannot be used now.
     #[response(status = 503)]
-    StoreUnavailable(Envelope<Failed>),
+    StoreUnavailable(FailedAnswer),
 }

@@ -6,12 +6,14 @@ use serde::Serialize;
 use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
+use super::super::answer;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
 use super::user_name::{self, UserName};
-use super::{Envelope, Failed, StreamLog, enveloped, failed, refusals};
+use super::{FailedAnswer, StreamLog, failed, refusals};
 use crate::access::Player;
+use crate::wire::schema::SessionIdSchema;
 
 /// Who wants to watch.
 #[derive(ToSchema)]
@@ -22,12 +24,23 @@ pub(crate) struct Viewer {
     user_id: UserName,
 }
 
+/// An answer that a stream holds a slot.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StartedAnswer {
+    /// The status of the answer.
+    #[serde(rename = "statusCode")]
+    #[schema(example = 201)]
+    status_code: u16,
+    /// The stream.
+    message: Started,
+}
+
 /// A stream that holds a slot.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Started {
-    /// Its name, made here: a UUID of version 4.
+    /// Its name, made here: a UUID of version 4. It is sent back as it is to end the stream.
     #[serde(rename = "streamId")]
-    #[schema(format = "uuid", example = "f186213a-09dc-4aff-a8bf-484915598a15")]
+    #[schema(value_type = SessionIdSchema, example = "f186213a-09dc-4aff-a8bf-484915598a15")]
     stream_id: String,
     /// The user, as it was sent.
     #[serde(rename = "userId")]
@@ -44,9 +57,9 @@ pub(crate) struct Started {
     request_body = Viewer,
     responses(
         refusals::Always,
-        (status = 201, description = "It holds a slot.", body = Envelope<Started>),
-        (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.", body = Envelope<Failed>),
-        (status = 403, description = "Every slot is taken.", body = Envelope<Failed>,
+        (status = 201, description = "It holds a slot.", body = StartedAnswer),
+        (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.", body = FailedAnswer),
+        (status = 403, description = "Every slot is taken.", body = FailedAnswer,
             example = json!({"statusCode": 403, "message": {"error": "Unable to start a new stream, maximum limit reached"}})),
     )
 )]
@@ -58,13 +71,17 @@ pub(super) async fn start_stream(
     let user = guest.user(user_name::FIELD, &name.id())?;
     let start = guest.start(guest.engine().new_session_id_v4());
     Ok(match guest.engine().start(&user, &start).await?.outcome {
-        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => enveloped(
-            StatusCode::CREATED,
-            Started {
-                stream_id: admitted.session.id.to_string(),
-                user_id: name,
-            },
-        ),
+        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => {
+            let status = StatusCode::CREATED;
+            let started = StartedAnswer {
+                status_code: status.as_u16(),
+                message: Started {
+                    stream_id: admitted.session.id.to_string(),
+                    user_id: name,
+                },
+            };
+            answer::json(status, &started)
+        }
         StartOutcome::Refused(_) => failed(
             StatusCode::FORBIDDEN,
             "Unable to start a new stream, maximum limit reached",

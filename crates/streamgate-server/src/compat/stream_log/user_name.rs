@@ -25,7 +25,7 @@ pub(crate) enum UserName {
     /// The user of this name.
     #[schema(value_type = UserIdSchema)]
     Text(String),
-    /// The user whose name is `number:` and this number, in its one spelling.
+    /// The user whose name is `number:` and this number, in its one spelling. 0 counts as missing.
     #[schema(value_type = f64)]
     Number(Number),
 }
@@ -34,8 +34,10 @@ impl UserName {
     /// The user that a body names.
     pub(super) fn of(body: &AnyJson<StreamLog>) -> Result<Self, ApiError> {
         match body.member(FIELD) {
-            None => Err(missing(FIELD)),
+            // What JavaScript takes for false was missing to the original.
+            None | Some(Value::Bool(false)) => Err(missing(FIELD)),
             Some(Value::String(text)) if text.is_empty() => Err(missing(FIELD)),
+            Some(Value::Number(number)) if number.as_f64() == Some(0.0) => Err(missing(FIELD)),
             Some(Value::String(text)) => Ok(Self::Text(text.clone())),
             Some(Value::Number(number)) => canonical(number).map(Self::Number).ok_or_else(|| {
                 ApiError::field(FIELD, "is a number of too many digits; send it as text")

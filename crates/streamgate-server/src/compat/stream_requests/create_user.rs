@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
-use super::name::{self, TextOrNumber};
+use super::name::{self, SubscriptionSchema, UserName};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, refusals, sentence};
 use crate::access::Service;
 use crate::problem::ApiError;
@@ -35,10 +35,11 @@ pub(crate) struct NewUser {
     #[schema(rename = "Name", value_type = NameSchema, example = "Van Persie")]
     name: String,
     /// What it pays for. No limit follows from it.
-    #[schema(rename = "Subscription", value_type = NameSchema, example = "basic plan")]
+    #[schema(rename = "Subscription", value_type = SubscriptionSchema, required = false)]
     subscription: String,
     /// The user; left out or null, one is made.
-    id: Option<TextOrNumber>,
+    #[schema(value_type = UserName, required = false)]
+    id: String,
 }
 
 /// Create a user
@@ -65,7 +66,7 @@ pub(super) async fn create_user(
     body: AnyJson<StreamRequests>,
 ) -> Result<Response, Fault<StreamRequests>> {
     let name = text(&body, NAME)?;
-    let profile = profile(name, text(&body, SUBSCRIPTION)?)?;
+    let profile = profile(name, optional_text(&body, SUBSCRIPTION)?)?;
     let id = match name::optional(&body, ID)? {
         Some(id) => id,
         None => guest.engine().new_session_id_v4().to_string().into(),
@@ -81,24 +82,33 @@ pub(super) async fn create_user(
     Ok(response)
 }
 
-/// The text in this member of the body.
+/// The text in this member of the body, which must have one.
 fn text<'a>(body: &'a AnyJson<StreamRequests>, field: &str) -> Result<&'a str, ApiError> {
-    match body.member(field) {
+    match optional_text(body, field)? {
         None => Err(ApiError::field(field, "must be given")),
-        Some(Value::String(text)) if text.is_empty() => {
-            Err(ApiError::field(field, "must not be empty"))
-        }
-        Some(Value::String(text)) => Ok(text),
+        Some("") => Err(ApiError::field(field, "must not be empty")),
+        Some(text) => Ok(text),
+    }
+}
+
+/// The text in this member of the body, if it is there.
+fn optional_text<'a>(
+    body: &'a AnyJson<StreamRequests>,
+    field: &str,
+) -> Result<Option<&'a str>, ApiError> {
+    match body.member(field) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(ApiError::field(field, "must be a text")),
     }
 }
 
 /// The profile of a user of this name and subscription.
-fn profile(name: &str, subscription: &str) -> Result<Attributes, ApiError> {
-    let entries = BTreeMap::from([
-        (NAME.into(), name.into()),
-        (SUBSCRIPTION.into(), subscription.into()),
-    ]);
+fn profile(name: &str, subscription: Option<&str>) -> Result<Attributes, ApiError> {
+    let mut entries = BTreeMap::from([(NAME.into(), name.into())]);
+    if let Some(subscription) = subscription {
+        entries.insert(SUBSCRIPTION.into(), subscription.into());
+    }
     Attributes::new(entries).map_err(|error| match error {
         AttributesError::Value { key, error } => ApiError::field(key, error),
         other => ApiError::field("body", other),

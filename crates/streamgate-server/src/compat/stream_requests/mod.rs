@@ -11,6 +11,8 @@ mod request_stream;
 mod root;
 mod user;
 
+pub use name::stream_session;
+
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -49,7 +51,7 @@ impl Dialect for StreamRequests {
 Creates and removes users, and starts their streams: a stream is a session by its name, and `Name` \
 and `Subscription` are kept in the user's profile. Only users that are known may watch. Paths ignore \
 case and a slash at the end; bodies are JSON whatever their content type says. Nothing ends a single \
-stream here: `/v1` does, and its lease.";
+stream here: `/v1` does, and its lease. Names of streams are compared without case.";
 
     const LENIENT_PATHS: bool = true;
 

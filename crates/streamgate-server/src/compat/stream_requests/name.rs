@@ -3,24 +3,61 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
 use serde_json::Value;
+use streamgate_core::bounds::ATTRIBUTE_VALUE_MAX_BYTES;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::super::body::{AnyJson, whole};
 use super::StreamRequests;
 use crate::problem::ApiError;
+use crate::wire::schema::{SessionIdSchema, UserIdSchema, schema, text};
 
-/// A name: a text, or a whole number, which is the text of its digits.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[schema(example = "010")]
+/// The name of a user, for the document.
+#[derive(ToSchema)]
+#[schema(as = UserName, example = "010")]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
-pub(crate) enum TextOrNumber {
+pub(super) enum UserName {
     /// The name.
+    #[schema(value_type = UserIdSchema)]
     Text(String),
     /// Its digits are the name.
+    #[schema(value_type = WholeSchema)]
     Number(i64),
+}
+
+/// The name of a stream, for the document.
+#[derive(ToSchema)]
+#[schema(as = StreamName, example = "stream_1")]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(super) enum StreamName {
+    /// The name.
+    #[schema(value_type = SessionIdSchema)]
+    Text(String),
+    /// Its digits are the name.
+    #[schema(value_type = WholeSchema)]
+    Number(i64),
+}
+
+schema!(WholeSchema is "WholeNumber": ObjectBuilder::new()
+    .schema_type(SchemaType::new(Type::Integer))
+    // What 64 bits hold, with a sign or without.
+    .minimum(Some(isize::MIN))
+    .maximum(Some(usize::MAX))
+    .description(Some("A whole number of 64 bits, signed or not. Its digits are the name.")));
+
+schema!(SubscriptionSchema is "Subscription": text(0, ATTRIBUTE_VALUE_MAX_BYTES)
+    .description(Some("At most 256 bytes of UTF-8 without control characters."))
+    .examples(["basic plan"]));
+
+/// The session of a stream. The original compared the names of streams without case, so they are
+/// kept in lower case. How one was written first is a fact of its session.
+#[must_use]
+pub fn stream_session(name: &str) -> Cow<'_, str> {
+    if name.chars().any(char::is_uppercase) {
+        return Cow::Owned(name.to_lowercase());
+    }
+    Cow::Borrowed(name)
 }
 
 /// The name in this member of the body; `None` where there is none.
@@ -54,6 +91,19 @@ mod tests {
 
     fn spelled(written: &str) -> Option<String> {
         whole(&written.parse().unwrap()).map(|number| number.to_string())
+    }
+
+    #[test]
+    fn streams_are_compared_without_case() {
+        for (name, session) in [
+            ("film", "film"),
+            ("Film", "film"),
+            ("FILM 2", "film 2"),
+            ("\u{c4}ngste", "\u{e4}ngste"),
+            ("10", "10"),
+        ] {
+            assert_eq!(stream_session(name), session);
+        }
     }
 
     #[test]

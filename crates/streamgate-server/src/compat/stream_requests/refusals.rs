@@ -30,4 +30,7 @@ pub(super) enum WithBody {
     /// The body is too large.
     #[response(status = 413, content_type = "text/plain")]
     BodyTooLarge(String),
+    /// The body is compressed.
+    #[response(status = 415, content_type = "text/plain", headers(("Accept-Encoding" = String, description = "`identity`")))]
+    Compressed(String),
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::Guest;
-use super::name::{self, TextOrNumber};
+use super::name::{self, UserName};
 use super::{ID, StreamRequests, refusals, sentence};
 use crate::access::Service;
 use crate::problem::{ApiError, Code};
@@ -17,7 +17,8 @@ use crate::problem::{ApiError, Code};
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct OldUser {
     /// The user.
-    id: TextOrNumber,
+    #[schema(value_type = UserName)]
+    id: String,
 }
 
 /// Remove a user

@@ -1,31 +1,36 @@
 //! `POST /requeststream`: starts a stream of a user that is known.
 
 use axum::response::Response;
+use streamgate_core::Facts;
 use streamgate_core::admission::StartOutcome;
+use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
 use super::super::guest::{Guest, session_id};
-use super::name::{self, TextOrNumber};
+use super::name::{self, StreamName, UserName, stream_session};
 use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, refusals, sentence};
 use crate::access::Player;
+use crate::problem::ApiError;
 
 /// Who wants to watch what.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct StreamRequest {
     /// The user.
-    id: TextOrNumber,
-    /// The stream: a session by its name.
-    #[schema(example = "stream_1")]
-    stream: TextOrNumber,
+    #[schema(value_type = UserName)]
+    id: String,
+    /// The stream: a session by its name, which is compared without case.
+    #[schema(value_type = StreamName)]
+    stream: String,
 }
 
 /// Start a stream
 ///
 /// The status is 200 in any case; the sentence says what happened. A stream that is live already
-/// takes no second slot; its lease begins anew.
+/// takes no second slot; its lease begins anew. `Film` and `film` are one stream: the session is
+/// called `film`.
 #[utoipa::path(
     post,
     path = "/requeststream",
@@ -46,10 +51,12 @@ pub(super) async fn request_stream(
     let id = name::required(&body, ID).map_err(in_two_words)?;
     let stream = name::required(&body, STREAM).map_err(in_two_words)?;
     let user = guest.user(ID, &id).map_err(in_two_words)?;
-    let session = session_id(STREAM, &stream).map_err(in_two_words)?;
+    let session = session_id(STREAM, &stream_session(&stream)).map_err(in_two_words)?;
+    let mut start = guest.start(session);
+    start.facts = written_facts(&stream).map_err(in_two_words)?;
     let outcome = guest
         .engine()
-        .start_if_known(&user, guest.start(session))
+        .start_if_known(&user, start)
         .await?
         .outcome
         .ok_or_else(bad_request)?;
@@ -61,4 +68,17 @@ pub(super) async fn request_stream(
             format!("User - {id} has exceeded maximum concurrent streams allowed.")
         }
     }))
+}
+
+/// Keeps how the name of a stream was written, where the session is called otherwise.
+fn written_facts(stream: &str) -> Result<Option<Box<Facts>>, ApiError> {
+    if stream_session(stream) == stream {
+        return Ok(None);
+    }
+    let name = Name::new(stream).map_err(|error| ApiError::field(STREAM, error))?;
+    let facts = Facts {
+        content_id: Some(name),
+        ..Facts::default()
+    };
+    Ok(Some(Box::new(facts)))
 }

@@ -11,6 +11,7 @@ use super::super::answer;
 #[utoipa::path(
     get,
     path = "/",
+    security(()),
     responses((status = 200, description = "It is.", body = String, content_type = "text/plain",
         example = "OK"))
 )]

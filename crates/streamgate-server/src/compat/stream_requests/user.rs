@@ -1,10 +1,12 @@
 //! A user as this dialect shows it.
 
 use serde::Serialize;
+use streamgate_core::Session;
 use streamgate_core::admission::{SessionsView, UserView};
+use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
-use super::{NAME, SUBSCRIPTION};
+use super::{NAME, SUBSCRIPTION, stream_session};
 use crate::wire::schema::SessionIdSchema;
 
 /// A user, without its id.
@@ -60,14 +62,23 @@ struct Offline {
     last_online: (),
 }
 
+/// The name of the stream of a session, as it was written when it started.
+fn stream_of(session: &Session) -> String {
+    let id = session.id.to_string();
+    let content = session
+        .facts
+        .as_ref()
+        .and_then(|facts| facts.content_id.as_ref());
+    match content.map(Name::as_str) {
+        Some(written) if stream_session(written) == id => written.to_owned(),
+        _ => id,
+    }
+}
+
 impl<'a> User<'a> {
     /// The user with this view, watching this.
     pub(super) fn new(user: &'a UserView, watching: &SessionsView) -> Self {
-        let watching: Vec<String> = watching
-            .sessions
-            .iter()
-            .map(|session| session.id.to_string())
-            .collect();
+        let watching: Vec<String> = watching.sessions.iter().map(stream_of).collect();
         Self {
             name: user.profile.get(NAME),
             subscription: user.profile.get(SUBSCRIPTION),

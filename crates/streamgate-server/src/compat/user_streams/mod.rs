@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
-use axum::routing::MethodRouter;
+use axum::routing::{MethodRouter, delete, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
@@ -79,6 +79,8 @@ origins may call where `cors.allowed_origins` allows theirs.";
 
     const HAS_HOME: bool = true;
 
+    const MERGES_SLASHES_IN_FRONT: bool = true;
+
     const CHANGES_BY_GET: bool = true;
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
@@ -93,6 +95,12 @@ origins may call where `cors.allowed_origins` allows theirs.";
         let mut pages = pages::pages();
         // A router takes an empty segment for a parameter, except at the end. It is no call here.
         pages.push(("/user-streams//{sessionId}", MethodRouter::new()));
+        // The framework of the original did not mind a slash at the end.
+        let start = get(start_session::start_session).head(no_such_call::<Self>);
+        pages.push(("/user-streams/{userId}/{sessionId}/", start));
+        let reset = delete(reset_user::reset_user);
+        pages.push(("/user-streams/{userId}/", reset));
+        pages.push(("/user-streams//", MethodRouter::new()));
         pages
     }
 

@@ -1,10 +1,11 @@
-//! `/`, `/explorer/`: what people find who open the dialect in a browser.
+//! `/`, `/index.html`, `/explorer/`: what people find who open the dialect in a browser, under the
+//! names and titles of the original.
 //!
 //! Every link is relative, because the dialect does not know where it is mounted.
 
 use std::sync::Arc;
 
-use axum::response::Redirect;
+use axum::response::{Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use serde_json::json;
 
@@ -13,6 +14,9 @@ use crate::state::App;
 
 /// The document, as the explorer reaches it.
 const DOCUMENT: &str = "../openapi.json";
+
+/// What the original called its explorer; its own acceptance test looks for it.
+const TITLE: &str = "LoopBack API Explorer";
 
 const HOME: &str = r#"<!doctype html>
 <html lang="en">
@@ -32,12 +36,17 @@ const HOME: &str = r#"<!doctype html>
 </html>
 "#;
 
+async fn home() -> Response {
+    page("text/html; charset=utf-8", HOME)
+}
+
 /// Every page.
 pub(super) fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     vec![
-        ("/", get(async || page("text/html; charset=utf-8", HOME))),
+        ("/", get(home)),
+        ("/index.html", get(home)),
         ("/explorer", get(async || Redirect::permanent("explorer/"))),
-        ("/explorer/", get(async || explorer("", DOCUMENT))),
+        ("/explorer/", get(async || explorer(TITLE, "", DOCUMENT))),
         ("/explorer/scalar.js", get(scalar)),
         (
             "/explorer/explorer.js",

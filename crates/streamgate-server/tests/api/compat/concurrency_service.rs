@@ -198,7 +198,6 @@ async fn other_methods_and_paths_are_no_calls_and_head_starts_nothing() {
         ("GET", "//startSession/userId/u/sessionId/s"),
         ("GET", "/dev/startsession/userId/u/sessionId/s"),
         ("GET", "/dev/startSession/userId/u/sessionId"),
-        ("GET", "/dev/startSession/userId/u/sessionId/s/"),
         ("GET", "/dev/startSession/userId/a/b/sessionId/s"),
         ("GET", "/dev/stage/startSession/userId/u/sessionId/s"),
     ] {
@@ -299,4 +298,21 @@ async fn it_can_stand_at_the_root() {
     counted.assert_gateway(200, r#"{"user":"a/b","concurrentSessions":1}"#);
     let nameless = service.get("/dev/startSession/userId//sessionId/s").await;
     nameless.assert_gateway(400, NAMELESS);
+}
+
+/// A gateway did not mind it.
+#[tokio::test]
+async fn a_slash_at_the_end_changes_nothing() {
+    let service = Service::open();
+    let at = "/compat/concurrency-service/dev/startSession";
+    let started = service.get(&format!("{at}/userId/u/sessionId/s/")).await;
+    assert_eq!(started.json()["concurrentSessions"], 1);
+    let nameless = service.get(&format!("{at}/userId//sessionId/s/")).await;
+    assert_eq!(nameless.status, 400);
+    assert_eq!(nameless.text(), "Please specify a userId and sessionId");
+    let head = service
+        .call("HEAD", &format!("{at}/userId/v/sessionId/s/"))
+        .await;
+    assert_eq!(head.status, 404);
+    assert_eq!(service.users().await, 1);
 }

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use streamgate_server::{DialectName, dialect_openapi_json};
+use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialect_openapi_json};
 
-use crate::support::Service;
+use crate::support::{Service, keys};
 
 /// Set it to write the copies anew.
 const REWRITE: &str = "STREAMGATE_REWRITE";
@@ -86,6 +86,7 @@ fn every_call_says_how_it_refuses() {
             let has_body = operation.get("requestBody").is_some();
             assert_eq!(says("408"), has_body, "a body that does not come: {at}");
             assert_eq!(says("413"), has_body, "a body that is too large: {at}");
+            assert_eq!(says("415"), has_body, "a body that is compressed: {at}");
         }
     }
 }
@@ -119,26 +120,67 @@ fn what_a_document_refers_to_is_in_it() {
 }
 
 #[test]
-fn only_the_dialect_that_always_asks_for_a_key_says_so() {
+fn every_call_says_that_it_takes_a_key() {
     for name in DialectName::ALL {
         for (method, path, operation) in operations(&document(name)) {
-            let says = operation.get("security").is_some();
-            let asks = name == DialectName::ConcurrencyService;
-            assert_eq!(says, asks, "{name:?} {method} {path}");
+            let either = match path.as_str() {
+                "/" => json!([{}]),
+                _ => json!([{"api_key": []}, {"bearer": []}]),
+            };
+            assert_eq!(operation["security"], either, "{name:?} {method} {path}");
         }
     }
 }
 
+/// Whatever the settings: clients are generated from it.
 #[tokio::test]
-async fn each_is_served_where_its_dialect_is_and_the_explorer_lists_it() {
-    let service = Service::open();
-    let explorer = service.get("/docs/explorer.js").await.text();
-    for name in DialectName::ALL {
-        let at = format!("/compat/{}", name.as_str());
-        let served = service.get(&format!("{at}/openapi.json")).await;
-        assert_eq!(served.status, 200);
-        assert_eq!(served.json()["servers"], json!([{ "url": at }]));
-        let listed = format!("\"{at}/openapi.json\"");
-        assert!(explorer.contains(&listed), "{explorer}");
+async fn each_is_served_as_it_is_printed_and_the_explorer_lists_it() {
+    for settings in [
+        ServerSettings::default(),
+        ServerSettings {
+            keys: keys(),
+            compat: CompatSettings {
+                require_key: false,
+                root: Some(DialectName::StreamRequests),
+                ..CompatSettings::default()
+            },
+            ..ServerSettings::default()
+        },
+    ] {
+        let service = Service::with(settings);
+        let explorer = service.get("/docs/explorer.js").await.text();
+        for name in DialectName::ALL {
+            let at = format!("/compat/{}", name.as_str());
+            let served = service.get(&format!("{at}/openapi.json")).await;
+            assert_eq!(served.status, 200);
+            assert_eq!(served.text(), dialect_openapi_json(name));
+            assert_eq!(served.json()["servers"], json!([{ "url": at }]));
+            let listed = format!("\"{at}/openapi.json\"");
+            assert!(explorer.contains(&listed), "{explorer}");
+        }
     }
+}
+
+/// The refusal is a text under the media type of JSON. A client that is generated from a schema would
+/// take it for JSON, and fail.
+#[test]
+fn the_text_of_concurrency_service_has_no_schema() {
+    let document = document(DialectName::ConcurrencyService);
+    let path = "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}";
+    let refusal = &document["paths"][path]["get"]["responses"]["400"];
+    assert_eq!(refusal["content"], json!({ "application/json": {} }));
+    let about = refusal["description"].as_str().unwrap();
+    assert!(about.contains("bare text"), "{about}");
+}
+
+#[test]
+fn a_stream_has_one_type_whether_it_is_told_or_sent() {
+    let document = document(DialectName::StreamLog);
+    let of = |schema: &str| {
+        let stream = &document["components"]["schemas"][schema]["properties"]["streamId"];
+        let text = stream.to_string();
+        assert!(text.contains("#/components/schemas/SessionId"), "{text}");
+    };
+    of("Started");
+    of("Watched");
 }

@@ -170,3 +170,15 @@ async fn a_key_is_asked_for_where_there_are_keys() {
     let users = service.call_as("admin", "GET", "/v1/users").await.json();
     assert_eq!(users["users"], json!([]));
 }
+
+/// Zeros go away only after the bound has been looked at, as the document says.
+#[tokio::test]
+async fn a_number_is_bounded_as_it_is_written() {
+    let service = Service::open();
+    for (zeros, status) in [(255, 200), (256, 400)] {
+        let user = format!("{}1", "0".repeat(zeros));
+        let path = format!("/compat/session-tracker/add-session?user_id={user}");
+        let answer = service.call("POST", &path).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+    }
+}

@@ -240,7 +240,8 @@ async fn other_methods_and_paths_are_named_in_the_answer() {
         ("GET", "/user-streams//s"),
         ("GET", "/user-streams//"),
         ("POST", "/user-streams//s"),
-        ("GET", "/user-streams/u/s/"),
+        ("HEAD", "/user-streams/u/s/"),
+        ("POST", "/user-streams/u/s/"),
         ("GET", "/User-Streams/u/s"),
         ("POST", "/user-streams/u/s"),
         ("DELETE", "/user-streams/u/s"),
@@ -251,6 +252,10 @@ async fn other_methods_and_paths_are_named_in_the_answer() {
         ("BREW", "/tea"),
     ] {
         let answer = service.user_streams(method, &format!("{path}?q=1")).await;
+        if method == "HEAD" {
+            answer.assert_empty(404);
+            continue;
+        }
         let message = format!("Endpoint \"{method} {path}\" not found.");
         answer.assert_error(404, "NotFoundError", &message);
     }
@@ -509,4 +514,72 @@ async fn the_pages_lead_to_each_other_wherever_the_dialect_is_mounted() {
             assert_eq!(document["info"]["title"], "Streamgate as user-streams");
         }
     }
+}
+
+#[tokio::test]
+async fn slashes_at_the_end_and_at_the_front_change_nothing() {
+    let root = Some(DialectName::UserStreams);
+    let service = Service::with(ServerSettings {
+        compat: CompatSettings {
+            root,
+            ..CompatSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    for (session, path) in [
+        ("1", format!("{AT}/user-streams/u/1/")),
+        ("2", format!("{AT}//user-streams/u/2")),
+        ("3", "//user-streams/u/3".to_owned()),
+    ] {
+        let answer = service.get(&path).await;
+        assert_eq!(answer.json()["allow"], true, "{path}: {}", answer.text());
+        let sessions = answer.json()["sessionIds"].clone();
+        assert!(
+            sessions.as_array().unwrap().contains(&json!(session)),
+            "{path}"
+        );
+    }
+    for path in [
+        format!("{AT}/user-streams/u/"),
+        "//user-streams/u".to_owned(),
+    ] {
+        let answer = service.call("DELETE", &path).await;
+        assert!([204, 404].contains(&answer.status.as_u16()), "{path}");
+        assert_eq!(
+            service.get("/v1/users/u/sessions").await.json()["active"],
+            0
+        );
+    }
+}
+
+/// What the acceptance test of the original looks for.
+#[tokio::test]
+async fn pages_have_the_names_and_titles_of_the_original() {
+    let service = Service::open();
+    let explorer = service.user_streams("GET", "/explorer/").await;
+    assert!(
+        explorer
+            .text()
+            .contains("<title>LoopBack API Explorer</title>")
+    );
+    let home = service.user_streams("GET", "/").await;
+    let index = service.user_streams("GET", "/index.html").await;
+    assert_eq!((index.status.as_u16(), index.text()), (200, home.text()));
+    let yaml = service.user_streams("GET", "/openapi.yaml").await;
+    assert_eq!(yaml.status, 200);
+    assert_eq!(
+        yaml.header("content-type"),
+        Some("text/yaml; charset=utf-8")
+    );
+    // JSON is YAML.
+    let json = service.user_streams("GET", "/openapi.json").await;
+    assert_eq!(yaml.json(), json.json());
+    // Our own explorer keeps its title.
+    assert!(
+        service
+            .get("/docs/")
+            .await
+            .text()
+            .contains("<title>Streamgate API</title>")
+    );
 }

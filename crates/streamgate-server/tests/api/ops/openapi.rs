@@ -4,9 +4,16 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use streamgate_server::openapi_json;
+use streamgate_server::{
+    AllowedOrigins, CorsSettings, DialectName, ServerSettings, dialect_openapi_json,
+    dialect_openapi_json_3_0, openapi_json, openapi_json_3_0,
+};
 
 use crate::support::Service;
+
+fn document() -> Value {
+    serde_json::from_str(&openapi_json()).unwrap()
+}
 
 /// Set it to write the copy anew.
 const REWRITE: &str = "STREAMGATE_REWRITE";
@@ -25,31 +32,190 @@ fn the_copy_in_the_repository_is_what_the_code_says() {
     );
 }
 
+/// A client that is generated from it must not depend on the server that it was generated at.
 #[tokio::test]
-async fn a_server_with_keys_asks_for_them_and_an_open_one_does_not() {
-    let keyed = Service::keyed().get("/openapi.json").await.json();
-    let open = Service::open().get("/openapi.json").await.json();
-    assert_eq!(keyed["openapi"], "3.1.0");
-    for (path, item) in keyed["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let security = &operation["security"];
-            if path.starts_with("/v1/") {
-                let either = json!([{"api_key": []}, {"bearer": []}]);
-                assert_eq!(*security, either, "{method} {path}");
-            } else {
-                assert_eq!(*security, json!([{}]), "{method} {path}");
-            }
-            let same = &open["paths"][path][method];
-            assert_eq!(same.get("security"), None, "{method} {path}");
+async fn every_server_serves_the_document_that_is_printed() {
+    let cors = CorsSettings {
+        allowed_origins: AllowedOrigins::Any,
+        max_age: None,
+    };
+    for service in [
+        Service::open(),
+        Service::keyed(),
+        Service::with(ServerSettings {
+            cors,
+            metrics_require_key: true,
+            ..ServerSettings::default()
+        }),
+    ] {
+        for path in ["/openapi.json", "/docs/openapi.json"] {
+            assert_eq!(service.get(path).await.text(), openapi_json());
         }
     }
 }
 
-#[tokio::test]
-async fn the_plans_are_those_of_the_server() {
-    let document = Service::open().get("/openapi.json").await.json();
+#[test]
+fn every_operation_says_whether_it_takes_a_key() {
+    let document = document();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(document["servers"][0]["url"], "/");
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let expected = match path.starts_with("/v1/") {
+                true => json!([{"api_key": []}, {"bearer": []}]),
+                false => json!([{}]),
+            };
+            assert_eq!(operation["security"], expected, "{method} {path}");
+        }
+    }
+}
+
+/// What later versions may add values to must not be an enum: generated clients fail on them.
+#[test]
+fn there_are_no_closed_enums() {
+    let text = openapi_json();
+    assert!(!text.contains("\"enum\""));
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    for (name, word) in [
+        ("Code", "limit_reached"),
+        ("EndReason", "evicted"),
+        ("LimitSource", "plan"),
+        ("SkipReason", "no_slot"),
+    ] {
+        let schema = &schemas[name];
+        assert_eq!(schema["type"], "string", "{name}");
+        let about = schema["description"].as_str().unwrap();
+        assert!(about.contains(&format!("`{word}`")), "{about}");
+        let words = schema["x-extensible-enum"].as_array().unwrap();
+        assert!(words.contains(&json!(word)), "{name}");
+    }
+}
+
+/// So that a client can tell by `code` which problem it has.
+#[test]
+fn problems_with_members_of_their_own_have_a_constant_code() {
+    let document = document();
+    for (name, code, status, own) in [
+        ("LimitReached", "limit_reached", 409, "sessions"),
+        ("SessionEnded", "session_ended", 410, "reason"),
+    ] {
+        let schema = &document["components"]["schemas"][name];
+        let members = &schema["properties"];
+        assert_eq!(members["code"]["const"], code, "{schema}");
+        assert_eq!(members["status"]["const"], status, "{schema}");
+        assert!(members["detail"].is_object() && members[own].is_object());
+        let required = schema["required"].as_array().unwrap();
+        for member in ["type", "title", "status", "detail", "code", own] {
+            assert!(required.contains(&json!(member)), "{name}: {member}");
+        }
+    }
+}
+
+#[test]
+fn a_start_has_one_body_of_plain_members() {
+    let document = document();
+    let body = |path: &str, method: &str| {
+        document["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
+            .clone()
+    };
+    let post = body("/v1/users/{user_id}/sessions", "post");
+    assert_eq!(post, json!({ "$ref": "#/components/schemas/StartBody" }));
+    assert_eq!(
+        body("/v1/users/{user_id}/sessions/{session_id}", "put"),
+        post
+    );
+    let start = &document["components"]["schemas"]["StartBody"];
+    assert!(!start["properties"].to_string().contains("null"), "{start}");
+    assert_eq!(start.get("required"), None);
+    // Null means something here: it clears.
     let plan = &document["components"]["schemas"]["UserChange"]["properties"]["plan"];
-    assert_eq!(plan["enum"], json!(["basic", "rolling", null]));
+    assert!(plan.to_string().contains("null"), "{plan}");
+}
+
+/// Names that are words of programming languages, or that generators change.
+#[test]
+fn schemas_have_names_that_generators_keep() {
+    let dialects = DialectName::ALL.map(dialect_openapi_json);
+    for text in dialects.into_iter().chain([openapi_json()]) {
+        let document: Value = serde_json::from_str(&text).unwrap();
+        for name in document["components"]["schemas"]
+            .as_object()
+            .unwrap()
+            .keys()
+        {
+            let is_plain = name.starts_with(char::is_uppercase)
+                && name.chars().all(|letter| letter.is_ascii_alphanumeric());
+            assert!(is_plain, "{name}");
+            let is_reserved = ["Import", "Type", "Object", "Error"].contains(&name.as_str());
+            assert!(!is_reserved, "{name}");
+        }
+    }
+}
+
+/// The places of everything in a document that OpenAPI 3.0 does not know.
+fn newer_than_3_0(part: &Value, at: &str, found: &mut Vec<String>) {
+    match part {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let at = format!("{at}/{name}");
+                let is_data = ["example", "enum", "x-extensible-enum"].contains(&name.as_str());
+                let is_newer = match name.as_str() {
+                    "const" | "propertyNames" | "identifier" => true,
+                    "type" => member.is_array() || member == "null",
+                    "examples" => member.is_array(),
+                    "$ref" => members.len() > 1,
+                    _ => false,
+                };
+                if is_newer {
+                    found.push(at);
+                } else if !is_data {
+                    newer_than_3_0(member, &at, found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                newer_than_3_0(item, &format!("{at}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_rendering_in_3_0_says_the_same_as_far_as_it_can() {
+    let old: Value = serde_json::from_str(&openapi_json_3_0()).unwrap();
+    assert_eq!(old["openapi"], "3.0.3");
+    let mut found = Vec::new();
+    newer_than_3_0(&old, "", &mut found);
+    for name in DialectName::ALL {
+        let old: Value = serde_json::from_str(&dialect_openapi_json_3_0(name)).unwrap();
+        newer_than_3_0(&old, name.as_str(), &mut found);
+    }
+    assert_eq!(found, [""; 0]);
+    let new = document();
+    assert_eq!(
+        old["paths"].as_object().unwrap().len(),
+        new["paths"].as_object().unwrap().len()
+    );
+    let schemas = &old["components"]["schemas"];
+    let code = &schemas["LimitReached"]["properties"]["code"];
+    assert_eq!(
+        *code,
+        json!({ "type": "string", "enum": ["limit_reached"] })
+    );
+    let plan = &schemas["UserChange"]["properties"]["plan"];
+    assert_eq!(plan["nullable"], true, "{plan}");
+    assert_eq!(
+        plan["allOf"],
+        json!([{ "$ref": "#/components/schemas/Name" }])
+    );
+    let cursor = &schemas["UsersPage"]["properties"]["next_cursor"];
+    assert_eq!(
+        (&cursor["type"], &cursor["nullable"]),
+        (&json!("string"), &json!(true))
+    );
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn wrong_members_are_refused() {
     for body in [
         r#"{}"#,
         r#"{"id":"a"}"#,
-        r#"{"Name":"N","id":"a"}"#,
+        r#"{"Name":"N","Subscription":7,"id":"a"}"#,
         r#"{"Subscription":"S","id":"a"}"#,
         r#"{"Name":"","Subscription":"S","id":"a"}"#,
         r#"{"name":"N","subscription":"S","id":"a"}"#,

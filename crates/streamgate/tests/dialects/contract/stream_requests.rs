@@ -237,5 +237,15 @@ fn paths_ignore_case_and_bodies_their_content_type() {
     assert_eq!(get(&service, "/getuser?id=id").0, 400);
     let (status, text) = post(&service, "/RequestStream", r#"{"id":"Id","stream":"S"}"#);
     assert_eq!((status, text.as_str()), (200, "Request for S succesful"));
-    assert_eq!(service.live("Id"), ["S"]);
+    // Names of streams do.
+    let (status, text) = post(&service, "/requeststream", r#"{"id":"Id","stream":"s"}"#);
+    assert_eq!(
+        (status, text.as_str()),
+        (200, "User Id is already watching s")
+    );
+    assert_eq!(service.live("Id"), ["s"]);
+    assert_eq!(
+        get(&service, "/getuser?id=Id"),
+        (200, shown("Robin", &["S"]))
+    );
 }

@@ -6,7 +6,7 @@ mod mistakes;
 use std::num::NonZeroU32;
 
 use axum::body::Body;
-use serde_json::json;
+use serde_json::{Value, json};
 use streamgate_server::{CompatSettings, DialectName, RateLimitSettings, ServerSettings};
 
 use crate::support::{Answer, MADE_V4_ID, Service, request};
@@ -365,4 +365,85 @@ async fn no_call_lifts_a_limit() {
     assert_eq!(removed.status, 200);
     let user = service.get("/v1/users/u").await.json();
     assert_eq!(user["profile"], json!({}));
+}
+
+/// The original asked for no subscription.
+#[tokio::test]
+async fn a_user_needs_no_subscription() {
+    let service = Service::open();
+    for (body, subscription) in [
+        (r#"{"Name":"n","id":"u"}"#, Value::Null),
+        (r#"{"Name":"n","id":"u","Subscription":null}"#, Value::Null),
+        (r#"{"Name":"n","id":"u","Subscription":""}"#, json!("")),
+    ] {
+        let created = service.requests_post("/createuser", body).await;
+        created.assert_sentence("n created");
+        let user = service.requests_get("/getuser?id=u").await.json();
+        assert_eq!(user["Name"], "n");
+        assert_eq!(user["Subscription"], subscription);
+    }
+}
+
+#[tokio::test]
+async fn names_of_streams_are_compared_without_case() {
+    let service = Service::open();
+    service.create_u().await;
+    for (stream, said) in [
+        ("Film", "Request for Film succesful"),
+        ("film", "User u is already watching film"),
+        ("FILM", "User u is already watching FILM"),
+        ("other", "Request for other succesful"),
+    ] {
+        service
+            .request_stream("u", stream)
+            .await
+            .assert_sentence(said);
+    }
+    let user = service.requests_get("/getuser?id=u").await.json();
+    let streams = &user["Status"]["Online"]["Streams"];
+    assert_eq!(
+        *streams,
+        json!({ "activeStreams": 2, "watching": ["Film", "other"] })
+    );
+    let sessions = service.get("/v1/users/u/sessions").await.json();
+    assert_eq!(sessions["sessions"][0]["session_id"], "film");
+    // Started elsewhere, what is played does not name the stream.
+    let body = json!({ "content_id": "Film-1917" });
+    service.json("PUT", "/v1/users/u/sessions/tv", &body).await;
+    let user = service.requests_get("/getuser?id=u").await.json();
+    assert_eq!(user["Status"]["Online"]["Streams"]["watching"][2], "tv");
+}
+
+/// What the document says of ids and what is answered agree.
+#[tokio::test]
+async fn ids_are_whole_numbers_of_64_bits_or_texts_within_their_bounds() {
+    let service = Service::open();
+    for (id, status) in [
+        ("9223372036854775808", 200),
+        ("18446744073709551615", 200),
+        ("18446744073709551616", 400),
+        ("-9223372036854775808", 200),
+        (r#""""#, 400),
+    ] {
+        let body = format!(r#"{{"Name":"n","id":{id}}}"#);
+        let created = service.requests_post("/createuser", body).await;
+        assert_eq!(created.status, status, "{id}: {}", created.text());
+        let body = format!(r#"{{"id":{id}}}"#);
+        let removed = service.requests_post("/removeuser", body).await;
+        assert_eq!(removed.status, status, "{id}: {}", removed.text());
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_refused_as_such() {
+    let service = Service::open();
+    for path in ["/createuser", "/removeuser", "/requeststream"] {
+        let mut ask = request("POST", &format!("{AT}{path}"), vec![0x1f, 0x8b, 8].into());
+        let headers = ask.headers_mut();
+        headers.insert("content-encoding", "gzip".parse().unwrap());
+        let answer = service.send(ask).await;
+        let message = "the body must be sent as it is, without a content encoding";
+        answer.assert_plain(415, message);
+        assert_eq!(answer.header("accept-encoding"), Some("identity"));
+    }
 }

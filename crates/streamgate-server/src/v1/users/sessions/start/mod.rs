@@ -25,35 +25,37 @@ use crate::wire::time::Time;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartBody {
-    /// The name of the new session, unique within its user; the server makes a UUID of version 7
-    /// where there is none. To repeat a start whose answer was lost, bring one.
+    /// POST only, since it stands in the path of PUT. The name of the new session, unique within its
+    /// user; the server makes a UUID of version 7 where there is none. To repeat a start whose
+    /// answer was lost, bring one.
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<SessionIdSchema>, example = "tv-evening")]
+    #[schema(value_type = SessionIdSchema, required = false, example = "tv-evening")]
     session_id: Option<Option<String>>,
     /// The device that plays.
-    #[schema(value_type = Option<NameSchema>, example = "tv-7f3a")]
+    #[schema(value_type = NameSchema, required = false, example = "tv-7f3a")]
     device_id: Option<String>,
     /// What its owner calls the device.
-    #[schema(value_type = Option<NameSchema>, example = "Living room")]
+    #[schema(value_type = NameSchema, required = false, example = "Living room")]
     device_name: Option<String>,
     /// What kind of device it is.
-    #[schema(value_type = Option<NameSchema>, example = "tv")]
+    #[schema(value_type = NameSchema, required = false, example = "tv")]
     device_class: Option<String>,
     /// What is played.
-    #[schema(value_type = Option<NameSchema>, example = "film-1917")]
+    #[schema(value_type = NameSchema, required = false, example = "film-1917")]
     content_id: Option<String>,
     /// What kind of content it is.
-    #[schema(value_type = Option<NameSchema>, example = "film")]
+    #[schema(value_type = NameSchema, required = false, example = "film")]
     content_type: Option<String>,
     /// Whatever else the caller wants to see again.
+    #[schema(value_type = TextMap, required = false)]
     attributes: Option<TextMap>,
     /// A live session of this user whose slot passes to the new one in the same step: next episode,
     /// cast, reload. One that has expired is not revived any more; any other is ignored.
-    #[schema(value_type = Option<SessionIdSchema>)]
+    #[schema(value_type = SessionIdSchema, required = false)]
     replaces: Option<String>,
     /// Live sessions of this user to end in the same step if, and only if, the start is then
     /// admitted. Those that have expired are not revived any more; any others are ignored.
-    #[schema(value_type = Option<Vec<SessionIdSchema>>, max_items = 1000)]
+    #[schema(value_type = Vec<SessionIdSchema>, required = false, max_items = 1000)]
     terminate: Option<Vec<String>>,
 }
 

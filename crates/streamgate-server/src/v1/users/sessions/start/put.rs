@@ -6,8 +6,6 @@ use axum::extract::State;
 use axum::response::Response;
 use streamgate_core::SessionId;
 use streamgate_core::admission::Start;
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
 
 use super::{LimitReached, StartAnswer, StartBody, start};
 use crate::access::{Player, SessionPath};
@@ -17,31 +15,17 @@ use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::{SessionParam, UserParam};
 
-/// The body of this start: the same without `session_id`, which stands in the path.
-pub(crate) struct NamedStartBody;
-
-impl utoipa::PartialSchema for NamedStartBody {
-    fn schema() -> RefOr<Schema> {
-        let mut schema = <StartBody as utoipa::PartialSchema>::schema();
-        if let RefOr::T(Schema::Object(object)) = &mut schema {
-            object.properties.remove("session_id");
-        }
-        schema
-    }
-}
-
-impl utoipa::ToSchema for NamedStartBody {}
-
 /// Start a session with an id of the client's own
 ///
 /// The same as POST, but safe to repeat: if the session is live already, its lease is renewed, and
-/// no second slot is taken. Use an id that is new for each playback. Scope: `player`.
+/// no second slot is taken. Use an id that is new for each playback. The body has no `session_id`.
+/// Scope: `player`.
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}/sessions/{session_id}",
     tag = "sessions",
     params(UserParam, SessionParam),
-    request_body = Option<NamedStartBody>,
+    request_body = Option<StartBody>,
     responses(
         Always,
         NeedsRoom,

@@ -1,17 +1,21 @@
 //! The OpenAPI document: what the handlers say about themselves, and what they have in common.
 //!
-//! What is *not* here: anything about a single endpoint. `openapi.json` beside the manifest is this
-//! document; a test compares them.
+//! It is one document, whatever the settings of a server: what clients are generated from must not
+//! depend on the server that they were generated at. What is *not* here: anything about a single
+//! endpoint. `openapi.json` beside the manifest is this document; a test compares them.
 
-use serde_json::Value;
-use streamgate_core::Policy;
+mod openapi_3_0;
+mod schemas;
+
+pub(crate) use openapi_3_0::to_json_3_0;
+
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Schema, SchemaType};
+use utoipa::openapi::schema::{ComponentsBuilder, Schema};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::server::Server;
+use utoipa::openapi::server::{Server, ServerBuilder};
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, Info, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required,
@@ -20,7 +24,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::problem::Problem;
 use crate::settings::DialectName;
-use crate::v1::UserChange;
 use crate::wire::schema::text;
 
 /// The name of the header that every answer carries, among the components.
@@ -32,6 +35,10 @@ and a vanished player's slot is free again one lease after its last heartbeat.
 
 A player makes three calls: **start** a session, send **heartbeats** while it plays, **stop** it.
 
+- Generate clients from this document; `streamgate openapi --version 3.0` prints it as OpenAPI 3.0.3. Every \
+server serves the same one. A later version may add members to answers and values to `code`, `reason` \
+and their like, so a client must let those pass that it does not know.
+- A server without API keys asks for none, although every operation says that it takes one.
 - Times are RFC 3339 in UTC with milliseconds; durations are in seconds, with the unit in the name.
 - Errors are RFC 9457 problems; `code` is for programs, `detail` for people.
 - Ids in paths are percent-decoded, and not normalised: `%2F` is a slash within an id.
@@ -52,42 +59,12 @@ pub(crate) fn to_json(document: &OpenApi) -> String {
     json
 }
 
-/// The document of one server: which plans it knows, and whether it asks for keys at all.
-pub(crate) fn of_server(document: OpenApi, policy: &Policy, open: bool) -> OpenApi {
-    let mut document = complete(document);
-    if open {
-        without_keys(&mut document);
-    }
-    let change = document
-        .components
-        .as_mut()
-        .and_then(|components| components.schemas.get_mut(&*UserChange::name()));
-    if let Some(RefOr::T(Schema::Object(change))) = change {
-        let plans = policy.plans.keys().map(|plan| Value::from(plan.as_str()));
-        let plan = ObjectBuilder::new()
-            .schema_type(SchemaType::AnyValue)
-            .description(Some("A plan that this server knows; null clears."))
-            .enum_values(Some(plans.chain([Value::Null])))
-            .build();
-        change.properties.insert("plan".to_owned(), plan.into());
-    }
-    document
-}
-
-/// Takes away what the document says about keys, for a server that asks for none.
-pub(crate) fn without_keys(document: &mut OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        operations(item).for_each(|operation| operation.security = None);
-    }
-}
-
 /// The document of a dialect that is mounted `at` a path.
 pub(crate) fn of_dialect(
     mut document: OpenApi,
     name: DialectName,
     about: &str,
     at: &str,
-    needs_key: bool,
 ) -> OpenApi {
     document.info = info(&format!("Streamgate as {}", name.as_str()), about);
     document.servers = Some(vec![Server::new(at)]);
@@ -95,7 +72,7 @@ pub(crate) fn of_dialect(
     add_shared_components(components);
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
-            operation.security = needs_key.then(either_key);
+            operation.security.get_or_insert_with(either_key);
             add_request_id(operation);
         }
     }
@@ -105,6 +82,7 @@ pub(crate) fn of_dialect(
 /// Adds what all operations have in common.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     document.info = info("Streamgate", DESCRIPTION);
+    document.servers = Some(servers());
     document.tags = Some(
         [
             ("sessions", "The calls of players, and who is watching."),
@@ -134,6 +112,8 @@ fn add_components(document: &mut OpenApi) {
     Problem::schemas(&mut schemas);
     let components = document.components.get_or_insert_default();
     components.schemas.extend(schemas);
+    schemas::flatten_problems(components);
+    schemas::open_enums(components);
     add_shared_components(components);
 }
 
@@ -180,6 +160,24 @@ fn either_key() -> Vec<SecurityRequirement> {
     ["api_key", "bearer"]
         .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
         .to_vec()
+}
+
+/// Where the API is: at the server that served this, and at one that was told nothing.
+fn servers() -> Vec<Server> {
+    [
+        ("/", "The server that served this document."),
+        (
+            "http://127.0.0.1:8080",
+            "`streamgate serve` on this machine.",
+        ),
+    ]
+    .map(|(url, about)| {
+        ServerBuilder::new()
+            .url(url)
+            .description(Some(about))
+            .build()
+    })
+    .to_vec()
 }
 
 /// The operations of a path, whatever their methods.

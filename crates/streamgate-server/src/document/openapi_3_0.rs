@@ -1,0 +1,98 @@
+//! The document in OpenAPI 3.0.3, for generators that read nothing newer.
+//!
+//! Version 3.1 took over JSON Schema as it is; 3.0 has a dialect of it. What 3.0 cannot say is left
+//! out or said more loosely: nothing that the server answers contradicts it.
+
+use serde_json::{Map, Value, json};
+use utoipa::openapi::OpenApi;
+
+/// Members whose content is data, and no schema.
+const DATA: [&str; 4] = ["example", "examples", "enum", "default"];
+
+/// The document as OpenAPI 3.0.3, indented, and ending in a line break.
+pub(crate) fn to_json_3_0(document: &OpenApi) -> String {
+    let mut document = serde_json::to_value(document).expect("the document has text as keys");
+    document["openapi"] = json!("3.0.3");
+    if let Some(license) = document["info"]["license"].as_object_mut() {
+        license.remove("identifier");
+    }
+    rewrite(&mut document);
+    let mut json = serde_json::to_string_pretty(&document).expect("the document has text as keys");
+    json.push('\n');
+    json
+}
+
+/// Rewrites every schema in this part of the document, the inner ones first.
+fn rewrite(part: &mut Value) {
+    match part {
+        Value::Array(items) => items.iter_mut().for_each(rewrite),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match (name.as_str(), member) {
+                    // The names in it are those of members, whatever they are.
+                    ("properties", Value::Object(properties)) => {
+                        properties.values_mut().for_each(rewrite);
+                    }
+                    (name, _) if DATA.contains(&name) => {}
+                    (_, member) => rewrite(member),
+                }
+            }
+            rewrite_members(members);
+        }
+        _ => {}
+    }
+}
+
+/// Rewrites the members of one schema. What is no schema has none of them.
+fn rewrite_members(members: &mut Map<String, Value>) {
+    members.remove("propertyNames");
+    if let Some(constant) = members.remove("const") {
+        members.insert("enum".to_owned(), json!([constant]));
+    }
+    // A list belongs to a schema; a map is that of a media type, which 3.0 has too.
+    if let Some(Value::Array(examples)) = members.get_mut("examples") {
+        let first = (!examples.is_empty()).then(|| examples.swap_remove(0));
+        members.remove("examples");
+        if let Some(first) = first {
+            members.entry("example").or_insert(first);
+        }
+    }
+    let mut is_nullable = false;
+    if let Some(Value::Array(kinds)) = members.get_mut("type") {
+        let all = kinds.len();
+        kinds.retain(|kind| kind != "null");
+        is_nullable = kinds.len() < all;
+        if kinds.len() == 1 {
+            let kind = kinds.swap_remove(0);
+            members.insert("type".to_owned(), kind);
+        }
+    }
+    is_nullable |= without_null(members);
+    // 3.0 ignores what stands beside a reference.
+    if (members.len() > 1 || is_nullable)
+        && let Some(reference) = members.remove("$ref")
+    {
+        members.insert("allOf".to_owned(), json!([{ "$ref": reference }]));
+    }
+    if is_nullable {
+        members.insert("nullable".to_owned(), json!(true));
+    }
+}
+
+/// Takes null out of the alternatives; whether it was one of them.
+fn without_null(members: &mut Map<String, Value>) -> bool {
+    let Some(Value::Array(alternatives)) = members.get_mut("oneOf") else {
+        return false;
+    };
+    let all = alternatives.len();
+    alternatives.retain(|alternative| alternative["type"] != "null");
+    let was_there = alternatives.len() < all;
+    if was_there && alternatives.len() == 1 {
+        let only = alternatives.swap_remove(0);
+        members.remove("oneOf");
+        if let Value::Object(only) = only {
+            members.extend(only);
+        }
+    }
+    was_there
+}
