@@ -36,7 +36,7 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Lost(why) => Self::OutcomeUnknown(why.to_string()),
-            refused => Self::Unavailable(refused.reason().to_string()),
+            refused => refused.reason().into(),
         }
     }
 }

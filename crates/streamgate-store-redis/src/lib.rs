@@ -28,9 +28,19 @@
 //! `cluster-require-full-coverage no`, so that a failover of one part is not felt by the others,
 //! and servers to `appendonly yes` and `min-replicas-to-write 1`.
 //!
+//! **Never evicted.** Each record has an expiry, so every `maxmemory-policy` but `noeviction` may take
+//! one away, and with it the sessions that the limit counts. All primaries are asked for it, at the
+//! start and each few seconds ([`probe`]); where one may evict keys or does not tell, the store refuses,
+//! unless [`RedisSettings::allow_eviction`] says that it is meant.
+//!
+//! **Full.** Where `maxmemory` is reached under `noeviction`, what needs room
+//! ([`Write::needs_room`](streamgate_store::versioned::Write::needs_room)) is refused, and loads,
+//! heartbeats and stops are done. The scripts see to that without the flag `allow-oom`, which Redis 6
+//! does not know: behind its first write the limit of memory is not asked of a script.
+//!
 //! **Rights.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`,
 //! `TIME`, `SCAN`, `INFO` and `PING`, on keys that begin with the prefix; with Sentinel `ROLE`, in
-//! a cluster `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT`.
+//! a cluster `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT` and `PTTL`.
 //!
 //! **Bounded.** No call takes longer than the response timeout. While a server is away, calls are
 //! refused at once; they do not queue. [`RedisStore::start`] makes a store also then: it serves as
@@ -46,6 +56,8 @@ mod connect;
 mod failure;
 mod keys;
 mod link;
+mod observer;
+mod probe;
 mod reason;
 mod reckoning;
 mod record;
@@ -56,6 +68,7 @@ mod topology;
 mod url;
 
 pub use certificates::{CertificateError, Certificates, CurrentCertificates};
+pub use observer::{NoServerObserver, ServerObserver};
 pub use settings::{OpenError, RedisSettings};
 pub use store::RedisStore;
 pub use url::{Credentials, UrlError};

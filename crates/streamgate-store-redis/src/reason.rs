@@ -1,4 +1,4 @@
-//! Why a server cannot be used, in words; and whether waiting may help.
+//! Why a server cannot be used, in words for the log and for callers; and whether waiting may help.
 
 use std::error::Error;
 use std::fmt;
@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError};
+use streamgate_store::{Refusal, StoreError};
 
 use crate::failure::has_code;
 
@@ -16,7 +17,59 @@ pub(crate) struct Reason {
     /// A server said so, and will say the same until somebody changes the settings, or the
     /// server's.
     is_lasting: bool,
+    what: What,
 }
+
+/// What kind of reason it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// There was no answer, or nobody to ask.
+    Away,
+    /// A server answered that it does not do it, in these words for callers.
+    Refused(&'static str),
+    /// What is under the key is no record.
+    Damage,
+}
+
+/// What callers are told of what servers answer.
+const TOLD: [(&str, &str); 12] = [
+    ("OOM", "the store refuses writes: its memory is full"),
+    (
+        "NOREPLICAS",
+        "the store refuses writes: too few of its replicas are connected",
+    ),
+    (
+        "MISCONF",
+        "the store refuses writes: it cannot save its data",
+    ),
+    (
+        "READONLY",
+        "the store refuses writes: the server is a replica, as for a moment in a failover",
+    ),
+    (
+        "MASTERDOWN",
+        "the store refuses writes: the server is a replica that has lost its primary",
+    ),
+    ("LOADING", "the store is loading its data"),
+    (
+        "CLUSTERDOWN",
+        "the store refuses: a part of its cluster is down",
+    ),
+    (
+        "TRYAGAIN",
+        "the store is moving the record to another server",
+    ),
+    ("BUSY", "the store is busy with a script"),
+    ("NOAUTH", "the store does not let this node in"),
+    ("WRONGPASS", "the store does not let this node in"),
+    (
+        "NOPERM",
+        "the store does not let this node do what it needs to",
+    ),
+];
+
+/// What a server answers where something else than text is under a key.
+const NO_TEXT: &str = "WRONGTYPE";
 
 /// What servers answer to those whom they do not let in, or not to what they ask for.
 const LASTING_CODES: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
@@ -35,6 +88,23 @@ impl Reason {
         Self {
             words: words.into(),
             is_lasting: false,
+            what: What::Away,
+        }
+    }
+
+    /// A server answers, and it is not enough: in these words for callers, and those for the log.
+    pub(crate) fn refused(told: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            what: What::Refused(told),
+            ..Self::passing(words)
+        }
+    }
+
+    /// What is under a key is no record.
+    pub(crate) fn damage(words: impl Into<String>) -> Self {
+        Self {
+            what: What::Damage,
+            ..Self::lasting(words)
         }
     }
 
@@ -43,6 +113,7 @@ impl Reason {
         Self {
             words: words.into(),
             is_lasting: true,
+            what: What::Away,
         }
     }
 
@@ -51,6 +122,7 @@ impl Reason {
         Self {
             words: error.to_string(),
             is_lasting: is_lasting(error),
+            what: what(error),
         }
     }
 
@@ -65,10 +137,18 @@ impl Reason {
     /// One reason of several: lasting where one of them is, because no other will take its place.
     pub(crate) fn all(reasons: &[Self]) -> Self {
         let words: Vec<&str> = reasons.iter().map(|reason| reason.words.as_str()).collect();
+        let mut kinds = reasons.iter().map(|reason| reason.what);
         Self {
             words: words.join("; "),
             is_lasting: reasons.iter().any(Self::is_lasting),
+            // What one server answers tells more than that another is away.
+            what: kinds.find(|what| *what != What::Away).unwrap_or(What::Away),
         }
+    }
+
+    /// Whether what is under a key is no record.
+    pub(crate) fn is_damage(&self) -> bool {
+        self.what == What::Damage
     }
 
     /// Whether it stays until somebody does something about it.
@@ -81,6 +161,28 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
     }
+}
+
+impl From<Reason> for StoreError {
+    /// Of a call that has changed nothing.
+    fn from(reason: Reason) -> Self {
+        match reason.what {
+            What::Away => Self::Unavailable(reason.words),
+            What::Damage => Self::Damaged(reason.words),
+            What::Refused(told) => Self::Refused(Refusal {
+                told,
+                why: reason.words,
+            }),
+        }
+    }
+}
+
+fn what(error: &RedisError) -> What {
+    if has_code(error, NO_TEXT) {
+        return What::Damage;
+    }
+    let told = TOLD.iter().find(|(code, _)| has_code(error, code));
+    told.map_or(What::Away, |(_, told)| What::Refused(told))
 }
 
 fn is_lasting(error: &RedisError) -> bool {
@@ -135,6 +237,43 @@ mod tests {
         ] {
             assert!(!Reason::of(&answered(line)).is_lasting(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_a_server_answers_is_told_and_no_answer_is_told_from_it() {
+        for (line, told) in [
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                "its memory is full",
+            ),
+            ("NOREPLICAS Not enough good replicas to write.", "replicas"),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                "cannot save",
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                "replica",
+            ),
+            ("LOADING Redis is loading the dataset in memory", "loading"),
+            (
+                "ERR Error running script (call to f_ab): @user_script:9: -OOM no",
+                "memory is full",
+            ),
+        ] {
+            let error = StoreError::from(Reason::of(&answered(line)).at("secret-host:1"));
+            let StoreError::Refused(refusal) = error else {
+                panic!("{line}: {error:?}")
+            };
+            assert!(refusal.told.contains(told), "{line}: {}", refusal.told);
+            assert!(refusal.why.contains("secret-host"), "the log has it all");
+        }
+        let wrong = answered("WRONGTYPE Operation against a key holding the wrong kind of value");
+        let damaged = StoreError::from(Reason::of(&wrong));
+        assert!(matches!(damaged, StoreError::Damaged(_)), "{damaged:?}");
+        let reset = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        let away = StoreError::from(Reason::all(&[Reason::of(&reset)]));
+        assert!(matches!(away, StoreError::Unavailable(_)), "{away:?}");
     }
 
     #[test]

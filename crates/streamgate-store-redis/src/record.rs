@@ -4,6 +4,8 @@ use redis::Value;
 use streamgate_core::Timestamp;
 use streamgate_store::versioned::{Loaded, Version};
 
+use crate::reason::Reason;
+
 /// The bytes to keep.
 pub(crate) fn join(version: Version, record: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(Version::BYTES + record.len());
@@ -21,9 +23,9 @@ pub(crate) fn split(value: Vec<u8>) -> Option<(Version, Vec<u8>)> {
 }
 
 /// Reads `[value, seconds, microseconds]`, as both scripts answer.
-pub(crate) fn loaded(answer: Value) -> Result<Loaded, String> {
+pub(crate) fn loaded(answer: Value) -> Result<Loaded, Reason> {
     let (value, seconds, micros): (Option<Vec<u8>>, u64, u64) =
-        redis::from_redis_value(answer).map_err(|error| error.to_string())?;
+        redis::from_redis_value(answer).map_err(|error| Reason::passing(error.to_string()))?;
     let now = timestamp(seconds, micros).into();
     let Some(value) = value else {
         return Ok(Loaded {
@@ -32,7 +34,8 @@ pub(crate) fn loaded(answer: Value) -> Result<Loaded, String> {
             now,
         });
     };
-    let (version, record) = split(value).ok_or("the key holds something else than a record")?;
+    let (version, record) =
+        split(value).ok_or_else(|| Reason::damage("the key holds something else than a record"))?;
     Ok(Loaded {
         record: Some(record),
         version,

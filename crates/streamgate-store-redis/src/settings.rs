@@ -27,6 +27,8 @@ pub struct RedisSettings {
     pub wait_replicas: u32,
     /// How long a commit may wait for them. Shorter than the response timeout.
     pub wait_timeout: Duration,
+    /// Whether servers may evict keys, although the limit does not hold for users whose key is gone.
+    pub allow_eviction: bool,
     /// Certificates, for the `rediss…` URLs.
     pub tls: Certificates,
     /// The name and password of the sentinels, which have their own.
@@ -44,6 +46,7 @@ impl RedisSettings {
             response_timeout: Duration::from_secs(2),
             wait_replicas: 0,
             wait_timeout: Duration::from_secs(1),
+            allow_eviction: false,
             tls: Certificates::default(),
             sentinel_credentials: Credentials::default(),
         }
@@ -52,7 +55,8 @@ impl RedisSettings {
     /// Says what is wrong with what can be judged without asking a server.
     ///
     /// # Errors
-    /// [`OpenError`], never [`OpenError::Refused`] nor [`OpenError::Unavailable`].
+    /// [`OpenError`], never one that a server has to say: [`OpenError::Refused`],
+    /// [`OpenError::Evicts`], [`OpenError::Unavailable`].
     pub fn check(&self) -> Result<(), OpenError> {
         url::parse(&self.url)?;
         self.tls.check()?;
@@ -97,6 +101,7 @@ impl fmt::Debug for RedisSettings {
             .field("response_timeout", &self.response_timeout)
             .field("wait_replicas", &self.wait_replicas)
             .field("wait_timeout", &self.wait_timeout)
+            .field("allow_eviction", &self.allow_eviction)
             .field("tls", &self.tls)
             .field("sentinel_credentials", &self.sentinel_credentials)
             .finish()
@@ -125,6 +130,10 @@ pub enum OpenError {
     /// not help before somebody has changed the settings or the server's.
     #[error("the store cannot be used: {0}")]
     Refused(String),
+    /// A server may evict keys, or does not tell, and that is not allowed by
+    /// [`RedisSettings::allow_eviction`].
+    #[error("the store must not be used as it is set up: {0}")]
+    Evicts(String),
     /// The servers cannot be used now; trying again may help.
     #[error("the store cannot be used: {0}")]
     Unavailable(String),

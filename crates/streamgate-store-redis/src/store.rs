@@ -1,10 +1,12 @@
 //! The store: keys and versions into calls, answers and failures into the words of the contract.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
 use streamgate_core::{TenantId, Timestamp, UserKey};
+use streamgate_store::clock::Stopwatch;
 use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
@@ -14,6 +16,8 @@ use crate::confirmed::Confirmed;
 use crate::failure::Failure;
 use crate::keys::{self, Names};
 use crate::link::too_late;
+use crate::observer::{NoServerObserver, ServerObserver};
+use crate::probe::{self, Gate, Probe};
 use crate::reason::Reason;
 use crate::record;
 use crate::scan;
@@ -30,7 +34,11 @@ const GARBAGE_AT_MAX_MS: u64 = 253_402_300_799_999;
 /// Records on Redis or Valkey.
 #[derive(Debug)]
 pub struct RedisStore {
-    topology: Topology,
+    topology: Arc<Topology>,
+    /// Shut while the servers must not be used.
+    gate: Arc<Gate>,
+    /// Looks at the servers; ends with the store.
+    _probe: Probe,
     names: Names,
     settings: RedisSettings,
     certificates: CurrentCertificates,
@@ -46,11 +54,26 @@ impl RedisStore {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(settings: &RedisSettings) -> Result<Self, OpenError> {
+        Self::start_observed(settings, &(Arc::new(NoServerObserver) as Arc<_>))
+    }
+
+    /// As [`start`](Self::start), and tells the observer what is found of the servers.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start_observed(
+        settings: &RedisSettings,
+        observer: &Arc<dyn ServerObserver>,
+    ) -> Result<Self, OpenError> {
         settings.check()?;
         let location = url::parse(&settings.url)?;
         let certificates = CurrentCertificates::new(settings.tls.clone());
+        let topology = Arc::new(Topology::start(settings, location, &certificates));
+        let gate = Arc::default();
         Ok(Self {
-            topology: Topology::start(settings, location, &certificates),
+            _probe: Probe::start(settings, &topology, &gate, observer),
+            topology,
+            gate,
             certificates,
             names: Names::new(&settings.key_prefix),
             settings: settings.clone(),
@@ -74,13 +97,23 @@ impl RedisStore {
         self.certificates.clone()
     }
 
-    /// Proves that the servers can be read and written.
+    /// Proves that the servers can be read and written, and keep what is written.
     ///
     /// # Errors
     /// [`OpenError::Refused`] where one answered that they cannot, and would again;
-    /// [`OpenError::Unavailable`] where they may be later.
+    /// [`OpenError::Evicts`] where one that answers may evict keys; [`OpenError::Unavailable`] where
+    /// they may be used later.
     pub async fn prove(&self) -> Result<(), OpenError> {
-        Ok(self.probe().await?)
+        self.probe().await?;
+        if self.settings.allow_eviction {
+            return Ok(());
+        }
+        let timeout = self.settings.response_timeout;
+        let round = probe::round(&self.topology, timeout, Stopwatch::start()).await;
+        match probe::eviction_refusal(&round) {
+            Some(refusal) => Err(OpenError::Evicts(refusal.why)),
+            None => Ok(()),
+        }
     }
 
     /// Sends a call, and gives up after the response timeout. One that does no harm twice is sent
@@ -115,7 +148,7 @@ impl RedisStore {
     async fn load_named(&self, name: &[u8]) -> Result<Loaded, Reason> {
         let answer = self.send(&Call::load(name), true).await;
         let Answer { reply, by } = answer.map_err(Failure::reason)?;
-        let loaded = record::loaded(reply.value).map_err(Reason::passing)?;
+        let loaded = record::loaded(reply.value)?;
         by.reckoning.heard(loaded.now.time);
         Ok(loaded)
     }
@@ -140,6 +173,7 @@ impl RedisStore {
             value.as_deref().unwrap_or_default(),
             garbage_at.as_bytes(),
             decided_at.as_bytes(),
+            if write.needs_room { b"" } else { b"1" },
         ];
         let call = Call {
             script: &COMMIT,
@@ -149,8 +183,7 @@ impl RedisStore {
         };
         let Answer { reply, by } = self.send(&call, false).await?;
         let Value::Int(done) = reply.value else {
-            let refused = |why: String| Failure::Refused(Reason::passing(why));
-            let current = record::loaded(reply.value).map_err(refused)?;
+            let current = record::loaded(reply.value).map_err(Failure::Refused)?;
             if current.version == expected {
                 by.reckoning.corrected(current.now.time);
             } else {
@@ -180,7 +213,7 @@ impl RedisStore {
         let answer = self.send(&call, true).await;
         let Answer { reply, .. } = answer.map_err(Failure::reason)?;
         if reply.value != Value::Int(1) {
-            let current = record::loaded(reply.value).map_err(Reason::passing)?;
+            let current = record::loaded(reply.value)?;
             return Ok(Committed::Conflict(current));
         }
         self.enough_have(seen, &reply)
@@ -204,7 +237,10 @@ impl RedisStore {
             && have < i64::from(replicas)
         {
             let words = format!("{have} of {replicas} replicas have the write");
-            return Err(Reason::passing(words));
+            return Err(Reason::refused(
+                "too few replicas of the store have confirmed a write",
+                words,
+            ));
         }
         if let Some(confirmed) = &self.confirmed {
             confirmed.learn(version);
@@ -222,7 +258,8 @@ impl RedisStore {
                 loaded.now.time.as_millis() + PROBE_MS,
             )),
             decided_at: None,
-            needs_room: true,
+            // A store that is full is of use: for stops, heartbeats and lists.
+            needs_room: false,
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;
@@ -269,8 +306,8 @@ fn text_of(version: &Version) -> &[u8] {
 impl VersionedStore for RedisStore {
     fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         Box::pin(async move {
-            let loaded = self.load_named(&self.names.record(key)).await;
-            loaded.map_err(|why| StoreError::Unavailable(why.to_string()))
+            self.gate.pass()?;
+            Ok(self.load_named(&self.names.record(key)).await?)
         })
     }
 
@@ -281,6 +318,7 @@ impl VersionedStore for RedisStore {
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
         Box::pin(async move {
+            self.gate.pass()?;
             let name = self.names.record(key);
             Ok(self.commit_named(&name, expected, write).await?)
         })
@@ -292,12 +330,15 @@ impl VersionedStore for RedisStore {
         seen: Version,
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
         Box::pin(async move {
-            let confirmed = self.confirm_named(&self.names.record(key), seen).await;
-            confirmed.map_err(|why| StoreError::Unavailable(why.to_string()))
+            self.gate.pass()?;
+            Ok(self.confirm_named(&self.names.record(key), seen).await?)
         })
     }
 
     fn guess(&self, key: &UserKey) -> Guess {
+        if self.gate.is_shut() {
+            return Guess::Nothing;
+        }
         let reckoned = self.topology.reckoned(|| self.names.record(key));
         reckoned.map_or(Guess::Nothing, |now| Guess::Anything(now.into()))
     }
@@ -309,6 +350,7 @@ impl VersionedStore for RedisStore {
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
+            self.gate.pass()?;
             let page = scan::page(&self.topology, &self.names, tenant, from, page_size);
             let page = self.in_time(page).await;
             page.unwrap_or_else(|| Err(StoreError::Unavailable(self.too_late().to_string())))
@@ -321,8 +363,8 @@ impl VersionedStore for RedisStore {
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let probed = self.probe().await;
-            probed.map_err(|why| StoreError::Unavailable(why.to_string()))
+            self.gate.pass()?;
+            Ok(self.probe().await?)
         })
     }
 }

@@ -15,6 +15,7 @@ use redis::aio::ConnectionLike as _;
 use redis::{ErrorKind, RedisError};
 
 use crate::call::Call;
+use crate::failure::Failure;
 use crate::keys::Names;
 use crate::link::Line;
 use crate::reason::Reason;
@@ -50,15 +51,14 @@ pub(crate) async fn page(
     page_size: usize,
 ) -> Result<Page, StoreError> {
     let mut place = from.map(Place::from_cursor).transpose()?;
-    let unavailable = |why: Reason| StoreError::Unavailable(why.to_string());
-    let primaries = topology.primaries().await.map_err(unavailable)?;
+    let primaries = topology.primaries().await?;
     for batches in 1.. {
         let start = place.take().unwrap_or_default();
         let Some(at) = standing_at(&primaries, &start) else {
             return Err(StoreError::Unavailable("no server has slots".to_owned()));
         };
         let link = primaries[at].lanes.link();
-        let mut line = link.line().await.map_err(unavailable)?;
+        let mut line = link.line().await?;
         let scan = Scan {
             topology,
             names,
@@ -70,8 +70,7 @@ pub(crate) async fn page(
             Err(error) => {
                 link.report(&line, &error);
                 topology.doubt();
-                let why = format!("{}: {error}", line.address);
-                return Err(StoreError::Unavailable(why));
+                return Err(Reason::of(&error).at(&line.address).into());
             }
         };
         // A batch behind is on the same server; without one, the next server has the rest.
@@ -213,7 +212,7 @@ impl Scan<'_> {
                     // One that is gone by now, or that is nothing of ours, is no record.
                     value.and_then(record::split).map(|(_, record)| record)
                 }
-                // It has moved to another server since.
+                // It has moved to another server since, or is something else.
                 Err(_) => self.record(user).await?,
             };
             records.extend(record.map(|record| (user.clone(), record)));
@@ -225,12 +224,23 @@ impl Scan<'_> {
     async fn record(&self, user: &UserKey) -> Result<Option<Vec<u8>>, RedisError> {
         let name = self.names.record(user);
         let (call, sent) = (Call::load(&name), Sent::default());
-        let loaded = match self.topology.send(&call, &sent).await {
-            Ok(answer) => record::loaded(answer.reply.value),
-            Err(failure) => Err(failure.reason().to_string()),
-        };
-        let told = |why| RedisError::from((ErrorKind::Client, "a record cannot be read", why));
-        loaded.map(|loaded| loaded.record).map_err(told)
+        let answer = self.topology.send(&call, &sent).await;
+        let loaded = answer
+            .map_err(Failure::reason)
+            .and_then(|answer| record::loaded(answer.reply.value));
+        match loaded {
+            Ok(loaded) => Ok(loaded.record),
+            // What is nothing of ours is no record.
+            Err(why) if why.is_damage() => Ok(None),
+            Err(why) => {
+                let what = (
+                    ErrorKind::Client,
+                    "a record cannot be read",
+                    why.to_string(),
+                );
+                Err(RedisError::from(what))
+            }
+        }
     }
 }
 

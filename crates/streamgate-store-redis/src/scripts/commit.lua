@@ -2,7 +2,8 @@
 -- ARGV[1]: the version it must have, empty for none. ARGV[2]: what it becomes, version first, empty
 -- to take it away. ARGV[3]: when it goes by itself, in ms since 1970, empty for never. ARGV[4]: by which
 -- time that was decided, in ms since 1970, empty where this server was asked. It must have reached that
--- time, and be half a second past it at most: slots and leases are exact to that.
+-- time, and be half a second past it at most: slots and leases are exact to that. ARGV[5]: not empty where
+-- it is done although the server's memory is full.
 -- Answers 1 where it was done, or the time in ms where it was looked at; or, where the version or the
 -- time is another, what the load script answers.
 local value = redis.call('GET', KEYS[1])
@@ -10,7 +11,16 @@ local version = value and string.sub(value, 1, 8) or ''
 -- A commit that comes a second time was done the first time. What is there is written once more, so that
 -- replicas can be waited for.
 if ARGV[2] ~= '' and version == string.sub(ARGV[2], 1, 8) then
-    redis.call('SETRANGE', KEYS[1], 0, version)
+    if ARGV[5] == '' then
+        redis.call('SETRANGE', KEYS[1], 0, version)
+    else
+        -- It must not be refused where the first time was not.
+        redis.call('DEL', KEYS[1])
+        redis.call('SET', KEYS[1], ARGV[2])
+        if ARGV[3] ~= '' then
+            redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+        end
+    end
     return 1
 end
 local time
@@ -29,7 +39,15 @@ end
 if ARGV[2] == '' then
     redis.call('DEL', KEYS[1])
 else
-    redis.call('SET', KEYS[1], ARGV[2])
+    local written = ARGV[5] ~= '' and redis.pcall('SET', KEYS[1], ARGV[2])
+    if not written or written.err then
+        -- Behind a first write of a script the limit of memory is not asked, on any version of Redis and
+        -- Valkey; taking the record away is a write that a full memory allows.
+        if written and string.find(written.err, 'OOM', 1, true) then
+            redis.call('DEL', KEYS[1])
+        end
+        redis.call('SET', KEYS[1], ARGV[2])
+    end
     if ARGV[3] ~= '' then
         redis.call('PEXPIREAT', KEYS[1], ARGV[3])
     end

@@ -7,10 +7,26 @@ if version ~= ARGV[1] then
     local time = redis.call('TIME')
     return {value, time[1], time[2]}
 end
-if value then
-    redis.call('SETRANGE', KEYS[1], 0, version)
-else
+if not value then
+    -- First, because behind a first write of a script the limit of memory is not asked.
+    redis.call('DEL', KEYS[1])
     redis.call('SET', KEYS[1], '')
     redis.call('DEL', KEYS[1])
+    return 1
+end
+local written = redis.pcall('SETRANGE', KEYS[1], 0, version)
+if type(written) == 'table' then
+    if not string.find(written.err or '', 'OOM', 1, true) then
+        redis.call('SETRANGE', KEYS[1], 0, version)
+    end
+    -- The memory is full: the record is taken away and written as it was, with what is left of its time.
+    local left = redis.call('PTTL', KEYS[1])
+    local time = redis.call('TIME')
+    redis.call('DEL', KEYS[1])
+    redis.call('SET', KEYS[1], value)
+    if left >= 0 then
+        local now = time[1] * 1000 + math.floor(time[2] / 1000)
+        redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', now + left))
+    end
 end
 return 1

@@ -117,6 +117,7 @@ impl Cluster {
         Ok(primaries
             .map(|(first_slot, address)| Primary {
                 first_slot,
+                address: Some(address.clone()),
                 lanes: self.inner.node(address),
             })
             .collect())

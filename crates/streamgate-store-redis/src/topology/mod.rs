@@ -78,6 +78,8 @@ impl Sent {
 #[derive(Debug, Clone)]
 pub(crate) struct Primary {
     pub(crate) first_slot: u16,
+    /// Where it is; `None` where that is known only by its connection.
+    pub(crate) address: Option<Address>,
     pub(crate) lanes: Arc<Lanes>,
 }
 
@@ -157,6 +159,7 @@ impl Topology {
         match self {
             Self::One(lanes) => Ok(vec![Primary {
                 first_slot: 0,
+                address: None,
                 lanes: Arc::clone(lanes),
             }]),
             Self::Cluster(cluster) => cluster.primaries().await,

@@ -157,7 +157,7 @@ async fn a_server_that_cannot_be_written_is_not_ready_and_answers_nothing_old() 
     let _: String = server.ask(&["REPLICAOF", "127.0.0.1", &nobody]);
     store.check_ready().await.unwrap_err();
     let refused = start(&*store, &user("u"), "s").await.unwrap_err();
-    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused}");
     let open = RedisStore::open(&quick(&server)).await.unwrap_err();
     assert!(
         open.to_string().contains("READONLY") || open.to_string().contains("ReadOnly"),
@@ -232,7 +232,7 @@ async fn what_too_few_replicas_have_is_told_nobody() {
                 .transact(key, &mut |_: View<'_>| None)
                 .await
                 .unwrap_err();
-            assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+            assert!(matches!(refused, StoreError::Refused(_)), "{refused}");
         }
     }
     // Of this one it is known that the replica has it.

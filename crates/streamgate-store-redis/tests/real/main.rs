@@ -6,7 +6,9 @@
 )]
 
 mod cluster;
+mod eviction;
 mod faults;
+mod full;
 mod security;
 mod sentinel;
 mod standalone;

@@ -7,7 +7,9 @@ use streamgate_server::Metrics;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store::{Store, SystemClock};
 use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError};
-use streamgate_store_redis::{CurrentCertificates, OpenError, RedisSettings, RedisStore};
+use streamgate_store_redis::{
+    CurrentCertificates, OpenError, RedisSettings, RedisStore, ServerObserver,
+};
 
 use super::away;
 use crate::config::Settings;
@@ -21,6 +23,16 @@ struct Commits(Arc<Metrics>);
 impl CommitObserver for Commits {
     fn committed(&self, records: usize, bytes: usize, took: Duration) {
         self.0.observe_commit(records, bytes, took);
+    }
+}
+
+/// Tells the metrics what was found of the servers.
+#[derive(Debug)]
+struct Servers(Arc<Metrics>);
+
+impl ServerObserver for Servers {
+    fn evicted(&self, keys: u64) {
+        self.0.observe_evicted(keys);
     }
 }
 
@@ -49,7 +61,7 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
     let (started, certificates) = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, metrics),
         StoreSettings::Redis(config) => {
-            let (started, certificates) = start_redis(config).await?;
+            let (started, certificates) = start_redis(config, metrics).await?;
             (started, config.wants_tls().then_some(certificates))
         }
         StoreSettings::DynamoDb(table) => (dynamodb::start(table).await?, None),
@@ -65,14 +77,22 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
     })
 }
 
-async fn start_redis(config: &RedisSettings) -> Result<(Started, CurrentCertificates), Failure> {
+async fn start_redis(
+    config: &RedisSettings,
+    metrics: &Arc<Metrics>,
+) -> Result<(Started, CurrentCertificates), Failure> {
     let unusable = |error: OpenError| {
-        Failure::new(Code::Store, error.to_string()).hint(
+        match error {
+        // It says what to do itself.
+        OpenError::Evicts(_) => Failure::new(Code::Store, error.to_string()),
+        error => Failure::new(Code::Store, error.to_string()).hint(
             "check store.url (the user, the password, what they may do, and which kind of server it \
              is), and with rediss the certificates (store.tls_ca_file, store.tls_cert_file)",
         )
+    }
     };
-    let store = RedisStore::start(config).map_err(unusable)?;
+    let observer: Arc<dyn ServerObserver> = Arc::new(Servers(Arc::clone(metrics)));
+    let store = RedisStore::start_observed(config, &observer).map_err(unusable)?;
     let away = match store.prove().await {
         Ok(()) => None,
         Err(OpenError::Unavailable(why)) => Some(why),

@@ -29,6 +29,7 @@ mod linearizable;
 mod process;
 mod proxy;
 mod race;
+mod refusing;
 mod rolling;
 mod sharing;
 mod spoiled;

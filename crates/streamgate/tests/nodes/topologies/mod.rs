@@ -81,7 +81,7 @@ fn server(dir: &TempDir, arguments: impl Fn(u16) -> Vec<String>) -> Process {
 }
 
 /// What a server answers to a command.
-fn ask<T: FromRedisValue>(server: &Process, command: &[&str]) -> T {
+pub(crate) fn ask<T: FromRedisValue>(server: &Process, command: &[&str]) -> T {
     let client = redis::Client::open(("127.0.0.1", server.port)).unwrap();
     let mut connection = client.get_connection_with_timeout(PATIENCE).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -79,10 +79,22 @@ pub(super) fn read_redis(reader: &mut Reader, url: &str) -> RedisSettings {
         response_timeout,
         wait_replicas,
         wait_timeout: millis(reader, wait_timeout_ms, wait, below),
+        allow_eviction: read_allow_eviction(reader, default.allow_eviction),
         tls: security::read_certificates(reader, &default),
         sentinel_credentials: security::read_sentinels(reader, &default),
         ..default
     }
+}
+
+fn read_allow_eviction(reader: &mut Reader, default: bool) -> bool {
+    let allow_eviction = Ask(
+        "allow_eviction",
+        "Redis: serve although servers may evict keys when their memory is full, or do not tell in INFO \
+         whether they do. A user whose key is evicted starts from no sessions, so the limit does not hold. \
+         Unless this is true, every primary must have maxmemory-policy noeviction, or no maxmemory: \
+         otherwise the server does not start, and refuses with 503 while it runs.",
+    );
+    reader.flag(allow_eviction, default)
 }
 
 /// Reads what DynamoDB takes: region and endpoint.

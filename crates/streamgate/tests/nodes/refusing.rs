@@ -1,0 +1,160 @@
+//! A Redis that must not be used, or that answers that it does not do it: the node says so, to callers,
+//! to its balancer, to its metrics and in its log.
+
+use std::process::Command;
+
+use serde_json::json;
+use streamgate_store::clock::Stopwatch;
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::support::{Answer, Server, run, serve_arguments};
+use crate::topologies::ask;
+use crate::{Nodes, eventually, redis, redis_on};
+
+/// A Redis that evicts, should it ever be full.
+fn evicting() -> Process {
+    Process::start(|port| {
+        let mut command: Command = redis_on(port);
+        command.args(["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]);
+        command
+    })
+}
+
+fn set(redis: &Process, name: &str, value: &str) {
+    let _: String = ask(redis, &["CONFIG", "SET", name, value]);
+}
+
+fn start(node: &Server, user: &str, session: &str) -> Answer {
+    node.call("PUT", &format!("/v1/users/{user}/sessions/{session}"), None)
+}
+
+fn metric(node: &Server, name: &str) -> f64 {
+    let page = node.call("GET", "/metrics", None).text;
+    let line = page.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.rsplit(' ').next());
+    value
+        .unwrap_or_else(|| panic!("no {name}"))
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn a_node_does_not_start_over_a_redis_that_may_evict_keys_unless_that_is_meant() {
+    let redis = evicting();
+    let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
+    let dir = TempDir::new().unwrap();
+    let arguments = [serve_arguments(dir.path()).as_slice(), &["--set", &url]].concat();
+    let ran = run(&arguments);
+    assert_eq!(ran.code, Some(74), "{ran:?}");
+    for part in [
+        "maxmemory-policy is allkeys-lru",
+        "noeviction",
+        "store.allow_eviction = true",
+        &format!("127.0.0.1:{}", redis.port),
+    ] {
+        assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+    }
+    let allowed = ["--set", &url, "--set", "store.allow_eviction=true"];
+    let mut node = Server::start_with(dir.path(), &allowed);
+    node.wait_for_log("store.allow_eviction is true");
+    assert_eq!(start(&node, "ann", "tv").status, 201);
+    assert_eq!(node.call("GET", "/readyz", None).status, 200);
+    let ended = node.terminate();
+    let warnings = ended.stderr.matches("store.allow_eviction is true").count();
+    assert_eq!(warnings, 1, "{ended:?}");
+}
+
+#[test]
+fn a_node_refuses_while_its_redis_may_evict_keys_and_serves_when_it_is_right_again() {
+    let redis = redis();
+    set(&redis, "maxmemory", "256mb");
+    let mut nodes = Nodes::over(&redis, 1, &[]);
+    let node = &mut nodes.servers[0];
+    assert_eq!(start(node, "ann", "tv").status, 201);
+    set(&redis, "maxmemory-policy", "volatile-lru");
+    eventually("the node is not ready", || {
+        node.call("GET", "/readyz", None).status == 503
+    });
+    for (method, path) in [
+        ("PUT", "/v1/users/ann/sessions/phone"),
+        ("POST", "/v1/users/ann/sessions/tv/heartbeat"),
+        ("GET", "/v1/users/ann/sessions"),
+        ("GET", "/readyz"),
+    ] {
+        let refused = node.call(method, path, None);
+        let problem = refused.json();
+        assert_eq!(problem["code"], "store_unavailable", "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("may drop sessions"), "{detail}");
+        assert!(!detail.contains("127.0.0.1"), "{detail}");
+    }
+    let said = node.wait_for_log("must not be used as it is set up");
+    assert!(said.contains("volatile-lru"), "{said}");
+    set(&redis, "maxmemory-policy", "noeviction");
+    eventually("the node serves", || {
+        start(node, "ann", "phone").status == 201
+    });
+    node.wait_for_log("set up right again");
+    assert_eq!(node.call("GET", "/readyz", None).status, 200);
+    let ended = nodes.servers.remove(0).terminate();
+    for once in ["must not be used as it is set up", "set up right again"] {
+        assert_eq!(ended.stderr.matches(once).count(), 1, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_full_redis_is_told_to_starts_and_stops_and_heartbeats_go_on() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 2, &[]);
+    for session in ["tv", "phone"] {
+        assert_eq!(start(&nodes.servers[0], "ann", session).status, 201);
+    }
+    set(&redis, "maxmemory", "1");
+    for (node, session) in nodes.servers.iter().zip(["tv", "phone"]) {
+        let waited = Stopwatch::start();
+        let refused = start(node, "ann", "new");
+        assert_eq!(refused.status, 503, "{refused:?}");
+        let detail = refused.json()["detail"].clone();
+        let told = "the store refuses writes: its memory is full; send the same request again";
+        assert_eq!(detail, told);
+        assert!(waited.elapsed().as_secs() < 2, "it was answered at once");
+        let path = format!("/v1/users/ann/sessions/{session}");
+        let renewed = node.call("POST", &format!("{path}/heartbeat"), None);
+        assert_eq!(renewed.status, 200, "{renewed:?}");
+        assert_eq!(node.call("DELETE", &path, None).status, 204);
+        assert_eq!(node.call("GET", "/readyz", None).status, 200);
+    }
+    let list = nodes.servers[0].call("GET", "/v1/users/ann/sessions", None);
+    assert_eq!(list.json()["active"], 0, "{list:?}");
+    set(&redis, "maxmemory", "0");
+    assert_eq!(start(&nodes.servers[1], "ann", "new").status, 201);
+}
+
+#[test]
+fn a_record_that_is_none_is_500_counted_and_logged_without_its_user() {
+    let redis = redis();
+    let mut nodes = Nodes::over(&redis, 1, &["--set", "store.key_prefix=sg"]);
+    let node = &mut nodes.servers[0];
+    let _: String = ask(&redis, &["SET", "sg:{default\0private-name}", "garbage"]);
+    assert!(metric(node, "streamgate_damaged_records_total") < 0.5);
+    for _ in 0..2 {
+        let failed = start(node, "private-name", "tv");
+        assert_eq!(failed.status, 500, "{failed:?}");
+        assert_eq!(failed.json()["code"], "internal");
+        assert_eq!(failed.header("retry-after"), "", "it does not help");
+    }
+    let many = json!({"heartbeats": [{"user_id": "private-name", "session_id": "tv"}]});
+    let batch = node.call("POST", "/v1/heartbeats", Some(&many)).json();
+    assert_eq!(batch["failed"][0]["status"], 500, "{batch}");
+    assert!(metric(node, "streamgate_damaged_records_total") > 2.5);
+    let said = node.wait_for_log("cannot be read");
+    // printf %s private-name | sha256sum
+    assert!(
+        said.contains("ERROR") && said.contains("b0e7719de3ee922a"),
+        "{said}"
+    );
+    assert_eq!(start(node, "other", "tv").status, 201);
+    let log = nodes.servers.remove(0).terminate().stderr;
+    assert!(!log.contains("private-name"), "{log}");
+}
