@@ -1,7 +1,10 @@
 //! The sessions that this node admitted without the store. Bounded; lost with the process, because
 //! nothing rests on it: a player whose session nobody remembers starts again.
+//!
+//! What a start, a heartbeat or a stop costs does not depend on how many there are, also where the
+//! memory is full: [`Sessions::expire`] looks at a few, those first whose leases are over first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -9,10 +12,14 @@ use streamgate_core::admission::Start;
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::{Seconds, Session, SessionId, Timestamp, UserKey};
 
+/// How many leases a start looks at: each look removes a session that is over, or finds one that was
+/// renewed. More than one, so that room is made faster than it is taken.
+const EXPIRED_PER_START: usize = 4;
+
 /// Sessions that were admitted without the store.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    sessions: Mutex<HashMap<(UserKey, SessionId), Remembered>>,
+    sessions: Mutex<Sessions>,
     /// How many there are; so that nobody takes the lock while there are none.
     len: AtomicUsize,
 }
@@ -23,6 +30,21 @@ struct Remembered {
     session: Session,
     /// The store is back and had no slot for it. Kept so that its player is told why.
     is_refused: bool,
+    /// Its place in [`Sessions::by_expiry`].
+    place: Place,
+}
+
+/// When a lease is over, as far as it was known when the place was given, and a number that no other
+/// place has.
+type Place = (Timestamp, u64);
+
+#[derive(Debug, Default)]
+struct Sessions {
+    by_user: HashMap<UserKey, HashMap<SessionId, Remembered>>,
+    /// Every session once. A renewal leaves the place as it is: it is corrected when it is looked at.
+    by_expiry: BTreeMap<Place, (UserKey, SessionId)>,
+    /// The number of the next place.
+    next: u64,
 }
 
 impl Memory {
@@ -40,32 +62,28 @@ impl Memory {
         lease: Seconds,
         now: Timestamp,
     ) -> (Session, bool) {
-        let key = (user.clone(), start.id.clone());
-        let mut sessions = self.sessions.lock();
-        if let Some(known) = sessions.get_mut(&key).filter(|known| known.is_live(now)) {
-            return (known.renew(now), false);
-        }
-        let session = Session {
-            id: start.id.clone(),
-            started_at: now,
-            last_seen_at: now,
-            expires_at: now.plus(lease),
-            lease,
-            facts: start.facts.clone(),
-        };
-        if sessions.len() >= DEGRADED_SESSIONS_MAX {
-            sessions.retain(|_, known| known.is_live(now));
-        }
-        if sessions.len() < DEGRADED_SESSIONS_MAX {
-            let remembered = Remembered {
-                start: start.clone(),
-                session: session.clone(),
-                is_refused: false,
+        self.change(|sessions| {
+            if let Some(known) = sessions.find(user, &start.id)
+                && known.is_live(now)
+            {
+                return (known.renew(now), false);
+            }
+            let session = Session {
+                id: start.id.clone(),
+                started_at: now,
+                last_seen_at: now,
+                expires_at: now.plus(lease),
+                lease,
+                facts: start.facts.clone(),
             };
-            sessions.insert(key, remembered);
-        }
-        self.len.store(sessions.len(), Ordering::Relaxed);
-        (session, true)
+            // One of this id that is over makes room for itself.
+            sessions.remove(user, &start.id);
+            sessions.expire(now, EXPIRED_PER_START);
+            if sessions.len() < DEGRADED_SESSIONS_MAX {
+                sessions.insert(user, start, session.clone());
+            }
+            (session, true)
+        })
     }
 
     /// Renews a session that is remembered.
@@ -93,35 +111,35 @@ impl Memory {
 
     /// Forgets a session; whether it was remembered.
     pub(super) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
-        if self.len() == 0 {
-            return false;
-        }
-        let mut sessions = self.sessions.lock();
-        let was_known = sessions.remove(&(user.clone(), id.clone())).is_some();
-        self.len.store(sessions.len(), Ordering::Relaxed);
-        was_known
+        self.len() > 0 && self.change(|sessions| sessions.remove(user, id))
     }
 
     /// Forgets all sessions of a user.
     pub(super) fn forget_user(&self, user: &UserKey) {
-        if self.len() == 0 {
-            return;
+        if self.len() > 0 {
+            self.change(|sessions| sessions.remove_user(user));
         }
-        let mut sessions = self.sessions.lock();
-        sessions.retain(|(other, _), _| other != user);
-        self.len.store(sessions.len(), Ordering::Relaxed);
     }
 
     /// Up to `count` sessions that the store should hear of. Forgets those that are over.
     pub(super) fn pending(&self, count: usize, now: Timestamp) -> Vec<(UserKey, Start)> {
+        self.change(|sessions| {
+            sessions.expire(now, usize::MAX);
+            let all = sessions.by_user.iter();
+            let all = all.flat_map(|(user, of)| of.values().map(move |known| (user, known)));
+            let pending = all.filter(|(_, known)| !known.is_refused);
+            pending
+                .take(count)
+                .map(|(user, known)| (user.clone(), known.start.clone()))
+                .collect()
+        })
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Sessions) -> T) -> T {
         let mut sessions = self.sessions.lock();
-        sessions.retain(|_, known| known.is_live(now));
+        let changed = change(&mut sessions);
         self.len.store(sessions.len(), Ordering::Relaxed);
-        let pending = sessions.iter().filter(|(_, known)| !known.is_refused);
-        pending
-            .take(count)
-            .map(|((user, _), known)| (user.clone(), known.start.clone()))
-            .collect()
+        changed
     }
 
     fn with<T>(
@@ -133,8 +151,83 @@ impl Memory {
         if self.len() == 0 {
             return None;
         }
-        let mut sessions = self.sessions.lock();
-        sessions.get_mut(&(user.clone(), id.clone())).map(look)
+        self.sessions.lock().find(user, id).map(look)
+    }
+}
+
+impl Sessions {
+    fn len(&self) -> usize {
+        self.by_expiry.len()
+    }
+
+    fn find(&mut self, user: &UserKey, id: &SessionId) -> Option<&mut Remembered> {
+        self.by_user.get_mut(user)?.get_mut(id)
+    }
+
+    /// Remembers one that is not remembered.
+    fn insert(&mut self, user: &UserKey, start: &Start, session: Session) {
+        let place = self.place(session.expires_at);
+        let key = (user.clone(), start.id.clone());
+        self.by_expiry.insert(place, key);
+        let remembered = Remembered {
+            start: start.clone(),
+            session,
+            is_refused: false,
+            place,
+        };
+        let of_user = self.by_user.entry(user.clone()).or_default();
+        of_user.insert(start.id.clone(), remembered);
+    }
+
+    /// Whether it was there.
+    fn remove(&mut self, user: &UserKey, id: &SessionId) -> bool {
+        let Some(of_user) = self.by_user.get_mut(user) else {
+            return false;
+        };
+        let Some(known) = of_user.remove(id) else {
+            return false;
+        };
+        if of_user.is_empty() {
+            self.by_user.remove(user);
+        }
+        self.by_expiry.remove(&known.place);
+        true
+    }
+
+    fn remove_user(&mut self, user: &UserKey) {
+        for known in self.by_user.remove(user).into_iter().flatten() {
+            self.by_expiry.remove(&known.1.place);
+        }
+    }
+
+    /// Removes sessions that are over, looking at so many at most; how many it looked at. Those whose
+    /// places say that their leases are not over need not be looked at.
+    fn expire(&mut self, now: Timestamp, at_most: usize) -> usize {
+        let mut looked_at = 0;
+        while looked_at < at_most
+            && let Some(first) = self.by_expiry.first_entry()
+            && first.key().0 <= now
+        {
+            looked_at += 1;
+            let (user, id) = first.remove();
+            let expires_at = self.find(&user, &id).map(|known| known.session.expires_at);
+            let Some(expires_at) = expires_at.filter(|at| *at > now) else {
+                self.remove(&user, &id);
+                continue;
+            };
+            let place = self.place(expires_at);
+            if let Some(known) = self.find(&user, &id) {
+                known.place = place;
+            }
+            self.by_expiry.insert(place, (user, id));
+        }
+        looked_at
+    }
+
+    /// A place that no other session has.
+    fn place(&mut self, expires_at: Timestamp) -> Place {
+        self.next += 1;
+        (expires_at, self.next)
     }
 }
 
@@ -147,5 +240,98 @@ impl Remembered {
         self.session.last_seen_at = now;
         self.session.expires_at = now.plus(self.session.lease);
         self.session.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamgate_core::{TenantId, UserId};
+
+    use super::*;
+
+    const LEASE: Seconds = Seconds(90);
+
+    fn user(number: usize) -> UserKey {
+        let id = UserId::new(format!("u{number}")).unwrap();
+        UserKey::new(&TenantId::default_tenant(), &id)
+    }
+
+    fn start(number: usize) -> Start {
+        Start::new(SessionId::new(&format!("s{number}")).unwrap())
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(1_800_000_000_000 + seconds * 1_000)
+    }
+
+    /// Half of them start at 0 s and half at 10 s; those of the first half are renewed at 20 s.
+    fn full() -> Memory {
+        let memory = Memory::default();
+        for number in 0..DEGRADED_SESSIONS_MAX {
+            let half = number / (DEGRADED_SESSIONS_MAX / 2);
+            memory.admit(&user(number), &start(number), LEASE, at(10 * half as u64));
+        }
+        for number in 0..DEGRADED_SESSIONS_MAX / 2 {
+            let renewed = memory.renew(&user(number), &start(number).id, at(20));
+            assert!(renewed.is_some());
+        }
+        assert_eq!(memory.len(), DEGRADED_SESSIONS_MAX);
+        memory
+    }
+
+    #[test]
+    fn a_start_looks_at_few_sessions_however_many_are_remembered() {
+        let memory = full();
+        let looked_at = |seconds| {
+            let mut sessions = memory.sessions.lock();
+            sessions.expire(at(seconds), EXPIRED_PER_START)
+        };
+        assert_eq!(looked_at(50), 0, "no lease can be over");
+        assert_eq!(
+            looked_at(95),
+            EXPIRED_PER_START,
+            "all of these were renewed"
+        );
+        for number in DEGRADED_SESSIONS_MAX..DEGRADED_SESSIONS_MAX + 1_000 {
+            let (_, is_new) = memory.admit(&user(number), &start(number), LEASE, at(50));
+            assert!(is_new, "it is admitted, and not remembered");
+        }
+        assert_eq!(memory.len(), DEGRADED_SESSIONS_MAX);
+    }
+
+    #[test]
+    fn a_full_memory_finds_the_sessions_that_are_over() {
+        let memory = full();
+        // At 105 s the second half is over. A quarter of the looks finds it behind the renewed ones.
+        for number in DEGRADED_SESSIONS_MAX..2 * DEGRADED_SESSIONS_MAX {
+            memory.admit(&user(number), &start(number), LEASE, at(105));
+        }
+        let last = 2 * DEGRADED_SESSIONS_MAX - 1;
+        assert_eq!(memory.len(), DEGRADED_SESSIONS_MAX);
+        let first_half = memory.find(&user(0), &start(0).id, at(105));
+        assert!(first_half.is_some(), "what was renewed is remembered");
+        let second_half = user(DEGRADED_SESSIONS_MAX - 1);
+        let is_known = memory.sessions.lock().by_user.contains_key(&second_half);
+        assert!(!is_known, "what is over has made room");
+        assert!(memory.find(&user(last), &start(last).id, at(105)).is_none());
+        assert_eq!(memory.pending(usize::MAX, at(105)).len(), memory.len());
+        assert!(memory.pending(1, at(1_000)).is_empty());
+        assert_eq!(memory.len(), 0);
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_nothing_behind() {
+        let memory = Memory::default();
+        for _ in 0..3 {
+            for number in 0..10 {
+                memory.admit(&user(1), &start(number), LEASE, at(0));
+            }
+            assert!(memory.forget(&user(1), &start(3).id));
+            assert!(!memory.forget(&user(1), &start(3).id));
+            assert_eq!(memory.len(), 9);
+            memory.forget_user(&user(1));
+            assert_eq!(memory.len(), 0);
+            assert!(memory.sessions.lock().by_user.is_empty());
+        }
     }
 }
