@@ -93,7 +93,7 @@ codes! {
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something is wrong inside",
         "Such as a stored record that cannot be read. Sending the request again does not help; the operator finds the cause in the log, by the answer's `x-request-id`.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be used now",
-        "No answer could be given that would be true; `detail` says why: the store cannot be reached, did not answer in time, or answered that it refuses (full, read-only, loading, set up so that it may drop sessions). Send the same request again after `Retry-After`: every call is safe to repeat.";
+        "No answer could be given that would be true; `detail` says why: the store is not reached, did not answer in time, or answered that it refuses (full, read-only, loading, set up so that it may drop sessions). Send the same request again after `Retry-After`: every call is safe to repeat.";
     StoreFull = "store_full", SERVICE_UNAVAILABLE, "The store has no room for more",
         "The store has no room, so nothing new is started and no user is changed. Heartbeats, stops and lists are answered as ever. Send the same request again after `Retry-After`: once there is room, it is admitted without a restart.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
@@ -260,11 +260,11 @@ impl From<EngineError> for ApiError {
 pub(crate) const fn store_trouble(error: &EngineError) -> Option<&'static str> {
     match error {
         EngineError::Refused(refusal) => Some(refusal.told),
-        EngineError::StoreFull(_) => Some("the store has no room for more"),
+        EngineError::StoreFull(_) => Some("the store refuses writes: it is full"),
         EngineError::NewerRecord(_) => {
             Some("the store holds data of a newer version of this server")
         }
-        EngineError::Unavailable(_) => Some("the store cannot be reached"),
+        EngineError::Unavailable(_) => Some("the store cannot be used now"),
         EngineError::DeadlineExceeded(_) => Some("the store did not answer in time"),
         EngineError::OutcomeUnknown(_) => Some("the answer of the store was lost"),
         EngineError::Damaged(_) | EngineError::BadCursor => None,
@@ -368,7 +368,7 @@ mod tests {
             (
                 EngineError::Unavailable(why.clone()),
                 503,
-                "the store cannot be reached",
+                "the store cannot be used now",
             ),
             (
                 EngineError::OutcomeUnknown(why.clone()),

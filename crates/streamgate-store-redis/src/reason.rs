@@ -27,13 +27,14 @@ enum What {
     Away,
     /// A server answered that it does not do it, in these words for callers.
     Refused(&'static str),
+    /// A server answered that its memory is full.
+    Full,
     /// What is under the key is no record.
     Damage,
 }
 
 /// What callers are told of what servers answer.
-const TOLD: [(&str, &str); 12] = [
-    ("OOM", "the store refuses writes: its memory is full"),
+const TOLD: [(&str, &str); 11] = [
     (
         "NOREPLICAS",
         "the store refuses writes: too few of its replicas are connected",
@@ -67,6 +68,9 @@ const TOLD: [(&str, &str); 12] = [
         "the store does not let this node do what it needs to",
     ),
 ];
+
+/// What a server answers where its `maxmemory` is reached and it evicts nothing.
+const FULL: &str = "OOM";
 
 /// What a server answers where something else than text is under a key.
 const NO_TEXT: &str = "WRONGTYPE";
@@ -168,6 +172,7 @@ impl From<Reason> for StoreError {
     fn from(reason: Reason) -> Self {
         match reason.what {
             What::Away => Self::Unavailable(reason.words),
+            What::Full => Self::Full(reason.words),
             What::Damage => Self::Damaged(reason.words),
             What::Refused(told) => Self::Refused(Refusal {
                 told,
@@ -180,6 +185,9 @@ impl From<Reason> for StoreError {
 fn what(error: &RedisError) -> What {
     if has_code(error, NO_TEXT) {
         return What::Damage;
+    }
+    if has_code(error, FULL) {
+        return What::Full;
     }
     let told = TOLD.iter().find(|(code, _)| has_code(error, code));
     told.map_or(What::Away, |(_, told)| What::Refused(told))
@@ -242,10 +250,6 @@ mod tests {
     #[test]
     fn what_a_server_answers_is_told_and_no_answer_is_told_from_it() {
         for (line, told) in [
-            (
-                "OOM command not allowed when used memory > 'maxmemory'.",
-                "its memory is full",
-            ),
             ("NOREPLICAS Not enough good replicas to write.", "replicas"),
             (
                 "MISCONF Redis is configured to save RDB snapshots",
@@ -256,10 +260,6 @@ mod tests {
                 "replica",
             ),
             ("LOADING Redis is loading the dataset in memory", "loading"),
-            (
-                "ERR Error running script (call to f_ab): @user_script:9: -OOM no",
-                "memory is full",
-            ),
         ] {
             let error = StoreError::from(Reason::of(&answered(line)).at("secret-host:1"));
             let StoreError::Refused(refusal) = error else {
@@ -267,6 +267,13 @@ mod tests {
             };
             assert!(refusal.told.contains(told), "{line}: {}", refusal.told);
             assert!(refusal.why.contains("secret-host"), "the log has it all");
+        }
+        for line in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "ERR Error running script (call to f_ab): @user_script:9: -OOM no",
+        ] {
+            let full = StoreError::from(Reason::of(&answered(line)));
+            assert!(matches!(full, StoreError::Full(_)), "{full:?}");
         }
         let wrong = answered("WRONGTYPE Operation against a key holding the wrong kind of value");
         let damaged = StoreError::from(Reason::of(&wrong));

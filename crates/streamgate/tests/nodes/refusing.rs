@@ -115,9 +115,10 @@ fn a_full_redis_is_told_to_starts_and_stops_and_heartbeats_go_on() {
         let waited = Stopwatch::start();
         let refused = start(node, "ann", "new");
         assert_eq!(refused.status, 503, "{refused:?}");
-        let detail = refused.json()["detail"].clone();
-        let told = "the store refuses writes: its memory is full; send the same request again";
-        assert_eq!(detail, told);
+        let problem = refused.json();
+        assert_eq!(problem["code"], "store_full");
+        let told = "the store refuses writes: it is full; send the same request again";
+        assert_eq!(problem["detail"], told);
         assert!(waited.elapsed().as_secs() < 2, "it was answered at once");
         let path = format!("/v1/users/ann/sessions/{session}");
         let renewed = node.call("POST", &format!("{path}/heartbeat"), None);

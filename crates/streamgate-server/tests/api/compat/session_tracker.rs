@@ -152,7 +152,7 @@ async fn a_store_that_is_down_is_a_500_that_says_when_to_try_again() {
         let answer = service.tracker(call).await;
         answer.assert_says(
             500,
-            "the store cannot be reached; send the same request again",
+            "the store cannot be used now; send the same request again",
         );
         assert_eq!(answer.header("retry-after"), Some("1"));
     }

@@ -292,7 +292,7 @@ async fn a_store_that_is_down_is_a_503_that_says_when_to_try_again() {
         let answer = service.log(method, &stream("u", "s")).await;
         answer.assert_failed(
             503,
-            "the store cannot be reached; send the same request again",
+            "the store cannot be used now; send the same request again",
         );
         assert_eq!(answer.header("retry-after"), Some("1"));
     }

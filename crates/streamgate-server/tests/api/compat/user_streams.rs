@@ -368,7 +368,7 @@ async fn a_store_that_is_down_is_a_503_that_says_when_to_try_again() {
         answer.assert_error(
             503,
             "ServiceUnavailableError",
-            "the store cannot be reached; send the same request again",
+            "the store cannot be used now; send the same request again",
         );
         assert_eq!(answer.header("retry-after"), Some("1"));
     }

@@ -267,7 +267,7 @@ async fn callers_words_come_back_as_they_are_and_run_nowhere() {
 async fn a_store_that_is_down_is_a_503_that_says_when_to_try_again() {
     let service = Service::open();
     service.break_store().await;
-    let message = "the store cannot be reached; send the same request again";
+    let message = "the store cannot be used now; send the same request again";
     for path in ["/getuser?id=u", "/getallusers"] {
         let answer = service.requests_get(path).await;
         answer.assert_plain(503, message);
