@@ -193,10 +193,9 @@ fn bytes_that_are_no_cursor_are_refused() {
     }
 }
 
-/// On one thread, so that what runs between two turns of this task can be counted.
-#[tokio::test]
-async fn lists_let_other_tasks_go_on_after_every_page() {
-    const LISTS: usize = 40;
+/// An engine with 300 users, the number of calls that its store has had, and tasks that list all users
+/// or all sessions over and over.
+async fn with_lists(lists: usize) -> (World, Arc<AtomicUsize>, JoinSet<()>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
     let world = world(move || {
@@ -204,49 +203,62 @@ async fn lists_let_other_tasks_go_on_after_every_page() {
         Fault::None
     });
     for i in 0..300 {
-        let start = start("s");
-        world
-            .engine
-            .start(&user(&format!("u{i}")), &start)
-            .await
-            .unwrap();
+        let user = user(&format!("u{i}"));
+        world.engine.start(&user, &start("s")).await.unwrap();
     }
-    let mut lists = JoinSet::new();
-    for list in 0..LISTS {
+    let mut tasks = JoinSet::new();
+    for list in 0..lists {
         let engine = Arc::clone(&world.engine);
-        lists.spawn(async move {
+        tasks.spawn(async move {
             let tenant = TenantId::default_tenant();
             let mut cursor: Option<PageCursor> = None;
             loop {
+                let from = cursor.as_ref();
                 cursor = if list.is_multiple_of(2) {
-                    engine
-                        .users(&tenant, cursor.as_ref(), 10)
-                        .await
-                        .unwrap()
-                        .next
+                    engine.users(&tenant, from, 10).await.unwrap().next
                 } else {
-                    engine
-                        .all_sessions(&tenant, cursor.as_ref(), 10)
-                        .await
-                        .unwrap()
-                        .next
+                    engine.all_sessions(&tenant, from, 10).await.unwrap().next
                 };
-                if cursor.is_none() {
-                    break;
-                }
             }
         });
     }
+    (world, calls, tasks)
+}
+
+/// On one thread, so that the pages between two turns of this task can be counted.
+#[tokio::test]
+async fn lists_let_other_tasks_go_on_after_every_page() {
+    let (_world, calls, _tasks) = with_lists(40).await;
     let begun = calls.load(Ordering::Relaxed);
     let (mut seen, mut most) = (begun, 0);
-    while seen < begun + LISTS * 30 {
+    while seen < begun + 1_000 {
         tokio::task::yield_now().await;
         let now = calls.load(Ordering::Relaxed);
         most = most.max(now - seen);
         seen = now;
     }
-    while lists.join_next().await.is_some() {}
     assert!(most <= 8, "{most} pages between two turns");
+}
+
+/// A request comes by a socket, at which a thread looks between tasks, and not after each.
+#[tokio::test]
+async fn a_socket_is_looked_at_after_a_few_pages_of_many_lists() {
+    let (_world, calls, _tasks) = with_lists(200).await;
+    let (client, server) = tokio::net::UnixStream::pair().unwrap();
+    let mut most = 0;
+    for _ in 0..50 {
+        client.writable().await.unwrap();
+        assert_eq!(client.try_write(b"x").unwrap(), 1);
+        let before = calls.load(Ordering::Relaxed);
+        loop {
+            server.readable().await.unwrap();
+            if server.try_read(&mut [0]).is_ok() {
+                break;
+            }
+        }
+        most = most.max(calls.load(Ordering::Relaxed) - before);
+    }
+    assert!(most <= 12, "{most} pages before a request was seen");
 }
 
 /// The records of one page are many, too.
