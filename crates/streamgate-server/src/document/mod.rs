@@ -38,7 +38,8 @@ A player makes three calls: **start** a session, send **heartbeats** while it pl
 - Generate clients from this document; `streamgate openapi --version 3.0` prints it as OpenAPI 3.0.3. Every \
 server serves the same one. A later version may add members to answers and values to `code`, `reason` \
 and their like, so a client must let those pass that it does not know.
-- A server without API keys asks for none, although every operation says that it takes one.
+- Whether an operation needs an API key is a matter of the server: one that has keys asks for one in every \
+operation that says how it takes it, and one without keys asks for none.
 - Times are RFC 3339 in UTC with milliseconds; durations are in seconds, with the unit in the name.
 - Errors are RFC 9457 problems; `code` is for programs, `detail` for people.
 - Ids in paths are percent-decoded, and not normalised: `%2F` is a slash within an id.
@@ -155,11 +156,13 @@ fn info(title: &str, description: &str) -> Info {
         .build()
 }
 
-/// A key, in either header.
+/// A key, in either header; or none, because the document is also that of servers without keys.
 fn either_key() -> Vec<SecurityRequirement> {
-    ["api_key", "bearer"]
+    let mut either: Vec<_> = ["api_key", "bearer"]
         .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
-        .to_vec()
+        .into();
+    either.push(SecurityRequirement::default());
+    either
 }
 
 /// Where the API is: at the server that served this, and at one that was told nothing.

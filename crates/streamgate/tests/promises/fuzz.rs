@@ -50,7 +50,8 @@ fn schemathesis_finds_no_failure_in_a_dialect() {
     );
 }
 
-/// Tries what a document describes; `examples` of each operation at most.
+/// Tries what a document describes; `examples` of each operation at most. It passes with other seeds
+/// and 250 examples too, which takes minutes: `--max-examples 250 --seed 7`.
 fn run(server: &Server, document: &str, checks: &str, examples: &str) {
     let reports = TempDir::new().unwrap();
     let output = Command::new("schemathesis")
@@ -60,7 +61,7 @@ fn run(server: &Server, document: &str, checks: &str, examples: &str) {
         .args(["--checks", checks, "--max-examples", examples])
         // One worker: a second one may start a session of the user that the first has just deleted,
         // and look for.
-        .args(["--seed", "1", "--workers", "1"])
+        .args(["--seed", "7", "--workers", "1"])
         .args(["--no-color", "--wait-for-schema", "10"])
         .output()
         .expect("schemathesis is installed by ./test, from tools/requirements.txt");

@@ -9,6 +9,7 @@ mod crash;
 mod departure;
 mod disk_faults;
 mod fuzz;
+mod generated;
 #[path = "../dialects/history.rs"]
 mod history;
 mod lifecycle;

@@ -1,0 +1,66 @@
+// Uses types that openapi-typescript has generated, against a real server: compiled, and run by node.
+
+import type { components, paths } from "./core";
+import type { paths as LogPaths } from "./stream-log";
+
+type Schemas = components["schemas"];
+type Start = paths["/v1/users/{user_id}/sessions/{session_id}"]["put"];
+type StartBody = NonNullable<Start["requestBody"]>["content"]["application/json"];
+type Refusal = Start["responses"][409]["content"]["application/problem+json"];
+type Log = LogPaths["/{stage}/stream"];
+type LogStarted = Log["post"]["responses"][201]["content"]["application/json"];
+type LogEnd = Log["delete"]["requestBody"]["content"]["application/json"];
+
+declare const process: { argv: string[]; exit(code: number): never };
+
+const url = process.argv[2];
+
+async function send<Body>(method: string, path: string, body?: Body): Promise<Response> {
+    const headers = { "content-type": "application/json", "x-api-key": "the-key-of-the-test" };
+    return fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
+}
+
+function say(what: string, condition: boolean): void {
+    if (!condition) {
+        console.error(`${what} is not as the types say`);
+        process.exit(1);
+    }
+}
+
+/** What a heartbeat that failed says: told apart by its constant code. */
+function reason(problem: Schemas["SessionEnded"] | Schemas["LimitReached"]): string {
+    switch (problem.code) {
+        case "session_ended":
+            return problem.reason;
+        case "limit_reached":
+            return `limit ${problem.limit}`;
+    }
+}
+
+async function play(): Promise<void> {
+    // Members are plain: nothing but a text fits, and nothing must be given.
+    const body: StartBody = { device_id: "tv", terminate: [] };
+    for (const session of ["a", "b", "c"]) {
+        const answer = await send("PUT", `/v1/users/dan/sessions/${session}`, body);
+        const started: Schemas["StartAnswer"] = await answer.json();
+        say("start", answer.status === 201 && started.session.session_id === session);
+    }
+    const refused: Refusal = await (await send("PUT", "/v1/users/dan/sessions/d")).json();
+    say("refusal", reason(refused) === "limit 3" && refused.sessions.length === 3);
+    const renewed = await send("POST", "/v1/users/dan/sessions/a/heartbeat");
+    const heartbeat: Schemas["HeartbeatAnswer"] = await renewed.json();
+    say("heartbeat", heartbeat.active === 3);
+    say("stop", (await send("DELETE", "/v1/users/dan/sessions/a")).status === 204);
+    const ended: Schemas["SessionEnded"] = await (
+        await send("POST", "/v1/users/dan/sessions/a/heartbeat")
+    ).json();
+    say("ended", reason(ended) === "stopped");
+
+    const log = "/compat/stream-log/dev/stream";
+    const started: LogStarted = await (await send("POST", log, { userId: "eve" })).json();
+    const watched: LogEnd = { userId: "eve", streamId: started.message.streamId };
+    say("end", (await send("DELETE", log, watched)).status === 204);
+    console.log("played");
+}
+
+void play();
