@@ -15,9 +15,22 @@ pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static 
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));
     }
+    if !is_encoded(raw) {
+        return Err("must have two hexadecimal digits behind each percent sign");
+    }
     percent_decode_str(raw)
         .decode_utf8()
         .map_err(|_| "must be UTF-8 when percent-decoded")
+}
+
+/// Whether each percent sign begins an encoded byte. A decoder that takes others for themselves would
+/// make one id of `a%zz` and `a%25zz`.
+fn is_encoded(text: &str) -> bool {
+    text.split('%').skip(1).all(|behind| {
+        let mut digits = behind.bytes();
+        let mut is_digit = || digits.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+        is_digit() && is_digit()
+    })
 }
 
 /// What stands between the slashes of a path.

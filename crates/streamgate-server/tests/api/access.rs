@@ -240,8 +240,8 @@ async fn ids_are_any_text_percent_decoded_from_the_path_as_it_was_sent() {
         ("a+b", "a+b"),
         ("a%20b", "a b"),
         ("%C3%BC%F0%9F%93%BA", "ü📺"),
-        ("100%", "100%"),
-        ("%zz", "%zz"),
+        ("100%25", "100%"),
+        ("%25zz", "%zz"),
         ("a%3Fb%23c", "a?b#c"),
         ("a;b=c,d:e@f", "a;b=c,d:e@f"),
         ("%22%3Cscript%3E", "\"<script>"),
@@ -264,6 +264,28 @@ async fn ids_are_any_text_percent_decoded_from_the_path_as_it_was_sent() {
         assert_eq!(service.call("DELETE", location).await.status, 204);
         assert_eq!(service.call("DELETE", &session).await.status, 204);
     }
+}
+
+/// A decoder that takes such a `%` for itself makes one id of `a%zz` and `a%25zz`.
+#[tokio::test]
+async fn a_percent_sign_that_begins_no_encoded_byte_is_400_and_named() {
+    let service = Service::open();
+    for raw in ["a%zz", "100%", "%4", "%", "%%41", "a%4g", "%+1", "%C3%BC%"] {
+        for (path, field) in [
+            (format!("/v1/users/{raw}/sessions/s"), "user_id"),
+            (format!("/v1/users/u/sessions/{raw}"), "session_id"),
+        ] {
+            service.call("PUT", &path).await.assert_invalid(&[field]);
+            service.call("DELETE", &path).await.assert_invalid(&[field]);
+            let stop = service.call("POST", &format!("{path}/stop")).await;
+            stop.assert_invalid(&[field]);
+        }
+        let user = service.get(&format!("/v1/users/{raw}")).await;
+        user.assert_invalid(&["user_id"]);
+        let dialect = format!("/compat/user-streams/user-streams/{raw}/s");
+        assert_eq!(service.get(&dialect).await.status, 400, "{dialect}");
+    }
+    assert_eq!(service.metric("streamgate_live_sessions").await, "0");
 }
 
 #[tokio::test]

@@ -177,6 +177,10 @@ async fn an_id_that_is_not_valid_is_refused_and_named() {
             "u/sessionId/%C3",
             "sessionId must be UTF-8 when percent-decoded",
         ),
+        (
+            "a%zz/sessionId/s",
+            "userId must have two hexadecimal digits behind each percent sign",
+        ),
     ] {
         service.session(ids).await.assert_gateway(400, complaint);
     }
