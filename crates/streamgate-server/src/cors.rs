@@ -6,11 +6,23 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use crate::request_id::X_REQUEST_ID;
 use crate::settings::{AllowedOrigins, CorsSettings};
 
-/// The layer that answers preflight requests and marks answers; `None` where no origin is allowed.
-pub(crate) fn layer(settings: &CorsSettings) -> Option<CorsLayer> {
-    let layer = CorsLayer::new();
+/// The calls that a page may send as a beacon while it is closed. A beacon always carries the
+/// credentials that a browser has for the server, so these say that they may be, and name the origin:
+/// a browser takes `*` for no answer there.
+const BEACONS: [&str; 3] = [
+    "/v1/users/{user_id}/sessions/{session_id}/stop",
+    "/v1/heartbeats",
+    "/compat/session-tracker/remove-session",
+];
+
+/// The layer that answers preflight requests and marks answers of this route; `None` where no origin
+/// is allowed.
+pub(crate) fn layer(settings: &CorsSettings, route: &str) -> Option<CorsLayer> {
+    let is_beacon = BEACONS.contains(&route);
+    let layer = CorsLayer::new().allow_credentials(is_beacon);
     let layer = match &settings.allowed_origins {
         AllowedOrigins::None => return None,
+        AllowedOrigins::Any if is_beacon => layer.allow_origin(AllowOrigin::mirror_request()),
         AllowedOrigins::Any => layer.allow_origin(Any),
         AllowedOrigins::List(origins) => layer.allow_origin(AllowOrigin::list(
             // An origin that is no header value is none that a browser could send.

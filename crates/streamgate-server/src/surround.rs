@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
-use tower_http::cors::CorsLayer;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::cors;
@@ -17,7 +16,7 @@ use crate::settings::{AllowedOrigins, CorsSettings};
 /// What stands around every route.
 #[derive(Debug)]
 pub(crate) struct Surround {
-    cors: Option<CorsLayer>,
+    cors: CorsSettings,
     allowed_origins: Arc<AllowedOrigins>,
     metrics: Arc<Metrics>,
 }
@@ -26,7 +25,7 @@ impl Surround {
     /// As the settings say, counted here.
     pub(crate) fn new(settings: &CorsSettings, metrics: Arc<Metrics>) -> Self {
         Self {
-            cors: cors::layer(settings),
+            cors: settings.clone(),
             allowed_origins: Arc::new(settings.allowed_origins.clone()),
             metrics,
         }
@@ -34,7 +33,7 @@ impl Surround {
 
     /// Whether pages of other origins are answered, or their preflights.
     pub(crate) fn is_cross_origin(&self) -> bool {
-        self.cors.is_some()
+        self.cors.allowed_origins != AllowedOrigins::None
     }
 
     /// The origins whose pages may call.
@@ -47,8 +46,8 @@ impl Surround {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let methods = match &self.cors {
-            Some(cors) => methods.layer(cors.clone()),
+        let methods = match cors::layer(&self.cors, route) {
+            Some(cors) => methods.layer(cors),
             None => methods,
         };
         self.observe(route, methods)

@@ -103,3 +103,53 @@ async fn any_page_may_be_allowed() {
     let answer = from_page(&service, "POST", "https://anybody.example").await;
     assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
 }
+
+/// What a page asks, and the answer.
+async fn preflight(service: &Service, path: &str) -> Answer {
+    let mut request = request("OPTIONS", path, Body::empty());
+    let headers = request.headers_mut();
+    headers.insert("origin", PAGE.parse().unwrap());
+    headers.insert("access-control-request-method", "POST".parse().unwrap());
+    let asked = "content-type".parse().unwrap();
+    headers.insert("access-control-request-headers", asked);
+    service.send(request).await
+}
+
+/// A beacon always carries credentials, so browsers drop it unless the preflight allows them, and
+/// names the origin.
+#[tokio::test]
+async fn a_beacon_is_allowed_with_credentials_and_by_the_origin_itself() {
+    let list = AllowedOrigins::List(vec![PAGE.to_owned()]);
+    for allowed in [list, AllowedOrigins::Any] {
+        let service = service(allowed);
+        for path in [
+            "/v1/users/u/sessions/s/stop",
+            "/v1/heartbeats",
+            "/compat/session-tracker/remove-session",
+        ] {
+            let answer = preflight(&service, path).await;
+            assert_eq!(answer.status, 200, "{path}");
+            let allow = |what: &str| answer.header(&format!("access-control-allow-{what}"));
+            assert_eq!(allow("origin"), Some(PAGE), "{path}");
+            assert_eq!(allow("credentials"), Some("true"), "{path}");
+            assert!(allow("headers").unwrap().contains("content-type"));
+            let mut beacon = request("POST", path, Body::from("bye"));
+            let origin = PAGE.parse().unwrap();
+            beacon.headers_mut().insert("origin", origin);
+            let answer = service.send(beacon).await;
+            let allow = |what: &str| answer.header(&format!("access-control-allow-{what}"));
+            assert_eq!(allow("origin"), Some(PAGE), "{path}");
+            assert_eq!(allow("credentials"), Some("true"), "{path}");
+        }
+        // A page that reads answers brings its key itself, and needs no credentials of the browser.
+        let answer = preflight(&service, "/v1/users/u/sessions/s/heartbeat").await;
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
+}
+
+#[tokio::test]
+async fn a_beacon_of_another_page_is_not_allowed() {
+    let service = service(AllowedOrigins::List(vec!["https://a.example".to_owned()]));
+    let answer = preflight(&service, "/v1/users/u/sessions/s/stop").await;
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+}

@@ -63,6 +63,7 @@ fn told(answer: &Answer) -> HeaderMap {
     for name in [
         "vary",
         "access-control-allow-origin",
+        "access-control-allow-credentials",
         "access-control-expose-headers",
         "content-length",
     ] {
@@ -88,6 +89,9 @@ async fn calls_of_players_are_answered_as_by_the_router() {
         ("PUT", "/v1/users/u/sessions/%20c%2Fd", ""),
         ("PUT", "/v1/users/u/sessions/e", ""),
         ("PUT", "/v1/users/u/sessions/%ff", ""),
+        ("PUT", "/v1/users/u%zz/sessions/f", ""),
+        ("PUT", "/v1/users/u/sessions/f%", ""),
+        ("POST", "/v1/users/u/sessions/f%4/heartbeat", ""),
         ("POST", "/v1/users/u/sessions/a/heartbeat", ""),
         ("POST", "/v1/users/u/sessions/a/heartbeat", "anything"),
         ("POST", "/v1/users/u/sessions/z/heartbeat", ""),
@@ -101,7 +105,8 @@ async fn calls_of_players_are_answered_as_by_the_router() {
     assert_eq!(
         statuses,
         [
-            201, 200, 400, 400, 201, 201, 409, 400, 200, 200, 404, 204, 204, 404, 410
+            201, 200, 400, 400, 201, 201, 409, 400, 400, 400, 400, 200, 200, 404, 204, 204, 404,
+            410
         ]
     );
 }
