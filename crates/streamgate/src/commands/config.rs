@@ -12,7 +12,8 @@ use crate::output;
 pub(crate) enum ConfigCommand {
     /// Say everything that is wrong with the settings
     ///
-    /// Reads file and environment as `serve` does. Exits with 0 if all is well, else with 1.
+    /// Reads file and environment as `serve` does. Exits with 0 if all is well, else with 1. Warns
+    /// of settings that are valid and work badly together.
     #[command(after_help = "Example:\n  streamgate config check --config streamgate.toml")]
     Check(SettingsArgs),
     /// Print the settings that count, and where each came from
@@ -31,7 +32,10 @@ pub(crate) enum ConfigCommand {
 pub(crate) fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check(args) => match args.load(Vec::new()) {
-            Ok(_) => {
+            Ok(loaded) => {
+                for advice in config::advice::of(&loaded.settings) {
+                    output::note(&format!("warning: {advice}"));
+                }
                 output::line("the settings are valid");
                 Ok(())
             }

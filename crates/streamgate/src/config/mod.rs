@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: what a setting does. The engine, the store and the server take plain values.
 
+pub(crate) mod advice;
 mod changes;
 mod entry;
 mod file;

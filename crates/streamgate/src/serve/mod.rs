@@ -5,6 +5,7 @@
 mod away;
 mod exposure;
 mod greeting;
+mod listener;
 mod open_files;
 mod panics;
 mod reload;
@@ -21,7 +22,7 @@ use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::config::{Loaded, Settings, Sources};
+use crate::config::{self, Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
 use reload::Reloads;
@@ -40,7 +41,10 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     panics::to_the_log();
     exposure::warn_of_open_dialects(settings);
     let mut http = settings.server.http.clone();
-    http.max_connections = open_files::raise(http.max_connections);
+    http.max_connections = open_files::raise(http.max_connections)?;
+    for advice in config::advice::of(settings) {
+        tracing::warn!("{advice}");
+    }
 
     let metrics = Arc::new(Metrics::with_log(output::log()));
     let runtime = runtime()?;
@@ -103,7 +107,7 @@ async fn serve(
     stops: Stops,
     reloads: Reloads,
 ) -> Result<(), Failure> {
-    let listener = bind(settings).await?;
+    let listener = bind(settings)?;
     greeting::greet(settings, &listener);
 
     let sweeping = tokio::spawn({
@@ -144,9 +148,9 @@ async fn serve(
     Ok(())
 }
 
-async fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
+fn bind(settings: &Settings) -> Result<TcpListener, Failure> {
     let listen = settings.general.listen;
-    TcpListener::bind(listen).await.map_err(|error| {
+    listener::bind(listen).map_err(|error| {
         Failure::new(Code::Problem, format!("cannot listen on {listen}: {error}"))
             .hint("choose another address or port with --listen; port 0 takes any free one")
     })

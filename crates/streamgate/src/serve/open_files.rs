@@ -2,13 +2,21 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::exit::{Code, Failure};
+
 /// Files that are open beside connections: the log, the snapshot, the runtime's own.
 const OTHER_FILES: u64 = 64;
+
+/// Fewest connections to serve with: one idle player must not keep a health check out.
+const CONNECTIONS_MIN: u64 = 64;
 
 /// Raises the soft limit to the hard one, and answers how many connections fit: as many as the
 /// settings allow, or fewer where files run out first. A connection too many then waits in the
 /// backlog, where without this it would take the last file from the log.
-pub(super) fn raise(connections_max: usize) -> usize {
+///
+/// # Errors
+/// The limit is so low that the server could not be used.
+pub(super) fn raise(connections_max: usize) -> Result<usize, Failure> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -23,16 +31,42 @@ pub(super) fn raise(connections_max: usize) -> usize {
     };
     // No limit at all is `None`.
     let Some(files) = current else {
-        return connections_max;
+        return Ok(connections_max);
     };
     let fitting = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
-    if fitting < connections_max {
-        tracing::info!(
-            connections = fitting.max(1),
+    if fitting >= connections_max {
+        return Ok(connections_max);
+    }
+    let least = OTHER_FILES + CONNECTIONS_MIN;
+    if files < least {
+        return Err(Failure::new(
+            Code::Problem,
+            format!(
+                "the limit of open files is {files}: every connection is one, and at least {least} \
+                 are needed"
+            ),
+        )
+        .hint(HOW_TO_RAISE));
+    }
+    // A little fewer than the default is what many systems have.
+    if fitting < connections_max / 2 {
+        tracing::warn!(
+            connections = fitting,
+            max_connections = connections_max,
             open_files = files,
-            "the limit of open files allows fewer connections than http.max_connections; to have \
-             more, raise it (ulimit -n, LimitNOFILE= of systemd, --ulimit of docker)"
+            "the limit of open files allows far fewer connections than http.max_connections; {HOW_TO_RAISE}"
+        );
+    } else {
+        tracing::info!(
+            connections = fitting,
+            max_connections = connections_max,
+            open_files = files,
+            "the limit of open files allows fewer connections than http.max_connections; {HOW_TO_RAISE}"
         );
     }
-    fitting.clamp(1, connections_max)
+    Ok(fitting)
 }
+
+/// What an operator can do about it.
+const HOW_TO_RAISE: &str =
+    "raise it: ulimit -n, LimitNOFILE= of systemd, --ulimit nofile= of docker";

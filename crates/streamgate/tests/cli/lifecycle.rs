@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Request, Server, run, serve_arguments, streamgate};
+use crate::support::{Ran, Request, Server, bare, run, serve_arguments, streamgate};
 
 const START: &str = "/v1/users/anna/sessions/tv";
 
@@ -127,4 +127,34 @@ fn a_port_that_is_taken_is_said_so() {
         said.contains(&address) && said.contains("--listen"),
         "{said}"
     );
+}
+
+/// A server whose process may have so many open files.
+fn with_open_files(files: u32, dir: &TempDir) -> std::process::Command {
+    let mut command = bare("sh");
+    let script = format!("ulimit -n {files} && exec \"$@\"");
+    let program = env!("CARGO_BIN_EXE_streamgate");
+    command.args(["-c", &script, "sh", program]);
+    command.args(serve_arguments(dir.path()));
+    command
+}
+
+#[test]
+fn a_limit_of_open_files_that_allows_few_connections_is_warned_of() {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::spawn_logging(with_open_files(256, &dir));
+    let line = server.wait_for_log("far fewer connections than http.max_connections");
+    assert!(line.contains("WARN"), "{line}");
+    assert!(line.contains("connections=192"), "{line}");
+    server.wait_until_it_listens();
+    assert!(server.terminate().status.success());
+}
+
+#[test]
+fn a_limit_of_open_files_that_no_server_can_work_with_is_an_error() {
+    let dir = TempDir::new().unwrap();
+    let output = with_open_files(64, &dir).output().unwrap();
+    let said = Ran::from(output).failed(1);
+    assert!(said.contains("the limit of open files is 64"), "{said}");
+    assert!(said.contains("LimitNOFILE"), "{said}");
 }

@@ -217,3 +217,16 @@ fn text_in_the_environment_is_trimmed_and_quotes_and_tildes_are_refused() {
         assert!(said.contains(name) && said.contains("must not"), "{said}");
     }
 }
+
+#[test]
+fn a_heartbeat_interval_beyond_the_idle_timeout_is_warned_of() {
+    let settings = ["config", "check", "--set", "policy.lease_s=600"];
+    let said = run(&settings);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(
+        said.stderr.starts_with("warning: players call every 200 s"),
+        "{said:?}"
+    );
+    assert!(said.stderr.contains("http.header_timeout_s"), "{said:?}");
+    run(&[&settings[..], &["--set", "http.header_timeout_s=201"]].concat()).ok();
+}

@@ -1,0 +1,20 @@
+//! Settings that are valid each, and together do what nobody wants.
+//!
+//! What is *not* here: errors. Whatever this says, the server starts.
+
+use super::Settings;
+
+/// What to think about, a sentence each.
+pub(crate) fn of(settings: &Settings) -> Vec<String> {
+    let interval_s = u64::from(settings.policy.heartbeat_interval.0);
+    let idle_s = settings.server.http.header_timeout.as_secs();
+    let mut advice = Vec::new();
+    if interval_s >= idle_s {
+        advice.push(format!(
+            "players call every {interval_s} s (the heartbeat interval), and idle connections are closed after {idle_s} s \
+             (http.header_timeout_s): each heartbeat needs a connection of its own; set \
+             http.header_timeout_s to more than {interval_s}"
+        ));
+    }
+    advice
+}
