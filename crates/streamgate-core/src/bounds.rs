@@ -72,6 +72,9 @@ pub const TIMESTAMP_MAX_MS: u64 = 253_402_300_799_999;
 pub const BODY_MAX_BYTES: usize = 16 * 1024;
 /// Largest body of a batch (heartbeats, imports), in bytes.
 pub const BATCH_BODY_MAX_BYTES: usize = 256 * 1024;
+/// Most bytes that are read of a body that nobody looks at: as many as a beacon of a browser may
+/// have.
+pub const IGNORED_BODY_MAX_BYTES: usize = 64 * 1024;
 /// Most entries of a batch: heartbeats, or users to import.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
 /// Most sessions that a node remembers which it admitted without its store.

@@ -73,6 +73,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
     let surround = Surround::new(&settings.cors, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
     let (router, _) = endpoints(Some(&surround), root_is_ours).split_for_parts();
+    let body_memory = Arc::new(metrics.body_memory(settings.http.bodies_max_bytes));
     let app = Arc::new(App {
         engine,
         metrics,
@@ -84,6 +85,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
         body_timeout: settings.http.body_timeout,
+        body_memory,
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
         openapi: openapi_json().into(),

@@ -100,8 +100,8 @@ impl Express {
             }
             Call::Heartbeat => {
                 drop(parts);
-                IgnoredBody::read(body, app).await?;
-                renew(app, target).await
+                let answer = renew(app, target).await;
+                IgnoredBody::from(body).discard(app, answer).await
             }
             Call::Stop => {
                 drop((parts, body));

@@ -19,6 +19,7 @@ mod keys;
 mod metrics;
 mod observe;
 mod ops;
+mod peers;
 mod problem;
 mod problem_docs;
 mod rate_limit;

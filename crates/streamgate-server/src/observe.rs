@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::Entry;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use streamgate_store::clock::Stopwatch;
 use tower::{Layer, Service};
@@ -19,6 +20,8 @@ use tower::{Layer, Service};
 use crate::metrics::{HttpRoute, Metrics};
 use crate::problem::Cause;
 use crate::request_id::{self, X_REQUEST_ID};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Observes the requests of one route.
 #[derive(Debug, Clone)]
@@ -87,12 +90,18 @@ impl Observation {
         }
     }
 
-    /// It has this answer of this route. Returns it with the request's id.
+    /// It has this answer of this route. Returns it with the request's id, and not to be stored by
+    /// caches unless it says otherwise.
     pub(crate) fn end(self, route: &HttpRoute, mut response: Response) -> Response {
         let duration = self.watch.elapsed();
         route.observe(self.method, response.status(), duration);
         log(route, self.method, &self.id, &response, duration);
-        response.headers_mut().insert(X_REQUEST_ID, self.id);
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, self.id);
+        // What is true of sessions is so now; and some systems start them by GET.
+        if let Entry::Vacant(entry) = headers.entry(header::CACHE_CONTROL) {
+            entry.insert(NO_STORE);
+        }
         response
     }
 }

@@ -96,6 +96,8 @@ codes! {
         "No answer could be given that would be true; `detail` says why: the store is not reached, did not answer in time, or answered that it refuses (full, read-only, loading, set up so that it may drop sessions). Send the same request again after `Retry-After`: every call is safe to repeat.";
     StoreFull = "store_full", SERVICE_UNAVAILABLE, "The store has no room for more",
         "The store has no room, so nothing new is started and no user is changed. Heartbeats, stops and lists are answered as ever. Send the same request again after `Retry-After`: once there is room, it is admitted without a restart.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is under way at once",
+        "The bodies of requests under way take all the memory that they may. Nothing was changed. Send the same request again after `Retry-After`.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
         "Only `/readyz` says so, to load balancers: requests are still answered, for as long as `http.drain_s` says.";
 }

@@ -20,9 +20,6 @@ pub(crate) struct NeedsRoom;
 /// What an operation that reads a JSON body can answer too.
 pub(crate) struct WithJsonBody;
 
-/// What an operation that takes any body, and ignores it, can answer too.
-pub(crate) struct WithIgnoredBody;
-
 type Responses = BTreeMap<String, RefOr<Response>>;
 
 impl IntoResponses for Always {
@@ -34,13 +31,14 @@ impl IntoResponses for Always {
             Code::TooManyRequests,
             Code::Internal,
             Code::StoreUnavailable,
+            Code::Overloaded,
         ])
     }
 }
 
 impl IntoResponses for NeedsRoom {
     fn responses() -> Responses {
-        responses(&[Code::StoreUnavailable, Code::StoreFull])
+        responses(&[Code::StoreUnavailable, Code::StoreFull, Code::Overloaded])
     }
 }
 
@@ -51,12 +49,6 @@ impl IntoResponses for WithJsonBody {
             Code::BodyTooLarge,
             Code::UnsupportedMediaType,
         ])
-    }
-}
-
-impl IntoResponses for WithIgnoredBody {
-    fn responses() -> Responses {
-        responses(&[Code::RequestTimeout, Code::BodyTooLarge])
     }
 }
 
@@ -91,11 +83,13 @@ fn response(codes: &[Code]) -> Response {
         (name.to_owned(), header)
     };
     let header = match code {
-        Code::TooManyRequests | Code::StoreUnavailable | Code::StoreFull => Some(header(
-            "Retry-After",
-            Type::Integer,
-            "Seconds to wait before the same request is sent again.",
-        )),
+        Code::TooManyRequests | Code::StoreUnavailable | Code::StoreFull | Code::Overloaded => {
+            Some(header(
+                "Retry-After",
+                Type::Integer,
+                "Seconds to wait before the same request is sent again.",
+            ))
+        }
         Code::Unauthenticated => Some(header(
             "WWW-Authenticate",
             Type::String,

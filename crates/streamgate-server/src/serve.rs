@@ -18,6 +18,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,16 +28,13 @@ use crate::access::Peer;
 use crate::app::Endpoints;
 use crate::heads;
 use crate::metrics::Metrics;
+use crate::peers::{Counted, Peers};
 use crate::settings::HttpSettings;
 use crate::stall::{CutOffWhenStalled, Patience};
 use crate::turn::Turn;
 
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Longest head of a request, in bytes. The ids of a path are bounded, and so is what a proxy adds
-/// to the headers; hyper's own bound would let every connection keep 400 KB.
-const HEAD_MAX_BYTES: usize = 64 * 1024;
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,13 +63,15 @@ pub async fn serve(
     let mut door = Door {
         listener,
         endpoints: Arc::new(endpoints),
-        protocol: protocol(),
+        protocol: protocol(http.head_max_bytes),
         patience: Patience {
             head: http.header_timeout,
             write: http.write_timeout,
         },
         slots: Arc::new(Semaphore::new(http.max_connections)),
+        peers: Peers::new(http.max_connections_per_peer),
         gauge: metrics.connections().clone(),
+        refused: metrics.connections_refused().clone(),
         graceful: GracefulShutdown::new(),
         draining: Arc::default(),
         connections: JoinSet::new(),
@@ -97,7 +97,9 @@ struct Door {
     protocol: http1::Builder,
     patience: Patience,
     slots: Arc<Semaphore>,
+    peers: Peers,
     gauge: Gauge,
+    refused: Counter,
     graceful: GracefulShutdown,
     draining: Arc<AtomicBool>,
     connections: JoinSet<()>,
@@ -115,9 +117,15 @@ impl Door {
                 Some(_) = self.connections.join_next() => continue,
                 accepted = accept(&self.listener, &self.slots) => accepted,
             };
+            let Ok(counted) = self.peers.admit(peer) else {
+                tracing::debug!(%peer, "a connection too many of this peer is closed");
+                self.refused.inc();
+                continue;
+            };
             let connection = Connection {
                 stream,
                 peer,
+                counted,
                 patience: self.patience,
                 draining: Arc::clone(&self.draining),
                 slot,
@@ -154,8 +162,9 @@ impl Door {
     }
 }
 
-/// HTTP/1.1 with a bound on how long a head may be. How long it may take, the socket knows.
-fn protocol() -> http1::Builder {
+/// HTTP/1.1 with a bound on how long a head may be, in bytes; hyper's own would let each connection
+/// keep 400 KB. How long a head may take, the socket knows.
+fn protocol(head_max_bytes: usize) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
         // A request that has arrived whole is carried out, also if its client sent a FIN right
@@ -164,7 +173,7 @@ fn protocol() -> http1::Builder {
         .header_read_timeout(None)
         // Answers are small: one copy is cheaper than a list of pieces for the system.
         .writev(false)
-        .max_buf_size(HEAD_MAX_BYTES);
+        .max_buf_size(head_max_bytes.max(HttpSettings::HEAD_MIN_BYTES));
     protocol
 }
 
@@ -204,6 +213,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connection {
     stream: TcpStream,
     peer: IpAddr,
+    counted: Option<Counted>,
     patience: Patience,
     draining: Arc<AtomicBool>,
     slot: OwnedSemaphorePermit,
@@ -216,6 +226,7 @@ impl Connection {
         let Self {
             stream,
             peer,
+            counted: _counted,
             patience,
             draining,
             slot: _slot,

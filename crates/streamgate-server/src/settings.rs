@@ -109,6 +109,12 @@ pub struct HttpSettings {
     pub write_timeout: Duration,
     /// Most connections at once; the next ones wait in the listener's backlog.
     pub max_connections: usize,
+    /// Most connections of one peer address at once; further ones are closed.
+    pub max_connections_per_peer: Option<NonZeroU32>,
+    /// Longest head of a request, in bytes; at least [`HttpSettings::HEAD_MIN_BYTES`].
+    pub head_max_bytes: usize,
+    /// Most memory for bodies under way, in bytes, those aside that come in one piece.
+    pub bodies_max_bytes: usize,
     /// How long the server goes on once it is told to stop, not ready any more, so that a load
     /// balancer can notice. Nothing where there is none.
     pub drain: Duration,
@@ -116,13 +122,21 @@ pub struct HttpSettings {
     pub shutdown_grace: Duration,
 }
 
+impl HttpSettings {
+    /// The least value of `head_max_bytes`: the buffer that a connection has at least.
+    pub const HEAD_MIN_BYTES: usize = 8 * 1024;
+}
+
 impl Default for HttpSettings {
     fn default() -> Self {
         Self {
-            header_timeout: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(30),
             max_connections: 100_000,
+            max_connections_per_peer: None,
+            head_max_bytes: 16 * 1024,
+            bodies_max_bytes: 256 * 1024 * 1024,
             drain: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
         }

@@ -12,6 +12,7 @@ use crate::keys::CurrentKeys;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimits;
 use crate::settings::CompatSettings;
+use crate::wire::body_bytes::BodyMemory;
 
 /// What the endpoints share.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(crate) struct App {
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,
     pub(crate) body_timeout: Duration,
+    pub(crate) body_memory: Arc<BodyMemory>,
     pub(crate) metrics_require_key: bool,
     pub(crate) compat: CompatSettings,
     /// The OpenAPI document as it is served.

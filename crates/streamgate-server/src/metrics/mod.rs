@@ -6,6 +6,7 @@
 mod http;
 mod page;
 mod sessions;
+mod text;
 
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use sessions::Sessions;
 
 pub(crate) use http::HttpRoute;
 
+use crate::wire::body_bytes::BodyMemory;
+
 /// Bounds of the buckets for commits, whose most part is one fsync, in seconds.
 const COMMIT_BUCKETS_S: [f64; 12] = [
     0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0,
@@ -38,6 +41,9 @@ pub struct Metrics {
     users: Family<[(&'static str, &'static str); 0], Gauge>,
     http: HttpDurations,
     connections: Gauge,
+    connections_refused: Counter,
+    body_bytes: Gauge,
+    bodies_refused: Counter,
     commit_duration: Histogram,
     commit_records: Histogram,
     commit_bytes: Counter,
@@ -92,6 +98,19 @@ impl Metrics {
                 "Connections that are open",
                 Gauge::default(),
             ),
+            connections_refused: page.counter(
+                "streamgate_http_connections_refused",
+                "Connections closed at once because their peer has http.max_connections_per_peer",
+            ),
+            body_bytes: page.add(
+                "streamgate_http_body_bytes",
+                "Memory of request bodies under way that came in several pieces",
+                Gauge::default(),
+            ),
+            bodies_refused: page.counter(
+                "streamgate_http_bodies_refused",
+                "Requests refused because bodies under way took http.bodies_max_bytes",
+            ),
             commit_duration: page.add(
                 "streamgate_commit_duration_seconds",
                 "Time to write and sync one batch of the embedded store",
@@ -145,7 +164,13 @@ impl Metrics {
         self.evicted_keys.inc_by(keys);
     }
 
-    /// Everything, in the text format of OpenMetrics, which Prometheus reads.
+    /// Everything, in the Prometheus text format 0.0.4, which every scraper reads.
+    #[must_use]
+    pub fn render_text(&self) -> String {
+        text::of_open_metrics(&self.render())
+    }
+
+    /// Everything, in the text format of OpenMetrics.
     #[must_use]
     pub fn render(&self) -> String {
         let mut page = String::new();
@@ -171,6 +196,16 @@ impl Metrics {
     /// The gauge of open connections.
     pub(crate) fn connections(&self) -> &Gauge {
         &self.connections
+    }
+
+    /// Counts connections that are closed because their peer has too many.
+    pub(crate) fn connections_refused(&self) -> &Counter {
+        &self.connections_refused
+    }
+
+    /// Memory for bodies of at most so many bytes, counted here.
+    pub(crate) fn body_memory(&self, max: usize) -> BodyMemory {
+        BodyMemory::new(max, self.body_bytes.clone(), self.bodies_refused.clone())
     }
 
     /// What is counted of a route.

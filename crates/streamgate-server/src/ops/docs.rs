@@ -147,6 +147,8 @@ pub(crate) fn page(media_type: &'static str, body: impl Into<Body>) -> Response 
     );
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
-    let headers = [media_type, policy, NO_SNIFF];
+    // They are the same until another version runs.
+    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let headers = [media_type, policy, NO_SNIFF, cache];
     (StatusCode::OK, headers, body.into()).into_response()
 }

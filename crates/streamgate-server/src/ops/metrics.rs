@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
 use crate::access::authorize;
@@ -13,21 +13,25 @@ use crate::keys::Scope;
 use crate::problem::{ApiError, Problem};
 use crate::state::App;
 
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// What the process counts
 ///
-/// In the text format of OpenMetrics, which Prometheus reads. Open unless the server is configured
-/// to ask for a key of scope `admin`.
+/// In the Prometheus text format 0.0.4; in that of OpenMetrics where the header `Accept` prefers it.
+/// Open unless the server is configured to ask for a key of scope `admin`.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "ops",
     security(()),
     responses(
-        (status = 200, description = "All metrics.", body = String,
-            content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (status = 200, description = "All metrics.", content(
+            (String = "text/plain; version=0.0.4; charset=utf-8"),
+            (String = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        )),
         (status = 401, description = "`unauthenticated`: this server asks for a key.",
             body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "`forbidden`: the key's scope is not `admin`.",
@@ -46,9 +50,34 @@ pub(crate) async fn metrics(
     }
     app.metrics
         .set_degraded_sessions(app.engine.degraded_sessions());
-    let mut response = Response::new(Body::from(app.metrics.render()));
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, OPENMETRICS);
+    let (page, kind) = if prefers_open_metrics(&parts.headers) {
+        (app.metrics.render(), OPENMETRICS)
+    } else {
+        (app.metrics.render_text(), TEXT)
+    };
+    let mut response = Response::new(Body::from(page));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+/// Whether a scraper names OpenMetrics, and no other format with a higher weight.
+fn prefers_open_metrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    let accepted = accepted.filter_map(|value| value.to_str().ok());
+    let (mut open_metrics, mut text) = (0.0, 0.0);
+    for range in accepted.flat_map(|value| value.split(',')) {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        let weight = weight.map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0));
+        let place = if kind.eq_ignore_ascii_case("application/openmetrics-text") {
+            &mut open_metrics
+        } else if kind.eq_ignore_ascii_case("text/plain") {
+            &mut text
+        } else {
+            continue;
+        };
+        *place = weight.max(*place);
+    }
+    open_metrics > 0.0 && open_metrics >= text
 }

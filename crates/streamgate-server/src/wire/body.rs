@@ -1,5 +1,6 @@
 //! Reading bodies: bounded in size and time, then as JSON with errors that name the field.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use std::task::Poll;
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
-use bytes::{Bytes, BytesMut};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
-use streamgate_core::bounds::BODY_MAX_BYTES;
+use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
 use tokio::time::timeout;
 
+use super::body_bytes::{Growing, Whole};
 use super::object::Object;
 use crate::problem::{ApiError, Code};
 use crate::stall::EVENT_DELAY;
@@ -21,7 +24,7 @@ use crate::state::App;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A body that is not there is an empty object.
 #[derive(Debug)]
-pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(Bytes);
+pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(Whole);
 
 impl<const MAX: usize> JsonBody<MAX> {
     /// Reads the body of a request with these headers.
@@ -48,36 +51,67 @@ impl<const MAX: usize> FromRequest<Arc<App>> for JsonBody<MAX> {
     }
 }
 
-/// A body that is read, within its bounds, and not looked at.
+/// A body that nobody looks at, whatever it is: the path says all.
 #[derive(Debug)]
-pub(crate) struct IgnoredBody;
+pub(crate) struct IgnoredBody(Body);
 
 impl FromRequest<Arc<App>> for IgnoredBody {
-    type Rejection = ApiError;
+    type Rejection = Infallible;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
-        Self::read(request.into_body(), app).await
+    async fn from_request(request: Request, _app: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self(request.into_body()))
+    }
+}
+
+impl From<Body> for IgnoredBody {
+    fn from(body: Body) -> Self {
+        Self(body)
     }
 }
 
 impl IgnoredBody {
-    /// Reads a body.
-    pub(crate) async fn read(body: Body, app: &App) -> Result<Self, ApiError> {
-        read(app, body, BODY_MAX_BYTES).await?;
-        Ok(Self)
+    /// Discards the body once the call is carried out. If it is too long or too slow for that, the
+    /// connection is closed after the answer.
+    pub(crate) async fn discard(
+        self,
+        app: &App,
+        answer: Result<Response, ApiError>,
+    ) -> Result<Response, ApiError> {
+        if self.0.is_end_stream() || is_drained(app, self.0).await {
+            return answer;
+        }
+        let mut answer = answer.unwrap_or_else(ApiError::into_response);
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+        Ok(answer)
     }
 }
 
+/// Reads a body to its end, and keeps none of it. Whether its end came soon enough.
+async fn is_drained(app: &App, mut body: Body) -> bool {
+    let drained = async {
+        let mut left = IGNORED_BODY_MAX_BYTES;
+        while let Some(frame) = body.frame().await {
+            let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
+            left = left.checked_sub(length)?;
+        }
+        Some(())
+    };
+    timeout(app.body_timeout, drained)
+        .await
+        .is_ok_and(|end| end.is_some())
+}
+
 /// The bytes of a body, if they are few enough and come soon enough.
-pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Whole, ApiError> {
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok(Bytes::new().into());
     }
     // A body that says it is too large is not read at all.
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         return Err(too_large(max));
     }
-    let mut frames = pin!(read_frames(&mut body, max));
+    let mut frames = pin!(read_frames(app, &mut body, max));
     // Usually the body has come with the head, and needs no timer.
     if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(frames.as_mut().poll(cx))).await {
         return read;
@@ -95,27 +129,47 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Bytes,
 }
 
 /// The body's bytes. One that comes in one piece, as nearly all do, is not copied.
-async fn read_frames(body: &mut Body, max: usize) -> Result<Bytes, ApiError> {
-    let mut whole = Bytes::new();
+async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<Whole, ApiError> {
+    let Some(first) = next_piece(body).await? else {
+        return Ok(Bytes::new().into());
+    };
+    if first.len() > max {
+        return Err(too_large(max));
+    }
+    let Some(mut piece) = next_piece(body).await? else {
+        return Ok(first.into());
+    };
+    let mut whole = Growing::new(&app.body_memory);
+    let mut length = first.len();
+    whole.push(&first, piece.len())?;
+    drop(first);
+    loop {
+        length += piece.len();
+        if length > max {
+            return Err(too_large(max));
+        }
+        // A body that does not say its length may go on up to the bound.
+        let rest = body.size_hint().exact();
+        let rest = rest.and_then(|rest| usize::try_from(rest).ok());
+        whole.push(&piece, rest.unwrap_or(max - length))?;
+        piece = match next_piece(body).await? {
+            Some(next) => next,
+            None => return Ok(whole.finish()),
+        };
+    }
+}
+
+/// The next piece of a body; `None` at its end.
+async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     while let Some(frame) = body.frame().await {
         // The client went away or broke the framing; nobody is likely to read this.
         let frame = frame
             .map_err(|error| ApiError::field("body", "could not be read").with_cause(error))?;
-        let Ok(piece) = frame.into_data() else {
-            continue;
-        };
-        if whole.len() + piece.len() > max {
-            return Err(too_large(max));
+        if let Ok(piece) = frame.into_data() {
+            return Ok(Some(piece));
         }
-        whole = if whole.is_empty() {
-            piece
-        } else {
-            let mut longer = BytesMut::from(whole);
-            longer.extend_from_slice(&piece);
-            longer.freeze()
-        };
     }
-    Ok(whole)
+    Ok(None)
 }
 
 /// The answer to a body of more than `max` bytes.

@@ -4,6 +4,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod body;
+pub(crate) mod body_bytes;
 pub(crate) mod edit;
 pub(crate) mod object;
 pub(crate) mod path;

@@ -53,3 +53,33 @@ async fn ids_that_the_server_makes_differ() {
     let b = service.get("/healthz").await;
     assert_ne!(a.header("x-request-id"), b.header("x-request-id"));
 }
+
+/// What an answer says is so now; and earlier systems start sessions by GET.
+#[tokio::test]
+async fn no_answer_is_to_be_stored_by_a_cache() {
+    let service = Service::open();
+    for (method, path) in [
+        ("PUT", "/v1/users/u/sessions/s"),
+        ("POST", "/v1/users/u/sessions/s/heartbeat"),
+        ("GET", "/v1/users/u/sessions"),
+        ("GET", "/v1/users/nobody"),
+        ("PATCH", "/v1/users/u"),
+        ("GET", "/no/such/path"),
+        ("GET", "/healthz"),
+        ("GET", "/metrics"),
+        ("GET", "/compat/user-streams/user-streams/u/s"),
+        ("GET", "/compat/stream-requests/getallusers"),
+        (
+            "GET",
+            "/compat/concurrency-service/dev/startSession/userId/u/sessionId/s",
+        ),
+        ("POST", "/compat/session-tracker/add-session?user_id=u"),
+    ] {
+        let answer = service.call(method, path).await;
+        let cache = answer.header("cache-control");
+        assert_eq!(cache, Some("no-store"), "{method} {path}");
+    }
+    // Pages that are the same until another version runs.
+    let explorer = service.get("/docs/").await;
+    assert_eq!(explorer.header("cache-control"), Some("no-cache"));
+}

@@ -1,5 +1,6 @@
 //! Over a real socket: clients that are slow, many, or in the middle of something at the end.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use streamgate_server::{HttpSettings, Stopped};
@@ -134,9 +135,19 @@ async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
 }
 
 #[tokio::test]
-async fn a_head_has_a_bound() {
-    let running = Running::with(HttpSettings::default()).await;
-    for (kib, is_answered) in [(60, true), (256, false)] {
+async fn a_head_has_a_bound_of_16_kib_unless_set_otherwise() {
+    for (head_max_bytes, kib, is_answered) in [
+        (HttpSettings::default().head_max_bytes, 15, true),
+        (HttpSettings::default().head_max_bytes, 17, false),
+        (HttpSettings::default().head_max_bytes, 256, false),
+        (64 * 1024, 60, true),
+        (HttpSettings::HEAD_MIN_BYTES, 9, false),
+    ] {
+        let running = Running::with(HttpSettings {
+            head_max_bytes,
+            ..HttpSettings::default()
+        })
+        .await;
         let mut stream = running.connect().await;
         let padding = "x".repeat(kib << 10);
         let head = format!(
@@ -148,6 +159,83 @@ async fn a_head_has_a_bound() {
         let _ = stream.read_to_end(&mut answer).await;
         assert_eq!(answer.starts_with(b"HTTP/1.1 200 "), is_answered, "{kib}");
     }
+}
+
+#[tokio::test]
+async fn bodies_under_way_have_a_bound_in_bytes() {
+    let running = Running::with(HttpSettings {
+        bodies_max_bytes: 1024 * 1024,
+        ..HttpSettings::default()
+    })
+    .await;
+    let head = b"POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\n\
+                 content-type: application/json\r\ncontent-length: 262144\r\n\r\n";
+    let mut unfinished = Vec::new();
+    let mut refused = None;
+    for _ in 0..16 {
+        let mut stream = running.connect().await;
+        stream.write_all(head).await.unwrap();
+        // A server that refuses need not take the rest.
+        let _ = stream.write_all(&vec![b' '; 250 * 1024]).await;
+        let answer = timeout(Duration::from_millis(500), read_until(&mut stream, "}"));
+        if let Ok(answer) = answer.await {
+            refused = Some(answer);
+            break;
+        }
+        unfinished.push(stream);
+    }
+    let answer = refused.expect("one body too many is refused");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
+    assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
+    assert!(answer.contains("http.bodies_max_bytes"), "{answer}");
+    // Four of 250 KiB fit, and would not if they took much more than they are long.
+    assert_eq!(unfinished.len(), 4);
+    let refusals = "streamgate_http_bodies_refused_total";
+    assert_eq!(running.service.metric(refusals).await, "1");
+    // What comes in one piece needs no memory of its own.
+    let mut other = running.connect().await;
+    let start = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
+                  content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    other.write_all(start).await.unwrap();
+    let answer = read_until(&mut other, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    // What the others took is free once they have gone.
+    drop(unfinished);
+    let bytes = "streamgate_http_body_bytes";
+    while running.service.metric(bytes).await != "0" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_peer_has_at_most_so_many_connections() {
+    let running = Running::with(HttpSettings {
+        max_connections_per_peer: NonZeroU32::new(2),
+        ..HttpSettings::default()
+    })
+    .await;
+    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut stream = running.connect().await;
+        stream.write_all(request).await.unwrap();
+        read_until(&mut stream, "\"ok\"}").await;
+        open.push(stream);
+    }
+    let mut refused = running.connect().await;
+    let mut answer = Vec::new();
+    let _ = refused.read_to_end(&mut answer).await;
+    assert!(answer.is_empty(), "it is closed at once");
+    let refusals = "streamgate_http_connections_refused_total";
+    assert_eq!(running.service.metric(refusals).await, "1");
+    open.pop();
+    while running.service.metric("streamgate_http_connections").await != "1" {
+        tokio::task::yield_now().await;
+    }
+    let mut next = running.connect().await;
+    next.write_all(request).await.unwrap();
+    read_until(&mut next, "\"ok\"}").await;
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ starts no session.";
                 "Too Many Requests",
                 "TooManyRequestsException",
             ),
-            Code::StoreUnavailable | Code::StoreFull | Code::Internal => {
+            Code::StoreUnavailable | Code::StoreFull | Code::Overloaded | Code::Internal => {
                 answer::written(StatusCode::BAD_GATEWAY, answer::JSON, FUNCTION_FAILED)
             }
             Code::NotFound => message(code.status(), "Not Found"),

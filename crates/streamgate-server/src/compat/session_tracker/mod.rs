@@ -55,7 +55,9 @@ that started last. Paths ignore case and a slash at the end; bodies are ignored.
     fn failure(error: &ApiError) -> Response {
         let status = match error.code() {
             // Its clients know one status for everything that is not their fault.
-            Code::StoreUnavailable | Code::StoreFull => StatusCode::INTERNAL_SERVER_ERROR,
+            Code::StoreUnavailable | Code::StoreFull | Code::Overloaded => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             code => code.status(),
         };
         message(status, error.detail())

@@ -150,7 +150,9 @@ fn name_of(code: Code) -> &'static str {
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",
         Code::TooManyRequests => "TooManyRequestsError",
         Code::Internal => "InternalServerError",
-        Code::StoreUnavailable | Code::StoreFull | Code::Stopping => "ServiceUnavailableError",
+        Code::StoreUnavailable | Code::StoreFull | Code::Overloaded | Code::Stopping => {
+            "ServiceUnavailableError"
+        }
     }
 }
 

@@ -2,26 +2,36 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use serde_json::json;
 use streamgate_engine::Observer as _;
 use streamgate_server::metric_names;
 
-use crate::support::Service;
+use crate::support::{Answer, Service, request};
+
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+async fn page(service: &Service, accept: Option<&str>) -> Answer {
+    let mut request = request("GET", "/metrics", Body::empty());
+    if let Some(accept) = accept {
+        let accept = accept.parse().unwrap();
+        request.headers_mut().insert("accept", accept);
+    }
+    service.send(request).await
+}
 
 #[tokio::test]
-async fn the_page_is_openmetrics_and_describes_every_metric() {
+async fn the_page_is_text_0_0_4_and_describes_every_metric_by_its_name() {
     let service = Service::open();
-    let answer = service.get("/metrics").await;
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
-    );
-    let page = service.get("/metrics").await.text();
-    assert!(page.ends_with("# EOF\n"));
+    service.start(&["s"]).await;
+    let page = page(&service, None).await.text();
+    assert!(!page.contains("# EOF"));
     for (name, help) in metric_names() {
-        let family = name.trim_end_matches("_total");
-        let line = format!("# HELP {family} {help}.\n");
+        let line = format!("# HELP {name} {help}.\n");
         assert!(page.contains(&line), "no {line} in\n{page}");
+        let is_counter = page.contains(&format!("# TYPE {name} counter\n"));
+        assert_eq!(is_counter, name.ends_with("_total"), "{name}");
     }
     assert_eq!(
         service
@@ -32,6 +42,47 @@ async fn the_page_is_openmetrics_and_describes_every_metric() {
             .await,
         "1"
     );
+}
+
+#[tokio::test]
+async fn the_page_is_openmetrics_for_those_who_ask_for_it() {
+    let service = Service::open();
+    service.start(&["s"]).await;
+    let page = page(&service, Some("application/openmetrics-text"))
+        .await
+        .text();
+    assert!(page.ends_with("# EOF\n"));
+    for (name, help) in metric_names() {
+        let family = name.trim_end_matches("_total");
+        let line = format!("# HELP {family} {help}.\n");
+        assert!(page.contains(&line), "no {line} in\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_scraper_gets_the_format_that_it_asks_for() {
+    let service = Service::open();
+    let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                      application/openmetrics-text;version=0.0.1;q=0.5,\
+                      text/plain;version=0.0.4;q=0.4,*/*;q=0.2";
+    for (accept, kind) in [
+        (None, TEXT),
+        (Some("*/*"), TEXT),
+        (Some("text/plain"), TEXT),
+        (Some("text/plain;version=0.0.4"), TEXT),
+        (Some("text/html, */*;q=0.8"), TEXT),
+        (Some("application/openmetrics-text;q=0"), TEXT),
+        (Some("application/openmetrics-text;q=0.3, text/plain"), TEXT),
+        (Some("application/openmetrics-text"), OPENMETRICS),
+        (
+            Some("text/plain;q=0.5, Application/OpenMetrics-Text"),
+            OPENMETRICS,
+        ),
+        (Some(prometheus), OPENMETRICS),
+    ] {
+        let answer = page(&service, accept).await;
+        assert_eq!(answer.header("content-type"), Some(kind), "{accept:?}");
+    }
 }
 
 #[test]
@@ -52,6 +103,9 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_users",
             "streamgate_http_request_duration_seconds",
             "streamgate_http_connections",
+            "streamgate_http_connections_refused_total",
+            "streamgate_http_body_bytes",
+            "streamgate_http_bodies_refused_total",
             "streamgate_commit_duration_seconds",
             "streamgate_commit_batch_records",
             "streamgate_commit_bytes_total",

@@ -1,5 +1,6 @@
 //! `[http]`: connections and timeouts.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use streamgate_server::HttpSettings;
@@ -16,10 +17,27 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
          the limit of the process is raised to its hard limit at start, and where that allows \
          fewer connections, it is what counts.",
     );
+    let max_connections_per_peer = Ask(
+        "max_connections_per_peer",
+        "Most connections of one peer address (of one /64 of IPv6) at once; further ones are closed. \
+         0 sets no limit. Behind a proxy all connections are of one peer.",
+    );
+    let head_max_bytes = Ask(
+        "head_max_bytes",
+        "Longest head of a request; longer ones get 431. Each connection may keep a buffer of this \
+         size.",
+    );
+    let bodies_max_bytes = Ask(
+        "bodies_max_bytes",
+        "Most memory for request bodies under way, all connections together. Beyond it requests get \
+         503 with Retry-After, except those whose body comes in one piece with or behind the head.",
+    );
     let header_timeout_s = Ask(
         "header_timeout_s",
-        "How long a client may take to send the head of its next request. Idle connections are \
-         closed after it, so it should exceed the heartbeat interval of players that keep theirs.",
+        "The idle timeout: how long a client may take from the end of an answer, or from connecting, \
+         to the end of the head of its next request. It should exceed the heartbeat interval, so \
+         that players keep their connections, and the idle timeout of a load balancer in front, so \
+         that none is closed while the balancer uses it again.",
     );
     let body_timeout_s = Ask(
         "body_timeout_s",
@@ -39,9 +57,19 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         "shutdown_grace_s",
         "How long requests under way may take to finish after SIGTERM or SIGINT and drain_s.",
     );
+    let head_bytes = u32::try_from(default.head_max_bytes).unwrap_or(u32::MAX);
+    let head_least = u32::try_from(HttpSettings::HEAD_MIN_BYTES).unwrap_or(u32::MAX);
+    let bodies_bytes = u32::try_from(default.bodies_max_bytes).unwrap_or(u32::MAX);
     let connections = u32::try_from(default.max_connections).unwrap_or(u32::MAX);
     HttpSettings {
         max_connections: reader.whole(max_connections, connections, 1..=1_000_000) as usize,
+        max_connections_per_peer: NonZeroU32::new(reader.whole(
+            max_connections_per_peer,
+            0,
+            0..=1_000_000,
+        )),
+        head_max_bytes: reader.whole(head_max_bytes, head_bytes, head_least..=1 << 20) as usize,
+        bodies_max_bytes: reader.whole(bodies_max_bytes, bodies_bytes, 1 << 20..=u32::MAX) as usize,
         header_timeout: seconds(reader, header_timeout_s, default.header_timeout, 1),
         body_timeout: seconds(reader, body_timeout_s, default.body_timeout, 1),
         write_timeout: seconds(reader, write_timeout_s, default.write_timeout, 1),

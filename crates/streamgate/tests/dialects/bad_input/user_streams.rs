@@ -51,6 +51,8 @@ fn mistakes_are_refused() {
         requests.push(bad("POST", "/user-streams/known/s2", 404).with(body));
     }
     let unknown = r#""message":"Entity not found: UserStreams with id \"%zz\"","code":"#;
-    requests.push(bad("DELETE", "/user-streams/%zz", 404).says(unknown));
+    requests.push(bad("DELETE", "/user-streams/%25zz", 404).says(unknown));
+    let digits = "userId must have two hexadecimal digits behind each percent sign";
+    requests.push(bad("DELETE", "/user-streams/%zz", 400).says(digits));
     refuses(Dialect::UserStreams, &requests);
 }

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::session_unknown;
 use crate::access::{Player, SessionPath};
 use crate::problem::{ApiError, Code, Problem};
-use crate::problem_docs::{Always, WithIgnoredBody};
+use crate::problem_docs::Always;
 use crate::state::App;
 use crate::v1::session::{id_text, optional_id_text};
 use crate::wire;
@@ -97,7 +97,6 @@ pub(crate) enum Reason {
     params(UserParam, SessionParam),
     responses(
         Always,
-        WithIgnoredBody,
         (status = 200, description = "The session holds its slot.", body = HeartbeatAnswer<'_>),
         (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
             body = Problem, content_type = "application/problem+json"),
@@ -108,9 +107,10 @@ pub(crate) enum Reason {
 pub(crate) async fn heartbeat(
     State(app): State<Arc<App>>,
     target: SessionPath<Player>,
-    _body: IgnoredBody,
+    body: IgnoredBody,
 ) -> Result<Response, ApiError> {
-    renew(&app, target).await
+    let answer = renew(&app, target).await;
+    body.discard(&app, answer).await
 }
 
 /// Renews the lease of the session that the path names.

@@ -11,7 +11,7 @@ use streamgate_core::admission::{Stop, StopOutcome};
 use super::session_unknown;
 use crate::access::{Player, SessionPath};
 use crate::problem::{ApiError, Problem};
-use crate::problem_docs::{Always, WithIgnoredBody};
+use crate::problem_docs::Always;
 use crate::state::App;
 use crate::wire;
 use crate::wire::body::IgnoredBody;
@@ -43,7 +43,7 @@ pub(crate) async fn stop_session(
 /// Stop a session by beacon
 ///
 /// The same as DELETE on the session, for `navigator.sendBeacon`, which can only POST. Any body of
-/// any content type is accepted and ignored. A beacon cannot carry a header: where the server asks
+/// any content type and any length is accepted and ignored. A beacon cannot carry a header: where the server asks
 /// for a key, a page that is closing sends DELETE by `fetch` with `keepalive` instead. Scope:
 /// `player`.
 #[utoipa::path(
@@ -53,7 +53,6 @@ pub(crate) async fn stop_session(
     params(UserParam, SessionParam),
     responses(
         Always,
-        WithIgnoredBody,
         (status = 204, description = "The session holds no slot."),
         (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
             body = Problem, content_type = "application/problem+json"),
@@ -62,9 +61,10 @@ pub(crate) async fn stop_session(
 pub(crate) async fn stop_session_by_post(
     State(app): State<Arc<App>>,
     target: SessionPath<Player>,
-    _body: IgnoredBody,
+    body: IgnoredBody,
 ) -> Result<Response, ApiError> {
-    stop(&app, target).await
+    let answer = stop(&app, target).await;
+    body.discard(&app, answer).await
 }
 
 /// Ends the session for its player. One that ended otherwise stays as it ended.
