@@ -10,4 +10,5 @@ mod pages;
 mod policy;
 #[path = "../support/mod.rs"]
 mod support;
+mod suspended;
 mod sweeping;

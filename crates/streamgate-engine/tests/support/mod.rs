@@ -1,6 +1,7 @@
 //! An engine on a store with a clock that stands, and an observer that remembers.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use streamgate_core::admission::{Heartbeat, Start, Stop};
@@ -34,21 +35,27 @@ impl Memo {
             .collect()
     }
 
-    /// The sessions of one user that are live, by what was committed. Reports of calls at once may
-    /// come in any order: a session that started as often as it ended is not live.
-    pub(crate) fn live(&self) -> Vec<String> {
-        let mut counts = std::collections::BTreeMap::<String, i32>::new();
+    /// How often each session of a user started or was revived more than it ended, where that is
+    /// not 0. Reports of calls at once may come in any order.
+    pub(crate) fn balance(&self) -> BTreeMap<String, i32> {
+        let mut balance = BTreeMap::<String, i32>::new();
         for event in self.events.lock().unwrap().iter() {
             let (id, by) = match event {
                 Event::Started(session) | Event::Revived(session) => (&session.id, 1),
                 Event::Ended { id, .. } => (id, -1),
                 _ => continue,
             };
-            *counts.entry(id.to_string()).or_default() += by;
+            *balance.entry(id.to_string()).or_default() += by;
         }
-        counts.retain(|_, count| *count != 0);
-        assert!(counts.values().all(|count| *count == 1), "{counts:?}");
-        counts.into_keys().collect()
+        balance.retain(|_, count| *count != 0);
+        balance
+    }
+
+    /// The sessions of a user that are live, by what was committed.
+    pub(crate) fn live(&self) -> Vec<String> {
+        let balance = self.balance();
+        assert!(balance.values().all(|count| *count == 1), "{balance:?}");
+        balance.into_keys().collect()
     }
 
     /// The number of live sessions, by what was committed. Of calls at once, one that ended a

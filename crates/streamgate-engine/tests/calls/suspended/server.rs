@@ -1,0 +1,187 @@
+//! A server that is a map, and a way to it that suspends wherever a network would: before and after
+//! each request takes effect.
+
+use std::collections::VecDeque;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::{Arc, Mutex};
+
+use streamgate_core::{TenantId, UserKey};
+use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Clock as _, Cursor, ManualClock, Page, StoreError};
+
+/// What becomes of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    Nothing,
+    Request,
+    Answer,
+    /// The request arrives when the node has long given it up.
+    Late,
+}
+
+/// What a node tries its commits on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guesses {
+    Nothing,
+    OwnWrites,
+    Anything,
+}
+
+/// A server that is a map.
+#[derive(Debug)]
+pub(super) struct Server {
+    clock: Arc<ManualClock>,
+    records: Mutex<BTreeMap<UserKey, (Version, Vec<u8>)>>,
+    /// Commits that have not arrived yet: whose, what they expect, and what they write.
+    late: Mutex<Vec<(UserKey, Version, Write)>>,
+}
+
+impl Server {
+    pub(super) fn new(clock: Arc<ManualClock>) -> Self {
+        Self {
+            clock,
+            records: Mutex::default(),
+            late: Mutex::default(),
+        }
+    }
+
+    /// The bytes of a record.
+    pub(super) fn record(&self, key: &UserKey) -> Option<Vec<u8>> {
+        let records = self.records.lock().unwrap();
+        records.get(key).map(|(_, record)| record.clone())
+    }
+
+    /// What has not arrived yet arrives.
+    pub(super) fn let_arrive(&self) {
+        let late = std::mem::take(&mut *self.late.lock().unwrap());
+        for (key, expected, write) in late {
+            self.commit(&key, expected, &write);
+        }
+    }
+
+    fn load(&self, key: &UserKey) -> Loaded {
+        let records = self.records.lock().unwrap();
+        let found = records.get(key).cloned();
+        let (version, record) = found.map_or((Version::NONE, None), |(v, r)| (v, Some(r)));
+        Loaded {
+            record,
+            version,
+            now: self.clock.now(),
+        }
+    }
+
+    fn commit(&self, key: &UserKey, expected: Version, write: &Write) -> Committed {
+        let current = self.load(key);
+        if current.version == write.version {
+            return Committed::Done;
+        }
+        if current.version != expected {
+            return Committed::Conflict(current);
+        }
+        match (
+            self.records.lock().unwrap().entry(key.clone()),
+            &write.record,
+        ) {
+            (entry, Some(record)) => drop(entry.insert_entry((write.version, record.clone()))),
+            (Entry::Occupied(entry), None) => drop(entry.remove()),
+            (Entry::Vacant(_), None) => {}
+        }
+        Committed::Done
+    }
+}
+
+type Others = BoxFuture<'static, ()>;
+
+/// A node's way to the server.
+pub(super) struct Node {
+    server: Arc<Server>,
+    guesses: Guesses,
+    /// What becomes of the next commits.
+    pub(super) losses: Mutex<VecDeque<Loss>>,
+    /// What others do before the next commit arrives.
+    pub(super) others: Mutex<Option<Others>>,
+}
+
+impl Node {
+    pub(super) fn new(server: Arc<Server>, guesses: Guesses) -> Self {
+        Self {
+            server,
+            guesses,
+            losses: Mutex::default(),
+            others: Mutex::default(),
+        }
+    }
+}
+
+/// Somewhere on the network.
+async fn suspend() {
+    tokio::task::yield_now().await;
+}
+
+impl VersionedStore for Node {
+    fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        Box::pin(async move {
+            suspend().await;
+            let loaded = self.server.load(key);
+            suspend().await;
+            Ok(loaded)
+        })
+    }
+
+    fn commit<'a>(
+        &'a self,
+        key: &'a UserKey,
+        expected: Version,
+        write: &'a Write,
+    ) -> BoxFuture<'a, Result<Committed, StoreError>> {
+        Box::pin(async move {
+            suspend().await;
+            let others = self.others.lock().unwrap().take();
+            if let Some(others) = others {
+                others.await;
+            }
+            let loss = self.losses.lock().unwrap().pop_front();
+            let answer = match loss.unwrap_or(Loss::Nothing) {
+                Loss::Nothing => Ok(self.server.commit(key, expected, write)),
+                Loss::Answer => {
+                    self.server.commit(key, expected, write);
+                    Err(lost())
+                }
+                Loss::Request => Err(lost()),
+                Loss::Late => {
+                    let late = (key.clone(), expected, write.clone());
+                    self.server.late.lock().unwrap().push(late);
+                    Err(lost())
+                }
+            };
+            suspend().await;
+            answer
+        })
+    }
+
+    fn guess(&self, _key: &UserKey) -> Guess {
+        let now = self.server.clock.now();
+        match self.guesses {
+            Guesses::Nothing => Guess::Nothing,
+            Guesses::OwnWrites => Guess::OwnWrites(now),
+            Guesses::Anything => Guess::Anything(now),
+        }
+    }
+
+    fn scan<'a>(
+        &'a self,
+        _tenant: &'a TenantId,
+        _from: Option<&'a Cursor>,
+        _page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable("no scans here".to_owned())) })
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+fn lost() -> StoreError {
+    StoreError::OutcomeUnknown("lost".to_owned())
+}
