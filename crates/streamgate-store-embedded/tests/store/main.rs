@@ -5,6 +5,7 @@
 mod common;
 mod conformance;
 mod corruption;
+mod detached;
 mod directory;
 mod faults;
 mod power_loss;

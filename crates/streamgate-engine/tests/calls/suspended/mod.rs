@@ -282,3 +282,23 @@ async fn reports_are_what_is_stored_wherever_a_call_on_own_writes_is_dropped() {
 async fn reports_are_what_is_stored_wherever_a_call_on_a_guess_is_dropped() {
     drop_everywhere_with(Guesses::Anything).await;
 }
+
+/// A stop whose commits are all on their way for long. The node that has found out that none was
+/// made has also made sure that none will be.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing() {
+    for guesses in [Guesses::Nothing, Guesses::OwnWrites, Guesses::Anything] {
+        let nodes = Nodes::new(guesses);
+        nodes.begin().await;
+        // Else an expiry would be written anyway.
+        let stray = heartbeat("nobody");
+        nodes.engine.heartbeat(&user("u"), &stray).await.unwrap();
+        nodes.disturb(&[Loss::Late; 6], Others::Nothing);
+        let stopped = nodes.engine.stop(&user("u"), &stop("x")).await;
+        assert!(stopped.is_err(), "{stopped:?}");
+        assert_eq!(nodes.engine.unresolved_calls(), 1);
+        nodes.calm_down().await;
+        assert!(nodes.ledger().find(&id("x")).is_some(), "{guesses:?}");
+        assert!(is_true(&nodes, false), "{:?}", nodes.memo.words());
+    }
+}
