@@ -78,8 +78,7 @@ impl World {
     /// Begins a start, and goes away when it waits for the disk.
     fn starts_and_goes(&self, user: &UserKey) {
         let start = Start::new(session("a"));
-        let call = self.engine.start(user, &start);
-        let mut call = Box::pin(tokio::task::unconstrained(call));
+        let mut call = Box::pin(self.engine.start(user, &start));
         let polled = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(polled.is_pending(), "the disk is held");
     }
@@ -129,7 +128,6 @@ async fn the_start_of_a_dropped_call_is_not_reported_when_the_disk_fails() {
     assert!(world.reports.try_recv().is_err());
 }
 
-/// The expiry that a call finds is in the table; it is told when what the call saw is on disk.
 #[tokio::test]
 async fn a_sweep_reports_whose_sessions_are_over_and_renewals_are_not_reported() {
     let world = World::new();
