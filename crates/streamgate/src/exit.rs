@@ -44,6 +44,12 @@ pub(crate) fn now(code: Code) -> ! {
     std::process::exit(code as i32)
 }
 
+/// Ends a server at once that was told to stop and has nothing to finish.
+pub(crate) fn stopped() -> ! {
+    output::flush_log();
+    std::process::exit(0)
+}
+
 /// What the command line itself asks for (`--help`, `--version`), or what is wrong with it.
 pub(crate) fn by_command_line(answer: &clap::Error) -> ExitCode {
     let text = answer.render();

@@ -53,7 +53,12 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         // Before the store writes, because a limit of file sizes can end the process as well.
         let hangup = signals::install().map_err(unhandled)?;
         tokio::spawn(report_repeats(repeats.clone()));
-        let opened = store::open(settings, &metrics).await?;
+        // Installed before any call can be acknowledged; a signal of now is heard later, too.
+        let stops = Stops::install().map_err(unhandled)?;
+        let opening = tokio::spawn(Stops::install().map_err(unhandled)?.end_at_once());
+        let opened = store::open(settings, &metrics).await;
+        opening.abort();
+        let opened = opened?;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
         let engine = Engine::new(
@@ -67,8 +72,6 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             FailMode::Closed => engine,
             FailMode::Open => engine.fail_open(Arc::new(SystemClock::new())),
         });
-        // Before anybody is told where to call, so that no signal finds us without a handler.
-        let stops = Stops::install().map_err(unhandled)?;
         let reloads = Reloads {
             sources,
             in_use: loaded.clone(),

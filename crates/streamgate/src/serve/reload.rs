@@ -64,12 +64,12 @@ impl Reloads {
         let (mut taken, mut waiting): (BTreeSet<String>, BTreeSet<String>) =
             changed.into_iter().partition(|name| is_reloadable(name));
         let keys = &new.settings.server.keys;
-        // Without keys other rules hold: where to listen, whom dialects ask, what web pages may do.
-        if keys.is_open() == self.in_use.settings.server.keys.is_open() {
+        // A file that is being written may have none yet, and must not open the server.
+        if !keys.is_open() || self.in_use.settings.server.keys.is_open() {
             endpoints.set_keys(keys.clone());
             self.in_use.settings.server.keys = keys.clone();
         } else if taken.remove("keys") {
-            waiting.insert("keys (from none to some, or to none)".to_owned());
+            waiting.insert("keys (from some to none)".to_owned());
         }
         let policy = Policy {
             // It belongs to the store, which stays.

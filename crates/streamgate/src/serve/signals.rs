@@ -91,6 +91,17 @@ impl Stops {
         })
     }
 
+    /// Ends the process at the first signal: while the store is opened nothing has been acknowledged,
+    /// and a large store takes longer than those wait who stop a server.
+    pub(super) async fn end_at_once(mut self) {
+        let name = self.first().await;
+        tracing::info!(
+            signal = name,
+            "told to stop while the store is being opened; exiting at once"
+        );
+        exit::stopped();
+    }
+
     /// Completes at the first signal. From then on the next one ends the process at once.
     pub(super) async fn told_to_stop(mut self) {
         let name = self.first().await;

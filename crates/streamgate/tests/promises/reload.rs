@@ -146,3 +146,21 @@ fn what_needs_a_restart_is_named_each_time_until_there_was_one() {
         }
     }
 }
+
+#[test]
+fn an_open_server_takes_its_first_keys_in_every_dialect() {
+    let mut node = Reloaded::start("");
+    let calls = [
+        ("GET", "/v1/users"),
+        ("GET", "/compat/stream-requests/getallusers"),
+        ("GET", "/compat/user-streams/user-streams/anna/tv"),
+    ];
+    for (method, path) in calls {
+        assert_eq!(node.server.call(method, path, None).status, 200, "{path}");
+    }
+    node.reload(&key("first", "first"), TAKEN);
+    for (method, path) in calls {
+        assert_eq!(node.server.call(method, path, None).status, 401, "{path}");
+        assert_eq!(node.as_key("first", method, path).status, 200, "{path}");
+    }
+}

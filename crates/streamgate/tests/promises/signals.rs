@@ -1,7 +1,12 @@
 //! Signals on the real binary: none ends it that does not say so, and each that does is an orderly
 //! stop.
 
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use streamgate_store::clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -114,9 +119,38 @@ fn a_limit_of_file_sizes_that_is_met_later_ends_the_process_with_its_reason() {
         "PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
         server.address
     );
-    let mut socket = std::net::TcpStream::connect(server.address).unwrap();
-    std::io::Write::write_all(&mut socket, start.as_bytes()).unwrap();
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    socket.write_all(start.as_bytes()).unwrap();
     let ended = server.wait();
     assert_eq!(ended.status.code(), Some(74), "{ended:?}");
     assert!(ended.stderr.contains("File too large"), "{ended:?}");
+}
+
+/// A store that takes long to open: a server that accepts connections and never answers.
+#[test]
+fn a_stop_while_the_store_is_opened_is_heard_at_once() {
+    for (name, signal) in [
+        ("SIGTERM", Signal::TERM),
+        ("SIGINT", Signal::INT),
+        ("SIGQUIT", Signal::QUIT),
+    ] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("store.url=redis://{}", silent.local_addr().unwrap());
+        let dir = TempDir::new().unwrap();
+        let mut command = streamgate(&serve_arguments(dir.path()));
+        command.args(["--set", &url, "--set", "store.connect_timeout_ms=60000"]);
+        let server = Server::spawn_logging(command);
+        // Signals are handled before the first connection.
+        let (_connection, _) = silent.accept().unwrap();
+        let watch = Stopwatch::start();
+        server.signal(signal);
+        let ended = server.wait();
+        assert_eq!(ended.status.code(), Some(0), "{name}: {ended:?}");
+        assert!(ended.stderr.contains(name), "{ended:?}");
+        assert!(
+            watch.elapsed() < Duration::from_secs(30),
+            "{:?}",
+            watch.elapsed()
+        );
+    }
 }
