@@ -22,7 +22,19 @@
 # `docker stop` waits 10 s, and so does Streamgate for requests under way: give it `-t 20`. What was
 # acknowledged is on disk even if it is killed.
 
-FROM rust:1.95-slim-bookworm AS build
+# What a build takes from elsewhere: crates, which Cargo.lock names with their checksums, and two base
+# images, whose tags move: a build has the fixes of its day. A release names them by digest, as its registry
+# tells it on that day, and keeps the digests and a list of what is inside with the image:
+#
+#   docker buildx imagetools inspect rust:1.95-slim-bookworm --format '{{json .Manifest.Digest}}'
+#   docker buildx imagetools inspect gcr.io/distroless/cc-debian12:nonroot --format '{{json .Manifest.Digest}}'
+#   docker buildx build --sbom=true --provenance=mode=max \
+#       --build-arg BUILD_IMAGE=rust:1.95-slim-bookworm@sha256:... \
+#       --build-arg BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot@sha256:... -t streamgate .
+ARG BUILD_IMAGE=rust:1.95-slim-bookworm
+ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY bench bench
@@ -37,7 +49,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 # Distroless has glibc, libgcc and certificates, and nothing else: no shell, no package manager,
 # nothing to patch beside what the binary uses. Debian 12 is what the binary was built on.
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM ${BASE_IMAGE}
 COPY --from=build /image/usr/local/bin/streamgate /usr/local/bin/streamgate
 # Owned by the user of the image, so that a new volume is, too.
 COPY --from=build --chown=65532:65532 /image/data /data

@@ -53,6 +53,21 @@ fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The images that stages begin from, unless a build names others.
+fn images() -> Vec<String> {
+    let defaults = all("ARG");
+    let image = |stage: &String| {
+        let name = stage.split(' ').next().unwrap();
+        let argument = name.strip_prefix("${").unwrap().strip_suffix('}').unwrap();
+        let default = defaults.iter().find_map(|it| {
+            let (name, image) = it.split_once('=')?;
+            (name == argument).then(|| image.to_owned())
+        });
+        default.unwrap_or_else(|| panic!("{argument} has no default"))
+    };
+    all("FROM").iter().map(image).collect()
+}
+
 #[test]
 fn what_is_copied_exists_and_is_enough_to_build() {
     let ignored = fs::read_to_string(in_repository(".dockerignore")).unwrap();
@@ -81,7 +96,7 @@ fn what_is_copied_exists_and_is_enough_to_build() {
         assert!(copied.iter().any(|path| path == directory), "{directory}");
     }
     let version = workspace["package"]["rust-version"].as_str().unwrap();
-    let stages = all("FROM");
+    let stages = images();
     assert!(
         stages[0].starts_with(&format!("rust:{version}-")),
         "{stages:?}"
