@@ -3,16 +3,43 @@
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-use super::{Call, Id, Import, PLANS, Profile, Rules, Start};
+use super::{Call, Id, Import, PLANS, Profile, Rules, Start, Time};
 
 pub(crate) const BEGIN_MS: u64 = 1_700_000_000_000;
 const IDS: Id = 6;
 
-/// A history: rules, and calls with the time that passes before each.
+/// A history: rules, and calls with what happens to the time before each.
 #[derive(Debug, Clone)]
 pub(crate) struct History {
     pub(crate) rules: Rules,
-    pub(crate) calls: Vec<(i64, Call)>,
+    pub(crate) calls: Vec<(Step, Call)>,
+}
+
+/// What happens to the time between two calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    /// So many milliseconds pass, or the clock is set back.
+    Pass(i64),
+    /// The server stands still for so many milliseconds.
+    Stall(u32),
+}
+
+impl Step {
+    pub(crate) fn after(self, time: Time) -> Time {
+        match self {
+            Self::Pass(ms) => Time {
+                now: time.now.saturating_add_signed(ms),
+                ..time
+            },
+            Self::Stall(ms) => {
+                let now = time.now + u64::from(ms);
+                Time {
+                    now,
+                    stall: Some((time.now, now)),
+                }
+            }
+        }
+    }
 }
 
 fn rules() -> impl Strategy<Value = Rules> {
@@ -111,6 +138,10 @@ fn call() -> impl Strategy<Value = Call> {
 }
 
 pub(crate) fn history() -> impl Strategy<Value = History> {
-    let calls = proptest::collection::vec((step_ms(), call()), 1..200);
+    let step = prop_oneof![
+        30 => step_ms().prop_map(Step::Pass),
+        1 => (2_000_u32..600_000).prop_map(Step::Stall),
+    ];
+    let calls = proptest::collection::vec((step, call()), 1..200);
     (rules(), calls).prop_map(|(rules, calls)| History { rules, calls })
 }

@@ -13,7 +13,7 @@ mod guests;
 pub(crate) mod history;
 pub(crate) mod real;
 
-use streamgate_core::EndReason;
+use streamgate_core::{EndReason, Moment, Stall, Timestamp};
 
 pub(crate) use calls::{Answer, Call, Id, Import, Imported, Profile, Start};
 
@@ -34,6 +34,32 @@ impl Rules {
     fn until(&self, now: u64, lease_s: u32) -> u64 {
         let seconds = lease_s + self.laziness_s + self.skew_s;
         now + u64::from(seconds) * 1_000
+    }
+}
+
+/// When a call comes, in milliseconds, and the last stall before it: from when to when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Time {
+    pub(crate) now: u64,
+    pub(crate) stall: Option<(u64, u64)>,
+}
+
+impl From<u64> for Time {
+    fn from(now: u64) -> Self {
+        Self { now, stall: None }
+    }
+}
+
+impl From<Time> for Moment {
+    fn from(time: Time) -> Self {
+        let at = Timestamp::from_millis;
+        Self {
+            time: at(time.now),
+            stall: time.stall.map(|(from, until)| Stall {
+                from: at(from),
+                until: at(until),
+            }),
+        }
     }
 }
 
@@ -79,8 +105,10 @@ pub(crate) struct Over {
 }
 
 impl User {
-    /// Answers a call at `now`.
-    pub(crate) fn call(&mut self, rules: &Rules, call: &Call, now: u64) -> Answer {
+    /// Answers a call at this time.
+    pub(crate) fn call(&mut self, rules: &Rules, call: &Call, time: impl Into<Time>) -> Answer {
+        let Time { now, stall } = time.into();
+        self.grace(rules, now, stall);
         self.settle(rules, now);
         let answer = match call {
             Call::Start(start) => self.start(rules, start, now),
@@ -145,6 +173,18 @@ impl User {
 
     fn active(&self) -> u32 {
         u32::try_from(self.live.len()).expect("few")
+    }
+
+    /// Whoever watched when the server stood still has a whole lease from when it went on.
+    fn grace(&mut self, rules: &Rules, now: u64, stall: Option<(u64, u64)>) {
+        let Some((from, until)) = stall else {
+            return;
+        };
+        for session in &mut self.live {
+            if until <= now && session.until > from {
+                session.until = session.until.max(rules.until(until, session.lease_s));
+            }
+        }
     }
 
     /// A lease is over when its time is past; endings are forgotten after the window; a lease of a

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, User};
+use super::{
+    Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, Time, User,
+};
 use streamgate_core::admission::{
     Adopt, Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser,
     ImportedSession, ImportedUser, ResetUser, SessionsView, SetUser, SetUserOutcome, Settle, Start,
@@ -11,7 +13,7 @@ use streamgate_core::admission::{
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
 use streamgate_core::{
-    AtLimit, Attributes, Command, EndReason, Ending, Event, Facts, Ledger, Policy, Seconds,
+    AtLimit, Attributes, Command, EndReason, Ending, Event, Facts, Ledger, Moment, Policy, Seconds,
     Session, SessionId, Timestamp, decide,
 };
 
@@ -57,11 +59,11 @@ pub(crate) fn policy(rules: &Rules) -> Policy {
 }
 
 /// Asks the core.
-pub(crate) fn call(ledger: &Ledger, policy: &Policy, call: &Call, now: u64) -> Step {
+pub(crate) fn call(ledger: &Ledger, policy: &Policy, call: &Call, now: impl Into<Time>) -> Step {
     let ask = Ask {
         ledger,
         policy,
-        now: Timestamp::from_millis(now),
+        now: now.into().into(),
     };
     match call {
         Call::Start(start) => ask.run(&real_start(start), started),
@@ -123,7 +125,7 @@ pub(crate) fn user(ledger: &Ledger) -> User {
 struct Ask<'a> {
     ledger: &'a Ledger,
     policy: &'a Policy,
-    now: Timestamp,
+    now: Moment,
 }
 
 impl Ask<'_> {

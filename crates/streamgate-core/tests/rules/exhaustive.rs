@@ -4,7 +4,8 @@
 //! of some beginnings, under limits 0 to 2 and both rules at the limit. Between the calls, time
 //! passes so that leases hold, end to the millisecond, or are long forgotten.
 
-use crate::model::{Call, Id, Import, Profile, Rules, Start, User, real};
+use crate::model::history::Step;
+use crate::model::{Call, Id, Import, Profile, Rules, Start, Time, User, real};
 use streamgate_core::{Ledger, Policy};
 
 /// The first call of each history; far from both ends of time.
@@ -13,17 +14,34 @@ const LEASE_S: u32 = 10;
 const WINDOW_S: u32 = 20;
 
 /// Steps of time: none, just within the lease, its very end, and past the revive window.
-const STEPS_MS: [i64; 4] = [0, 9_999, 10_000, 30_000];
-/// Where the wide alphabet is used: the same, but with a clock that is set back in the end's place.
-const FIRST_STEPS_MS: [i64; 4] = [0, 9_999, 10_000, -3_600_000];
-/// And then: none, the end of a lease, and the last millisecond of the revive window.
-const SECOND_STEPS_MS: [i64; 3] = [0, 10_000, 29_999];
+const STEPS: [Step; 4] = [
+    Step::Pass(0),
+    Step::Pass(9_999),
+    Step::Pass(10_000),
+    Step::Pass(30_000),
+];
+/// Where the wide alphabet is used: the same, but with a clock that is set back in the end's place,
+/// and a stall that every lease would end in.
+const FIRST_STEPS: [Step; 5] = [
+    Step::Pass(0),
+    Step::Pass(9_999),
+    Step::Pass(10_000),
+    Step::Pass(-3_600_000),
+    Step::Stall(15_000),
+];
+/// And then: none, the end of a lease, the last millisecond of the revive window, and a stall.
+const SECOND_STEPS: [Step; 4] = [
+    Step::Pass(0),
+    Step::Pass(10_000),
+    Step::Pass(29_999),
+    Step::Stall(10_000),
+];
 
 /// What may come next in a history: each of these calls after each of these steps of time.
 #[derive(Clone, Copy)]
 struct Level<'a> {
     calls: &'a [Call],
-    steps_ms: &'a [i64],
+    steps: &'a [Step],
 }
 
 fn start(id: Id) -> Start {
@@ -129,7 +147,7 @@ fn wide_alphabet() -> Vec<Call> {
 struct Both {
     ledger: Ledger,
     model: User,
-    now: u64,
+    now: Time,
 }
 
 impl Both {
@@ -137,14 +155,14 @@ impl Both {
         Self {
             ledger: Ledger::default(),
             model: User::default(),
-            now: BEGIN_MS,
+            now: BEGIN_MS.into(),
         }
     }
 
     /// Makes the last call of a history on both sides, and compares all that can be seen of them.
-    fn call(&self, rules: &Rules, policy: &Policy, history: &[(i64, &Call)]) -> Self {
-        let (step_ms, call) = *history.last().expect("a call");
-        let now = self.now.checked_add_signed(step_ms).expect("within time");
+    fn call(&self, rules: &Rules, policy: &Policy, history: &[(Step, &Call)]) -> Self {
+        let (step, call) = *history.last().expect("a call");
+        let now = step.after(self.now);
         let step = real::call(&self.ledger, policy, call, now);
         let mut model = self.model.clone();
         let answer = model.call(rules, call, now);
@@ -185,7 +203,7 @@ fn explore<'a>(
     both: &Both,
     rules: &(Rules, Policy),
     levels: &[Level<'a>],
-    history: &mut Vec<(i64, &'a Call)>,
+    history: &mut Vec<(Step, &'a Call)>,
 ) -> u64 {
     let Some((level, deeper)) = levels.split_first() else {
         return 0;
@@ -194,12 +212,12 @@ fn explore<'a>(
     let steps = if history.is_empty() {
         1
     } else {
-        level.steps_ms.len()
+        level.steps.len()
     };
     let mut compared = 0;
     for call in level.calls {
-        for step_ms in &level.steps_ms[..steps] {
-            history.push((*step_ms, call));
+        for step in &level.steps[..steps] {
+            history.push((*step, call));
             let next = both.call(&rules.0, &rules.1, history);
             compared += 1 + explore(&next, rules, deeper, history);
             history.pop();
@@ -213,24 +231,24 @@ fn every_history_of_three_calls() {
     let calls = alphabet();
     let level = Level {
         calls: &calls,
-        steps_ms: &STEPS_MS,
+        steps: &STEPS,
     };
     let mut compared = 0;
     for rules in all_rules() {
         compared += explore(&Both::nobody(), &rules, &[level; 3], &mut Vec::new());
     }
-    let (n, steps) = (calls.len() as u64, STEPS_MS.len() as u64);
+    let (n, steps) = (calls.len() as u64, STEPS.len() as u64);
     assert_eq!(compared, 6 * n * (1 + n * steps * (1 + n * steps)));
 }
 
 #[test]
 fn every_history_of_two_calls_of_a_wide_alphabet_after_each_beginning() {
     let calls = wide_alphabet();
-    let levels = [&FIRST_STEPS_MS[..], &SECOND_STEPS_MS].map(|steps_ms| Level {
+    let levels = [&FIRST_STEPS[..], &SECOND_STEPS].map(|steps| Level {
         calls: &calls,
-        steps_ms,
+        steps,
     });
-    let beginnings: [&[(i64, Call)]; 6] = [
+    let beginnings: [&[(u32, Call)]; 6] = [
         &[],
         // Two are watching.
         &[(0, Call::Start(start(0))), (2_000, Call::Start(start(1)))],
@@ -264,19 +282,14 @@ fn every_history_of_two_calls_of_a_wide_alphabet_after_each_beginning() {
     for rules in all_rules() {
         for beginning in beginnings {
             let mut history = Vec::new();
-            let both = beginning
-                .iter()
-                .fold(Both::nobody(), |both, (step_ms, call)| {
-                    history.push((*step_ms, call));
-                    both.call(&rules.0, &rules.1, &history)
-                });
+            let both = beginning.iter().fold(Both::nobody(), |both, (ms, call)| {
+                history.push((Step::Pass(i64::from(*ms)), call));
+                both.call(&rules.0, &rules.1, &history)
+            });
             compared += explore(&both, &rules, &levels, &mut history);
         }
     }
     let n = calls.len() as u64;
-    let (first, second) = (
-        n * FIRST_STEPS_MS.len() as u64,
-        n * SECOND_STEPS_MS.len() as u64,
-    );
+    let (first, second) = (n * FIRST_STEPS.len() as u64, n * SECOND_STEPS.len() as u64);
     assert_eq!(compared, 6 * (n + 5 * first) * (1 + second));
 }

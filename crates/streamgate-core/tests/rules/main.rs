@@ -19,6 +19,7 @@ mod policy;
 mod properties;
 mod reset;
 mod slack;
+mod stalls;
 mod started_with;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::history::{BEGIN_MS, History, history};
-use crate::model::{Answer, Call, Imported, Start, User, real};
+use crate::model::{Answer, Call, Imported, Start, Time, User, real};
 use proptest::prelude::*;
 use streamgate_core::admission::{Settle, sessions_of, user_of};
 use streamgate_core::codec::{
@@ -20,6 +20,7 @@ struct Moment<'a> {
     after: &'a Ledger,
     answer: &'a Answer,
     events: &'a [Event],
+    time: Time,
     now: u64,
 }
 
@@ -29,10 +30,10 @@ fn walk(
     mut look: impl FnMut(&Moment<'_>) -> Result<(), TestCaseError>,
 ) -> Result<(), TestCaseError> {
     let policy = real::policy(&history.rules);
-    let (mut ledger, mut now) = (Ledger::default(), BEGIN_MS);
-    for (step_ms, call) in &history.calls {
-        now = now.saturating_add_signed(*step_ms);
-        let step = real::call(&ledger, &policy, call, now);
+    let (mut ledger, mut time) = (Ledger::default(), Time::from(BEGIN_MS));
+    for (step, call) in &history.calls {
+        time = step.after(time);
+        let step = real::call(&ledger, &policy, call, time);
         look(&Moment {
             policy: &policy,
             call,
@@ -40,7 +41,8 @@ fn walk(
             after: &step.ledger,
             answer: &step.answer,
             events: &step.events,
-            now,
+            time,
+            now: time.now,
         })?;
         ledger = step.ledger;
     }
@@ -66,7 +68,7 @@ proptest! {
     fn the_core_agrees_with_the_model(history in history()) {
         let mut user = User::default();
         walk(&history, |moment| {
-            let answer = user.call(&history.rules, moment.call, moment.now);
+            let answer = user.call(&history.rules, moment.call, moment.time);
             prop_assert_eq!(moment.answer, &answer);
             prop_assert_eq!(&real::user(moment.after), &user);
             Ok(())
@@ -77,7 +79,8 @@ proptest! {
     fn nobody_is_admitted_or_revived_above_the_limit(history in history()) {
         walk(&history, |moment| {
             let now = Timestamp::from_millis(moment.now);
-            let before = moment.before.active_at(now);
+            let settled = decide(moment.before.clone(), moment.policy, &Settle, moment.time).ledger;
+            let before = settled.active_at(now);
             let after = moment.after.active_at(now);
             let rule = moment.policy.limit_of(moment.after).limit;
             match moment.answer.alone() {
@@ -91,6 +94,26 @@ proptest! {
                 }
                 // No other call gives a slot to anybody.
                 _ => prop_assert!(after <= before, "{} slots, then {}", before, after),
+            }
+            Ok(())
+        })?;
+    }
+
+    /// Promise 13: a stall costs no session its slot that held one when it began, and gives none.
+    #[test]
+    fn a_stall_ends_no_session_and_admits_none(history in history(), stall_ms in 2_000_u64..9_000_000) {
+        walk(&history, |moment| {
+            let until = moment.now + stall_ms;
+            let behind = Time { now: until, stall: Some((moment.now, until)) };
+            let settled = decide(moment.after.clone(), moment.policy, &Settle, behind).ledger;
+            let held = |ledger: &Ledger, at: u64| -> Vec<SessionId> {
+                ledger.live_at(Timestamp::from_millis(at)).map(|s| s.id.clone()).collect()
+            };
+            let before = held(moment.after, moment.now);
+            prop_assert_eq!(&held(&settled, until), &before);
+            for session in &settled.live {
+                let lease_end = moment.policy.lease_end(Timestamp::from_millis(until), session.lease);
+                prop_assert!(session.expires_at >= lease_end);
             }
             Ok(())
         })?;
@@ -211,7 +234,7 @@ proptest! {
     #[test]
     fn a_call_that_is_made_twice_takes_effect_once(history in history()) {
         walk(&history, |moment| {
-            let again = real::call(moment.after, moment.policy, moment.call, moment.now);
+            let again = real::call(moment.after, moment.policy, moment.call, moment.time);
             prop_assert_eq!(live_ids(&again.ledger), live_ids(moment.after));
             let durable = again.events.iter().any(|e| e.durability() == Durability::Durable);
             prop_assert!(!durable, "the second run did {:?}", again.events);
@@ -294,7 +317,7 @@ proptest! {
     #[test]
     fn a_look_sees_what_a_decision_would(history in history()) {
         walk(&history, |moment| {
-            let now = Timestamp::from_millis(moment.now);
+            let now = moment.time;
             let settled = decide(moment.before.clone(), moment.policy, &Settle, now).ledger;
             let view = sessions_of(moment.before, moment.policy, now);
             prop_assert_eq!(&view.sessions, &settled.live);
@@ -312,8 +335,7 @@ proptest! {
             if !matches!(moment.call, Call::Import(_)) {
                 return Ok(());
             }
-            let now = Timestamp::from_millis(moment.now);
-            let settled = decide(moment.before.clone(), moment.policy, &Settle, now).ledger;
+            let settled = decide(moment.before.clone(), moment.policy, &Settle, moment.time).ledger;
             let after = live_ids(moment.after);
             prop_assert!(live_ids(&settled).iter().all(|id| after.contains(id)));
             prop_assert_eq!(&settled.ended, &moment.after.ended);
