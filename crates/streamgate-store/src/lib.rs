@@ -16,7 +16,7 @@ mod port;
 mod step;
 pub mod versioned;
 
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, StallRule, Stalls, SystemClock};
 pub use memory::MemoryStore;
 pub use port::{BoxFuture, Change, Cursor, Page, Refusal, Store, StoreError, Swept, View};
 pub use step::{CommitCallback, CommitResult, DetachOnDrop, Step, StepFn};

@@ -184,6 +184,10 @@ impl Store for MemoryStore {
         Box::pin(async move { self.sweep_now(from, budget, step) })
     }
 
+    fn wall_offset_ms(&self) -> i64 {
+        self.clock.wall_offset_ms()
+    }
+
     fn record_count(&self) -> Option<u64> {
         u64::try_from(self.records.lock().len()).ok()
     }

@@ -197,6 +197,13 @@ pub trait Store: Send + Sync + 'static {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>>;
 
+    /// What to add to a time of this store to get the time on the wall, in milliseconds: other than 0
+    /// where leases are counted by a clock that a step of the wall clock does not move. A look at a
+    /// number.
+    fn wall_offset_ms(&self) -> i64 {
+        0
+    }
+
     /// How many records there are, where the store knows without counting.
     fn record_count(&self) -> Option<u64>;
 

@@ -267,6 +267,10 @@ impl Store for EmbeddedStore {
         Box::pin(self.sweep(from, budget, step))
     }
 
+    fn wall_offset_ms(&self) -> i64 {
+        self.clock.wall_offset_ms()
+    }
+
     fn record_count(&self) -> Option<u64> {
         Some(self.shared.table.records())
     }

@@ -1,0 +1,91 @@
+//! The clocks of the machine, read.
+
+use std::fmt;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::millis;
+
+/// How many times a wall time is read again that may have been read late.
+const READS_MAX: u32 = 4;
+
+/// How far apart two readings may be that count as one moment, in milliseconds.
+const MOMENT_MS: u64 = 2;
+
+/// Clocks that a [`SystemClock`](super::SystemClock) is made of.
+pub trait Source: Send + Sync + fmt::Debug + 'static {
+    /// Milliseconds that have passed since some moment in the past, suspend included. Nobody can
+    /// set it.
+    fn passed_ms(&self) -> u64;
+
+    /// The wall clock: milliseconds since 1970, negative before. Anybody may set it.
+    fn wall_ms(&self) -> i64;
+
+    /// How far the wall clock is ahead of `passed_ms`; `None` where the two could not be read at
+    /// the same moment, because the thread was interrupted in between.
+    fn wall_ahead_ms(&self) -> Option<i64> {
+        (0..READS_MAX).find_map(|_| {
+            let before_ms = self.passed_ms();
+            let wall_ms = self.wall_ms();
+            let is_moment = self.passed_ms() - before_ms <= MOMENT_MS;
+            is_moment.then(|| wall_ms - i64::try_from(before_ms).unwrap_or(i64::MAX))
+        })
+    }
+}
+
+/// The machine's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Machine;
+
+impl Source for Machine {
+    /// `CLOCK_BOOTTIME`, which runs on in suspend; asked of the kernel and not of the C library, so
+    /// that tests which fake the wall clock leave leases alone.
+    fn passed_ms(&self) -> u64 {
+        let passed = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (passed.tv_sec, passed.tv_nsec);
+        let ms = seconds
+            .saturating_mul(1_000)
+            .saturating_add(nanos / 1_000_000);
+        u64::try_from(ms).unwrap_or(0)
+    }
+
+    fn wall_ms(&self) -> i64 {
+        wall_ms()
+    }
+}
+
+/// The wall clock: milliseconds since 1970, negative before.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the adapter that everything else uses"
+)]
+pub fn wall_ms() -> i64 {
+    let signed = |duration| i64::try_from(millis(duration)).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => signed(since),
+        Err(error) => -signed(error.duration()),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the adapter that everything else uses"
+)]
+pub(super) fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_run_and_the_wall_clock_is_of_this_century() {
+        let (passed_ms, wall_ms) = (Machine.passed_ms(), Machine.wall_ms());
+        assert!(passed_ms > 0 && wall_ms > 946_684_800_000);
+        assert!(Machine.passed_ms() >= passed_ms);
+        assert!(Machine.wall_ahead_ms().is_some());
+    }
+}

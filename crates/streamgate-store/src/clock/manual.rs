@@ -1,0 +1,67 @@
+//! A clock for tests.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use streamgate_core::{Moment, Stall, Timestamp};
+
+use super::{Clock, millis};
+
+/// A clock that stands until it is set; for tests.
+#[derive(Debug, Default)]
+pub struct ManualClock {
+    moment: Mutex<Moment>,
+    wall_offset_ms: AtomicI64,
+}
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            moment: Mutex::new(now.into()),
+            wall_offset_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// Moves the clock forwards.
+    pub fn advance(&self, by: Duration) {
+        let mut moment = self.moment.lock();
+        moment.time = later(moment.time, by);
+    }
+
+    /// Moves the clock forwards, and takes it for a stall.
+    pub fn stall(&self, by: Duration) {
+        let mut moment = self.moment.lock();
+        let (from, until) = (moment.time, later(moment.time, by));
+        *moment = Moment {
+            time: until,
+            stall: Some(Stall { from, until }),
+        };
+    }
+
+    /// Sets the clock, also backwards.
+    pub fn set(&self, now: Timestamp) {
+        self.moment.lock().time = now;
+    }
+
+    /// Sets the wall clock, so many milliseconds ahead of this one.
+    pub fn set_wall_offset_ms(&self, ms: i64) {
+        self.wall_offset_ms.store(ms, Ordering::SeqCst);
+    }
+}
+
+fn later(time: Timestamp, by: Duration) -> Timestamp {
+    Timestamp::from_millis(time.as_millis().saturating_add(millis(by)))
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Moment {
+        *self.moment.lock()
+    }
+
+    fn wall_offset_ms(&self) -> i64 {
+        self.wall_offset_ms.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,52 @@
+//! The time, for stores without a server to ask, and what tells a stall from time that passed. The
+//! only place that reads a clock.
+
+mod machine;
+mod manual;
+mod stalls;
+mod system;
+
+use std::fmt;
+use std::time::Duration;
+
+use streamgate_core::Moment;
+
+pub use machine::wall_ms;
+pub use manual::ManualClock;
+pub use stalls::{StallRule, Stalls};
+pub use system::SystemClock;
+
+/// Supplies the time.
+pub trait Clock: Send + Sync + fmt::Debug + 'static {
+    /// The time now, and the last stall that the clock noticed. It goes backwards only where the
+    /// clock's own rule says so.
+    fn now(&self) -> Moment;
+
+    /// What to add to a time of this clock to get the time on the wall, in milliseconds.
+    fn wall_offset_ms(&self) -> i64 {
+        0
+    }
+}
+
+/// Measures how long something takes, for metrics and logs. It stands still while the machine is
+/// suspended.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts measuring.
+    #[must_use]
+    pub fn start() -> Self {
+        Self(machine::monotonic())
+    }
+
+    /// The time since the start.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,251 @@
+//! The machine's clocks, made safe for leases.
+
+use std::io;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
+use streamgate_core::{Moment, Policy, Seconds, Stall, Timestamp};
+
+use super::Clock;
+use super::machine::{Machine, Source};
+use super::stalls::{StallRule, Stalls};
+
+/// How often the ticker reads the clock. A later reading means that the process did not run.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A wall clock that moves by less against the time that passes has not been stepped, in
+/// milliseconds. Clock discipline changes the rate of both clocks alike, so nothing less is left to
+/// follow but the inaccuracy of reading them.
+const STEP_MIN_MS: u64 = 100;
+
+/// From this size on a step is worth a warning, in milliseconds.
+const STEP_WARNED_MS: u64 = 1_000;
+
+/// What the time of a clock is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The wall clock's when the clock was made, and from then on what has passed since, suspend
+    /// included. A step of the wall clock moves no lease.
+    Lease,
+    /// The wall clock's now. A step of it is followed at once; one back by no more than clocks of
+    /// nodes may be apart is waited out.
+    Wall,
+}
+
+/// The machine's clock, in one of two forms.
+///
+/// It notices stalls by itself, within the reading that comes late: the first decision behind a
+/// stall sees it already. For that it must be read regularly; [`start`](Self::start) sees to it.
+#[derive(Debug)]
+pub struct SystemClock<S = Machine> {
+    source: S,
+    kind: Kind,
+    state: Mutex<State>,
+    /// How far the wall clock is ahead of what this clock shows.
+    wall_offset_ms: AtomicI64,
+}
+
+#[derive(Debug)]
+struct State {
+    /// `passed_ms` at the last reading.
+    read_ms: u64,
+    /// What to add to `passed_ms` to get the time of a lease clock.
+    base_ms: u64,
+    stalls: Stalls,
+}
+
+/// What a look at both clocks found to be news.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct News {
+    stall: Option<Stall>,
+    /// By how much the wall clock was set, forwards or backwards.
+    step_ms: Option<i64>,
+}
+
+/// What a ticker has told already.
+#[derive(Debug)]
+struct Told {
+    stall: Option<Stall>,
+    wall_ahead_ms: Option<i64>,
+}
+
+impl SystemClock {
+    /// A clock for leases that nobody else counts. A step of the wall clock does not move it.
+    #[must_use]
+    pub fn for_leases(policy: &Policy) -> Self {
+        Self::over(Machine, Kind::Lease, StallRule::of(policy))
+    }
+
+    /// The wall clock, for leases that other nodes count by theirs.
+    #[must_use]
+    pub fn on_the_wall(policy: &Policy) -> Self {
+        Self::over(Machine, Kind::Wall, StallRule::of(policy))
+    }
+
+    /// A clock for leases under the default policy.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::for_leases(&Policy::default())
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S: Source> SystemClock<S> {
+    fn over(source: S, kind: Kind, rule: StallRule) -> Self {
+        let (read_ms, wall_ms) = (source.passed_ms(), source.wall_ms());
+        // Before 1970 a lease clock begins in 1970: what it counts is the time that passes.
+        let wall_ms = u64::try_from(wall_ms).unwrap_or(0);
+        let clock = Self {
+            source,
+            kind,
+            state: Mutex::new(State {
+                read_ms,
+                base_ms: wall_ms.saturating_sub(read_ms),
+                stalls: Stalls::new(rule),
+            }),
+            wall_offset_ms: AtomicI64::new(0),
+        };
+        clock.look(&mut Told::nothing());
+        clock
+    }
+
+    /// Another policy from now on.
+    pub fn set_policy(&self, policy: &Policy) {
+        self.state.lock().stalls.set_rule(StallRule::of(policy));
+    }
+
+    /// Starts a thread that reads the clock for as long as anybody else has it, and logs stalls and
+    /// steps of the wall clock.
+    ///
+    /// # Errors
+    /// The system has no thread to spare.
+    pub fn start(self) -> io::Result<Arc<Self>> {
+        let clock = Arc::new(self);
+        let ticking = Arc::downgrade(&clock);
+        std::thread::Builder::new()
+            .name("sg-clock".to_owned())
+            .spawn(move || tick(&ticking))?;
+        Ok(clock)
+    }
+
+    /// Looks at both clocks; what has happened that was not told yet.
+    fn look(&self, told: &mut Told) -> News {
+        let moment = self.now();
+        let stall = moment.stall.filter(|_| moment.stall != told.stall);
+        told.stall = moment.stall;
+        let Some(ahead_ms) = self.source.wall_ahead_ms() else {
+            return News {
+                stall,
+                step_ms: None,
+            };
+        };
+        let last_ms = told.wall_ahead_ms.unwrap_or(ahead_ms);
+        let step_ms = ahead_ms - last_ms;
+        let is_step = step_ms.unsigned_abs() >= STEP_MIN_MS;
+        // Else the difference is kept from which a step is reckoned: small ones would add up.
+        if is_step || told.wall_ahead_ms.is_none() {
+            told.wall_ahead_ms = Some(ahead_ms);
+            let base_ms = i64::try_from(self.state.lock().base_ms).unwrap_or(i64::MAX);
+            if self.kind == Kind::Lease {
+                self.wall_offset_ms
+                    .store(ahead_ms.saturating_sub(base_ms), Ordering::Relaxed);
+            }
+        }
+        News {
+            stall,
+            step_ms: is_step.then_some(step_ms),
+        }
+    }
+}
+
+impl<S: Source> Clock for SystemClock<S> {
+    fn now(&self) -> Moment {
+        // Both are taken under the lock, so that later calls never see an earlier time, and that a
+        // stall is known to whoever sees a time behind it.
+        let mut state = self.state.lock();
+        let passed_ms = self.source.passed_ms();
+        let since_ms = passed_ms.saturating_sub(state.read_ms);
+        let time = match self.kind {
+            Kind::Lease => Timestamp::from_millis(state.base_ms.saturating_add(passed_ms)),
+            Kind::Wall => wall_time(self.source.wall_ms(), state.stalls.seen()),
+        };
+        state.read_ms = passed_ms;
+        state.stalls.see(time, since_ms)
+    }
+
+    fn wall_offset_ms(&self) -> i64 {
+        self.wall_offset_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// The time on the wall, or the one that was seen last where the wall clock is a little behind it.
+fn wall_time(wall_ms: i64, seen: Option<Timestamp>) -> Timestamp {
+    let wall = Timestamp::from_millis(u64::try_from(wall_ms).unwrap_or(0));
+    let skew_ms = Seconds(CLOCK_SKEW_MAX_S).as_millis();
+    let ahead = seen.filter(|seen| (1..=skew_ms).contains(&seen.millis_since(wall)));
+    ahead.unwrap_or(wall)
+}
+
+impl Told {
+    const fn nothing() -> Self {
+        Self {
+            stall: None,
+            wall_ahead_ms: None,
+        }
+    }
+}
+
+/// Reads the clock until nobody else has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a clock has nothing to wait for but time"
+)]
+fn tick<S: Source>(clock: &Weak<SystemClock<S>>) {
+    let mut told = Told::nothing();
+    while let Some(clock) = clock.upgrade() {
+        clock.look(&mut told).log(clock.kind);
+        drop(clock);
+        std::thread::sleep(TICK);
+    }
+}
+
+impl News {
+    fn log(self, kind: Kind) {
+        if let Some(stall) = self.stall {
+            tracing::warn!(
+                stalled_ms = stall.until.millis_since(stall.from),
+                "the process stood still: it, or the machine, was paused, suspended or out of memory. \
+                 Sessions that held a slot hold it for one lease more"
+            );
+        }
+        let Some(step_ms) = self.step_ms else {
+            return;
+        };
+        let leases = match kind {
+            Kind::Lease => "leases do not move",
+            Kind::Wall => "and so do leases, which nodes count by it",
+        };
+        if step_ms.unsigned_abs() >= STEP_WARNED_MS {
+            tracing::warn!(
+                step_ms,
+                "the wall clock was set; times in answers follow it, {leases}"
+            );
+        } else {
+            tracing::info!(
+                step_ms,
+                "the wall clock was set; times in answers follow it, {leases}"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

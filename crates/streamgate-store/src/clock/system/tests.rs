@@ -1,0 +1,235 @@
+//! The clock over clocks that tests set: steps, suspends, pauses, and years before 1970.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use streamgate_core::{Moment, Stall, Timestamp};
+
+use super::*;
+
+const HOUR_MS: i64 = 3_600_000;
+const BOOT_MS: u64 = 10_000_000;
+const WALL_MS: i64 = 1_800_000_000_000;
+
+const RULE: StallRule = StallRule {
+    after_ms: 2_000,
+    grace_ms: 6_000,
+};
+
+/// Clocks of a machine that tests set.
+#[derive(Debug, Clone)]
+struct Fake(Arc<(AtomicU64, AtomicI64)>);
+
+impl Fake {
+    fn at(wall_ms: i64) -> Self {
+        Self(Arc::new((AtomicU64::new(BOOT_MS), AtomicI64::new(wall_ms))))
+    }
+
+    /// Time passes, on both clocks.
+    fn pass(&self, ms: u32) {
+        self.0.0.fetch_add(ms.into(), Ordering::SeqCst);
+        self.step(ms.into());
+    }
+
+    /// Somebody sets the wall clock.
+    fn step(&self, ms: i64) {
+        self.0.1.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Source for Fake {
+    fn passed_ms(&self) -> u64 {
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    fn wall_ms(&self) -> i64 {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
+/// A clock whose ticker looks when a test says so.
+struct Ticking {
+    fake: Fake,
+    clock: SystemClock<Fake>,
+    told: Told,
+}
+
+impl Ticking {
+    fn at(wall_ms: i64, kind: Kind) -> Self {
+        let fake = Fake::at(wall_ms);
+        let clock = SystemClock::over(fake.clone(), kind, RULE);
+        let mut told = Told::nothing();
+        assert_eq!(clock.look(&mut told), News::default());
+        Self { fake, clock, told }
+    }
+
+    fn leases() -> Self {
+        Self::at(WALL_MS, Kind::Lease)
+    }
+
+    fn wall() -> Self {
+        Self::at(WALL_MS, Kind::Wall)
+    }
+
+    fn look(&mut self) -> News {
+        self.clock.look(&mut self.told)
+    }
+
+    /// Time passes while the ticker runs.
+    fn run(&mut self, ms: u32) {
+        for _ in 0..ms / 250 {
+            self.fake.pass(250);
+            assert_eq!(self.look(), News::default());
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.clock.now().time.as_millis()).unwrap()
+    }
+
+    /// What an answer shows for now.
+    fn shown_ms(&self) -> i64 {
+        self.now_ms() + self.clock.wall_offset_ms()
+    }
+}
+
+fn stall(from_ms: i64, until_ms: i64) -> Stall {
+    let at = |ms: i64| Timestamp::from_millis(ms.try_into().unwrap());
+    Stall {
+        from: at(from_ms),
+        until: at(until_ms),
+    }
+}
+
+#[test]
+fn a_step_of_the_wall_clock_moves_no_lease_and_every_time_that_is_shown_and_is_told_once() {
+    for step_ms in [HOUR_MS, -2 * HOUR_MS, 86_400_000 * 365 * 30] {
+        let mut ticking = Ticking::leases();
+        ticking.run(10_000);
+        ticking.fake.step(step_ms);
+        let news = ticking.look();
+        assert_eq!((news.step_ms, news.stall), (Some(step_ms), None));
+        assert_eq!(ticking.now_ms(), WALL_MS + 10_000, "leases do not move");
+        assert_eq!(ticking.shown_ms(), WALL_MS + 10_000 + step_ms);
+        ticking.run(90_000);
+        assert_eq!(ticking.now_ms(), WALL_MS + 100_000);
+        assert_eq!(ticking.shown_ms(), WALL_MS + 100_000 + step_ms);
+    }
+}
+
+#[test]
+fn small_steps_are_followed_once_they_add_up() {
+    let mut ticking = Ticking::leases();
+    ticking.fake.step(60);
+    assert_eq!(ticking.look(), News::default());
+    assert_eq!(ticking.clock.wall_offset_ms(), 0, "times do not jitter");
+    ticking.fake.step(60);
+    assert_eq!(ticking.look().step_ms, Some(120));
+    assert_eq!(ticking.clock.wall_offset_ms(), 120);
+}
+
+#[test]
+fn a_clock_that_begins_before_1970_counts_and_shows_the_right_time_once_the_wall_clock_does() {
+    let mut ticking = Ticking::at(-86_400_000, Kind::Lease);
+    let begin_ms = ticking.now_ms();
+    ticking.run(5_000);
+    assert_eq!(ticking.now_ms(), begin_ms + 5_000);
+    ticking.fake.step(WALL_MS + 86_400_000 - 5_000);
+    assert!(ticking.look().step_ms.is_some());
+    assert_eq!(ticking.shown_ms(), WALL_MS);
+    assert_eq!(ticking.now_ms(), begin_ms + 5_000);
+}
+
+#[test]
+fn a_pause_and_a_suspend_are_a_stall_that_the_first_reading_behind_it_sees() {
+    // The time that passed counts suspend; the process cannot tell it from a pause.
+    for kind in [Kind::Lease, Kind::Wall] {
+        let mut ticking = Ticking::at(WALL_MS, kind);
+        ticking.run(10_000);
+        ticking.fake.pass(8_000);
+        let stalled = stall(WALL_MS + 10_000, WALL_MS + 18_000);
+        let moment = Moment {
+            time: stalled.until,
+            stall: Some(stalled),
+        };
+        assert_eq!(ticking.clock.now(), moment);
+        let news = ticking.look();
+        assert_eq!((news.stall, news.step_ms), (Some(stalled), None));
+        assert_eq!(ticking.look(), News::default(), "it is told once");
+        assert_eq!(ticking.clock.now(), moment);
+    }
+}
+
+#[test]
+fn two_stalls_in_a_row_are_told_each_and_are_one_for_leases() {
+    let mut ticking = Ticking::leases();
+    ticking.fake.pass(8_000);
+    assert!(ticking.look().stall.is_some());
+    ticking.run(1_000);
+    ticking.fake.pass(8_000);
+    let both = stall(WALL_MS, WALL_MS + 17_000);
+    assert_eq!(ticking.look().stall, Some(both));
+}
+
+#[test]
+fn a_late_tick_shorter_than_a_stall_is_none() {
+    let mut ticking = Ticking::leases();
+    ticking.fake.pass(2_000);
+    assert_eq!(ticking.look(), News::default());
+    ticking.clock.set_policy(&Policy::default());
+    ticking.fake.pass(30_000);
+    assert_eq!(ticking.look(), News::default(), "the interval is 30 s now");
+    ticking.fake.pass(30_001);
+    assert!(ticking.look().stall.is_some());
+}
+
+#[test]
+fn the_wall_form_follows_a_step_at_once_but_waits_out_a_small_one_back() {
+    let mut ticking = Ticking::wall();
+    ticking.fake.step(HOUR_MS);
+    assert_eq!(ticking.now_ms(), WALL_MS + HOUR_MS);
+    assert_eq!(ticking.look().step_ms, Some(HOUR_MS));
+    ticking.fake.step(-5_000);
+    assert_eq!(ticking.now_ms(), WALL_MS + HOUR_MS, "it waits");
+    ticking.fake.pass(5_001);
+    assert_eq!(ticking.now_ms(), WALL_MS + HOUR_MS + 1, "it goes on");
+    ticking.fake.step(-5_001);
+    assert_eq!(ticking.now_ms(), WALL_MS + HOUR_MS - 5_000, "it follows");
+    ticking.fake.step(-2 * HOUR_MS);
+    assert_eq!(ticking.now_ms(), WALL_MS - HOUR_MS - 5_000);
+    assert_eq!(ticking.clock.wall_offset_ms(), 0);
+}
+
+#[test]
+fn the_wall_form_counts_a_step_as_no_stall() {
+    let mut ticking = Ticking::wall();
+    ticking.run(1_000);
+    ticking.fake.step(600_000);
+    ticking.fake.pass(250);
+    assert_eq!(ticking.clock.now().stall, None);
+}
+
+#[test]
+fn the_machines_clock_starts_at_the_wall_clock_and_does_not_go_backwards() {
+    for clock in [
+        SystemClock::new(),
+        SystemClock::on_the_wall(&Policy::default()),
+    ] {
+        let wall_ms = crate::clock::wall_ms();
+        let now_ms = i64::try_from(clock.now().time.as_millis()).unwrap();
+        assert!(wall_ms.abs_diff(now_ms) < 1_000);
+        let times: Vec<Timestamp> = (0..10_000).map(|_| clock.now().time).collect();
+        assert!(times.windows(2).all(|pair| pair[0] <= pair[1]));
+    }
+}
+
+/// The thread holds the clock only while it reads it.
+#[test]
+fn the_ticker_ends_with_the_clock() {
+    let clock = SystemClock::new().start().unwrap();
+    let watching = Arc::downgrade(&clock);
+    drop(clock);
+    while watching.strong_count() > 0 {
+        std::thread::yield_now();
+    }
+}
