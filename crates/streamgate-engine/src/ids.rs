@@ -3,7 +3,8 @@
 use std::fmt;
 
 use streamgate_core::SessionId;
-use uuid::Uuid;
+use streamgate_store::clock::wall_ms;
+use uuid::{Builder, Uuid};
 
 /// Makes session ids for starts that bring none.
 pub trait IdSource: Send + Sync + fmt::Debug + 'static {
@@ -24,7 +25,13 @@ impl IdSource for RandomIds {
         reason = "this is the adapter that everything else uses"
     )]
     fn session_id(&self) -> SessionId {
-        SessionId::from_uuid_bytes(Uuid::now_v7().into_bytes())
+        // Not `Uuid::now_v7`, which panics before 1970. The random bytes of one version are those of
+        // the other, version and variant aside, and those are overwritten.
+        let random = Uuid::new_v4().into_bytes();
+        let (_, random) = random.split_last_chunk().expect("ten of sixteen bytes");
+        let now_ms = u64::try_from(wall_ms()).unwrap_or(0);
+        let id = Builder::from_unix_timestamp_millis(now_ms, random);
+        SessionId::from_uuid_bytes(id.into_uuid().into_bytes())
     }
 
     #[expect(

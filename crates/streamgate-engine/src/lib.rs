@@ -20,6 +20,7 @@ mod pages;
 mod policy;
 mod report;
 mod sweep;
+mod wall;
 
 pub use engine::{Engine, EngineSettings};
 pub use error::EngineError;
@@ -29,3 +30,4 @@ pub use observer::{Answer, NoObserver, Observer, Observers};
 pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};
 pub use policy::PolicyNow;
+pub use wall::Wall;

@@ -11,6 +11,7 @@ mod app;
 mod browser;
 mod compat;
 mod cors;
+mod date;
 mod document;
 mod express;
 mod fallback;

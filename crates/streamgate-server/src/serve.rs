@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Peer;
 use crate::app::Endpoints;
+use crate::date;
 use crate::heads;
 use crate::metrics::Metrics;
 use crate::peers::{Counted, Peers};
@@ -171,6 +172,7 @@ fn protocol(head_max_bytes: usize) -> http1::Builder {
         // behind it; and a client that closed only its sending side is answered.
         .half_close(true)
         .header_read_timeout(None)
+        .auto_date_header(false)
         // Answers are small: one copy is cheaper than a list of pieces for the system.
         .writev(false)
         .max_buf_size(head_max_bytes.max(HttpSettings::HEAD_MIN_BYTES));
@@ -259,6 +261,9 @@ impl Connection {
                     Ok(()) => endpoints.answer(request).await,
                     Err(error) => endpoints.refuse(&request, error),
                 };
+                if let Some(date) = date::now() {
+                    answer.headers_mut().insert(header::DATE, date);
+                }
                 if is_draining {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);

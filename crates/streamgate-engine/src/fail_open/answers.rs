@@ -55,6 +55,7 @@ impl Engine {
         open.warn(now, &error);
         let lease = start.lease.unwrap_or(self.policy().lease);
         let (session, is_new) = open.memory.admit(user, start, lease, now);
+        let session = open.as_of_store(self.wall(), session);
         open.admitted.notify_one();
         self.observer.answered(Answer::DegradedStart);
         let admitted = Admitted {
@@ -117,6 +118,7 @@ impl Engine {
                     lease: self.policy().lease,
                     facts: None,
                 });
+                let session = open.as_of_store(self.wall(), session);
                 self.observer.answered(Answer::DegradedHeartbeat);
                 Ok(Told::degraded(HeartbeatOutcome::Renewed {
                     session,

@@ -13,11 +13,12 @@ mod reconcile;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use streamgate_core::Timestamp;
+use streamgate_core::{Session, Timestamp};
 use streamgate_store::Clock;
 use tokio::sync::Notify;
 
 use crate::error::EngineError;
+use crate::wall::Wall;
 use memory::Memory;
 
 /// How often the log says that players are answered without the store, in milliseconds.
@@ -72,6 +73,12 @@ pub(crate) struct FailOpen {
 }
 
 impl FailOpen {
+    /// From this node's clock to that of the store, so that its sessions are shown as others are.
+    fn as_of_store(&self, wall: Wall, session: Session) -> Session {
+        wall.ahead_of(self.clock.wall_offset_ms())
+            .show_session(session)
+    }
+
     fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,

@@ -133,6 +133,7 @@ pub(crate) async fn heartbeat_batch(
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());
     }
+    let wall = app.engine.wall();
     let mut answer = BatchAnswer {
         renewed: 0,
         expires_at: None,
@@ -146,7 +147,7 @@ pub(crate) async fn heartbeat_batch(
                 expires_at,
                 is_degraded,
             }) => {
-                answer.add_renewed(Time(expires_at), is_degraded);
+                answer.add_renewed(Time::at(expires_at, wall), is_degraded);
                 continue;
             }
             Ok(Beat::Ended(reason)) => (Code::SessionEnded, Some(reason), None),

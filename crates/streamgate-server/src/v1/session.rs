@@ -3,6 +3,7 @@
 use serde::{Serialize, Serializer};
 use streamgate_core::ids::Name;
 use streamgate_core::{self as core, Attributes, SessionId};
+use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 use crate::wire::schema::{NameSchema, SessionIdSchema, UserIdSchema};
@@ -55,8 +56,9 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// A session of this user. Facts are borrowed, because a page can hold a thousand of them.
-    pub(crate) fn new(user_id: &'a str, session: &'a core::Session) -> Self {
+    /// A session of this user, its times as they are on the wall. Facts are borrowed, because a page
+    /// can hold a thousand of them.
+    pub(crate) fn new(user_id: &'a str, session: &'a core::Session, wall: Wall) -> Self {
         let facts = session.facts.as_deref();
         let name = |pick: fn(&core::Facts) -> &Option<Name>| {
             facts
@@ -74,17 +76,17 @@ impl<'a> Session<'a> {
             attributes: facts
                 .map(|facts| &facts.attributes)
                 .filter(|attributes| !attributes.is_empty()),
-            started_at: session.started_at.into(),
-            last_seen_at: session.last_seen_at.into(),
-            expires_at: session.expires_at.into(),
+            started_at: Time::at(session.started_at, wall),
+            last_seen_at: Time::at(session.last_seen_at, wall),
+            expires_at: Time::at(session.expires_at, wall),
         }
     }
 
     /// Several sessions of one user.
-    pub(crate) fn list(user_id: &'a str, sessions: &'a [core::Session]) -> Vec<Self> {
+    pub(crate) fn list(user_id: &'a str, sessions: &'a [core::Session], wall: Wall) -> Vec<Self> {
         sessions
             .iter()
-            .map(|session| Self::new(user_id, session))
+            .map(|session| Self::new(user_id, session, wall))
             .collect()
     }
 }

@@ -48,11 +48,12 @@ pub(crate) async fn list_sessions(
         .engine
         .all_sessions(&caller.tenant, query.from.as_ref(), query.page_size)
         .await?;
+    let wall = app.engine.wall();
     let answer = SessionsPage {
         sessions: page
             .sessions
             .iter()
-            .map(|(user, session)| Session::new(user.user(), session))
+            .map(|(user, session)| Session::new(user.user(), session, wall))
             .collect(),
         next_cursor: page.next.as_ref().map(cursor_text),
     };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use streamgate_core::Timestamp;
+use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -11,15 +12,14 @@ const MS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
 /// A time as it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-21T06:30:00.000Z")]
-pub(crate) struct Time(pub(crate) Timestamp);
-
-impl From<Timestamp> for Time {
-    fn from(time: Timestamp) -> Self {
-        Self(time)
-    }
-}
+pub(crate) struct Time(Timestamp);
 
 impl Time {
+    /// A time of an outcome, as it is on the wall.
+    pub(crate) const fn at(time: Timestamp, wall: Wall) -> Self {
+        Self(wall.show(time))
+    }
+
     /// `2026-11-21T06:30:00.000Z`. Always 24 bytes, because no timestamp is after the year 9999.
     fn to_bytes(self) -> [u8; 24] {
         let ms = self.0.as_millis();

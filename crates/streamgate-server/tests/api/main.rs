@@ -11,6 +11,7 @@
 mod access;
 mod bodies;
 mod browsers;
+mod clocks;
 mod compat;
 mod cors;
 mod express;

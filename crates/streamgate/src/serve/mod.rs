@@ -18,7 +18,6 @@ use std::time::Duration;
 use streamgate_engine::{Engine, FailMode, RandomIds};
 use streamgate_server::telemetry::{self, Repeats};
 use streamgate_server::{HttpSettings, Metrics, app};
-use streamgate_store::SystemClock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -70,12 +69,13 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         );
         let engine = Arc::new(match settings.fail_mode {
             FailMode::Closed => engine,
-            FailMode::Open => engine.fail_open(Arc::new(SystemClock::new())),
+            FailMode::Open => engine.fail_open(Arc::clone(&opened.clock) as Arc<_>),
         });
         let reloads = Reloads {
             sources,
             in_use: loaded.clone(),
             certificates: opened.certificates,
+            clock: opened.clock,
             hangup,
         };
         serve(&loaded.settings, &http, &engine, &metrics, stops, reloads).await

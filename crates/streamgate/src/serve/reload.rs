@@ -9,6 +9,7 @@ use std::sync::Arc;
 use streamgate_core::Policy;
 use streamgate_engine::Engine;
 use streamgate_server::Endpoints;
+use streamgate_store::SystemClock;
 use streamgate_store_redis::CurrentCertificates;
 use tokio::signal::unix::Signal;
 
@@ -24,6 +25,8 @@ pub(super) struct Reloads {
     pub(super) in_use: Loaded,
     /// What connections to the store show and trust, where they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
+    /// The policy tells it which interruption is a stall.
+    pub(super) clock: Arc<SystemClock>,
     /// SIGHUP.
     pub(super) hangup: Signal,
 }
@@ -77,6 +80,7 @@ impl Reloads {
             ..new.settings.policy.clone()
         };
         engine.set_policy(Arc::new(policy.clone()));
+        self.clock.set_policy(&policy);
         self.in_use.settings.policy = policy;
         self.in_use.take(&new, is_reloadable);
         tracing::info!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use streamgate_server::Metrics;
 use streamgate_store::versioned::Optimistic;
-use streamgate_store::{Store, SystemClock};
+use streamgate_store::{Clock, Store, SystemClock};
 use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError};
 use streamgate_store_redis::{
     CurrentCertificates, OpenError, RedisSettings, RedisStore, ServerObserver,
@@ -39,6 +39,8 @@ impl ServerObserver for Servers {
 /// A store, and what it already holds.
 pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
+    /// The clock of this node.
+    pub(super) clock: Arc<SystemClock>,
     /// How many sessions were live at the last stop, where this process is the only one to know.
     pub(super) live_sessions: u64,
     /// What connections to the servers show and trust, where they use TLS.
@@ -58,8 +60,9 @@ pub(crate) struct Started {
 /// come up again while they are away. Servers that answer no stop the start: they would say the
 /// same a minute later, and whoever starts the process hears it now.
 pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
+    let clock = clock(settings)?;
     let (started, certificates) = match &settings.store {
-        StoreSettings::Embedded(config) => return open_embedded(config, metrics),
+        StoreSettings::Embedded(config) => return open_embedded(config, clock, metrics),
         StoreSettings::Redis(config) => {
             let (started, certificates) = start_redis(config, metrics).await?;
             (started, config.wants_tls().then_some(certificates))
@@ -71,6 +74,7 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
     }
     Ok(Opened {
         store: started.store,
+        clock,
         // What other nodes share, none of them can count.
         live_sessions: 0,
         certificates,
@@ -106,14 +110,30 @@ async fn start_redis(
     Ok((started, certificates))
 }
 
-fn open_embedded(config: &EmbeddedConfig, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
-    let clock = Arc::new(SystemClock::new());
+/// The clock of this node. There is one, so that a stall and a step are logged once.
+fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
+    let clock = SystemClock::for_leases(&settings.policy);
+    clock.start().map_err(|error| {
+        Failure::new(
+            Code::Problem,
+            format!("no thread to read the clock: {error}"),
+        )
+    })
+}
+
+fn open_embedded(
+    config: &EmbeddedConfig,
+    clock: Arc<SystemClock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Opened, Failure> {
+    let of_store: Arc<dyn Clock> = Arc::clone(&clock) as Arc<_>;
     let observer = Arc::new(Commits(Arc::clone(metrics)));
-    let store = EmbeddedStore::open(config.clone(), clock, observer, Arc::new(give_up))
+    let store = EmbeddedStore::open(config.clone(), of_store, observer, Arc::new(give_up))
         .map_err(|error| store_errors::failure(&error))?;
     let live_sessions = store.recovered().live_sessions;
     Ok(Opened {
         store: Arc::new(store),
+        clock,
         live_sessions,
         certificates: None,
     })

@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
 use streamgate_core::{EndReason, Ending, Session, SessionId};
+use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 use super::session_unknown;
@@ -117,11 +118,12 @@ pub(crate) async fn heartbeat(
 pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
     let told = app.engine.heartbeat(&target.user, &heartbeat).await?;
+    let wall = app.engine.wall();
     let degraded = told.is_degraded;
     let answer = |session: &Session, limit: u32, active: u32, revived| {
         let answer = HeartbeatAnswer {
             session_id: &session.id,
-            expires_at: session.expires_at.into(),
+            expires_at: Time::at(session.expires_at, wall),
             heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
             limit: (!degraded).then_some(limit),
             active: (!degraded).then_some(active),
@@ -141,18 +143,18 @@ pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Resp
             limit,
             active,
         } => Ok(answer(&session, limit, active, true)),
-        HeartbeatOutcome::Ended(ending) => Ok(session_ended(&ending)),
+        HeartbeatOutcome::Ended(ending) => Ok(session_ended(&ending, wall)),
         HeartbeatOutcome::Unknown => Err(session_unknown()),
     }
 }
 
 /// The answer about a session that holds no slot any more.
-fn session_ended(ending: &Ending) -> Response {
+fn session_ended(ending: &Ending, wall: Wall) -> Response {
     let reason = Reason::from(ending.reason);
     let ended = SessionEnded {
         problem: Problem::new(Code::SessionEnded, reason.sentence()),
         reason,
-        ended_at: ending.ended_at.into(),
+        ended_at: Time::at(ending.ended_at, wall),
         taken_by: ending.taken_by.as_ref(),
     };
     wire::problem(StatusCode::GONE, &ended)

@@ -56,13 +56,13 @@ pub(crate) async fn list_sessions_of_user(
     target: UserPath<Player>,
 ) -> Result<Response, ApiError> {
     let view = app.engine.sessions(&target.user).await?;
-    let user_id = target.user.user();
+    let (user_id, wall) = (target.user.user(), app.engine.wall());
     let answer = UserSessions {
         user_id,
         limit: view.limit,
         active: view.sessions.len(),
-        sessions: Session::list(user_id, &view.sessions),
-        next_slot_at: view.next_slot_at.map(Time),
+        sessions: Session::list(user_id, &view.sessions, wall),
+        next_slot_at: view.next_slot_at.map(|at| Time::at(at, wall)),
     };
     Ok(wire::json(StatusCode::OK, &answer))
 }

@@ -10,6 +10,7 @@ use streamgate_core::admission::{Admitted, Refused, Start, StartOutcome};
 use streamgate_core::bounds::TERMINATE_MAX;
 use streamgate_core::ids::Name;
 use streamgate_core::{Facts, SessionId, UserKey};
+use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 use crate::problem::{ApiError, Code, FieldErrors, Problem};
@@ -178,7 +179,7 @@ async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, Api
     Ok(match &told.outcome {
         StartOutcome::Admitted(admitted) => answer(StatusCode::CREATED, admitted),
         StartOutcome::AlreadyLive(admitted) => answer(StatusCode::OK, admitted),
-        StartOutcome::Refused(refused) => limit_reached(user, refused),
+        StartOutcome::Refused(refused) => limit_reached(user, refused, app.engine.wall()),
     })
 }
 
@@ -190,20 +191,20 @@ fn answer(
     admitted: &Admitted,
     degraded: bool,
 ) -> Response {
-    let user_id = user.user();
+    let (user_id, wall) = (user.user(), app.engine.wall());
     let answer = StartAnswer {
-        session: Session::new(user_id, &admitted.session),
+        session: Session::new(user_id, &admitted.session, wall),
         limit: (!degraded).then_some(admitted.limit),
         active: (!degraded).then_some(admitted.active),
         heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
-        evicted: Session::list(user_id, &admitted.evicted),
+        evicted: Session::list(user_id, &admitted.evicted, wall),
         degraded,
     };
     wire::json(status, &answer)
 }
 
 /// The refusal: which limit, who holds the slots, and when one is free at the latest.
-fn limit_reached(user: &UserKey, refused: &Refused) -> Response {
+fn limit_reached(user: &UserKey, refused: &Refused, wall: Wall) -> Response {
     let (limit, active) = (refused.limit, refused.conflict.len());
     // Not a text for viewers: players make those from the numbers, in the viewer's language.
     let detail = match limit {
@@ -215,8 +216,8 @@ fn limit_reached(user: &UserKey, refused: &Refused) -> Response {
         problem: Problem::new(Code::LimitReached, detail),
         limit,
         active,
-        sessions: Session::list(user.user(), &refused.conflict),
-        next_slot_at: refused.next_slot_at.map(Time),
+        sessions: Session::list(user.user(), &refused.conflict, wall),
+        next_slot_at: refused.next_slot_at.map(|at| Time::at(at, wall)),
     };
     wire::problem(StatusCode::CONFLICT, &refusal)
 }

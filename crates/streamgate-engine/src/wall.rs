@@ -1,0 +1,48 @@
+//! From the time that leases are counted by to the time on the wall.
+
+use streamgate_core::{Session, Timestamp};
+
+use crate::engine::Engine;
+
+/// What a time of the store is on the wall clock, now. Made for each answer, because the wall clock
+/// may be set at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wall {
+    offset_ms: i64,
+}
+
+impl Wall {
+    pub(crate) const fn ahead_by(offset_ms: i64) -> Self {
+        Self { offset_ms }
+    }
+
+    /// This time as answers show it; 1970 for a time before.
+    #[must_use]
+    pub const fn show(self, time: Timestamp) -> Timestamp {
+        let ms = time.as_millis().saturating_add_signed(self.offset_ms);
+        Timestamp::from_millis(ms)
+    }
+
+    /// From a clock that the wall clock is ahead of by so much to the store's.
+    pub(crate) const fn ahead_of(self, offset_ms: i64) -> Self {
+        Self::ahead_by(offset_ms.saturating_sub(self.offset_ms))
+    }
+
+    /// The same for the times of a session.
+    pub(crate) fn show_session(self, session: Session) -> Session {
+        Session {
+            started_at: self.show(session.started_at),
+            last_seen_at: self.show(session.last_seen_at),
+            expires_at: self.show(session.expires_at),
+            ..session
+        }
+    }
+}
+
+impl Engine {
+    /// How times of outcomes are to be shown.
+    #[must_use]
+    pub fn wall(&self) -> Wall {
+        Wall::ahead_by(self.store.wall_offset_ms())
+    }
+}

@@ -1,0 +1,67 @@
+//! The `Date` of answers.
+//!
+//! hyper's own panics before 1970, and after the wall clock was set back it stays in the future until
+//! that comes.
+
+use std::cell::RefCell;
+use std::time::{Duration, UNIX_EPOCH};
+
+use axum::http::HeaderValue;
+use streamgate_core::bounds::TIMESTAMP_MAX_MS;
+use streamgate_store::clock::wall_ms;
+
+/// The last second of the year 9999: a date has four digits for the year.
+const SECOND_MAX: u64 = TIMESTAMP_MAX_MS / 1_000;
+
+thread_local! {
+    /// The date of a second, so that a thread writes one a second.
+    static WRITTEN: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
+}
+
+/// The date now; `None` while the wall clock shows none that the header can hold, as before 1970.
+pub(crate) fn now() -> Option<HeaderValue> {
+    let second = u64::try_from(wall_ms()).ok()? / 1_000;
+    WRITTEN.with_borrow_mut(|written| match written {
+        Some((of, date)) if *of == second => Some(date.clone()),
+        _ => {
+            let date = date_of(second)?;
+            *written = Some((second, date.clone()));
+            Some(date)
+        }
+    })
+}
+
+fn date_of(second: u64) -> Option<HeaderValue> {
+    if second > SECOND_MAX {
+        return None;
+    }
+    let text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
+    HeaderValue::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_have_the_form_of_http_from_1970_to_9999() {
+        for (second, text) in [
+            (0, Some("Thu, 01 Jan 1970 00:00:00 GMT")),
+            (1_795_242_600, Some("Sat, 21 Nov 2026 06:30:00 GMT")),
+            (SECOND_MAX, Some("Fri, 31 Dec 9999 23:59:59 GMT")),
+            (SECOND_MAX + 1, None),
+        ] {
+            let date = date_of(second);
+            assert_eq!(date.as_ref().map(|date| date.to_str().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn the_date_is_that_of_the_wall_clock() {
+        let before = wall_ms() / 1_000;
+        let date = now().expect("the machine's clock is of this century");
+        let date = httpdate::parse_http_date(date.to_str().unwrap()).unwrap();
+        let second = date.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        assert!((before..=wall_ms() / 1_000).contains(&second.try_into().unwrap()));
+    }
+}
