@@ -15,7 +15,7 @@
 use std::net::IpAddr;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::problem::{ApiError, Code, shortened};
 use crate::settings::AllowedOrigins;
@@ -30,7 +30,7 @@ pub(crate) struct BrowserGuard {
 }
 
 /// What a browser says about where a request without `Origin` comes from.
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl BrowserGuard {
     /// For a server that listens there, whose operator allows these origins.
@@ -117,7 +117,7 @@ impl BrowserGuard {
 /// Whether a browser says that another site made it send this request. For images and navigation,
 /// which have no `Origin`; browsers say it only to addresses that they trust: https and loopback.
 pub(crate) fn is_of_other_site(headers: &HeaderMap) -> bool {
-    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
+    let site = headers.get(&SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     matches!(site, Some(b"cross-site" | b"same-site"))
 }
 
@@ -251,7 +251,7 @@ mod tests {
 
     fn foreign(guard: &BrowserGuard, headers: &[(&'static str, &'static str)]) -> bool {
         let headers = headers.iter().map(|(name, value)| {
-            let name: axum::http::HeaderName = name.parse().unwrap();
+            let name: HeaderName = name.parse().unwrap();
             (name, HeaderValue::from_static(value))
         });
         guard.foreign_origin(&headers.collect()).is_some()

@@ -44,10 +44,10 @@ pub(crate) struct ImportEntry {
     /// The user.
     #[schema(example = "viewer-1")]
     user_id: String,
-    /// The sessions that it has there, each once, in the order in which they shall get slots; at
-    /// most 1,000.
+    /// The sessions that it has there, each once, in the order in which they shall get slots. A user
+    /// with more than 1,000 is skipped.
     #[serde(default)]
-    #[schema(max_items = 1000, example = json!(["tv-evening"]))]
+    #[schema(example = json!(["tv-evening"]))]
     sessions: Vec<String>,
     /// Its profile, for a user that has none here; one that is out of bounds is skipped.
     #[serde(default)]

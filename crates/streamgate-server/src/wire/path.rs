@@ -10,7 +10,11 @@ use percent_encoding::percent_decode_str;
 /// plus.
 pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static str> {
     // A path begins with a slash, so nothing stands before the first.
-    let raw = segments(uri.path()).nth(place + 1).unwrap_or_default();
+    decoded(segments(uri.path()).nth(place + 1).unwrap_or_default())
+}
+
+/// A text that is percent-encoded, decoded; else what is wrong with it.
+pub(crate) fn decoded(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     // Nearly always there is nothing to decode.
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));

@@ -182,3 +182,23 @@ async fn a_number_is_bounded_as_it_is_written() {
         assert_eq!(answer.status, status, "{}", answer.text());
     }
 }
+
+/// A decoder that takes a lone percent sign for itself would make one user of `a%zz` and `a%25zz`.
+#[tokio::test]
+async fn a_percent_sign_that_begins_no_encoded_byte_is_refused() {
+    let service = Service::open();
+    let message = "user_id must have two hexadecimal digits behind each percent sign";
+    for user in ["a%zz", "a%", "%2", "%%"] {
+        for call in ["add-session", "remove-session"] {
+            let path = format!("/compat/session-tracker/{call}?user_id={user}");
+            service.call("POST", &path).await.assert_says(400, message);
+        }
+        let path = format!("/compat/stream-requests/getuser?id={user}");
+        assert_eq!(service.get(&path).await.status, 400, "{user}");
+        let path = format!("/compat/user-streams/user-streams/{user}/s");
+        assert_eq!(service.get(&path).await.status, 400, "{user}");
+    }
+    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    let encoded = "/compat/session-tracker/add-session?user_id=a%25zz";
+    assert_eq!(service.call("POST", encoded).await.status, 200);
+}
