@@ -30,7 +30,7 @@
 //!
 //! **Never evicted.** Each record has an expiry, so every `maxmemory-policy` but `noeviction` may take
 //! one away, and with it the sessions that the limit counts. All primaries are asked for it, at the
-//! start and each few seconds ([`probe`]); where one may evict keys or does not tell, the store refuses,
+//! start and each few seconds (`probe/`); where one may evict keys or does not tell, the store refuses,
 //! unless [`RedisSettings::allow_eviction`] says that it is meant.
 //!
 //! **Full.** Where `maxmemory` is reached under `noeviction`, what needs room
