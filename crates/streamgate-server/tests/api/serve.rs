@@ -9,7 +9,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::support::Service;
 use crate::support::running::{Running, read_all, read_until};
+
+/// Waits until the value of a metric is so.
+async fn eventually(service: &Service, metric: &str, is_so: impl Fn(&str) -> bool) {
+    let become_so = async {
+        while !is_so(&service.metric(metric).await) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = timeout(Duration::from_secs(20), become_so).await;
+    waited.unwrap_or_else(|_| panic!("{metric} does not become so"));
+}
 
 const QUICK: Duration = Duration::from_millis(50);
 
@@ -170,28 +182,30 @@ async fn bodies_under_way_have_a_bound_in_bytes() {
     .await;
     let head = b"POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 262144\r\n\r\n";
+    let (bytes, refusals) = (
+        "streamgate_http_body_bytes",
+        "streamgate_http_bodies_refused_total",
+    );
     let mut unfinished = Vec::new();
-    let mut refused = None;
-    for _ in 0..16 {
+    // Four of 250 KiB fit, and would not if they took much more than they are long.
+    for i in 1..=4 {
         let mut stream = running.connect().await;
         stream.write_all(head).await.unwrap();
-        // A server that refuses need not take the rest.
-        let _ = stream.write_all(&vec![b' '; 250 * 1024]).await;
-        let answer = timeout(Duration::from_millis(500), read_until(&mut stream, "}"));
-        if let Ok(answer) = answer.await {
-            refused = Some(answer);
-            break;
-        }
+        stream.write_all(&[b' '; 250 * 1024]).await.unwrap();
         unfinished.push(stream);
+        let has_come = |taken: &str| taken.parse::<usize>().unwrap() >= i * 250 * 1024;
+        eventually(&running.service, bytes, has_come).await;
     }
-    let answer = refused.expect("one body too many is refused");
+    assert_eq!(running.service.metric(refusals).await, "0");
+    let mut stream = running.connect().await;
+    stream.write_all(head).await.unwrap();
+    // A server that refuses need not take the rest.
+    let _ = stream.write_all(&[b' '; 250 * 1024]).await;
+    let answer = read_until(&mut stream, "}").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("retry-after: 1\r\n"), "{answer}");
     assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
     assert!(answer.contains("http.bodies_max_bytes"), "{answer}");
-    // Four of 250 KiB fit, and would not if they took much more than they are long.
-    assert_eq!(unfinished.len(), 4);
-    let refusals = "streamgate_http_bodies_refused_total";
     assert_eq!(running.service.metric(refusals).await, "1");
     // What comes in one piece needs no memory of its own.
     let mut other = running.connect().await;
@@ -202,10 +216,7 @@ async fn bodies_under_way_have_a_bound_in_bytes() {
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     // What the others took is free once they have gone.
     drop(unfinished);
-    let bytes = "streamgate_http_body_bytes";
-    while running.service.metric(bytes).await != "0" {
-        tokio::task::yield_now().await;
-    }
+    eventually(&running.service, bytes, |taken| taken == "0").await;
 }
 
 #[tokio::test]
@@ -230,9 +241,8 @@ async fn a_peer_has_at_most_so_many_connections() {
     let refusals = "streamgate_http_connections_refused_total";
     assert_eq!(running.service.metric(refusals).await, "1");
     open.pop();
-    while running.service.metric("streamgate_http_connections").await != "1" {
-        tokio::task::yield_now().await;
-    }
+    let connections = "streamgate_http_connections";
+    eventually(&running.service, connections, |open| open == "1").await;
     let mut next = running.connect().await;
     next.write_all(request).await.unwrap();
     read_until(&mut next, "\"ok\"}").await;

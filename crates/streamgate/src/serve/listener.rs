@@ -37,15 +37,13 @@ mod tests {
 
     #[tokio::test]
     async fn connections_that_come_all_at_once_find_room_in_the_backlog() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let listener = bind(address.parse().unwrap()).unwrap();
-            let address = listener.local_addr().unwrap();
-            let mut waiting = Vec::new();
-            for i in 0..system_max().min(800) {
-                // One that finds no room is tried again after a second.
-                let stream = TcpStream::connect_timeout(&address, Duration::from_millis(900));
-                waiting.push(stream.unwrap_or_else(|error| panic!("connection {i}: {error}")));
-            }
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        for i in 0..system_max().min(800) {
+            // One that finds no room is tried again after a second.
+            let stream = TcpStream::connect_timeout(&address, Duration::from_millis(900));
+            waiting.push(stream.unwrap_or_else(|error| panic!("connection {i}: {error}")));
         }
     }
 }
