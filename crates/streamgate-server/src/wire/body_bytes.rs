@@ -50,7 +50,8 @@ impl BodyMemory {
             self.refused.inc();
             return Err(ApiError::retry_after(
                 Code::Overloaded,
-                "too many bodies are under way at once, more than http.bodies_max_bytes allows; send the same request again",
+                "the bodies under way take all memory that http.bodies_max_bytes allows; \
+                 send the same request again",
                 RETRY_AFTER_S,
             ));
         }

@@ -11,9 +11,9 @@ pub(crate) fn of(settings: &Settings) -> Vec<String> {
     let mut advice = Vec::new();
     if interval_s >= idle_s {
         advice.push(format!(
-            "players call every {interval_s} s (the heartbeat interval), and idle connections are closed after {idle_s} s \
-             (http.header_timeout_s): each heartbeat needs a connection of its own; set \
-             http.header_timeout_s to more than {interval_s}"
+            "players call every {interval_s} s (the heartbeat interval), and idle connections are \
+             closed after {idle_s} s (http.header_timeout_s): each heartbeat needs a connection of \
+             its own; set http.header_timeout_s to more than {interval_s}"
         ));
     }
     advice
