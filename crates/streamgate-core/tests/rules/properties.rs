@@ -1,5 +1,5 @@
 //! Long random histories of a user against the model, and what must hold after each call: the
-//! promises of product.md, the fold of events, the byte form, and the log.
+//! promises of docs/promises.md, the fold of events, the byte form, and the log.
 
 use std::collections::BTreeSet;
 

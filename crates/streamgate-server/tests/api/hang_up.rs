@@ -1,5 +1,5 @@
-//! A request that has arrived whole is carried out, whoever hangs up: clients that close or reset
-//! their connection right behind a request, and those that only close their sending side.
+//! Promise 8: a request that has arrived whole is carried out, whoever hangs up. Clients close or reset
+//! their connection right behind a request, or close their sending side only.
 
 use std::time::Duration;
 

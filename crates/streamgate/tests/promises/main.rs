@@ -1,5 +1,5 @@
 //! What Streamgate promises, tried on the real binary: under races, crashes, failing disks and
-//! hostile clients. Each of the seven promises of the README has a test here that fails without it.
+//! hostile clients. `docs/promises.md` has the promises by number, and the tests that hold each.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod call;
@@ -15,6 +15,7 @@ mod history;
 mod lifecycle;
 mod linearizable;
 mod log;
+mod page;
 mod race;
 mod reload;
 mod signals;

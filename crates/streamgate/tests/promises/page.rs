@@ -1,0 +1,136 @@
+//! `docs/promises.md`: the tests that it names exist, and the headers of test files agree with it.
+//! By reading the sources, since running them is what the rest of the suite does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How many promises there are.
+const PROMISES: u32 = 13;
+
+/// What a promise says that is not built yet.
+const NOT_YET: &str = "Not yet:";
+
+/// A promise of the page.
+#[derive(Default)]
+struct Promise {
+    is_built: bool,
+    /// The tests that hold it: path and name.
+    tests: Vec<(String, String)>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The promises of the page, by their numbers.
+fn promises() -> BTreeMap<u32, Promise> {
+    let page = fs::read_to_string(root().join("docs/promises.md")).unwrap();
+    let mut promises = BTreeMap::new();
+    for section in page.split("\n## ").skip(1) {
+        let (number, text) = section.split_once(". ").expect("a number and a title");
+        let tests = text.lines().filter_map(|line| {
+            let test = line.strip_prefix("- `")?.strip_suffix('`')?;
+            let (path, name) = test.split_once("::").expect("a path and a name");
+            Some((path.to_owned(), name.to_owned()))
+        });
+        let promise = Promise {
+            is_built: !text.contains(NOT_YET),
+            tests: tests.collect(),
+        };
+        let twice = promises.insert(number.parse().unwrap(), promise);
+        assert!(twice.is_none(), "promise {number} is there twice");
+    }
+    promises
+}
+
+/// Whether a source has a function of this name that is a test by its attributes.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let (plain, later) = (format!("fn {name}("), format!("async fn {name}("));
+    let at = lines
+        .iter()
+        .position(|line| line.starts_with(&plain) || line.starts_with(&later));
+    at.is_some_and(|at| {
+        let above = lines[..at].iter().rev();
+        above
+            .take_while(|line| line.starts_with('#') || line.starts_with("//"))
+            .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+    })
+}
+
+#[test]
+fn every_test_that_the_page_names_exists() {
+    let promises = promises();
+    assert!(promises.keys().copied().eq(1..=PROMISES));
+    let mut missing = Vec::new();
+    for (number, promise) in &promises {
+        assert_eq!(
+            promise.is_built,
+            !promise.tests.is_empty(),
+            "promise {number}: what is built names tests, and only that"
+        );
+        for (path, name) in &promise.tests {
+            let source = fs::read_to_string(root().join(path)).unwrap_or_default();
+            if !has_test(&source, name) {
+                missing.push(format!("{number}: {path}::{name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no such tests: {missing:#?}");
+}
+
+/// The numbers that a comment names, as in "Promises 2 and 5: …".
+fn numbers_in(line: &str) -> Vec<u32> {
+    let Some(at) = line.find("Promise ").or_else(|| line.find("Promises ")) else {
+        return Vec::new();
+    };
+    line[at..]
+        .split(|c: char| !c.is_alphanumeric())
+        .skip(1)
+        .map_while(|word| match word {
+            "and" | "" => Some(None),
+            word => word.parse().ok().map(Some),
+        })
+        .flatten()
+        .collect()
+}
+
+fn sources_under(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources_under(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn files_that_name_a_promise_are_named_by_the_page() {
+    let (root, promises) = (root(), promises());
+    let mut sources = Vec::new();
+    sources_under(&root.join("crates"), &mut sources);
+    let mut claims = 0;
+    let mut wrong = Vec::new();
+    for source in sources {
+        let path = source.strip_prefix(&root).unwrap().to_str().unwrap();
+        // This file names promises to explain itself.
+        if !path.contains("/tests/") || path.ends_with("promises/page.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&source).unwrap();
+        let comments = text.lines().filter(|line| line.trim().starts_with("//"));
+        for number in comments.flat_map(numbers_in) {
+            claims += 1;
+            let promise = promises.get(&number);
+            let named = promise.is_some_and(|it| it.tests.iter().any(|(at, _)| at == path));
+            if !named {
+                wrong.push(format!("{path} says that it holds promise {number}"));
+            }
+        }
+    }
+    assert!(claims > 10, "the headers are found: {claims}");
+    assert!(wrong.is_empty(), "the page does not name {wrong:#?}");
+}
