@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use streamgate_core::admission::{Heartbeat, Start, Stop};
+use streamgate_core::admission::{Heartbeat, SessionsQuery, Start, Stop};
 use streamgate_core::bounds::{CLOCK_SKEW_MAX_S, HEARTBEATS_PER_LEASE, LEASE_DEFAULT_S};
 use streamgate_core::ids::Name;
 use streamgate_core::{
@@ -175,7 +175,10 @@ async fn calls(server: Server, come: Come) -> Result<String> {
     world.wait(30);
     world.heartbeat(&id).await?;
     row("heartbeat, any other");
-    world.node().sessions(&world.user).await?;
+    world
+        .node()
+        .sessions(&world.user, &SessionsQuery::default())
+        .await?;
     row("who is watching");
     world.stop(&id).await?;
     row("stop");

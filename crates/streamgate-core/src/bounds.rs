@@ -22,6 +22,10 @@ pub const ATTRIBUTES_MAX: usize = 16;
 pub const LIMIT_MAX: u32 = 1_000;
 /// The limit of a user without plan and without a limit of its own, unless configured otherwise.
 pub const LIMIT_DEFAULT: u32 = 3;
+/// The least age at which `evict_oldest` ends a session, unless configured otherwise, in seconds.
+pub const EVICT_MIN_AGE_DEFAULT_S: u32 = 5;
+/// Highest such age, in seconds: one hour.
+pub const EVICT_MIN_AGE_MAX_S: u32 = 60 * 60;
 /// Most sessions one start may ask to end (`terminate`).
 pub const TERMINATE_MAX: usize = LIMIT_MAX as usize;
 
@@ -87,6 +91,8 @@ pub const UNRESOLVED_CALLS_MAX: usize = 10_000;
 pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// Most entries of a page.
 pub const PAGE_SIZE_MAX: usize = 1_000;
+/// Most sessions that the answer to a start lists, whether they hold the slots or were evicted.
+pub const SESSIONS_LISTED_MAX: usize = 100;
 
 // Relations that other code relies on.
 const _: () = assert!(LEASE_MIN_S <= LEASE_DEFAULT_S && LEASE_DEFAULT_S <= LEASE_MAX_S);
@@ -94,6 +100,14 @@ const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX);
 const _: () = assert!(
     LEASE_MIN_S >= HEARTBEATS_PER_LEASE,
     "an interval is at least a second"
+);
+const _: () = assert!(
+    STOPPED_ENDINGS_MAX <= REVIVABLE_ENDINGS_MAX && STOPPED_ENDINGS_MAX <= IMPOSED_ENDINGS_MAX
+);
+const _: () = assert!(EVICT_MIN_AGE_DEFAULT_S <= EVICT_MIN_AGE_MAX_S);
+const _: () = assert!(
+    LIVE_MAX <= IMPOSED_ENDINGS_MAX,
+    "all sessions of a user can be ended at once, and each ending is remembered"
 );
 const _: () = assert!(REVIVE_WINDOW_DEFAULT_S <= REVIVE_WINDOW_MAX_S);
 const _: () = assert!(PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX);

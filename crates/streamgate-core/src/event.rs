@@ -29,7 +29,8 @@ pub enum Event {
         ended_at: Timestamp,
         /// Why.
         reason: EndReason,
-        /// The session that took the slot, for `Evicted` and `Terminated`.
+        /// The session that took the slot, for `Terminated` and `Evicted`; none where the session
+        /// was above a lowered limit.
         taken_by: Option<SessionId>,
     },
     /// An expired session was given up for good: no late heartbeat revives it, and it is remembered

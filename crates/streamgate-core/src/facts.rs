@@ -1,11 +1,12 @@
-//! What plays and what is played: optional facts about a session that no decision depends on.
+//! What plays and what is played: optional facts about a session. No decision depends on them but
+//! one: a start that names a live session of another device is refused.
 
 use std::collections::BTreeMap;
 
 use crate::bounds::{ATTRIBUTE_KEY_MAX_BYTES, ATTRIBUTE_VALUE_MAX_BYTES, ATTRIBUTES_MAX};
 use crate::ids::{Name, TextError, check_optional_text, check_text};
 
-/// Optional facts about a session; none of them is read by a decision.
+/// Optional facts about a session; decisions read the device only.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// The device that plays.
@@ -23,6 +24,18 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Whether the two name different devices. Facts without a device name none.
+    #[must_use]
+    pub fn differ_in_device(one: Option<&Self>, other: Option<&Self>) -> bool {
+        let (Some(one), Some(other)) = (one, other) else {
+            return false;
+        };
+        match (&one.device_id, &other.device_id) {
+            (Some(one), Some(other)) => one != other,
+            _ => false,
+        }
+    }
+
     /// Whether no fact was given.
     #[must_use]
     pub fn is_empty(&self) -> bool {

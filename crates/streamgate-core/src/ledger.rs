@@ -45,6 +45,13 @@ impl Ledger {
         self.live.iter().find(|session| session.id == *id)
     }
 
+    /// Where the session with this name stands among the live ones that have not been taken out of
+    /// the ledger.
+    #[must_use]
+    pub fn place_of(&self, id: &SessionId) -> Option<usize> {
+        self.live.iter().position(|session| session.id == *id)
+    }
+
     /// How the session with this name ended, if it is remembered.
     #[must_use]
     pub fn ending_of(&self, id: &SessionId) -> Option<&Ending> {
@@ -240,6 +247,10 @@ impl Ledger {
 
     /// Forgets the oldest endings beyond the bounds.
     fn forget_surplus(&mut self) {
+        // As few are within every bound, whatever their kinds.
+        if self.ended.len() <= STOPPED_ENDINGS_MAX {
+            return;
+        }
         let stopped_max = STOPPED_ENDINGS_MAX.max(self.live.len());
         self.forget_beyond(stopped_max, |ending| ending.reason == EndReason::Stopped);
         self.forget_beyond(REVIVABLE_ENDINGS_MAX, |ending| ending.revivable.is_some());

@@ -24,6 +24,6 @@ pub use event::{Durability, Event};
 pub use facts::{Attributes, Facts};
 pub use ids::{SessionId, TenantId, UserId, UserKey};
 pub use ledger::Ledger;
-pub use policy::{AtLimit, LimitSource, Policy};
-pub use session::{EndReason, Ending, Session};
+pub use policy::{AtLimit, LimitSource, OverLimit, Policy};
+pub use session::{EndReason, Ending, Held, Session};
 pub use time::{Moment, Seconds, Stall, Timestamp};

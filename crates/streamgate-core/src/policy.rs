@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::bounds::{
-    CLOCK_SKEW_MAX_S, HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_DEFAULT_S, LEASE_MAX_S,
-    LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX, REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S,
-    STALL_MIN_S,
+    CLOCK_SKEW_MAX_S, EVICT_MIN_AGE_DEFAULT_S, EVICT_MIN_AGE_MAX_S, HEARTBEATS_PER_LEASE,
+    LAZINESS_MAX_S, LEASE_DEFAULT_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX,
+    REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S, STALL_MIN_S,
 };
 use crate::ids::Name;
 use crate::ledger::Ledger;
@@ -19,6 +19,17 @@ pub enum AtLimit {
     DenyNew,
     /// The sessions that started first are ended until there is room.
     EvictOldest,
+}
+
+/// What a lowered limit does to the sessions above it, at their next heartbeat. A limit of 0 ends
+/// them in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverLimit {
+    /// They go on until they end by themselves.
+    #[default]
+    Keep,
+    /// They are ended. Above the limit are those that started last.
+    EndNewest,
 }
 
 /// A named limit.
@@ -48,6 +59,10 @@ pub struct Policy {
     pub default_limit: u32,
     /// What happens at the limit.
     pub at_limit: AtLimit,
+    /// What happens to sessions above a limit that was lowered.
+    pub over_limit: OverLimit,
+    /// [`AtLimit::EvictOldest`] ends no session that started less than this long ago; 0 is off.
+    pub evict_min_age: Seconds,
     /// Plans by name.
     pub plans: BTreeMap<Name, Plan>,
     /// How long a slot is held without a heartbeat.
@@ -70,6 +85,8 @@ impl Default for Policy {
         Self {
             default_limit: LIMIT_DEFAULT,
             at_limit: AtLimit::DenyNew,
+            over_limit: OverLimit::Keep,
+            evict_min_age: Seconds(EVICT_MIN_AGE_DEFAULT_S),
             plans: BTreeMap::new(),
             lease: Seconds(LEASE_DEFAULT_S),
             heartbeat_interval: Seconds(LEASE_DEFAULT_S / HEARTBEATS_PER_LEASE),
@@ -124,6 +141,12 @@ impl Policy {
             }
         };
         within("default_limit", self.default_limit, 0, LIMIT_MAX)?;
+        within(
+            "evict_min_age_s",
+            self.evict_min_age.0,
+            0,
+            EVICT_MIN_AGE_MAX_S,
+        )?;
         within("lease_s", self.lease.0, LEASE_MIN_S, LEASE_MAX_S)?;
         within(
             "heartbeat_interval_s",
@@ -169,6 +192,18 @@ impl Policy {
         } else {
             longest_ms
         }
+    }
+
+    /// From when on [`AtLimit::EvictOldest`] may end a session that started then.
+    ///
+    /// A start that lies after `now` was recorded by a clock that has been set back since. It says
+    /// nothing about the session's age, so it protects nothing.
+    #[must_use]
+    pub fn evictable_from(&self, started_at: Timestamp, now: Timestamp) -> Timestamp {
+        if started_at > now {
+            return now;
+        }
+        started_at.plus(self.evict_min_age)
     }
 
     /// The limit of the user with this ledger: its own, else its plan's, else the default.

@@ -21,6 +21,19 @@ pub struct Session {
     pub facts: Option<Box<Facts>>,
 }
 
+/// Since when and until when a session holds its slot: what a heartbeat changes, without the facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// When the session started.
+    pub started_at: Timestamp,
+    /// When its player called last.
+    pub last_seen_at: Timestamp,
+    /// When the lease is over.
+    pub expires_at: Timestamp,
+    /// How long each call of the player holds the slot.
+    pub lease: Seconds,
+}
+
 /// A session that has ended, remembered for the revive window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
@@ -30,7 +43,8 @@ pub struct Ending {
     pub ended_at: Timestamp,
     /// Why.
     pub reason: EndReason,
-    /// The session that took the slot, for `Evicted` and `Terminated`.
+    /// The session that took the slot, for `Terminated` and `Evicted`; none where the session was
+    /// above a lowered limit ([`crate::OverLimit::EndNewest`]).
     pub taken_by: Option<SessionId>,
     /// What a late heartbeat needs to start the session again; only for `Expired`.
     pub revivable: Option<Box<Session>>,
@@ -43,11 +57,11 @@ pub enum EndReason {
     Stopped,
     /// Its lease ran out.
     Expired,
-    /// The policy took its slot for a newer session.
+    /// The policy took its slot for a newer session, or because the limit was lowered.
     Evicted,
     /// A viewer gave its slot to another start.
     Terminated,
-    /// An operator ended it.
+    /// An operator ended it, or set the user's limit to 0.
     Revoked,
 }
 
@@ -75,6 +89,17 @@ impl EndReason {
 }
 
 impl Session {
+    /// Since when and until when the session holds its slot.
+    #[must_use]
+    pub const fn held(&self) -> Held {
+        Held {
+            started_at: self.started_at,
+            last_seen_at: self.last_seen_at,
+            expires_at: self.expires_at,
+            lease: self.lease,
+        }
+    }
+
     /// Whether the session holds a slot at `now`.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {

@@ -165,18 +165,23 @@ impl Engine {
         decision.outcome
     }
 
-    /// The same, where the store answers at once: without a clock, a timer or a future.
+    /// The same, where the store answers at once: without a clock, a timer or a future. Adds the
+    /// size of the record that was read to `read_bytes`: what a decision costs grows with it.
     pub(crate) fn execute_now<C>(
         &self,
         user: &UserKey,
         command: &C,
+        read_bytes: &mut usize,
     ) -> Option<Result<C::Outcome, EngineError>>
     where
         C: Command + Sync,
         C::Outcome: Send,
     {
         let mut last = None;
-        let mut step = |view: View<'_>| self.step(view, command, &mut last);
+        let mut step = |view: View<'_>| {
+            *read_bytes += view.record.map_or(0, <[u8]>::len);
+            self.step(view, command, &mut last)
+        };
         let result = self.store.transact_now(user, &mut step)?;
         let decided = result
             .map_err(EngineError::from)

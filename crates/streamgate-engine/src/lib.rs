@@ -6,6 +6,7 @@
 //!
 //! What is *not* here: rules (the core), bytes on disk (the stores), wire formats (the server).
 
+mod batch;
 mod call;
 mod damage;
 mod doubt;
@@ -16,9 +17,11 @@ mod ids;
 mod newer;
 mod observer;
 mod operations;
+mod pace;
 mod pages;
 mod policy;
 mod report;
+mod side_by_side;
 mod sweep;
 mod wall;
 
@@ -30,4 +33,5 @@ pub use observer::{Answer, NoObserver, Observer, Observers};
 pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};
 pub use policy::PolicyNow;
+pub use side_by_side::side_by_side;
 pub use wall::Wall;

@@ -1,9 +1,9 @@
 //! The operations on one user.
 
 use streamgate_core::admission::{
-    EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedUser, ResetUser,
-    SessionsView, SetUser, SetUserOutcome, Settle, Start, StartOutcome, Stop, StopNewest,
-    StopNewestOutcome, StopOutcome, UserView, WithSessions, sessions_of, user_of,
+    EraseUser, Erased, IfKnown, ImportUser, ImportedUser, ResetUser, SessionsQuery, SessionsView,
+    SetUser, SetUserOutcome, Settle, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome,
+    StopOutcome, UserView, Watching, WithSessions, sessions_of, user_of, watching_of,
 };
 use streamgate_core::{Ledger, Moment, Policy, UserKey};
 use streamgate_store::{Step, StoreError, View};
@@ -51,18 +51,15 @@ impl Engine {
         &self,
         user: &UserKey,
         start: Start,
-    ) -> Result<Told<(StartOutcome, SessionsView)>, EngineError> {
+    ) -> Result<Told<(StartOutcome, Vec<Watching>)>, EngineError> {
         let command = WithSessions(start);
         let decided = self.execute(user, &command).await;
         let decided =
             decided.inspect(|(outcome, _)| self.observer.answered(Answer::Start(outcome)));
         self.or_admit(user, &command.0, decided, |outcome, session| {
-            let watching = SessionsView {
-                limit: self.policy().default_limit,
-                sessions: vec![session],
-                next_slot_at: None,
-            };
-            (outcome, watching)
+            let content_id = session.facts.and_then(|facts| facts.content_id);
+            let id = session.id;
+            (outcome, vec![Watching { id, content_id }])
         })
     }
 
@@ -81,71 +78,6 @@ impl Engine {
             self.observer.answered(Answer::Start(outcome));
         }
         self.or_admit(user, &command.0, decided, |outcome, _| Some(outcome))
-    }
-
-    /// Renews the lease of a session.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub async fn heartbeat(
-        &self,
-        user: &UserKey,
-        heartbeat: &Heartbeat,
-    ) -> Result<Told<HeartbeatOutcome>, EngineError> {
-        match self.heartbeat_now(user, heartbeat) {
-            Some(told) => told,
-            None => self.heartbeat_waiting(user, heartbeat).await,
-        }
-    }
-
-    /// The same for one that [`heartbeat_now`](Self::heartbeat_now) cannot answer.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub async fn heartbeat_waiting(
-        &self,
-        user: &UserKey,
-        heartbeat: &Heartbeat,
-    ) -> Result<Told<HeartbeatOutcome>, EngineError> {
-        let decided = match self.admitted_without_store(user, &heartbeat.id) {
-            Some(start) => self.adopt(user, start).await,
-            None => self.execute(user, heartbeat).await,
-        };
-        self.or_go_on(user, &heartbeat.id, decided)
-    }
-
-    /// The same, where it can be answered at once; `None` where it cannot, and nothing has changed.
-    #[must_use]
-    pub fn heartbeat_now(
-        &self,
-        user: &UserKey,
-        heartbeat: &Heartbeat,
-    ) -> Option<Result<Told<HeartbeatOutcome>, EngineError>> {
-        if self.admitted_without_store(user, &heartbeat.id).is_some() {
-            return None;
-        }
-        let decided = match self.recalled(user, heartbeat) {
-            Some(outcome) => Ok(outcome),
-            None => self.execute_now(user, heartbeat)?,
-        };
-        Some(self.or_go_on(user, &heartbeat.id, decided))
-    }
-
-    /// The answer to a heartbeat that the policy lets go unwritten, where this node wrote the one
-    /// before and remembers it: its lease lasts for this one as well, whatever others did since. If
-    /// they ended the session, its player hears so with the next heartbeat that is written.
-    fn recalled(&self, user: &UserKey, heartbeat: &Heartbeat) -> Option<HeartbeatOutcome> {
-        let policy = self.policy();
-        if policy.laziness.0 == 0 {
-            return None;
-        }
-        let mut recalled = None;
-        self.store.recall(user, &mut |view| {
-            let decided = decide_on(view, &policy, heartbeat).ok();
-            recalled = decided.filter(|decision| decision.events.is_empty());
-        });
-        let outcome = recalled?.outcome;
-        matches!(outcome, HeartbeatOutcome::Renewed { .. }).then_some(outcome)
     }
 
     /// Stops a session.
@@ -233,12 +165,19 @@ impl Engine {
         self.execute(user, import).await
     }
 
-    /// Who of a user is watching now.
+    /// Who of a user is watching now: a page of the live sessions.
     ///
     /// # Errors
     /// [`EngineError`].
-    pub async fn sessions(&self, user: &UserKey) -> Result<SessionsView, EngineError> {
-        self.look(user, sessions_of).await
+    pub async fn sessions(
+        &self,
+        user: &UserKey,
+        query: &SessionsQuery,
+    ) -> Result<SessionsView, EngineError> {
+        self.look(user, |ledger, policy, now| {
+            sessions_of(ledger, policy, now, query)
+        })
+        .await
     }
 
     /// A user; `None` if it was never seen, or is forgotten.
@@ -252,18 +191,22 @@ impl Engine {
         .await
     }
 
-    /// A user and who of it is watching now; `None` if it was never seen, or is forgotten.
+    /// A user and what it watches now; `None` if it was never seen, or is
+    /// forgotten.
     ///
     /// # Errors
     /// [`EngineError`].
     pub async fn user_and_sessions(
         &self,
         user: &UserKey,
-    ) -> Result<Option<(UserView, SessionsView)>, EngineError> {
+    ) -> Result<Option<(UserView, Vec<Watching>)>, EngineError> {
         self.look(user, |ledger, policy, now| {
-            ledger.is_known().then(|| {
-                let user = user_of(ledger, policy, now);
-                (user, sessions_of(ledger, policy, now))
+            let known = ledger.is_known();
+            known.then(|| {
+                (
+                    user_of(ledger, policy, now),
+                    watching_of(ledger, policy, now),
+                )
             })
         })
         .await

@@ -2,9 +2,9 @@
 //!
 //! A list is long work beside calls that take microseconds. So few pages are made at once (the others
 //! wait in a fair queue, within the deadline of a call), and each lets other tasks of its thread go
-//! on after every [`SLICE`] records. What a page needs of memory is bounded by its size.
+//! on after about every hundred records ([`Pace`]). What a page needs of memory is bounded by its size.
 
-use streamgate_core::admission::{SessionsView, Settle, UserView, sessions_of, user_of};
+use streamgate_core::admission::{Settle, UserView, Watching, user_of, watching_of};
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
 use streamgate_store::{Cursor, Page, View};
 use tokio::sync::SemaphorePermit;
@@ -12,15 +12,13 @@ use tokio::task::yield_now;
 
 use crate::engine::{Engine, decide_on};
 use crate::error::EngineError;
+use crate::pace::Pace;
 
 /// Most records looked at for one page, so that a page over users who watch nothing ends too.
 const RECORDS_PER_PAGE_MAX: usize = 10_000;
 
 /// Pages that are made at once, on all threads.
 pub(crate) const PAGES_AT_ONCE: usize = 4;
-
-/// Records that are decoded before other tasks of the thread go on: some hundred microseconds.
-const SLICE: usize = 128;
 
 /// Where the next page begins. Opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -116,7 +114,7 @@ impl Engine {
         self.known_users(tenant, from, page_size, user_of).await
     }
 
-    /// The same, with who of each user is watching.
+    /// The same, with what each user watches now.
     ///
     /// # Errors
     /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
@@ -125,10 +123,12 @@ impl Engine {
         tenant: &TenantId,
         from: Option<&PageCursor>,
         page_size: usize,
-    ) -> Result<UsersPage<(UserView, SessionsView)>, EngineError> {
+    ) -> Result<UsersPage<(UserView, Vec<Watching>)>, EngineError> {
         self.known_users(tenant, from, page_size, |ledger, policy, now| {
-            let user = user_of(ledger, policy, now);
-            (user, sessions_of(ledger, policy, now))
+            (
+                user_of(ledger, policy, now),
+                watching_of(ledger, policy, now),
+            )
         })
         .await
     }
@@ -145,17 +145,18 @@ impl Engine {
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
         let mut looked_at = 0;
+        let mut pace = Pace::default();
         while users.len() < page_size && looked_at < RECORDS_PER_PAGE_MAX {
             let page = self
                 .page(tenant, cursor.as_ref(), page_size - users.len())
                 .await?;
             looked_at += page.records.len().max(1);
-            for (index, (user, record)) in (1..).zip(page.records) {
+            for (user, record) in page.records {
                 let ledger = self.settled(&user, &record, page.now)?;
                 if ledger.is_known() {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
-                pause_after(index).await;
+                pace.keep(record.len()).await;
             }
             yield_now().await;
             cursor = page.next;
@@ -194,7 +195,7 @@ impl Engine {
             let page = self.page(tenant, cursor.as_ref(), ask).await?;
             looked_at += page.records.len().max(1);
             let room = page_size - sessions.len();
-            let users = self.live_sessions(&page, within.as_ref()).await?;
+            let users = self.live_sessions(&page, within.as_ref(), room).await?;
             let fitting = whole_users_that_fit(&users, room);
             if fitting == users.len() {
                 sessions.extend(flatten(users));
@@ -245,15 +246,17 @@ impl Engine {
             .map_err(|error| self.failed(user, error))
     }
 
-    /// The live sessions of each user of a page; of the user of which some were given already, the
-    /// rest.
+    /// The live sessions of each user of a page, up to the first with whom there are more than
+    /// `room`; of the user of which some were given already, the rest.
     async fn live_sessions(
         &self,
         page: &Page,
         within: Option<&(UserKey, SessionId)>,
+        room: usize,
     ) -> Result<Vec<(UserKey, Vec<Session>)>, EngineError> {
-        let mut users = Vec::with_capacity(page.records.len());
-        for (index, (user, record)) in (1..).zip(&page.records) {
+        let (mut users, mut total) = (Vec::with_capacity(page.records.len()), 0);
+        let mut pace = Pace::default();
+        for (user, record) in &page.records {
             let mut live = self.settled(user, record, page.now)?.live;
             // By id, because the order in which sessions started does not tell where a session
             // stood that has ended since.
@@ -261,8 +264,12 @@ impl Engine {
             if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
                 live.retain(|session| session.id > *given);
             }
+            total += live.len();
             users.push((user.clone(), live));
-            pause_after(index).await;
+            if total > room {
+                break;
+            }
+            pace.keep(record.len()).await;
         }
         yield_now().await;
         Ok(users)
@@ -287,13 +294,6 @@ impl Engine {
         Ok(self
             .within_deadline(self.store.scan(tenant, from, page_size))
             .await??)
-    }
-}
-
-/// Lets other tasks of this thread go on, now and then.
-async fn pause_after(records: usize) {
-    if records.is_multiple_of(SLICE) {
-        yield_now().await;
     }
 }
 

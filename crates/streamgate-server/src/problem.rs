@@ -81,7 +81,9 @@ codes! {
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body came too slowly",
         "The body did not arrive in time. Nothing was changed; the connection is closed.";
     LimitReached = "limit_reached", CONFLICT, "The limit of concurrent sessions is reached",
-        "Every slot is taken. `sessions` says by whom, `next_slot_at` when one is free at the latest. Ask the viewer which session to end, then start again with `terminate`.";
+        "Every slot is taken. `sessions` says by whom (100 of them at most, `sessions_total` how many there are), `next_slot_at` when a start is admitted at the latest. Ask the viewer which session to end, then start again with `terminate`.";
+    SessionTaken = "session_taken", CONFLICT, "The session is another device's",
+        "A session of this id is live, and it was started with another `device_id`. An id is one playback's: make a new one for each. Nothing was changed.";
     SessionEnded = "session_ended", GONE, "The session has ended",
         "The session holds no slot any more; `reason` says why. Stop playing, or start a new session.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

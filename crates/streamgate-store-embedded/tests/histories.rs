@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use streamgate_core::admission::{Settle, sessions_of};
+use streamgate_core::admission::{SessionsQuery, Settle, sessions_of};
 use streamgate_core::codec::{encode_ledger, grant_grace};
 use streamgate_core::{AtLimit, Ledger, Policy, Session, decide};
 use streamgate_store::{Clock, ManualClock, Store};
@@ -76,8 +76,9 @@ proptest! {
 
         let world = world_over(open(dir.path(), &clock), Arc::clone(&clock), policy.clone());
         for who in 0..3 {
-            let kept = runtime.block_on(world.engine.sessions(&user(&format!("u{who}")))).unwrap();
-            let expected = sessions_of(&with_grace(&bare, who, &clock), &policy, clock.now());
+            let kept = runtime.block_on(world.engine.sessions(&user(&format!("u{who}")), &SessionsQuery::default())).unwrap();
+            let ledger = with_grace(&bare, who, &clock);
+            let expected = sessions_of(&ledger, &policy, clock.now(), &SessionsQuery::default());
             prop_assert_eq!(
                 without_last_seen(kept.sessions),
                 without_last_seen(expected.sessions)

@@ -24,12 +24,12 @@ impl Command for Adopt {
         match self.0.decide(draft) {
             StartOutcome::Admitted(now) | StartOutcome::AlreadyLive(now) => {
                 HeartbeatOutcome::Revived {
-                    session: now.session,
+                    session: now.session.held(),
                     limit: now.limit,
                     active: now.active,
                 }
             }
-            StartOutcome::Refused(_) => HeartbeatOutcome::Ended(Ending {
+            StartOutcome::Refused(_) | StartOutcome::Taken => HeartbeatOutcome::Ended(Ending {
                 id: id.clone(),
                 ended_at: draft.now(),
                 reason: EndReason::Expired,

@@ -3,7 +3,7 @@
 use crate::event::Event;
 use crate::ids::SessionId;
 use crate::ledger::Ledger;
-use crate::policy::{EffectiveLimit, Policy};
+use crate::policy::{EffectiveLimit, OverLimit, Policy};
 use crate::session::EndReason;
 use crate::time::{Moment, Timestamp};
 
@@ -86,6 +86,24 @@ impl<'a> Draft<'a> {
             self.end(id, EndReason::Revoked, None);
         }
         count
+    }
+
+    /// Ends the live session at `place` if the user's limit does not reach that far; whether it did.
+    ///
+    /// A limit of 0 ends all sessions of the user. Any other ends this one, and only where the
+    /// policy says so: the others learn of it by their own calls.
+    pub(crate) fn end_above_limit(&mut self, place: usize, limit: u32) -> bool {
+        if limit == 0 {
+            self.end_all();
+            return true;
+        }
+        let within = usize::try_from(limit).expect("a limit is at most 1,000");
+        if self.policy.over_limit == OverLimit::Keep || place < within {
+            return false;
+        }
+        let id = self.ledger.live[place].id.clone();
+        self.end(&id, EndReason::Evicted, None);
+        true
     }
 
     /// Gives up an expired session that a late heartbeat could revive; others stay as they are.

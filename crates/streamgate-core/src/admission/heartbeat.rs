@@ -4,7 +4,7 @@ use crate::admission::start::{renew, renewed};
 use crate::admission::{Command, Draft};
 use crate::event::Event;
 use crate::ids::SessionId;
-use crate::session::{Ending, Session};
+use crate::session::{Ending, Held, Session};
 
 /// A player calls, to keep the slot of its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub struct Heartbeat {
 pub enum HeartbeatOutcome {
     /// The lease was renewed.
     Renewed {
-        /// The session as it is now.
-        session: Session,
+        /// How it is held now.
+        session: Held,
         /// The user's limit.
         limit: u32,
         /// The number of slots taken.
@@ -27,8 +27,8 @@ pub enum HeartbeatOutcome {
     },
     /// The lease had run out, a slot was free, and the session holds it again.
     Revived {
-        /// The session as it is now.
-        session: Session,
+        /// How it is held now.
+        session: Held,
         /// The user's limit.
         limit: u32,
         /// The number of slots taken, this one among them.
@@ -44,38 +44,11 @@ impl Command for Heartbeat {
     type Outcome = HeartbeatOutcome;
 
     fn decide(&self, draft: &mut Draft<'_>) -> HeartbeatOutcome {
-        let now = draft.now();
-        let limit = draft.limit().limit;
-        if let Some(session) = draft.ledger().find(&self.id).cloned() {
-            return HeartbeatOutcome::Renewed {
-                session: renew(draft, session),
-                limit,
-                active: draft.active(),
-            };
-        }
-        let Some(ending) = draft.ledger().ending_of(&self.id).cloned() else {
-            return HeartbeatOutcome::Unknown;
-        };
-        match &ending.revivable {
-            Some(expired) if draft.active() < limit => {
-                let session = renewed(expired.as_ref().clone(), draft.policy(), now);
-                draft.record(Event::Revived(session.clone()));
-                let active = draft.active();
-                assert!(
-                    active <= limit,
-                    "no revival leaves more live sessions than the limit"
-                );
-                HeartbeatOutcome::Revived {
-                    session,
-                    limit,
-                    active,
-                }
-            }
-            _ => HeartbeatOutcome::Ended(ending),
-        }
+        beat(draft, &self.id)
     }
 
-    /// The session is live, and the same that the first run brought back.
+    /// What the first run changed is there: the session that it brought back is live, and the same;
+    /// the one that it ended has ended so, or so long ago that it is forgotten.
     fn was_done(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
         match (first, second) {
             (
@@ -84,7 +57,53 @@ impl Command for Heartbeat {
                     session: second, ..
                 },
             ) => first.started_at == second.started_at,
+            (HeartbeatOutcome::Ended(first), HeartbeatOutcome::Ended(second)) => first == second,
+            (HeartbeatOutcome::Ended(_), HeartbeatOutcome::Unknown) => true,
             _ => false,
         }
+    }
+}
+
+/// Decides one heartbeat.
+pub(crate) fn beat(draft: &mut Draft<'_>, id: &SessionId) -> HeartbeatOutcome {
+    let limit = draft.limit().limit;
+    if let Some(place) = draft.ledger().place_of(id) {
+        if draft.end_above_limit(place, limit) {
+            let ending = draft.ledger().ending_of(id);
+            let ending = ending.expect("an ending is remembered until the next decision");
+            return HeartbeatOutcome::Ended(ending.clone());
+        }
+        return HeartbeatOutcome::Renewed {
+            session: renew(draft, place),
+            limit,
+            active: draft.active(),
+        };
+    }
+    let Some(ending) = draft.ledger().ending_of(id).cloned() else {
+        return HeartbeatOutcome::Unknown;
+    };
+    match &ending.revivable {
+        Some(expired) if draft.active() < limit => revive(draft, expired, limit),
+        _ => HeartbeatOutcome::Ended(ending),
+    }
+}
+
+/// Starts an expired session again; a slot is free.
+fn revive(draft: &mut Draft<'_>, expired: &Session, limit: u32) -> HeartbeatOutcome {
+    let held = renewed(expired.held(), draft.policy(), draft.now());
+    draft.record(Event::Revived(Session {
+        last_seen_at: held.last_seen_at,
+        expires_at: held.expires_at,
+        ..expired.clone()
+    }));
+    let active = draft.active();
+    assert!(
+        active <= limit,
+        "no revival leaves more live sessions than the limit"
+    );
+    HeartbeatOutcome::Revived {
+        session: held,
+        limit,
+        active,
     }
 }

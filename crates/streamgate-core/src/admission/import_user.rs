@@ -1,5 +1,6 @@
 //! Taking over a user from another system.
 
+use crate::admission::start::renew;
 use crate::admission::{Command, Draft, Start, StartOutcome};
 use crate::bounds::LIVE_MAX;
 use crate::event::Event;
@@ -52,9 +53,12 @@ impl ImportUser {
         if let Some(ending) = draft.ledger().ending_of(id) {
             return ImportedSession::Ended(ending.reason);
         }
-        let is_new = draft.ledger().find(id).is_none();
-        // Asked here and not left to the start, which might evict.
-        if is_new && draft.active() >= draft.limit().limit {
+        // Both are asked here and not left to the start, which might end sessions.
+        if let Some(place) = draft.ledger().place_of(id) {
+            renew(draft, place);
+            return ImportedSession::AlreadyLive;
+        }
+        if draft.active() >= draft.limit().limit {
             return ImportedSession::NoSlot;
         }
         let start = Start {
@@ -63,7 +67,7 @@ impl ImportUser {
         };
         match start.decide(draft) {
             StartOutcome::Admitted(_) => ImportedSession::Started,
-            StartOutcome::AlreadyLive(_) => ImportedSession::AlreadyLive,
+            StartOutcome::AlreadyLive(_) | StartOutcome::Taken => ImportedSession::AlreadyLive,
             StartOutcome::Refused(_) => ImportedSession::NoSlot,
         }
     }

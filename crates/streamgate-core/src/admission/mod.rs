@@ -5,6 +5,7 @@ pub mod adopt;
 mod draft;
 pub mod erase;
 pub mod heartbeat;
+pub mod heartbeats;
 pub mod if_known;
 pub mod import_user;
 pub mod list;
@@ -20,9 +21,12 @@ pub use adopt::Adopt;
 pub use draft::Draft;
 pub use erase::{EraseUser, Erased};
 pub use heartbeat::{Heartbeat, HeartbeatOutcome};
+pub use heartbeats::Heartbeats;
 pub use if_known::IfKnown;
 pub use import_user::{ImportUser, ImportedSession, ImportedUser};
-pub use list::{SessionsView, UserView, sessions_of, user_of};
+pub use list::{
+    Place, SessionsQuery, SessionsView, UserView, Watching, sessions_of, user_of, watching_of,
+};
 pub use reset_user::ResetUser;
 pub use set_user::{Edit, SetUser, SetUserOutcome};
 pub use settle::Settle;

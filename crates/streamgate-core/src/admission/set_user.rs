@@ -21,7 +21,9 @@ pub enum Edit<T> {
 
 /// Change plan, limit or profile of a user; a user never seen is made.
 ///
-/// Live sessions stay as they are, also where the new limit is lower: it holds from the next start.
+/// A limit of 0 ends all sessions (`Revoked`). With any other lower limit live sessions stay as they
+/// are for now: it holds from the next start, and [`crate::OverLimit`] says what becomes of those
+/// above it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SetUser {
     /// The name of a plan that the policy knows.
@@ -80,6 +82,9 @@ impl Command for SetUser {
                 plan,
                 profile,
             });
+        }
+        if draft.limit().limit == 0 {
+            draft.end_all();
         }
         SetUserOutcome::Set(user_of(draft.ledger(), draft.policy(), draft.now()))
     }

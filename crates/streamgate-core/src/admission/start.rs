@@ -1,12 +1,12 @@
 //! Start: may this user start another stream?
 
 use crate::admission::{Command, Draft};
-use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, TERMINATE_MAX};
+use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, SESSIONS_LISTED_MAX, TERMINATE_MAX};
 use crate::event::Event;
 use crate::facts::Facts;
 use crate::ids::SessionId;
-use crate::policy::{AtLimit, Policy};
-use crate::session::{EndReason, Session};
+use crate::policy::{AtLimit, EffectiveLimit, Policy};
+use crate::session::{EndReason, Held, Session};
 use crate::time::{Seconds, Timestamp};
 
 /// A session asks for a slot.
@@ -33,8 +33,11 @@ pub enum StartOutcome {
     Admitted(Admitted),
     /// The session holds a slot already; its lease was renewed and nothing else changed.
     AlreadyLive(Admitted),
-    /// No slot is free. Nothing was changed.
+    /// No slot is free. Nothing was changed, but where a session of this name was live above a
+    /// lowered limit: it has ended, as by a heartbeat.
     Refused(Refused),
+    /// A session of this name is live on another device. Nothing was changed.
+    Taken,
 }
 
 /// A session that holds a slot.
@@ -46,7 +49,7 @@ pub struct Admitted {
     pub limit: u32,
     /// The number of slots taken, this one among them.
     pub active: u32,
-    /// Sessions that the policy ended to make room, oldest first.
+    /// Sessions that the policy ended to make room, oldest first; at most [`SESSIONS_LISTED_MAX`].
     pub evicted: Vec<Session>,
 }
 
@@ -55,9 +58,12 @@ pub struct Admitted {
 pub struct Refused {
     /// The user's limit.
     pub limit: u32,
-    /// The conflict: the live sessions, in the order in which they started.
+    /// The number of slots taken.
+    pub active: u32,
+    /// The conflict: the live sessions, in the order in which they started; at most
+    /// [`SESSIONS_LISTED_MAX`].
     pub conflict: Vec<Session>,
-    /// When a slot is free at the latest if nobody calls again; `None` for a limit of 0.
+    /// When a start is admitted at the latest if nobody calls again; `None` for a limit of 0.
     pub next_slot_at: Option<Timestamp>,
 }
 
@@ -96,13 +102,41 @@ impl Start {
         );
     }
 
-    /// Ends the sessions that give way, and those that the policy takes.
-    fn make_room(&self, draft: &mut Draft<'_>, leaving: &[Session], evicted: &[Session]) {
-        for session in leaving {
-            draft.end(&session.id, EndReason::Terminated, Some(&self.id));
+    /// The sessions that leave so that this one has a slot; `None` where too few may.
+    fn room(&self, draft: &Draft<'_>, rule: EffectiveLimit) -> Option<Room> {
+        let live = &draft.ledger().live;
+        let (leaving, staying): (Vec<&Session>, Vec<&Session>) =
+            live.iter().partition(|session| self.gives_way(&session.id));
+        let limit = usize::try_from(rule.limit).expect("a limit is at most 1,000");
+        let surplus = (staying.len() + 1).saturating_sub(limit);
+        let mut evicted = Vec::new();
+        if surplus > 0 {
+            if rule.at_limit == AtLimit::DenyNew || limit == 0 {
+                return None;
+            }
+            let (policy, now) = (draft.policy(), draft.now());
+            let is_old = |session: &&Session| policy.evictable_from(session.started_at, now) <= now;
+            evicted.extend(staying.into_iter().filter(is_old).take(surplus));
+            if evicted.len() < surplus {
+                return None;
+            }
         }
-        for session in evicted {
-            draft.end(&session.id, EndReason::Evicted, Some(&self.id));
+        let ids = |sessions: &[&Session]| sessions.iter().map(|s| s.id.clone()).collect();
+        let listed = evicted.iter().take(SESSIONS_LISTED_MAX).copied().cloned();
+        Some(Room {
+            leaving: ids(&leaving),
+            evicted: ids(&evicted),
+            listed: listed.collect(),
+        })
+    }
+
+    /// Ends the sessions that give way, and those that the policy takes.
+    fn make_room(&self, draft: &mut Draft<'_>, room: &Room) {
+        for id in &room.leaving {
+            draft.end(id, EndReason::Terminated, Some(&self.id));
+        }
+        for id in &room.evicted {
+            draft.end(id, EndReason::Evicted, Some(&self.id));
         }
         for id in self.replaces.iter().chain(&self.terminate) {
             // One that expired a moment ago would come back with its next heartbeat, else.
@@ -126,13 +160,28 @@ impl Start {
         }
     }
 
-    fn already_live(draft: &mut Draft<'_>, session: Session) -> StartOutcome {
-        StartOutcome::AlreadyLive(Admitted {
-            session: renew(draft, session),
-            limit: draft.limit().limit,
+    /// Decides on a start whose session is live at `place`. `None` where it was above the limit and
+    /// has ended for that, so that it starts as any other.
+    fn of_live(
+        &self,
+        draft: &mut Draft<'_>,
+        place: usize,
+        rule: EffectiveLimit,
+    ) -> Option<StartOutcome> {
+        let live = &draft.ledger().live[place];
+        if Facts::differ_in_device(live.facts.as_deref(), self.facts.as_deref()) {
+            return Some(StartOutcome::Taken);
+        }
+        if draft.end_above_limit(place, rule.limit) {
+            return None;
+        }
+        renew(draft, place);
+        Some(StartOutcome::AlreadyLive(Admitted {
+            session: draft.ledger().live[place].clone(),
+            limit: rule.limit,
             active: draft.active(),
             evicted: Vec::new(),
-        })
+        }))
     }
 }
 
@@ -141,26 +190,16 @@ impl Command for Start {
 
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
         self.assert_bounded();
-        if let Some(session) = draft.ledger().find(&self.id).cloned() {
-            return Self::already_live(draft, session);
-        }
         let rule = draft.limit();
-        let (leaving, staying): (Vec<Session>, Vec<Session>) = draft
-            .ledger()
-            .live
-            .iter()
-            .cloned()
-            .partition(|session| self.gives_way(&session.id));
-        let limit = usize::try_from(rule.limit).expect("a limit is at most 1,000");
-        let surplus = (staying.len() + 1).saturating_sub(limit);
-        let evicted = match rule.at_limit {
-            _ if surplus == 0 => &[],
-            AtLimit::EvictOldest if limit > 0 => &staying[..surplus],
-            AtLimit::EvictOldest | AtLimit::DenyNew => {
-                return StartOutcome::Refused(refusal(draft, rule.limit));
-            }
+        if let Some(place) = draft.ledger().place_of(&self.id)
+            && let Some(outcome) = self.of_live(draft, place, rule)
+        {
+            return outcome;
+        }
+        let Some(room) = self.room(draft, rule) else {
+            return StartOutcome::Refused(refusal(draft, rule));
         };
-        self.make_room(draft, &leaving, evicted);
+        self.make_room(draft, &room);
         let session = self.session(draft);
         draft.record(Event::Started(session.clone()));
         let active = draft.active();
@@ -172,70 +211,98 @@ impl Command for Start {
             session,
             limit: rule.limit,
             active,
-            evicted: evicted.to_vec(),
+            evicted: room.listed,
         })
     }
 
     /// The session is live, since the very moment of the first run: one that was live before has
     /// another beginning, and the first run, decided on an older ledger, was none. If it is not
     /// live, then either it never was, or it has ended since; in both cases the caller must hear
-    /// that it holds no slot.
+    /// that it holds no slot. A refusal that changed something ended the session that it names, and
+    /// the second run found it ended.
     fn was_done(first: &StartOutcome, second: &StartOutcome) -> bool {
         match (first, second) {
             (StartOutcome::Admitted(first), StartOutcome::AlreadyLive(second)) => {
                 first.session.started_at == second.session.started_at
             }
+            (StartOutcome::Refused(_), StartOutcome::Refused(_)) => true,
             _ => false,
         }
     }
 }
 
+/// Who leaves so that a start has a slot.
+struct Room {
+    /// Those that the start names.
+    leaving: Vec<SessionId>,
+    /// Those that the policy takes.
+    evicted: Vec<SessionId>,
+    /// The first of these as they were.
+    listed: Vec<Session>,
+}
+
 /// The session after a call of its player at `now`: held for one lease from now, neither more nor
 /// less, whatever the clock showed before.
-pub(crate) fn renewed(session: Session, policy: &Policy, now: Timestamp) -> Session {
-    Session {
+pub(crate) fn renewed(held: Held, policy: &Policy, now: Timestamp) -> Held {
+    Held {
         last_seen_at: now,
-        expires_at: policy.lease_end(now, session.lease),
-        ..session
+        expires_at: policy.lease_end(now, held.lease),
+        ..held
     }
 }
 
-/// Renews the lease of a live session, unless it was recorded so lately that it lasts for this call
-/// as well; returns the session as it is then.
-pub(crate) fn renew(draft: &mut Draft<'_>, session: Session) -> Session {
+/// Renews the lease of the live session at `place`, unless it was recorded so lately that it lasts
+/// for this call as well; returns how the session is held then.
+pub(crate) fn renew(draft: &mut Draft<'_>, place: usize) -> Held {
     let (policy, now) = (draft.policy(), draft.now());
-    let lasts_until = now.plus(session.lease).plus(policy.clock_skew);
-    let is_recent = now.millis_since(session.last_seen_at) < policy.laziness.as_millis();
-    if is_recent && session.expires_at >= lasts_until {
-        return session;
+    let session = &draft.ledger().live[place];
+    let held = session.held();
+    let lasts_until = now.plus(held.lease).plus(policy.clock_skew);
+    let is_recent = now.millis_since(held.last_seen_at) < policy.laziness.as_millis();
+    if is_recent && held.expires_at >= lasts_until {
+        return held;
     }
-    let session = renewed(session, policy, now);
+    let id = session.id.clone();
+    let held = renewed(held, policy, now);
     draft.record(Event::Renewed {
-        id: session.id.clone(),
-        last_seen_at: session.last_seen_at,
-        expires_at: session.expires_at,
+        id,
+        last_seen_at: held.last_seen_at,
+        expires_at: held.expires_at,
     });
-    session
+    held
 }
 
-fn refusal(draft: &Draft<'_>, limit: u32) -> Refused {
-    let conflict = draft.ledger().live.clone();
-    let next_slot_at = next_slot_at(&conflict, limit);
+fn refusal(draft: &Draft<'_>, rule: EffectiveLimit) -> Refused {
+    let live = &draft.ledger().live;
+    let held = live.iter().map(|s| (s.started_at, s.expires_at));
     Refused {
-        limit,
-        conflict,
-        next_slot_at,
+        limit: rule.limit,
+        active: draft.active(),
+        conflict: live.iter().take(SESSIONS_LISTED_MAX).cloned().collect(),
+        next_slot_at: next_slot_at(held, rule, draft.policy(), draft.now()),
     }
 }
 
-/// When a slot is free at the latest if nobody calls again: as soon as fewer than `limit` of the
-/// live sessions are left. `None` where a slot is free now, and for a limit of 0.
-pub(crate) fn next_slot_at(live: &[Session], limit: u32) -> Option<Timestamp> {
-    let limit = usize::try_from(limit).expect("a limit is at most 1,000");
-    let must_end = (live.len() + 1)
-        .checked_sub(limit)
-        .filter(|n| *n > 0 && limit > 0)?;
-    let mut ends: Vec<Timestamp> = live.iter().map(|session| session.expires_at).collect();
-    ends.sort_unstable();
-    Some(ends[must_end - 1])
+/// When a start is admitted at the latest if nobody calls again: as soon as fewer than `limit` of
+/// the live sessions are left that neither have ended nor may be evicted. `live` says of each when
+/// it started and when its lease is over. `None` where a start is admitted now, and for a limit of
+/// 0.
+pub(crate) fn next_slot_at(
+    live: impl Iterator<Item = (Timestamp, Timestamp)>,
+    rule: EffectiveLimit,
+    policy: &Policy,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if rule.limit == 0 {
+        return None;
+    }
+    let gives_way_at = live.map(|(started_at, expires_at)| match rule.at_limit {
+        AtLimit::DenyNew => expires_at,
+        AtLimit::EvictOldest => expires_at.min(policy.evictable_from(started_at, now)),
+    });
+    let mut ends: Vec<Timestamp> = gives_way_at.collect();
+    let limit = usize::try_from(rule.limit).expect("a limit is at most 1,000");
+    let last = ends.len().checked_sub(limit)?;
+    let (_, end, _) = ends.select_nth_unstable(last);
+    Some(*end).filter(|end| *end > now)
 }

@@ -2,7 +2,7 @@
 
 use streamgate_core::EndReason;
 
-use super::{Over, Playback};
+use super::{Held, Over, Playback};
 
 /// A session's name.
 pub(crate) type Id = u8;
@@ -12,6 +12,8 @@ pub(crate) type Id = u8;
 pub(crate) enum Call {
     Start(Start),
     Beat(Id),
+    /// Several heartbeats in one decision.
+    Beats(Vec<Id>),
     Stop(Id),
     Revoke(Id),
     SetLimit(Option<u32>),
@@ -50,6 +52,7 @@ pub(crate) struct Import {
 pub(crate) struct Start {
     pub(crate) id: Id,
     pub(crate) facts: Option<&'static str>,
+    pub(crate) device: Option<&'static str>,
     pub(crate) lease_s: Option<u32>,
     pub(crate) replaces: Option<Id>,
     pub(crate) terminate: Vec<Id>,
@@ -71,19 +74,24 @@ pub(crate) enum Answer {
     },
     Refused {
         limit: u32,
+        active: u32,
         holders: Vec<Playback>,
         next_slot_at: Option<u64>,
     },
+    /// The session of this name is another device's.
+    Taken,
     Renewed {
-        session: Playback,
+        session: Held,
         limit: u32,
         active: u32,
     },
     Revived {
-        session: Playback,
+        session: Held,
         limit: u32,
         active: u32,
     },
+    /// To each of several heartbeats.
+    Each(Vec<Answer>),
     Ended(Over),
     Unknown,
     Stopped,
@@ -101,9 +109,7 @@ pub(crate) enum Answer {
     /// The answer to a start, and who is watching after it.
     Listed {
         start: Box<Answer>,
-        live: Vec<Playback>,
-        limit: u32,
-        next_slot_at: Option<u64>,
+        live: Vec<Id>,
     },
     NewestStopped {
         active: u32,

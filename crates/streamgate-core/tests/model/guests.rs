@@ -7,14 +7,8 @@ use super::{Answer, Id, Import, Imported, Over, Profile, Rules, Start, User};
 impl User {
     pub(super) fn start_and_list(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
         let start = Box::new(self.start(rules, start, now));
-        let (limit, _) = self.limit(rules);
-        let is_full = self.live.len() >= limit as usize;
-        Answer::Listed {
-            start,
-            live: self.live.clone(),
-            limit,
-            next_slot_at: self.next_slot_at(limit).filter(|_| is_full),
-        }
+        let live = self.ids();
+        Answer::Listed { start, live }
     }
 
     /// What is not known starts; what cannot start is over at once, and leaves no trace.
@@ -30,7 +24,7 @@ impl User {
                 active,
                 ..
             } => Answer::Revived {
-                session,
+                session: session.held(),
                 limit,
                 active,
             },

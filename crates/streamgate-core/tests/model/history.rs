@@ -46,10 +46,13 @@ fn rules() -> impl Strategy<Value = Rules> {
     let seconds = (5_u32..120, 0_u32..300);
     // Half of the tenants have neither, as most have.
     let slack = prop_oneof![Just((0, 0)), (0_u32..60, 0_u32..=5)];
-    (0_u32..4, any::<bool>(), seconds, slack).prop_map(
-        |(default_limit, evict_oldest, seconds, slack)| Rules {
+    let at_limit = (any::<bool>(), prop_oneof![Just(0), 0_u32..60]);
+    (0_u32..4, at_limit, any::<bool>(), seconds, slack).prop_map(
+        |(default_limit, at_limit, end_newest, seconds, slack)| Rules {
             default_limit,
-            evict_oldest,
+            evict_oldest: at_limit.0,
+            evict_min_age_s: at_limit.1,
+            end_newest,
             lease_s: seconds.0,
             window_s: seconds.1,
             laziness_s: slack.0,
@@ -74,7 +77,10 @@ fn start() -> impl Strategy<Value = Start> {
     let others = (0..IDS).collect::<Vec<_>>();
     (
         0..IDS,
-        proptest::option::of(prop_oneof![Just("film"), Just("match")]),
+        (
+            proptest::option::of(prop_oneof![Just("film"), Just("match")]),
+            proptest::option::of(prop_oneof![4 => Just("tv"), 1 => Just("phone")]),
+        ),
         proptest::option::weighted(0.2, 5_u32..200),
         proptest::option::weighted(0.2, 0..IDS),
         prop_oneof![
@@ -82,11 +88,12 @@ fn start() -> impl Strategy<Value = Start> {
             1 => subsequence(others, 0..=3),
         ],
     )
-        .prop_map(|(id, facts, lease_s, replaces, terminate)| {
+        .prop_map(|(id, (facts, device), lease_s, replaces, terminate)| {
             // The edge refuses a start that would end itself.
             Start {
                 id,
                 facts,
+                device,
                 lease_s,
                 replaces: replaces.filter(|old| *old != id),
                 terminate: terminate.into_iter().filter(|old| *old != id).collect(),
@@ -123,6 +130,7 @@ fn call() -> impl Strategy<Value = Call> {
         1 => start().prop_map(Call::StartAndList),
         2 => start().prop_map(Call::Adopt),
         12 => (0..IDS).prop_map(Call::Beat),
+        3 => proptest::collection::vec(0..IDS, 0..8).prop_map(Call::Beats),
         4 => (0..IDS).prop_map(Call::Stop),
         1 => (0..IDS).prop_map(Call::Revoke),
         1 => proptest::option::of(0_u32..5).prop_map(Call::SetLimit),

@@ -22,6 +22,8 @@ pub(crate) use calls::{Answer, Call, Id, Import, Imported, Profile, Start};
 pub(crate) struct Rules {
     pub(crate) default_limit: u32,
     pub(crate) evict_oldest: bool,
+    pub(crate) evict_min_age_s: u32,
+    pub(crate) end_newest: bool,
     pub(crate) lease_s: u32,
     pub(crate) window_s: u32,
     pub(crate) laziness_s: u32,
@@ -91,6 +93,27 @@ pub(crate) struct Playback {
     pub(crate) until: u64,
     pub(crate) lease_s: u32,
     pub(crate) facts: Option<String>,
+    pub(crate) device: Option<String>,
+}
+
+/// The times of a session that holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) started: u64,
+    pub(crate) seen: u64,
+    pub(crate) until: u64,
+    pub(crate) lease_s: u32,
+}
+
+impl Playback {
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            started: self.started,
+            seen: self.seen,
+            until: self.until,
+            lease_s: self.lease_s,
+        }
+    }
 }
 
 /// A session that has ended.
@@ -113,22 +136,25 @@ impl User {
         let answer = match call {
             Call::Start(start) => self.start(rules, start, now),
             Call::Beat(id) => self.beat(rules, *id, now),
+            Call::Beats(ids) => {
+                Answer::Each(ids.iter().map(|id| self.beat(rules, *id, now)).collect())
+            }
             Call::Stop(id) => self.stop(*id, EndReason::Stopped, now),
             Call::Revoke(id) => self.stop(*id, EndReason::Revoked, now),
             Call::SetLimit(limit) => {
                 self.limit = *limit;
-                self.described(rules)
+                self.set(rules, now)
             }
             Call::SetPlan(Some(plan)) if PLANS.iter().all(|(name, ..)| name != plan) => {
                 Answer::UnknownPlan
             }
             Call::SetPlan(plan) => {
                 self.plan = plan.map(str::to_owned);
-                self.described(rules)
+                self.set(rules, now)
             }
             Call::SetProfile(profile) => {
                 self.profile = profile.map(str::to_owned);
-                self.described(rules)
+                self.set(rules, now)
             }
             Call::Erase => self.erase(now),
             Call::Settle => Answer::Settled,
@@ -242,6 +268,16 @@ impl User {
 
     fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
         let (limit, evict_oldest) = self.limit(rules);
+        let live = self.live.iter().find(|session| session.id == start.id);
+        if let Some(live) = live {
+            let theirs = live.device.as_deref();
+            if theirs.is_some() && start.device.is_some() && theirs != start.device {
+                return Answer::Taken;
+            }
+            if self.is_above_limit(rules, start.id) {
+                self.end_above_limit(rules, start.id, now);
+            }
+        }
         if let Some(session) = self.renew(rules, start.id, now) {
             let active = self.active();
             return Answer::AlreadyLive {
@@ -255,15 +291,15 @@ impl User {
             .into_iter()
             .partition(|id| start.replaces == Some(*id) || start.terminate.contains(id));
         let mut evicted = Vec::new();
+        let old = self.old(rules, now);
         while evict_oldest && limit > 0 && staying.len() >= limit as usize {
-            evicted.push(staying.remove(0));
+            let Some(place) = staying.iter().position(|id| old.contains(id)) else {
+                break;
+            };
+            evicted.push(staying.remove(place));
         }
         if staying.len() >= limit as usize {
-            return Answer::Refused {
-                limit,
-                holders: self.live.clone(),
-                next_slot_at: self.next_slot_at(limit),
-            };
+            return self.refused(rules, now);
         }
         for id in leaving {
             self.end(id, now, EndReason::Terminated, Some(start.id));
@@ -284,6 +320,7 @@ impl User {
             until: rules.until(now, lease_s),
             lease_s,
             facts: start.facts.map(str::to_owned),
+            device: start.device.map(str::to_owned),
         };
         self.take_slot(session.clone());
         Answer::Admitted {
@@ -294,14 +331,62 @@ impl User {
         }
     }
 
-    /// The first moment at which fewer than `limit` sessions are left if nobody calls again.
-    fn next_slot_at(&self, limit: u32) -> Option<u64> {
-        let mut ends: Vec<u64> = self.live.iter().map(|session| session.until).collect();
-        ends.sort_unstable();
-        ends.into_iter().find(|end| {
-            let left = self.live.iter().filter(|session| session.until > *end);
+    /// Sessions that may be evicted: those that are old enough, and those that were started by a
+    /// clock that was set back.
+    fn old(&self, rules: &Rules, now: u64) -> Vec<Id> {
+        let old_at = |started: u64| started + u64::from(rules.evict_min_age_s) * 1_000;
+        let is_old = |session: &&Playback| session.started > now || old_at(session.started) <= now;
+        self.live.iter().filter(is_old).map(|s| s.id).collect()
+    }
+
+    fn refused(&self, rules: &Rules, now: u64) -> Answer {
+        Answer::Refused {
+            limit: self.limit(rules).0,
+            active: self.active(),
+            holders: self.live.clone(),
+            next_slot_at: self.next_slot_at(rules, now),
+        }
+    }
+
+    /// The first moment at which a start is admitted if nobody calls again, and the clock is not
+    /// set back.
+    pub(crate) fn next_slot_at(&self, rules: &Rules, now: u64) -> Option<u64> {
+        let (limit, evict_oldest) = self.limit(rules);
+        let gives_way_at = |session: &Playback| {
+            let old_at = session.started + u64::from(rules.evict_min_age_s) * 1_000;
+            match (evict_oldest, session.started > now) {
+                (false, _) => session.until,
+                (true, false) => session.until.min(old_at),
+                (true, true) => now,
+            }
+        };
+        let mut moments: Vec<u64> = self.live.iter().map(gives_way_at).collect();
+        moments.push(now);
+        moments.sort_unstable();
+        let first = moments.into_iter().filter(|at| *at >= now).find(|at| {
+            let left = self
+                .live
+                .iter()
+                .filter(|session| gives_way_at(session) > *at);
             left.count() < limit as usize
-        })
+        });
+        first.filter(|at| *at > now)
+    }
+
+    /// Above the limit are those that started last.
+    fn is_above_limit(&self, rules: &Rules, id: Id) -> bool {
+        let (limit, _) = self.limit(rules);
+        let within: Vec<Id> = self.ids().into_iter().take(limit as usize).collect();
+        (limit == 0 || rules.end_newest) && !within.contains(&id)
+    }
+
+    fn end_above_limit(&mut self, rules: &Rules, id: Id, now: u64) {
+        if self.limit(rules).0 > 0 {
+            return self.end(id, now, EndReason::Evicted, None);
+        }
+        for id in self.ids() {
+            self.end(id, now, EndReason::Revoked, None);
+        }
     }
 
     fn renew(&mut self, rules: &Rules, id: Id, now: u64) -> Option<Playback> {
@@ -317,10 +402,13 @@ impl User {
 
     fn beat(&mut self, rules: &Rules, id: Id, now: u64) -> Answer {
         let (limit, _) = self.limit(rules);
+        if self.ids().contains(&id) && self.is_above_limit(rules, id) {
+            self.end_above_limit(rules, id, now);
+        }
         if let Some(session) = self.renew(rules, id, now) {
             let active = self.active();
             return Answer::Renewed {
-                session,
+                session: session.held(),
                 limit,
                 active,
             };
@@ -335,7 +423,7 @@ impl User {
         session.until = rules.until(now, session.lease_s);
         self.take_slot(session.clone());
         Answer::Revived {
-            session,
+            session: session.held(),
             limit,
             active: self.active(),
         }
@@ -363,7 +451,13 @@ impl User {
         Answer::Erased { revoked, was_known }
     }
 
-    fn described(&self, rules: &Rules) -> Answer {
+    /// After a change of the user: who is blocked watches no more.
+    fn set(&mut self, rules: &Rules, now: u64) -> Answer {
+        if self.limit(rules).0 == 0 {
+            for id in self.ids() {
+                self.end(id, now, EndReason::Revoked, None);
+            }
+        }
         Answer::Set {
             limit: self.limit(rules).0,
             active: self.active(),

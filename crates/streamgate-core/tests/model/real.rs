@@ -6,15 +6,15 @@ use super::{
     Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, Time, User,
 };
 use streamgate_core::admission::{
-    Adopt, Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser,
-    ImportedSession, ImportedUser, ResetUser, SessionsView, SetUser, SetUserOutcome, Settle, Start,
-    StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome, WithSessions,
+    Adopt, Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, Heartbeats, IfKnown, ImportUser,
+    ImportedSession, ImportedUser, ResetUser, SetUser, SetUserOutcome, Settle, Start, StartOutcome,
+    Stop, StopNewest, StopNewestOutcome, StopOutcome, Watching, WithSessions,
 };
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
 use streamgate_core::{
-    AtLimit, Attributes, Command, EndReason, Ending, Event, Facts, Ledger, Moment, Policy, Seconds,
-    Session, SessionId, Timestamp, decide,
+    AtLimit, Attributes, Command, EndReason, Ending, Event, Facts, Ledger, Moment, OverLimit,
+    Policy, Seconds, Session, SessionId, Timestamp, decide,
 };
 
 /// What a call did.
@@ -48,6 +48,12 @@ pub(crate) fn policy(rules: &Rules) -> Policy {
     let policy = Policy {
         default_limit: rules.default_limit,
         at_limit: at_limit(rules.evict_oldest),
+        over_limit: if rules.end_newest {
+            OverLimit::EndNewest
+        } else {
+            OverLimit::Keep
+        },
+        evict_min_age: Seconds(rules.evict_min_age_s),
         plans: plans.collect(),
         lease: Seconds(rules.lease_s),
         heartbeat_interval: Seconds(rules.lease_s / 3),
@@ -72,6 +78,12 @@ pub(crate) fn call(ledger: &Ledger, policy: &Policy, call: &Call, now: impl Into
                 id: session_id(*id),
             },
             beaten,
+        ),
+        Call::Beats(ids) => ask.run(
+            &Heartbeats {
+                ids: ids.iter().copied().map(session_id).collect(),
+            },
+            |outcomes| Answer::Each(outcomes.into_iter().map(beaten).collect()),
         ),
         Call::Stop(id) => ask.run(&stop(*id, EndReason::Stopped), stopped),
         Call::Revoke(id) => ask.run(&stop(*id, EndReason::Revoked), stopped),
@@ -142,17 +154,21 @@ impl Ask<'_> {
 fn real_start(start: &super::Start) -> Start {
     Start {
         id: session_id(start.id),
-        facts: start.facts.map(|text| {
-            Box::new(Facts {
-                content_id: Some(name(text)),
-                attributes: attributes(text),
-                ..Facts::default()
-            })
-        }),
+        facts: real_facts(start),
         lease: start.lease_s.map(Seconds),
         replaces: start.replaces.map(session_id),
         terminate: start.terminate.iter().copied().map(session_id).collect(),
     }
+}
+
+fn real_facts(start: &super::Start) -> Option<Box<Facts>> {
+    let facts = Facts {
+        device_id: start.device.map(name),
+        content_id: start.facts.map(name),
+        attributes: start.facts.map_or_else(Attributes::default, attributes),
+        ..Facts::default()
+    };
+    (!facts.is_empty()).then(|| Box::new(facts))
 }
 
 fn stop(id: Id, reason: EndReason) -> Stop {
@@ -226,9 +242,11 @@ fn started(outcome: StartOutcome) -> Answer {
         }
         StartOutcome::Refused(refused) => Answer::Refused {
             limit: refused.limit,
+            active: refused.active,
             holders: refused.conflict.iter().map(playback).collect(),
             next_slot_at: refused.next_slot_at.map(Timestamp::as_millis),
         },
+        StartOutcome::Taken => Answer::Taken,
     }
 }
 
@@ -239,7 +257,7 @@ fn beaten(outcome: HeartbeatOutcome) -> Answer {
             limit,
             active,
         } => Answer::Renewed {
-            session: playback(&session),
+            session: held(session),
             limit,
             active,
         },
@@ -248,7 +266,7 @@ fn beaten(outcome: HeartbeatOutcome) -> Answer {
             limit,
             active,
         } => Answer::Revived {
-            session: playback(&session),
+            session: held(session),
             limit,
             active,
         },
@@ -282,12 +300,10 @@ fn erased(erased: Erased) -> Answer {
     }
 }
 
-fn listed((outcome, view): (StartOutcome, SessionsView)) -> Answer {
+fn listed((outcome, watching): (StartOutcome, Vec<Watching>)) -> Answer {
     Answer::Listed {
         start: Box::new(started(outcome)),
-        live: view.sessions.iter().map(playback).collect(),
-        limit: view.limit,
-        next_slot_at: view.next_slot_at.map(Timestamp::as_millis),
+        live: watching.iter().map(|session| id(&session.id)).collect(),
     }
 }
 
@@ -327,11 +343,10 @@ fn imported(outcome: &ImportedUser) -> Answer {
 }
 
 fn playback(session: &Session) -> Playback {
-    let content = session.facts.as_ref().map(|facts| {
-        let content = facts.content_id.as_ref().expect("tests name the content");
-        assert_eq!(facts.attributes.get("k"), Some(content.as_str()));
-        content.as_str().to_owned()
-    });
+    let text = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
+    let facts = session.facts.as_deref().cloned().unwrap_or_default();
+    let content = text(&facts.content_id);
+    assert_eq!(facts.attributes.get("k"), content.as_deref());
     Playback {
         id: id(&session.id),
         started: session.started_at.as_millis(),
@@ -339,6 +354,16 @@ fn playback(session: &Session) -> Playback {
         until: session.expires_at.as_millis(),
         lease_s: session.lease.0,
         facts: content,
+        device: text(&facts.device_id),
+    }
+}
+
+fn held(held: streamgate_core::Held) -> super::Held {
+    super::Held {
+        started: held.started_at.as_millis(),
+        seen: held.last_seen_at.as_millis(),
+        until: held.expires_at.as_millis(),
+        lease_s: held.lease.0,
     }
 }
 

@@ -34,7 +34,8 @@ fn a_session_that_the_ledger_never_saw_takes_a_free_slot_with_all_that_its_start
         panic!("a slot is free");
     };
     assert_eq!((limit, active), (2, 2));
-    assert_eq!(session.facts, Some(Box::new(all_facts())));
+    let live = user.ledger.find(&id("b")).expect("it is live");
+    assert_eq!(live.facts, Some(Box::new(all_facts())));
     assert_eq!(session.expires_at.millis_since(user.now()), 600_000);
     assert!(matches!(user.beat("b"), HeartbeatOutcome::Renewed { .. }));
 }

@@ -81,7 +81,8 @@ fn a_revived_session_is_the_one_it_was() {
     let HeartbeatOutcome::Revived { session, .. } = user.beat("a") else {
         panic!("a slot is free");
     };
-    assert_eq!(session.facts, first.session.facts);
+    let live = user.ledger.find(&id("a")).expect("it is live");
+    assert_eq!(live.facts, first.session.facts);
     assert_eq!(session.lease, Seconds(20));
     assert_eq!(session.started_at, first.session.started_at);
     assert_eq!(user.live(), ["a", "b"], "it started first");

@@ -1,7 +1,7 @@
 //! Every short history of a user against the model: no case is left to chance.
 //!
 //! Three calls of an alphabet that has each kind of call, and two calls of a wider one after each
-//! of some beginnings, under limits 0 to 2 and both rules at the limit. Between the calls, time
+//! of some beginnings, under limits 0 to 2 and every rule at the limit. Between the calls, time
 //! passes so that leases hold, end to the millisecond, or are long forgotten.
 
 use crate::model::history::Step;
@@ -36,6 +36,18 @@ const SECOND_STEPS: [Step; 4] = [
     Step::Pass(29_999),
     Step::Stall(10_000),
 ];
+
+/// What happens at the limit: whether the oldest is evicted, from which age on in seconds, and
+/// whether what is above a lowered limit is ended.
+const AT_LIMIT: [(bool, u32, bool); 4] = [
+    (false, 0, false),
+    (true, 0, false),
+    (false, 0, true),
+    (true, 10, true),
+];
+
+/// How many policies there are: those under limits 0 to 2.
+const POLICIES: u64 = 3 * AT_LIMIT.len() as u64;
 
 /// What may come next in a history: each of these calls after each of these steps of time.
 #[derive(Clone, Copy)]
@@ -84,6 +96,7 @@ fn alphabet() -> Vec<Call> {
         terminating(2, &[0, 1]),
         Call::Beat(0),
         Call::Beat(1),
+        Call::Beats(vec![1, 0]),
         Call::Stop(0),
         Call::Revoke(1),
         Call::SetLimit(Some(0)),
@@ -105,6 +118,13 @@ fn wide_alphabet() -> Vec<Call> {
         }
         calls.extend([Call::Beat(id), Call::Stop(id), Call::Revoke(id)]);
     }
+    calls.extend([Call::Beats(vec![2, 1, 0]), Call::Beats(vec![0, 0, 2])]);
+    calls.extend(["tv", "phone"].map(|device| {
+        Call::Start(Start {
+            device: Some(device),
+            ..start(0)
+        })
+    }));
     calls.push(Call::Start(Start {
         facts: Some("film"),
         lease_s: Some(5),
@@ -183,10 +203,12 @@ impl Both {
 /// Every policy of interest.
 fn all_rules() -> impl Iterator<Item = (Rules, Policy)> {
     (0..=2).flat_map(|default_limit| {
-        [false, true].map(|evict_oldest| {
+        AT_LIMIT.map(|(evict_oldest, evict_min_age_s, end_newest)| {
             let rules = Rules {
                 default_limit,
                 evict_oldest,
+                evict_min_age_s,
+                end_newest,
                 lease_s: LEASE_S,
                 window_s: WINDOW_S,
                 laziness_s: 0,
@@ -238,7 +260,7 @@ fn every_history_of_three_calls() {
         compared += explore(&Both::nobody(), &rules, &[level; 3], &mut Vec::new());
     }
     let (n, steps) = (calls.len() as u64, STEPS.len() as u64);
-    assert_eq!(compared, 6 * n * (1 + n * steps * (1 + n * steps)));
+    assert_eq!(compared, POLICIES * n * (1 + n * steps * (1 + n * steps)));
 }
 
 #[test]
@@ -291,5 +313,5 @@ fn every_history_of_two_calls_of_a_wide_alphabet_after_each_beginning() {
     }
     let n = calls.len() as u64;
     let (first, second) = (n * FIRST_STEPS.len() as u64, n * SECOND_STEPS.len() as u64);
-    assert_eq!(compared, 6 * (n + 5 * first) * (1 + second));
+    assert_eq!(compared, POLICIES * (n + 5 * first) * (1 + second));
 }

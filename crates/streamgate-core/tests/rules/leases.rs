@@ -2,7 +2,7 @@
 
 use crate::support::{User, at, id};
 use streamgate_core::Seconds;
-use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome, sessions_of};
+use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome};
 use streamgate_core::codec::{decode_ledger, encode_ledger, grant_grace};
 use streamgate_core::{EndReason, Event};
 
@@ -108,11 +108,11 @@ fn a_refusal_says_when_the_next_slot_is_free() {
     );
     assert!(refused.conflict[0].expires_at > a.expires_at);
 
-    let view = sessions_of(&user.ledger, &user.policy, user.now());
+    let view = user.list();
     assert_eq!((view.limit, view.sessions), (2, refused.conflict));
     assert_eq!(view.next_slot_at, refused.next_slot_at);
     user.stop("a");
-    let view = sessions_of(&user.ledger, &user.policy, user.now());
+    let view = user.list();
     assert_eq!(view.next_slot_at, None, "one is free now");
 }
 
@@ -171,7 +171,7 @@ fn a_list_after_a_clock_was_set_back_says_what_a_refusal_would() {
     let mut user = User::with_limit(1);
     user.admitted("a");
     user.set_back(HOUR_MS);
-    let listed = sessions_of(&user.ledger, &user.policy, user.now());
+    let listed = user.list();
     let StartOutcome::Refused(refused) = user.start("b") else {
         panic!("a may still be watching");
     };

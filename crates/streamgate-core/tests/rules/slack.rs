@@ -15,7 +15,7 @@ fn lazy(laziness_s: u32, skew_s: u32) -> User {
     user
 }
 
-fn renewed(outcome: HeartbeatOutcome) -> streamgate_core::Session {
+fn renewed(outcome: HeartbeatOutcome) -> streamgate_core::Held {
     match outcome {
         HeartbeatOutcome::Renewed { session, .. } => session,
         other => panic!("not live: {other:?}"),
@@ -31,7 +31,7 @@ fn heartbeats_soon_after_a_recorded_one_change_nothing() {
     let before = user.ledger.clone();
     assert_eq!(
         renewed(user.beat("a")),
-        started,
+        started.held(),
         "it is told what is stored"
     );
     assert_eq!(user.ledger, before);

@@ -3,7 +3,7 @@
 
 use crate::support::{User, at, id};
 use streamgate_core::admission::{
-    Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, sessions_of, user_of,
+    Heartbeat, HeartbeatOutcome, SessionsQuery, Settle, Start, StartOutcome, sessions_of, user_of,
 };
 use streamgate_core::{
     Durability, EndReason, Event, Moment, Policy, Seconds, Stall, Timestamp, decide,
@@ -64,7 +64,12 @@ fn a_heartbeat_behind_a_stall_renews_the_lease() {
 #[test]
 fn lists_behind_a_stall_tell_the_end_of_the_grace() {
     let (user, moment) = stalled();
-    let view = sessions_of(&user.ledger, &user.policy, moment);
+    let view = sessions_of(
+        &user.ledger,
+        &user.policy,
+        moment,
+        &SessionsQuery::default(),
+    );
     let graced = user.policy.lease_end(moment.time, user.policy.lease);
     assert_eq!(view.sessions[0].expires_at, graced);
     assert_eq!(view.next_slot_at, Some(graced));

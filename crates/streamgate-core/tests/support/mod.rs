@@ -7,8 +7,8 @@
 pub(crate) mod golden_file;
 
 use streamgate_core::admission::{
-    Heartbeat, HeartbeatOutcome, ImportUser, Settle, Start, StartOutcome, Stop, StopNewest,
-    StopOutcome,
+    Heartbeat, HeartbeatOutcome, ImportUser, SessionsQuery, SessionsView, Settle, Start,
+    StartOutcome, Stop, StopNewest, StopOutcome, sessions_of,
 };
 use streamgate_core::ids::Name;
 use streamgate_core::{
@@ -58,6 +58,8 @@ impl User {
     pub(crate) fn with_limit(limit: u32) -> Self {
         let policy = Policy {
             default_limit: limit,
+            // Tests of eviction start one session right after the other.
+            evict_min_age: Seconds(0),
             ..Policy::default()
         };
         Self {
@@ -117,6 +119,15 @@ impl User {
     pub(crate) fn stop(&mut self, text: &str) -> StopOutcome {
         let (id, reason) = (id(text), EndReason::Stopped);
         self.run(&Stop { id, reason }).outcome
+    }
+
+    /// The first page of who is watching.
+    pub(crate) fn list(&self) -> SessionsView {
+        let page = SessionsQuery {
+            after: None,
+            size: 100,
+        };
+        sessions_of(&self.ledger, &self.policy, self.now(), &page)
     }
 
     pub(crate) fn settle(&mut self) {

@@ -118,7 +118,7 @@ impl Engine {
                     lease: self.policy().lease,
                     facts: None,
                 });
-                let session = open.as_of_store(self.wall(), session);
+                let session = open.as_of_store(self.wall(), session).held();
                 self.observer.answered(Answer::DegradedHeartbeat);
                 Ok(Told::degraded(HeartbeatOutcome::Renewed {
                     session,

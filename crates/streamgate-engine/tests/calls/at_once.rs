@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::support::{
     START_OF_TIME, World, faults, heartbeat, start, stop, user, world, world_over,
 };
+use futures_util::FutureExt as _;
 use streamgate_core::Policy;
 use streamgate_store::{ManualClock, MemoryStore};
 
@@ -32,8 +33,7 @@ async fn they_are_told_the_same_and_the_same_is_counted() {
     watched(&slow).await;
     for session in ["live", "expired", "expired", "stopped", "never"] {
         let beat = heartbeat(session);
-        let at_once = quick.engine.heartbeat_now(&user("u"), &beat);
-        assert_eq!(slow.engine.heartbeat_now(&user("u"), &beat), None);
+        let at_once = quick.engine.heartbeat(&user("u"), &beat).now_or_never();
         let asked = slow.engine.heartbeat(&user("u"), &beat).await;
         assert_eq!(at_once, Some(asked), "{session}");
         assert_eq!(quick.memo.words(), slow.memo.words(), "{session}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{World, faults, id, start, user, world};
 use streamgate_core::admission::{
-    Edit, ImportUser, ImportedSession, ResetUser, SetUser, StartOutcome,
+    Edit, ImportUser, ImportedSession, ResetUser, SessionsQuery, SetUser, StartOutcome,
 };
 use streamgate_core::{Attributes, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
@@ -30,7 +30,11 @@ async fn is_admitted(engine: &Engine, session: &str) -> bool {
 }
 
 async fn live(world: &World) -> usize {
-    let view = world.engine.sessions(&user("u")).await.unwrap();
+    let view = world
+        .engine
+        .sessions(&user("u"), &SessionsQuery::default())
+        .await
+        .unwrap();
     view.sessions.len()
 }
 

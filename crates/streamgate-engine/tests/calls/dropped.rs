@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::support::{World, faults, heartbeat, id, start, stop, user, world};
+use streamgate_core::admission::SessionsQuery;
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, Observer, Observers};
 use streamgate_store::faults::Fault::{
@@ -14,7 +15,11 @@ use streamgate_store::faults::Fault::{
 const LONG: Duration = Duration::from_secs(3_600);
 
 async fn live(world: &World) -> Vec<String> {
-    let view = world.engine.sessions(&user("u")).await.unwrap();
+    let view = world
+        .engine
+        .sessions(&user("u"), &SessionsQuery::default())
+        .await
+        .unwrap();
     view.sessions.iter().map(|s| s.id.to_string()).collect()
 }
 

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::{START_OF_TIME, World, heartbeat, id, start, stop, user, world_over};
-use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome, StopOutcome};
+use streamgate_core::admission::{
+    HeartbeatOutcome, SessionsQuery, Start, StartOutcome, StopOutcome,
+};
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::{EndReason, Policy, Seconds};
 use streamgate_engine::EngineError;
@@ -72,7 +74,12 @@ impl Open {
     }
 
     async fn live(&self) -> Vec<String> {
-        let view = self.world.engine.sessions(&user("u")).await.unwrap();
+        let view = self
+            .world
+            .engine
+            .sessions(&user("u"), &SessionsQuery::default())
+            .await
+            .unwrap();
         view.sessions.iter().map(|s| s.id.to_string()).collect()
     }
 
@@ -112,7 +119,12 @@ async fn while_the_store_is_away_everybody_may_watch_and_is_told_that_nobody_was
     assert_eq!(open.remembers(), 3);
     assert!(open.world.memo.words().is_empty(), "nothing was committed");
     // What is not about one player's slot is not made up.
-    let error = open.world.engine.sessions(&user("u")).await.unwrap_err();
+    let error = open
+        .world
+        .engine
+        .sessions(&user("u"), &SessionsQuery::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, EngineError::Unavailable(_)));
     let stopped = open.world.engine.stop(&user("u"), &stop("x")).await;
     assert!(matches!(stopped, Err(EngineError::Unavailable(_))));
@@ -266,7 +278,7 @@ async fn a_start_with_its_list_and_one_of_a_known_user_are_admitted_too() {
     let told = engine.start_and_list(&user("u"), start("a")).await.unwrap();
     let (outcome, view) = told.outcome;
     assert!(matches!(outcome, StartOutcome::Admitted(_)) && told.is_degraded);
-    assert_eq!(view.sessions[0].id, id("a"));
+    assert_eq!(view[0].id, id("a"));
     let told = engine.start_if_known(&user("u"), start("b")).await.unwrap();
     assert!(matches!(told.outcome, Some(StartOutcome::Admitted(_))) && told.is_degraded);
     assert_eq!(open.remembers(), 2);

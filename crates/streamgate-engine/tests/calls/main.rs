@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod at_once;
+mod batch;
 mod concurrent;
 mod dropped;
 mod fail_open;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, start, stop, user, world, world_over};
 use streamgate_core::Policy;
-use streamgate_core::admission::{StartOutcome, StopOutcome};
+use streamgate_core::admission::{SessionsQuery, StartOutcome, StopOutcome};
 use streamgate_engine::EngineError;
 use streamgate_store::faults::Fault::{
     DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
@@ -15,7 +15,7 @@ use streamgate_store::{ManualClock, MemoryStore};
 async fn live(world: &crate::support::World, name: &str) -> usize {
     world
         .engine
-        .sessions(&user(name))
+        .sessions(&user(name), &SessionsQuery::default())
         .await
         .unwrap()
         .sessions
@@ -52,6 +52,7 @@ async fn a_start_that_evicted_still_says_whom_when_its_answer_was_lost() {
     let policy = Policy {
         default_limit: 1,
         at_limit: streamgate_core::AtLimit::EvictOldest,
+        evict_min_age: streamgate_core::Seconds(0),
         ..Policy::default()
     };
     let world = world_over(Arc::new(store), clock, policy);

@@ -149,7 +149,7 @@ async fn users_come_with_their_sessions_and_are_the_same_users() {
                 assert_eq!((key, view), (other_key, other_view));
                 let alone = world.engine.user_and_sessions(key).await.unwrap();
                 assert_eq!(alone, Some((view.clone(), sessions.clone())));
-                assert_eq!(view.active as usize, sessions.sessions.len());
+                assert_eq!(view.active as usize, sessions.len());
                 let before = counts.insert(key.user().to_owned(), view.active);
                 assert_eq!(before, None, "it comes once");
             }
@@ -177,7 +177,7 @@ async fn a_session_whose_lease_is_over_is_on_no_page() {
         .await
         .unwrap();
     let (_, (view, sessions)) = &page.users[0];
-    assert_eq!((view.active, sessions.sessions.len()), (0, 0));
+    assert_eq!((view.active, sessions.len()), (0, 0));
 }
 
 #[test]

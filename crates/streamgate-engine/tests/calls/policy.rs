@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use streamgate_core::Policy;
-use streamgate_core::admission::StartOutcome;
+use streamgate_core::admission::{SessionsQuery, StartOutcome};
 
 use crate::support::{faults, start, user, world};
 
@@ -29,6 +29,9 @@ async fn calls_after_a_replaced_policy_are_decided_by_it_and_sessions_stay() {
     assert!(admits("b").await);
     engine.set_policy(limited(1));
     assert!(!admits("c").await);
-    let sessions = engine.sessions(&user("u")).await.unwrap();
+    let sessions = engine
+        .sessions(&user("u"), &SessionsQuery::default())
+        .await
+        .unwrap();
     assert_eq!((sessions.limit, sessions.sessions.len()), (1, 2));
 }

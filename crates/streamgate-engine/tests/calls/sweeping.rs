@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, heartbeat, start, user, world, world_over};
+use streamgate_core::admission::SessionsQuery;
 use streamgate_core::{Durability, Policy, TenantId, UserKey};
 use streamgate_engine::EngineError;
 use streamgate_store::{
@@ -59,7 +60,7 @@ async fn a_slot_is_free_at_the_end_of_the_lease_though_nobody_swept() {
     assert_eq!(
         world
             .engine
-            .sessions(&user("u"))
+            .sessions(&user("u"), &SessionsQuery::default())
             .await
             .unwrap()
             .sessions
@@ -70,7 +71,7 @@ async fn a_slot_is_free_at_the_end_of_the_lease_though_nobody_swept() {
     assert!(
         world
             .engine
-            .sessions(&user("u"))
+            .sessions(&user("u"), &SessionsQuery::default())
             .await
             .unwrap()
             .sessions

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use streamgate_core::{AtLimit, Policy, Seconds};
+use streamgate_core::{AtLimit, OverLimit, Policy, Seconds};
 use streamgate_store::faults::{Fault, FaultyStore};
 use streamgate_store::{ManualClock, MemoryStore};
 use support::START_OF_TIME;
@@ -21,7 +21,7 @@ use walk::{Op, ops, walk};
 
 fn check(
     ops: &[(usize, Op)],
-    (at_limit, revive_window): (AtLimit, Seconds),
+    policy: Policy,
     plan: impl FnMut() -> Fault + Send + 'static,
 ) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -29,21 +29,28 @@ fn check(
         .build()
         .unwrap();
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
-    let policy = Policy {
-        at_limit,
-        default_limit: 2,
-        revive_window,
-        ..Policy::default()
-    };
     let store = Arc::new(FaultyStore::new(MemoryStore::new(clock.clone()), plan));
     walk(ops, policy, store, &clock, &runtime)?;
     Ok(())
 }
 
-/// Both rules at the limit, with and without a memory of what has ended.
-fn rules() -> impl Strategy<Value = (AtLimit, Seconds)> {
-    let at_limit = select(vec![AtLimit::DenyNew, AtLimit::EvictOldest]);
-    (at_limit, select(vec![Seconds(600), Seconds(0)]))
+/// Every rule at the limit and above it, with and without a memory of what has ended.
+fn rules() -> impl Strategy<Value = Policy> {
+    let at_limit = select(vec![
+        (AtLimit::DenyNew, 0),
+        (AtLimit::EvictOldest, 0),
+        (AtLimit::EvictOldest, 10),
+    ]);
+    let over_limit = select(vec![OverLimit::Keep, OverLimit::EndNewest]);
+    let window_s = select(vec![600, 0]);
+    (at_limit, over_limit, window_s).prop_map(|((at_limit, age_s), over_limit, window_s)| Policy {
+        at_limit,
+        over_limit,
+        evict_min_age: Seconds(age_s),
+        default_limit: 2,
+        revive_window: Seconds(window_s),
+        ..Policy::default()
+    })
 }
 
 /// Never more than two losses in a row, so that every outcome becomes known in the end. Scans and

@@ -7,8 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use streamgate_core::admission::{
-    Edit, EraseUser, Heartbeat, IfKnown, ImportUser, ResetUser, SetUser, Settle, Start, Stop,
-    StopNewest, StopNewestOutcome, WithSessions, sessions_of, user_of,
+    Edit, EraseUser, Heartbeat, Heartbeats, IfKnown, ImportUser, ResetUser, SessionsQuery, SetUser,
+    Settle, Start, Stop, StopNewest, StopNewestOutcome, WithSessions, sessions_of, user_of,
+    watching_of,
 };
 use streamgate_core::{Attributes, EndReason, Ledger, Policy, Seconds, SessionId, decide};
 use streamgate_engine::{Engine, NewestStopped};
@@ -21,6 +22,7 @@ use crate::support::{World, id, user, world_over};
 pub(crate) enum Op {
     Start(Start),
     Heartbeat(SessionId),
+    Heartbeats(Vec<SessionId>),
     Stop(SessionId),
     SetLimit(Edit<u32>),
     Erase,
@@ -96,6 +98,7 @@ pub(crate) fn ops() -> impl Strategy<Value = Vec<(usize, Op)>> {
         1 => starts().prop_map(Op::StartAndList),
         1 => starts().prop_map(Op::StartIfKnown),
         4 => session().prop_map(Op::Heartbeat),
+        2 => proptest::collection::vec(session(), 0..5).prop_map(Op::Heartbeats),
         3 => session().prop_map(Op::Stop),
         1 => limit.prop_map(Op::SetLimit),
         1 => Just(Op::Erase),
@@ -170,6 +173,16 @@ async fn both(
             let expected = bare.run(who, &command, clock);
             prop_assert_eq!(engine.heartbeat(&key, &command).await, Ok(expected.into()));
         }
+        Op::Heartbeats(ids) => {
+            let expected = bare.run(who, &Heartbeats { ids: ids.clone() }, clock);
+            let batch: Vec<_> = ids
+                .iter()
+                .map(|id| (key.clone(), Heartbeat { id: id.clone() }))
+                .collect();
+            let told = engine.heartbeats(&batch, |told| told).await;
+            let expected: Vec<_> = expected.into_iter().map(|told| Ok(told.into())).collect();
+            prop_assert_eq!(told, expected);
+        }
         Op::Stop(id) => {
             let command = Stop {
                 id: id.clone(),
@@ -216,16 +229,27 @@ async fn both(
         Op::Sweep => engine.sweep_all().await.expect("a sweep"),
         Op::Pass(time) => clock.advance(*time),
     }
+    looks_the_same(engine, bare, clock, who).await
+}
+
+/// Compares what can be seen of a user on both sides.
+async fn looks_the_same(
+    engine: &Engine,
+    bare: &Bare,
+    clock: &ManualClock,
+    who: usize,
+) -> Result<(), TestCaseError> {
+    let key = user(&format!("u{who}"));
     let ledger = bare.ledgers.get(&who).cloned().unwrap_or_default();
     let (policy, now) = (&bare.policy, clock.now());
     prop_assert_eq!(
-        engine.sessions(&key).await,
-        Ok(sessions_of(&ledger, policy, now))
+        engine.sessions(&key, &SessionsQuery::default()).await,
+        Ok(sessions_of(&ledger, policy, now, &SessionsQuery::default()))
     );
     let settled = bare.settled(who, clock);
     let known = settled.is_known().then(|| user_of(&settled, policy, now));
     prop_assert_eq!(engine.user(&key).await, Ok(known.clone()));
-    let both = known.map(|user| (user, sessions_of(&settled, policy, now)));
+    let both = known.map(|user| (user, watching_of(&settled, policy, now)));
     prop_assert_eq!(engine.user_and_sessions(&key).await, Ok(both));
     Ok(())
 }

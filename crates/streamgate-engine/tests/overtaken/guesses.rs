@@ -6,7 +6,7 @@ use std::time::Duration;
 use streamgate_core::admission::{
     Edit, Erased, SetUser, SetUserOutcome, StartOutcome, StopOutcome,
 };
-use streamgate_core::{AtLimit, Attributes, EndReason, Policy};
+use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
 
 use crate::store::{Lost, Race};
@@ -87,6 +87,7 @@ async fn a_start_that_was_tried_on_an_older_record_does_not_say_whom_it_would_ha
     let policy = Policy {
         default_limit: 1,
         at_limit: AtLimit::EvictOldest,
+        evict_min_age: Seconds(0),
         ..Policy::default()
     };
     let race = overtaken_long_ago(policy, &["x"], |others| async move {

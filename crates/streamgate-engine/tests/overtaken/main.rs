@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use store::{Lost, Race};
 use streamgate_core::admission::{
-    Edit, Erased, HeartbeatOutcome, ImportUser, ImportedSession, ResetUser, SetUser, StartOutcome,
-    StopOutcome,
+    Edit, Erased, HeartbeatOutcome, ImportUser, ImportedSession, ResetUser, SessionsQuery, SetUser,
+    StartOutcome, StopOutcome,
 };
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
@@ -50,7 +50,11 @@ async fn stopped(engine: Arc<Engine>, session: &str) {
 async fn nobody(_: Arc<Engine>) {}
 
 async fn live(world: &World) -> Vec<String> {
-    let view = world.engine.sessions(&user("u")).await.unwrap();
+    let view = world
+        .engine
+        .sessions(&user("u"), &SessionsQuery::default())
+        .await
+        .unwrap();
     view.sessions.iter().map(|s| s.id.to_string()).collect()
 }
 
@@ -106,6 +110,7 @@ async fn of_two_runs_in_doubt_the_later_one_is_told_of() {
     let policy = Policy {
         default_limit: 2,
         at_limit: AtLimit::EvictOldest,
+        evict_min_age: Seconds(0),
         ..Policy::default()
     };
     let race = Race::new(policy);
@@ -156,7 +161,7 @@ async fn a_start_with_its_list_is_told_as_it_was_when_its_answer_was_lost() {
         matches!(&outcome, StartOutcome::Admitted(told) if told.active == 2),
         "{outcome:?}"
     );
-    let listed: Vec<String> = view.sessions.iter().map(|s| s.id.to_string()).collect();
+    let listed: Vec<String> = view.iter().map(|session| session.id.to_string()).collect();
     assert_eq!(listed, ["x", "a"], "the list is that of the same moment");
 }
 
@@ -165,6 +170,7 @@ async fn a_lost_stop_of_a_session_that_was_evicted_says_so() {
     let policy = Policy {
         default_limit: 1,
         at_limit: AtLimit::EvictOldest,
+        evict_min_age: Seconds(0),
         ..Policy::default()
     };
     let race = Race::new(policy);

@@ -13,7 +13,7 @@ use super::dialect::Dialect;
 use super::fault::Fault;
 use crate::access::{self, Needs};
 use crate::browser;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Code};
 use crate::state::App;
 
 /// A caller that speaks the dialect `D` and, where a key is asked for, has one of the scope `N`.
@@ -68,6 +68,12 @@ impl<D, N> Guest<D, N> {
             ..Start::new(id)
         }
     }
+}
+
+/// The problem of a start whose session is another device's. Dialects name no devices, so none of
+/// their starts meets it; it is said as any other problem.
+pub(crate) fn session_taken() -> ApiError {
+    ApiError::new(Code::SessionTaken, "the session is live on another device")
 }
 
 /// The session of this name. `field` is what the dialect calls it.

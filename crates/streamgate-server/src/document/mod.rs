@@ -43,6 +43,9 @@ operation that says how it takes it, and one without keys asks for none.
 - Times are RFC 3339 in UTC with milliseconds; durations are in seconds, with the unit in the name.
 - Errors are RFC 9457 problems; `code` is for programs, `detail` for people.
 - Ids in paths are percent-decoded, and not normalised: `%2F` is a slash within an id.
+- Ids are compared byte by byte: case, Unicode normalisation forms (NFC, NFD), blanks and invisible characters make
+  different ids. Whoever makes ids normalises them.
+- A session id is one playback's. Make a new one for each.
 - Lengths of text are bounded in bytes of UTF-8; the schemas can only say characters.
 - What is no HTTP request, or has a head of more than 64 KiB, is answered 400, 414 or 431 without a \
 body, and the connection is closed.

@@ -11,7 +11,7 @@ use super::page::Page;
 /// Counts of sessions and of answers about them.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    starts: [Counter; 4],
+    starts: [Counter; 5],
     heartbeats: [Counter; 5],
     stops: [Counter; 3],
     endings: [Counter; EndReason::ALL.len()],
@@ -28,9 +28,9 @@ impl Sessions {
         Self {
             starts: page.counters(
                 "streamgate_starts",
-                "Starts answered, by result; a repeated start is already_live, one that was let in without the store degraded",
+                "Starts answered, by result; a repeated start is already_live, one that names another device's session taken, one that was let in without the store degraded",
                 "result",
-                ["admitted", "already_live", "refused", "degraded"],
+                ["admitted", "already_live", "refused", "taken", "degraded"],
             ),
             heartbeats: page.counters(
                 "streamgate_heartbeats",
@@ -75,7 +75,8 @@ impl Sessions {
             Answer::Start(StartOutcome::Admitted(_)) => &self.starts[0],
             Answer::Start(StartOutcome::AlreadyLive(_)) => &self.starts[1],
             Answer::Start(StartOutcome::Refused(_)) => &self.starts[2],
-            Answer::DegradedStart => &self.starts[3],
+            Answer::Start(StartOutcome::Taken) => &self.starts[3],
+            Answer::DegradedStart => &self.starts[4],
             Answer::Heartbeat(HeartbeatOutcome::Renewed { .. }) => &self.heartbeats[0],
             Answer::Heartbeat(HeartbeatOutcome::Revived { .. }) => &self.heartbeats[1],
             Answer::Heartbeat(HeartbeatOutcome::Ended(_)) => &self.heartbeats[2],

@@ -1,7 +1,6 @@
 //! `POST /v1/heartbeats`: up to a thousand heartbeats in one call, from a gateway or edge.
 
 use std::borrow::Cow;
-use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -18,7 +17,7 @@ use crate::access::{Caller, Player};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
-use crate::v1::batch::{Begun, EntryError, run_all, store_failed_for_all};
+use crate::v1::batch::{EntryError, store_failed_for_all};
 use crate::v1::users::sessions::heartbeat::Reason;
 use crate::wire;
 use crate::wire::body::JsonBody;
@@ -100,7 +99,8 @@ pub(crate) struct FailedHeartbeat<'a> {
 /// Renew many leases in one call
 ///
 /// For gateways and edges that see many players. Each entry succeeds or fails on its own; an entry
-/// whose ids are not valid is one that fails. Only a body that is wrong as a whole is a 400. If the
+/// whose ids are not valid is one that fails. Entries of one user are decided together, in their
+/// order. Only a body that is wrong as a whole is a 400. If the
 /// store failed for every entry, the whole call is a 503. Rate limits by user do not count the
 /// entries. Scope: `player`.
 #[utoipa::path(
@@ -127,9 +127,7 @@ pub(crate) async fn heartbeat_batch(
             format!("must have at most {BATCH_ENTRIES_MAX} entries, has {len}"),
         ));
     }
-    let entries = batch.heartbeats.iter();
-    let running = entries.map(|Object(entry)| run(&app.engine, &caller.tenant, entry));
-    let results = run_all(running).await;
+    let results = run(&app.engine, &caller.tenant, &batch.heartbeats).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());
     }
@@ -203,24 +201,39 @@ impl From<Told<HeartbeatOutcome>> for Beat {
     }
 }
 
-/// Runs one heartbeat of the batch, at once or as a future.
-fn run<'a>(
-    engine: &'a Engine,
+/// Runs the heartbeats whose ids are valid, and gives the results of all in their order.
+async fn run(
+    engine: &Engine,
     tenant: &TenantId,
-    entry: &BatchEntry<'_>,
-) -> Begun<Result<Beat, EntryError>, impl Future<Output = Result<Beat, EntryError>> + Send + 'a> {
+    entries: &[Object<BatchEntry<'_>>],
+) -> Vec<Result<Beat, EntryError>> {
+    let mut valid = Vec::with_capacity(entries.len());
+    let mut invalid = Vec::new();
+    for (index, Object(entry)) in entries.iter().enumerate() {
+        match checked(tenant, entry) {
+            Ok(heartbeat) => valid.push(heartbeat),
+            Err(fault) => invalid.push((index, fault)),
+        }
+    }
+    let beaten = engine.heartbeats(&valid, Beat::from).await;
+    let beaten = beaten.into_iter();
+    let mut results: Vec<_> = beaten
+        .map(|result| result.map_err(EntryError::Engine))
+        .collect();
+    // From the first to the last, so that each finds its place among those before it.
+    for (index, fault) in invalid {
+        results.insert(index, Err(EntryError::Invalid(fault)));
+    }
+    results
+}
+
+/// The heartbeat of an entry, or what is wrong with its ids.
+fn checked(tenant: &TenantId, entry: &BatchEntry<'_>) -> Result<(UserKey, Heartbeat), String> {
     let mut errors = FieldErrors::default();
     let user = errors.check("user_id", UserKey::of_text(tenant, &entry.user_id));
     let id = errors.check("session_id", SessionId::new(&entry.session_id));
-    let (Some(user), Some(id)) = (user, id) else {
-        return Begun::Done(Err(EntryError::Invalid(errors.sentence())));
-    };
-    let heartbeat = Heartbeat { id };
-    let beat = |told: Result<_, _>| told.map(Beat::from).map_err(EntryError::Engine);
-    match engine.heartbeat_now(&user, &heartbeat) {
-        Some(told) => Begun::Done(beat(told)),
-        None => {
-            Begun::Running(async move { beat(engine.heartbeat_waiting(&user, &heartbeat).await) })
-        }
+    match (user, id) {
+        (Some(user), Some(id)) => Ok((user, Heartbeat { id })),
+        _ => Err(errors.sentence()),
     }
 }

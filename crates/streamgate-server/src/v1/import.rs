@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX, LIVE_MAX};
 use streamgate_core::{Seconds, SessionId, TenantId, UserId, UserKey};
-use streamgate_engine::{Engine, EngineError};
+use streamgate_engine::{Engine, EngineError, side_by_side};
 use utoipa::ToSchema;
 
 use crate::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors, store_trouble};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;
-use crate::v1::batch::{Begun, EntryError, run_all, store_failed_for_all};
+use crate::v1::batch::{EntryError, store_failed_for_all};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::object::Object;
@@ -148,8 +148,8 @@ pub(crate) async fn import_users(
         .collect();
     let running = entries
         .iter()
-        .map(|entry| Begun::Running(entry.run(&app.engine, &caller.tenant)));
-    let results = run_all(running).await;
+        .map(|entry| entry.run(&app.engine, &caller.tenant));
+    let results = side_by_side(running).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());
     }

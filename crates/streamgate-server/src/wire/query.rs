@@ -5,17 +5,73 @@ use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
+use streamgate_core::admission::Place;
 use streamgate_core::bounds::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use streamgate_core::{SessionId, Timestamp};
 use streamgate_engine::PageCursor;
 use utoipa::IntoParams;
 
 use crate::problem::{ApiError, FieldErrors};
 
+/// Where a page of a list begins, as bytes that only this service reads.
+pub(crate) trait WireCursor: Sized {
+    /// The cursor as bytes.
+    fn to_bytes(&self) -> Vec<u8>;
+
+    /// Reads them back; `None` where they are no cursor of this kind of list.
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl WireCursor for PageCursor {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_bytes(bytes).ok()
+    }
+}
+
+/// What a place begins with. No [`PageCursor`] does.
+const PLACE: u8 = 2;
+
+/// How many bytes of a place are the time of a start, in milliseconds, big-endian.
+const START_BYTES: usize = 6;
+
+/// The byte [`PLACE`], the time of the start, then the id, if there is one.
+impl WireCursor for Place {
+    fn to_bytes(&self) -> Vec<u8> {
+        let time = self.started_at.as_millis().to_be_bytes();
+        let mut bytes = vec![PLACE];
+        bytes.extend_from_slice(&time[time.len() - START_BYTES..]);
+        if let Some(id) = &self.id {
+            id.with_str(|text| bytes.extend_from_slice(text.as_bytes()));
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix(&[PLACE])?;
+        let (start, id) = bytes.split_first_chunk::<START_BYTES>()?;
+        let mut time = [0; size_of::<u64>()];
+        let skipped = time.len() - START_BYTES;
+        time[skipped..].copy_from_slice(start);
+        let id = match std::str::from_utf8(id).ok()? {
+            "" => None,
+            text => Some(SessionId::new(text).ok()?),
+        };
+        Some(Self {
+            started_at: Timestamp::from_millis(u64::from_be_bytes(time)),
+            id,
+        })
+    }
+}
+
 /// Which page of a list is asked for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PageQuery {
+pub(crate) struct PageQuery<C = PageCursor> {
     /// Where the page begins; `None` for the first.
-    pub(crate) from: Option<PageCursor>,
+    pub(crate) from: Option<C>,
     /// Most entries of the page.
     pub(crate) page_size: usize,
 }
@@ -34,11 +90,11 @@ pub(crate) struct PageParams {
 }
 
 /// A cursor as callers see it.
-pub(crate) fn cursor_text(cursor: &PageCursor) -> String {
+pub(crate) fn cursor_text(cursor: &impl WireCursor) -> String {
     URL_SAFE_NO_PAD.encode(cursor.to_bytes())
 }
 
-impl<S: Sync> FromRequestParts<S> for PageQuery {
+impl<S: Sync, C: WireCursor> FromRequestParts<S> for PageQuery<C> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -46,7 +102,7 @@ impl<S: Sync> FromRequestParts<S> for PageQuery {
     }
 }
 
-impl PageQuery {
+impl<C: WireCursor> PageQuery<C> {
     /// Reads a query string. What is unknown or given twice is an error: a misspelt `page_size`
     /// would otherwise pass for the default.
     fn parse(query: &str) -> Result<Self, ApiError> {
@@ -81,12 +137,12 @@ impl PageQuery {
 
 /// A cursor that this service made. Which tenant it was made for does not matter: a page is looked
 /// up under the caller's own.
-fn parse_cursor(text: &str) -> Result<PageCursor, &'static str> {
+fn parse_cursor<C: WireCursor>(text: &str) -> Result<C, &'static str> {
     let bytes: Vec<u8> = percent_decode_str(text).collect();
     URL_SAFE_NO_PAD
         .decode(bytes)
         .ok()
-        .and_then(|bytes| PageCursor::from_bytes(&bytes).ok())
+        .and_then(|bytes| C::from_bytes(&bytes))
         .ok_or("was not made by this service")
 }
 

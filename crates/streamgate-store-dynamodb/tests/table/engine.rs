@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_core::admission::{
-    Heartbeat, HeartbeatOutcome, Start, StartOutcome, Stop, StopOutcome,
+    Heartbeat, HeartbeatOutcome, SessionsQuery, Start, StartOutcome, Stop, StopOutcome,
 };
 use streamgate_core::{EndReason, Policy, Seconds, SessionId, Timestamp};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
@@ -87,7 +87,10 @@ async fn slots_are_taken_kept_given_back_and_run_out() {
     assert!(garbage_at_s * 1_000 >= over_ms, "{garbage_at_s}");
 
     clock.advance(2 * lease);
-    let view = engine.sessions(&user("u")).await.unwrap();
+    let view = engine
+        .sessions(&user("u"), &SessionsQuery::default())
+        .await
+        .unwrap();
     assert!(view.sessions.is_empty());
 }
 

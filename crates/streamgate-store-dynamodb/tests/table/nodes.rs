@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use streamgate_core::admission::{Start, StartOutcome};
+use streamgate_core::admission::{SessionsQuery, Start, StartOutcome};
 use streamgate_core::{Event, Policy, SessionId, UserKey};
 use streamgate_engine::{Answer, Engine, EngineSettings, Observer, RandomIds};
 use streamgate_store::conformance::{read_ledger, run};
@@ -109,7 +109,10 @@ async fn lost_answers_let_nobody_in_and_keep_nobody_out() {
         let heard = std::mem::take(&mut *started.0.lock().unwrap());
         assert_eq!(told, heard.iter().map(ToString::to_string).collect());
         assert_eq!(heard.len(), 3, "each is heard of once");
-        let view = nodes[0].sessions(&key).await.unwrap();
+        let view = nodes[0]
+            .sessions(&key, &SessionsQuery::default())
+            .await
+            .unwrap();
         let stored = view.sessions.iter().map(|session| session.id.to_string());
         assert_eq!(told, stored.collect());
     }
@@ -130,7 +133,9 @@ async fn start_on_all(nodes: &[Arc<Engine>], key: &UserKey) -> BTreeSet<String> 
             {
                 StartOutcome::Admitted(_) => Some(start.id.to_string()),
                 StartOutcome::Refused(_) => None,
-                StartOutcome::AlreadyLive(_) => panic!("{} was told nothing before", start.id),
+                StartOutcome::AlreadyLive(_) | StartOutcome::Taken => {
+                    panic!("{} was told nothing before", start.id)
+                }
             }
         });
     }

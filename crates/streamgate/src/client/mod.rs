@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use ureq::http::{Method, Request};
 
 use crate::exit::{Code, Failure};
@@ -127,18 +127,34 @@ impl Client {
 
     /// Follows the cursors of a list and gives the entries of all pages.
     pub(crate) fn all_pages(&self, path: &str, entries: &str) -> Result<Vec<Value>, Failure> {
+        match self.all_pages_as_one(path, entries)?.remove(entries) {
+            Some(Value::Array(all)) => Ok(all),
+            _ => Err(problem::not_ours(&self.url)),
+        }
+    }
+
+    /// The same as one page: what the last one says of the list, with the entries of all. A server
+    /// that does not page answers with all at once.
+    pub(crate) fn all_pages_as_one(
+        &self,
+        path: &str,
+        entries: &str,
+    ) -> Result<Map<String, Value>, Failure> {
         let mut all = Vec::new();
         let mut at = format!("{path}?page_size=1000");
         loop {
-            let mut page = self.call(&Method::GET, &at, None)?;
+            let Value::Object(mut page) = self.call(&Method::GET, &at, None)? else {
+                return Err(problem::not_ours(&self.url));
+            };
             match page.get_mut(entries).map(Value::take) {
                 Some(Value::Array(found)) => all.extend(found),
                 _ => return Err(problem::not_ours(&self.url)),
             }
-            let Some(cursor) = page.get("next_cursor").and_then(Value::as_str) else {
-                return Ok(all);
+            let Some(Value::String(cursor)) = page.remove("next_cursor") else {
+                page.insert(entries.to_owned(), Value::Array(all));
+                return Ok(page);
             };
-            let next = format!("{path}?page_size=1000&cursor={}", encoded(cursor));
+            let next = format!("{path}?page_size=1000&cursor={}", encoded(&cursor));
             if next == at {
                 // A page that leads to itself: what made it would never come to an end.
                 return Err(problem::not_ours(&self.url));

@@ -73,7 +73,7 @@ pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
 
 fn list_of_user(client: &Client, user: &str, as_json: bool) -> Result<(), Failure> {
     let path = format!("{}/sessions", user_path(user));
-    let answer = client.call(&Method::GET, &path, None)?;
+    let answer = Value::Object(client.all_pages_as_one(&path, "sessions")?);
     let Some(sessions) = answer.get("sessions").and_then(Value::as_array) else {
         return Err(unexpected(client));
     };

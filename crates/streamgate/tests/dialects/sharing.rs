@@ -161,7 +161,11 @@ fn a_limit_set_in_v1_outlives_a_user_that_begins_again() {
 /// Where a plan lets the newest in, the dialects do too; the limit holds all the same.
 #[test]
 fn a_plan_that_evicts_the_oldest_does_so_in_every_dialect() {
-    let settings = ["plans.zap.limit=1", "plans.zap.at_limit=evict_oldest"];
+    let settings = [
+        "plans.zap.limit=1",
+        "plans.zap.at_limit=evict_oldest",
+        "policy.evict_min_age_s=0",
+    ];
     let service = Service::start(&settings);
     service.introduce(Dialect::StreamRequests, "u");
     let set = service.v1("PUT", "/users/u", Some(&json!({ "plan": "zap" })));

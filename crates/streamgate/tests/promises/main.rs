@@ -6,6 +6,7 @@ mod call;
 mod client;
 mod connections;
 mod crash;
+mod crowded;
 mod departure;
 mod disk_faults;
 mod fuzz;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::answer;
 use super::super::fault::Fault;
-use super::super::guest::{Guest, session_id};
+use super::super::guest::{Guest, session_id, session_taken};
 use super::super::path::segment;
 use super::{ConcurrencyService, Message, text};
 use crate::access::Player;
@@ -77,6 +77,7 @@ pub(super) async fn start_session(
                 concurrent_sessions: admitted.active,
             },
         ),
+        StartOutcome::Taken => return Err(session_taken().into()),
         StartOutcome::Refused(refused) => {
             let wanted = refused.limit + 1;
             text(

@@ -5,7 +5,7 @@ use axum::response::Response;
 use streamgate_core::admission::StartOutcome;
 
 use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::guest::{Guest, session_taken};
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message, refusals};
 use crate::access::Player;
@@ -40,6 +40,7 @@ pub(super) async fn add_session(
                 admitted.active
             ),
         ),
+        StartOutcome::Taken => return Err(session_taken().into()),
         StartOutcome::Refused(refused) => message(
             StatusCode::CONFLICT,
             format!("Max sessions of {} reached.", refused.limit),

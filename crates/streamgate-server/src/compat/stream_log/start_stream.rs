@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::super::answer;
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::guest::{Guest, session_taken};
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed, refusals};
 use crate::access::Player;
@@ -82,6 +82,7 @@ pub(super) async fn start_stream(
             };
             answer::json(status, &started)
         }
+        StartOutcome::Taken => return Err(session_taken().into()),
         StartOutcome::Refused(_) => failed(
             StatusCode::FORBIDDEN,
             "Unable to start a new stream, maximum limit reached",

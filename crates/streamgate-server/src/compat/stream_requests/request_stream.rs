@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::body::AnyJson;
 use super::super::fault::Fault;
-use super::super::guest::{Guest, session_id};
+use super::super::guest::{Guest, session_id, session_taken};
 use super::name::{self, StreamName, UserName, stream_session};
 use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, refusals, sentence};
 use crate::access::Player;
@@ -64,6 +64,7 @@ pub(super) async fn request_stream(
         // One letter is missing, as it always was.
         StartOutcome::Admitted(_) => format!("Request for {stream} succesful"),
         StartOutcome::AlreadyLive(_) => format!("User {id} is already watching {stream}"),
+        StartOutcome::Taken => return Err(session_taken().into()),
         StartOutcome::Refused(_) => {
             format!("User - {id} has exceeded maximum concurrent streams allowed.")
         }

@@ -1,8 +1,7 @@
 //! A user as this dialect shows it.
 
 use serde::Serialize;
-use streamgate_core::Session;
-use streamgate_core::admission::{SessionsView, UserView};
+use streamgate_core::admission::{UserView, Watching};
 use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
@@ -63,13 +62,9 @@ struct Offline {
 }
 
 /// The name of the stream of a session, as it was written when it started.
-fn stream_of(session: &Session) -> String {
+fn stream_of(session: &Watching) -> String {
     let id = session.id.to_string();
-    let content = session
-        .facts
-        .as_ref()
-        .and_then(|facts| facts.content_id.as_ref());
-    match content.map(Name::as_str) {
+    match session.content_id.as_ref().map(Name::as_str) {
         Some(written) if stream_session(written) == id => written.to_owned(),
         _ => id,
     }
@@ -77,8 +72,8 @@ fn stream_of(session: &Session) -> String {
 
 impl<'a> User<'a> {
     /// The user with this view, watching this.
-    pub(super) fn new(user: &'a UserView, watching: &SessionsView) -> Self {
-        let watching: Vec<String> = watching.sessions.iter().map(stream_of).collect();
+    pub(super) fn new(user: &'a UserView, watching: &[Watching]) -> Self {
+        let watching: Vec<String> = watching.iter().map(stream_of).collect();
         Self {
             name: user.profile.get(NAME),
             subscription: user.profile.get(SUBSCRIPTION),

@@ -144,7 +144,7 @@ fn name_of(code: Code) -> &'static str {
         Code::NotFound | Code::SessionUnknown => "NotFoundError",
         Code::MethodNotAllowed => "MethodNotAllowedError",
         Code::RequestTimeout => "RequestTimeoutError",
-        Code::LimitReached => "ConflictError",
+        Code::LimitReached | Code::SessionTaken => "ConflictError",
         Code::SessionEnded => "GoneError",
         Code::BodyTooLarge => "PayloadTooLargeError",
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",

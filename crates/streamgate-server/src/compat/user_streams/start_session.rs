@@ -61,7 +61,6 @@ pub(super) async fn start_session(
     let told = guest.engine().start_and_list(&user, start).await?;
     let (outcome, watching) = told.outcome;
     let session_ids: Vec<String> = watching
-        .sessions
         .iter()
         .map(|session| session.id.to_string())
         .collect();
@@ -69,7 +68,10 @@ pub(super) async fn start_session(
         user_id: &name,
         no_of_streams: session_ids.len(),
         session_ids,
-        allow: !matches!(outcome, StartOutcome::Refused(_)),
+        allow: matches!(
+            outcome,
+            StartOutcome::Admitted(_) | StartOutcome::AlreadyLive(_)
+        ),
     };
     let bytes = serde_json::to_vec(&answer).expect("answers have text as keys");
     Ok(answer::written(StatusCode::OK, JSON, bytes))

@@ -44,8 +44,9 @@ pub(crate) struct UserChange {
 /// Set plan, limit and profile of a user
 ///
 /// Each is optional; null clears. A user never seen is known from now on if anything is set; one of
-/// which nothing is left is not. Live sessions stay as they are, also where the new limit is lower:
-/// it holds from the next start. Scope: `service`.
+/// which nothing is left is not. A limit of 0 ends all live sessions at once (`revoked`). Any other
+/// lower limit holds from the next start; `policy.over_limit` says whether the sessions above it go
+/// on or end at their next heartbeat (`evicted`). Scope: `service`.
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}",

@@ -70,6 +70,8 @@ fn policy() -> Policy {
         ]
         .map(|(name, plan)| (streamgate_core::ids::Name::new(name).unwrap(), plan))
         .into(),
+        // Tests of eviction start one session right after the other.
+        evict_min_age: streamgate_core::Seconds(0),
         ..Policy::default()
     }
 }

@@ -85,8 +85,9 @@ async fn no_live_session_gives_way_whatever_the_policy_says() {
         json!([{"index": 0, "user_id": "u", "session_id": "b", "reason": "no_slot",
                 "detail": "every slot is taken; the limit is 2"}])
     );
-    let ids: Vec<Value> = live(&service, "u").await;
-    assert_eq!(ids[0]["session_id"], "live");
+    let live: Vec<Value> = live(&service, "u").await;
+    let ids: Vec<&Value> = live.iter().map(|session| &session["session_id"]).collect();
+    assert_eq!(ids, ["live", "a"]);
 }
 
 #[tokio::test]

@@ -1,12 +1,33 @@
 //! `[policy]`: what decides.
 
 use streamgate_core::bounds::{
-    HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX, REVIVE_WINDOW_MAX_S,
+    EVICT_MIN_AGE_MAX_S, HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX,
+    REVIVE_WINDOW_MAX_S,
 };
-use streamgate_core::{Policy, Seconds};
+use streamgate_core::{OverLimit, Policy, Seconds};
 
 use super::plans::{self, AT_LIMIT_WORDS};
 use crate::config::reader::{Ask, Reader};
+
+/// The words for what a lowered limit does.
+const OVER_LIMIT_WORDS: [(&str, OverLimit); 2] = [
+    ("keep", OverLimit::Keep),
+    ("end_newest", OverLimit::EndNewest),
+];
+
+const OVER_LIMIT: Ask = Ask(
+    "over_limit",
+    "What a lowered limit does to the sessions above it, which are those that started last: \"keep\" \
+     lets them go on until they end by themselves; \"end_newest\" ends each at its next heartbeat \
+     (410, reason evicted). A limit of 0 ends all sessions of a user in either case: at once where \
+     the API sets it, at the next heartbeat where the configuration does.",
+);
+const EVICT_MIN_AGE_S: Ask = Ask(
+    "evict_min_age_s",
+    "\"evict_oldest\" ends no session that started less than this long ago, in seconds; the start \
+     is refused, and the refusal says when one is admitted. So two players that start again by \
+     themselves do not take the slot from each other without end. 0 is off.",
+);
 
 /// Reads this section and the plans.
 pub(crate) fn read(reader: &mut Reader) -> Policy {
@@ -46,6 +67,12 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
     let default = Policy::default();
     let default_limit = reader.whole(default_limit, default.default_limit, 0..=LIMIT_MAX);
     let at_limit = reader.choice(at_limit, default.at_limit, &AT_LIMIT_WORDS);
+    let over_limit = reader.choice(OVER_LIMIT, default.over_limit, &OVER_LIMIT_WORDS);
+    let evict_min_age_s = reader.whole(
+        EVICT_MIN_AGE_S,
+        default.evict_min_age.0,
+        0..=EVICT_MIN_AGE_MAX_S,
+    );
     let lease_s = reader.whole(lease_s, default.lease.0, LEASE_MIN_S..=LEASE_MAX_S);
     let interval_s = reader.whole(
         heartbeat_interval_s,
@@ -61,6 +88,8 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
     Policy {
         default_limit,
         at_limit,
+        over_limit,
+        evict_min_age: Seconds(evict_min_age_s),
         plans: plans::read(reader),
         lease: Seconds(lease_s),
         heartbeat_interval: Seconds(interval_s),

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
-use streamgate_core::{EndReason, Ending, Session, SessionId};
+use streamgate_core::{EndReason, Ending, Held, SessionId};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
@@ -61,7 +61,8 @@ pub(crate) struct SessionEnded<'a> {
     reason: Reason,
     /// When it ended.
     ended_at: Time,
-    /// The session that took the slot; only if this one was `evicted` or `terminated`.
+    /// The session that took the slot; only if this one was `evicted` or `terminated`, and not if
+    /// it was above a limit that was lowered.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_id_text"
@@ -79,11 +80,12 @@ pub(crate) enum Reason {
     Stopped,
     /// Its lease ran out, and its slot has been taken since.
     Expired,
-    /// The policy took its slot for a newer session.
+    /// The policy took its slot: for a newer session (`taken_by`), or because the user's limit was
+    /// lowered and the session was above it (`policy.over_limit`).
     Evicted,
     /// A viewer gave its slot to another start.
     Terminated,
-    /// An operator ended it.
+    /// An operator ended it, or set the user's limit to 0.
     Revoked,
 }
 
@@ -120,9 +122,9 @@ pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Resp
     let told = app.engine.heartbeat(&target.user, &heartbeat).await?;
     let wall = app.engine.wall();
     let degraded = told.is_degraded;
-    let answer = |session: &Session, limit: u32, active: u32, revived| {
+    let answer = |session: Held, limit: u32, active: u32, revived| {
         let answer = HeartbeatAnswer {
-            session_id: &session.id,
+            session_id: &heartbeat.id,
             expires_at: Time::at(session.expires_at, wall),
             heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
             limit: (!degraded).then_some(limit),
@@ -137,12 +139,12 @@ pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Resp
             session,
             limit,
             active,
-        } => Ok(answer(&session, limit, active, false)),
+        } => Ok(answer(session, limit, active, false)),
         HeartbeatOutcome::Revived {
             session,
             limit,
             active,
-        } => Ok(answer(&session, limit, active, true)),
+        } => Ok(answer(session, limit, active, true)),
         HeartbeatOutcome::Ended(ending) => Ok(session_ended(&ending, wall)),
         HeartbeatOutcome::Unknown => Err(session_unknown()),
     }
@@ -152,7 +154,7 @@ pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Resp
 fn session_ended(ending: &Ending, wall: Wall) -> Response {
     let reason = Reason::from(ending.reason);
     let ended = SessionEnded {
-        problem: Problem::new(Code::SessionEnded, reason.sentence()),
+        problem: Problem::new(Code::SessionEnded, sentence(ending)),
         reason,
         ended_at: Time::at(ending.ended_at, wall),
         taken_by: ending.taken_by.as_ref(),
@@ -160,16 +162,17 @@ fn session_ended(ending: &Ending, wall: Wall) -> Response {
     wire::problem(StatusCode::GONE, &ended)
 }
 
-impl Reason {
-    /// The reason in a sentence, for people.
-    const fn sentence(self) -> &'static str {
-        match self {
-            Self::Stopped => "the session was stopped by its player",
-            Self::Expired => "the session's lease ran out, and no slot is free to start it again",
-            Self::Evicted => "a newer session of the user took the slot",
-            Self::Terminated => "the slot was given to another session of the user",
-            Self::Revoked => "the session was ended by an operator",
+/// Why a session ended, for people.
+fn sentence(ending: &Ending) -> &'static str {
+    match ending.reason {
+        EndReason::Stopped => "the session was stopped by its player",
+        EndReason::Expired => "the session's lease ran out, and no slot is free to start it again",
+        EndReason::Evicted if ending.taken_by.is_none() => {
+            "the user's limit was lowered, and the session was above it"
         }
+        EndReason::Evicted => "a newer session of the user took the slot",
+        EndReason::Terminated => "the slot was given to another session of the user",
+        EndReason::Revoked => "the session was ended by an operator",
     }
 }
 

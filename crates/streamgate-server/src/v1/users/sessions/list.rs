@@ -1,4 +1,4 @@
-//! `GET /v1/users/{user_id}/sessions`: who of a user is watching now.
+//! `GET /v1/users/{user_id}/sessions`: who of a user is watching now, page by page.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use streamgate_core::admission::{Place, SessionsQuery};
 use utoipa::ToSchema;
 
 use crate::access::{Player, UserPath};
@@ -14,6 +15,7 @@ use crate::problem_docs::Always;
 use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire;
+use crate::wire::query::{PageParams, PageQuery, cursor_text};
 use crate::wire::schema::{LimitSchema, UserIdSchema, UserParam};
 use crate::wire::time::Time;
 
@@ -28,10 +30,16 @@ pub(crate) struct UserSessions<'a> {
     limit: u32,
     /// The number of slots taken.
     #[schema(example = 1)]
-    active: usize,
-    /// The live sessions, in the order in which they started.
+    active: u32,
+    /// The live sessions of this page, in the order in which they started.
     sessions: Vec<Session<'a>>,
-    /// When the next slot is free at the latest, if nobody calls again. Only at the limit, and not
+    /// How many sessions are live, on this page or not.
+    #[schema(example = 1)]
+    sessions_total: u32,
+    /// Where the next page begins; null at the end.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// When a start is admitted at the latest, if nobody calls again. Only at the limit, and not
     /// for a limit of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -40,28 +48,36 @@ pub(crate) struct UserSessions<'a> {
 
 /// Who is watching now
 ///
-/// A user never seen has no sessions and the default limit. Scope: `player`.
+/// A user never seen has no sessions and the default limit. A session that is live from the first
+/// page to the last is listed exactly once. Scope: `player`.
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/sessions",
     tag = "sessions",
-    params(UserParam),
+    params(UserParam, PageParams),
     responses(
         Always,
-        (status = 200, description = "The user's live sessions.", body = UserSessions<'_>),
+        (status = 200, description = "A page of the user's live sessions.", body = UserSessions<'_>),
     )
 )]
 pub(crate) async fn list_sessions_of_user(
     State(app): State<Arc<App>>,
     target: UserPath<Player>,
+    page: PageQuery<Place>,
 ) -> Result<Response, ApiError> {
-    let view = app.engine.sessions(&target.user).await?;
+    let query = SessionsQuery {
+        after: page.from,
+        size: page.page_size,
+    };
+    let view = app.engine.sessions(&target.user, &query).await?;
     let (user_id, wall) = (target.user.user(), app.engine.wall());
     let answer = UserSessions {
         user_id,
         limit: view.limit,
-        active: view.sessions.len(),
+        active: view.active,
         sessions: Session::list(user_id, &view.sessions, wall),
+        sessions_total: view.active,
+        next_cursor: view.next.as_ref().map(cursor_text),
         next_slot_at: view.next_slot_at.map(|at| Time::at(at, wall)),
     };
     Ok(wire::json(StatusCode::OK, &answer))

@@ -12,6 +12,8 @@ use streamgate_core::ids::Name;
 use streamgate_core::{Facts, SessionId, UserKey};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
 
 use crate::problem::{ApiError, Code, FieldErrors, Problem};
 use crate::state::App;
@@ -32,7 +34,7 @@ pub(crate) struct StartBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = SessionIdSchema, required = false, example = "tv-evening")]
     session_id: Option<Option<String>>,
-    /// The device that plays.
+    /// The device that plays. A session that is live on one device cannot be started on another.
     #[schema(value_type = NameSchema, required = false, example = "tv-7f3a")]
     device_id: Option<String>,
     /// What its owner calls the device.
@@ -76,13 +78,41 @@ pub(crate) struct StartAnswer<'a> {
     /// When to call next, in seconds from now.
     #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
-    /// Sessions that the policy ended to make room, oldest first.
+    /// Sessions that the policy ended to make room, oldest first; at most 100.
+    #[schema(max_items = 100)]
     evicted: Vec<Session<'a>>,
     /// True if the store could not be used and the server is set to let players in all the same:
     /// nobody knows whether a slot is free. A later heartbeat tells. Else left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     degraded: bool,
 }
+
+/// A start that was refused.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) enum StartRefused<'a> {
+    /// Every slot is taken.
+    LimitReached(LimitReached<'a>),
+    /// The id is that of a session of another device.
+    SessionTaken(SessionTaken),
+}
+
+/// The id is that of a session that is live on another device: `session_taken`. A problem without
+/// members of its own, which the document tells from others by its code.
+pub(crate) struct SessionTaken;
+
+impl utoipa::PartialSchema for SessionTaken {
+    fn schema() -> RefOr<Schema> {
+        let own = ObjectBuilder::new().description(Some(
+            "The id is that of a session that is live on another device: `session_taken`.",
+        ));
+        let parts = AllOfBuilder::new().item(Ref::from_schema_name("Problem"));
+        Schema::AllOf(parts.item(own).build()).into()
+    }
+}
+
+impl ToSchema for SessionTaken {}
 
 /// Every slot is taken: `limit_reached`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -94,10 +124,15 @@ pub(crate) struct LimitReached<'a> {
     limit: u32,
     /// The number of slots taken.
     #[schema(example = 3)]
-    active: usize,
-    /// The conflict: who holds the slots, in the order in which they started.
+    active: u32,
+    /// The conflict: who holds the slots, in the order in which they started; at most 100.
+    #[schema(max_items = 100)]
     sessions: Vec<Session<'a>>,
-    /// When the next slot is free at the latest, if nobody calls again; left out for a limit of 0.
+    /// How many sessions hold the slots, also where fewer are listed.
+    #[schema(example = 3)]
+    sessions_total: u32,
+    /// When a start is admitted at the latest, if nobody calls again: a lease is over, or a session
+    /// is old enough to be evicted. Left out for a limit of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_slot_at: Option<Time>,
@@ -171,7 +206,8 @@ fn other(
     Some(id)
 }
 
-/// Asks the engine: 201 for a new session, 200 for one that is live already, 409 for a refusal.
+/// Asks the engine: 201 for a new session, 200 for one that is live already, 409 for a
+/// refusal, and for an id that is another device's.
 async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiError> {
     let told = app.engine.start(user, start).await?;
     let answer =
@@ -180,7 +216,16 @@ async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, Api
         StartOutcome::Admitted(admitted) => answer(StatusCode::CREATED, admitted),
         StartOutcome::AlreadyLive(admitted) => answer(StatusCode::OK, admitted),
         StartOutcome::Refused(refused) => limit_reached(user, refused, app.engine.wall()),
+        StartOutcome::Taken => return Err(session_taken()),
     })
+}
+
+/// The answer to a start whose id is the live session's of another device.
+fn session_taken() -> ApiError {
+    ApiError::new(
+        Code::SessionTaken,
+        "a session of this id is live on another device; use an id that is new for each playback",
+    )
 }
 
 /// The answer to a session that holds a slot, or is let play without one.
@@ -205,7 +250,7 @@ fn answer(
 
 /// The refusal: which limit, who holds the slots, and when one is free at the latest.
 fn limit_reached(user: &UserKey, refused: &Refused, wall: Wall) -> Response {
-    let (limit, active) = (refused.limit, refused.conflict.len());
+    let (limit, active) = (refused.limit, refused.active);
     // Not a text for viewers: players make those from the numbers, in the viewer's language.
     let detail = match limit {
         0 => "the user may not watch: its limit is 0".to_owned(),
@@ -217,6 +262,7 @@ fn limit_reached(user: &UserKey, refused: &Refused, wall: Wall) -> Response {
         limit,
         active,
         sessions: Session::list(user.user(), &refused.conflict, wall),
+        sessions_total: active,
         next_slot_at: refused.next_slot_at.map(|at| Time::at(at, wall)),
     };
     wire::problem(StatusCode::CONFLICT, &refusal)

@@ -9,7 +9,7 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use streamgate_core::{SessionId, UserKey};
 
-use super::{LimitReached, StartAnswer, StartBody, start};
+use super::{StartAnswer, StartBody, StartRefused, start};
 use crate::access::{Player, UserPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
@@ -43,8 +43,8 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
             headers(("Location" = String, description = "The path of the session."))),
         (status = 200, description = "The session of the body's `session_id` is live already; its lease was renewed.",
             body = StartAnswer<'_>),
-        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. Nothing was changed.",
-            body = LimitReached<'_>, content_type = "application/problem+json"),
+        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. `session_taken`: a session of this id is live on another device. Nothing was changed.",
+            body = StartRefused<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_session(

@@ -7,7 +7,7 @@ use axum::response::Response;
 use streamgate_core::SessionId;
 use streamgate_core::admission::Start;
 
-use super::{LimitReached, StartAnswer, StartBody, start};
+use super::{StartAnswer, StartBody, StartRefused, start};
 use crate::access::{Player, SessionPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
@@ -18,8 +18,9 @@ use crate::wire::schema::{SessionParam, UserParam};
 /// Start a session with an id of the client's own
 ///
 /// The same as POST, but safe to repeat: if the session is live already, its lease is renewed, and
-/// no second slot is taken. Use an id that is new for each playback. The body has no `session_id`.
-/// Scope: `player`.
+/// no second slot is taken. An id is one playback's: use one that is new for each. A start that
+/// brings another `device_id` than the live session is refused (`session_taken`). The body has no
+/// `session_id`. Scope: `player`.
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}/sessions/{session_id}",
@@ -33,8 +34,8 @@ use crate::wire::schema::{SessionParam, UserParam};
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
         (status = 200, description = "The session is live already; its lease was renewed, and nothing else changed.",
             body = StartAnswer<'_>),
-        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. Nothing was changed.",
-            body = LimitReached<'_>, content_type = "application/problem+json"),
+        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. `session_taken`: a session of this id is live on another device. Nothing was changed.",
+            body = StartRefused<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_named_session(

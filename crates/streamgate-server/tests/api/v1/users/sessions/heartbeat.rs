@@ -125,3 +125,21 @@ async fn a_session_that_never_was_or_is_forgotten_is_unknown() {
         .await
         .assert_problem(404, "session_unknown");
 }
+
+#[tokio::test]
+async fn limit_0_ends_the_sessions_of_a_user_at_once() {
+    let service = Service::open();
+    service.start(&["a", "b"]).await;
+    let answer = service
+        .json("PUT", "/v1/users/u", &json!({"limit": 0}))
+        .await;
+    assert_eq!(answer.json()["active"], 0);
+    let problem = service
+        .call("POST", &path("a"))
+        .await
+        .assert_problem(410, "session_ended");
+    assert_eq!(
+        (&problem["reason"], &problem["ended_at"]),
+        (&json!("revoked"), &json!(BEGIN))
+    );
+}

@@ -84,9 +84,11 @@ async fn a_put_is_201_first_and_200_then_and_changes_nothing_but_the_lease() {
     let first = service.json("PUT", path, &json!({"device_id": "d"})).await;
     assert_eq!(first.status, 201);
     service.advance(1);
-    let second = service.json("PUT", path, &json!({"device_id": "e"})).await;
+    let other_facts = json!({"device_id": "d", "content_id": "other"});
+    let second = service.json("PUT", path, &other_facts).await;
     assert_eq!(second.status, 200);
     assert_eq!(second.json()["session"]["device_id"], "d");
+    assert_eq!(second.json()["session"].get("content_id"), None);
     assert_eq!(
         second.json()["session"]["expires_at"],
         "2026-11-21T06:31:31.000Z"
@@ -135,6 +137,7 @@ async fn a_refusal_says_which_limit_who_holds_the_slots_and_until_when() {
             "limit",
             "next_slot_at",
             "sessions",
+            "sessions_total",
             "status",
             "title",
             "type"
@@ -322,4 +325,57 @@ async fn a_put_has_its_id_in_the_path_only() {
             .await
             .assert_invalid(&["session_id"]);
     }
+}
+
+#[tokio::test]
+async fn an_id_that_is_live_on_another_device_is_taken() {
+    let service = Service::open();
+    let path = "/v1/users/u/sessions/s";
+    let on = |device: &str| json!({"device_id": device, "content_id": "film"});
+    assert_eq!(service.json("PUT", path, &on("tv")).await.status, 201);
+    let before = service.get(SESSIONS).await.json();
+    service.advance(1);
+    service
+        .json("PUT", path, &on("phone"))
+        .await
+        .assert_problem(409, "session_taken");
+    let mut body = on("phone");
+    body["session_id"] = json!("s");
+    service
+        .json("POST", SESSIONS, &body)
+        .await
+        .assert_problem(409, "session_taken");
+    assert_eq!(
+        service.get(SESSIONS).await.json(),
+        before,
+        "nothing changed"
+    );
+    // The same device may repeat its start, and so may a caller that names none.
+    assert_eq!(service.json("PUT", path, &on("tv")).await.status, 200);
+    assert_eq!(service.call("PUT", path).await.status, 200);
+    let taken = service
+        .metric("streamgate_starts_total{result=\"taken\"}")
+        .await;
+    assert_eq!(taken, "2");
+}
+
+#[tokio::test]
+async fn a_refusal_lists_a_hundred_sessions_and_counts_all() {
+    let service = Service::open();
+    let limit = json!({"limit": 101});
+    assert_eq!(service.json("PUT", "/v1/users/u", &limit).await.status, 200);
+    let ids: Vec<String> = (0..101).map(|number| format!("s{number:03}")).collect();
+    for id in &ids {
+        service.start(&[id]).await;
+    }
+    let answer = service.call("PUT", "/v1/users/u/sessions/x").await;
+    let refusal = answer.assert_problem(409, "limit_reached");
+    assert_eq!(
+        (&refusal["active"], &refusal["sessions_total"]),
+        (&json!(101), &json!(101))
+    );
+    let listed = refusal["sessions"].as_array().unwrap();
+    assert_eq!(listed.len(), 100);
+    assert_eq!(listed[0]["session_id"], "s000");
+    assert_eq!(listed[99]["session_id"], "s099");
 }

@@ -1,0 +1,143 @@
+//! Many futures in one task that does not keep its thread from other tasks.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use streamgate_store::clock::Stopwatch;
+
+/// How long the futures keep the thread at a time, beyond the one that is being polled.
+const TURN: Duration = Duration::from_millis(2);
+
+/// Runs all futures, and gives what they came to in the same order.
+///
+/// They make progress side by side: whichever can do its next step does it. One that waited for its
+/// turn among them could keep a user locked that others wait for, and two callers that do so to each
+/// other would never end. Many of them can be ready at once, and each may decode a large record, so
+/// after a turn of 2 ms the task goes to the end of the scheduler's queue.
+pub async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let turn = Turn::new();
+    let mut results = Vec::new();
+    let mut running = FuturesUnordered::new();
+    for (index, future) in futures.into_iter().enumerate() {
+        results.push(None);
+        running.push(InTurn {
+            turn: &turn,
+            future: Box::pin(async move { (index, future.await) }),
+        });
+    }
+    poll_fn(|cx| {
+        turn.begin();
+        while let Poll::Ready(next) = running.poll_next_unpin(cx) {
+            match next {
+                Some((index, result)) => results[index] = Some(result),
+                None => return Poll::Ready(()),
+            }
+            if turn.is_over() {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+    let results = results.into_iter();
+    results
+        .map(|result| result.expect("every future has ended"))
+        .collect()
+}
+
+/// Since when the task has the thread.
+struct Turn {
+    watch: Stopwatch,
+    began_us: AtomicU64,
+}
+
+impl Turn {
+    fn new() -> Self {
+        Self {
+            watch: Stopwatch::start(),
+            began_us: AtomicU64::new(0),
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.watch.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn begin(&self) {
+        self.began_us.store(self.now_us(), Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        let took_us = self.now_us() - self.began_us.load(Ordering::Relaxed);
+        Duration::from_micros(took_us) >= TURN
+    }
+}
+
+/// A future that does nothing after the turn is over, and is polled again in the next.
+struct InTurn<'a, F> {
+    turn: &'a Turn,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for InTurn<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if self.turn.is_over() {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.future.as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    /// Keeps the thread busy, as decoding does.
+    fn work() {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < TURN {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn others_have_a_turn_between_futures_that_work_long() {
+        const FUTURES: usize = 50;
+        let done = AtomicUsize::new(0);
+        let futures = (0..FUTURES).map(|number| {
+            let done = &done;
+            async move {
+                tokio::task::yield_now().await;
+                work();
+                done.fetch_add(1, Ordering::Relaxed);
+                number
+            }
+        });
+        let together = side_by_side(futures);
+        let other = async {
+            let mut most = 0;
+            loop {
+                let before = done.load(Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                let after = done.load(Ordering::Relaxed);
+                most = most.max(after - before);
+                if after == FUTURES {
+                    return most;
+                }
+            }
+        };
+        let (numbers, most) = tokio::join!(together, other);
+        assert_eq!(numbers, (0..FUTURES).collect::<Vec<_>>());
+        assert!(most <= 2, "{most} worked without a turn of another");
+    }
+}

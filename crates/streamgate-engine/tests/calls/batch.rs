@@ -1,0 +1,248 @@
+//! A batch of heartbeats: one decision and one commit for each user.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+
+use crate::support::{
+    START_OF_TIME, World, faults, heartbeat, id, start, stop, user, world, world_over,
+};
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Start};
+use streamgate_core::{Attributes, Facts, Policy, TenantId, UserKey};
+use streamgate_engine::EngineError;
+use streamgate_store::faults::Fault;
+use streamgate_store::{
+    BoxFuture, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
+};
+
+/// A memory store that counts the calls of it.
+struct Counted {
+    store: MemoryStore,
+    calls: Arc<AtomicUsize>,
+    /// Whether it answers at once where the memory store does.
+    at_once: bool,
+}
+
+impl Store for Counted {
+    fn transact<'a>(
+        &'a self,
+        key: &'a UserKey,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.store.transact(key, step)
+    }
+
+    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
+        if !self.at_once {
+            return None;
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.store.transact_now(key, step)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.store.scan(tenant, from, page_size)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        self.store.sweep(from, budget, step)
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.store.record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.check_ready()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.close()
+    }
+}
+
+fn counted(at_once: bool) -> (World, Arc<AtomicUsize>) {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let store = Counted {
+        store: MemoryStore::new(clock.clone()),
+        calls: Arc::clone(&calls),
+        at_once,
+    };
+    let policy = Policy {
+        default_limit: 1_000,
+        ..Policy::default()
+    };
+    (world_over(Arc::new(store), clock, policy), calls)
+}
+
+fn beat(name: &str, session: &str) -> (UserKey, Heartbeat) {
+    (user(name), heartbeat(session))
+}
+
+/// What is told, in a word and with the session's name where the answer has it.
+fn words(told: &[Result<HeartbeatOutcome, EngineError>]) -> Vec<String> {
+    let word = |told: &Result<HeartbeatOutcome, EngineError>| match told {
+        Ok(HeartbeatOutcome::Renewed { .. }) => "renewed".to_owned(),
+        Ok(HeartbeatOutcome::Revived { .. }) => "revived".to_owned(),
+        Ok(HeartbeatOutcome::Ended(ending)) => format!("ended {}", ending.id),
+        Ok(HeartbeatOutcome::Unknown) => "unknown".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    told.iter().map(word).collect()
+}
+
+/// Row 13: a thousand sessions of one user were decided one after the other.
+#[tokio::test]
+async fn a_batch_asks_the_store_once_for_each_user() {
+    for at_once in [true, false] {
+        let (world, calls) = counted(at_once);
+        let mut batch = Vec::new();
+        for number in 0..1_000 {
+            let session = format!("s{number}");
+            let start = start(&session);
+            world.engine.start(&user("crowd"), &start).await.unwrap();
+            batch.push(beat("crowd", &session));
+        }
+        for name in ["u", "v"] {
+            world.engine.start(&user(name), &start("a")).await.unwrap();
+            batch.insert(500, beat(name, "a"));
+        }
+        calls.store(0, Ordering::Relaxed);
+        let told = world.engine.heartbeats(&batch, |told| told.outcome).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 3, "at once: {at_once}");
+        assert_eq!(words(&told), vec!["renewed"; 1_002]);
+    }
+}
+
+#[tokio::test]
+async fn the_answers_are_in_the_order_of_the_entries_whatever_their_users() {
+    for at_once in [true, false] {
+        let (world, _) = counted(at_once);
+        for name in ["u", "v"] {
+            for session in ["live", "stopped"] {
+                let start = start(session);
+                world.engine.start(&user(name), &start).await.unwrap();
+            }
+            world
+                .engine
+                .stop(&user(name), &stop("stopped"))
+                .await
+                .unwrap();
+        }
+        let batch = [
+            beat("u", "stopped"),
+            beat("v", "live"),
+            beat("u", "live"),
+            beat("w", "live"),
+            beat("v", "never"),
+            beat("u", "live"),
+            beat("v", "stopped"),
+        ];
+        let told = world.engine.heartbeats(&batch, |told| told.outcome).await;
+        let expected = [
+            "ended stopped",
+            "renewed",
+            "renewed",
+            "unknown",
+            "unknown",
+            "renewed",
+            "ended stopped",
+        ];
+        assert_eq!(words(&told), expected, "at once: {at_once}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_batch_is_found_out() {
+    let world = world(faults([Fault::None, Fault::None, Fault::LoseAnswer]));
+    for session in ["a", "b"] {
+        world
+            .engine
+            .start(&user("u"), &start(session))
+            .await
+            .unwrap();
+    }
+    world.clock.advance(std::time::Duration::from_secs(100));
+    let batch = [beat("u", "a"), beat("u", "b"), beat("u", "a")];
+    let told = world.engine.heartbeats(&batch, |told| told.outcome).await;
+    assert_eq!(words(&told), ["revived", "revived", "renewed"]);
+    assert_eq!(world.memo.unknown(), 1);
+    assert_eq!(world.memo.gauge(), 2);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_fails_every_entry_of_the_user() {
+    let world = world(faults([Fault::None, Fault::Refuse]));
+    world.engine.start(&user("u"), &start("a")).await.unwrap();
+    let batch = [beat("u", "a"), beat("u", "b")];
+    let told = world.engine.heartbeats(&batch, |told| told.outcome).await;
+    assert!(
+        told.iter()
+            .all(|told| matches!(told, Err(EngineError::Unavailable(_)))),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 2);
+    assert_eq!(batch[1].1.id, id("b"));
+}
+
+/// A start whose session fills a record as much as any can.
+fn large(session: &str) -> Start {
+    let entries = (0..16).map(|key| (format!("{key:064}").into(), "v".repeat(256).into()));
+    let facts = Facts {
+        attributes: Attributes::new(entries.collect()).unwrap(),
+        ..Facts::default()
+    };
+    Start {
+        facts: Some(Box::new(facts)),
+        ..start(session)
+    }
+}
+
+/// A7: the batch is answered without waiting for anything, so it has to give way by itself.
+#[tokio::test(flavor = "current_thread")]
+async fn others_have_a_turn_while_a_batch_reads_large_records() {
+    const USERS: usize = 40;
+    const RECORD_BYTES: usize = 20 * 16 * (64 + 256);
+    let (world, _) = counted(true);
+    let mut batch = Vec::new();
+    for number in 0..USERS {
+        let name = format!("u{number}");
+        for session in 0..20 {
+            let start = large(&format!("s{session}"));
+            world.engine.start(&user(&name), &start).await.unwrap();
+        }
+        batch.push(beat(&name, "s0"));
+        batch.push(beat(&name, "s1"));
+    }
+    let (mut turns, mut done) = (0, false);
+    let batch = world.engine.heartbeats(&batch, |told| told.outcome);
+    let mut batch = std::pin::pin!(batch);
+    while !done {
+        done = poll_once(batch.as_mut()).await;
+        turns += 1;
+    }
+    let expected = USERS * RECORD_BYTES / (1 << 20);
+    assert!(
+        turns >= expected,
+        "{turns} turns, at least {expected} expected"
+    );
+}
+
+/// Polls a future once; whether it has ended.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
+}
