@@ -43,6 +43,15 @@ impl DynamoDbStore {
             None if expected == Version::NONE => Ok(()),
             None => self.delete(key.as_bytes(), expected, &attempts).await,
         };
+        if let Err(wrong) = self.check_clock() {
+            let nothing_was_changed = answer.is_err() && !attempts.are_in_doubt();
+            // What was decided by a wrong clock must not be acknowledged.
+            return Err(if nothing_was_changed {
+                wrong
+            } else {
+                StoreError::OutcomeUnknown(wrong.to_string())
+            });
+        }
         match answer {
             Ok(()) => Ok(Committed::Done),
             Err(refusal) => self.judge(refusal, write.version, &attempts),
@@ -105,7 +114,10 @@ impl DynamoDbStore {
             call.condition_expression(has_version())
                 .expression_attribute_values(":expected", binary(expected.as_bytes()))
         };
-        let watched = call.customize().interceptor(attempts.clone());
+        let watched = call
+            .customize()
+            .interceptor(attempts.clone())
+            .interceptor(self.skew.watch());
         let Err(error) = watched.send().await else {
             return Ok(());
         };
@@ -133,7 +145,10 @@ impl DynamoDbStore {
             .condition_expression(has_version())
             .expression_attribute_values(":expected", binary(expected.as_bytes()))
             .return_values_on_condition_check_failure(AllOld);
-        let watched = call.customize().interceptor(attempts.clone());
+        let watched = call
+            .customize()
+            .interceptor(attempts.clone())
+            .interceptor(self.skew.watch());
         let Err(error) = watched.send().await else {
             return Ok(());
         };

@@ -18,7 +18,8 @@
 //! DynamoDB has no clock to ask, so each node uses its own. They must be no more than
 //! [`CLOCK_SKEW_MAX_S`] (5 s) apart, as any node with NTP keeps them; a policy for this store makes
 //! leases longer by as much ([`Policy::clock_skew`]). Were they further apart, a fast node would
-//! end leases before their players call again.
+//! end leases before their players call again. So each answer's `Date` is compared with the node's
+//! clock; while the two are further apart, every call is refused.
 //!
 //! [`CLOCK_SKEW_MAX_S`]: streamgate_core::bounds::CLOCK_SKEW_MAX_S
 //! [`Policy::clock_skew`]: streamgate_core::Policy::clock_skew
@@ -45,6 +46,7 @@ mod create;
 mod failure;
 mod item;
 mod scan;
+mod skew;
 mod store;
 mod table;
 

@@ -29,8 +29,12 @@ impl DynamoDbStore {
             .filter_expression(format!("begins_with({KEY}, :tenant)"))
             .expression_attribute_values(":tenant", binary(&prefix))
             .set_exclusive_start_key(from.map(start_key).transpose()?)
+            .customize()
+            .interceptor(self.skew.watch())
             .send()
-            .await
+            .await;
+        self.check_clock()?;
+        let answer = answer
             .map_err(|error| StoreError::Unavailable(self.table.failed(&error).to_string()))?;
         let next = match answer.last_evaluated_key() {
             Some(key) => Some(self.cursor(key)?),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::{Policy, TenantId, UserKey};
 use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Clock, Cursor, Page, StoreError, SystemClock};
 
@@ -11,6 +11,7 @@ use crate::commit::NotWritten;
 use crate::config::{ConfigError, DynamoDbConfig};
 use crate::failure::Failed;
 use crate::item::{Item, KEY, binary, item, record_of};
+use crate::skew::Skew;
 use crate::table::Table;
 
 /// A key that no user has, because no tenant's id is empty. No item ever has it.
@@ -33,6 +34,10 @@ pub enum NotUsable {
 pub struct DynamoDbStore {
     pub(crate) table: Table,
     pub(crate) clock: Arc<dyn Clock>,
+    /// How far the clock is from the table's; of no effect where they are not compared.
+    pub(crate) skew: Arc<Skew>,
+    /// Whether a clock that is too far off may decide nothing.
+    compares_clocks: bool,
 }
 
 impl DynamoDbStore {
@@ -43,16 +48,40 @@ impl DynamoDbStore {
     /// # Errors
     /// [`ConfigError`].
     pub async fn connect(config: &DynamoDbConfig) -> Result<Self, ConfigError> {
+        let clock = Arc::new(SystemClock::on_the_wall(&Policy::default()));
         Ok(Self {
             table: Table::connect(config).await?,
-            clock: Arc::new(SystemClock::new()),
+            skew: Skew::of(Arc::clone(&clock) as Arc<_>),
+            clock,
+            compares_clocks: true,
         })
     }
 
     /// The same store with another clock.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, ..self }
+        Self {
+            skew: Skew::of(Arc::clone(&clock)),
+            clock,
+            ..self
+        }
+    }
+
+    /// The same store, whose clock is right whatever the table's shows; for tests that set it.
+    #[must_use]
+    pub fn without_comparing_clocks(self) -> Self {
+        Self {
+            compares_clocks: false,
+            ..self
+        }
+    }
+
+    /// Whether the clock may decide, by the last answer of the table.
+    pub(crate) fn check_clock(&self) -> Result<(), StoreError> {
+        if self.compares_clocks {
+            return self.skew.check();
+        }
+        Ok(())
     }
 
     /// What was found at a key. The time is taken afterwards, so that by this node's clock it is
@@ -87,6 +116,8 @@ impl DynamoDbStore {
             .table_name(&self.table.name)
             .key(KEY, binary(key))
             .consistent_read(true)
+            .customize()
+            .interceptor(self.skew.watch())
             .send()
             .await
             .map_err(|error| self.table.failed(&error))?;
@@ -102,7 +133,11 @@ impl DynamoDbStore {
     /// # Errors
     /// [`NotUsable`].
     pub async fn prove(&self) -> Result<(), NotUsable> {
-        self.probe().await.map_err(|failed| {
+        let probed = self.probe().await;
+        // Behind a clock that is wrong, signatures are refused as well: that is no lasting trouble.
+        self.check_clock()
+            .map_err(|wrong| NotUsable::Unavailable(wrong.to_string()))?;
+        probed.map_err(|failed| {
             let words = failed.to_string();
             if failed.is_lasting {
                 NotUsable::Refused(words)
@@ -137,6 +172,7 @@ impl VersionedStore for DynamoDbStore {
     fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         Box::pin(async move {
             let item = self.get(key.as_bytes()).await;
+            self.check_clock()?;
             self.loaded(item.map_err(|failed| StoreError::Unavailable(failed.to_string()))?)
         })
     }
@@ -151,6 +187,10 @@ impl VersionedStore for DynamoDbStore {
     }
 
     fn guess(&self, _key: &UserKey) -> Guess {
+        if self.check_clock().is_err() {
+            // The next load tells whether it is right again.
+            return Guess::Nothing;
+        }
         Guess::OwnWrites(self.clock.now())
     }
 
@@ -166,6 +206,7 @@ impl VersionedStore for DynamoDbStore {
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let probed = self.probe().await;
+            self.check_clock()?;
             probed.map_err(|failed| StoreError::Unavailable(failed.to_string()))
         })
     }

@@ -1,94 +1,209 @@
 //! A server's time, reckoned from what it answered: never ahead of it, and behind only by how long
 //! the quickest answer was on its way. The server checks it with each commit that was decided by
-//! it.
+//! it. And whether that time leapt, or the server did not answer for long: a stall.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use parking_lot::Mutex;
+use streamgate_core::{Moment, Timestamp};
+use streamgate_store::clock::passed_ms;
+use streamgate_store::{StallRule, Stalls};
 
-use streamgate_core::Timestamp;
-use streamgate_store::clock::Stopwatch;
+/// The probe asks every server at least this often, answers on their way included, in milliseconds.
+const ASKED_EVERY_MS: u64 = 3_000;
 
-/// Nothing was heard yet.
-const UNKNOWN: i64 = i64::MIN;
+/// Answers overtake each other by less, in milliseconds. A time further back is a clock set back.
+const OVERTAKEN_MS: u64 = 1_000;
 
 /// What is known of a server's time.
 #[derive(Debug)]
 pub(crate) struct Reckoning {
-    watch: Stopwatch,
-    /// The server's time when the watch was started, in milliseconds.
-    started_at_ms: AtomicI64,
-    /// The latest time that was heard, so that no step is given an earlier one.
-    heard_ms: AtomicI64,
+    rule: StallRule,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The server's time when this machine was started, in milliseconds; `None` before any time was
+    /// heard.
+    started_at_ms: Option<i64>,
+    /// The latest time that was heard, and what had passed on this machine by then.
+    heard: Option<Heard>,
+    stalls: Stalls,
+}
+
+/// A time of a server, and when it was heard by what passes on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Heard {
+    pub(crate) passed_ms: u64,
+    pub(crate) time: Timestamp,
 }
 
 impl Reckoning {
-    pub(crate) fn new() -> Self {
+    /// `before` is the time last heard of a server whose place this one takes.
+    pub(crate) fn new(rule: StallRule, before: Option<Heard>) -> Self {
+        let mut stalls = Stalls::new(rule);
+        if let Some(before) = before {
+            stalls.see(before.time, 0);
+        }
         Self {
-            watch: Stopwatch::start(),
-            started_at_ms: AtomicI64::new(UNKNOWN),
-            heard_ms: AtomicI64::new(UNKNOWN),
+            rule,
+            state: Mutex::new(State {
+                started_at_ms: None,
+                heard: before,
+                stalls,
+            }),
         }
     }
 
-    /// The server's time, or a little less; `None` before any was heard.
-    pub(crate) fn now(&self) -> Option<Timestamp> {
-        let started_at_ms = self.started_at_ms.load(Ordering::Relaxed);
-        let reckoned_ms = started_at_ms.saturating_add(self.elapsed_ms());
-        let now_ms = reckoned_ms.max(self.heard_ms.load(Ordering::Relaxed));
-        let now_ms = (started_at_ms != UNKNOWN).then_some(now_ms)?;
-        u64::try_from(now_ms).ok().map(Timestamp::from_millis)
+    /// The server's time, or a little less, and the last stall. `None` before any was heard, and
+    /// where none was heard for so long that the next may tell of a stall.
+    pub(crate) fn now(&self) -> Option<Moment> {
+        self.now_after(passed_ms())
     }
 
-    /// The server has just said what time it is. Of several answers, the one that was quickest is
-    /// the nearest to the truth, and that is the latest.
-    pub(crate) fn heard(&self, time: Timestamp) {
-        let (time_ms, started_at_ms) = self.read(time);
-        self.heard_ms.fetch_max(time_ms, Ordering::Relaxed);
-        self.started_at_ms
-            .fetch_max(started_at_ms, Ordering::Relaxed);
+    fn now_after(&self, passed_ms: u64) -> Option<Moment> {
+        let state = self.state.lock();
+        let (started_at_ms, heard) = (state.started_at_ms?, state.heard?);
+        let silent_ms = passed_ms.saturating_sub(heard.passed_ms);
+        if silent_ms > self.rule.after_ms + ASKED_EVERY_MS {
+            return None;
+        }
+        let reckoned_ms = started_at_ms.saturating_add(signed(passed_ms));
+        let reckoned = Timestamp::from_millis(u64::try_from(reckoned_ms).unwrap_or(0));
+        Some(state.stalls.at(reckoned.max(heard.time)))
+    }
+
+    /// What was heard last.
+    pub(crate) fn last_heard(&self) -> Option<Heard> {
+        self.state.lock().heard
+    }
+
+    /// The server has just said what time it is; that time, with the last stall. Of several
+    /// answers, the one that was quickest is the nearest to the truth, and that is the latest.
+    pub(crate) fn heard(&self, time: Timestamp) -> Moment {
+        self.heard_after(time, passed_ms(), false)
     }
 
     /// The server has just said what time it is, and refused what was decided by another: its clock
-    /// or ours was set, runs faster, or stood still, or another server took its place.
-    pub(crate) fn corrected(&self, time: Timestamp) {
-        let (time_ms, started_at_ms) = self.read(time);
-        self.heard_ms.store(time_ms, Ordering::Relaxed);
-        self.started_at_ms.store(started_at_ms, Ordering::Relaxed);
+    /// was set, runs slower, or stood still, or another server took its place.
+    pub(crate) fn corrected(&self, time: Timestamp) -> Moment {
+        self.heard_after(time, passed_ms(), true)
     }
 
-    /// The time, and when the watch was started by it; both in milliseconds.
-    fn read(&self, time: Timestamp) -> (i64, i64) {
-        let time_ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    fn heard_after(&self, time: Timestamp, passed_ms: u64, is_correction: bool) -> Moment {
+        let mut state = self.state.lock();
         // The millisecond that has begun counts as over: never ahead.
-        (time_ms, time_ms.saturating_sub(self.elapsed_ms() + 1))
+        let started_at_ms = signed(time.as_millis()).saturating_sub(signed(passed_ms) + 1);
+        state.started_at_ms = match state.started_at_ms {
+            Some(known_ms) if !is_correction => Some(known_ms.max(started_at_ms)),
+            _ => Some(started_at_ms),
+        };
+        let overtaken_ms = state.heard.map_or(0, |last| last.time.millis_since(time));
+        if !is_correction && (1..OVERTAKEN_MS).contains(&overtaken_ms) {
+            return state.stalls.at(time);
+        }
+        let late_ms = state.heard.map_or(0, |last| {
+            let on_server_ms = time.millis_since(last.time);
+            let here_ms = passed_ms.saturating_sub(last.passed_ms);
+            let leapt_ms = on_server_ms.saturating_sub(here_ms);
+            leapt_ms.max(on_server_ms.saturating_sub(ASKED_EVERY_MS))
+        });
+        state.heard = Some(Heard { passed_ms, time });
+        let moment = state.stalls.see(time, late_ms);
+        if state.stalls.is_late(late_ms) {
+            tracing::warn!(
+                late_ms,
+                "the time of the store's server leapt, or the server did not answer for long. \
+                 Sessions that held a slot hold it for one lease more"
+            );
+        }
+        moment
     }
+}
 
-    fn elapsed_ms(&self) -> i64 {
-        i64::try_from(self.watch.elapsed().as_millis()).unwrap_or(i64::MAX)
-    }
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use streamgate_core::Stall;
+
     use super::*;
 
     const AT: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+    const RULE: StallRule = StallRule {
+        after_ms: 2_000,
+        grace_ms: 6_000,
+    };
+
+    fn later(ms: u64) -> Timestamp {
+        Timestamp::from_millis(AT.as_millis() + ms)
+    }
+
+    /// A server that was heard at `AT`, when 10 s had passed.
+    fn heard() -> Reckoning {
+        let reckoning = Reckoning::new(RULE, None);
+        reckoning.heard_after(AT, 10_000, false);
+        reckoning
+    }
 
     #[test]
     fn nothing_is_reckoned_before_anything_was_heard() {
-        let reckoning = Reckoning::new();
+        let reckoning = Reckoning::new(RULE, None);
         assert_eq!(reckoning.now(), None);
         reckoning.heard(AT);
-        assert!(reckoning.now() >= Some(AT), "time does not go back");
+        assert!(reckoning.now().unwrap().time >= AT, "time does not go back");
     }
 
     #[test]
     fn an_answer_that_was_long_on_its_way_changes_nothing_and_a_correction_everything() {
-        let reckoning = Reckoning::new();
-        reckoning.heard(AT);
-        reckoning.heard(Timestamp::from_millis(AT.as_millis() - 100));
-        assert!(reckoning.now() >= Some(AT));
-        reckoning.corrected(Timestamp::from_millis(AT.as_millis() - 3_600_000));
-        let corrected = reckoning.now().map(Timestamp::as_millis);
-        assert!(corrected.is_some_and(|ms| ms < AT.as_millis() - 3_000_000));
+        let reckoning = heard();
+        let late = Timestamp::from_millis(AT.as_millis() - 100);
+        reckoning.heard_after(late, 10_000, false);
+        assert_eq!(reckoning.now_after(10_000), Some(AT.into()));
+        let hour_before = Timestamp::from_millis(AT.as_millis() - 3_600_000);
+        reckoning.heard_after(hour_before, 10_000, true);
+        let corrected = reckoning.now_after(10_000).unwrap();
+        assert_eq!(corrected, hour_before.into());
+    }
+
+    #[test]
+    fn a_leap_of_the_servers_clock_is_a_stall_for_the_answer_that_tells_of_it() {
+        let reckoning = heard();
+        let moment = reckoning.heard_after(later(3_600_100), 10_100, false);
+        let stall = Some(Stall {
+            from: AT,
+            until: later(3_600_100),
+        });
+        assert_eq!((moment.time, moment.stall), (later(3_600_100), stall));
+        assert_eq!(reckoning.now_after(10_200).unwrap().stall, stall);
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_is_a_stall_and_one_that_is_asked_in_time_is_none() {
+        let reckoning = heard();
+        assert_eq!(
+            reckoning.heard_after(later(4_900), 14_900, false).stall,
+            None
+        );
+        assert_eq!(reckoning.now_after(20_000), None, "ask before you decide");
+        let moment = reckoning.heard_after(later(14_900), 24_900, false);
+        assert!(moment.stall.is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_no_stall() {
+        let reckoning = heard();
+        let back = Timestamp::from_millis(AT.as_millis() - 3_600_000);
+        assert_eq!(reckoning.heard_after(back, 10_100, false), back.into());
+    }
+
+    #[test]
+    fn a_server_that_takes_the_place_of_another_with_a_clock_ahead_is_a_leap() {
+        let old = heard();
+        let heir = Reckoning::new(RULE, old.last_heard());
+        assert_eq!(heir.now_after(10_000), None, "its own time is not known");
+        let moment = heir.heard_after(later(60_000), 11_000, false);
+        assert!(moment.stall.is_some());
     }
 }

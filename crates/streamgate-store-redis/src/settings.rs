@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use streamgate_core::Policy;
+use streamgate_store::StallRule;
+
 use crate::certificates::{CertificateError, Certificates};
 use crate::reason::Reason;
 use crate::url::{self, Credentials, Servers, UrlError};
@@ -29,6 +32,8 @@ pub struct RedisSettings {
     pub wait_timeout: Duration,
     /// Whether servers may evict keys, although the limit does not hold for users whose key is gone.
     pub allow_eviction: bool,
+    /// When a silence or a leap of a server's clock counts as a stall.
+    pub stall_rule: StallRule,
     /// Certificates, for the `rediss…` URLs.
     pub tls: Certificates,
     /// The name and password of the sentinels, which have their own.
@@ -47,6 +52,7 @@ impl RedisSettings {
             wait_replicas: 0,
             wait_timeout: Duration::from_secs(1),
             allow_eviction: false,
+            stall_rule: StallRule::of(&Policy::default()),
             tls: Certificates::default(),
             sentinel_credentials: Credentials::default(),
         }

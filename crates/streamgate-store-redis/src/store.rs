@@ -28,6 +28,11 @@ use crate::url;
 /// How long the key lives that is written to see whether a server can be written.
 const PROBE_MS: u64 = 10_000;
 
+/// How much longer than needed a server keeps a record, in milliseconds: two hours. Servers take keys
+/// away by their own clock, so without it a leap of that clock would take the sessions of those who
+/// watch.
+const GARBAGE_SLACK_MS: u64 = 2 * 60 * 60 * 1_000;
+
 /// What is over later than in the year 9999 stays: servers refuse times that they cannot count.
 const GARBAGE_AT_MAX_MS: u64 = 253_402_300_799_999;
 
@@ -148,8 +153,8 @@ impl RedisStore {
     async fn load_named(&self, name: &[u8]) -> Result<Loaded, Reason> {
         let answer = self.send(&Call::load(name), true).await;
         let Answer { reply, by } = answer.map_err(Failure::reason)?;
-        let loaded = record::loaded(reply.value)?;
-        by.reckoning.heard(loaded.now.time);
+        let mut loaded = record::loaded(reply.value)?;
+        loaded.now = by.reckoning.heard(loaded.now.time);
         Ok(loaded)
     }
 
@@ -161,7 +166,9 @@ impl RedisStore {
     ) -> Result<Committed, Failure> {
         let record = write.record.as_ref();
         let value = record.map(|record| record::join(write.version, record));
-        let garbage_at = write.garbage_at.map(Timestamp::as_millis);
+        let garbage_at = write
+            .garbage_at
+            .map(|at| at.as_millis().saturating_add(GARBAGE_SLACK_MS));
         let garbage_at = garbage_at.filter(|at| *at <= GARBAGE_AT_MAX_MS);
         let text = |ms: Option<u64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
         let (garbage_at, decided_at) = (
@@ -183,12 +190,12 @@ impl RedisStore {
         };
         let Answer { reply, by } = self.send(&call, false).await?;
         let Value::Int(done) = reply.value else {
-            let current = record::loaded(reply.value).map_err(Failure::Refused)?;
-            if current.version == expected {
-                by.reckoning.corrected(current.now.time);
+            let mut current = record::loaded(reply.value).map_err(Failure::Refused)?;
+            current.now = if current.version == expected {
+                by.reckoning.corrected(current.now.time)
             } else {
-                by.reckoning.heard(current.now.time);
-            }
+                by.reckoning.heard(current.now.time)
+            };
             return Ok(Committed::Conflict(current));
         };
         if let Some(time) = record::time_of(done) {
@@ -211,9 +218,10 @@ impl RedisStore {
             wait: self.wait(),
         };
         let answer = self.send(&call, true).await;
-        let Answer { reply, .. } = answer.map_err(Failure::reason)?;
+        let Answer { reply, by } = answer.map_err(Failure::reason)?;
         if reply.value != Value::Int(1) {
-            let current = record::loaded(reply.value)?;
+            let mut current = record::loaded(reply.value)?;
+            current.now = by.reckoning.heard(current.now.time);
             return Ok(Committed::Conflict(current));
         }
         self.enough_have(seen, &reply)
@@ -340,7 +348,7 @@ impl VersionedStore for RedisStore {
             return Guess::Nothing;
         }
         let reckoned = self.topology.reckoned(|| self.names.record(key));
-        reckoned.map_or(Guess::Nothing, |now| Guess::Anything(now.into()))
+        reckoned.map_or(Guess::Nothing, Guess::Anything)
     }
 
     fn scan<'a>(

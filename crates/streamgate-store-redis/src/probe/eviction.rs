@@ -158,8 +158,6 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Duration;
 
-    use streamgate_core::Timestamp;
-
     use super::*;
     use crate::reason::Reason;
 
@@ -179,7 +177,6 @@ mod tests {
     fn heard(port: u16, info: Result<Info, Reason>) -> Heard {
         Heard {
             address: at(port),
-            time: Timestamp::from_millis(0),
             asked_at: Duration::ZERO,
             took: Duration::ZERO,
             info,

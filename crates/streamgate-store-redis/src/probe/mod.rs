@@ -6,10 +6,9 @@
 //! it. A check that finds something wrong shuts the [`Gate`]: the store refuses all calls, and is not
 //! ready, until a later round finds it right. The log tells when that begins and when it ends.
 //!
-//! To learn something else of primaries, implement [`Check`] and add it to [`checks`]. [`Heard::time`]
-//! is the server's clock, [`Heard::asked_at`] and [`Heard::took`] bound the moment at which it was read
-//! by the monotonic clock of this node, and [`Round::last_heard`] says how long ago the server answered
-//! before. What else `INFO` says is one section more in [`ask`].
+//! The server's clock goes to its [`Reckoning`](crate::reckoning::Reckoning). To learn something else of
+//! primaries, implement [`Check`] and add it to [`checks`]. [`Round::last_heard`] says how long ago a
+//! server answered before. What else `INFO` says is one section more in [`ask`].
 //!
 //! What is *not* here: whether a server can be reached. Connections find that out by themselves.
 
@@ -24,7 +23,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use redis::Value;
 use redis::aio::ConnectionLike as _;
-use streamgate_core::Timestamp;
 use streamgate_store::Refusal;
 use streamgate_store::clock::Stopwatch;
 use tokio::task::JoinHandle;
@@ -53,9 +51,6 @@ const PAUSE_JITTER_MS: u64 = 1_000;
 pub(crate) struct Heard {
     /// The primary.
     pub(crate) address: Address,
-    /// Its clock, read at some moment between `asked_at` and `asked_at + took`.
-    #[expect(dead_code, reason = "no check looks at clocks yet")]
-    pub(crate) time: Timestamp,
     /// When it was asked, since the probe began.
     pub(crate) asked_at: Duration,
     /// How long its answer took.
@@ -204,9 +199,13 @@ async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
         // Such as a server that is loading: it will tell.
         Err(why) => return Err(why),
     };
+    // Asked regularly, so that a silence or a leap is one and not a lack of calls.
+    primary
+        .lanes
+        .reckoning
+        .heard(record::timestamp(seconds, micros));
     Ok(Heard {
         address: line.address.clone(),
-        time: record::timestamp(seconds, micros),
         asked_at,
         took,
         info,

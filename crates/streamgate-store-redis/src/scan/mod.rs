@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::keys::Names;
 use crate::link::Line;
 use crate::reason::Reason;
+use crate::reckoning::Reckoning;
 use crate::record;
 use crate::topology::{Primary, Sent, Topology};
 use cursor::Place;
@@ -64,6 +65,7 @@ pub(crate) async fn page(
             names,
             tenant,
             page_size,
+            reckoning: &primaries[at].lanes.reckoning,
         };
         let (mut page, next) = match scan.read(&mut line, start).await {
             Ok(read) => read,
@@ -105,6 +107,7 @@ struct Scan<'a> {
     names: &'a Names,
     tenant: &'a TenantId,
     page_size: usize,
+    reckoning: &'a Reckoning,
 }
 
 impl Scan<'_> {
@@ -151,7 +154,7 @@ impl Scan<'_> {
         let page = Page {
             records,
             next: None,
-            now: batch.now.into(),
+            now: self.reckoning.heard(batch.now),
         };
         Ok((page, next))
     }

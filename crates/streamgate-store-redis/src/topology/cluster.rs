@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use redis::Value;
-use streamgate_core::Timestamp;
+use streamgate_core::Moment;
+use streamgate_store::StallRule;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -23,6 +24,7 @@ use crate::failure::Failure;
 use crate::keys;
 use crate::link::within;
 use crate::reason::Reason;
+use crate::reckoning::Reckoning;
 use crate::url::Address;
 
 /// How often a call is sent on to another server.
@@ -46,6 +48,7 @@ struct Inner {
     connector: Connector,
     seeds: Vec<Address>,
     lanes: usize,
+    rule: StallRule,
     map: RwLock<Arc<SlotMap>>,
     nodes: Mutex<HashMap<Address, Arc<Lanes>>>,
     /// Why the map could not be read the last time; `None` at the beginning.
@@ -55,11 +58,17 @@ struct Inner {
 
 impl Cluster {
     /// Begins to read the map.
-    pub(super) fn start(connector: Connector, seeds: Vec<Address>, lanes: usize) -> Self {
+    pub(super) fn start(
+        connector: Connector,
+        seeds: Vec<Address>,
+        lanes: usize,
+        rule: StallRule,
+    ) -> Self {
         let inner = Arc::new(Inner {
             connector,
             seeds,
             lanes,
+            rule,
             map: RwLock::default(),
             nodes: Mutex::default(),
             read: watch::Sender::new(None),
@@ -104,7 +113,7 @@ impl Cluster {
     }
 
     /// The time of the server that has this slot, as far as it is known.
-    pub(super) fn reckoned(&self, slot: u16) -> Option<Timestamp> {
+    pub(super) fn reckoned(&self, slot: u16) -> Option<Moment> {
         let map = self.inner.map.read();
         let nodes = self.inner.nodes.lock();
         nodes.get(map.owner(slot)?)?.reckoning.now()
@@ -175,9 +184,21 @@ impl Inner {
     /// The connections to a server, made where there are none yet.
     fn node(&self, address: &Address) -> Arc<Lanes> {
         let mut nodes = self.nodes.lock();
+        // A new primary may take the place of any: of the one that was heard least lately, too.
+        let before = || {
+            let heard = nodes
+                .values()
+                .filter_map(|lanes| lanes.reckoning.last_heard());
+            heard.min()
+        };
+        let before = (!nodes.contains_key(address)).then(before).flatten();
         let lanes = nodes.entry(address.clone()).or_insert_with(|| {
             let target = || Target::Server(self.connector.clone(), address.clone());
-            Arc::new(Lanes::start(self.lanes, target))
+            Arc::new(Lanes::start(
+                self.lanes,
+                Reckoning::new(self.rule, before),
+                target,
+            ))
         });
         Arc::clone(lanes)
     }
@@ -200,6 +221,9 @@ impl Inner {
         for server in &servers {
             match self.ask(server).await {
                 Ok(map) => {
+                    for (_, primary) in map.primaries() {
+                        self.node(primary);
+                    }
                     self.nodes
                         .lock()
                         .retain(|address, _| map.primaries().iter().any(|(_, p)| *p == address));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use streamgate_core::Timestamp;
+use streamgate_core::Moment;
 
 use crate::call::{Call, Reply};
 use crate::certificates::CurrentCertificates;
@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::keys;
 use crate::link::within;
 use crate::reason::Reason;
+use crate::reckoning::Reckoning;
 use crate::settings::RedisSettings;
 use crate::url::{Address, Location, Servers};
 
@@ -114,11 +115,12 @@ impl Topology {
         } = location;
         let tls = tls.then_some(certificates);
         let connector = Connector::new(settings, tls, &credentials, database);
-        let lanes = Lanes::count(settings);
+        let (lanes, rule) = (Lanes::count(settings), settings.stall_rule);
+        let reckoning = || Reckoning::new(rule, None);
         match servers {
             Servers::Standalone(address) => {
                 let target = || Target::Server(connector.clone(), address.clone());
-                Self::One(Arc::new(Lanes::start(lanes, target)))
+                Self::One(Arc::new(Lanes::start(lanes, reckoning(), target)))
             }
             Servers::Sentinel {
                 sentinels,
@@ -131,9 +133,9 @@ impl Topology {
                     let name = primary_name.clone();
                     Target::Primary(Box::new(Sentinels::new(sentinels, asking, name, connector)))
                 };
-                Self::One(Arc::new(Lanes::start(lanes, target)))
+                Self::One(Arc::new(Lanes::start(lanes, reckoning(), target)))
             }
-            Servers::Cluster(seeds) => Self::Cluster(Cluster::start(connector, seeds, lanes)),
+            Servers::Cluster(seeds) => Self::Cluster(Cluster::start(connector, seeds, lanes, rule)),
         }
     }
 
@@ -147,7 +149,7 @@ impl Topology {
     }
 
     /// The time of the server that has this key, as far as it is known.
-    pub(crate) fn reckoned(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Timestamp> {
+    pub(crate) fn reckoned(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Moment> {
         match self {
             Self::One(lanes) => lanes.reckoning.now(),
             Self::Cluster(cluster) => cluster.reckoned(keys::slot(&key())),

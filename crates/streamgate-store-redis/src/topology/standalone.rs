@@ -34,13 +34,13 @@ impl Lanes {
     }
 
     /// Begins to connect.
-    pub(super) fn start(count: usize, target: impl Fn() -> Target) -> Self {
+    pub(super) fn start(count: usize, reckoning: Reckoning, target: impl Fn() -> Target) -> Self {
         Self {
             links: (0..count)
                 .map(|_| Link::start(Arc::new(target())))
                 .collect(),
             next: AtomicUsize::new(0),
-            reckoning: Reckoning::new(),
+            reckoning,
         }
     }
 

@@ -42,17 +42,23 @@ impl Source for Machine {
     /// `CLOCK_BOOTTIME`, which runs on in suspend; asked of the kernel and not of the C library, so
     /// that tests which fake the wall clock leave leases alone.
     fn passed_ms(&self) -> u64 {
-        let passed = clock_gettime(ClockId::Boottime);
-        let (seconds, nanos) = (passed.tv_sec, passed.tv_nsec);
-        let ms = seconds
-            .saturating_mul(1_000)
-            .saturating_add(nanos / 1_000_000);
-        u64::try_from(ms).unwrap_or(0)
+        passed_ms()
     }
 
     fn wall_ms(&self) -> i64 {
         wall_ms()
     }
+}
+
+/// Milliseconds that have passed since the machine started, suspend included.
+#[must_use]
+pub fn passed_ms() -> u64 {
+    let passed = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (passed.tv_sec, passed.tv_nsec);
+    let ms = seconds
+        .saturating_mul(1_000)
+        .saturating_add(nanos / 1_000_000);
+    u64::try_from(ms).unwrap_or(0)
 }
 
 /// The wall clock: milliseconds since 1970, negative before.

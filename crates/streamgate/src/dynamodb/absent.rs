@@ -1,11 +1,18 @@
 //! What a build without the feature says.
 
+use std::sync::Arc;
+
+use streamgate_store::Clock;
+
 use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
 use crate::serve::Started;
 
 /// There is none. The settings say so before it comes to this.
-pub(crate) async fn start(_settings: &TableSettings) -> Result<Started, Failure> {
+pub(crate) async fn start(
+    _settings: &TableSettings,
+    _clock: Arc<dyn Clock>,
+) -> Result<Started, Failure> {
     Err(no_dynamodb())
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use streamgate_store::Clock;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::{
     self as dynamodb, Created, DynamoDbConfig, DynamoDbStore, NotUsable,
@@ -16,10 +17,14 @@ use crate::serve::Started;
 const REGION: &str = "REGION";
 
 /// Finds the way to the table, and looks whether it can be read and written.
-pub(crate) async fn start(settings: &TableSettings) -> Result<Started, Failure> {
+pub(crate) async fn start(
+    settings: &TableSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Started, Failure> {
     let store = DynamoDbStore::connect(&config(settings))
         .await
-        .map_err(unusable)?;
+        .map_err(unusable)?
+        .with_clock(clock);
     let away = match store.prove().await {
         Ok(()) => None,
         Err(NotUsable::Unavailable(why)) => Some(why),

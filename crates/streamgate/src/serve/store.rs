@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use streamgate_core::Policy;
 use streamgate_server::Metrics;
 use streamgate_store::versioned::Optimistic;
-use streamgate_store::{Clock, Store, SystemClock};
+use streamgate_store::{Clock, StallRule, Store, SystemClock};
 use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError};
 use streamgate_store_redis::{
     CurrentCertificates, OpenError, RedisSettings, RedisStore, ServerObserver,
@@ -64,10 +65,13 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
     let (started, certificates) = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, clock, metrics),
         StoreSettings::Redis(config) => {
-            let (started, certificates) = start_redis(config, metrics).await?;
+            let (started, certificates) = start_redis(config, &settings.policy, metrics).await?;
             (started, config.wants_tls().then_some(certificates))
         }
-        StoreSettings::DynamoDb(table) => (dynamodb::start(table).await?, None),
+        StoreSettings::DynamoDb(table) => {
+            let of_store = Arc::clone(&clock) as Arc<_>;
+            (dynamodb::start(table, of_store).await?, None)
+        }
     };
     if let Some(why) = &started.away {
         away::wait_for(&started.store, why);
@@ -83,6 +87,7 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
 
 async fn start_redis(
     config: &RedisSettings,
+    policy: &Policy,
     metrics: &Arc<Metrics>,
 ) -> Result<(Started, CurrentCertificates), Failure> {
     let unusable = |error: OpenError| {
@@ -96,7 +101,11 @@ async fn start_redis(
     }
     };
     let observer: Arc<dyn ServerObserver> = Arc::new(Servers(Arc::clone(metrics)));
-    let store = RedisStore::start_observed(config, &observer).map_err(unusable)?;
+    let config = RedisSettings {
+        stall_rule: StallRule::of(policy),
+        ..config.clone()
+    };
+    let store = RedisStore::start_observed(&config, &observer).map_err(unusable)?;
     let away = match store.prove().await {
         Ok(()) => None,
         Err(OpenError::Unavailable(why)) => Some(why),
@@ -112,7 +121,13 @@ async fn start_redis(
 
 /// The clock of this node. There is one, so that a stall and a step are logged once.
 fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
-    let clock = SystemClock::for_leases(&settings.policy);
+    let clock = match &settings.store {
+        // Other nodes count the same leases by their clocks.
+        StoreSettings::DynamoDb(_) => SystemClock::on_the_wall(&settings.policy),
+        StoreSettings::Embedded(_) | StoreSettings::Redis(_) => {
+            SystemClock::for_leases(&settings.policy)
+        }
+    };
     clock.start().map_err(|error| {
         Failure::new(
             Code::Problem,

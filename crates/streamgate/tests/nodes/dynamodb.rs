@@ -17,6 +17,7 @@ use crate::proxy::{Proxy, Weather, seed};
 use crate::race::{PATIENT, race};
 use crate::spoiled::{LIMIT, Storm};
 use crate::storm::storm;
+use crate::support::faketime::WallClock;
 use crate::support::{Server, in_repository, serve_arguments, streamgate};
 
 /// Starts the emulator.
@@ -173,4 +174,44 @@ async fn nodes_five_seconds_apart_over_a_table_end_no_lease_too_early_and_none_m
         shifted.players_vanish(latest),
         shifted.a_player_wanders(latest),
     );
+}
+
+/// The clock of one node is ten minutes behind, as after a machine that stood still: it refuses, and
+/// takes no slot and no lease from the sessions of the other, until its clock is right.
+#[test]
+fn a_node_whose_clock_is_ten_minutes_behind_the_tables_refuses_until_it_is_right() {
+    let emulator = table();
+    let right = nodes(emulator.port, 1, &PATIENT);
+    let right = &right.servers[0];
+    let (dir, wall) = (TempDir::new().unwrap(), WallClock::shifted("-600s"));
+    let mut command = serve(&dir, emulator.port, &PATIENT);
+    wall.show_to(&mut command);
+    let mut wrong = Server::spawn(command);
+    let session = |id: &str| format!("/v1/users/u/sessions/{id}");
+    let refused = wrong.call("PUT", &session("early"), None);
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.json()["code"], "store_unavailable");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("behind by more than a minute"), "{detail}");
+    assert_eq!(wrong.call("GET", "/readyz", None).status, 503);
+    wrong.wait_for_log("the clock of this node is wrong");
+    for id in ["a", "b", "c"] {
+        assert_eq!(right.call("PUT", &session(id), None).status, 201);
+    }
+    assert_eq!(wrong.call("PUT", &session("d"), None).status, 503);
+    wall.set("+0s");
+    crate::eventually("the clock is right", || {
+        wrong.call("GET", "/readyz", None).status == 200
+    });
+    assert_eq!(wrong.call("PUT", &session("d"), None).status, 409);
+    for id in ["a", "b", "c"] {
+        let heartbeat = format!("{}/heartbeat", session(id));
+        assert_eq!(right.call("POST", &heartbeat, None).status, 200);
+        assert_eq!(wrong.call("POST", &heartbeat, None).status, 200);
+    }
+    // And wrong again while it runs.
+    wall.set("-600s");
+    let heartbeat = format!("{}/heartbeat", session("a"));
+    assert_eq!(wrong.call("POST", &heartbeat, None).status, 503);
+    assert_eq!(right.call("POST", &heartbeat, None).status, 200);
 }

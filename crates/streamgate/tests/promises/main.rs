@@ -4,6 +4,7 @@
 
 mod call;
 mod client;
+mod clocks;
 mod connections;
 mod crash;
 mod crowded;

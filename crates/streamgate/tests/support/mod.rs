@@ -10,6 +10,7 @@
 )]
 
 mod command;
+pub(crate) mod faketime;
 mod http;
 mod server;
 

@@ -1,0 +1,135 @@
+//! Promise 13: no pause and no step of the wall clock admits more than the limit, and a pause of the
+//! server costs no session its slot. Times in answers are the wall clock's.
+
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::faketime::WallClock;
+use crate::support::{Server, serve_arguments, streamgate};
+
+/// One slot, and a lease that a test can wait for.
+const ONE_SLOT: [&str; 4] = [
+    "--set",
+    "policy.lease_s=6",
+    "--set",
+    "policy.default_limit=1",
+];
+
+const SESSIONS: &str = "/v1/users/u/sessions";
+const HEARTBEAT: &str = "/v1/users/u/sessions/watching/heartbeat";
+
+fn serve(dir: &TempDir, arguments: &[&str]) -> Command {
+    streamgate(&[&serve_arguments(dir.path())[..], arguments].concat())
+}
+
+/// Starts the session that holds the one slot.
+fn watch(server: &Server) {
+    let started = server.call("PUT", "/v1/users/u/sessions/watching", None);
+    assert_eq!(started.status, 201, "{started:?}");
+}
+
+/// Another asks for the slot, and is refused; the answer.
+fn refused(server: &Server) -> Value {
+    let refused = server.call("PUT", "/v1/users/u/sessions/another", None);
+    assert_eq!(refused.status, 409, "{refused:?}");
+    refused.json()
+}
+
+/// By how many seconds a time in an answer is later than the right time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock that the server does not see"
+)]
+fn seconds_from_now(answer: &Value, name: &str) -> i64 {
+    let text = answer[name].as_str().unwrap().replace(".000Z", "Z");
+    let second = text.split('.').next().unwrap().trim_end_matches('Z');
+    let [date, time] = second.split('T').collect::<Vec<_>>()[..] else {
+        panic!("{text}");
+    };
+    let of = |part: &str, by| {
+        part.split(by)
+            .map(|n| n.parse().unwrap())
+            .collect::<Vec<i64>>()
+    };
+    let (date, time) = (of(date, '-'), of(time, ':'));
+    let (year, month) = if date[1] > 2 {
+        (date[0], date[1] - 3)
+    } else {
+        (date[0] - 1, date[1] + 9)
+    };
+    // Days since 1970-01-01, in years that begin in March.
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + date[2]
+        - 1
+        - 719_468;
+    let told = days * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2];
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    told - i64::try_from(now.as_secs()).unwrap()
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a process that stands still tells nobody"
+)]
+fn a_pause_longer_than_the_lease_costs_the_watching_session_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut server = Server::spawn(serve(&dir, &ONE_SLOT));
+    watch(&server);
+    server.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_secs(8));
+    server.signal(Signal::CONT);
+    let refusal = refused(&server);
+    let left = seconds_from_now(&refusal, "next_slot_at");
+    assert!((1..=6).contains(&left), "{left} s: {refusal}");
+    assert_eq!(server.call("POST", HEARTBEAT, None).status, 200);
+    server.wait_for_log("the process stood still");
+}
+
+#[test]
+fn times_in_answers_follow_a_step_of_the_wall_clock_and_leases_do_not() {
+    const HOUR_S: i64 = 3_600;
+    let dir = TempDir::new().unwrap();
+    let wall = WallClock::shifted("+0s");
+    let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);
+    wall.show_to(&mut command);
+    let mut server = Server::spawn(command);
+    watch(&server);
+    for (shift, shift_s, step_ms) in [
+        ("+3600s", HOUR_S, "3600"),
+        ("-7200s", -2 * HOUR_S, "-10800"),
+    ] {
+        wall.set(shift);
+        let line = server.wait_for_log("the wall clock was set");
+        assert!(line.contains(step_ms), "{line}");
+        let refusal = refused(&server);
+        let left = seconds_from_now(&refusal, "next_slot_at") - shift_s;
+        assert!((20..=90).contains(&left), "{left} s: {refusal}");
+        let session = &refusal["sessions"][0];
+        let started = seconds_from_now(session, "started_at") - shift_s;
+        assert!((-60..=1).contains(&started), "{started} s: {refusal}");
+    }
+    assert_eq!(server.call("POST", HEARTBEAT, None).status, 200);
+}
+
+#[test]
+fn a_server_that_starts_before_1970_serves_and_shows_the_right_time_once_the_clock_is_set() {
+    let dir = TempDir::new().unwrap();
+    let wall = WallClock::shifted("-60y");
+    let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);
+    wall.show_to(&mut command);
+    let mut server = Server::spawn(command);
+    watch(&server);
+    let made = server.call("POST", "/v1/users/other/sessions", None);
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(made.header("date"), "", "there is no date before 1970");
+    assert!(made.text.contains("1970-01-01T"), "{made:?}");
+    assert_eq!(server.call("GET", SESSIONS, None).status, 200);
+    wall.set("+0s");
+    server.wait_for_log("the wall clock was set");
+    let left = seconds_from_now(&refused(&server), "next_slot_at");
+    assert!((20..=90).contains(&left), "{left} s");
+}
