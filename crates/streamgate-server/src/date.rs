@@ -1,7 +1,6 @@
 //! The `Date` of answers.
 //!
-//! hyper's own panics before 1970, and after the wall clock was set back it stays in the future until
-//! that comes.
+//! hyper's own stays in the future after the wall clock was set back, until that comes.
 
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
