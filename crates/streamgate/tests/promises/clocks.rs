@@ -70,11 +70,11 @@ fn seconds_from_now(answer: &Value, name: &str) -> i64 {
     told - i64::try_from(now.as_secs()).unwrap()
 }
 
-#[test]
 #[expect(
     clippy::disallowed_methods,
     reason = "a process that stands still tells nobody"
 )]
+#[test]
 fn a_pause_longer_than_the_lease_costs_the_watching_session_nothing() {
     let dir = TempDir::new().unwrap();
     let mut server = Server::spawn(serve(&dir, &ONE_SLOT));
