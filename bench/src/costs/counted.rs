@@ -175,6 +175,10 @@ impl VersionedStore for Counted {
         Box::pin(async move { Err(StoreError::Unavailable(why)) })
     }
 
+    fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }

@@ -16,6 +16,11 @@ pub(crate) const RECORD: &str = "r";
 /// From when on nobody needs it, in seconds since 1970: the table's TTL attribute.
 pub(crate) const GARBAGE_AT: &str = "t";
 
+/// The key of the format mark, which no user has, because no tenant's id is empty.
+pub(crate) const FORMAT_KEY: &[u8] = b"\0format";
+/// The newest version of records that may occur: a number, of the format mark only.
+const FORMAT: &str = "f";
+
 /// Largest item that DynamoDB keeps, in bytes: key, version, record, time, and the names of the
 /// four.
 pub const ITEM_MAX_BYTES: usize = 400 * 1_024;
@@ -65,6 +70,11 @@ pub(crate) fn record_of(item: &mut Item) -> Option<(Vec<u8>, Version)> {
         AttributeValue::B(record) => Some((record.into_inner(), version)),
         _ => None,
     }
+}
+
+/// What an item says that is the format mark; `None` where it is none.
+pub(crate) fn format_mark_of(item: &Item) -> Option<u32> {
+    item.get(FORMAT)?.as_n().ok()?.parse().ok()
 }
 
 /// The key of an item, or of where a scan goes on; `None` where it is none of ours.

@@ -13,6 +13,9 @@
 //! `t` is the table's TTL attribute. DynamoDB takes such items away within a few days; nothing here
 //! waits for that or relies on it. There is no index: each heartbeat would be paid for twice.
 //!
+//! One item is no record: with the key `\0format` and the number `f`, it is the format mark, the newest
+//! version of records that may occur (1 where there is none).
+//!
 //! # Clocks
 //!
 //! DynamoDB has no clock to ask, so each node uses its own. They must be no more than

@@ -10,7 +10,7 @@ use crate::attempts::Attempts;
 use crate::commit::NotWritten;
 use crate::config::{ConfigError, DynamoDbConfig};
 use crate::failure::Failed;
-use crate::item::{Item, KEY, binary, item, record_of};
+use crate::item::{FORMAT_KEY, Item, KEY, binary, format_mark_of, item, record_of};
 use crate::skew::Skew;
 use crate::table::Table;
 
@@ -201,6 +201,15 @@ impl VersionedStore for DynamoDbStore {
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(self.scan_page(tenant, from, page_size))
+    }
+
+    fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
+        Box::pin(async move {
+            let item = self.get(FORMAT_KEY).await;
+            let item = item.map_err(|failed| StoreError::Unavailable(failed.to_string()))?;
+            let mark = |item| format_mark_of(&item).ok_or_else(|| self.foreign());
+            item.map(mark).transpose()
+        })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -53,6 +53,11 @@ impl Names {
         format!("{}:ready:{n}", self.prefix).into_bytes()
     }
 
+    /// The name of the format mark, a decimal number in text. It has no brace, so it is no record's.
+    pub(crate) fn format(&self) -> Vec<u8> {
+        format!("{}:format", self.prefix).into_bytes()
+    }
+
     fn head(&self) -> Vec<u8> {
         format!("{}:{{", self.prefix).into_bytes()
     }

@@ -8,6 +8,9 @@
 //! its replicas must agree, because a failover goes from one to the other. Keys expire by
 //! themselves where the record says from when on nobody needs it.
 //!
+//! `prefix:format` is the format mark: the newest version of records that may occur, in decimal; 1
+//! where there is none. A node that reads only older ones refuses.
+//!
 //! # What it promises
 //!
 //! **Current.** Loads write nothing in a way that replicas refuse, so a server that was a primary

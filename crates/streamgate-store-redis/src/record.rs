@@ -43,6 +43,17 @@ pub(crate) fn loaded(answer: Value) -> Result<Loaded, Reason> {
     })
 }
 
+/// Reads what the load script answers for the key of the format mark.
+pub(crate) fn format_mark(answer: Value) -> Result<Option<u32>, String> {
+    let (value, _, _): (Option<String>, u64, u64) =
+        redis::from_redis_value(answer).map_err(|error| error.to_string())?;
+    let number = |text: String| {
+        let number = text.parse::<u32>();
+        number.map_err(|_| "the format mark of the store is no number".to_owned())
+    };
+    value.map(number).transpose()
+}
+
 /// The time that the commit script answers where something was done; `None` where it did not look.
 pub(crate) fn time_of(done: i64) -> Option<Timestamp> {
     let ms = u64::try_from(done).ok().filter(|ms| *ms > 1)?;
@@ -85,5 +96,9 @@ mod tests {
         assert_eq!(some.version, version);
         assert!(loaded(answer(Value::BulkString(b"x".to_vec()))).is_err());
         assert!(loaded(Value::Int(1)).is_err());
+        let marked = |text: &[u8]| format_mark(answer(Value::BulkString(text.to_vec())));
+        assert_eq!(format_mark(answer(Value::Nil)), Ok(None));
+        assert_eq!(marked(b"2"), Ok(Some(2)));
+        assert!(marked(b"new").is_err());
     }
 }

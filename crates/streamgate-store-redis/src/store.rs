@@ -369,6 +369,16 @@ impl VersionedStore for RedisStore {
         true
     }
 
+    fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
+        Box::pin(async move {
+            let name = self.names.format();
+            let answer = self.send(&Call::load(&name), true).await;
+            let read = answer.map_err(|failed| failed.reason().to_string());
+            let mark = read.and_then(|answer| record::format_mark(answer.reply.value));
+            mark.map_err(StoreError::Unavailable)
+        })
+    }
+
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.gate.pass()?;

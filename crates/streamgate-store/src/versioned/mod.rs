@@ -3,11 +3,13 @@
 //!
 //! What is *not* here: connections, and what is kept beside the bytes; each server's store knows.
 
+mod format;
 mod in_flight;
 mod optimistic;
 mod recent;
 mod version;
 
+pub use format::NewerFormat;
 pub use optimistic::Optimistic;
 pub use version::Version;
 
@@ -153,6 +155,14 @@ pub trait VersionedStore: Send + Sync + 'static {
     fn scans_may_repeat(&self) -> bool {
         false
     }
+
+    /// The format mark: the newest version of records that may occur; `None` where there is no mark,
+    /// and so only the first. It is an entry of the store's own, which no user has, that is written
+    /// by whoever raises it and stays. A read sees every raise that was answered before.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>>;
 
     /// Answers when the server can be used now, for reading and for writing.
     ///

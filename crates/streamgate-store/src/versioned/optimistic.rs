@@ -9,6 +9,7 @@ use std::time::Duration;
 use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
+use super::format::{Format, NewerFormat};
 use super::in_flight::{Answered, Detached, InFlight};
 use super::recent::{Last, Recent, Written};
 use super::{Committed, Guess, Loaded, Version, VersionedStore, Write};
@@ -40,6 +41,7 @@ pub struct Optimistic<S> {
     detached: Detached,
     hasher: RandomState,
     closed: AtomicBool,
+    format: Format,
 }
 
 impl<S: VersionedStore> Optimistic<S> {
@@ -53,6 +55,7 @@ impl<S: VersionedStore> Optimistic<S> {
             detached: Detached::new(),
             hasher: RandomState::new(),
             closed: AtomicBool::new(false),
+            format: Format::unknown(),
         }
     }
 
@@ -62,7 +65,22 @@ impl<S: VersionedStore> Optimistic<S> {
         &self.remote
     }
 
+    /// Reads the format mark. While it names a version that this program cannot read, every call is
+    /// refused.
+    ///
+    /// # Errors
+    /// Where it cannot be read; then what it said last goes on to hold.
+    pub async fn look_at_format(&self) -> Result<Result<(), NewerFormat>, StoreError> {
+        self.format.learn(self.remote.format_mark().await?);
+        Ok(self.format.check())
+    }
+
     fn check_open(&self) -> Result<(), StoreError> {
+        self.check_not_closed()?;
+        Ok(self.format.check()?)
+    }
+
+    fn check_not_closed(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the store is closed".to_owned()));
         }
@@ -234,6 +252,9 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     }
 
     fn recall(&self, key: &UserKey, look: &mut dyn FnMut(View<'_>)) -> bool {
+        if self.format.check().is_err() {
+            return false;
+        }
         let Some(now) = self.remote.guess(key).now() else {
             return false;
         };
@@ -286,8 +307,9 @@ impl<S: VersionedStore> Store for Optimistic<S> {
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            self.check_open()?;
-            self.remote.check_ready().await
+            self.check_not_closed()?;
+            self.remote.check_ready().await?;
+            Ok(self.look_at_format().await??)
         })
     }
 

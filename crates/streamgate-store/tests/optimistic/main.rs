@@ -334,3 +334,34 @@ fn versions_differ_and_are_never_that_of_no_record() {
         assert_eq!(Version::from_bytes(bytes), None);
     }
 }
+
+#[tokio::test]
+async fn a_store_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_as_before() {
+    let map = Arc::<Map>::default();
+    let node = Optimistic::new(Node::over(&map, Guesses::Anything));
+    let newest = u32::from(streamgate_core::codec::NEWEST);
+    map.mark(Some(newest));
+    node.check_ready().await.unwrap();
+    change(&node).await;
+    map.mark(Some(newest + 1));
+    let unready = node.check_ready().await.unwrap_err();
+    let StoreError::Refused(refusal) = &unready else {
+        panic!("{unready}");
+    };
+    assert!(
+        refusal.why.contains(&format!("(format {})", newest + 1)),
+        "{refusal}"
+    );
+    assert!(
+        refusal.why.contains(&format!("up to {newest}")),
+        "{refusal}"
+    );
+    node.remote().calls();
+    assert_eq!(try_to_change(&node).await, Err(unready));
+    assert_eq!(recalled(&node), None, "nothing is answered from memory");
+    assert_eq!(node.remote().calls(), (0, 0), "nothing is sent");
+    map.mark(None);
+    node.check_ready().await.unwrap();
+    change(&node).await;
+    assert_eq!(length(&node).await, 2);
+}

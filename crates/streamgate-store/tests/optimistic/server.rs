@@ -17,6 +17,7 @@ type Records = BTreeMap<Box<[u8]>, (Version, Vec<u8>)>;
 pub(crate) struct Map {
     clock: SystemClock,
     records: Mutex<Records>,
+    format: Mutex<Option<u32>>,
 }
 
 impl Map {
@@ -30,6 +31,11 @@ impl Map {
 }
 
 impl Map {
+    /// Sets the format mark, as a node of a later release does.
+    pub(crate) fn mark(&self, format: Option<u32>) {
+        *self.format.lock() = format;
+    }
+
     fn commit(&self, key: &UserKey, expected: Version, write: &Write) -> Committed {
         let mut records = self.records.lock();
         let current = self.loaded(records.get(key.as_bytes()));
@@ -183,6 +189,11 @@ impl VersionedStore for Node {
             Guesses::Anything => Guess::Anything(now),
             Guesses::Wrongly => Guess::Anything(now.time.plus(Seconds(3_600)).into()),
         }
+    }
+
+    fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
+        let mark = *self.map.format.lock();
+        Box::pin(async move { Ok(mark) })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {

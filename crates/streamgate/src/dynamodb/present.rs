@@ -11,7 +11,7 @@ use streamgate_store_dynamodb::{
 
 use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
-use crate::serve::Started;
+use crate::serve::{Started, format};
 
 /// The variable by which an earlier system named the region; it goes before `AWS_REGION`.
 const REGION: &str = "REGION";
@@ -30,10 +30,9 @@ pub(crate) async fn start(
         Err(NotUsable::Unavailable(why)) => Some(why),
         Err(error @ NotUsable::Refused(_)) => return Err(unusable(error)),
     };
-    Ok(Started {
-        store: Arc::new(Optimistic::new(store)),
-        away,
-    })
+    let store = Arc::new(Optimistic::new(store));
+    format::guard(&store).await?;
+    Ok(Started { store, away })
 }
 
 /// Makes the table, and tells what was done. It is safe to repeat.

@@ -4,6 +4,7 @@
 
 mod away;
 mod exposure;
+pub(crate) mod format;
 mod greeting;
 mod listener;
 mod open_files;

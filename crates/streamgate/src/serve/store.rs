@@ -12,7 +12,7 @@ use streamgate_store_redis::{
     CurrentCertificates, OpenError, RedisSettings, RedisStore, ServerObserver,
 };
 
-use super::away;
+use super::{away, format};
 use crate::config::Settings;
 use crate::config::sections::store::StoreSettings;
 use crate::exit::{self, Code, Failure};
@@ -112,10 +112,9 @@ async fn start_redis(
         Err(error) => return Err(unusable(error)),
     };
     let certificates = store.certificates();
-    let started = Started {
-        store: Arc::new(Optimistic::new(store)),
-        away,
-    };
+    let store = Arc::new(Optimistic::new(store));
+    format::guard(&store).await?;
+    let started = Started { store, away };
     Ok((started, certificates))
 }
 

@@ -39,6 +39,7 @@ mod storm;
 mod support;
 mod tls;
 mod topologies;
+mod versions;
 
 use std::net::SocketAddr;
 use std::process::Command;

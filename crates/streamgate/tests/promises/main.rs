@@ -24,3 +24,4 @@ mod signals;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
+mod versions;

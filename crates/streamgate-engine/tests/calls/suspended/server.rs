@@ -177,6 +177,10 @@ impl VersionedStore for Node {
         Box::pin(async { Err(StoreError::Unavailable("no scans here".to_owned())) })
     }
 
+    fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }

@@ -1,0 +1,111 @@
+//! A node of this release beside one of the next, over one Redis. The next release is played by a
+//! client that writes what it would: values of version 1 as they are, and records and the format
+//! mark of the version after the newest.
+
+use redis::{FromRedisValue, ToRedisArgs};
+use streamgate_core::codec::{NEWEST, OLDEST};
+use tempfile::TempDir;
+
+use crate::process::Process;
+use crate::support::{Answer, Server, serve_arguments, streamgate};
+use crate::{Nodes, eventually, redis};
+
+const MARK: &str = "sg:format";
+
+fn ask<T: FromRedisValue>(server: &Process, command: &str, arguments: &[impl ToRedisArgs]) -> T {
+    let client = redis::Client::open(("127.0.0.1", server.port)).unwrap();
+    let mut connection = client.get_connection().unwrap();
+    let mut request = redis::cmd(command);
+    for argument in arguments {
+        request.arg(argument);
+    }
+    request.query(&mut connection).unwrap()
+}
+
+fn key(user: &str) -> Vec<u8> {
+    format!("sg:{{default\0{user}}}").into_bytes()
+}
+
+fn get(server: &Process, user: &str) -> Vec<u8> {
+    ask(server, "GET", &[key(user)])
+}
+
+fn set(server: &Process, user: &str, value: &[u8]) {
+    let () = ask(server, "SET", &[key(user), value.to_vec()]);
+}
+
+/// A 503 that says why, and is no damage.
+#[track_caller]
+fn assert_newer(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let problem = answer.json();
+    assert_eq!(problem["code"], "store_unavailable", "{answer:?}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("a newer version of this server"),
+        "{detail}"
+    );
+    assert!(!answer.header("retry-after").is_empty());
+}
+
+#[test]
+fn a_node_shares_records_with_the_next_release_and_refuses_newer_ones() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 1, &[]);
+    let node = &nodes.servers[0];
+    let start = |user: &str| node.call("PUT", &format!("/v1/users/{user}/sessions/s"), None);
+    assert_eq!(start("old").status, 201);
+
+    // What needs no newer version has none, so the next release and this one read each other.
+    let record = get(&redis, "old");
+    assert_eq!(record[8], OLDEST);
+    set(&redis, "shared", &record);
+    let listed = node.call("GET", "/v1/users/shared/sessions", None).json();
+    assert_eq!(listed["active"], 1, "{listed}");
+
+    // A newer record without a mark: its user is refused, and it stays as it is.
+    let mut newer = record;
+    newer[8] = NEWEST + 1;
+    set(&redis, "new", &newer);
+    for (method, path) in [
+        ("PUT", "/v1/users/new/sessions/s"),
+        ("POST", "/v1/users/new/sessions/s/heartbeat"),
+        ("DELETE", "/v1/users/new/sessions/s"),
+        ("GET", "/v1/users/new/sessions"),
+        ("DELETE", "/v1/users/new"),
+        ("GET", "/readyz"),
+    ] {
+        assert_newer(&node.call(method, path, None));
+    }
+    assert_eq!(get(&redis, "new"), newer, "nothing wrote over it");
+    assert_eq!(start("other").status, 201);
+}
+
+#[test]
+fn a_store_marked_for_a_newer_format_is_refused_at_the_start_and_while_serving() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 1, &[]);
+    let node = &nodes.servers[0];
+    let start = || node.call("PUT", "/v1/users/u/sessions/s", None);
+    assert_eq!(start().status, 201);
+    let before = get(&redis, "u");
+    let () = ask(&redis, "SET", &[MARK.to_owned(), (NEWEST + 1).to_string()]);
+    // No probe asks: the node looks by itself.
+    eventually("calls are refused", || start().status == 503);
+    assert_newer(&start());
+    assert_newer(&node.call("GET", "/readyz", None));
+    let before_now = get(&redis, "u");
+    assert_eq!(before_now.len(), before.len());
+
+    let dir = TempDir::new().unwrap();
+    let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
+    let arguments = [&serve_arguments(dir.path())[..], &["--set", &url]].concat();
+    let refused = Server::spawn_logging(streamgate(&arguments)).wait();
+    assert_eq!(refused.status.code(), Some(74), "{}", refused.stderr);
+    let words = format!("(format {}), this one reads up to {NEWEST}", NEWEST + 1);
+    assert!(refused.stderr.contains(&words), "{}", refused.stderr);
+
+    // The mark of this very version, as after the upgrade of all nodes.
+    let () = ask(&redis, "SET", &[MARK.to_owned(), NEWEST.to_string()]);
+    eventually("calls are served again", || start().status == 200);
+}

@@ -1,0 +1,81 @@
+//! One data directory under this release, the next, and this one again. The next release is played
+//! by the store itself, which takes any bytes for a record.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use streamgate_core::codec::NEWEST;
+use streamgate_core::{Durability, TenantId, UserId, UserKey};
+use streamgate_store::{Change, Store, SystemClock, View};
+use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoObserver};
+use tempfile::TempDir;
+
+use crate::support::{Server, run, serve_arguments, streamgate};
+
+/// The next release serves the directory: `write` says what the record of `user` becomes.
+async fn under_the_next_release(dir: &Path, user: &str, write: fn(&[u8]) -> Vec<u8>) {
+    let hook = Arc::new(|error| panic!("{error}"));
+    let clock = Arc::new(SystemClock::new());
+    let config = EmbeddedConfig::new(dir);
+    let store = EmbeddedStore::open(config, clock, Arc::new(NoObserver), hook).unwrap();
+    let key = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
+    let mut step = |view: View<'_>| {
+        let record = write(view.record.unwrap_or_default());
+        // A log of a record: its delta is of the record's version, too.
+        (record[0] > NEWEST).then(|| Change {
+            delta: record.clone(),
+            record: Some(record),
+            durability: Durability::Durable,
+            garbage_at: None,
+            needs_room: true,
+        })
+    };
+    store.transact(&key, &mut step).await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// The bytes of all files of the store.
+fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let paths = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let of_store = paths.filter(|path| path.extension().is_some_and(|it| it == "sg"));
+    of_store
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+#[tokio::test]
+async fn an_upgrade_can_be_taken_back_until_something_newer_was_written() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    assert_eq!(
+        server.call("PUT", "/v1/users/u/sessions/s", None).status,
+        201
+    );
+    assert!(server.terminate().status.success());
+
+    under_the_next_release(dir.path(), "u", <[u8]>::to_vec).await;
+    let server = Server::start(dir.path());
+    let listed = server.call("GET", "/v1/users/u/sessions", None).json();
+    assert_eq!(listed["active"], 1, "{listed}");
+    assert!(server.terminate().status.success());
+
+    under_the_next_release(dir.path(), "new", |_| vec![NEWEST + 1, 1, 2, 3]).await;
+    let before = files(dir.path());
+    let words = format!(
+        "newer Streamgate (format {}), this one reads up to {NEWEST}",
+        NEWEST + 1
+    );
+    let refused = Server::spawn_logging(streamgate(&serve_arguments(dir.path()))).wait();
+    assert_eq!(refused.status.code(), Some(74), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&words), "{}", refused.stderr);
+    for command in ["check", "repair", "stats"] {
+        let dir = dir.path().to_str().unwrap();
+        let said = run(&["store", command, "--data-dir", dir]).failed(74);
+        assert!(said.contains(&words), "{command}: {said}");
+    }
+    assert!(files(dir.path()) == before, "the directory is as it was");
+}
