@@ -5,10 +5,36 @@
 //! before.
 
 use std::fmt;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// Tells files, and directories, apart: the device and the number on it. A name can come to stand
+/// for another file; a file keeps its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    number: u64,
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            number: metadata.ino(),
+        }
+    }
+}
+
+/// The room of a volume, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// How large it is.
+    pub total: u64,
+    /// How much of it this process may still use.
+    pub free: u64,
+}
 
 /// A directory with files.
 pub trait Disk: fmt::Debug + Send + Sync + 'static {
@@ -50,6 +76,30 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The operating system's. It must not be tried again: what was lost stays lost.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// Whether the directory that was opened is still the one at its path.
+    ///
+    /// # Errors
+    /// `NotFound` where it is not, and the operating system's.
+    fn check_in_place(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Which file a name stands for; `None` where this disk cannot tell.
+    ///
+    /// # Errors
+    /// `NotFound`, and the operating system's.
+    fn id_of(&self, _name: &str) -> io::Result<Option<FileId>> {
+        Ok(None)
+    }
+
+    /// The room of its volume; `None` where this disk cannot tell.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn space(&self) -> io::Result<Option<Space>> {
+        Ok(None)
+    }
 }
 
 /// A file that is open.
@@ -78,16 +128,32 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     /// # Errors
     /// The operating system's. It must not be tried again: what was lost stays lost.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Which file it is; `None` where the disk cannot tell.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn id(&self) -> io::Result<Option<FileId>> {
+        Ok(None)
+    }
 }
 
 /// A directory of the machine's file system.
 #[derive(Debug)]
 pub struct RealDisk {
     dir: PathBuf,
+    /// The directory that was opened.
+    id: FileId,
 }
 
 /// Only the user of the process may look into a data directory: it tells who watches what.
 const DIR_MODE: u32 = 0o700;
+
+/// And into the files, should the directory be open to others.
+pub(crate) const FILE_MODE: u32 = 0o600;
+
+/// What others than the user of the process may do.
+const OTHERS_MODE: u32 = 0o077;
 
 impl RealDisk {
     /// The directory at `dir`, which is made where it is missing.
@@ -113,14 +179,20 @@ impl RealDisk {
     /// # Errors
     /// The operating system's.
     pub fn existing(dir: &Path) -> io::Result<Self> {
-        File::open(dir)?
-            .metadata()?
+        let metadata = File::open(dir)?.metadata()?;
+        metadata
             .is_dir()
             .then_some(())
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotADirectory, "it is not a directory"))?;
         Ok(Self {
             dir: dir.to_owned(),
+            id: FileId::of(&metadata),
         })
+    }
+
+    /// Whether nobody but the user of the process may look into it.
+    pub(crate) fn is_private(&self) -> io::Result<bool> {
+        Ok(std::fs::metadata(&self.dir)?.mode() & OTHERS_MODE == 0)
     }
 }
 
@@ -141,6 +213,7 @@ impl Disk for RealDisk {
             .write(true)
             .create(true)
             .truncate(true)
+            .mode(FILE_MODE)
             .open(self.dir.join(name))?;
         Ok(Box::new(RealFile(file)))
     }
@@ -164,6 +237,28 @@ impl Disk for RealDisk {
     fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
     }
+
+    fn check_in_place(&self) -> io::Result<()> {
+        if FileId::of(&std::fs::metadata(&self.dir)?) == self.id {
+            return Ok(());
+        }
+        let what = "another directory has its name";
+        Err(io::Error::new(io::ErrorKind::NotFound, what))
+    }
+
+    fn id_of(&self, name: &str) -> io::Result<Option<FileId>> {
+        let metadata = std::fs::metadata(self.dir.join(name))?;
+        Ok(Some(FileId::of(&metadata)))
+    }
+
+    fn space(&self) -> io::Result<Option<Space>> {
+        let stat = rustix::fs::statvfs(&self.dir)?;
+        // Some file systems do not say; then nothing is known.
+        Ok((stat.f_blocks > 0).then(|| Space {
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        }))
+    }
 }
 
 #[derive(Debug)]
@@ -184,5 +279,9 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn id(&self) -> io::Result<Option<FileId>> {
+        Ok(Some(FileId::of(&self.0.metadata()?)))
     }
 }

@@ -32,6 +32,22 @@ pub enum OpenError {
         #[source]
         cause: io::Error,
     },
+    /// The volume of a new directory is too small.
+    #[error(
+        "{}: the volume has {} MiB, and Streamgate needs at least {} MiB: pieces of the log are written \
+         ahead, and a snapshot beside them",
+        dir.display(),
+        total >> 20,
+        needed >> 20
+    )]
+    VolumeTooSmall {
+        /// The directory.
+        dir: PathBuf,
+        /// How large the volume is, in bytes.
+        total: u64,
+        /// How large it must be, in bytes.
+        needed: u64,
+    },
     /// The disk failed while a file was made.
     #[error(transparent)]
     Disk(#[from] FatalError),

@@ -16,6 +16,9 @@ pub struct FatalError {
     pub doing: String,
     /// What the operating system said.
     pub cause: Arc<io::Error>,
+    /// The data directory, or a file of it, is not where it was: what was acknowledged may have gone
+    /// with it. Of every other failure, what was acknowledged is on disk.
+    pub gone: bool,
 }
 
 impl FatalError {
@@ -23,8 +26,23 @@ impl FatalError {
         Self {
             doing: doing.into(),
             cause: Arc::new(cause),
+            gone: false,
         }
     }
+
+    /// Whether there is no room, which passes. For a file that nothing rests on yet: a log that
+    /// cannot be synced is never tried again.
+    pub(crate) fn is_full(&self) -> bool {
+        is_full(&self.cause)
+    }
+}
+
+/// Whether the disk, or the quota, is used up.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Is called once, on a thread of the store, when it has failed. The binary logs and exits.

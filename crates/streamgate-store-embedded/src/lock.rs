@@ -5,12 +5,15 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use crate::disk::FILE_MODE;
 use crate::error::OpenError;
+use crate::fatal::is_full;
 
 /// The name of the lock file. It holds the id of the process in decimal.
-const LOCK_FILE: &str = "LOCK";
+pub(crate) const LOCK_FILE: &str = "LOCK";
 
 /// The lock, for as long as it lives.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ impl DirLock {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(FILE_MODE)
             .open(&path)
             .map_err(io_error)?;
         match file.try_lock() {
@@ -45,7 +49,11 @@ impl DirLock {
         }
         file.set_len(0).map_err(io_error)?;
         file.rewind().map_err(io_error)?;
-        writeln!(file, "{}", std::process::id()).map_err(io_error)?;
+        match writeln!(file, "{}", std::process::id()) {
+            // A full disk must not keep a store from starting: stops and lists need no room.
+            Err(cause) if !is_full(&cause) => return Err(io_error(cause)),
+            _ => {}
+        }
         Ok(Self { _file: file })
     }
 }

@@ -9,6 +9,11 @@ pub trait CommitObserver: Send + Sync + 'static {
         let _ = (records, bytes, took);
     }
 
+    /// The disk has no room for more, or has some again.
+    fn full(&self, is_full: bool) {
+        let _ = is_full;
+    }
+
     /// A snapshot is in place and the log before it is gone.
     fn snapshot_written(&self, records: u64, bytes: u64, took: Duration) {
         let _ = (records, bytes, took);

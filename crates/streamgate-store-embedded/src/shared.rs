@@ -1,13 +1,19 @@
 //! What the store and its threads have in common.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use parking_lot::Mutex;
+
 use crate::config::EmbeddedConfig;
-use crate::disk::Disk;
+use crate::disk::{Disk, FileId};
 use crate::fatal::{FatalError, OnFatal};
+use crate::format::FileKind;
+use crate::lock::LOCK_FILE;
 use crate::log::prepare::Ready;
 use crate::log::queue::Queue;
+use crate::log::room::Level;
 use crate::observer::CommitObserver;
 use crate::table::Table;
 
@@ -24,11 +30,57 @@ pub(crate) struct Shared {
     pub(crate) on_fatal: OnFatal,
     /// A snapshot is being written.
     pub(crate) snapshot_running: AtomicBool,
+    /// A snapshot found no room; the next segment begins with another try.
+    pub(crate) snapshot_owed: AtomicBool,
+    /// What must be in the directory for a restart to find everything.
+    pub(crate) needed: Mutex<Needed>,
+}
+
+/// The files that a restart needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needed {
+    /// The lock, where there is one: without it another process might open the directory.
+    pub(crate) lock: Option<FileId>,
+    /// The number of the snapshot, where there is one.
+    pub(crate) snapshot: Option<u64>,
+    /// The segment in use, and which file it is.
+    pub(crate) segment: (u64, Option<FileId>),
+}
+
+impl Needed {
+    /// Looks for the files.
+    fn check(&self, disk: &dyn Disk) -> io::Result<()> {
+        disk.check_in_place()?;
+        if self.lock.is_some() {
+            same(disk, LOCK_FILE, self.lock)?;
+        }
+        let (current, id) = self.segment;
+        for number in self.snapshot.unwrap_or(1)..current {
+            same(disk, &FileKind::Segment.file_name(number), None)?;
+        }
+        if let Some(number) = self.snapshot {
+            same(disk, &FileKind::Snapshot.file_name(number), None)?;
+        }
+        same(disk, &FileKind::Segment.file_name(current), id)
+    }
+}
+
+/// Whether a name stands for a file, and for this one where `id` says which.
+fn same(disk: &dyn Disk, name: &str, id: Option<FileId>) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
+    let found = disk.id_of(name).map_err(named)?;
+    if id.is_some() && found.is_some() && found != id {
+        let what = format!("another file has the name {name}");
+        return Err(io::Error::new(io::ErrorKind::NotFound, what));
+    }
+    Ok(())
 }
 
 impl Shared {
     /// Stops acknowledging for good, and says so once.
-    pub(crate) fn fail(&self, error: FatalError) {
+    pub(crate) fn fail(&self, mut error: FatalError) {
+        // A write can be the first to find out.
+        error.gone |= self.check_in_place().is_err();
         if !self
             .queue
             .fail(format!("{error}; the store has stopped acknowledging"))
@@ -38,5 +90,47 @@ impl Shared {
         self.ready.stop();
         tracing::error!(%error, "the store failed");
         (self.on_fatal)(error);
+    }
+
+    /// Whether the directory, and all that a restart needs of it, is where it was.
+    pub(crate) fn check_in_place(&self) -> Result<(), FatalError> {
+        let needed = *self.needed.lock();
+        let Err(error) = needed.check(&*self.disk) else {
+            return Ok(());
+        };
+        // Other errors, such as one of the directory above, say nothing about the files.
+        let is_gone = matches!(
+            error.kind(),
+            io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::StaleNetworkFileHandle
+        );
+        // A snapshot that came in between has taken files away that are not needed any more.
+        if !is_gone || *self.needed.lock() != needed {
+            return Ok(());
+        }
+        let doing = format!("looking after {}", self.disk.path().display());
+        let mut error = FatalError::new(doing, error);
+        error.gone = true;
+        Err(error)
+    }
+
+    /// The log has more room, or less; the log lines say so once.
+    pub(crate) fn set_room(&self, level: Level) {
+        let before = self.queue.room.set(level);
+        if (before == Level::Plenty) == (level == Level::Plenty) {
+            return;
+        }
+        let (is_full, dir) = (level != Level::Plenty, self.disk.path().display());
+        if is_full {
+            tracing::warn!(
+                %dir,
+                "the disk is full: starts are answered 503 store_full; stops, heartbeats and lists go on \
+                 in the room that was kept for them. Make room; no restart is needed"
+            );
+        } else {
+            tracing::info!(%dir, "the disk has room again: starts are admitted");
+        }
+        self.observer.full(is_full);
     }
 }

@@ -14,6 +14,9 @@ pub(crate) fn failure(error: &OpenError) -> Failure {
         ),
         // These say what to do themselves.
         OpenError::Damaged { .. } | OpenError::NewerFormat { .. } => failure,
+        OpenError::VolumeTooSmall { .. } => {
+            failure.hint("name a directory on a larger volume with --data-dir, or enlarge this one")
+        }
         _ => failure.hint(
             "check that the directory exists, that this user may read and write it, and that the \
              disk has free space; --data-dir names another",

@@ -50,6 +50,7 @@ pub struct Metrics {
     outcome_unknown: Counter,
     damaged_records: Counter,
     evicted_keys: Counter,
+    store_full: Gauge,
 }
 
 impl Default for Metrics {
@@ -138,6 +139,11 @@ impl Metrics {
                 "Keys that Redis servers have evicted, as this node sees it: all nodes see the same ones; \
                  alarm on any increase",
             ),
+            store_full: page.add(
+                "streamgate_store_full",
+                "1 while the disk of the embedded store is full and starts are refused: alarm on 1",
+                Gauge::default(),
+            ),
             registry: page.registry,
             names: page.names,
         }
@@ -157,6 +163,11 @@ impl Metrics {
             .observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
         self.commit_bytes
             .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// The disk of the embedded store is full, or has room again.
+    pub fn set_store_full(&self, is_full: bool) {
+        self.store_full.set(i64::from(is_full));
     }
 
     /// Servers of the store have evicted so many more keys.

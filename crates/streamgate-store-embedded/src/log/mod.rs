@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub(crate) mod pace;
 pub(crate) mod prepare;
 pub(crate) mod queue;
+pub(crate) mod room;
 pub(crate) mod segment;
 pub(crate) mod waiting;
 pub(crate) mod writer;

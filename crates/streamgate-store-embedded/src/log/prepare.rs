@@ -1,10 +1,26 @@
-//! The preparer: keeps one segment zeroed ahead, so that a commit never waits for zeros.
+//! The preparer: keeps one segment zeroed ahead, so that a commit never waits for zeros. It also looks
+//! every second whether the files are still there, and, on a full disk, whether there is room again.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::fatal::FatalError;
+use crate::log::room::Level;
 use crate::log::segment::Segment;
+use crate::shared::Shared;
+
+/// How often the files and the room are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// On a full disk: a snapshot, which may free old segments, is tried this often.
+const SNAPSHOT_TICKS: u32 = 30;
+
+/// Where a segment did not fit although there seemed to be room (a quota): the longest pause, in
+/// ticks.
+const PAUSE_MAX_TICKS: u32 = 32;
 
 /// Segments that are ready, between the preparer and the writer.
 #[derive(Debug)]
@@ -20,6 +36,23 @@ struct State {
     stopped: bool,
 }
 
+/// What became of the wait for a segment.
+pub(crate) enum Taken {
+    Segment(Segment),
+    /// There is none yet.
+    NotYet,
+    /// The store has ended.
+    Stopped,
+}
+
+/// What the preparer is to do.
+enum Wanted {
+    Segment,
+    /// A tick has passed.
+    Look,
+    Stop,
+}
+
 impl Ready {
     pub(crate) fn new(segments: VecDeque<Segment>) -> Self {
         Self {
@@ -31,32 +64,51 @@ impl Ready {
         }
     }
 
-    /// Takes the next segment, waiting for it if it must; `None` after [`Ready::stop`].
-    pub(crate) fn take(&self) -> Option<Segment> {
+    /// Takes the next segment, waiting a moment for it if it must.
+    pub(crate) fn take(&self, patience: Duration) -> Taken {
         let mut state = self.state.lock();
         loop {
             if state.stopped {
-                return None;
+                return Taken::Stopped;
             }
             if let Some(segment) = state.segments.pop_front() {
                 self.changed.notify_all();
-                return Some(segment);
+                return Taken::Segment(segment);
             }
-            self.changed.wait(&mut state);
+            if self.changed.wait_for(&mut state, patience).timed_out() {
+                return Taken::NotYet;
+            }
         }
     }
 
-    /// Waits until a segment is wanted; `false` after [`Ready::stop`].
-    pub(crate) fn wanted(&self) -> bool {
+    /// Whether a segment is ready.
+    pub(crate) fn has_one(&self) -> bool {
+        !self.state.lock().segments.is_empty()
+    }
+
+    /// Waits until a segment is wanted, for one tick at most.
+    fn wanted(&self) -> Wanted {
         let mut state = self.state.lock();
         while !state.stopped && !state.segments.is_empty() {
-            self.changed.wait(&mut state);
+            if self.changed.wait_for(&mut state, TICK).timed_out() {
+                return Wanted::Look;
+            }
         }
-        !state.stopped
+        if state.stopped {
+            Wanted::Stop
+        } else {
+            Wanted::Segment
+        }
+    }
+
+    /// Waits so long, or until the store has ended.
+    pub(crate) fn wait(&self, patience: Duration) {
+        let mut state = self.state.lock();
+        while !state.stopped && !self.changed.wait_for(&mut state, patience).timed_out() {}
     }
 
     /// Hands a segment over.
-    pub(crate) fn put(&self, segment: Segment) {
+    fn put(&self, segment: Segment) {
         self.state.lock().segments.push_back(segment);
         self.changed.notify_all();
     }
@@ -65,5 +117,75 @@ impl Ready {
     pub(crate) fn stop(&self) {
         self.state.lock().stopped = true;
         self.changed.notify_all();
+    }
+}
+
+/// Makes segments until the store ends.
+pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
+    let mut number = first_number;
+    // Of a full disk: how long it has been so, how long until the next try, and how often in a row a
+    // segment did not fit although there seemed to be room.
+    let (mut ticks, mut pause, mut surprises) = (0_u32, 0_u32, 0_u32);
+    loop {
+        match shared.ready.wanted() {
+            Wanted::Stop => return,
+            // The disk was full for what is written into a segment; the next one is there.
+            Wanted::Look if shared.queue.room.level() == Level::Reserve => {
+                shared.set_room(Level::Plenty);
+            }
+            Wanted::Look => {}
+            Wanted::Segment if pause > 0 => {
+                shared.ready.wait(TICK);
+                pause -= 1;
+                ticks += 1;
+                if ticks.is_multiple_of(SNAPSHOT_TICKS) {
+                    shared.queue.ask_snapshot();
+                }
+            }
+            Wanted::Segment if !seems_to_fit(shared) => {
+                full(shared, ticks);
+                pause = 1;
+            }
+            Wanted::Segment => match make(shared, number) {
+                Ok(segment) => {
+                    number += 1;
+                    (ticks, surprises) = (0, 0);
+                    shared.ready.put(segment);
+                    shared.set_room(Level::Plenty);
+                }
+                Err(error) if error.is_full() => {
+                    full(shared, ticks);
+                    // The try has written as much as there was room, so it is not made every second.
+                    pause = 1 << surprises.min(PAUSE_MAX_TICKS.ilog2());
+                    surprises = surprises.saturating_add(1);
+                }
+                Err(error) => return shared.fail(error),
+            },
+        }
+        if let Err(error) = shared.check_in_place() {
+            return shared.fail(error);
+        }
+    }
+}
+
+/// There is no room for the next segment. The first time, a snapshot is asked for, which may free old
+/// ones.
+fn full(shared: &Shared, ticks: u32) {
+    if ticks == 0 {
+        shared.set_room(Level::Reserve);
+        shared.queue.ask_snapshot();
+    }
+}
+
+fn make(shared: &Shared, number: u64) -> Result<Segment, FatalError> {
+    let (capacity, seed) = (shared.config.segment_bytes, shared.table.seed());
+    Segment::create(&*shared.disk, number, capacity, seed)
+}
+
+/// Whether a segment fits, as far as the disk can tell without a try.
+fn seems_to_fit(shared: &Shared) -> bool {
+    match shared.disk.space() {
+        Ok(Some(space)) => space.free >= shared.config.segment_bytes,
+        Ok(None) | Err(_) => true,
     }
 }

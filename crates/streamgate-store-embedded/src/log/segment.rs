@@ -1,7 +1,7 @@
 //! One file of the log, from the zeros that it is made of to the batch that fills it.
 
-use crate::disk::{Disk, DiskFile};
-use crate::fatal::{Doing, FatalError};
+use crate::disk::{Disk, DiskFile, FileId};
+use crate::fatal::{Doing, FatalError, is_full};
 use crate::format::{FileHeader, FileKind, HEADER_BYTES};
 use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
@@ -19,6 +19,8 @@ const ZEROS_BYTES: usize = 1 << 20;
 pub(crate) struct Segment {
     pub(crate) number: u64,
     pub(crate) file: Box<dyn DiskFile>,
+    /// Which file it is, where the disk can tell.
+    pub(crate) id: Option<FileId>,
     /// Where the next batch goes.
     pub(crate) offset: u64,
     /// How far the file was zeroed ahead.
@@ -47,14 +49,26 @@ impl Segment {
         let making = || format!("making {name}");
         // A segment that has its name has its length and its header on disk. So recovery can tell
         // a file that was cut off from one that a crash kept from being made.
-        let file = disk.create(&temporary).doing(making)?;
-        write_zeros(&*file, 0, capacity).doing(making)?;
-        file.write_at(&header.encode(), 0).doing(making)?;
-        file.sync_data().doing(making)?;
-        disk.rename(&temporary, &name).doing(making)?;
+        let make = || {
+            let file = disk.create(&temporary)?;
+            write_zeros(&*file, 0, capacity)?;
+            file.write_at(&header.encode(), 0)?;
+            file.sync_data()?;
+            disk.rename(&temporary, &name)?;
+            Ok(file)
+        };
+        let file = make()
+            .inspect_err(|error: &std::io::Error| {
+                if is_full(error) {
+                    // It takes room from others. Where it cannot be removed, the next try empties it.
+                    let _ = disk.remove(&temporary);
+                }
+            })
+            .doing(making)?;
         disk.sync_dir().doing(making)?;
         Ok(Self {
             number,
+            id: file.id().doing(making)?,
             file,
             offset: HEADER_BYTES as u64,
             capacity,
@@ -67,17 +81,27 @@ impl Segment {
         self.offset == HEADER_BYTES as u64 || self.offset + len as u64 + 8 <= self.capacity
     }
 
-    /// Writes a batch.
+    /// Bytes that may still be written.
+    pub(crate) fn left(&self) -> u64 {
+        self.capacity.saturating_sub(self.offset + 8)
+    }
+
+    /// Writes a batch. Where the disk is full although the segment was made whole (one that copies
+    /// on write), `wait` is asked whether to write it again, after a wait: nothing was acknowledged.
     pub(crate) fn write(
         &mut self,
         batch: &mut BatchBuf,
         first: Lsn,
         synced: Lsn,
+        wait: impl Fn() -> bool,
     ) -> Result<usize, FatalError> {
         let bytes = batch.seal(self.salt, first, synced);
-        self.file
-            .write_at(bytes, self.offset)
-            .doing(|| format!("writing to {}", self.name()))?;
+        loop {
+            match self.file.write_at(bytes, self.offset) {
+                Err(cause) if is_full(&cause) && wait() => {}
+                done => break done.doing(|| format!("writing to {}", self.name()))?,
+            }
+        }
         self.offset += bytes.len() as u64;
         Ok(bytes.len())
     }

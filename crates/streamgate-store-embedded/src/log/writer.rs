@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use streamgate_store::clock::Stopwatch;
 
@@ -13,15 +14,22 @@ use crate::fatal::{Doing, FatalError};
 use crate::lock::DirLock;
 use crate::log::Lsn;
 use crate::log::pace::Pace;
+use crate::log::prepare::{Taken, prepare};
 use crate::log::queue::Work;
+use crate::log::room::Level;
 use crate::log::segment::Segment;
 use crate::shared::Shared;
 use crate::snapshot;
+
+/// How often a full disk is looked at by the writer, where it cannot go on.
+const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// The state of the writer.
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     segment: Segment,
+    /// The position of the first record of the segment.
+    segment_first: Lsn,
     /// The position of the last record written.
     written: Lsn,
     /// The position of the last record that is on disk for sure.
@@ -40,15 +48,18 @@ impl Writer {
     pub(crate) fn spawn(
         shared: Arc<Shared>,
         segment: Segment,
+        segment_first: Lsn,
         log_bytes: u64,
         next_number: u64,
         lock: Option<DirLock>,
     ) -> Result<JoinHandle<()>, FatalError> {
         let preparer = spawn_preparer(Arc::clone(&shared), next_number)?;
         let last = shared.queue.appended();
+        shared.queue.set_left(segment.left());
         let writer = Self {
             shared,
             segment,
+            segment_first,
             written: last,
             synced: last,
             log_bytes,
@@ -104,14 +115,23 @@ impl Writer {
         let records = work.batch.records();
         let asked = work.snapshot && self.snapshot_is_idle();
         let full = !work.batch.is_empty() && !self.segment.has_room(work.batch.len());
-        if (asked || full) && !self.roll(work.first, asked)? {
+        if asked && !full && self.shared.queue.room.is_scarce() {
+            self.snapshot_in_place()?;
+        } else if (asked || full || self.snapshot_is_due()) && !self.roll(work.first, asked)? {
             return Ok(false);
         }
         let mut bytes = 0;
         if records > 0 {
+            let shared = Arc::clone(&self.shared);
             bytes = self
                 .segment
-                .write(&mut work.batch, work.first, self.synced)?;
+                .write(&mut work.batch, work.first, self.synced, || {
+                    wait_for_room(&shared)
+                })?;
+            if shared.queue.room.level() == Level::Nothing {
+                // The preparer says when there is plenty.
+                shared.set_room(Level::Reserve);
+            }
             self.written += u64::from(records);
             self.log_bytes += bytes as u64;
         }
@@ -127,7 +147,7 @@ impl Writer {
         }
         self.shared
             .queue
-            .complete(work.batch, self.written, self.synced);
+            .complete(work.batch, self.written, self.synced, self.segment.left());
         if records > 0 {
             self.shared
                 .observer
@@ -142,7 +162,7 @@ impl Writer {
         let mut mark = crate::log::frame::BatchBuf::new();
         if self.synced == self.written && self.segment.has_room(mark.len()) {
             self.segment
-                .write(&mut mark, self.written + 1, self.synced)?;
+                .write(&mut mark, self.written + 1, self.synced, || false)?;
         }
         Ok(())
     }
@@ -155,12 +175,15 @@ impl Writer {
             self.segment.sync()?;
             self.synced = self.written;
         }
-        let Some(segment) = self.shared.ready.take() else {
+        let Some(segment) = self.next_segment()? else {
             return Ok(false);
         };
+        self.shared.needed.lock().segment = (segment.number, segment.id);
         self.segment = segment;
-        let enough = self.shared.config.log_bytes_for(self.shared.table.bytes());
-        if snapshot_asked || (self.log_bytes >= enough && self.snapshot_is_idle()) {
+        self.segment_first = first;
+        let owed = self.shared.snapshot_owed.swap(false, Ordering::Relaxed);
+        let due = owed || self.log_bytes >= self.log_bytes_enough();
+        if snapshot_asked || (due && self.snapshot_is_idle()) {
             // Counted anew from here: what lies before will be in the snapshot.
             self.log_bytes = 0;
             let handle = snapshot::spawn(Arc::clone(&self.shared), self.segment.number, first)?;
@@ -170,26 +193,72 @@ impl Writer {
         Ok(true)
     }
 
+    /// Waits for the next segment; `None` where the store ended meanwhile. While a full disk keeps it
+    /// from being made, no change is taken.
+    fn next_segment(&self) -> Result<Option<Segment>, FatalError> {
+        loop {
+            match self.shared.ready.take(FULL_PAUSE) {
+                Taken::Segment(segment) => return Ok(Some(segment)),
+                Taken::Stopped => return Ok(None),
+                Taken::NotYet if !self.shared.queue.room.is_scarce() => {}
+                Taken::NotYet => {
+                    self.shared.set_room(Level::Nothing);
+                    if self.shared.queue.is_ending() {
+                        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                        return Err(full).doing(|| "making the next segment".to_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins a snapshot without another segment, for which a full disk has no room: it takes the
+    /// place of all segments before the one in use.
+    fn snapshot_in_place(&mut self) -> Result<(), FatalError> {
+        if self.shared.needed.lock().snapshot.unwrap_or(1) == self.segment.number {
+            // It would free nothing.
+            return Ok(());
+        }
+        self.log_bytes = self.segment.offset;
+        let shared = Arc::clone(&self.shared);
+        let handle = snapshot::spawn(shared, self.segment.number, self.segment_first)?;
+        self.snapshots.retain(|other| !other.is_finished());
+        self.snapshots.push(handle);
+        Ok(())
+    }
+
+    /// Whether the log is long enough for a snapshot, and the segment that it begins with is there.
+    fn snapshot_is_due(&self) -> bool {
+        self.log_bytes >= self.log_bytes_enough()
+            && self.snapshot_is_idle()
+            && self.shared.ready.has_one()
+    }
+
+    /// How long the log may grow.
+    fn log_bytes_enough(&self) -> u64 {
+        self.shared.config.log_bytes_for(self.shared.table.bytes())
+    }
+
     fn snapshot_is_idle(&self) -> bool {
         !self.shared.snapshot_running.load(Ordering::Acquire)
     }
 }
 
+/// The log could not be written for want of room: refuses all changes, and waits. Whether to write
+/// again; not where the store is ending.
+fn wait_for_room(shared: &Shared) -> bool {
+    shared.set_room(Level::Nothing);
+    if shared.queue.is_ending() {
+        return false;
+    }
+    shared.ready.wait(FULL_PAUSE);
+    true
+}
+
 /// Starts the thread that keeps a segment ready.
 fn spawn_preparer(shared: Arc<Shared>, first_number: u64) -> Result<JoinHandle<()>, FatalError> {
-    let prepare = move || {
-        let mut number = first_number;
-        while shared.ready.wanted() {
-            let (capacity, seed) = (shared.config.segment_bytes, shared.table.seed());
-            match Segment::create(&*shared.disk, number, capacity, seed) {
-                Ok(segment) => shared.ready.put(segment),
-                Err(error) => return shared.fail(error),
-            }
-            number += 1;
-        }
-    };
     std::thread::Builder::new()
         .name("sg-prepare".to_owned())
-        .spawn(prepare)
+        .spawn(move || prepare(&shared, first_number))
         .doing(|| "starting the preparer of segments".to_owned())
 }

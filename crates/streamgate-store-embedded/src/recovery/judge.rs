@@ -63,6 +63,11 @@ impl Judge {
         }
     }
 
+    /// The position that the next record must have.
+    pub(crate) fn next(&self) -> Lsn {
+        self.next
+    }
+
     /// Takes the next piece of a segment. `Some` is a batch that counts.
     pub(crate) fn take(&mut self, segment: u64, piece: Piece) -> Result<Option<Batch>, LostProven> {
         let batch = match piece {

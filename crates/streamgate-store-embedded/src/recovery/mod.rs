@@ -50,6 +50,10 @@ pub(crate) struct Opened {
     pub(crate) table: Table,
     /// The segment that is written on.
     pub(crate) segment: Segment,
+    /// The position of its first record.
+    pub(crate) segment_first: Lsn,
+    /// The number of the snapshot.
+    pub(crate) snapshot: Option<u64>,
     /// Segments that are ready for use behind it.
     pub(crate) ready: VecDeque<Segment>,
     /// The number of the next segment to be made.
@@ -70,6 +74,7 @@ pub(crate) fn open(
     let watch = Stopwatch::start();
     let disk = &**disk;
     let files = Inventory::read(disk)?;
+    check_volume(disk, segment_bytes, files.seed().is_none())?;
     let seed = files.seed().unwrap_or_else(HashSeed::random);
     let table = Table::new(seed);
     let mut judge = Judge::new(1);
@@ -107,8 +112,8 @@ pub(crate) fn open(
     let live_sessions = grant_grace(&table, now)
         .map_err(|error| codec_damage(error, disk.path(), disk.path(), None))?;
     files.remove_superfluous(disk)?;
-    let (segment, ready, next_number) =
-        tail::segments(disk, files.segments, &replayed, seed, segment_bytes)?;
+    let snapshot = files.snapshot.map(|file| file.header.number);
+    let written = tail::segments(disk, files.segments, &replayed, seed, segment_bytes)?;
     let recovered = Recovered {
         users: table.records(),
         live_sessions,
@@ -118,13 +123,44 @@ pub(crate) fn open(
     };
     Ok(Opened {
         table,
-        segment,
-        ready,
-        next_number,
+        segment: written.segment,
+        segment_first: written.first,
+        snapshot,
+        ready: written.ready,
+        next_number: written.next_number,
         last,
         log_bytes: replayed.bytes,
         recovered,
     })
+}
+
+/// A volume must have room for so many segments: two that are there always, a third while a snapshot
+/// is written, and the snapshot.
+const SEGMENTS_MIN: u64 = 4;
+
+/// Refuses a new directory on a volume that is too small. One that is there already is opened.
+fn check_volume(disk: &dyn Disk, segment_bytes: u64, is_new: bool) -> Result<(), OpenError> {
+    let Ok(Some(space)) = disk.space() else {
+        return Ok(());
+    };
+    let needed = segment_bytes.saturating_mul(SEGMENTS_MIN);
+    if space.total >= needed {
+        return Ok(());
+    }
+    if is_new {
+        return Err(OpenError::VolumeTooSmall {
+            dir: disk.path().to_owned(),
+            total: space.total,
+            needed,
+        });
+    }
+    tracing::warn!(
+        dir = %disk.path().display(),
+        volume_mib = space.total >> 20,
+        needed_mib = needed >> 20,
+        "the volume is too small for the log and a snapshot: starts will be refused while it is full"
+    );
+    Ok(())
 }
 
 /// Gives every live session one lease from now, on all cores, and counts them.

@@ -29,6 +29,8 @@ pub(super) struct Replayed {
     pub(super) bytes: u64,
     /// For each segment, where its last batch that counts ends.
     pub(super) ends: Vec<u64>,
+    /// And which position its first record has, or would have.
+    pub(super) begins: Vec<Lsn>,
     /// Batches that count, of which no later one says that they had been on disk.
     unproven: VecDeque<Unproven>,
 }
@@ -132,6 +134,7 @@ fn chunk(
     replayed: &mut Replayed,
 ) -> Result<Chunk, OpenError> {
     let bytes = read_segment(segment)?;
+    replayed.begins.push(judge.next());
     let mut batches = Vec::new();
     for piece in pieces(&bytes, HEADER_BYTES, segment.header.salt()) {
         let judged = judge.take(segment.header.number, piece);

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use crate::disk::Disk;
 use crate::error::OpenError;
 use crate::format::HEADER_BYTES;
+use crate::log::Lsn;
 use crate::log::segment::{Segment, write_zeros};
 use crate::recovery::inventory::SegmentFile;
 use crate::recovery::judge::{Spot, Torn};
@@ -47,7 +48,9 @@ pub(super) fn cut(
     let file = crate::recovery::segment_path(disk.path(), torn.at.segment);
     tracing::warn!(
         file = %file.display(), at, torn_bytes, what = torn.what,
-        "the log ended in a write that a crash interrupted and nobody was told about; it was cut"
+        "the last write of the log cannot be read and was cut. That is normal after a crash, which \
+         interrupts a write before anybody is told; only where that write had ended less than a second \
+         before the crash, and the disk has damaged it since, was it acknowledged"
     );
     Ok(torn_bytes)
 }
@@ -86,38 +89,63 @@ pub(super) fn write_again(
     Ok(())
 }
 
-/// The segment to write on, those that are ready behind it, and the number of the next one.
+/// Where the writer goes on.
+pub(super) struct Written {
+    /// The segment to write on.
+    pub(super) segment: Segment,
+    /// The position of its first record.
+    pub(super) first: Lsn,
+    /// Those that are ready behind it.
+    pub(super) ready: VecDeque<Segment>,
+    /// The number of the next one.
+    pub(super) next_number: u64,
+}
+
+/// Where the writer goes on; in a directory without a segment, in a new one.
 pub(super) fn segments(
     disk: &dyn Disk,
     files: Vec<SegmentFile>,
     replayed: &Replayed,
     seed: HashSeed,
     segment_bytes: u64,
-) -> Result<(Segment, VecDeque<Segment>, u64), OpenError> {
+) -> Result<Written, OpenError> {
     // Segments behind the last one with records were made ahead and are as good as new.
     let used = replayed
         .ends
         .iter()
         .rposition(|end| *end > HEADER_BYTES as u64)
         .unwrap_or(0);
-    let mut segments: VecDeque<Segment> = files
-        .into_iter()
-        .zip(&replayed.ends)
-        .skip(used)
-        .map(|(file, end)| Segment {
+    let segment = |(file, end): (SegmentFile, &u64)| {
+        let id = file.file.id();
+        Ok(Segment {
             number: file.header.number,
+            id: id.map_err(|cause| OpenError::io("looking at", &file.path, cause))?,
             offset: *end,
             capacity: file.header.capacity,
             salt: file.header.salt(),
             file: file.file,
         })
-        .collect();
+    };
+    let mut segments = files
+        .into_iter()
+        .zip(&replayed.ends)
+        .skip(used)
+        .map(segment)
+        .collect::<Result<VecDeque<Segment>, OpenError>>()?;
     // A directory without a segment is a new one: recovery has refused every other.
     let Some(last) = segments.back() else {
-        let first = Segment::create(disk, 1, segment_bytes, seed)?;
-        return Ok((first, VecDeque::new(), 2));
+        return Ok(Written {
+            segment: Segment::create(disk, 1, segment_bytes, seed)?,
+            first: 1,
+            ready: VecDeque::new(),
+            next_number: 2,
+        });
     };
     let next_number = last.number + 1;
-    let segment = segments.pop_front().expect("there is a last one");
-    Ok((segment, segments, next_number))
+    Ok(Written {
+        segment: segments.pop_front().expect("there is a last one"),
+        first: replayed.begins[used],
+        ready: segments,
+        next_number,
+    })
 }

@@ -30,7 +30,12 @@ pub(crate) fn spawn(
     shared.snapshot_running.store(true, Ordering::Release);
     let write = move || {
         let watch = Stopwatch::start();
-        let written = write(&shared, number, log_from);
+        let written = write(&shared, number, log_from).inspect_err(|error| {
+            if error.is_full() {
+                // It takes room from others. Where it cannot be removed, the next try empties it.
+                let _ = shared.disk.remove(&temporary_name(number));
+            }
+        });
         // Before anybody hears of it, so that whoever does can ask for the next one.
         shared.snapshot_running.store(false, Ordering::Release);
         match written {
@@ -40,6 +45,10 @@ pub(crate) fn spawn(
                 shared.observer.snapshot_written(end.records, bytes, took);
             }
             Ok(None) => tracing::debug!("snapshot given up: the store is closing"),
+            Err(error) if error.is_full() => {
+                shared.snapshot_owed.store(true, Ordering::Relaxed);
+                tracing::warn!(%error, "no room for a snapshot: the log goes on, and it is tried again");
+            }
             Err(error) => shared.fail(error),
         }
     };
@@ -71,6 +80,7 @@ fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>,
         return unnamed_remove(disk, number).map(|()| None);
     }
     let written = unnamed.give_name(disk)?;
+    shared.needed.lock().snapshot = Some(number);
     remove_before(disk, number)?;
     Ok(Some(written))
 }

@@ -18,14 +18,14 @@ use crate::config::{DurabilityMode, EmbeddedConfig};
 use crate::disk::{Disk, RealDisk};
 use crate::error::OpenError;
 use crate::fatal::OnFatal;
-use crate::lock::DirLock;
+use crate::lock::{DirLock, LOCK_FILE};
 use crate::log::Lsn;
 use crate::log::prepare::Ready;
 use crate::log::queue::Queue;
 use crate::log::writer::Writer;
 use crate::observer::CommitObserver;
 use crate::recovery::{self, Recovered};
-use crate::shared::Shared;
+use crate::shared::{Needed, Shared};
 use crate::table::shard::{Shard, slot};
 
 /// Keeps ledgers in memory and every change of them in a log.
@@ -56,6 +56,13 @@ impl EmbeddedStore {
         let disk = RealDisk::create(&config.dir)
             .map_err(|cause| OpenError::io("opening the data directory", &config.dir, cause))?;
         let lock = DirLock::take(&config.dir)?;
+        if matches!(disk.is_private(), Ok(false)) {
+            tracing::warn!(
+                dir = %config.dir.display(),
+                "other users of this machine may look into the data directory, which tells who watches \
+                 what: chmod 700 it"
+            );
+        }
         Self::start(
             config,
             Arc::new(disk),
@@ -102,6 +109,12 @@ impl EmbeddedStore {
             "store opened"
         );
         let queue = Queue::new(config.durability, config.queue_max_bytes, opened.last);
+        let lock_id = |_: &DirLock| disk.id_of(LOCK_FILE).ok().flatten();
+        let needed = Needed {
+            lock: lock.as_ref().and_then(lock_id),
+            snapshot: opened.snapshot,
+            segment: (opened.segment.number, opened.segment.id),
+        };
         let shared = Arc::new(Shared {
             config,
             disk,
@@ -111,10 +124,13 @@ impl EmbeddedStore {
             observer,
             on_fatal,
             snapshot_running: AtomicBool::new(false),
+            snapshot_owed: AtomicBool::new(false),
+            needed: Mutex::new(needed),
         });
         let writer = Writer::spawn(
             Arc::clone(&shared),
             opened.segment,
+            opened.segment_first,
             opened.log_bytes,
             opened.next_number,
             lock,
@@ -170,7 +186,7 @@ impl EmbeddedStore {
                 return Ok(Ran::unchanged(Some(queue.appended())));
             }
             // The log comes first: where it takes nothing any more, nothing has changed.
-            let lsn = queue.append(bytes, &change.delta, durable)?;
+            let lsn = queue.append(bytes, &change.delta, durable, change.needs_room)?;
             if durable && queue.mode() != DurabilityMode::None {
                 pending.push(hash, lsn);
                 wait = Some(lsn);

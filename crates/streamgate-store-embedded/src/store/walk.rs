@@ -82,6 +82,13 @@ impl EmbeddedStore {
         self.shared.queue.check()?;
         let table = &self.shared.table;
         let mut place = Some(self.place(from)?);
+        if self.shared.queue.room.is_scarce() {
+            // What is over takes no slot. The room that is left is for those who stop.
+            return Ok(Swept {
+                visited: 0,
+                next: None,
+            });
+        }
         let mut visited = 0;
         while visited < budget
             && let Some(at) = &place

@@ -16,7 +16,8 @@ pub struct CheckReport {
     pub dir: PathBuf,
     /// Everything that is wrong; empty where the directory is sound.
     pub problems: Vec<Damage>,
-    /// A write that a crash interrupted and nobody was told about. The next start cuts it.
+    /// The last write, where it cannot be read: one that a crash interrupted before anybody was told,
+    /// or, rarely, one that was damaged within a second of its end. The next start cuts it.
     pub torn: Option<Damage>,
     /// Users that have a readable record.
     pub users: u64,

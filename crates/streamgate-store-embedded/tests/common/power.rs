@@ -34,6 +34,8 @@ struct World {
     operations: u64,
     off_at: Option<u64>,
     failing: Option<Failing>,
+    /// How many bytes all files with a name may have.
+    capacity: Option<usize>,
     /// Syncs of files do not return.
     held: bool,
     /// No file whose name contains this is made.
@@ -92,6 +94,12 @@ impl PowerDisk {
     /// Lets operations fail from now on, or none any more.
     pub(crate) fn fail(&self, failing: Option<Failing>) {
         self.0.world.lock().failing = failing;
+    }
+
+    /// Lets the disk have room for so many bytes more, or for all.
+    pub(crate) fn leave_room(&self, bytes: Option<usize>) {
+        let mut world = self.0.world.lock();
+        world.capacity = bytes.map(|bytes| world.used() + bytes);
     }
 
     /// Lets no sync of a file return, or lets them go on.
@@ -182,6 +190,23 @@ impl Content {
 }
 
 impl World {
+    /// Bytes of all files that have a name.
+    fn used(&self) -> usize {
+        let len = |file: &usize| self.files[*file].now.len();
+        self.names.values().map(len).sum()
+    }
+
+    /// What was written before has its room already.
+    fn check_room(&self, file: usize, end: usize) -> io::Result<()> {
+        let more = end.saturating_sub(self.files[file].now.len());
+        match self.capacity {
+            Some(capacity) if more > 0 && self.used() + more > capacity => {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn is_off(&self) -> bool {
         self.off_at.is_some_and(|at| self.operations > at)
     }
@@ -315,6 +340,7 @@ impl DiskFile for PowerFile {
         let name = world.name_of(self.1);
         let out = world.operation("write", &name)?;
         let at = usize::try_from(offset).unwrap();
+        world.check_room(self.1, at + bytes.len())?;
         let file = &mut world.files[self.1];
         put(&mut file.now, at, bytes);
         file.unsynced.push((at, bytes.to_vec()));

@@ -17,6 +17,11 @@ async fn a_missing_directory_is_made_for_its_owner_only() {
         fs::metadata(&dir).unwrap().permissions().mode() & 0o777,
         0o700
     );
+    for entry in fs::read_dir(&dir).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{entry:?}");
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@ mod corruption;
 mod detached;
 mod directory;
 mod faults;
+mod full;
+mod gone;
 mod power_loss;
 mod process_death;
 mod reopen;

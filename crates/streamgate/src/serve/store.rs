@@ -25,6 +25,10 @@ impl CommitObserver for Commits {
     fn committed(&self, records: usize, bytes: usize, took: Duration) {
         self.0.observe_commit(records, bytes, took);
     }
+
+    fn full(&self, is_full: bool) {
+        self.0.set_store_full(is_full);
+    }
 }
 
 /// Tells the metrics what was found of the servers.
@@ -160,11 +164,22 @@ fn open_embedded(
     reason = "the store hands the error over"
 )]
 fn give_up(error: FatalError) {
-    tracing::error!(
-        %error,
-        exit_code = Code::Store as i32,
-        "the store has failed; exiting. What was acknowledged is safe; check disk and free space, \
-         then start again"
-    );
+    let exit_code = Code::Store as i32;
+    if error.gone {
+        tracing::error!(
+            %error,
+            exit_code,
+            "the data directory, or a part of it, is gone; exiting. What was acknowledged may be gone \
+             with it: find out where it is (renamed, unmounted, cleaned up) before starting again, \
+             because a start in an empty directory begins with nothing"
+        );
+    } else {
+        tracing::error!(
+            %error,
+            exit_code,
+            "the store has failed; exiting. What was acknowledged is safe; check the disk, then start \
+             again"
+        );
+    }
     exit::now(Code::Store);
 }

@@ -1,16 +1,25 @@
 //! Promise 2 on failing disks: whoever cannot write does not acknowledge.
 
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
+use streamgate_store::clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::support::{Server, bare, serve_arguments};
+use crate::support::{Answer, Server, bare, serve_arguments};
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.
 const STORE_FAILED: i32 = 74;
+
+/// How long a store may take to find room again, on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The server under `strace`, which makes a system call fail from its `nth` time on.
 fn serve_with_failing(call: &str, errno: &str, nth: u32, data_dir: &Path) -> Command {
@@ -58,10 +67,15 @@ async fn fails_honestly(call: &str, errno: &str, nth: u32) {
     );
     assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 
-    let server = Server::start(dir.path());
+    holds_what_was_acknowledged(dir.path(), &acknowledged, &in_doubt).await;
+}
+
+/// The next start finds what was acknowledged, and nothing that was not asked for.
+async fn holds_what_was_acknowledged(dir: &Path, acknowledged: &[String], in_doubt: &str) {
+    let server = Server::start(dir);
     let mut client = Client::connect(server.address).await.unwrap();
     let live = client.all_live().await.unwrap();
-    for user in &acknowledged {
+    for user in acknowledged {
         assert!(
             live.iter().any(|(other, _)| other == user),
             "{user} was lost"
@@ -69,7 +83,7 @@ async fn fails_honestly(call: &str, errno: &str, nth: u32) {
     }
     for (user, _) in &live {
         assert!(
-            acknowledged.contains(user) || *user == in_doubt,
+            acknowledged.contains(user) || user == in_doubt,
             "{user} was invented"
         );
     }
@@ -85,61 +99,160 @@ async fn a_failing_write_is_never_acknowledged() {
     fails_honestly("pwrite64", "EIO", 30).await;
 }
 
+/// From one moment on no write at all succeeds, not even into what was made ahead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_at_once_is_never_acknowledged() {
-    fails_honestly("pwrite64", "ENOSPC", 25).await;
+    let dir = TempDir::new().unwrap();
+    let mut command = bare("strace");
+    // The tracer stands aside (`-D`): the server is our child.
+    command
+        .args(["-f", "-D", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64"])
+        .args(["-e", "inject=pwrite64:error=ENOSPC:when=80+"])
+        .args(["--", env!("CARGO_BIN_EXE_streamgate")])
+        .args(serve_arguments(dir.path()))
+        .args(["--set", "engine.deadline_ms=500"]);
+    let server = Server::spawn(command);
+    let (acknowledged, in_doubt) = start_until_it_fails(&server, "u", &json!({})).await;
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
+    holds_what_was_acknowledged(dir.path(), &acknowledged, &in_doubt).await;
 }
 
-/// A real file system that fills up. It lives in a mount namespace of the server's own and goes
-/// with it; in between it is made larger, as an operator would.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_full_disk_was_made_larger_everything_acknowledged_is_there() {
-    let dir = TempDir::new().unwrap();
-    let serve = serve_arguments(dir.path()).join(" ");
-    let data_dir = dir.path().display();
-    let binary = env!("CARGO_BIN_EXE_streamgate");
-    let script = format!(
-        "mount -t tmpfs -o size=48m tmpfs {data_dir} || exit 99
-         {binary} {serve}
-         echo \"first exit code $?\"
-         mount -o remount,size=512m {data_dir} || exit 98
-         exec {binary} {serve}"
-    );
-    let mut command = Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
-    let mut server = Server::spawn(command);
+/// The attributes of a start that fills a disk quickly.
+fn large() -> Value {
     let attributes: serde_json::Map<String, Value> = (0..16)
         .map(|i| (format!("key-{i}"), json!("x".repeat(250))))
         .collect();
-    let body = json!({ "attributes": attributes });
-    let (acknowledged, in_doubt) = start_until_it_fails(&server, "full", &body).await;
+    json!({ "attributes": attributes })
+}
+
+/// A shell that mounts a volume of this size on the directory, in a namespace of its own, and then
+/// runs the script. Volume and namespace go with it.
+fn on_a_volume(size: &str, dir: &Path, script: &str) -> Command {
+    let script = format!(
+        "mount -t tmpfs -o mode=700,size={size} tmpfs {} || exit 99\n{script}",
+        dir.display()
+    );
+    let mut command = bare("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script]);
+    command
+}
+
+/// How the binary serves a directory, for a shell.
+fn serve_command(dir: &Path) -> String {
+    let binary = env!("CARGO_BIN_EXE_streamgate");
+    format!("{binary} {}", serve_arguments(dir).join(" "))
+}
+
+/// A real volume that others fill up, a restart while it is full, and room again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_starts_and_nothing_else_and_heals_by_itself() {
+    let dir = TempDir::new().unwrap();
+    let serve = serve_command(dir.path());
+    let script = format!("{serve}\necho \"first exit code $?\"\nexec {serve}");
+    let mut server = Server::spawn(on_a_volume("96m", dir.path(), &script));
+    // The volume as the shell sees it.
+    let inside = format!("/proc/{}/root{}", server.pid(), dir.path().display());
+    let filler = Path::new(&inside).join("filler");
+    fill(&filler);
+
+    let (acknowledged, _) = start_until_it_fails(&server, "u", &large()).await;
     assert!(
         acknowledged.len() > 1_000,
-        "only {} starts filled it",
+        "only {} fitted",
         acknowledged.len()
     );
-    let code = server.wait_for_output("first exit code");
-    assert_eq!(code.trim(), format!("first exit code {STORE_FAILED}"));
+    serves_all_but_starts(&server, &acknowledged[..2]);
 
+    let children = format!("/proc/{0}/task/{0}/children", server.pid());
+    let children = std::fs::read_to_string(children).unwrap();
+    let child = children.trim().parse().unwrap();
+    kill_process(Pid::from_raw(child).unwrap(), Signal::TERM).unwrap();
+    let code = server.wait_for_output("first exit code");
+    assert_eq!(code.trim(), "first exit code 0");
     server.wait_until_it_listens();
     let mut client = Client::connect(server.address).await.unwrap();
-    let live: std::collections::BTreeSet<String> = client
-        .all_live()
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|(user, _)| user)
-        .collect();
-    for user in &acknowledged {
-        assert!(live.contains(user), "{user} was lost");
+    let live = client.all_live().await.unwrap();
+    assert_eq!(live.len(), acknowledged.len() - 2, "two were stopped");
+    serves_all_but_starts(&server, &acknowledged[2..4]);
+
+    std::fs::remove_file(filler).unwrap();
+    until(&server, "/v1/users/late/sessions/s", 201);
+    assert_eq!(server.call("GET", "/readyz", None).status, 200);
+}
+
+/// Writes until there is no room.
+fn fill(path: &Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    let block = vec![1; 64 << 10];
+    while file.write_all(&block).is_ok() {}
+}
+
+/// Stops two users, and asks for all that needs no room; a start is refused with a code of its own.
+fn serves_all_but_starts(server: &Server, users: &[String]) {
+    let refused = until(server, "/v1/users/new/sessions/s", 503);
+    assert_eq!(refused.json()["code"], "store_full", "{refused:?}");
+    assert_eq!(refused.header("retry-after"), "10");
+    for user in users {
+        let path = format!("/v1/users/{user}/sessions/s");
+        let renewed = server.call("POST", &format!("{path}/heartbeat"), None);
+        assert_eq!(renewed.status, 200, "{renewed:?}");
+        assert_eq!(server.call("DELETE", &path, None).status, 204);
+        let listed = server.call("GET", &format!("/v1/users/{user}/sessions"), None);
+        assert_eq!(listed.json()["active"], 0, "{listed:?}");
     }
-    for user in &live {
-        assert!(
-            user == &in_doubt
-                || acknowledged.binary_search(user).is_ok()
-                || acknowledged.contains(user),
-            "{user} was invented"
-        );
+    let metrics = server.call("GET", "/metrics", None).text;
+    assert!(metrics.contains("streamgate_store_full 1"), "{metrics}");
+    assert_eq!(server.call("GET", "/readyz", None).status, 200);
+}
+
+/// Starts a session until the answer has this status.
+fn until(server: &Server, path: &str, status: u16) -> Answer {
+    let waited = Stopwatch::start();
+    loop {
+        let answer = server.call("PUT", path, None);
+        if answer.status == status {
+            return answer;
+        }
+        assert!(waited.elapsed() < PATIENCE, "{answer:?}");
     }
-    assert_eq!(client.start("after", "s").await.unwrap().status, 201);
+}
+
+#[test]
+fn a_volume_that_is_too_small_is_refused_with_the_size_that_is_needed() {
+    let dir = TempDir::new().unwrap();
+    let script = format!("exec {}", serve_command(dir.path()));
+    let refused = Server::spawn_logging(on_a_volume("40m", dir.path(), &script)).wait();
+    assert_eq!(
+        refused.status.code(),
+        Some(STORE_FAILED),
+        "{}",
+        refused.stderr
+    );
+    let words = "the volume has 40 MiB, and Streamgate needs at least 64 MiB";
+    assert!(refused.stderr.contains(words), "{}", refused.stderr);
+}
+
+#[test]
+fn a_data_directory_that_goes_away_ends_the_server_and_its_last_words_promise_nothing() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("data");
+    let server = Server::start(&dir);
+    assert_eq!(
+        server.call("PUT", "/v1/users/u/sessions/s", None).status,
+        201
+    );
+    std::fs::remove_dir_all(&dir).unwrap();
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is gone"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("is safe"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_data_directory_that_others_may_read_is_warned_of() {
+    let dir = TempDir::new().unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let ended = Server::start(dir.path()).terminate();
+    assert!(ended.stderr.contains("chmod 700"), "{}", ended.stderr);
 }

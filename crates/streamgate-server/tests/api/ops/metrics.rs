@@ -112,6 +112,7 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_outcome_unknown_total",
             "streamgate_damaged_records_total",
             "streamgate_store_evicted_keys_total",
+            "streamgate_store_full",
         ]
     );
 }

@@ -15,7 +15,8 @@ use streamgate_store::StoreError;
 
 use crate::config::DurabilityMode;
 use crate::log::Lsn;
-use crate::log::frame::BatchBuf;
+use crate::log::frame::{BATCH_HEADER_BYTES, BatchBuf};
+use crate::log::room::{Level, Room, full};
 use crate::log::waiting::{Ticket, Waiting};
 
 use detached::Detached;
@@ -23,6 +24,9 @@ pub(crate) use work::Work;
 
 /// With this much in it a batch is written even if nobody waits for it.
 const EAGER_BYTES: usize = 1 << 20;
+
+/// What a record takes in a batch beside its key and its delta, and a batch at its end, at most.
+const RECORD_OVERHEAD_BYTES: usize = 2 * 5 + BATCH_HEADER_BYTES;
 
 /// The queue between callers and writer.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub(crate) struct Queue {
     queued_bytes: AtomicUsize,
     /// Whether changes are taken; what the phase says, without its lock.
     running: AtomicBool,
+    /// How much room the log has.
+    pub(crate) room: Room,
 }
 
 #[derive(Debug)]
@@ -52,6 +58,8 @@ struct State {
     open: BatchBuf,
     /// The other buffer, while the writer does not have it.
     spare: Option<BatchBuf>,
+    /// Bytes of the segment in use that no batch has been given yet.
+    left: u64,
     /// Somebody waits for the open batch.
     urgent: bool,
     /// The writer lets the open batch fill up and looks at it again by itself.
@@ -137,6 +145,7 @@ impl Queue {
                 phase: Phase::Running,
                 open: BatchBuf::new(),
                 spare: Some(BatchBuf::new()),
+                left: u64::MAX,
                 urgent: false,
                 gathering: false,
                 synced: last,
@@ -157,20 +166,39 @@ impl Queue {
             durable: AtomicU64::new(last),
             queued_bytes: AtomicUsize::new(0),
             running: AtomicBool::new(true),
+            room: Room::new(),
+        }
+    }
+
+    /// Whether the log has room for a change of so many bytes. Where there is plenty, the queue does
+    /// not count.
+    fn has_room_for(&self, state: &State, bytes: usize, needs_room: bool) -> bool {
+        match self.room.level() {
+            Level::Plenty => true,
+            Level::Nothing => false,
+            Level::Reserve => {
+                let with_it = state.open.len() + bytes + RECORD_OVERHEAD_BYTES;
+                !needs_room && with_it as u64 <= state.left
+            }
         }
     }
 
     /// Appends a change; `durable` where it is to be waited for. The caller holds the lock of the
-    /// record's shard, and changes the record only if this succeeds.
+    /// record's shard, and changes the record only if this succeeds. One that `needs_room` is refused
+    /// while that is scarce.
     pub(crate) fn append(
         &self,
         key: &[u8],
         delta: &[u8],
         durable: bool,
+        needs_room: bool,
     ) -> Result<Lsn, StoreError> {
         let urgent = durable && self.mode != DurabilityMode::None;
         let mut state = self.state.lock();
         state.phase.check()?;
+        if !self.has_room_for(&state, key.len() + delta.len(), needs_room) {
+            return Err(full());
+        }
         let was_empty = state.open.is_empty();
         state.open.push(key, delta);
         let lsn = self.appended.load(Ordering::Relaxed) + 1;

@@ -7,7 +7,7 @@ use parking_lot::MutexGuard;
 use streamgate_store::CommitResult;
 
 use crate::log::Lsn;
-use crate::log::frame::BatchBuf;
+use crate::log::frame::{BATCH_HEADER_BYTES, BatchBuf};
 use crate::log::pace::Pace;
 use crate::log::queue::detached::tell;
 use crate::log::queue::{EAGER_BYTES, Phase, Queue, State};
@@ -83,6 +83,8 @@ impl Queue {
             .take()
             .expect("the writer has returned the other buffer");
         let batch = std::mem::replace(&mut state.open, spare);
+        let taken = (batch.len() + BATCH_HEADER_BYTES) as u64;
+        state.left = state.left.saturating_sub(taken);
         let State {
             waiting_for_open,
             waiting_for_written,
@@ -107,13 +109,15 @@ impl Queue {
     }
 
     /// Tells everybody that the batch which ends at `written` is written, and `synced` on disk.
-    pub(crate) fn complete(&self, mut batch: BatchBuf, written: Lsn, synced: Lsn) {
+    /// The segment in use has `left` bytes left.
+    pub(crate) fn complete(&self, mut batch: BatchBuf, written: Lsn, synced: Lsn, left: u64) {
         let is_mark = batch.is_empty();
         batch.clear(BUFFER_KEEP_BYTES);
         let mut state = self.state.lock();
         self.durable.store(written, Ordering::Release);
         state.unproven = !is_mark && synced == written;
         state.synced = synced;
+        state.left = left;
         state.spare = Some(batch);
         let wakers = state.waiting_for_written.take();
         let callbacks = state.detached.up_to(written);
@@ -121,6 +125,16 @@ impl Queue {
         self.progress.notify_all();
         wake(wakers);
         tell(callbacks, CommitResult::Committed);
+    }
+
+    /// The segment in use has so many bytes left.
+    pub(crate) fn set_left(&self, left: u64) {
+        self.state.lock().left = left;
+    }
+
+    /// Whether the store takes no changes any more.
+    pub(crate) fn is_ending(&self) -> bool {
+        !self.running.load(Ordering::Acquire)
     }
 
     /// Stops everything because of a failure. `false` where it had ended before.

@@ -8,6 +8,9 @@ use crate::config::sections::general::General;
 /// The shortest log that a snapshot is worth, in bytes.
 const SNAPSHOT_LOG_MIN_BYTES: u32 = 64 << 10;
 
+/// The smallest segment: what is kept for stops on a full disk.
+const SEGMENT_MIN_BYTES: u64 = 1 << 20;
+
 /// Reads it.
 pub(super) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
     let default = EmbeddedConfig::new(&general.data_dir);
@@ -46,6 +49,11 @@ pub(super) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
         min_bytes..=u32::MAX,
     );
     EmbeddedConfig {
+        // The log is made of segments: none is longer than the log may be.
+        segment_bytes: default
+            .segment_bytes
+            .min(u64::from(min_bytes))
+            .max(SEGMENT_MIN_BYTES),
         durability,
         snapshot_min_log_bytes: min_bytes.into(),
         snapshot_max_log_bytes: max_bytes.into(),

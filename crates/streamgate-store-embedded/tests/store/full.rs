@@ -1,0 +1,152 @@
+//! A disk without room: starts are refused, everything else goes on, and it heals by itself.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use parking_lot::Mutex;
+use streamgate_store::clock::Stopwatch;
+use streamgate_store::{ManualClock, Store, StoreError};
+use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore};
+
+use crate::common::events::PATIENCE;
+use crate::common::power::{Chance, PowerDisk, no_dir};
+use crate::common::{NOON, contents, small, start, stop};
+
+const SEGMENT_BYTES: u64 = 8 << 10;
+
+/// Tells a channel when the disk is full, and when it has room again.
+struct Fullness(Mutex<Sender<bool>>);
+
+impl CommitObserver for Fullness {
+    fn full(&self, is_full: bool) {
+        let _ = self.0.lock().send(is_full);
+    }
+}
+
+fn open(disk: &PowerDisk) -> (EmbeddedStore, Receiver<bool>) {
+    open_with(disk, SEGMENT_BYTES)
+}
+
+fn open_with(disk: &PowerDisk, segment_bytes: u64) -> (EmbeddedStore, Receiver<bool>) {
+    let (sender, fullness) = channel();
+    let config = EmbeddedConfig {
+        segment_bytes,
+        ..small(&no_dir())
+    };
+    let store = EmbeddedStore::open_on(
+        Arc::new(disk.clone()),
+        config,
+        Arc::new(ManualClock::at(NOON)),
+        Arc::new(Fullness(Mutex::new(sender))),
+        Arc::new(|error| panic!("the store failed: {error}")),
+    );
+    let store = store.unwrap();
+    (store, fullness)
+}
+
+/// Leaves no room once the segment behind the first one is made.
+fn fill(disk: &PowerDisk) {
+    let waited = Stopwatch::start();
+    while !disk.has_for_good("log-0000000000000002.sg") {
+        assert!(waited.elapsed() < PATIENCE, "it is made");
+        std::thread::yield_now();
+    }
+    disk.leave_room(Some(0));
+}
+
+/// Starts sessions until one is refused; how many were not.
+async fn until_full(store: &EmbeddedStore, prefix: &str) -> usize {
+    for count in 0..10_000 {
+        match start(store, &format!("{prefix}-{count}"), "a").await {
+            Ok(()) => {}
+            Err(StoreError::Full(_)) => return count,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("it never was full");
+}
+
+/// Starts a session as soon as there is room.
+async fn start_when_there_is_room(store: &EmbeddedStore, user: &str) {
+    let waited = Stopwatch::start();
+    while let Err(error) = start(store, user, "a").await {
+        assert!(matches!(error, StoreError::Full(_)), "{error}");
+        assert!(waited.elapsed() < PATIENCE, "there is no room");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_starts_and_takes_stops_until_there_is_room() {
+    let disk = PowerDisk::default();
+    let (store, fullness) = open(&disk);
+    fill(&disk);
+    let started = until_full(&store, "u").await;
+    assert!(started > 20, "the room that is there is used: {started}");
+    for user in 0..10 {
+        stop(&store, &format!("u-{user}"), "a").await.unwrap();
+    }
+    store.check_ready().await.unwrap();
+    let before = contents(&store).await;
+    assert_eq!(before["u-3"].0.len(), 0);
+    assert!(matches!(
+        start(&store, "late", "a").await,
+        Err(StoreError::Full(_))
+    ));
+
+    // What was acknowledged on the full disk is on it.
+    let after = disk.after_power_loss(&mut Chance::new(7));
+    after.leave_room(Some(0));
+    let (again, _fullness) = open(&after);
+    assert_eq!(contents(&again).await, before);
+    stop(&again, "u-11", "a").await.unwrap();
+    assert_eq!(contents(&again).await["u-11"].0.len(), 0);
+
+    disk.leave_room(None);
+    start_when_there_is_room(&store, "late").await;
+    drop(store);
+    assert_eq!(fullness.iter().collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_up_reserve_refuses_stops_at_once_and_reads_go_on() {
+    let disk = PowerDisk::default();
+    let (store, _fullness) = open(&disk);
+    fill(&disk);
+    let started = until_full(&store, "u").await;
+    let mut stopped = 0;
+    for user in 0..started {
+        match stop(&store, &format!("u-{user}"), "a").await {
+            Ok(()) => stopped += 1,
+            Err(StoreError::Full(_)) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(stopped > 10, "{stopped}");
+    assert_eq!(contents(&store).await.len(), started);
+    disk.leave_room(None);
+    start_when_there_is_room(&store, "late").await;
+    stop(&store, "late", "a").await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// With a log that is shorter than a snapshot is due, only a snapshot can free old segments.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_with_room_for_two_segments_is_freed_by_snapshots() {
+    let disk = PowerDisk::default();
+    let (store, fullness) = open_with(&disk, 64 << 10);
+    fill(&disk);
+    // For a snapshot, and for no third segment.
+    disk.leave_room(Some(60 << 10));
+    for round in 0..1_500 {
+        let user = format!("u-{}", round % 3);
+        start_when_there_is_room(&store, &user).await;
+        stop(&store, &user, "a").await.unwrap();
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let heard: Vec<bool> = fullness.iter().collect();
+    assert!(heard.contains(&true), "it was full once: {heard:?}");
+    let (again, _fullness) = open_with(&disk.after_process_death(), 64 << 10);
+    assert_eq!(contents(&again).await.len(), 3);
+}

@@ -1,0 +1,55 @@
+//! A data directory that goes away under a running store: noticed within seconds, and nothing is
+//! promised about what was acknowledged.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use streamgate_store::{ManualClock, Store};
+use streamgate_store_embedded::{EmbeddedStore, NoObserver};
+use tempfile::tempdir;
+
+use crate::common::events::{PATIENCE, failures};
+use crate::common::{NOON, copy_dir, small, start};
+
+async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
+    let parent = tempdir().unwrap();
+    let dir = parent.path().join("data");
+    let (hook, failed) = failures();
+    let clock = Arc::new(ManualClock::at(NOON));
+    let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoObserver), hook).unwrap();
+    start(&store, "user", "a").await.unwrap();
+    take_away(&dir);
+    // Nobody calls: the store finds out by itself.
+    let fatal = failed.recv_timeout(PATIENCE).expect(what);
+    assert!(fatal.gone, "{what}: {fatal}");
+    store.check_ready().await.unwrap_err();
+    start(&store, "user", "b").await.unwrap_err();
+}
+
+#[tokio::test]
+async fn whatever_goes_of_the_directory_is_noticed() {
+    is_noticed("removed", |dir| fs::remove_dir_all(dir).unwrap()).await;
+    is_noticed("renamed", |dir| {
+        fs::rename(dir, dir.with_extension("old")).unwrap();
+    })
+    .await;
+    is_noticed("another in its place", |dir| {
+        let old = dir.with_extension("old");
+        fs::rename(dir, &old).unwrap();
+        copy_dir(&old, dir);
+        fs::copy(old.join("LOCK"), dir.join("LOCK")).unwrap();
+    })
+    .await;
+    is_noticed("the lock", |dir| fs::remove_file(dir.join("LOCK")).unwrap()).await;
+    is_noticed("the log", |dir| {
+        fs::remove_file(dir.join("log-0000000000000001.sg")).unwrap();
+    })
+    .await;
+    is_noticed("the log replaced", |dir| {
+        let log = dir.join("log-0000000000000001.sg");
+        fs::copy(&log, dir.join("copy")).unwrap();
+        fs::rename(dir.join("copy"), &log).unwrap();
+    })
+    .await;
+}
