@@ -74,13 +74,7 @@ impl Metrics {
 
     fn with_lines_dropped(lines_dropped: Counter) -> Self {
         let mut page = Page::default();
-        page.add(
-            "streamgate_build_info",
-            "The version that runs; always 1",
-            Family::<[(&str, &str); 1], Gauge>::default(),
-        )
-        .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
-        .set(1);
+        add_build_info(&mut page);
         page.total(
             "streamgate_log_lines_dropped",
             "Log lines that were not written: the queue was full, or standard error failed",
@@ -246,6 +240,17 @@ impl Observer for Metrics {
         self.damaged_records
             .inc_by(u64::try_from(records).unwrap_or(u64::MAX));
     }
+}
+
+/// The version that runs, as a label.
+fn add_build_info(page: &mut Page) {
+    page.add(
+        "streamgate_build_info",
+        "The version that runs; always 1",
+        Family::<[(&str, &str); 1], Gauge>::default(),
+    )
+    .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
+    .set(1);
 }
 
 /// Every metric's name and what it means, in the order of the page.
