@@ -19,6 +19,7 @@ use std::time::Duration;
 use streamgate_engine::{Engine, FailMode, RandomIds};
 use streamgate_server::telemetry::{self, Repeats};
 use streamgate_server::{HttpSettings, Metrics, app};
+use streamgate_store::clock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -36,6 +37,7 @@ const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     let settings = &loaded.settings;
     exposure::check(settings)?;
+    check_wall_clock(clock::wall_ms())?;
     let repeats = telemetry::init(settings.log.format, &settings.log.filter, output::log())
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
     panics::to_the_log();
@@ -85,6 +87,15 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     runtime.shutdown_background();
     repeats.report_all();
     ended
+}
+
+/// The HTTP library writes the date of every connection, and panics where it is before 1970.
+fn check_wall_clock(wall_ms: i64) -> Result<(), Failure> {
+    if wall_ms >= 0 {
+        return Ok(());
+    }
+    let problem = "the system clock shows a time before 1970-01-01, which no HTTP date can hold; set it and start again";
+    Err(Failure::new(Code::Problem, problem.to_owned()))
 }
 
 async fn report_repeats(repeats: Repeats) {

@@ -136,3 +136,16 @@ fn a_server_that_starts_in_the_seventies_shows_the_right_time_once_the_clock_is_
     let left = seconds_from_now(&refused(&server), "next_slot_at");
     assert!((20..=90).contains(&left), "{left} s");
 }
+
+#[test]
+fn a_server_whose_clock_is_before_1970_says_so_and_does_not_start() {
+    let dir = TempDir::new().unwrap();
+    let wall = WallClock::shifted("-70y");
+    let mut command = serve(&dir, &[]);
+    wall.show_to(&mut command);
+    let ended = command.output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("before 1970-01-01"), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}

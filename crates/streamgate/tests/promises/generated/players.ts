@@ -27,13 +27,15 @@ function say(what: string, condition: boolean): void {
     }
 }
 
-/** What a heartbeat that failed says: told apart by its constant code. */
-function reason(problem: Schemas["SessionEnded"] | Schemas["LimitReached"]): string {
+/** What a start or heartbeat that failed says: told apart by its constant code. */
+function reason(problem: Schemas["SessionEnded"] | Refusal): string {
     switch (problem.code) {
         case "session_ended":
             return problem.reason;
         case "limit_reached":
-            return `limit ${problem.limit}`;
+            return `limit ${problem.limit}, held by ${problem.sessions.length}`;
+        case "session_taken":
+            return problem.detail;
     }
 }
 
@@ -46,7 +48,7 @@ async function play(): Promise<void> {
         say("start", answer.status === 201 && started.session.session_id === session);
     }
     const refused: Refusal = await (await send("PUT", "/v1/users/dan/sessions/d")).json();
-    say("refusal", reason(refused) === "limit 3" && refused.sessions.length === 3);
+    say("refusal", reason(refused) === "limit 3, held by 3");
     const renewed = await send("POST", "/v1/users/dan/sessions/a/heartbeat");
     const heartbeat: Schemas["HeartbeatAnswer"] = await renewed.json();
     say("heartbeat", heartbeat.active === 3);
