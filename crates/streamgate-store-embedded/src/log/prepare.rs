@@ -182,8 +182,8 @@ fn make(shared: &Shared, number: u64) -> Result<Segment, FatalError> {
     Segment::create(&*shared.disk, number, capacity, seed)
 }
 
-/// Whether a segment fits, as far as the disk can tell without a try.
-fn seems_to_fit(shared: &Shared) -> bool {
+/// Whether one more segment fits, as far as the disk can tell without a try.
+pub(crate) fn seems_to_fit(shared: &Shared) -> bool {
     match shared.disk.space() {
         Ok(Some(space)) => space.free >= shared.config.segment_bytes,
         Ok(None) | Err(_) => true,

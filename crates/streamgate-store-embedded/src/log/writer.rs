@@ -14,7 +14,7 @@ use crate::fatal::{Doing, FatalError};
 use crate::lock::DirLock;
 use crate::log::Lsn;
 use crate::log::pace::Pace;
-use crate::log::prepare::{Taken, prepare};
+use crate::log::prepare::{Taken, prepare, seems_to_fit};
 use crate::log::queue::Work;
 use crate::log::room::Level;
 use crate::log::segment::Segment;
@@ -174,6 +174,11 @@ impl Writer {
         if self.synced < self.written {
             self.segment.sync()?;
             self.synced = self.written;
+        }
+        // The reserve begins with the last segment that fits. A preparer that lags would notice only
+        // when that segment is full, and changes which are queued by then cannot be refused any more.
+        if self.shared.ready.has_one() && !seems_to_fit(&self.shared) {
+            self.shared.set_room(Level::Reserve);
         }
         let Some(segment) = self.next_segment()? else {
             return Ok(false);
