@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use clap::ValueEnum;
+use streamgate_clock::SystemClock;
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{Policy, TenantId, UserId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
+use streamgate_store::Store;
 use streamgate_store::versioned::Optimistic;
-use streamgate_store::{Store, SystemClock};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore};
 use streamgate_store_redis::{RedisSettings, RedisStore};
 use tokio::task::JoinSet;
@@ -97,7 +98,7 @@ async fn embedded(people: People) -> Result<f64> {
         ..EmbeddedConfig::new(dir.path())
     };
     let clock = Arc::new(SystemClock::new());
-    let observer = Arc::new(streamgate_store_embedded::NoObserver);
+    let observer = Arc::new(streamgate_store_embedded::NoLogObserver);
     let store = Arc::new(EmbeddedStore::open(config, clock, observer, failed())?);
     let before = resident_bytes()?;
     fill(Arc::clone(&store), people).await?;

@@ -6,12 +6,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use streamgate_clock::Stopwatch;
+use streamgate_clock::SystemClock;
 use streamgate_core::admission::Start;
 use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
 use streamgate_core::{Ledger, Policy, SessionId, TenantId, UserId, UserKey, decide};
-use streamgate_store::clock::Stopwatch;
-use streamgate_store::{Change, Store, SystemClock};
-use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
+use streamgate_store::{Change, Store};
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, LogObserver};
 
 use crate::Result;
 use crate::failed;
@@ -20,7 +21,7 @@ use crate::table::Table;
 /// Tells when a snapshot is in place.
 struct Snapshots(Mutex<Sender<Duration>>);
 
-impl CommitObserver for Snapshots {
+impl LogObserver for Snapshots {
     fn snapshot_written(&self, _: u64, _: u64, took: Duration) {
         let _ = self.0.lock().send(took);
     }

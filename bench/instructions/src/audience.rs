@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::Start;
 use streamgate_core::codec::encode_ledger;
 use streamgate_core::{
     Durability, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
-use streamgate_store::{Change, ManualClock, Store};
+use streamgate_store::{Change, Store};
 
 use crate::Result;
 

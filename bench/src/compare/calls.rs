@@ -60,7 +60,7 @@ pub(crate) struct Scripts {
 impl Caller {
     /// Calls a server that speaks HTTP, with a key if it wants one.
     pub(crate) fn http(target: &Target, key: Option<&str>) -> Result<Self> {
-        let api = Api::new(target, population()?, key)?.with_facts(FACTS);
+        let api = Api::new(target, population()?, key)?.with_metadata(FACTS);
         Ok(Self::Http(Arc::new(api)))
     }
 

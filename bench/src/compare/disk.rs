@@ -18,14 +18,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use streamgate_clock::Stopwatch;
 use streamgate_core::admission::Start;
 use streamgate_core::codec::encode_delta;
 use streamgate_core::ids::Name;
 use streamgate_core::{
-    Attributes, Facts, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
+    Attributes, Ledger, Policy, SessionId, SessionMetadata, TenantId, Timestamp, UserId, UserKey,
+    decide,
 };
 use streamgate_load::{Driven, Measured, Nanos, Outcome, Pace, Share};
-use streamgate_store::clock::Stopwatch;
 
 use super::calls;
 use super::log::{Batches, Log, Record};
@@ -117,11 +118,11 @@ fn start() -> Result<Record> {
     let said: serde_json::Value = serde_json::from_str(calls::FACTS)?;
     let name = |key: &str| Name::new(said[key].as_str().unwrap_or_default());
     let mut start = Start::new(SessionId::new(&session)?);
-    start.facts = Some(Box::new(Facts {
+    start.metadata = Some(Box::new(SessionMetadata {
         device_id: Some(name("device_id")?),
         content_id: Some(name("content_id")?),
         attributes: Attributes::new(serde_json::from_value(said["attributes"].clone())?)?,
-        ..Facts::default()
+        ..SessionMetadata::default()
     }));
     let now = Timestamp::from_millis(calls::IDS_MADE_MS);
     let decision = decide(Ledger::default(), &Policy::default(), &start, now);

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde::Serialize;
-use streamgate_store::{Clock as _, SystemClock};
+use streamgate_clock::{Clock as _, SystemClock};
 
 /// Facts about a run; what cannot be found out is said so.
 #[derive(Debug, Clone, Serialize)]

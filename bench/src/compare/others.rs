@@ -5,8 +5,8 @@ use std::fs;
 use std::time::Duration;
 
 use rustix::param::clock_ticks_per_second;
+use streamgate_clock::Stopwatch;
 use streamgate_load::ProcessMeter;
-use streamgate_store::clock::Stopwatch;
 
 use crate::Result;
 

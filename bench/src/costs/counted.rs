@@ -9,9 +9,10 @@ use std::ops::Sub;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use streamgate_clock::{Clock, ManualClock};
 use streamgate_core::{TenantId, UserKey};
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
-use streamgate_store::{BoxFuture, Clock, Cursor, ManualClock, Page, StoreError};
+use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 /// What a unit of DynamoDB covers, in bytes.
 const READ_UNIT_BYTES: u64 = 4 * 1_024;
@@ -157,11 +158,11 @@ impl VersionedStore for Counted {
         })
     }
 
-    fn guess(&self, _key: &UserKey) -> Guess {
+    fn speculation(&self, _key: &UserKey) -> Speculation {
         match (self.server, self.calls_come) {
-            (Server::Redis, _) => Guess::Anything(self.clock.now()),
-            (Server::DynamoDb, Come::ToAnyNode) => Guess::Nothing,
-            (Server::DynamoDb, Come::ToOneNode) => Guess::OwnWrites(self.clock.now()),
+            (Server::Redis, _) => Speculation::Always(self.clock.now()),
+            (Server::DynamoDb, Come::ToAnyNode) => Speculation::Never,
+            (Server::DynamoDb, Come::ToOneNode) => Speculation::IfSoleWriter(self.clock.now()),
         }
     }
 

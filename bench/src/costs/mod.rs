@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, SessionsQuery, Start, Stop};
 use streamgate_core::bounds::{CLOCK_SKEW_MAX_S, HEARTBEATS_PER_LEASE, LEASE_DEFAULT_S};
 use streamgate_core::ids::Name;
 use streamgate_core::{
-    EndReason, Facts, Policy, Seconds, SessionId, TenantId, Timestamp, UserId, UserKey,
+    EndReason, Policy, Seconds, SessionId, SessionMetadata, TenantId, Timestamp, UserId, UserKey,
 };
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
-use streamgate_store::ManualClock;
 use streamgate_store::versioned::Optimistic;
 
 use crate::Result;
@@ -81,12 +81,17 @@ struct World {
 
 impl World {
     /// Nodes over an empty table, with the clock skew of DynamoDB.
-    fn new(server: Server, interval_s: u32, laziness_s: u32, calls_come: Come) -> Result<Self> {
+    fn new(
+        server: Server,
+        interval_s: u32,
+        heartbeat_write_interval_s: u32,
+        calls_come: Come,
+    ) -> Result<Self> {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
         let store = Counted::new(Arc::clone(&clock), server, calls_come);
         let policy = Policy {
             lease: Seconds(LEASE_DEFAULT_S.max(interval_s * HEARTBEATS_PER_LEASE)),
-            laziness: Seconds(laziness_s),
+            heartbeat_write_interval: Seconds(heartbeat_write_interval_s),
             clock_skew: Seconds(CLOCK_SKEW_MAX_S),
             ..Policy::default()
         };
@@ -125,11 +130,11 @@ impl World {
     }
 
     /// Starts a session, and returns its id.
-    async fn start(&self, facts: Option<Facts>) -> Result<SessionId> {
+    async fn start(&self, metadata: Option<SessionMetadata>) -> Result<SessionId> {
         let node = self.node();
         let id = node.new_session_id();
         let start = Start {
-            facts: facts.map(Box::new),
+            metadata: metadata.map(Box::new),
             ..Start::new(id.clone())
         };
         node.start(&self.user, &start).await?;
@@ -171,7 +176,7 @@ async fn calls(server: Server, come: Come) -> Result<String> {
     row("start, refused");
     world.wait(30);
     world.heartbeat(&id).await?;
-    row("heartbeat within laziness_s after a written one");
+    row("heartbeat within heartbeat_write_interval_s after a written one");
     world.wait(30);
     world.heartbeat(&id).await?;
     row("heartbeat, any other");
@@ -204,34 +209,34 @@ async fn items() -> Result<String> {
     }
     let world = World::new(Server::DynamoDb, 30, 60, Come::ToAnyNode)?;
     for _ in 0..3 {
-        world.start(Some(facts()?)).await?;
+        world.start(Some(metadata()?)).await?;
     }
-    row("3 sessions with facts", world.store.used());
+    row("3 sessions with metadata", world.store.used());
     let world = World::new(Server::DynamoDb, 30, 60, Come::ToAnyNode)?;
     for _ in 0..2 {
-        world.start(Some(facts()?)).await?;
+        world.start(Some(metadata()?)).await?;
     }
     for _ in 0..20 {
-        let id = world.start(Some(facts()?)).await?;
+        let id = world.start(Some(metadata()?)).await?;
         world.stop(&id).await?;
     }
     row(
-        "2 sessions with facts, 20 stopped in 10 minutes",
+        "2 sessions with metadata, 20 stopped in 10 minutes",
         world.store.used(),
     );
     Ok(table.to_markdown())
 }
 
 /// What a careful client says of a session.
-fn facts() -> Result<Facts> {
+fn metadata() -> Result<SessionMetadata> {
     let name = |text: &str| Name::new(text).map(Some);
-    Ok(Facts {
+    Ok(SessionMetadata {
         device_id: name("6ba7b810-9dad-11d1-80b4-00c04fd430c8")?,
         device_name: name("Living room TV")?,
         device_class: name("tv")?,
         content_id: name("series-4711-s02e05")?,
         content_type: name("episode")?,
-        ..Facts::default()
+        ..SessionMetadata::default()
     })
 }
 
@@ -239,7 +244,7 @@ fn facts() -> Result<Facts> {
 async fn hours(write_usd: f64, read_usd: f64, come: Come) -> Result<String> {
     let mut table = Table::new(&[
         "a million hours: heartbeat every",
-        "laziness_s",
+        "heartbeat_write_interval_s",
         "M heartbeats",
         "M loads",
         "M commits",
@@ -247,8 +252,13 @@ async fn hours(write_usd: f64, read_usd: f64, come: Come) -> Result<String> {
         "M write units",
         "USD on demand",
     ]);
-    for (interval_s, laziness_s) in ASKED {
-        let world = World::new(Server::DynamoDb, interval_s, laziness_s, come)?;
+    for (interval_s, heartbeat_write_interval_s) in ASKED {
+        let world = World::new(
+            Server::DynamoDb,
+            interval_s,
+            heartbeat_write_interval_s,
+            come,
+        )?;
         let mut heartbeats = 0;
         for _ in 0..SESSIONS {
             heartbeats += watch(&world, interval_s.into()).await?;
@@ -257,7 +267,10 @@ async fn hours(write_usd: f64, read_usd: f64, come: Come) -> Result<String> {
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
         let millions = |count: u64| count as f64 / HOURS as f64;
         let usd = millions(used.read_units) * read_usd + millions(used.write_units) * write_usd;
-        let mut row = vec![format!("{interval_s} s"), laziness_s.to_string()];
+        let mut row = vec![
+            format!("{interval_s} s"),
+            heartbeat_write_interval_s.to_string(),
+        ];
         let counts = [
             heartbeats,
             used.loads,

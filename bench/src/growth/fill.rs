@@ -6,13 +6,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use streamgate_clock::SystemClock;
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{Policy, SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
 use streamgate_load::workload::Slots;
 use streamgate_load::{Population, Share};
-use streamgate_store::SystemClock;
-use streamgate_store_embedded::{CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore};
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, LogObserver};
 
 use crate::Result;
 use crate::failed;
@@ -26,7 +26,7 @@ pub(crate) const SLOTS: Slots = Slots {
 /// Tells when a snapshot is in place.
 struct Snapshots(Mutex<Sender<()>>);
 
-impl CommitObserver for Snapshots {
+impl LogObserver for Snapshots {
     fn snapshot_written(&self, _: u64, _: u64, _: Duration) {
         // Nobody waits for those that come by themselves.
         let _ = self.0.lock().send(());

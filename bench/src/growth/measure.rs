@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use streamgate_clock::Stopwatch;
 use streamgate_core::{Policy, Seconds};
 use streamgate_load::workload::{Batches, Heartbeats, StartStop, Stops};
 use streamgate_load::{
     Api, Closed, Drive, Measured, Population, Requests, Share, Span, Stop, Target,
 };
-use streamgate_store::clock::Stopwatch;
 use tempfile::TempDir;
 
 use super::fill::{SLOTS, fill};

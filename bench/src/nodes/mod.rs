@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 use crate::Result;
 use crate::meter::median;
@@ -158,7 +158,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String> {
 /// The nodes, and the server behind them where it is one that this started.
 struct Setup {
     node: Node,
-    /// The same with laziness; there is none over the embedded store.
+    /// The same with heartbeat_write_interval; there is none over the embedded store.
     lazy: Option<Node>,
     /// Those that write in between, as these two.
     others: Option<(Node, Node)>,
@@ -186,7 +186,7 @@ impl Setup {
                 .map(|redis| format!("store.url={}", redis.url())),
         );
         let mut lazily = settings.clone();
-        lazily.push("policy.laziness_s=600".to_owned());
+        lazily.push("policy.heartbeat_write_interval_s=600".to_owned());
         let start = |settings: &Vec<String>| Node::start(&binary, settings);
         Ok(Self {
             node: start(&settings)?,

@@ -39,7 +39,7 @@ pub const LEASE_DEFAULT_S: u32 = 90;
 pub const HEARTBEATS_PER_LEASE: u32 = 3;
 
 /// Longest time that heartbeats may go unwritten, in seconds.
-pub const LAZINESS_MAX_S: u32 = 10 * 60;
+pub const HEARTBEAT_WRITE_INTERVAL_MAX_S: u32 = 10 * 60;
 /// Most that the clocks of two nodes may be apart where the store has none to ask, in seconds.
 pub const CLOCK_SKEW_MAX_S: u32 = 5;
 

@@ -1,7 +1,7 @@
 //! What a decision did to a ledger, one fact at a time.
 
-use crate::facts::Attributes;
 use crate::ids::{Name, SessionId};
+use crate::metadata::Attributes;
 use crate::session::{EndReason, Session};
 use crate::time::Timestamp;
 
@@ -35,7 +35,7 @@ pub enum Event {
     },
     /// An expired session was given up for good: no late heartbeat revives it, and it is remembered
     /// as ended for this reason. It held no slot.
-    Sealed {
+    MadeFinal {
         /// The session.
         id: SessionId,
         /// When.
@@ -89,7 +89,7 @@ impl Event {
             Self::Started(_)
             | Self::Revived(_)
             | Self::Ended { .. }
-            | Self::Sealed { .. }
+            | Self::MadeFinal { .. }
             | Self::UserSet { .. }
             | Self::UserErased => Durability::Durable,
         }

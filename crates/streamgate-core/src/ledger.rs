@@ -6,8 +6,8 @@
 
 use crate::bounds::{IMPOSED_ENDINGS_MAX, LIVE_MAX, REVIVABLE_ENDINGS_MAX, STOPPED_ENDINGS_MAX};
 use crate::event::Event;
-use crate::facts::Attributes;
 use crate::ids::{Name, SessionId};
+use crate::metadata::Attributes;
 use crate::session::{EndReason, Ending, Session};
 use crate::time::{Seconds, Timestamp};
 
@@ -119,7 +119,7 @@ impl Ledger {
                 reason,
                 taken_by,
             }
-            | Event::Sealed {
+            | Event::MadeFinal {
                 id,
                 ended_at,
                 reason,
@@ -160,12 +160,12 @@ impl Ledger {
             } => {
                 self.leave(id, *ended_at, *reason, taken_by.clone());
             }
-            Event::Sealed {
+            Event::MadeFinal {
                 id,
                 ended_at,
                 reason,
                 taken_by,
-            } => self.seal(id, *ended_at, *reason, taken_by.as_ref()),
+            } => self.make_final(id, *ended_at, *reason, taken_by.as_ref()),
             Event::UserSet {
                 limit,
                 plan,
@@ -222,7 +222,7 @@ impl Ledger {
     }
 
     /// Makes an ending that could be revived a final one.
-    fn seal(
+    fn make_final(
         &mut self,
         id: &SessionId,
         ended_at: Timestamp,

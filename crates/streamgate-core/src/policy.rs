@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::bounds::{
-    CLOCK_SKEW_MAX_S, EVICT_MIN_AGE_DEFAULT_S, EVICT_MIN_AGE_MAX_S, HEARTBEATS_PER_LEASE,
-    LAZINESS_MAX_S, LEASE_DEFAULT_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX,
+    CLOCK_SKEW_MAX_S, EVICT_MIN_AGE_DEFAULT_S, EVICT_MIN_AGE_MAX_S, HEARTBEAT_WRITE_INTERVAL_MAX_S,
+    HEARTBEATS_PER_LEASE, LEASE_DEFAULT_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_DEFAULT, LIMIT_MAX,
     REVIVE_WINDOW_DEFAULT_S, REVIVE_WINDOW_MAX_S, STALL_MIN_S,
 };
 use crate::ids::Name;
@@ -74,7 +74,7 @@ pub struct Policy {
     /// For how long after a heartbeat that was recorded further ones need not be. Leases are longer
     /// by as much, so that no viewer loses a slot by it; the price is that a vanished player's slot
     /// is free that much later.
-    pub laziness: Seconds,
+    pub heartbeat_write_interval: Seconds,
     /// How far the clocks of the nodes may be apart. Leases are longer by as much, so that the
     /// fastest clock ends none too early. Zero where one clock serves all.
     pub clock_skew: Seconds,
@@ -91,7 +91,7 @@ impl Default for Policy {
             lease: Seconds(LEASE_DEFAULT_S),
             heartbeat_interval: Seconds(LEASE_DEFAULT_S / HEARTBEATS_PER_LEASE),
             revive_window: Seconds(REVIVE_WINDOW_DEFAULT_S),
-            laziness: Seconds(0),
+            heartbeat_write_interval: Seconds(0),
             clock_skew: Seconds(0),
         }
     }
@@ -160,7 +160,12 @@ impl Policy {
             0,
             REVIVE_WINDOW_MAX_S,
         )?;
-        within("laziness_s", self.laziness.0, 0, LAZINESS_MAX_S)?;
+        within(
+            "heartbeat_write_interval_s",
+            self.heartbeat_write_interval.0,
+            0,
+            HEARTBEAT_WRITE_INTERVAL_MAX_S,
+        )?;
         within("clock_skew_s", self.clock_skew.0, 0, CLOCK_SKEW_MAX_S)?;
         for (name, plan) in &self.plans {
             within(&format!("plans.{name}.limit"), plan.limit, 0, LIMIT_MAX)?;
@@ -171,7 +176,9 @@ impl Policy {
     /// When a lease of this length is over that is granted at `now`.
     #[must_use]
     pub const fn lease_end(&self, now: Timestamp, lease: Seconds) -> Timestamp {
-        now.plus(lease).plus(self.laziness).plus(self.clock_skew)
+        now.plus(lease)
+            .plus(self.heartbeat_write_interval)
+            .plus(self.clock_skew)
     }
 
     /// How long heartbeats may go unserved before sessions need a lease of grace, in milliseconds: a

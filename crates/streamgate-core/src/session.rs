@@ -1,7 +1,7 @@
 //! Sessions, and how they end.
 
-use crate::facts::Facts;
 use crate::ids::SessionId;
+use crate::metadata::SessionMetadata;
 use crate::time::{Seconds, Timestamp};
 
 /// One playback that holds a slot.
@@ -18,10 +18,10 @@ pub struct Session {
     /// How long each call of the player holds the slot.
     pub lease: Seconds,
     /// What plays; `None` where no fact was given.
-    pub facts: Option<Box<Facts>>,
+    pub metadata: Option<Box<SessionMetadata>>,
 }
 
-/// Since when and until when a session holds its slot: what a heartbeat changes, without the facts.
+/// Since when and until when a session holds its slot: what a heartbeat changes, without the metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// When the session started.

@@ -9,12 +9,12 @@ use streamgate_core::admission::{Command, Heartbeat, HeartbeatOutcome, Heartbeat
 
 use crate::engine::{Engine, decide_on};
 use crate::error::EngineError;
-use crate::fail_open::Told;
+use crate::fail_open::Answered;
 use crate::pace::Pace;
 use crate::side_by_side::side_by_side;
 
 /// What a heartbeat is answered.
-type Beaten = Result<Told<HeartbeatOutcome>, EngineError>;
+type Beaten = Result<Answered<HeartbeatOutcome>, EngineError>;
 
 impl Engine {
     /// Renews the lease of a session.
@@ -39,7 +39,7 @@ impl Engine {
     pub async fn heartbeats<T>(
         &self,
         batch: &[(UserKey, Heartbeat)],
-        tell: impl Fn(Told<HeartbeatOutcome>) -> T,
+        tell: impl Fn(Answered<HeartbeatOutcome>) -> T,
     ) -> Vec<Result<T, EngineError>> {
         let mut results: Vec<Option<Result<T, EngineError>>> = Vec::new();
         results.resize_with(batch.len(), || None);
@@ -153,7 +153,7 @@ impl Engine {
     /// they ended a session, its player hears so with the next heartbeat that is written.
     fn recalled<C: Command>(&self, user: &UserKey, command: &C) -> Option<C::Outcome> {
         let policy = self.policy();
-        if policy.laziness.0 == 0 {
+        if policy.heartbeat_write_interval.0 == 0 {
             return None;
         }
         let mut recalled = None;

@@ -68,7 +68,7 @@ where
     /// Where the store does not know whether the change was made, the command is run again: every
     /// command is idempotent by the ids in it, so the second run either does what the first did
     /// not, or finds it done. In the latter case the outcome of the run in doubt is the true one;
-    /// which case it is, [`Command::was_done`] says.
+    /// which case it is, [`Command::confirms`] says.
     pub(crate) async fn run_until_known(mut self) -> Result<Decision<C::Outcome>, EngineError> {
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt().await {

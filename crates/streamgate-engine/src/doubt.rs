@@ -104,7 +104,7 @@ impl<O> Doubt<O> {
         if !is_durable(&events) {
             let was_done = |run: &Run<O>| {
                 is_durable(&run.events)
-                    && C::was_done(&run.outcome, &outcome)
+                    && C::confirms(&run.outcome, &outcome)
                     && !run.events.iter().any(|event| ledger.contradicts(event))
             };
             if let Some(done) = self.0.iter_mut().rfind(|run| was_done(run)) {
@@ -157,7 +157,7 @@ fn contradicts(ledger: &Ledger, event: &Event) -> bool {
             Some(live) => live.started_at <= *ended_at,
             None => ledger.contradicts(event),
         },
-        Event::Sealed { .. } => ledger.contradicts(event),
+        Event::MadeFinal { .. } => ledger.contradicts(event),
         // Others may have set the user anew.
         Event::UserSet { .. }
         | Event::UserErased

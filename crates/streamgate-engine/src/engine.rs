@@ -18,7 +18,7 @@ use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
 use crate::newer::NewerRecords;
-use crate::observer::Observer;
+use crate::observer::EngineObserver;
 use crate::pages::PAGES_AT_ONCE;
 use crate::policy::{CurrentPolicy, PolicyNow};
 use crate::report::Reports;
@@ -48,7 +48,7 @@ impl Default for EngineSettings {
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     policy: CurrentPolicy,
-    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn EngineObserver>,
     pub(crate) reports: Arc<Reports>,
     ids: Arc<dyn IdSource>,
     pub(crate) settings: EngineSettings,
@@ -74,7 +74,7 @@ impl Engine {
         store: Arc<dyn Store>,
         policy: Arc<Policy>,
         ids: Arc<dyn IdSource>,
-        observer: Arc<dyn Observer>,
+        observer: Arc<dyn EngineObserver>,
         settings: EngineSettings,
     ) -> Self {
         Self {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use streamgate_clock::wall_ms;
 use streamgate_core::SessionId;
-use streamgate_store::clock::wall_ms;
 use uuid::{Builder, Uuid};
 
 /// Makes session ids for starts that bring none.

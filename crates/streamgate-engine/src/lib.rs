@@ -2,7 +2,7 @@
 //!
 //! The engine decodes a record, lets `streamgate_core::decide` decide, and hands the store the
 //! result. It adds what the world makes necessary: a deadline per call, an answer to "the outcome
-//! is unknown", paging, sweeping, and an [`Observer`] that hears what happened.
+//! is unknown", paging, sweeping, and an [`EngineObserver`] that hears what happened.
 //!
 //! What is *not* here: rules (the core), bytes on disk (the stores), wire formats (the server).
 
@@ -27,9 +27,9 @@ mod wall;
 
 pub use engine::{Engine, EngineSettings};
 pub use error::EngineError;
-pub use fail_open::{FailMode, Told};
+pub use fail_open::{Answered, FailMode};
 pub use ids::{IdSource, RandomIds};
-pub use observer::{Answer, NoObserver, Observer, Observers};
+pub use observer::{Answer, EngineObserver, NoObserver, Observers};
 pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};
 pub use policy::PolicyNow;

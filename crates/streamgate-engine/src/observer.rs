@@ -8,7 +8,7 @@ use streamgate_core::{Event, UserKey};
 
 /// Hears what the engine did. Called on the path of requests, so it must be quick; it may be called
 /// on any thread.
-pub trait Observer: Send + Sync + fmt::Debug + 'static {
+pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// A change of this user was committed: it is in the store, as durable as its events ask to be,
     /// and every later call sees it.
     ///
@@ -59,17 +59,17 @@ pub enum Answer<'a> {
 
 /// Several observers, told one after the other.
 #[derive(Debug, Clone)]
-pub struct Observers(Box<[Arc<dyn Observer>]>);
+pub struct Observers(Box<[Arc<dyn EngineObserver>]>);
 
 impl Observers {
     /// Tells all of these.
     #[must_use]
-    pub fn new(observers: impl IntoIterator<Item = Arc<dyn Observer>>) -> Self {
+    pub fn new(observers: impl IntoIterator<Item = Arc<dyn EngineObserver>>) -> Self {
         Self(observers.into_iter().collect())
     }
 }
 
-impl Observer for Observers {
+impl EngineObserver for Observers {
     fn committed(&self, user: &UserKey, events: &[Event]) {
         self.0.iter().for_each(|one| one.committed(user, events));
     }
@@ -95,7 +95,7 @@ impl Observer for Observers {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
-impl Observer for NoObserver {
+impl EngineObserver for NoObserver {
     fn committed(&self, _user: &UserKey, _events: &[Event]) {}
     fn answered(&self, _answer: Answer<'_>) {}
     fn reconciled(&self, _holds_slot: bool) {}

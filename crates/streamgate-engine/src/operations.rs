@@ -10,7 +10,7 @@ use streamgate_store::{Step, StoreError, View};
 
 use crate::engine::{ATTEMPTS_MAX, Engine, decide_on};
 use crate::error::EngineError;
-use crate::fail_open::Told;
+use crate::fail_open::Answered;
 use crate::observer::Answer;
 
 /// The answer to [`Engine::stop_newest`].
@@ -37,7 +37,7 @@ impl Engine {
         &self,
         user: &UserKey,
         start: &Start,
-    ) -> Result<Told<StartOutcome>, EngineError> {
+    ) -> Result<Answered<StartOutcome>, EngineError> {
         let decided = self.execute(user, start).await;
         let decided = decided.inspect(|outcome| self.observer.answered(Answer::Start(outcome)));
         self.or_admit(user, start, decided, |outcome, _| outcome)
@@ -51,13 +51,13 @@ impl Engine {
         &self,
         user: &UserKey,
         start: Start,
-    ) -> Result<Told<(StartOutcome, Vec<Watching>)>, EngineError> {
+    ) -> Result<Answered<(StartOutcome, Vec<Watching>)>, EngineError> {
         let command = WithSessions(start);
         let decided = self.execute(user, &command).await;
         let decided =
             decided.inspect(|(outcome, _)| self.observer.answered(Answer::Start(outcome)));
         self.or_admit(user, &command.0, decided, |outcome, session| {
-            let content_id = session.facts.and_then(|facts| facts.content_id);
+            let content_id = session.metadata.and_then(|metadata| metadata.content_id);
             let id = session.id;
             (outcome, vec![Watching { id, content_id }])
         })
@@ -71,7 +71,7 @@ impl Engine {
         &self,
         user: &UserKey,
         start: Start,
-    ) -> Result<Told<Option<StartOutcome>>, EngineError> {
+    ) -> Result<Answered<Option<StartOutcome>>, EngineError> {
         let command = IfKnown(start);
         let decided = self.execute(user, &command).await;
         if let Ok(Some(outcome)) = &decided {

@@ -20,7 +20,7 @@ use crate::call::Call;
 use crate::doubt::{Doubt, is_reported};
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::observer::Observer;
+use crate::observer::EngineObserver;
 
 /// How long to wait before records are read: a commit whose answer was lost may still arrive, and a
 /// store that is away be back.
@@ -31,12 +31,12 @@ const AT_ONCE: usize = 32;
 
 /// Tells an observer what was committed.
 pub(crate) struct Reports {
-    observer: Arc<dyn Observer>,
+    observer: Arc<dyn EngineObserver>,
     unresolved: Unresolved,
 }
 
 impl Reports {
-    pub(crate) fn new(observer: Arc<dyn Observer>) -> Self {
+    pub(crate) fn new(observer: Arc<dyn EngineObserver>) -> Self {
         Self {
             observer,
             unresolved: Unresolved::default(),

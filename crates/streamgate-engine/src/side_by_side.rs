@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 /// How long the futures keep the thread at a time, beyond the one that is being polled.
 const TURN: Duration = Duration::from_millis(2);

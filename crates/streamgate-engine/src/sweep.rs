@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use streamgate_clock::Stopwatch;
 use streamgate_core::admission::Settle;
 use streamgate_core::{Event, UserKey};
-use streamgate_store::clock::Stopwatch;
 use streamgate_store::{Change, Cursor, StepFn, Swept, View};
 
 use crate::engine::{Engine, change_of, decide_on};

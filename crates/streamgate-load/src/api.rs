@@ -47,7 +47,7 @@ impl Api {
 
     /// Lets starts say this of themselves: the body, as JSON. Without it they have no body.
     #[must_use]
-    pub fn with_facts(mut self, facts: &str) -> Self {
+    pub fn with_metadata(mut self, facts: &str) -> Self {
         self.facts = facts.as_bytes().to_vec();
         self
     }
@@ -153,7 +153,7 @@ mod tests {
             format!("POST {path}/heartbeat{tail}content-length: 0\r\n\r\n")
         );
         let json = "content-type: application/json\r\ncontent-length: ";
-        let api = api.with_facts("{\"device_id\":\"tv\"}");
+        let api = api.with_metadata("{\"device_id\":\"tv\"}");
         assert_eq!(
             text(|out| api.start(session, out)),
             format!("PUT {path}{tail}{json}18\r\n\r\n{{\"device_id\":\"tv\"}}")

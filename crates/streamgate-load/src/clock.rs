@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 use crate::load::{Nanos, nanos};
 

@@ -6,8 +6,8 @@ use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::HeaderValue;
+use streamgate_clock::wall_ms;
 use streamgate_core::bounds::TIMESTAMP_MAX_MS;
-use streamgate_store::clock::wall_ms;
 
 /// The last second of the year 9999: a date has four digits for the year.
 const SECOND_MAX: u64 = TIMESTAMP_MAX_MS / 1_000;

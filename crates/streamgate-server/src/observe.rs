@@ -14,7 +14,7 @@ use axum::extract::Request;
 use axum::http::header::Entry;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tower::{Layer, Service};
 
 use crate::metrics::{HttpRoute, Metrics};

@@ -12,9 +12,10 @@ use aws_sdk_dynamodb::config::interceptors::{
 };
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use streamgate_clock::Clock;
 use streamgate_core::Seconds;
 use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
-use streamgate_store::{Clock, Refusal, StoreError};
+use streamgate_store::{Refusal, StoreError};
 
 /// A `Date` tells whole seconds: the table's clock is up to so many milliseconds past it.
 const DATE_MS: i64 = 1_000;
@@ -154,8 +155,8 @@ impl Intercept for Watch {
 
 #[cfg(test)]
 mod tests {
+    use streamgate_clock::ManualClock;
     use streamgate_core::Timestamp;
-    use streamgate_store::ManualClock;
 
     use super::*;
 

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::{Policy, TenantId, UserKey};
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
-use streamgate_store::{BoxFuture, Clock, Cursor, Page, StoreError, SystemClock};
+use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::attempts::Attempts;
 use crate::commit::NotWritten;
@@ -186,12 +187,12 @@ impl VersionedStore for DynamoDbStore {
         Box::pin(self.commit_on(key, expected, write))
     }
 
-    fn guess(&self, _key: &UserKey) -> Guess {
+    fn speculation(&self, _key: &UserKey) -> Speculation {
         if self.check_clock().is_err() {
             // The next load tells whether it is right again.
-            return Guess::Nothing;
+            return Speculation::Never;
         }
-        Guess::OwnWrites(self.clock.now())
+        Speculation::IfSoleWriter(self.clock.now())
     }
 
     fn scan<'a>(

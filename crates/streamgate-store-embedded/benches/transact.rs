@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use streamgate_clock::ManualClock;
+use streamgate_clock::Stopwatch;
 use streamgate_core::admission::{Heartbeat, Start, Stop};
 use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
 use streamgate_core::{
     Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
-use streamgate_store::clock::Stopwatch;
-use streamgate_store::{Change, ManualClock, Store as _, View};
-use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_store::{Change, Store as _, View};
+use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoLogObserver};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -35,7 +36,7 @@ impl World {
         let store = EmbeddedStore::open(
             EmbeddedConfig::new(dir.path()),
             Arc::new(ManualClock::at(NOW)),
-            Arc::new(NoObserver),
+            Arc::new(NoLogObserver),
             Arc::new(|error| panic!("the store failed: {error}")),
         );
         Self {

@@ -33,6 +33,6 @@ pub mod tools;
 pub use config::{DurabilityMode, EmbeddedConfig, UnknownDurability};
 pub use error::{Damage, OpenError};
 pub use fatal::{FatalError, OnFatal};
-pub use observer::{CommitObserver, NoObserver};
+pub use observer::{LogObserver, NoLogObserver};
 pub use recovery::Recovered;
 pub use store::EmbeddedStore;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Is told what the store did. Called on the store's own threads: it must be quick.
-pub trait CommitObserver: Send + Sync + 'static {
+pub trait LogObserver: Send + Sync + 'static {
     /// A batch was written, and synced where that is asked for.
     fn committed(&self, records: usize, bytes: usize, took: Duration) {
         let _ = (records, bytes, took);
@@ -22,6 +22,6 @@ pub trait CommitObserver: Send + Sync + 'static {
 
 /// Counts nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoObserver;
+pub struct NoLogObserver;
 
-impl CommitObserver for NoObserver {}
+impl LogObserver for NoLogObserver {}

@@ -14,7 +14,7 @@ use crate::lock::LOCK_FILE;
 use crate::log::prepare::Ready;
 use crate::log::queue::Queue;
 use crate::log::room::Level;
-use crate::observer::CommitObserver;
+use crate::observer::LogObserver;
 use crate::table::Table;
 
 /// What the store and its threads have in common.
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     /// Segments made ahead.
     pub(crate) ready: Ready,
-    pub(crate) observer: Arc<dyn CommitObserver>,
+    pub(crate) observer: Arc<dyn LogObserver>,
     pub(crate) on_fatal: OnFatal,
     /// A snapshot is being written.
     pub(crate) snapshot_running: AtomicBool,

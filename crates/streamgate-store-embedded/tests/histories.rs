@@ -11,11 +11,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use streamgate_clock::{Clock, ManualClock};
 use streamgate_core::admission::{SessionsQuery, Settle, sessions_of};
 use streamgate_core::codec::{encode_ledger, grant_grace};
 use streamgate_core::{AtLimit, Ledger, Policy, Session, decide};
-use streamgate_store::{Clock, ManualClock, Store};
-use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_store::Store;
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
 use support::{START_OF_TIME, user, world_over};
 use tempfile::TempDir;
 use walk::{Bare, ops, walk};
@@ -31,7 +32,7 @@ fn open(dir: &Path, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
     };
     let clock: Arc<dyn Clock> = Arc::clone(clock) as Arc<_>;
     let on_fatal = Arc::new(|error| panic!("the disk works: {error}"));
-    Arc::new(EmbeddedStore::open(config, clock, Arc::new(NoObserver), on_fatal).unwrap())
+    Arc::new(EmbeddedStore::open(config, clock, Arc::new(NoLogObserver), on_fatal).unwrap())
 }
 
 /// What must be there after a restart: the bare ledger, up to date, with one lease of grace.

@@ -3,9 +3,9 @@
 //! it. And whether that time leapt, or the server did not answer for long: a stall.
 
 use parking_lot::Mutex;
+use streamgate_clock::passed_ms;
+use streamgate_clock::{StallRule, Stalls};
 use streamgate_core::{Moment, Timestamp};
-use streamgate_store::clock::passed_ms;
-use streamgate_store::{StallRule, Stalls};
 
 /// The probe asks every server at least this often, answers on their way included, in milliseconds.
 const ASKED_EVERY_MS: u64 = 3_000;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use streamgate_clock::StallRule;
 use streamgate_core::Policy;
-use streamgate_store::StallRule;
 
 use crate::certificates::{CertificateError, Certificates};
 use crate::reason::Reason;

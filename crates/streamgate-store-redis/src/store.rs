@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
+use streamgate_clock::Stopwatch;
 use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::clock::Stopwatch;
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
@@ -343,12 +343,12 @@ impl VersionedStore for RedisStore {
         })
     }
 
-    fn guess(&self, key: &UserKey) -> Guess {
+    fn speculation(&self, key: &UserKey) -> Speculation {
         if self.gate.is_shut() {
-            return Guess::Nothing;
+            return Speculation::Never;
         }
         let reckoned = self.topology.reckoned(|| self.names.record(key));
-        reckoned.map_or(Guess::Nothing, Guess::Anything)
+        reckoned.map_or(Speculation::Never, Speculation::Always)
     }
 
     fn scan<'a>(

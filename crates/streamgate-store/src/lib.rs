@@ -5,10 +5,8 @@
 //! nothing; the rules are in `streamgate-core`.
 //!
 //! Beside the contract ([`Store`]) there is a [`MemoryStore`], a decorator that injects
-//! faults ([`faults`]), the [`conformance`] suite that every store must pass, and the [`clock`]
-//! for stores that have no server to ask for the time.
+//! faults ([`faults`]), and the [`conformance`] suite that every store must pass.
 
-pub mod clock;
 pub mod conformance;
 pub mod faults;
 mod memory;
@@ -16,7 +14,6 @@ mod port;
 mod step;
 pub mod versioned;
 
-pub use clock::{Clock, ManualClock, StallRule, Stalls, SystemClock};
 pub use memory::MemoryStore;
 pub use port::{BoxFuture, Change, Cursor, Page, Refusal, Store, StoreError, Swept, View};
 pub use step::{CommitCallback, CommitResult, DetachOnDrop, Step, StepFn};

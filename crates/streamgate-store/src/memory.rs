@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::clock::Clock;
 use crate::port::{BoxFuture, Change, Cursor, Page, Store, StoreError, Swept, View};
 use crate::step::Step;
+use streamgate_clock::Clock;
 
 /// Keeps records in one ordered map behind one lock. Nothing survives the process.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use streamgate_clock::SystemClock;
 use streamgate_store::faults::{Fault, FaultyStore};
-use streamgate_store::{MemoryStore, Store, SystemClock};
+use streamgate_store::{MemoryStore, Store};
 
 fn memory() -> MemoryStore {
     MemoryStore::new(Arc::new(SystemClock::new()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use streamgate_core::admission::{Heartbeat, Start, Stop};
 use streamgate_core::{EndReason, Policy, UserKey};
 use streamgate_store::{Change, Store as _, View};
-use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, LogObserver, NoLogObserver};
 use tokio::runtime::Builder;
 
 use crate::Result;
@@ -46,7 +46,7 @@ fn walk<const N: usize>(
     let dir = tempfile::tempdir()?;
     let runtime = Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let store = open(dir.path(), Arc::new(NoObserver))?;
+        let store = open(dir.path(), Arc::new(NoLogObserver))?;
         seat(&store, USERS, SESSIONS).await?;
         for (user, changes) in laps(&calls, repetitions) {
             for change in changes {
@@ -60,7 +60,7 @@ fn walk<const N: usize>(
 }
 
 /// A new store as `streamgate serve` has it, but for the clock.
-pub(super) fn open(dir: &Path, observer: Arc<dyn CommitObserver>) -> Result<EmbeddedStore> {
+pub(super) fn open(dir: &Path, observer: Arc<dyn LogObserver>) -> Result<EmbeddedStore> {
     let config = EmbeddedConfig {
         // No more than these tests fill: the directory may be in memory.
         segment_bytes: 4 << 20,

@@ -39,7 +39,7 @@ impl Command for Adopt {
         }
     }
 
-    fn was_done(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
-        Heartbeat::was_done(first, second)
+    fn confirms(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
+        Heartbeat::confirms(first, second)
     }
 }

@@ -107,11 +107,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Gives up an expired session that a late heartbeat could revive; others stay as they are.
-    pub(crate) fn seal(&mut self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) {
+    pub(crate) fn make_final(
+        &mut self,
+        id: &SessionId,
+        reason: EndReason,
+        taken_by: Option<&SessionId>,
+    ) {
         let ending = self.ledger.ending_of(id);
         if ending.is_some_and(|ending| ending.revivable.is_some()) {
             let (id, taken_by) = (id.clone(), taken_by.cloned());
-            self.record(Event::Sealed {
+            self.record(Event::MadeFinal {
                 id,
                 ended_at: self.now(),
                 reason,

@@ -31,7 +31,7 @@ impl Command for EraseUser {
         Erased { revoked, was_known }
     }
 
-    fn was_done(_first: &Erased, second: &Erased) -> bool {
+    fn confirms(_first: &Erased, second: &Erased) -> bool {
         !second.was_known
     }
 }

@@ -49,7 +49,7 @@ impl Command for Heartbeat {
 
     /// What the first run changed is there: the session that it brought back is live, and the same;
     /// the one that it ended has ended so, or so long ago that it is forgotten.
-    fn was_done(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
+    fn confirms(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
         match (first, second) {
             (
                 HeartbeatOutcome::Revived { session: first, .. },

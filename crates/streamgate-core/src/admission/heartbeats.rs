@@ -27,12 +27,12 @@ impl Command for Heartbeats {
 
     /// What each heartbeat changed is there. One that renewed a lease or found nothing changed
     /// nothing that callers rely on, so it tells nothing about the run.
-    fn was_done(first: &Self::Outcome, second: &Self::Outcome) -> bool {
+    fn confirms(first: &Self::Outcome, second: &Self::Outcome) -> bool {
         let heartbeats = first.iter().zip(second);
         heartbeats.into_iter().all(|(first, second)| match first {
             HeartbeatOutcome::Renewed { .. } | HeartbeatOutcome::Unknown => true,
             HeartbeatOutcome::Revived { .. } | HeartbeatOutcome::Ended(_) => {
-                Heartbeat::was_done(first, second)
+                Heartbeat::confirms(first, second)
             }
         })
     }

@@ -15,9 +15,9 @@ impl<C: Command> Command for IfKnown<C> {
         draft.ledger().is_known().then(|| self.0.decide(draft))
     }
 
-    fn was_done(first: &Self::Outcome, second: &Self::Outcome) -> bool {
+    fn confirms(first: &Self::Outcome, second: &Self::Outcome) -> bool {
         match (first, second) {
-            (Some(first), Some(second)) => C::was_done(first, second),
+            (Some(first), Some(second)) => C::confirms(first, second),
             _ => false,
         }
     }

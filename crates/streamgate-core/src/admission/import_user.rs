@@ -4,8 +4,8 @@ use crate::admission::start::renew;
 use crate::admission::{Command, Draft, Start, StartOutcome};
 use crate::bounds::LIVE_MAX;
 use crate::event::Event;
-use crate::facts::Attributes;
 use crate::ids::SessionId;
+use crate::metadata::Attributes;
 use crate::session::EndReason;
 use crate::time::Seconds;
 
@@ -103,7 +103,7 @@ impl Command for ImportUser {
 
     /// Every session that was started took a slot, whatever ended it since, and the profile is
     /// there.
-    fn was_done(first: &ImportedUser, second: &ImportedUser) -> bool {
+    fn confirms(first: &ImportedUser, second: &ImportedUser) -> bool {
         if first.has_profile && !second.has_profile {
             return false;
         }

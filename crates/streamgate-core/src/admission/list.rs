@@ -3,9 +3,9 @@
 use crate::admission::settle::{cut_lease, graced_until};
 use crate::admission::start::next_slot_at;
 use crate::bounds::PAGE_SIZE_DEFAULT;
-use crate::facts::Attributes;
 use crate::ids::{Name, SessionId};
 use crate::ledger::Ledger;
+use crate::metadata::Attributes;
 use crate::policy::{LimitSource, Policy};
 use crate::session::Session;
 use crate::time::{Moment, Timestamp};
@@ -158,10 +158,10 @@ fn page_of<'a>(live: &[&'a Session], query: &SessionsQuery) -> (Vec<&'a Session>
 #[must_use]
 pub fn watching_of(ledger: &Ledger, policy: &Policy, now: impl Into<Moment>) -> Vec<Watching> {
     let watching = holders(ledger, policy, now.into()).map(|session| {
-        let facts = session.facts.as_ref();
+        let metadata = session.metadata.as_ref();
         Watching {
             id: session.id.clone(),
-            content_id: facts.and_then(|facts| facts.content_id.clone()),
+            content_id: metadata.and_then(|metadata| metadata.content_id.clone()),
         }
     });
     watching.collect()

@@ -54,7 +54,7 @@ pub trait Command {
     /// "Nothing to do" can also mean that others came in between, so each command says for itself
     /// what the second outcome tells. Where it is told that the first run was done, the caller
     /// hears the first outcome, else the second.
-    fn was_done(first: &Self::Outcome, second: &Self::Outcome) -> bool;
+    fn confirms(first: &Self::Outcome, second: &Self::Outcome) -> bool;
 }
 
 /// What was decided.

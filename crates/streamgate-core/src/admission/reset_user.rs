@@ -2,7 +2,7 @@
 
 use crate::admission::{Command, Draft, Edit, Erased};
 use crate::event::Event;
-use crate::facts::Attributes;
+use crate::metadata::Attributes;
 use crate::session::EndReason;
 
 /// End all sessions of a user (`Revoked`) and forget its history. Plan and limit stay: they are the
@@ -52,7 +52,7 @@ impl Command for ResetUser {
     }
 
     /// Nothing was left to end, forget or set: that is what a reset leaves behind.
-    fn was_done(_first: &Erased, _second: &Erased) -> bool {
+    fn confirms(_first: &Erased, _second: &Erased) -> bool {
         true
     }
 }

@@ -4,8 +4,8 @@ use crate::admission::list::{UserView, user_of};
 use crate::admission::{Command, Draft};
 use crate::bounds::LIMIT_MAX;
 use crate::event::Event;
-use crate::facts::Attributes;
 use crate::ids::Name;
+use crate::metadata::Attributes;
 
 /// What to do with one property of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -89,7 +89,7 @@ impl Command for SetUser {
         SetUserOutcome::Set(user_of(draft.ledger(), draft.policy(), draft.now()))
     }
 
-    fn was_done(_first: &SetUserOutcome, second: &SetUserOutcome) -> bool {
+    fn confirms(_first: &SetUserOutcome, second: &SetUserOutcome) -> bool {
         matches!(second, SetUserOutcome::Set(_))
     }
 }

@@ -20,7 +20,7 @@ impl Command for Settle {
 
     fn decide(&self, _draft: &mut Draft<'_>) {}
 
-    fn was_done((): &(), (): &()) -> bool {
+    fn confirms((): &(), (): &()) -> bool {
         true
     }
 }

@@ -3,8 +3,8 @@
 use crate::admission::{Command, Draft};
 use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, SESSIONS_LISTED_MAX, TERMINATE_MAX};
 use crate::event::Event;
-use crate::facts::Facts;
 use crate::ids::SessionId;
+use crate::metadata::SessionMetadata;
 use crate::policy::{AtLimit, EffectiveLimit, Policy};
 use crate::session::{EndReason, Held, Session};
 use crate::time::{Seconds, Timestamp};
@@ -15,7 +15,7 @@ pub struct Start {
     /// Its name. A start whose session is live already takes no second slot.
     pub id: SessionId,
     /// What plays.
-    pub facts: Option<Box<Facts>>,
+    pub metadata: Option<Box<SessionMetadata>>,
     /// How long each call holds the slot; the policy's lease where it is `None`.
     pub lease: Option<Seconds>,
     /// A live session whose slot passes to this one in the same step; one that has expired cannot
@@ -73,7 +73,7 @@ impl Start {
     pub fn new(id: SessionId) -> Self {
         Self {
             id,
-            facts: None,
+            metadata: None,
             lease: None,
             replaces: None,
             terminate: Vec::new(),
@@ -140,7 +140,7 @@ impl Start {
         }
         for id in self.replaces.iter().chain(&self.terminate) {
             // One that expired a moment ago would come back with its next heartbeat, else.
-            draft.seal(id, EndReason::Terminated, Some(&self.id));
+            draft.make_final(id, EndReason::Terminated, Some(&self.id));
         }
     }
 
@@ -156,7 +156,7 @@ impl Start {
             last_seen_at: now,
             expires_at: draft.policy().lease_end(now, lease),
             lease,
-            facts: self.facts.clone(),
+            metadata: self.metadata.clone(),
         }
     }
 
@@ -169,7 +169,7 @@ impl Start {
         rule: EffectiveLimit,
     ) -> Option<StartOutcome> {
         let live = &draft.ledger().live[place];
-        if Facts::differ_in_device(live.facts.as_deref(), self.facts.as_deref()) {
+        if SessionMetadata::differ_in_device(live.metadata.as_deref(), self.metadata.as_deref()) {
             return Some(StartOutcome::Taken);
         }
         if draft.end_above_limit(place, rule.limit) {
@@ -220,7 +220,7 @@ impl Command for Start {
     /// live, then either it never was, or it has ended since; in both cases the caller must hear
     /// that it holds no slot. A refusal that changed something ended the session that it names, and
     /// the second run found it ended.
-    fn was_done(first: &StartOutcome, second: &StartOutcome) -> bool {
+    fn confirms(first: &StartOutcome, second: &StartOutcome) -> bool {
         match (first, second) {
             (StartOutcome::Admitted(first), StartOutcome::AlreadyLive(second)) => {
                 first.session.started_at == second.session.started_at
@@ -258,7 +258,8 @@ pub(crate) fn renew(draft: &mut Draft<'_>, place: usize) -> Held {
     let session = &draft.ledger().live[place];
     let held = session.held();
     let lasts_until = now.plus(held.lease).plus(policy.clock_skew);
-    let is_recent = now.millis_since(held.last_seen_at) < policy.laziness.as_millis();
+    let is_recent =
+        now.millis_since(held.last_seen_at) < policy.heartbeat_write_interval.as_millis();
     if is_recent && held.expires_at >= lasts_until {
         return held;
     }

@@ -38,7 +38,7 @@ impl Command for Stop {
             return StopOutcome::Stopped;
         }
         // Whoever was told that a session has stopped must not see it come back.
-        draft.seal(&self.id, self.reason, None);
+        draft.make_final(&self.id, self.reason, None);
         match draft.ledger().ending_of(&self.id) {
             Some(ending) => StopOutcome::AlreadyEnded(ending.clone()),
             None => StopOutcome::Unknown,
@@ -47,7 +47,7 @@ impl Command for Stop {
 
     /// Somebody stopped it, and nothing else ended it: a player whose session was evicted must hear
     /// that. One that is forgotten was live in the first run, so it has ended since.
-    fn was_done(_first: &StopOutcome, second: &StopOutcome) -> bool {
+    fn confirms(_first: &StopOutcome, second: &StopOutcome) -> bool {
         match second {
             StopOutcome::Stopped => false,
             StopOutcome::AlreadyEnded(ending) => {

@@ -17,7 +17,7 @@ impl<C: Command> Command for WithSessions<C> {
         (outcome, watching)
     }
 
-    fn was_done((first, _): &Self::Outcome, (second, _): &Self::Outcome) -> bool {
-        C::was_done(first, second)
+    fn confirms((first, _): &Self::Outcome, (second, _): &Self::Outcome) -> bool {
+        C::confirms(first, second)
     }
 }

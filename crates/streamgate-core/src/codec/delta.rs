@@ -20,7 +20,7 @@ mod tag {
     pub(super) const ENDED: u8 = 3;
     pub(super) const USER_SET: u8 = 4;
     pub(super) const USER_ERASED: u8 = 5;
-    pub(super) const SEALED: u8 = 6;
+    pub(super) const MADE_FINAL: u8 = 6;
 }
 
 /// Room for a bare start.
@@ -94,13 +94,13 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
             out.push(tag::ENDED);
             put_end(out, id, *ended_at, *reason, taken_by.as_ref());
         }
-        Event::Sealed {
+        Event::MadeFinal {
             id,
             ended_at,
             reason,
             taken_by,
         } => {
-            out.push(tag::SEALED);
+            out.push(tag::MADE_FINAL);
             put_end(out, id, *ended_at, *reason, taken_by.as_ref());
         }
         Event::UserSet {
@@ -120,7 +120,7 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
     }
 }
 
-/// What an `Ended` and a `Sealed` say alike.
+/// What an `Ended` and a `MadeFinal` say alike.
 fn put_end(
     out: &mut Vec<u8>,
     id: &SessionId,
@@ -144,7 +144,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
             reason: reason(reader.byte()?)?,
             taken_by: option(reader, session_id)?,
         },
-        tag::SEALED => sealed(reader)?,
+        tag::MADE_FINAL => made_final(reader)?,
         tag::USER_SET => Event::UserSet {
             limit: option(reader, limit)?,
             plan: option(reader, name)?,
@@ -155,7 +155,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     })
 }
 
-fn sealed(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
+fn made_final(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     let (id, ended_at) = (session_id(reader)?, reader.time()?);
     let reason = reason(reader.byte()?)?;
     if reason == EndReason::Expired {
@@ -163,7 +163,7 @@ fn sealed(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
         return Err(CodecError::Invalid("the reason of a sealed session"));
     }
     let taken_by = option(reader, session_id)?;
-    Ok(Event::Sealed {
+    Ok(Event::MadeFinal {
         id,
         ended_at,
         reason,

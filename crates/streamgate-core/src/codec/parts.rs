@@ -1,24 +1,24 @@
-//! The parts that ledgers and events share: ids, facts, sessions.
+//! The parts that ledgers and events share: ids, metadata, sessions.
 
 use std::collections::BTreeMap;
 
 use crate::bounds::LIMIT_MAX;
 use crate::codec::CodecError;
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
-use crate::facts::{Attributes, Facts};
 use crate::ids::{Name, SessionId};
+use crate::metadata::{Attributes, SessionMetadata};
 use crate::session::{EndReason, Session};
 use crate::time::{Seconds, Timestamp};
 
 /// Bits of the byte before a session.
 mod session_flag {
-    pub(super) const FACTS: u8 = 1;
+    pub(super) const METADATA: u8 = 1;
     /// The lease ends one lease after the last call, so its end is not stored.
     pub(super) const PLAIN_LEASE: u8 = 1 << 1;
-    pub(super) const ALL: u8 = FACTS | PLAIN_LEASE;
+    pub(super) const ALL: u8 = METADATA | PLAIN_LEASE;
 }
 
-/// Bits of the byte before facts; each says that the fact is there.
+/// Bits of the byte before metadata; each says that the fact is there.
 mod fact_flag {
     pub(super) const ATTRIBUTES: u8 = 1 << 5;
     pub(super) const ALL: u8 = (1 << 6) - 1;
@@ -55,10 +55,10 @@ pub(super) fn session_id(reader: &mut Reader<'_>) -> Result<SessionId, CodecErro
 
 pub(super) fn put_session(out: &mut Vec<u8>, session: &Session) {
     let plain = session.expires_at == session.last_seen_at.plus(session.lease);
-    let facts = session.facts.as_deref();
+    let metadata = session.metadata.as_deref();
     out.push(
-        (if facts.is_some() {
-            session_flag::FACTS
+        (if metadata.is_some() {
+            session_flag::METADATA
         } else {
             0
         }) | (if plain { session_flag::PLAIN_LEASE } else { 0 }),
@@ -70,8 +70,8 @@ pub(super) fn put_session(out: &mut Vec<u8>, session: &Session) {
     if !plain {
         put_time(out, session.expires_at);
     }
-    if let Some(facts) = facts {
-        put_facts(out, facts);
+    if let Some(metadata) = metadata {
+        put_metadata(out, metadata);
     }
 }
 
@@ -89,8 +89,8 @@ pub(super) fn session(reader: &mut Reader<'_>) -> Result<Session, CodecError> {
     } else {
         reader.time()?
     };
-    let facts = if flags & session_flag::FACTS != 0 {
-        Some(Box::new(facts(reader)?))
+    let metadata = if flags & session_flag::METADATA != 0 {
+        Some(Box::new(metadata(reader)?))
     } else {
         None
     };
@@ -100,19 +100,19 @@ pub(super) fn session(reader: &mut Reader<'_>) -> Result<Session, CodecError> {
         last_seen_at,
         expires_at,
         lease,
-        facts,
+        metadata,
     })
 }
 
-fn put_facts(out: &mut Vec<u8>, facts: &Facts) {
+fn put_metadata(out: &mut Vec<u8>, metadata: &SessionMetadata) {
     let names = [
-        &facts.device_id,
-        &facts.device_name,
-        &facts.device_class,
-        &facts.content_id,
-        &facts.content_type,
+        &metadata.device_id,
+        &metadata.device_name,
+        &metadata.device_class,
+        &metadata.content_id,
+        &metadata.content_type,
     ];
-    let mut flags = if facts.attributes.is_empty() {
+    let mut flags = if metadata.attributes.is_empty() {
         0
     } else {
         fact_flag::ATTRIBUTES
@@ -124,15 +124,15 @@ fn put_facts(out: &mut Vec<u8>, facts: &Facts) {
     for name in names.into_iter().flatten() {
         put_text(out, name.as_str());
     }
-    if !facts.attributes.is_empty() {
-        put_attributes(out, &facts.attributes);
+    if !metadata.attributes.is_empty() {
+        put_attributes(out, &metadata.attributes);
     }
 }
 
-fn facts(reader: &mut Reader<'_>) -> Result<Facts, CodecError> {
+fn metadata(reader: &mut Reader<'_>) -> Result<SessionMetadata, CodecError> {
     let flags = reader.byte()?;
     if flags & !fact_flag::ALL != 0 {
-        return Err(CodecError::Invalid("the flags of facts"));
+        return Err(CodecError::Invalid("the flags of metadata"));
     }
     let mut named = |bit: u8| {
         if flags & (1 << bit) != 0 {
@@ -141,7 +141,7 @@ fn facts(reader: &mut Reader<'_>) -> Result<Facts, CodecError> {
             Ok(None)
         }
     };
-    let mut facts = Facts {
+    let mut metadata = SessionMetadata {
         device_id: named(0)?,
         device_name: named(1)?,
         device_class: named(2)?,
@@ -150,9 +150,9 @@ fn facts(reader: &mut Reader<'_>) -> Result<Facts, CodecError> {
         attributes: Attributes::default(),
     };
     if flags & fact_flag::ATTRIBUTES != 0 {
-        facts.attributes = attributes(reader)?;
+        metadata.attributes = attributes(reader)?;
     }
-    Ok(facts)
+    Ok(metadata)
 }
 
 pub(super) fn name(reader: &mut Reader<'_>) -> Result<Name, CodecError> {

@@ -51,7 +51,7 @@ pub(crate) struct Import {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Start {
     pub(crate) id: Id,
-    pub(crate) facts: Option<&'static str>,
+    pub(crate) metadata: Option<&'static str>,
     pub(crate) device: Option<&'static str>,
     pub(crate) lease_s: Option<u32>,
     pub(crate) replaces: Option<Id>,

@@ -55,7 +55,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             end_newest,
             lease_s: seconds.0,
             window_s: seconds.1,
-            laziness_s: slack.0,
+            heartbeat_write_interval_s: slack.0,
             skew_s: slack.1,
         },
     )
@@ -88,11 +88,11 @@ fn start() -> impl Strategy<Value = Start> {
             1 => subsequence(others, 0..=3),
         ],
     )
-        .prop_map(|(id, (facts, device), lease_s, replaces, terminate)| {
+        .prop_map(|(id, (metadata, device), lease_s, replaces, terminate)| {
             // The edge refuses a start that would end itself.
             Start {
                 id,
-                facts,
+                metadata,
                 device,
                 lease_s,
                 replaces: replaces.filter(|old| *old != id),

@@ -26,7 +26,7 @@ pub(crate) struct Rules {
     pub(crate) end_newest: bool,
     pub(crate) lease_s: u32,
     pub(crate) window_s: u32,
-    pub(crate) laziness_s: u32,
+    pub(crate) heartbeat_write_interval_s: u32,
     pub(crate) skew_s: u32,
 }
 
@@ -34,7 +34,7 @@ impl Rules {
     /// When a lease is over that begins now: after itself, and what makes up for unwritten
     /// heartbeats and for a clock that runs ahead.
     fn until(&self, now: u64, lease_s: u32) -> u64 {
-        let seconds = lease_s + self.laziness_s + self.skew_s;
+        let seconds = lease_s + self.heartbeat_write_interval_s + self.skew_s;
         now + u64::from(seconds) * 1_000
     }
 }
@@ -92,7 +92,7 @@ pub(crate) struct Playback {
     pub(crate) seen: u64,
     pub(crate) until: u64,
     pub(crate) lease_s: u32,
-    pub(crate) facts: Option<String>,
+    pub(crate) metadata: Option<String>,
     pub(crate) device: Option<String>,
 }
 
@@ -245,7 +245,7 @@ impl User {
     }
 
     /// What has expired and is given up does not come back.
-    fn seal(&mut self, id: Id, at: u64, why: EndReason, taken_by: Option<Id>) {
+    fn make_final(&mut self, id: Id, at: u64, why: EndReason, taken_by: Option<Id>) {
         for over in &mut self.over {
             if over.id == id && over.why == EndReason::Expired {
                 *over = Over {
@@ -308,7 +308,7 @@ impl User {
             self.end(*id, now, EndReason::Evicted, Some(start.id));
         }
         for id in start.replaces.iter().chain(&start.terminate) {
-            self.seal(*id, now, EndReason::Terminated, Some(start.id));
+            self.make_final(*id, now, EndReason::Terminated, Some(start.id));
         }
         let lease_s = start.lease_s.unwrap_or(rules.lease_s);
         // The newest is listed last, whatever the clock says.
@@ -319,7 +319,7 @@ impl User {
             seen: now,
             until: rules.until(now, lease_s),
             lease_s,
-            facts: start.facts.map(str::to_owned),
+            metadata: start.metadata.map(str::to_owned),
             device: start.device.map(str::to_owned),
         };
         self.take_slot(session.clone());
@@ -391,9 +391,9 @@ impl User {
 
     fn renew(&mut self, rules: &Rules, id: Id, now: u64) -> Option<Playback> {
         let session = self.live.iter_mut().find(|session| session.id == id)?;
-        let is_recent = now < session.seen + u64::from(rules.laziness_s) * 1_000;
+        let is_recent = now < session.seen + u64::from(rules.heartbeat_write_interval_s) * 1_000;
         let lasts = session.until >= now + u64::from(session.lease_s + rules.skew_s) * 1_000;
-        if rules.laziness_s == 0 || !is_recent || !lasts {
+        if rules.heartbeat_write_interval_s == 0 || !is_recent || !lasts {
             session.seen = now;
             session.until = rules.until(now, session.lease_s);
         }
@@ -434,7 +434,7 @@ impl User {
             self.end(id, now, why, None);
             return Answer::Stopped;
         }
-        self.seal(id, now, why, None);
+        self.make_final(id, now, why, None);
         match self.over.iter().find(|over| over.id == id) {
             Some(over) => Answer::Ended(over.clone()),
             None => Answer::Unknown,

@@ -13,8 +13,8 @@ use streamgate_core::admission::{
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
 use streamgate_core::{
-    AtLimit, Attributes, Command, EndReason, Ending, Event, Facts, Ledger, Moment, OverLimit,
-    Policy, Seconds, Session, SessionId, Timestamp, decide,
+    AtLimit, Attributes, Command, EndReason, Ending, Event, Ledger, Moment, OverLimit, Policy,
+    Seconds, Session, SessionId, SessionMetadata, Timestamp, decide,
 };
 
 /// What a call did.
@@ -58,7 +58,7 @@ pub(crate) fn policy(rules: &Rules) -> Policy {
         lease: Seconds(rules.lease_s),
         heartbeat_interval: Seconds(rules.lease_s / 3),
         revive_window: Seconds(rules.window_s),
-        laziness: Seconds(rules.laziness_s),
+        heartbeat_write_interval: Seconds(rules.heartbeat_write_interval_s),
         clock_skew: Seconds(rules.skew_s),
     };
     policy.checked().expect("rules of tests are within bounds")
@@ -154,21 +154,21 @@ impl Ask<'_> {
 fn real_start(start: &super::Start) -> Start {
     Start {
         id: session_id(start.id),
-        facts: real_facts(start),
+        metadata: real_metadata(start),
         lease: start.lease_s.map(Seconds),
         replaces: start.replaces.map(session_id),
         terminate: start.terminate.iter().copied().map(session_id).collect(),
     }
 }
 
-fn real_facts(start: &super::Start) -> Option<Box<Facts>> {
-    let facts = Facts {
+fn real_metadata(start: &super::Start) -> Option<Box<SessionMetadata>> {
+    let metadata = SessionMetadata {
         device_id: start.device.map(name),
-        content_id: start.facts.map(name),
-        attributes: start.facts.map_or_else(Attributes::default, attributes),
-        ..Facts::default()
+        content_id: start.metadata.map(name),
+        attributes: start.metadata.map_or_else(Attributes::default, attributes),
+        ..SessionMetadata::default()
     };
-    (!facts.is_empty()).then(|| Box::new(facts))
+    (!metadata.is_empty()).then(|| Box::new(metadata))
 }
 
 fn stop(id: Id, reason: EndReason) -> Stop {
@@ -185,7 +185,7 @@ fn stop_newest(ledger: &Ledger, expected: Option<Id>) -> StopNewest {
             last_seen_at: Timestamp::from_millis(0),
             expires_at: Timestamp::from_millis(0),
             lease: Seconds(5),
-            facts: None,
+            metadata: None,
         };
         ledger.find(&session_id(id)).cloned().unwrap_or_else(gone)
     };
@@ -344,17 +344,17 @@ fn imported(outcome: &ImportedUser) -> Answer {
 
 fn playback(session: &Session) -> Playback {
     let text = |name: &Option<Name>| name.as_ref().map(|name| name.as_str().to_owned());
-    let facts = session.facts.as_deref().cloned().unwrap_or_default();
-    let content = text(&facts.content_id);
-    assert_eq!(facts.attributes.get("k"), content.as_deref());
+    let metadata = session.metadata.as_deref().cloned().unwrap_or_default();
+    let content = text(&metadata.content_id);
+    assert_eq!(metadata.attributes.get("k"), content.as_deref());
     Playback {
         id: id(&session.id),
         started: session.started_at.as_millis(),
         seen: session.last_seen_at.as_millis(),
         until: session.expires_at.as_millis(),
         lease_s: session.lease.0,
-        facts: content,
-        device: text(&facts.device_id),
+        metadata: content,
+        device: text(&metadata.device_id),
     }
 }
 

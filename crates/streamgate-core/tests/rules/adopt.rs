@@ -1,7 +1,7 @@
 //! Sessions that were let play while no store could be asked: they come to the ledger by the rules
 //! of a start, and what the ledger knows already counts for more.
 
-use crate::support::{User, all_facts, id};
+use crate::support::{User, all_metadata, id};
 use streamgate_core::admission::{Adopt, HeartbeatOutcome, Start, StopOutcome};
 use streamgate_core::{AtLimit, EndReason, Ending, Seconds};
 
@@ -21,7 +21,7 @@ fn a_session_that_the_ledger_never_saw_takes_a_free_slot_with_all_that_its_start
     let mut user = User::with_limit(2);
     user.admitted("a");
     let start = Start {
-        facts: Some(Box::new(all_facts())),
+        metadata: Some(Box::new(all_metadata())),
         lease: Some(Seconds(600)),
         ..Start::new(id("b"))
     };
@@ -35,7 +35,7 @@ fn a_session_that_the_ledger_never_saw_takes_a_free_slot_with_all_that_its_start
     };
     assert_eq!((limit, active), (2, 2));
     let live = user.ledger.find(&id("b")).expect("it is live");
-    assert_eq!(live.facts, Some(Box::new(all_facts())));
+    assert_eq!(live.metadata, Some(Box::new(all_metadata())));
     assert_eq!(session.expires_at.millis_since(user.now()), 600_000);
     assert!(matches!(user.beat("b"), HeartbeatOutcome::Renewed { .. }));
 }

@@ -1,6 +1,6 @@
 //! What has bytes and what has none. The bytes themselves are in `golden.rs`.
 
-use crate::support::{all_facts, at, id};
+use crate::support::{all_metadata, at, id};
 use streamgate_core::codec::{CodecError, decode_ledger, encode_delta, encode_ledger, grant_grace};
 use streamgate_core::{Event, Ledger, Seconds, Session};
 
@@ -13,7 +13,7 @@ fn session() -> Session {
         last_seen_at: at(T + 30_000),
         expires_at: at(T + 120_000),
         lease: Seconds(90),
-        facts: Some(Box::new(all_facts())),
+        metadata: Some(Box::new(all_metadata())),
     }
 }
 

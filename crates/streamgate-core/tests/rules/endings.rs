@@ -1,6 +1,6 @@
 //! What is remembered of sessions that ended: revival within its window, and the bounds of memory.
 
-use crate::support::{User, all_facts, id};
+use crate::support::{User, all_metadata, id};
 use streamgate_core::admission::{
     EraseUser, Erased, Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, Stop, StopOutcome,
 };
@@ -69,7 +69,7 @@ fn a_late_heartbeat_finds_its_slot_taken() {
 fn a_revived_session_is_the_one_it_was() {
     let mut user = User::with_limit(2);
     let start = Start {
-        facts: Some(Box::new(all_facts())),
+        metadata: Some(Box::new(all_metadata())),
         lease: Some(Seconds(20)),
         ..Start::new(id("a"))
     };
@@ -82,7 +82,7 @@ fn a_revived_session_is_the_one_it_was() {
         panic!("a slot is free");
     };
     let live = user.ledger.find(&id("a")).expect("it is live");
-    assert_eq!(live.facts, first.session.facts);
+    assert_eq!(live.metadata, first.session.metadata);
     assert_eq!(session.lease, Seconds(20));
     assert_eq!(session.started_at, first.session.started_at);
     assert_eq!(user.live(), ["a", "b"], "it started first");
@@ -222,7 +222,7 @@ fn as_many_as_the_highest_limit_can_be_revived() {
             last_seen_at: now,
             expires_at: now.plus(user.policy.lease),
             lease: user.policy.lease,
-            facts: None,
+            metadata: None,
         });
         user.ledger.live.extend(sessions);
     };

@@ -126,7 +126,7 @@ fn wide_alphabet() -> Vec<Call> {
         })
     }));
     calls.push(Call::Start(Start {
-        facts: Some("film"),
+        metadata: Some("film"),
         lease_s: Some(5),
         ..start(0)
     }));
@@ -211,7 +211,7 @@ fn all_rules() -> impl Iterator<Item = (Rules, Policy)> {
                 end_newest,
                 lease_s: LEASE_S,
                 window_s: WINDOW_S,
-                laziness_s: 0,
+                heartbeat_write_interval_s: 0,
                 skew_s: 0,
             };
             let policy = real::policy(&rules);

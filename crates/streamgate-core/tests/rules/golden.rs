@@ -13,7 +13,7 @@ use streamgate_core::codec::{
     CodecError, decode_delta, decode_ledger, encode_delta, encode_ledger,
 };
 use streamgate_core::{
-    Attributes, EndReason, Ending, Event, Facts, Ledger, Seconds, Session, SessionId,
+    Attributes, EndReason, Ending, Event, Ledger, Seconds, Session, SessionId, SessionMetadata,
 };
 
 /// 2026-11-21T06:30:00.000Z
@@ -29,8 +29,8 @@ const DELTA: &str = "v1-delta";
 type Case<T> = (&'static str, &'static str, T);
 
 /// Every fact that version 1 holds. Not those of `support`, which has all that there ever will be.
-fn all_facts() -> Facts {
-    Facts {
+fn all_metadata() -> SessionMetadata {
+    SessionMetadata {
         device_id: Some(name("d-81")),
         device_name: Some(name("Televisão da sala")),
         device_class: Some(name("tv")),
@@ -47,13 +47,13 @@ fn session(id: SessionId) -> Session {
         last_seen_at: at(T + 30_000),
         expires_at: at(T + 120_000),
         lease: Seconds(90),
-        facts: None,
+        metadata: None,
     }
 }
 
-fn with_facts(facts: Facts) -> Session {
+fn with_metadata(metadata: SessionMetadata) -> Session {
     Session {
-        facts: Some(Box::new(facts)),
+        metadata: Some(Box::new(metadata)),
         ..session(id(UUID))
     }
 }
@@ -73,7 +73,7 @@ fn ended(reason: EndReason, taken_by: Option<SessionId>) -> Ledger {
             ended_at: at(T + 120_000),
             reason,
             taken_by,
-            revivable: expired.then(|| Box::new(with_facts(all_facts()))),
+            revivable: expired.then(|| Box::new(with_metadata(all_metadata()))),
         }],
         ..Ledger::default()
     }
@@ -140,10 +140,10 @@ fn ledgers_of_users() -> Vec<Case<Ledger>> {
 }
 
 fn ledgers_of_sessions() -> Vec<Case<Ledger>> {
-    let some_facts = Facts {
+    let some_metadata = SessionMetadata {
         device_name: Some(name("phone")),
         content_type: Some(name("live")),
-        ..Facts::default()
+        ..SessionMetadata::default()
     };
     let graced = Session {
         expires_at: at(T + 30_000 + 89_999),
@@ -156,7 +156,7 @@ fn ledgers_of_sessions() -> Vec<Case<Ledger>> {
         ..session(id(UUID))
     };
     let named = |text: &str| live(vec![session(id(text))]);
-    let knowing = |facts| live(vec![with_facts(facts)]);
+    let knowing = |metadata| live(vec![with_metadata(metadata)]);
     vec![
         ("session-uuid", "A session named by a UUID.", named(UUID)),
         (
@@ -175,19 +175,19 @@ fn ledgers_of_sessions() -> Vec<Case<Ledger>> {
             named(&"x".repeat(128)),
         ),
         (
-            "facts-all",
+            "metadata-all",
             "Every fact, and attributes.",
-            knowing(all_facts()),
+            knowing(all_metadata()),
         ),
         (
-            "facts-some",
+            "metadata-some",
             "A device name and a content type.",
-            knowing(some_facts),
+            knowing(some_metadata),
         ),
         (
-            "facts-empty",
-            "Facts that say nothing.",
-            knowing(Facts::default()),
+            "metadata-empty",
+            "SessionMetadata that say nothing.",
+            knowing(SessionMetadata::default()),
         ),
         (
             "graced",
@@ -239,8 +239,8 @@ fn end(reason: EndReason, taken_by: Option<SessionId>) -> Event {
     }
 }
 
-fn sealed(reason: EndReason, taken_by: Option<SessionId>) -> Event {
-    Event::Sealed {
+fn made_final(reason: EndReason, taken_by: Option<SessionId>) -> Event {
+    Event::MadeFinal {
         id: id(UUID),
         ended_at: at(T + 120_000),
         reason,
@@ -271,9 +271,9 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
     vec![
         ("started", "A bare start.", started(session(id(UUID)))),
         (
-            "started-facts",
+            "started-metadata",
             "A start with every fact.",
-            started(with_facts(all_facts())),
+            started(with_metadata(all_metadata())),
         ),
         ("revived", "A session that came back.", revived),
         (
@@ -301,8 +301,8 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
             "sealed",
             "An expired session stopped, another given up for tv-1.",
             vec![
-                sealed(EndReason::Stopped, None),
-                sealed(EndReason::Terminated, Some(id("tv-1"))),
+                made_final(EndReason::Stopped, None),
+                made_final(EndReason::Terminated, Some(id("tv-1"))),
             ],
         ),
         ("user-set", "Limit, plan and profile set.", vec![set]),

@@ -1,5 +1,5 @@
 //! What a second run tells about a first one of which nobody knows whether it was committed
-//! (`Command::was_done`): never that something was done that was not, nor the other way round.
+//! (`Command::confirms`): never that something was done that was not, nor the other way round.
 
 use crate::support::{User, attributes, id, import, newest};
 use streamgate_core::admission::{
@@ -40,7 +40,7 @@ where
     others(user);
     let second = user.run(command);
     let found_nothing_to_do = second.durability() != Some(Durability::Durable);
-    let was_done = found_nothing_to_do && C::was_done(&run.outcome, &second.outcome);
+    let was_done = found_nothing_to_do && C::confirms(&run.outcome, &second.outcome);
     (was_done, second.outcome)
 }
 
@@ -115,7 +115,7 @@ fn a_start_that_was_decided_on_an_older_ledger_is_told_as_it_is() {
     let second = user.run(&start).outcome;
     assert!(matches!(guessed, StartOutcome::Admitted(_)));
     assert!(matches!(second, StartOutcome::AlreadyLive(_)));
-    assert!(!Start::was_done(&guessed, &second));
+    assert!(!Start::confirms(&guessed, &second));
 }
 
 /// What a decision leaves behind is recognised by its times: another's, on the ledger as it really

@@ -69,7 +69,7 @@ fn a_retried_start_renews_the_lease_and_nothing_else() {
     let first = user.admitted("a");
     user.pass(60_000);
     let retried = Start {
-        facts: Some(Box::new(crate::support::all_facts())),
+        metadata: Some(Box::new(crate::support::all_metadata())),
         lease: Some(Seconds(5)),
         ..Start::new(id("a"))
     };
@@ -81,7 +81,7 @@ fn a_retried_start_renews_the_lease_and_nothing_else() {
         at(user.now_ms + user.lease_ms())
     );
     assert_eq!(admitted.session.started_at, first.started_at);
-    assert_eq!(admitted.session.facts, None);
+    assert_eq!(admitted.session.metadata, None);
     assert_eq!(admitted.active, 1);
 }
 

@@ -9,12 +9,12 @@ mod damaged;
 mod endings;
 mod evict_min_age;
 mod exhaustive;
-mod facts;
 mod golden;
 mod ids;
 mod import;
 mod in_doubt;
 mod leases;
+mod metadata;
 #[path = "../model/mod.rs"]
 mod model;
 mod newest;

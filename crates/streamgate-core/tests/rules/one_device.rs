@@ -2,16 +2,16 @@
 
 use crate::support::{User, id, name};
 use streamgate_core::admission::{Start, StartOutcome};
-use streamgate_core::{AtLimit, Facts, OverLimit};
+use streamgate_core::{AtLimit, OverLimit, SessionMetadata};
 
 fn start_on(text: &str, device: Option<&str>) -> Start {
-    let facts = Facts {
+    let metadata = SessionMetadata {
         device_id: device.map(name),
         content_id: Some(name("film")),
-        ..Facts::default()
+        ..SessionMetadata::default()
     };
     Start {
-        facts: Some(Box::new(facts)),
+        metadata: Some(Box::new(metadata)),
         ..Start::new(id(text))
     }
 }
@@ -34,7 +34,7 @@ fn a_start_of_the_same_device_is_a_retry_whatever_it_plays_now() {
     let mut user = User::with_limit(1);
     user.run(&start_on("a", Some("tv")));
     let mut again = start_on("a", Some("tv"));
-    again.facts.as_mut().unwrap().content_id = Some(name("match"));
+    again.metadata.as_mut().unwrap().content_id = Some(name("match"));
     assert!(matches!(
         user.run(&again).outcome,
         StartOutcome::AlreadyLive(_)

@@ -291,7 +291,7 @@ proptest! {
             );
             for (old, new) in rebuilt.live.iter().zip(&direct.live) {
                 prop_assert_eq!(old.started_at, new.started_at);
-                prop_assert_eq!((old.lease, &old.facts), (new.lease, &new.facts));
+                prop_assert_eq!((old.lease, &old.metadata), (new.lease, &new.metadata));
             }
             for ending in &direct.ended {
                 let old = rebuilt.ending_of(&ending.id).expect("no ending is lost");

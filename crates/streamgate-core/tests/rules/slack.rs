@@ -5,10 +5,10 @@ use crate::support::{User, at};
 use streamgate_core::admission::HeartbeatOutcome;
 use streamgate_core::{Event, Policy, Seconds};
 
-fn lazy(laziness_s: u32, skew_s: u32) -> User {
+fn lazy(heartbeat_write_interval_s: u32, skew_s: u32) -> User {
     let mut user = User::with_limit(1);
     user.policy = Policy {
-        laziness: Seconds(laziness_s),
+        heartbeat_write_interval: Seconds(heartbeat_write_interval_s),
         clock_skew: Seconds(skew_s),
         ..user.policy
     };

@@ -137,7 +137,7 @@ fn a_stall_in_the_future_of_a_clock_that_was_set_back_grants_nothing() {
 fn the_grace_is_a_lease_of_the_session_with_the_slack_of_the_policy() {
     let (mut user, moment) = stalled();
     user.policy = Policy {
-        laziness: Seconds(20),
+        heartbeat_write_interval: Seconds(20),
         clock_skew: Seconds(5),
         ..user.policy
     };

@@ -1,4 +1,4 @@
-//! What several test files need: short ways to write ids, times, facts and calls.
+//! What several test files need: short ways to write ids, times, metadata and calls.
 #![allow(
     dead_code,
     reason = "each test file that includes these helpers uses its own part of them"
@@ -12,8 +12,8 @@ use streamgate_core::admission::{
 };
 use streamgate_core::ids::Name;
 use streamgate_core::{
-    Attributes, Command, Decision, EndReason, Facts, Ledger, Policy, Seconds, Session, SessionId,
-    Timestamp, decide,
+    Attributes, Command, Decision, EndReason, Ledger, Policy, Seconds, Session, SessionId,
+    SessionMetadata, Timestamp, decide,
 };
 
 pub(crate) fn id(text: &str) -> SessionId {
@@ -33,9 +33,9 @@ pub(crate) fn attributes(entries: &[(&str, &str)]) -> Attributes {
     Attributes::new(entries.collect()).expect("valid attributes")
 }
 
-/// Facts that use every field.
-pub(crate) fn all_facts() -> Facts {
-    Facts {
+/// SessionMetadata that use every field.
+pub(crate) fn all_metadata() -> SessionMetadata {
+    SessionMetadata {
         device_id: Some(name("d-81")),
         device_name: Some(name("Televisão da sala")),
         device_class: Some(name("tv")),

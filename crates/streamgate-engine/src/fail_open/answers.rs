@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use streamgate_clock::Clock;
 use streamgate_core::admission::{Admitted, Adopt, HeartbeatOutcome, Start, StartOutcome};
 use streamgate_core::{Session, SessionId, UserKey};
-use streamgate_store::Clock;
 
-use super::{FailOpen, Told};
+use super::{Answered, FailOpen};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::observer::Answer;
@@ -39,9 +39,9 @@ impl Engine {
         start: &Start,
         decided: Result<T, EngineError>,
         outcome: impl FnOnce(StartOutcome, Session) -> T,
-    ) -> Result<Told<T>, EngineError> {
+    ) -> Result<Answered<T>, EngineError> {
         let Some(open) = &self.fail_open else {
-            return decided.map(Told::from);
+            return decided.map(Answered::from);
         };
         let error = match decided {
             Ok(decided) => {
@@ -69,7 +69,7 @@ impl Engine {
         } else {
             StartOutcome::AlreadyLive(admitted)
         };
-        Ok(Told::degraded(outcome(start, session)))
+        Ok(Answered::degraded(outcome(start, session)))
     }
 
     /// The start of a session that this node admitted without the store.
@@ -104,7 +104,7 @@ impl Engine {
         user: &UserKey,
         id: &SessionId,
         decided: Result<HeartbeatOutcome, EngineError>,
-    ) -> Result<Told<HeartbeatOutcome>, EngineError> {
+    ) -> Result<Answered<HeartbeatOutcome>, EngineError> {
         match (decided, &self.fail_open) {
             (Err(error), Some(open)) if error.is_retryable() => {
                 let now = open.clock.now().time;
@@ -116,11 +116,11 @@ impl Engine {
                     last_seen_at: now,
                     expires_at: now.plus(self.policy().lease),
                     lease: self.policy().lease,
-                    facts: None,
+                    metadata: None,
                 });
                 let session = open.as_of_store(self.wall(), session).held();
                 self.observer.answered(Answer::DegradedHeartbeat);
-                Ok(Told::degraded(HeartbeatOutcome::Renewed {
+                Ok(Answered::degraded(HeartbeatOutcome::Renewed {
                     session,
                     limit: self.policy().default_limit,
                     active: 1,

@@ -74,7 +74,7 @@ impl Memory {
                 last_seen_at: now,
                 expires_at: now.plus(lease),
                 lease,
-                facts: start.facts.clone(),
+                metadata: start.metadata.clone(),
             };
             // One of this id that is over makes room for itself.
             sessions.remove(user, &start.id);

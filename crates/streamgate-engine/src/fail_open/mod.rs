@@ -13,8 +13,8 @@ mod reconcile;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use streamgate_clock::Clock;
 use streamgate_core::{Session, Timestamp};
-use streamgate_store::Clock;
 use tokio::sync::Notify;
 
 use crate::error::EngineError;
@@ -36,7 +36,7 @@ pub enum FailMode {
 
 /// What a player is told, and whether the store had a say in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told<T> {
+pub struct Answered<T> {
     /// The outcome. In a degraded one the limit is the default and only this session is counted,
     /// because nothing is known of the user.
     pub outcome: T,
@@ -44,7 +44,7 @@ pub struct Told<T> {
     pub is_degraded: bool,
 }
 
-impl<T> From<T> for Told<T> {
+impl<T> From<T> for Answered<T> {
     /// What the store decided.
     fn from(outcome: T) -> Self {
         Self {
@@ -54,7 +54,7 @@ impl<T> From<T> for Told<T> {
     }
 }
 
-impl<T> Told<T> {
+impl<T> Answered<T> {
     const fn degraded(outcome: T) -> Self {
         Self {
             outcome,

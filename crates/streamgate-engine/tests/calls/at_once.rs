@@ -7,8 +7,9 @@ use crate::support::{
     START_OF_TIME, World, faults, heartbeat, start, stop, user, world, world_over,
 };
 use futures_util::FutureExt as _;
+use streamgate_clock::ManualClock;
 use streamgate_core::Policy;
-use streamgate_store::{ManualClock, MemoryStore};
+use streamgate_store::MemoryStore;
 
 /// A user whose sessions are, for a heartbeat: live, expired, stopped, and one that never was.
 async fn watched(world: &World) {

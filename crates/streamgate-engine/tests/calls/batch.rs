@@ -9,13 +9,12 @@ use std::task::Poll;
 use crate::support::{
     START_OF_TIME, World, faults, heartbeat, id, start, stop, user, world, world_over,
 };
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Start};
-use streamgate_core::{Attributes, Facts, Policy, TenantId, UserKey};
+use streamgate_core::{Attributes, Policy, SessionMetadata, TenantId, UserKey};
 use streamgate_engine::EngineError;
 use streamgate_store::faults::Fault;
-use streamgate_store::{
-    BoxFuture, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
-};
+use streamgate_store::{BoxFuture, Cursor, MemoryStore, Page, Step, Store, StoreError, Swept};
 
 /// A memory store that counts the calls of it.
 struct Counted {
@@ -202,12 +201,12 @@ async fn a_store_that_fails_fails_every_entry_of_the_user() {
 /// A start whose session fills a record as much as any can.
 fn large(session: &str) -> Start {
     let entries = (0..16).map(|key| (format!("{key:064}").into(), "v".repeat(256).into()));
-    let facts = Facts {
+    let metadata = SessionMetadata {
         attributes: Attributes::new(entries.collect()).unwrap(),
-        ..Facts::default()
+        ..SessionMetadata::default()
     };
     Start {
-        facts: Some(Box::new(facts)),
+        metadata: Some(Box::new(metadata)),
         ..start(session)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{World, faults, heartbeat, id, start, stop, user, world};
 use streamgate_core::admission::SessionsQuery;
 use streamgate_core::{Event, UserKey};
-use streamgate_engine::{Answer, Observer, Observers};
+use streamgate_engine::{Answer, EngineObserver, Observers};
 use streamgate_store::faults::Fault::{
     self, DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
 };
@@ -167,7 +167,7 @@ impl Count {
     }
 }
 
-impl Observer for Count {
+impl EngineObserver for Count {
     fn committed(&self, who: &UserKey, events: &[Event]) {
         assert_eq!(*who, user("u"));
         assert!(matches!(events, [Event::Started(session), ..] if session.id == id("a")));
@@ -190,7 +190,7 @@ impl Observer for Count {
 #[tokio::test]
 async fn several_observers_hear_the_same_and_of_renewals_nothing() {
     let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
-    let observers = counts.clone().map(|one| one as Arc<dyn Observer>);
+    let observers = counts.clone().map(|one| one as Arc<dyn EngineObserver>);
     let clock = world(|| Fault::None).clock;
     let store = streamgate_store::faults::FaultyStore::new(
         streamgate_store::MemoryStore::new(clock),

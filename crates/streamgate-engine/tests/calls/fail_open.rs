@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::support::{START_OF_TIME, World, heartbeat, id, start, stop, user, world_over};
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{
     HeartbeatOutcome, SessionsQuery, Start, StartOutcome, StopOutcome,
 };
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::{EndReason, Policy, Seconds};
 use streamgate_engine::EngineError;
+use streamgate_store::MemoryStore;
 use streamgate_store::faults::{Fault, FaultyStore};
-use streamgate_store::{ManualClock, MemoryStore};
 
 /// An engine that fails open, over a store that can go away.
 struct Open {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, start, stop, user, world, world_over};
+use streamgate_clock::ManualClock;
 use streamgate_core::Policy;
 use streamgate_core::admission::{SessionsQuery, StartOutcome, StopOutcome};
 use streamgate_engine::EngineError;
+use streamgate_store::MemoryStore;
 use streamgate_store::faults::Fault::{
     DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
 };
-use streamgate_store::{ManualClock, MemoryStore};
 
 async fn live(world: &crate::support::World, name: &str) -> usize {
     world

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, heartbeat, start, user, world, world_over};
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::SessionsQuery;
 use streamgate_core::{Durability, Policy, TenantId, UserKey};
 use streamgate_engine::EngineError;
 use streamgate_store::{
-    BoxFuture, Change, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept,
+    BoxFuture, Change, Cursor, MemoryStore, Page, Step, Store, StoreError, Swept,
 };
 
 #[tokio::test]

@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use streamgate_clock::ManualClock;
 use streamgate_core::{AtLimit, OverLimit, Policy, Seconds};
+use streamgate_store::MemoryStore;
 use streamgate_store::faults::{Fault, FaultyStore};
-use streamgate_store::{ManualClock, MemoryStore};
 use support::START_OF_TIME;
 use walk::{Op, ops, walk};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use streamgate_clock::{Clock, ManualClock};
 use streamgate_core::admission::{
     Edit, EraseUser, Heartbeat, Heartbeats, IfKnown, ImportUser, ResetUser, SessionsQuery, SetUser,
     Settle, Start, Stop, StopNewest, StopNewestOutcome, WithSessions, sessions_of, user_of,
@@ -13,7 +14,7 @@ use streamgate_core::admission::{
 };
 use streamgate_core::{Attributes, EndReason, Ledger, Policy, Seconds, SessionId, decide};
 use streamgate_engine::{Engine, NewestStopped};
-use streamgate_store::{Clock, ManualClock, Store};
+use streamgate_store::Store;
 
 use crate::support::{World, id, user, world_over};
 

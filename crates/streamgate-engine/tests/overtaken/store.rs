@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use streamgate_clock::ManualClock;
 use streamgate_core::{Policy, TenantId, UserKey};
 use streamgate_engine::Engine;
 use streamgate_store::{
-    BoxFuture, Cursor, ManualClock, MemoryStore, Page, Step, Store, StoreError, Swept, View,
+    BoxFuture, Cursor, MemoryStore, Page, Step, Store, StoreError, Swept, View,
 };
 
 use crate::support::{START_OF_TIME, World, world_over};

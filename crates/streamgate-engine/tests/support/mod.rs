@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, Start, Stop};
 use streamgate_core::{EndReason, Event, Policy, SessionId, TenantId, Timestamp, UserId, UserKey};
-use streamgate_engine::{Answer, Engine, EngineSettings, Observer, RandomIds};
+use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::faults::{Fault, FaultyStore};
-use streamgate_store::{ManualClock, MemoryStore, Store};
+use streamgate_store::{MemoryStore, Store};
 
 /// Remembers what was committed.
 #[derive(Debug, Default)]
@@ -83,7 +84,7 @@ impl Memo {
     }
 }
 
-impl Observer for Memo {
+impl EngineObserver for Memo {
     fn committed(&self, _user: &UserKey, events: &[Event]) {
         self.events.lock().unwrap().extend_from_slice(events);
     }

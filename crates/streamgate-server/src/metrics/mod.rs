@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use streamgate_core::{Event, UserKey};
-use streamgate_engine::{Answer, Observer};
+use streamgate_engine::{Answer, EngineObserver};
 
 use crate::telemetry::LineQueue;
 use http::HttpDurations;
@@ -219,7 +219,7 @@ impl Metrics {
     }
 }
 
-impl Observer for Metrics {
+impl EngineObserver for Metrics {
     fn committed(&self, _user: &UserKey, events: &[Event]) {
         self.sessions.committed(events);
     }

@@ -108,7 +108,7 @@ impl Sessions {
                     self.endings[*reason as usize].inc();
                 }
                 Event::Renewed { .. }
-                | Event::Sealed { .. }
+                | Event::MadeFinal { .. }
                 | Event::UserSet { .. }
                 | Event::UserErased
                 | Event::Forgotten { .. } => {}

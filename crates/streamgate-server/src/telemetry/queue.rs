@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use prometheus_client::metrics::counter::Counter;
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 

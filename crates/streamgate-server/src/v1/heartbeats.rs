@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
 use streamgate_core::{SessionId, TenantId, Timestamp, UserKey};
-use streamgate_engine::{Engine, Told};
+use streamgate_engine::{Answered, Engine};
 use utoipa::ToSchema;
 
 use crate::access::{Caller, Player};
@@ -187,8 +187,8 @@ enum Beat {
     Unknown,
 }
 
-impl From<Told<HeartbeatOutcome>> for Beat {
-    fn from(told: Told<HeartbeatOutcome>) -> Self {
+impl From<Answered<HeartbeatOutcome>> for Beat {
+    fn from(told: Answered<HeartbeatOutcome>) -> Self {
         match told.outcome {
             HeartbeatOutcome::Renewed { session, .. }
             | HeartbeatOutcome::Revived { session, .. } => Self::Renewed {

@@ -10,7 +10,7 @@ use crate::wire::schema::{NameSchema, SessionIdSchema, UserIdSchema};
 use crate::wire::text_map::TextMap;
 use crate::wire::time::Time;
 
-/// A session that holds a slot. Facts that were not given are left out.
+/// A session that holds a slot. SessionMetadata that were not given are left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session<'a> {
     /// The session, unique within its user.
@@ -56,25 +56,25 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// A session of this user, its times as they are on the wall. Facts are borrowed, because a page
+    /// A session of this user, its times as they are on the wall. SessionMetadata are borrowed, because a page
     /// can hold a thousand of them.
     pub(crate) fn new(user_id: &'a str, session: &'a core::Session, wall: Wall) -> Self {
-        let facts = session.facts.as_deref();
-        let name = |pick: fn(&core::Facts) -> &Option<Name>| {
-            facts
-                .and_then(|facts| pick(facts).as_ref())
+        let metadata = session.metadata.as_deref();
+        let name = |pick: fn(&core::SessionMetadata) -> &Option<Name>| {
+            metadata
+                .and_then(|metadata| pick(metadata).as_ref())
                 .map(Name::as_str)
         };
         Self {
             session_id: &session.id,
             user_id,
-            device_id: name(|facts| &facts.device_id),
-            device_name: name(|facts| &facts.device_name),
-            device_class: name(|facts| &facts.device_class),
-            content_id: name(|facts| &facts.content_id),
-            content_type: name(|facts| &facts.content_type),
-            attributes: facts
-                .map(|facts| &facts.attributes)
+            device_id: name(|metadata| &metadata.device_id),
+            device_name: name(|metadata| &metadata.device_name),
+            device_class: name(|metadata| &metadata.device_class),
+            content_id: name(|metadata| &metadata.content_id),
+            content_type: name(|metadata| &metadata.content_type),
+            attributes: metadata
+                .map(|metadata| &metadata.attributes)
                 .filter(|attributes| !attributes.is_empty()),
             started_at: Time::at(session.started_at, wall),
             last_seen_at: Time::at(session.last_seen_at, wall),

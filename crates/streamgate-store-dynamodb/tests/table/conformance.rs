@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::Moment;
+use streamgate_store::Store;
 use streamgate_store::versioned::Optimistic;
-use streamgate_store::{Clock, Store, SystemClock};
 
 use crate::support::dynoxide::Dynoxide;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{
     Heartbeat, HeartbeatOutcome, SessionsQuery, Start, StartOutcome, Stop, StopOutcome,
 };
 use streamgate_core::{EndReason, Policy, Seconds, SessionId, Timestamp};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
-use streamgate_store::ManualClock;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::DynamoDbStore;
 
@@ -103,7 +103,7 @@ async fn a_start_is_two_requests_a_heartbeat_one_and_one_that_need_not_be_writte
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let store = connect(&config(proxy.url())).await;
     let lazy = Policy {
-        laziness: Seconds(60),
+        heartbeat_write_interval: Seconds(60),
         ..Policy::default()
     };
     let engine = engine(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use streamgate_core::admission::{SessionsQuery, Start, StartOutcome};
 use streamgate_core::{Event, Policy, SessionId, UserKey};
-use streamgate_engine::{Answer, Engine, EngineSettings, Observer, RandomIds};
+use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::conformance::{read_ledger, run};
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::DynamoDbStore;
@@ -47,7 +47,7 @@ async fn nodes_that_share_a_table_admit_exactly_the_limit() {
 #[derive(Debug, Default)]
 struct Started(Mutex<Vec<SessionId>>);
 
-impl Observer for Started {
+impl EngineObserver for Started {
     fn committed(&self, _user: &UserKey, events: &[Event]) {
         for event in events {
             if let Event::Started(session) = event {

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 /// While there is much to do, batches begin no closer than this: 2,500 a second at most. With 64
 /// callers that start one session after the other, the processor time of a start and the 99th

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 use crate::config::DurabilityMode;
 use crate::fatal::{Doing, FatalError};

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use streamgate_clock::Stopwatch;
 use streamgate_core::Timestamp;
 use streamgate_core::codec::{self, CodecError};
-use streamgate_store::clock::Stopwatch;
 
 use crate::disk::Disk;
 use crate::error::{Damage, OpenError};

@@ -9,9 +9,10 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+use streamgate_clock::Clock;
 use streamgate_core::{Durability, TenantId, UserKey};
 use streamgate_store::{
-    BoxFuture, Change, Clock, Cursor, DetachOnDrop, Page, Step, Store, StoreError, Swept, View,
+    BoxFuture, Change, Cursor, DetachOnDrop, Page, Step, Store, StoreError, Swept, View,
 };
 
 use crate::config::{DurabilityMode, EmbeddedConfig};
@@ -23,7 +24,7 @@ use crate::log::Lsn;
 use crate::log::prepare::Ready;
 use crate::log::queue::Queue;
 use crate::log::writer::Writer;
-use crate::observer::CommitObserver;
+use crate::observer::LogObserver;
 use crate::recovery::{self, Recovered};
 use crate::shared::{Needed, Shared};
 use crate::table::shard::{Shard, slot};
@@ -49,7 +50,7 @@ impl EmbeddedStore {
     pub fn open(
         config: EmbeddedConfig,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn CommitObserver>,
+        observer: Arc<dyn LogObserver>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
         // The lock comes before anything is read: the other process may be about to write.
@@ -81,7 +82,7 @@ impl EmbeddedStore {
         disk: Arc<dyn Disk>,
         config: EmbeddedConfig,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn CommitObserver>,
+        observer: Arc<dyn LogObserver>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
         Self::start(config, disk, None, clock, observer, on_fatal)
@@ -93,7 +94,7 @@ impl EmbeddedStore {
         disk: Arc<dyn Disk>,
         lock: Option<DirLock>,
         clock: Arc<dyn Clock>,
-        observer: Arc<dyn CommitObserver>,
+        observer: Arc<dyn LogObserver>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
         let config = config.within_bounds();

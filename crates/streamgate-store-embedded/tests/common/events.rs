@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use streamgate_store_embedded::{CommitObserver, FatalError, OnFatal};
+use streamgate_store_embedded::{FatalError, LogObserver, OnFatal};
 
 /// How long a test waits for what must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ impl Snapshots {
     }
 }
 
-impl CommitObserver for Snapshots {
+impl LogObserver for Snapshots {
     fn snapshot_written(&self, records: u64, _: u64, _: Duration) {
         let _ = self.0.lock().send(records);
     }

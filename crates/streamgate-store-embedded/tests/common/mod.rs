@@ -14,14 +14,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Settle, Start, StartOutcome, Stop, StopOutcome};
 use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
 use streamgate_core::{
     Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
-use streamgate_store::{Change, ManualClock, Store, StoreError, View};
+use streamgate_store::{Change, Store, StoreError, View};
 use streamgate_store_embedded::{
-    DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver, OpenError,
+    DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver, OpenError,
 };
 
 /// When the tests take place.
@@ -41,7 +42,7 @@ pub(crate) fn open(config: EmbeddedConfig) -> Result<EmbeddedStore, OpenError> {
     EmbeddedStore::open(
         config,
         Arc::new(ManualClock::at(NOON)),
-        Arc::new(NoObserver),
+        Arc::new(NoLogObserver),
         Arc::new(|error| panic!("the store failed: {error}")),
     )
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use streamgate_store::{Store, SystemClock};
-use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_clock::SystemClock;
+use streamgate_store::Store;
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
 use tempfile::tempdir;
 
 /// A fresh store of small files: segments roll and snapshots are written while the suite runs.
@@ -18,7 +19,7 @@ fn open_with(durability: DurabilityMode) -> Arc<dyn Store> {
     // The hook lives as long as the store, and so does the directory that it keeps.
     let hook = Arc::new(move |error| panic!("{error} in {}", dir.path().display()));
     let clock = Arc::new(SystemClock::new());
-    Arc::new(EmbeddedStore::open(config, clock, Arc::new(NoObserver), hook).unwrap())
+    Arc::new(EmbeddedStore::open(config, clock, Arc::new(NoLogObserver), hook).unwrap())
 }
 
 mod synced {

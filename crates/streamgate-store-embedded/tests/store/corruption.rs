@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::common::events::{PATIENCE, Snapshots};
 use crate::common::{Contents, NOON, contents, files, open, open_small, small, start, stop};
-use streamgate_store::{ManualClock, Store};
+use streamgate_clock::ManualClock;
+use streamgate_store::Store;
 use streamgate_store_embedded::tools::{check, repair, stats};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, OpenError};
 use tempfile::{TempDir, tempdir};

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use crate::common::power::{Failing, PowerDisk, no_dir};
 use crate::common::{NOON, key, session, small};
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, Start};
 use streamgate_core::{Event, Policy, UserKey};
-use streamgate_engine::{Answer, Engine, EngineSettings, Observer, RandomIds};
-use streamgate_store::ManualClock;
-use streamgate_store_embedded::{EmbeddedStore, NoObserver};
+use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
+use streamgate_store_embedded::{EmbeddedStore, NoLogObserver};
 
 /// How long a thread of the store may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 struct Reports(Mutex<mpsc::Sender<(UserKey, &'static str)>>);
 
-impl Observer for Reports {
+impl EngineObserver for Reports {
     fn committed(&self, user: &UserKey, events: &[Event]) {
         for event in events {
             let word = match event {
@@ -56,7 +56,7 @@ impl World {
             Arc::new(disk.clone()),
             small(&no_dir()),
             clock.clone(),
-            Arc::new(NoObserver),
+            Arc::new(NoLogObserver),
             Arc::new(move |_| fail.lock().unwrap().send(()).unwrap()),
         );
         let engine = Engine::new(

@@ -6,15 +6,16 @@ use std::sync::mpsc::Receiver;
 use crate::common::events::{PATIENCE, Snapshots, failures};
 use crate::common::power::{Chance, Failing, PowerDisk, no_dir};
 use crate::common::{NOON, contents, small, start};
-use streamgate_store::{ManualClock, Store, StoreError};
+use streamgate_clock::ManualClock;
+use streamgate_store::{Store, StoreError};
 use streamgate_store_embedded::{
-    CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError, NoObserver, OpenError,
+    EmbeddedConfig, EmbeddedStore, FatalError, LogObserver, NoLogObserver, OpenError,
 };
 
 /// A store on a disk that can fail, and the channel that hears of it.
 fn open(
     disk: &PowerDisk,
-    observer: Arc<dyn CommitObserver>,
+    observer: Arc<dyn LogObserver>,
 ) -> (Result<EmbeddedStore, OpenError>, Receiver<FatalError>) {
     let (hook, failed) = failures();
     let config = EmbeddedConfig {
@@ -75,7 +76,7 @@ async fn fails(operation: &'static str, name: &'static str, expected: &str) {
     drop(store);
     assert!(failed.try_recv().is_err(), "the hook is called once");
     let disk = disk.after_power_loss(&mut Chance::new(1));
-    let (store, _) = open(&disk, Arc::new(NoObserver));
+    let (store, _) = open(&disk, Arc::new(NoLogObserver));
     let found = contents(&store.unwrap()).await;
     for user in 0..acknowledged {
         assert!(
@@ -106,7 +107,7 @@ async fn whatever_fails_nothing_is_acknowledged_any_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn those_who_wait_when_it_fails_hear_that_the_outcome_is_unknown() {
     let disk = PowerDisk::default();
-    let (store, failed) = open(&disk, Arc::new(NoObserver));
+    let (store, failed) = open(&disk, Arc::new(NoLogObserver));
     let store = Arc::new(store.unwrap());
     disk.hold_syncs(true);
     let waiting: Vec<_> = (0..50)
@@ -140,14 +141,14 @@ async fn a_disk_that_fails_while_opening_is_an_error_with_a_name() {
     ] {
         let disk = PowerDisk::default();
         if operation == "open" {
-            let (store, _) = open(&disk, Arc::new(NoObserver));
+            let (store, _) = open(&disk, Arc::new(NoLogObserver));
             store.unwrap().close().await.unwrap();
         }
         disk.fail(Some(Failing {
             operation,
             name: "",
         }));
-        let (store, _) = open(&disk, Arc::new(NoObserver));
+        let (store, _) = open(&disk, Arc::new(NoLogObserver));
         let error = store.unwrap_err().to_string();
         assert!(error.contains("injected"), "{operation}: {error}");
     }

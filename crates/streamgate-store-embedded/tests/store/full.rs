@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
-use streamgate_store::clock::Stopwatch;
-use streamgate_store::{ManualClock, Store, StoreError};
-use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore};
+use streamgate_clock::ManualClock;
+use streamgate_clock::Stopwatch;
+use streamgate_store::{Store, StoreError};
+use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, LogObserver};
 
 use crate::common::events::PATIENCE;
 use crate::common::power::{Chance, PowerDisk, no_dir};
@@ -17,7 +18,7 @@ const SEGMENT_BYTES: u64 = 8 << 10;
 /// Tells a channel when the disk is full, and when it has room again.
 struct Fullness(Mutex<Sender<bool>>);
 
-impl CommitObserver for Fullness {
+impl LogObserver for Fullness {
     fn full(&self, is_full: bool) {
         let _ = self.0.lock().send(is_full);
     }

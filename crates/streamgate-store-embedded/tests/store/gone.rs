@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use streamgate_store::{ManualClock, Store};
-use streamgate_store_embedded::{EmbeddedStore, NoObserver};
+use streamgate_clock::ManualClock;
+use streamgate_store::Store;
+use streamgate_store_embedded::{EmbeddedStore, NoLogObserver};
 use tempfile::tempdir;
 
 use crate::common::events::{PATIENCE, failures};
@@ -17,7 +18,7 @@ async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
     let dir = parent.path().join("data");
     let (hook, failed) = failures();
     let clock = Arc::new(ManualClock::at(NOON));
-    let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoObserver), hook).unwrap();
+    let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoLogObserver), hook).unwrap();
     start(&store, "user", "a").await.unwrap();
     take_away(&dir);
     // Nobody calls: the store finds out by itself.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::common::power::{Chance, PowerDisk, no_dir};
 use crate::common::{Contents, NOON, contents};
 use proptest::prelude::*;
-use streamgate_store::ManualClock;
+use streamgate_clock::ManualClock;
 use streamgate_store_embedded::{
-    DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver, OpenError,
+    DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver, OpenError,
 };
 use tokio::task::JoinSet;
 
@@ -81,7 +81,7 @@ fn open(disk: &PowerDisk, mode: DurabilityMode) -> Result<EmbeddedStore, OpenErr
         Arc::new(disk.clone()),
         config,
         clock,
-        Arc::new(NoObserver),
+        Arc::new(NoLogObserver),
         Arc::new(|_| {}),
     )
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::common::power::{Chance, Failing, PowerDisk, no_dir};
 use crate::common::{Contents, NOON, contents, start, stop};
-use streamgate_store::{ManualClock, StoreError};
-use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_clock::ManualClock;
+use streamgate_store::StoreError;
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
 
 /// A store of tiny files, so that death comes while they are made too.
 fn open(disk: &PowerDisk, durability: DurabilityMode) -> EmbeddedStore {
@@ -17,7 +18,13 @@ fn open(disk: &PowerDisk, durability: DurabilityMode) -> EmbeddedStore {
         ..EmbeddedConfig::new(no_dir())
     };
     let (disk, clock) = (Arc::new(disk.clone()), Arc::new(ManualClock::at(NOON)));
-    let store = EmbeddedStore::open_on(disk, config, clock, Arc::new(NoObserver), Arc::new(|_| {}));
+    let store = EmbeddedStore::open_on(
+        disk,
+        config,
+        clock,
+        Arc::new(NoLogObserver),
+        Arc::new(|_| {}),
+    );
     store.unwrap_or_else(|error| panic!("it does not open: {error}"))
 }
 

@@ -4,11 +4,12 @@ use crate::common::{
     contents, copy_dir, key, open, open_small, session, settle, small, start, stop, with_mode,
 };
 use std::sync::Arc;
+use streamgate_clock::ManualClock;
 use streamgate_core::Seconds;
 use streamgate_core::admission::{Heartbeat, Start};
 use streamgate_core::codec::decode_ledger;
-use streamgate_store::{ManualClock, Store, StoreError};
-use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoObserver};
+use streamgate_store::{Store, StoreError};
+use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoLogObserver};
 use tempfile::tempdir;
 
 /// Closing writes everything, however little is promised meanwhile.
@@ -88,7 +89,13 @@ async fn a_recovered_session_has_one_lease_of_grace_and_heartbeats_need_no_log()
     let clock = Arc::new(ManualClock::at(crate::common::NOON));
     let open_at = |clock: &Arc<ManualClock>| {
         let hook = Arc::new(|error| panic!("{error}"));
-        EmbeddedStore::open(small(dir.path()), clock.clone(), Arc::new(NoObserver), hook).unwrap()
+        EmbeddedStore::open(
+            small(dir.path()),
+            clock.clone(),
+            Arc::new(NoLogObserver),
+            hook,
+        )
+        .unwrap()
     };
     let store = open_at(&clock);
     let lease = Start {
@@ -120,8 +127,13 @@ async fn relaxed_changes_are_written_although_nobody_waits() {
     let dir = tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(crate::common::NOON));
     let hook = Arc::new(|error| panic!("{error}"));
-    let store =
-        EmbeddedStore::open(small(dir.path()), clock.clone(), Arc::new(NoObserver), hook).unwrap();
+    let store = EmbeddedStore::open(
+        small(dir.path()),
+        clock.clone(),
+        Arc::new(NoLogObserver),
+        hook,
+    )
+    .unwrap();
     start(&store, "user", "a").await.unwrap();
     clock.advance(std::time::Duration::from_secs(3_600));
     settle(&store, "user").await.unwrap();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{NOON, contents, key_of, open, run, session, start, with_mode};
+use streamgate_clock::ManualClock;
 use streamgate_core::TenantId;
 use streamgate_core::admission::{SetUser, Settle, Start};
 use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
-use streamgate_core::{Facts, Policy, decide};
-use streamgate_store::{Change, ManualClock, Store, View};
-use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoObserver};
+use streamgate_core::{Policy, SessionMetadata, decide};
+use streamgate_store::{Change, Store, View};
+use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoLogObserver};
 use tempfile::tempdir;
 
 /// All keys of a tenant, read with pages of these sizes in turn.
@@ -60,7 +61,7 @@ async fn a_sweep_ends_what_is_over_and_frees_memory() {
     let clock = Arc::new(ManualClock::at(NOON));
     let hook = Arc::new(|error| panic!("{error}"));
     let config = with_mode(dir.path(), DurabilityMode::Os);
-    let store = EmbeddedStore::open(config, clock.clone(), Arc::new(NoObserver), hook).unwrap();
+    let store = EmbeddedStore::open(config, clock.clone(), Arc::new(NoLogObserver), hook).unwrap();
     for user in 0..2_000 {
         start(&store, &format!("user-{user}"), "a").await.unwrap();
     }
@@ -98,19 +99,19 @@ async fn a_sweep_ends_what_is_over_and_frees_memory() {
 async fn a_record_larger_than_a_segment_comes_back() {
     let dir = tempdir().unwrap();
     let store = open(with_mode(dir.path(), DurabilityMode::Fsync)).unwrap();
-    let facts = |n: usize| {
+    let metadata = |n: usize| {
         let name = streamgate_core::ids::Name::new("x".repeat(256)).unwrap();
-        Facts {
+        SessionMetadata {
             device_id: Some(name.clone()),
             device_name: Some(name.clone()),
             content_id: (n.is_multiple_of(2)).then_some(name),
-            ..Facts::default()
+            ..SessionMetadata::default()
         }
     };
     let ids: Vec<_> = (0..100).map(|n| session(&format!("session-{n}"))).collect();
     for (n, id) in ids.iter().enumerate() {
         let start = Start {
-            facts: Some(Box::new(facts(n))),
+            metadata: Some(Box::new(metadata(n))),
             ..Start::new(id.clone())
         };
         run(&store, &key_of("default", "user"), &start)

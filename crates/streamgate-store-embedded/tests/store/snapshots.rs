@@ -11,17 +11,18 @@ use crate::common::{
     NOON, contents, copy_dir, dir_bytes, files, key, open_small, run, session, settle, small,
     start, stop,
 };
+use streamgate_clock::ManualClock;
 use streamgate_core::Seconds;
 use streamgate_core::admission::Start;
-use streamgate_store::{ManualClock, Store};
+use streamgate_store::Store;
 use streamgate_store_embedded::{
-    CommitObserver, DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver,
+    DurabilityMode, EmbeddedConfig, EmbeddedStore, LogObserver, NoLogObserver,
 };
 use tempfile::tempdir;
 use tokio::task::JoinSet;
 
 /// A store of small files that snapshots when its log is this long.
-fn open_with(dir: &Path, observer: Arc<dyn CommitObserver>, min_log_bytes: u64) -> EmbeddedStore {
+fn open_with(dir: &Path, observer: Arc<dyn LogObserver>, min_log_bytes: u64) -> EmbeddedStore {
     let config = EmbeddedConfig {
         snapshot_min_log_bytes: min_log_bytes,
         // The state is compared, not its survival; syncs would only take time.
@@ -124,7 +125,7 @@ async fn what_a_copy_contains_is_not_applied_to_it_again() {
     let disk = PowerDisk::default();
     let clock = Arc::new(ManualClock::at(NOON));
     let (observer, snapshots) = Snapshots::new();
-    let open = |disk: &PowerDisk, observer: Arc<dyn CommitObserver>| {
+    let open = |disk: &PowerDisk, observer: Arc<dyn LogObserver>| {
         let (disk, hook) = (Arc::new(disk.clone()), Arc::new(|error| panic!("{error}")));
         EmbeddedStore::open_on(disk, small(&no_dir()), clock.clone(), observer, hook).unwrap()
     };
@@ -151,7 +152,7 @@ async fn what_a_copy_contains_is_not_applied_to_it_again() {
     disk.hold_creates(None);
     assert_eq!(snapshots.recv_timeout(PATIENCE).unwrap(), 1);
     drop(store);
-    let again = open(&disk.after_process_death(), Arc::new(NoObserver));
+    let again = open(&disk.after_process_death(), Arc::new(NoLogObserver));
     assert_eq!(again.recovered().log_records, 5, "they are in the log too");
     assert_eq!(contents(&again).await, before);
 }

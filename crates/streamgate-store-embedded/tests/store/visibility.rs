@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::common::power::{PowerDisk, no_dir};
 use crate::common::{NOON, key, run, run_now, session, settle, small, start};
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Settle, Start};
 use streamgate_core::{Seconds, TenantId};
-use streamgate_store::{ManualClock, Store, StoreError};
-use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_store::{Store, StoreError};
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
 
 /// A store on a disk whose syncs can be held, and its clock.
 fn open(disk: &PowerDisk, durability: DurabilityMode) -> (EmbeddedStore, Arc<ManualClock>) {
@@ -25,7 +26,7 @@ fn open(disk: &PowerDisk, durability: DurabilityMode) -> (EmbeddedStore, Arc<Man
         Arc::new(disk.clone()),
         config,
         clock.clone(),
-        Arc::new(NoObserver),
+        Arc::new(NoLogObserver),
         hook,
     );
     (store.unwrap(), clock)
@@ -141,7 +142,7 @@ async fn a_full_queue_makes_callers_wait_and_loses_nobody() {
         ..small(&no_dir())
     };
     let hook = Arc::new(|error| panic!("{error}"));
-    let observer = Arc::new(NoObserver);
+    let observer = Arc::new(NoLogObserver);
     let store = EmbeddedStore::open_on(Arc::new(disk.clone()), config, clock, observer, hook);
     let store = Arc::new(store.unwrap());
     disk.hold_syncs(true);
@@ -201,7 +202,7 @@ async fn a_call_that_is_polled_again_while_there_is_no_room_waits_once() {
         ..small(&no_dir())
     };
     let hook = Arc::new(|error| panic!("{error}"));
-    let observer = Arc::new(NoObserver);
+    let observer = Arc::new(NoLogObserver);
     let store = EmbeddedStore::open_on(Arc::new(disk.clone()), config, clock, observer, hook);
     let store = store.unwrap();
     disk.hold_syncs(true);

@@ -23,8 +23,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use redis::Value;
 use redis::aio::ConnectionLike as _;
+use streamgate_clock::Stopwatch;
 use streamgate_store::Refusal;
-use streamgate_store::clock::Stopwatch;
 use tokio::task::JoinHandle;
 
 use crate::backoff::random_below;

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use redis::Value;
+use streamgate_clock::StallRule;
 use streamgate_core::Moment;
-use streamgate_store::StallRule;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 

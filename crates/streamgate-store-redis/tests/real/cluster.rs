@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::support::{
     Cluster, Flavour, Load, admitted, eventually, lost, open, open_fresh, settings, start, user,
 };
+use streamgate_clock::Stopwatch;
 use streamgate_core::TenantId;
 use streamgate_store::Store;
-use streamgate_store::clock::Stopwatch;
 use streamgate_store::conformance;
 use streamgate_store_redis::RedisSettings;
 

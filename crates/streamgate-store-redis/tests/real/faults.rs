@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{Flavour, Server, eventually, open, settings, start, start_sentinel, user};
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use streamgate_store::versioned::{Optimistic, VersionedStore as _};
 use streamgate_store::{Store, StoreError, View};
 use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::support::{
     Load, Sentinel, admitted, eventually, lost, open, open_fresh, settings, start, user,
 };
+use streamgate_clock::Stopwatch;
 use streamgate_core::TenantId;
-use streamgate_store::clock::Stopwatch;
 use streamgate_store::{Cursor, Store};
 use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
 

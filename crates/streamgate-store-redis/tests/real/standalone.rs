@@ -9,7 +9,7 @@ use streamgate_core::Timestamp;
 use streamgate_core::admission::{Edit, SetUser};
 use streamgate_store::Store;
 use streamgate_store::conformance::run;
-use streamgate_store::versioned::{Committed, Guess, Version, VersionedStore as _, Write};
+use streamgate_store::versioned::{Committed, Speculation, Version, VersionedStore as _, Write};
 use streamgate_store_redis::RedisStore;
 
 async fn passes_the_suite(flavour: Flavour) {
@@ -106,7 +106,7 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
         assert_eq!((current.record, current.version), (None, Version::NONE));
         assert!(current.now.time >= now);
     }
-    let Guess::Anything(reckoned) = store.guess(&key) else {
+    let Speculation::Always(reckoned) = store.speculation(&key) else {
         panic!("the time was heard");
     };
     let written = write(reckoned.time);

@@ -38,7 +38,7 @@ pub struct Write {
     /// From when on nobody needs the record, so that the server may take it away by itself; `None`
     /// where it stays for good.
     pub garbage_at: Option<Timestamp>,
-    /// The time by which this was decided, where the node reckoned it ([`VersionedStore::guess`]).
+    /// The time by which this was decided, where the node reckoned it ([`VersionedStore::speculation`]).
     /// A server with a clock of its own refuses what was decided by a time that it has not reached,
     /// or has long passed: that is a conflict, too.
     pub decided_at: Option<Timestamp>,
@@ -48,23 +48,23 @@ pub struct Write {
 
 /// What a commit may be tried on before anything was loaded, with the time to decide by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guess {
+pub enum Speculation {
     /// On nothing.
-    Nothing,
+    Never,
     /// On what this node wrote last, where nobody else seems to write: a commit in vain is dear.
-    OwnWrites(Moment),
+    IfSoleWriter(Moment),
     /// On what this node wrote last, or else on there being no record: a commit in vain brings what
     /// a load would, and costs as much.
-    Anything(Moment),
+    Always(Moment),
 }
 
-impl Guess {
+impl Speculation {
     /// The time, by the node's own reckoning.
     #[must_use]
     pub const fn now(self) -> Option<Moment> {
         match self {
-            Self::Nothing => None,
-            Self::OwnWrites(now) | Self::Anything(now) => Some(now),
+            Self::Never => None,
+            Self::IfSoleWriter(now) | Self::Always(now) => Some(now),
         }
     }
 }
@@ -122,8 +122,8 @@ pub trait VersionedStore: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Committed, StoreError>>;
 
     /// What a commit may be tried on without a load, right now.
-    fn guess(&self, _key: &UserKey) -> Guess {
-        Guess::Nothing
+    fn speculation(&self, _key: &UserKey) -> Speculation {
+        Speculation::Never
     }
 
     /// Answers [`Committed::Done`] once what was loaded with this version survives all that a

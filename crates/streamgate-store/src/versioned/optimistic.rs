@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use super::format::{Format, NewerFormat};
 use super::in_flight::{Answered, Detached, InFlight};
 use super::recent::{Last, Recent, Written};
-use super::{Committed, Guess, Loaded, Version, VersionedStore, Write};
+use super::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, View};
 use crate::step::Step;
 
@@ -30,7 +30,7 @@ const WAIT_MAX_MS: u64 = 64;
 /// Calls of this node about one user wait for each other here, so that only nodes compete, and a
 /// server that counts failed writes is asked for few. Where a node is the only one to write a
 /// record, as with a balancer that sends a user's calls to one node, it commits on what it wrote
-/// last, without a load, as far as the server goes along with it ([`Guess`]). Where the answer to a
+/// last, without a load, as far as the server goes along with it ([`Speculation`]). Where the answer to a
 /// commit is lost, it finds out as far as the version can tell; only where another wrote as well is
 /// the outcome unknown. How long a call may take in all its caller bounds, by dropping it; a commit
 /// that is on its way by then runs on, and its outcome goes to the callback of the step.
@@ -97,7 +97,7 @@ impl<S: VersionedStore> Optimistic<S> {
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
         let _turn = self.queue(key).lock().await;
-        let guess = self.remote.guess(key);
+        let guess = self.remote.speculation(key);
         // Where only the server knows the time, nothing is remembered, and nothing is looked for.
         let last = guess.now().and_then(|_| self.recent.get(key));
         let guessed = guessed(guess, last.as_ref());
@@ -144,7 +144,7 @@ impl<S: VersionedStore> Optimistic<S> {
             let (answer, write) = InFlight::new(commit, step, &self.detached).answer().await;
             match answer {
                 Ok(Committed::Done) => {
-                    if guess != Guess::Nothing {
+                    if guess != Speculation::Never {
                         self.remember(key, write, is_alone(last.as_ref(), loaded.version));
                     }
                     return Ok(());
@@ -203,22 +203,23 @@ impl<S: VersionedStore> Optimistic<S> {
     }
 
     /// After a commit in doubt the next step is run on what is there, and on no guess.
-    fn note(&self, key: &UserKey, guess: Guess, error: &StoreError) {
-        if matches!(error, StoreError::OutcomeUnknown(_)) && guess != Guess::Nothing {
+    fn note(&self, key: &UserKey, guess: Speculation, error: &StoreError) {
+        if matches!(error, StoreError::OutcomeUnknown(_)) && guess != Speculation::Never {
             self.recent.remember(key, Last::InDoubt);
         }
     }
 }
 
 /// What a commit is tried on without a load.
-fn guessed(guess: Guess, last: Option<&Last>) -> Option<Loaded> {
+fn guessed(guess: Speculation, last: Option<&Last>) -> Option<Loaded> {
     let (written, now) = match (guess, last) {
-        (Guess::OwnWrites(now), Some(Last::Written(written))) if written.alone => {
+        (Speculation::IfSoleWriter(now), Some(Last::Written(written))) if written.alone => {
             (Some(written), now)
         }
-        (Guess::Anything(now), Some(Last::Written(written))) => (Some(written), now),
-        (Guess::Anything(now), None) => (None, now),
-        (Guess::Nothing | Guess::OwnWrites(_), _) | (Guess::Anything(_), Some(Last::InDoubt)) => {
+        (Speculation::Always(now), Some(Last::Written(written))) => (Some(written), now),
+        (Speculation::Always(now), None) => (None, now),
+        (Speculation::Never | Speculation::IfSoleWriter(_), _)
+        | (Speculation::Always(_), Some(Last::InDoubt)) => {
             return None;
         }
     };
@@ -255,7 +256,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
         if self.format.check().is_err() {
             return false;
         }
-        let Some(now) = self.remote.guess(key).now() else {
+        let Some(now) = self.remote.speculation(key).now() else {
             return false;
         };
         let Some(Last::Written(last)) = self.recent.get(key) else {

@@ -6,11 +6,12 @@ mod server;
 use std::sync::Arc;
 
 use server::{Guesses, Lost, Map, Node};
+use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_core::admission::{Start, StartOutcome, Stop};
 use streamgate_core::{Durability, EndReason, SessionId, TenantId, UserId, UserKey};
 use streamgate_store::conformance::run;
 use streamgate_store::versioned::{Optimistic, Version};
-use streamgate_store::{Change, Clock as _, Store, StoreError, SystemClock, View};
+use streamgate_store::{Change, Store, StoreError, View};
 
 mod guessing_nothing {
     use super::*;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_core::{Seconds, TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
-use streamgate_store::{BoxFuture, Clock as _, Cursor, Page, StoreError, SystemClock};
+use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 /// What it keeps of each key.
 type Records = BTreeMap<Box<[u8]>, (Version, Vec<u8>)>;
@@ -181,13 +182,13 @@ impl VersionedStore for Node {
         })
     }
 
-    fn guess(&self, _key: &UserKey) -> Guess {
+    fn speculation(&self, _key: &UserKey) -> Speculation {
         let now = self.map.clock.now();
         match self.guesses {
-            Guesses::Nothing => Guess::Nothing,
-            Guesses::OwnWrites => Guess::OwnWrites(now),
-            Guesses::Anything => Guess::Anything(now),
-            Guesses::Wrongly => Guess::Anything(now.time.plus(Seconds(3_600)).into()),
+            Guesses::Nothing => Speculation::Never,
+            Guesses::OwnWrites => Speculation::IfSoleWriter(now),
+            Guesses::Anything => Speculation::Always(now),
+            Guesses::Wrongly => Speculation::Always(now.time.plus(Seconds(3_600)).into()),
         }
     }
 

@@ -4,10 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use streamgate_clock::Stopwatch;
 use streamgate_load::figures::{count, ms, rate};
 use streamgate_load::workload::Workload;
 use streamgate_load::{Plan, Second, Stage};
-use streamgate_store::clock::Stopwatch;
 
 use crate::output;
 

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
+use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_load::workload::Workload;
 use streamgate_load::{
     Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
 };
-use streamgate_store::{Clock as _, SystemClock};
 
 use crate::bench::{self, Probed, Progress};
 use crate::exit::{Code, Failure};

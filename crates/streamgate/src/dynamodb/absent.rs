@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use streamgate_store::Clock;
+use streamgate_clock::Clock;
 
 use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use streamgate_store::Clock;
+use streamgate_clock::Clock;
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::{
     self as dynamodb, Created, DynamoDbConfig, DynamoDbStore, NotUsable,

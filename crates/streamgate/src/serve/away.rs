@@ -7,7 +7,7 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use streamgate_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 

@@ -16,10 +16,10 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
+use streamgate_clock as clock;
 use streamgate_engine::{Engine, FailMode, RandomIds};
 use streamgate_server::telemetry::{self, Repeats};
 use streamgate_server::{HttpSettings, Metrics, app};
-use streamgate_store::clock;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 

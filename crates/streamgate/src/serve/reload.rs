@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use streamgate_clock::SystemClock;
 use streamgate_core::Policy;
 use streamgate_engine::Engine;
 use streamgate_server::Endpoints;
-use streamgate_store::SystemClock;
 use streamgate_store_redis::CurrentCertificates;
 use tokio::signal::unix::Signal;
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use streamgate_clock::{Clock, StallRule, SystemClock};
 use streamgate_core::Policy;
 use streamgate_server::Metrics;
+use streamgate_store::Store;
 use streamgate_store::versioned::Optimistic;
-use streamgate_store::{Clock, StallRule, Store, SystemClock};
-use streamgate_store_embedded::{CommitObserver, EmbeddedConfig, EmbeddedStore, FatalError};
+use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, FatalError, LogObserver};
 use streamgate_store_redis::{
     CurrentCertificates, OpenError, RedisSettings, RedisStore, ServerObserver,
 };
@@ -21,7 +22,7 @@ use crate::{dynamodb, store_errors};
 /// Tells the metrics what the store wrote.
 struct Commits(Arc<Metrics>);
 
-impl CommitObserver for Commits {
+impl LogObserver for Commits {
     fn committed(&self, records: usize, bytes: usize, took: Duration) {
         self.0.observe_commit(records, bytes, took);
     }

@@ -261,7 +261,7 @@ fn a_session_of_a_dialect_has_a_lease_of_twelve_hours() {
 #[tokio::test]
 async fn the_slots_of_all_dialects_are_free_one_lease_later() {
     let service = Service::start(&["compat.lease_s=5"]);
-    let watch = streamgate_store::clock::Stopwatch::start();
+    let watch = streamgate_clock::Stopwatch::start();
     one_through_each(&service);
     let mut client = Client::connect(service.address()).await;
     let list = Call::List.ask("u");

@@ -2,7 +2,7 @@
 //! it is back, whoever asks whom.
 
 use serde_json::{Value, json};
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 use crate::support::Server;
 use crate::{Nodes, pause, redis};

@@ -45,7 +45,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
 use process::Process;

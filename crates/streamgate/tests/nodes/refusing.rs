@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use serde_json::json;
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::process::Process;

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::balancer::Balancer;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use streamgate_clock::Stopwatch;
 use streamgate_core::bounds::STOPPED_ENDINGS_MAX;
-use streamgate_store::clock::Stopwatch;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::client::Client;

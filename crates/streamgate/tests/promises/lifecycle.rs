@@ -22,7 +22,7 @@ async fn a_vanished_player_gives_its_slot_back_one_lease_later() {
     let mut client = Client::connect(server.address).await.unwrap();
     client.set_limit("u", 1).await.unwrap();
     assert_eq!(client.start("u", "vanished").await.unwrap().status, 201);
-    let watch = streamgate_store::clock::Stopwatch::start();
+    let watch = streamgate_clock::Stopwatch::start();
     let refused = client.start("u", "next").await.unwrap();
     assert_eq!(refused.status, 409, "{refused:?}");
     let free_after = loop {

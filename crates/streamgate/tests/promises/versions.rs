@@ -6,10 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use streamgate_clock::SystemClock;
 use streamgate_core::codec::NEWEST;
 use streamgate_core::{Durability, TenantId, UserId, UserKey};
-use streamgate_store::{Change, Store, SystemClock, View};
-use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoObserver};
+use streamgate_store::{Change, Store, View};
+use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoLogObserver};
 use tempfile::TempDir;
 
 use crate::support::{Server, run, serve_arguments, streamgate};
@@ -19,7 +20,7 @@ async fn under_the_next_release(dir: &Path, user: &str, write: fn(&[u8]) -> Vec<
     let hook = Arc::new(|error| panic!("{error}"));
     let clock = Arc::new(SystemClock::new());
     let config = EmbeddedConfig::new(dir);
-    let store = EmbeddedStore::open(config, clock, Arc::new(NoObserver), hook).unwrap();
+    let store = EmbeddedStore::open(config, clock, Arc::new(NoLogObserver), hook).unwrap();
     let key = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
     let mut step = |view: View<'_>| {
         let record = write(view.record.unwrap_or_default());

@@ -16,7 +16,7 @@ use streamgate_engine::{Engine, EngineSettings, RandomIds};
 use streamgate_server::{
     ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
 };
-use streamgate_store_embedded::{CommitObserver, EmbeddedStore};
+use streamgate_store_embedded::{EmbeddedStore, LogObserver};
 use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 
@@ -136,7 +136,7 @@ fn keys() -> Result<Keys> {
 /// Counts commits as `streamgate serve` does.
 struct Commits(Arc<Metrics>);
 
-impl CommitObserver for Commits {
+impl LogObserver for Commits {
     fn committed(&self, records: usize, bytes: usize, took: Duration) {
         self.0.observe_commit(records, bytes, took);
     }

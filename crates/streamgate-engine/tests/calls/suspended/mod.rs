@@ -11,11 +11,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use server::{Guesses, Loss, Node, Server};
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::Start;
 use streamgate_core::codec::decode_ledger;
 use streamgate_core::{EndReason, Ending, Ledger, Policy, Seconds};
 use streamgate_engine::{Engine, EngineSettings, RandomIds};
-use streamgate_store::ManualClock;
 use streamgate_store::versioned::Optimistic;
 
 use crate::support::{Memo, START_OF_TIME, heartbeat, id, start, stop, user};

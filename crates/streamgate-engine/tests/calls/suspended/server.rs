@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::{Arc, Mutex};
 
+use streamgate_clock::{Clock as _, ManualClock};
 use streamgate_core::{TenantId, UserKey};
-use streamgate_store::versioned::{Committed, Guess, Loaded, Version, VersionedStore, Write};
-use streamgate_store::{BoxFuture, Clock as _, Cursor, ManualClock, Page, StoreError};
+use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 /// What becomes of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,12 +160,12 @@ impl VersionedStore for Node {
         })
     }
 
-    fn guess(&self, _key: &UserKey) -> Guess {
+    fn speculation(&self, _key: &UserKey) -> Speculation {
         let now = self.server.clock.now();
         match self.guesses {
-            Guesses::Nothing => Guess::Nothing,
-            Guesses::OwnWrites => Guess::OwnWrites(now),
-            Guesses::Anything => Guess::Anything(now),
+            Guesses::Nothing => Speculation::Never,
+            Guesses::OwnWrites => Speculation::IfSoleWriter(now),
+            Guesses::Anything => Speculation::Always(now),
         }
     }
 

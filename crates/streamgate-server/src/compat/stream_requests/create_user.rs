@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use streamgate_core::Attributes;
 use streamgate_core::admission::{Edit, ResetUser};
-use streamgate_core::facts::AttributesError;
+use streamgate_core::metadata::AttributesError;
 use utoipa::ToSchema;
 
 use super::super::body::AnyJson;

@@ -1,7 +1,7 @@
 //! `POST /requeststream`: starts a stream of a user that is known.
 
 use axum::response::Response;
-use streamgate_core::Facts;
+use streamgate_core::SessionMetadata;
 use streamgate_core::admission::StartOutcome;
 use streamgate_core::ids::Name;
 use utoipa::ToSchema;
@@ -53,7 +53,7 @@ pub(super) async fn request_stream(
     let user = guest.user(ID, &id).map_err(in_two_words)?;
     let session = session_id(STREAM, &stream_session(&stream)).map_err(in_two_words)?;
     let mut start = guest.start(session);
-    start.facts = written_facts(&stream).map_err(in_two_words)?;
+    start.metadata = written_metadata(&stream).map_err(in_two_words)?;
     let outcome = guest
         .engine()
         .start_if_known(&user, start)
@@ -72,14 +72,14 @@ pub(super) async fn request_stream(
 }
 
 /// Keeps how the name of a stream was written, where the session is called otherwise.
-fn written_facts(stream: &str) -> Result<Option<Box<Facts>>, ApiError> {
+fn written_metadata(stream: &str) -> Result<Option<Box<SessionMetadata>>, ApiError> {
     if stream_session(stream) == stream {
         return Ok(None);
     }
     let name = Name::new(stream).map_err(|error| ApiError::field(STREAM, error))?;
-    let facts = Facts {
+    let metadata = SessionMetadata {
         content_id: Some(name),
-        ..Facts::default()
+        ..SessionMetadata::default()
     };
-    Ok(Some(Box::new(facts)))
+    Ok(Some(Box::new(metadata)))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use serde_json::json;
-use streamgate_engine::Observer as _;
+use streamgate_engine::EngineObserver as _;
 use streamgate_server::metric_names;
 
 use crate::support::{Answer, Service, request};

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use streamgate_clock::ManualClock;
 use streamgate_core::policy::Plan;
 use streamgate_core::{
     AtLimit, Durability, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
@@ -17,7 +18,7 @@ use streamgate_engine::{Engine, EngineSettings, IdSource};
 use streamgate_server::{
     ApiKey, Endpoints, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash,
 };
-use streamgate_store::{Change, ManualClock, MemoryStore, Store as _, View};
+use streamgate_store::{Change, MemoryStore, Store as _, View};
 
 /// The time at which every test begins.
 pub(crate) const BEGIN: &str = "2026-11-21T06:30:00.000Z";
@@ -336,7 +337,7 @@ impl Answer {
     }
 }
 
-/// A session of user `u` without facts, as it is answered right after its start.
+/// A session of user `u` without metadata, as it is answered right after its start.
 pub(crate) fn fresh(id: &str) -> Value {
     json!({
         "session_id": id,

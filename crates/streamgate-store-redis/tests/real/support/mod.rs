@@ -12,7 +12,7 @@ pub(crate) use work::{Load, admitted, lost, open, open_fresh, settings, start, u
 
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 /// Waits until `is_so` answers something, and panics with `what` where it does not in time.
 pub(crate) async fn eventually<T>(

@@ -1,8 +1,8 @@
 //! `[policy]`: what decides.
 
 use streamgate_core::bounds::{
-    EVICT_MIN_AGE_MAX_S, HEARTBEATS_PER_LEASE, LAZINESS_MAX_S, LEASE_MAX_S, LEASE_MIN_S, LIMIT_MAX,
-    REVIVE_WINDOW_MAX_S,
+    EVICT_MIN_AGE_MAX_S, HEARTBEAT_WRITE_INTERVAL_MAX_S, HEARTBEATS_PER_LEASE, LEASE_MAX_S,
+    LEASE_MIN_S, LIMIT_MAX, REVIVE_WINDOW_MAX_S,
 };
 use streamgate_core::{OverLimit, Policy, Seconds};
 
@@ -56,8 +56,8 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         "How long ended sessions are remembered, and a late heartbeat can start an expired one \
          again if a slot is free, in seconds.",
     );
-    let laziness_s = Ask(
-        "laziness_s",
+    let heartbeat_write_interval_s = Ask(
+        "heartbeat_write_interval_s",
         "For how long after a heartbeat that was written further ones are answered without writing, \
          in seconds: for stores that are paid by the write. Leases are longer by as much, so that no \
          viewer loses a slot; a vanished player's slot is free that much later, and a player whose \
@@ -84,7 +84,11 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         default.revive_window.0,
         0..=REVIVE_WINDOW_MAX_S,
     );
-    let laziness_s = reader.whole(laziness_s, default.laziness.0, 0..=LAZINESS_MAX_S);
+    let heartbeat_write_interval_s = reader.whole(
+        heartbeat_write_interval_s,
+        default.heartbeat_write_interval.0,
+        0..=HEARTBEAT_WRITE_INTERVAL_MAX_S,
+    );
     Policy {
         default_limit,
         at_limit,
@@ -94,7 +98,7 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         lease: Seconds(lease_s),
         heartbeat_interval: Seconds(interval_s),
         revive_window: Seconds(window_s),
-        laziness: Seconds(laziness_s),
+        heartbeat_write_interval: Seconds(heartbeat_write_interval_s),
         ..default
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 use tokio::task::JoinHandle;
 
 use super::account::{Account, Fate};

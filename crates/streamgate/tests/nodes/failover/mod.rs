@@ -8,7 +8,7 @@ mod player;
 
 use std::time::Duration;
 
-use streamgate_store::clock::Stopwatch;
+use streamgate_clock::Stopwatch;
 
 use crate::topologies::Topology;
 use crate::{eventually, pause};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Admitted, Refused, Start, StartOutcome};
 use streamgate_core::bounds::TERMINATE_MAX;
 use streamgate_core::ids::Name;
-use streamgate_core::{Facts, SessionId, UserKey};
+use streamgate_core::{SessionId, SessionMetadata, UserKey};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
@@ -145,16 +145,16 @@ impl StartBody {
         let mut name = |field, text: Option<String>| {
             text.and_then(|text| errors.check(field, Name::new(text)))
         };
-        let mut facts = Facts {
+        let mut metadata = SessionMetadata {
             device_id: name("device_id", self.device_id),
             device_name: name("device_name", self.device_name),
             device_class: name("device_class", self.device_class),
             content_id: name("content_id", self.content_id),
             content_type: name("content_type", self.content_type),
-            ..Facts::default()
+            ..SessionMetadata::default()
         };
         if let Some(attributes) = self.attributes {
-            facts.attributes = attributes
+            metadata.attributes = attributes
                 .check("attributes", &mut errors)
                 .unwrap_or_default();
         }
@@ -183,7 +183,7 @@ impl StartBody {
         errors.finish()?;
         Ok(Start {
             id: id.expect("no error means an id"),
-            facts: (!facts.is_empty()).then(|| Box::new(facts)),
+            metadata: (!metadata.is_empty()).then(|| Box::new(metadata)),
             lease: None,
             replaces,
             terminate,

@@ -6,7 +6,7 @@ use crate::support::{BEGIN, MADE_ID, ONE_LEASE_LATER, Service, fresh};
 
 const SESSIONS: &str = "/v1/users/u/sessions";
 
-fn all_facts() -> Value {
+fn all_metadata() -> Value {
     json!({
         "device_id": "d", "device_name": "Küche 📺", "device_class": "tv",
         "content_id": "c", "content_type": "film",
@@ -33,9 +33,9 @@ async fn a_start_without_a_body_is_admitted_under_an_id_of_the_servers() {
 #[tokio::test]
 async fn facts_come_back_as_they_were_given() {
     let service = Service::open();
-    let answer = service.json("POST", SESSIONS, &all_facts()).await;
+    let answer = service.json("POST", SESSIONS, &all_metadata()).await;
     let mut expected = fresh(MADE_ID);
-    for (name, value) in all_facts().as_object().unwrap() {
+    for (name, value) in all_metadata().as_object().unwrap() {
         expected[name] = value.clone();
     }
     assert_eq!(answer.json()["session"], expected);

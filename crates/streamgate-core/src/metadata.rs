@@ -1,4 +1,4 @@
-//! What plays and what is played: optional facts about a session. No decision depends on them but
+//! What plays and what is played: optional metadata about a session. No decision depends on them but
 //! one: a start that names a live session of another device is refused.
 
 use std::collections::BTreeMap;
@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use crate::bounds::{ATTRIBUTE_KEY_MAX_BYTES, ATTRIBUTE_VALUE_MAX_BYTES, ATTRIBUTES_MAX};
 use crate::ids::{Name, TextError, check_optional_text, check_text};
 
-/// Optional facts about a session; decisions read the device only.
+/// Optional metadata about a session; decisions read the device only.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
+pub struct SessionMetadata {
     /// The device that plays.
     pub device_id: Option<Name>,
     /// What its owner calls the device.
@@ -23,8 +23,8 @@ pub struct Facts {
     pub attributes: Attributes,
 }
 
-impl Facts {
-    /// Whether the two name different devices. Facts without a device name none.
+impl SessionMetadata {
+    /// Whether the two name different devices. SessionMetadata without a device name none.
     #[must_use]
     pub fn differ_in_device(one: Option<&Self>, other: Option<&Self>) -> bool {
         let (Some(one), Some(other)) = (one, other) else {

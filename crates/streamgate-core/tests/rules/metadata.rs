@@ -1,11 +1,11 @@
-//! Facts and attributes: their bounds, and errors that name the entry.
+//! SessionMetadata and attributes: their bounds, and errors that name the entry.
 
 use std::collections::BTreeMap;
 
-use crate::support::{all_facts, attributes, name};
-use streamgate_core::facts::AttributesError;
+use crate::support::{all_metadata, attributes, name};
 use streamgate_core::ids::TextError;
-use streamgate_core::{Attributes, Facts};
+use streamgate_core::metadata::AttributesError;
+use streamgate_core::{Attributes, SessionMetadata};
 
 fn one(key: &str, value: &str) -> Result<Attributes, AttributesError> {
     Attributes::new(BTreeMap::from([(key.into(), value.into())]))
@@ -82,19 +82,19 @@ fn entries_are_in_the_order_of_their_keys() {
 
 #[test]
 fn facts_are_empty_only_without_any() {
-    assert!(Facts::default().is_empty());
-    assert!(!all_facts().is_empty());
-    let only: [fn(&mut Facts); 6] = [
-        |facts| facts.device_id = Some(name("x")),
-        |facts| facts.device_name = Some(name("x")),
-        |facts| facts.device_class = Some(name("x")),
-        |facts| facts.content_id = Some(name("x")),
-        |facts| facts.content_type = Some(name("x")),
-        |facts| facts.attributes = attributes(&[("k", "")]),
+    assert!(SessionMetadata::default().is_empty());
+    assert!(!all_metadata().is_empty());
+    let only: [fn(&mut SessionMetadata); 6] = [
+        |metadata| metadata.device_id = Some(name("x")),
+        |metadata| metadata.device_name = Some(name("x")),
+        |metadata| metadata.device_class = Some(name("x")),
+        |metadata| metadata.content_id = Some(name("x")),
+        |metadata| metadata.content_type = Some(name("x")),
+        |metadata| metadata.attributes = attributes(&[("k", "")]),
     ];
     for give in only {
-        let mut facts = Facts::default();
-        give(&mut facts);
-        assert!(!facts.is_empty(), "{facts:?}");
+        let mut metadata = SessionMetadata::default();
+        give(&mut metadata);
+        assert!(!metadata.is_empty(), "{metadata:?}");
     }
 }

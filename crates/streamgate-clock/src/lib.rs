@@ -1,5 +1,5 @@
-//! The time, for stores without a server to ask, and what tells a stall from time that passed. The
-//! only place that reads a clock.
+//! Clocks: the lease clock of a node without a time server, the wall clock, stall detection, and a
+//! stopwatch. The only crate that reads a clock; `clippy.toml` bans it everywhere else.
 
 mod machine;
 mod manual;

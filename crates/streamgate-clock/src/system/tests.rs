@@ -215,7 +215,7 @@ fn the_machines_clock_starts_at_the_wall_clock_and_does_not_go_backwards() {
         SystemClock::new(),
         SystemClock::on_the_wall(&Policy::default()),
     ] {
-        let wall_ms = crate::clock::wall_ms();
+        let wall_ms = crate::wall_ms();
         let now_ms = i64::try_from(clock.now().time.as_millis()).unwrap();
         assert!(wall_ms.abs_diff(now_ms) < 1_000);
         let times: Vec<Timestamp> = (0..10_000).map(|_| clock.now().time).collect();
