@@ -14,11 +14,11 @@ pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; chars
 /// An answer with a JSON body.
 pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
     let bytes = serde_json::to_vec(answer).expect("answers have text as keys");
-    written(status, JSON, bytes)
+    response(status, JSON, bytes)
 }
 
 /// An answer with this body.
-pub(crate) fn written(
+pub(crate) fn response(
     status: StatusCode,
     media_type: HeaderValue,
     body: impl Into<Body>,

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use streamgate_core::bounds::BODY_MAX_BYTES;
 
 use super::dialect::Dialect;
-use super::fault::Fault;
+use super::error::DialectError;
 use crate::problem::ApiError;
 use crate::state::App;
 use crate::wire::body::{check_encoding, read};
@@ -22,9 +22,9 @@ pub(crate) struct AnyJson<D> {
 }
 
 impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
-    type Rejection = Fault<D>;
+    type Rejection = DialectError<D>;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Fault<D>> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, DialectError<D>> {
         let (parts, body) = request.into_parts();
         let bytes = read(app, body, BODY_MAX_BYTES).await?;
         if bytes.is_empty() {

@@ -7,10 +7,10 @@
 
 pub(crate) mod answer;
 mod body;
+mod caller;
 mod concurrency_service;
 mod dialect;
-mod fault;
-mod guest;
+mod error;
 mod mount;
 mod path;
 mod query;

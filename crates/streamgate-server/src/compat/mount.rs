@@ -28,7 +28,7 @@ use crate::state::App;
 use crate::surround::{Surround, with_path};
 
 /// A dialect as a service. Where it is mounted, only its document says.
-type Spoken = MapRequest<Router, fn(Request) -> Request>;
+type DialectService = MapRequest<Router, fn(Request) -> Request>;
 
 /// Calls a function of the dialect that has this name.
 macro_rules! of_dialect {
@@ -105,7 +105,7 @@ fn document_of<D: Dialect>() -> OpenApi {
 }
 
 /// The dialect as a service.
-fn service<D: Dialect>(app: &Arc<App>, surround: &Surround) -> Spoken {
+fn service<D: Dialect>(app: &Arc<App>, surround: &Surround) -> DialectService {
     let surrounded = |path: &str, methods| {
         let route = format!("{}{path}", path_of(D::NAME));
         D::around(surround, &route, methods)
@@ -136,13 +136,13 @@ fn service<D: Dialect>(app: &Arc<App>, surround: &Surround) -> Spoken {
 /// The dialect's document, where its clients look for it.
 fn documents<D: Dialect>() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     let document = Bytes::from(document::to_json(&document_of::<D>()));
-    let written = |media_type: HeaderValue| {
+    let response = |media_type: HeaderValue| {
         let document = document.clone();
-        get(async move || answer::written(StatusCode::OK, media_type, document))
+        get(async move || answer::response(StatusCode::OK, media_type, document))
     };
-    let mut documents = vec![(DOCUMENT, written(answer::JSON))];
+    let mut documents = vec![(DOCUMENT, response(answer::JSON))];
     if D::HAS_HOME {
-        documents.push((DOCUMENT_IN_YAML, written(YAML)));
+        documents.push((DOCUMENT_IN_YAML, response(YAML)));
     }
     documents
 }

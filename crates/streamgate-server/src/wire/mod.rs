@@ -5,7 +5,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod body_bytes;
-pub(crate) mod edit;
+pub(crate) mod double_option;
 pub(crate) mod object;
 pub(crate) mod path;
 pub(crate) mod query;

@@ -82,7 +82,7 @@ starts no session.";
                 "TooManyRequestsException",
             ),
             Code::StoreUnavailable | Code::StoreFull | Code::Overloaded | Code::Internal => {
-                answer::written(StatusCode::BAD_GATEWAY, answer::JSON, FUNCTION_FAILED)
+                answer::response(StatusCode::BAD_GATEWAY, answer::JSON, FUNCTION_FAILED)
             }
             Code::NotFound => message(code.status(), "Not Found"),
             Code::InvalidRequest => text(code.status(), error.detail().to_owned()),
@@ -112,5 +112,5 @@ fn refused_by_gateway(status: StatusCode, words: &str, kind: &'static str) -> Re
 
 /// A refusal of the function.
 fn text(status: StatusCode, text: String) -> Response {
-    answer::written(status, answer::JSON, text)
+    answer::response(status, answer::JSON, text)
 }

@@ -7,8 +7,8 @@ use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
 use super::super::answer;
-use super::super::fault::Fault;
-use super::super::guest::{Guest, session_id, session_taken};
+use super::super::caller::{DialectCaller, session_id, session_taken};
+use super::super::error::DialectError;
 use super::super::path::segment;
 use super::{ConcurrencyService, Message, text};
 use crate::access::Player;
@@ -59,17 +59,17 @@ pub(crate) struct Counted {
     )
 )]
 pub(super) async fn start_session(
-    guest: Guest<ConcurrencyService, Player>,
+    caller: DialectCaller<ConcurrencyService, Player>,
     uri: Uri,
-) -> Result<Response, Fault<ConcurrencyService>> {
+) -> Result<Response, DialectError<ConcurrencyService>> {
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     if name.is_empty() || id.is_empty() {
         return Err(nameless().into());
     }
-    let user = guest.user(USER, &name)?;
-    let start = guest.start(session_id(SESSION, &id)?);
-    Ok(match guest.engine().start(&user, &start).await?.outcome {
+    let user = caller.user(USER, &name)?;
+    let start = caller.start(session_id(SESSION, &id)?);
+    Ok(match caller.engine().start(&user, &start).await?.outcome {
         StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => answer::json(
             StatusCode::OK,
             &Counted {

@@ -4,8 +4,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use streamgate_core::admission::StartOutcome;
 
-use super::super::fault::Fault;
-use super::super::guest::{Guest, session_taken};
+use super::super::caller::{DialectCaller, session_taken};
+use super::super::error::DialectError;
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message, refusals};
 use crate::access::Player;
@@ -27,12 +27,12 @@ use crate::wire::schema::UserIdSchema;
     )
 )]
 pub(super) async fn add_session(
-    guest: Guest<SessionTracker, Player>,
+    caller: DialectCaller<SessionTracker, Player>,
     uri: Uri,
-) -> Result<Response, Fault<SessionTracker>> {
-    let user = user_of(&guest, &uri)?;
-    let start = guest.start(guest.engine().new_session_id());
-    Ok(match guest.engine().start(&user, &start).await?.outcome {
+) -> Result<Response, DialectError<SessionTracker>> {
+    let user = user_of(&caller, &uri)?;
+    let start = caller.start(caller.engine().new_session_id());
+    Ok(match caller.engine().start(&user, &start).await?.outcome {
         StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => message(
             StatusCode::OK,
             format!(

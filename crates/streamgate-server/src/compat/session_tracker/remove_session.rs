@@ -4,8 +4,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use streamgate_engine::NewestStopped;
 
-use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
+use super::super::error::DialectError;
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message, refusals};
 use crate::access::Player;
@@ -27,11 +27,11 @@ use crate::wire::schema::UserIdSchema;
     )
 )]
 pub(super) async fn remove_session(
-    guest: Guest<SessionTracker, Player>,
+    caller: DialectCaller<SessionTracker, Player>,
     uri: Uri,
-) -> Result<Response, Fault<SessionTracker>> {
-    let user = user_of(&guest, &uri)?;
-    Ok(match guest.engine().stop_newest(&user).await? {
+) -> Result<Response, DialectError<SessionTracker>> {
+    let user = user_of(&caller, &uri)?;
+    Ok(match caller.engine().stop_newest(&user).await? {
         NewestStopped::Stopped { active } => message(
             StatusCode::OK,
             format!("Number of active session decremented to {active}"),

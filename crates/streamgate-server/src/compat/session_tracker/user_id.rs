@@ -3,7 +3,7 @@
 use axum::http::Uri;
 use streamgate_core::{UserId, UserKey};
 
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
 use super::super::query;
 use crate::problem::ApiError;
 
@@ -11,12 +11,12 @@ use crate::problem::ApiError;
 const FIELD: &str = "user_id";
 
 /// The user that the query names.
-pub(super) fn user_of<D, N>(guest: &Guest<D, N>, uri: &Uri) -> Result<UserKey, ApiError> {
+pub(super) fn user_of<D, N>(caller: &DialectCaller<D, N>, uri: &Uri) -> Result<UserKey, ApiError> {
     let name = query::single(uri.query(), FIELD)?
         .ok_or_else(|| ApiError::field(FIELD, "must be given and not be empty"))?;
     // Bounded as it is written, as the document says, and not as it is meant: zeros go away.
     UserId::new(name.as_str()).map_err(|error| ApiError::field(FIELD, error))?;
-    guest.user(FIELD, canonical(&name))
+    caller.user(FIELD, canonical(&name))
 }
 
 /// A plain decimal number in its one spelling, and any other text as it is. The original knew users

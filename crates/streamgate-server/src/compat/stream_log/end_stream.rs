@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use super::super::answer;
 use super::super::body::AnyJson;
-use super::super::fault::Fault;
-use super::super::guest::{Guest, session_id};
+use super::super::caller::{DialectCaller, session_id};
+use super::super::error::DialectError;
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed, missing, refusals};
 use crate::access::Player;
@@ -51,17 +51,17 @@ pub(crate) struct Watched {
     )
 )]
 pub(super) async fn end_stream(
-    guest: Guest<StreamLog, Player>,
+    caller: DialectCaller<StreamLog, Player>,
     body: AnyJson<StreamLog>,
-) -> Result<Response, Fault<StreamLog>> {
-    let (user, id) = stream_of(&guest, &body).map_err(not_found)?;
+) -> Result<Response, DialectError<StreamLog>> {
+    let (user, id) = stream_of(&caller, &body).map_err(not_found)?;
     let stop = Stop {
         id,
         reason: EndReason::Stopped,
     };
-    Ok(match guest.engine().stop(&user, &stop).await? {
+    Ok(match caller.engine().stop(&user, &stop).await? {
         StopOutcome::Stopped => {
-            answer::written(StatusCode::NO_CONTENT, answer::JSON, Body::empty())
+            answer::response(StatusCode::NO_CONTENT, answer::JSON, Body::empty())
         }
         StopOutcome::AlreadyEnded(_) | StopOutcome::Unknown => {
             failed(StatusCode::NOT_FOUND, "The conditional request failed")
@@ -71,7 +71,7 @@ pub(super) async fn end_stream(
 
 /// The stream that the body names.
 fn stream_of<N>(
-    guest: &Guest<StreamLog, N>,
+    caller: &DialectCaller<StreamLog, N>,
     body: &AnyJson<StreamLog>,
 ) -> Result<(UserKey, SessionId), ApiError> {
     let name = UserName::of(body)?;
@@ -81,7 +81,7 @@ fn stream_of<N>(
         Some(Value::String(text)) => session_id(STREAM, text)?,
         Some(_) => return Err(ApiError::field(STREAM, "must be a text")),
     };
-    Ok((guest.user(user_name::FIELD, &name.id())?, id))
+    Ok((caller.user(user_name::FIELD, &name.id())?, id))
 }
 
 /// What names no stream at all is a stream that is not there: so the clients know it.

@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use super::super::answer;
 use super::super::body::AnyJson;
-use super::super::fault::Fault;
-use super::super::guest::{Guest, session_taken};
+use super::super::caller::{DialectCaller, session_taken};
+use super::super::error::DialectError;
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed, refusals};
 use crate::access::Player;
@@ -64,13 +64,13 @@ pub(crate) struct Started {
     )
 )]
 pub(super) async fn start_stream(
-    guest: Guest<StreamLog, Player>,
+    caller: DialectCaller<StreamLog, Player>,
     body: AnyJson<StreamLog>,
-) -> Result<Response, Fault<StreamLog>> {
+) -> Result<Response, DialectError<StreamLog>> {
     let name = UserName::of(&body)?;
-    let user = guest.user(user_name::FIELD, &name.id())?;
-    let start = guest.start(guest.engine().new_session_id_v4());
-    Ok(match guest.engine().start(&user, &start).await?.outcome {
+    let user = caller.user(user_name::FIELD, &name.id())?;
+    let start = caller.start(caller.engine().new_session_id_v4());
+    Ok(match caller.engine().start(&user, &start).await?.outcome {
         StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => {
             let status = StatusCode::CREATED;
             let started = StartedAnswer {

@@ -12,8 +12,8 @@ use streamgate_core::metadata::AttributesError;
 use utoipa::ToSchema;
 
 use super::super::body::AnyJson;
-use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
+use super::super::error::DialectError;
 use super::name::{self, SubscriptionSchema, UserName};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, refusals, sentence};
 use crate::access::Service;
@@ -62,20 +62,20 @@ pub(crate) struct NewUser {
     )
 )]
 pub(super) async fn create_user(
-    guest: Guest<StreamRequests, Service>,
+    caller: DialectCaller<StreamRequests, Service>,
     body: AnyJson<StreamRequests>,
-) -> Result<Response, Fault<StreamRequests>> {
+) -> Result<Response, DialectError<StreamRequests>> {
     let name = text(&body, NAME)?;
     let profile = profile(name, optional_text(&body, SUBSCRIPTION)?)?;
     let id = match name::optional(&body, ID)? {
         Some(id) => id,
-        None => guest.engine().new_session_id_v4().to_string().into(),
+        None => caller.engine().new_session_id_v4().to_string().into(),
     };
-    let user = guest.user(ID, &id)?;
+    let user = caller.user(ID, &id)?;
     let reset = ResetUser {
         profile: Edit::Set(profile),
     };
-    guest.engine().reset_user(&user, &reset).await?;
+    caller.engine().reset_user(&user, &reset).await?;
     let mut response = sentence(format!("{name} created"));
     let headers = response.headers_mut();
     headers.insert(header::LOCATION, location(&id));

@@ -17,8 +17,8 @@ use streamgate_engine::{EngineError, PageCursor};
 use utoipa::ToSchema;
 
 use super::super::answer;
-use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
+use super::super::error::DialectError;
 use super::user::User;
 use super::{StreamRequests, refusals};
 use crate::access::Admin;
@@ -52,10 +52,10 @@ pub(crate) struct Users<'a> {
     )
 )]
 pub(super) async fn get_all_users(
-    guest: Guest<StreamRequests, Admin>,
-) -> Result<Response, Fault<StreamRequests>> {
+    caller: DialectCaller<StreamRequests, Admin>,
+) -> Result<Response, DialectError<StreamRequests>> {
     let listing = Listing {
-        guest,
+        caller,
         from: None,
         lead: "",
         page_size: FIRST_PAGE,
@@ -65,7 +65,7 @@ pub(super) async fn get_all_users(
     let begun = [Bytes::from_static(b"{\"Users\":{"), first];
     let pieces = stream::iter(begun.map(Ok)).chain(pages(rest));
     let body = Body::from_stream(pieces);
-    Ok(answer::written(StatusCode::OK, answer::JSON, body))
+    Ok(answer::response(StatusCode::OK, answer::JSON, body))
 }
 
 /// The pages from here on. After a failure the answer breaks off: it must not look complete.
@@ -79,7 +79,7 @@ fn pages(from: Option<Listing>) -> impl Stream<Item = Result<Bytes, EngineError>
 
 /// What is left to be listed.
 struct Listing {
-    guest: Guest<StreamRequests, Admin>,
+    caller: DialectCaller<StreamRequests, Admin>,
     from: Option<PageCursor>,
     /// What stands before the next user.
     lead: &'static str,
@@ -90,9 +90,9 @@ struct Listing {
 impl Listing {
     /// The next page in JSON, and what is left after it. The last one ends the answer.
     async fn page(mut self) -> Result<(Bytes, Option<Self>), EngineError> {
-        let tenant = self.guest.tenant();
+        let tenant = self.caller.tenant();
         let page = self
-            .guest
+            .caller
             .engine()
             .users_and_sessions(tenant, self.from.as_ref(), self.page_size)
             .await?;

@@ -3,8 +3,8 @@
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
-use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
+use super::super::error::DialectError;
 use super::super::{answer, query};
 use super::user::User;
 use super::{ID, StreamRequests, bad_request, in_two_words, refusals};
@@ -25,14 +25,14 @@ use crate::wire::schema::UserIdSchema;
     )
 )]
 pub(super) async fn get_user(
-    guest: Guest<StreamRequests, Service>,
+    caller: DialectCaller<StreamRequests, Service>,
     uri: Uri,
-) -> Result<Response, Fault<StreamRequests>> {
+) -> Result<Response, DialectError<StreamRequests>> {
     let id = query::single(uri.query(), ID)
         .map_err(in_two_words)?
         .ok_or_else(bad_request)?;
-    let user = guest.user(ID, &id).map_err(in_two_words)?;
-    let found = guest.engine().user_and_sessions(&user).await?;
+    let user = caller.user(ID, &id).map_err(in_two_words)?;
+    let found = caller.engine().user_and_sessions(&user).await?;
     let (user, watching) = found.ok_or_else(bad_request)?;
     Ok(answer::json(StatusCode::OK, &User::new(&user, &watching)))
 }

@@ -68,14 +68,14 @@ stream here: `/v1` does, and its lease. Names of streams are compared without ca
 
     fn failure(error: &ApiError) -> Response {
         let text = error.detail().to_owned();
-        answer::written(error.code().status(), answer::TEXT, text)
+        answer::response(error.code().status(), answer::TEXT, text)
     }
 }
 
 /// A sentence about something that went well. It has callers' words in it and is, as it always was,
 /// a page to browsers.
 fn sentence(text: String) -> Response {
-    let mut response = answer::written(StatusCode::OK, HTML, text);
+    let mut response = answer::response(StatusCode::OK, HTML, text);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     response

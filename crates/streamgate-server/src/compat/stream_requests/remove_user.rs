@@ -5,8 +5,8 @@ use streamgate_core::admission::{Edit, ResetUser};
 use utoipa::ToSchema;
 
 use super::super::body::AnyJson;
-use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
+use super::super::error::DialectError;
 use super::name::{self, UserName};
 use super::{ID, StreamRequests, refusals, sentence};
 use crate::access::Service;
@@ -41,15 +41,15 @@ pub(crate) struct OldUser {
     )
 )]
 pub(super) async fn remove_user(
-    guest: Guest<StreamRequests, Service>,
+    caller: DialectCaller<StreamRequests, Service>,
     body: AnyJson<StreamRequests>,
-) -> Result<Response, Fault<StreamRequests>> {
+) -> Result<Response, DialectError<StreamRequests>> {
     let id = name::required(&body, ID)?;
-    let user = guest.user(ID, &id)?;
+    let user = caller.user(ID, &id)?;
     let reset = ResetUser {
         profile: Edit::Clear,
     };
-    if guest.engine().reset_user(&user, &reset).await?.was_known {
+    if caller.engine().reset_user(&user, &reset).await?.was_known {
         return Ok(sentence(format!("user {id} successfully deleted")));
     }
     Err(ApiError::new(Code::NotFound, format!("user {id} does not exist")).into())

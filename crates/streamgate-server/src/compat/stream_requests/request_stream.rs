@@ -7,8 +7,8 @@ use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
 use super::super::body::AnyJson;
-use super::super::fault::Fault;
-use super::super::guest::{Guest, session_id, session_taken};
+use super::super::caller::{DialectCaller, session_id, session_taken};
+use super::super::error::DialectError;
 use super::name::{self, StreamName, UserName, stream_session};
 use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, refusals, sentence};
 use crate::access::Player;
@@ -45,16 +45,16 @@ pub(crate) struct StreamRequest {
     )
 )]
 pub(super) async fn request_stream(
-    guest: Guest<StreamRequests, Player>,
+    caller: DialectCaller<StreamRequests, Player>,
     body: AnyJson<StreamRequests>,
-) -> Result<Response, Fault<StreamRequests>> {
+) -> Result<Response, DialectError<StreamRequests>> {
     let id = name::required(&body, ID).map_err(in_two_words)?;
     let stream = name::required(&body, STREAM).map_err(in_two_words)?;
-    let user = guest.user(ID, &id).map_err(in_two_words)?;
+    let user = caller.user(ID, &id).map_err(in_two_words)?;
     let session = session_id(STREAM, &stream_session(&stream)).map_err(in_two_words)?;
-    let mut start = guest.start(session);
-    start.metadata = written_metadata(&stream).map_err(in_two_words)?;
-    let outcome = guest
+    let mut start = caller.start(session);
+    start.metadata = metadata_of(&stream).map_err(in_two_words)?;
+    let outcome = caller
         .engine()
         .start_if_known(&user, start)
         .await?
@@ -72,7 +72,7 @@ pub(super) async fn request_stream(
 }
 
 /// Keeps how the name of a stream was written, where the session is called otherwise.
-fn written_metadata(stream: &str) -> Result<Option<Box<SessionMetadata>>, ApiError> {
+fn metadata_of(stream: &str) -> Result<Option<Box<SessionMetadata>>, ApiError> {
     if stream_session(stream) == stream {
         return Ok(None);
     }

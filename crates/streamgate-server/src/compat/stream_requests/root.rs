@@ -16,5 +16,5 @@ use super::super::answer;
         example = "OK"))
 )]
 pub(super) async fn root() -> Response {
-    answer::written(StatusCode::OK, answer::TEXT, "OK")
+    answer::response(StatusCode::OK, answer::TEXT, "OK")
 }

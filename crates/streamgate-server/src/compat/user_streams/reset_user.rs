@@ -4,8 +4,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use streamgate_core::admission::ResetUser;
 
-use super::super::fault::Fault;
-use super::super::guest::Guest;
+use super::super::caller::DialectCaller;
+use super::super::error::DialectError;
 use super::super::path::segment;
 use super::{Failed, USER, USER_PLACE, UserStreams, failed, refusals};
 use crate::access::Player;
@@ -29,13 +29,13 @@ use crate::wire::schema::UserIdSchema;
     )
 )]
 pub(super) async fn reset_user(
-    guest: Guest<UserStreams, Player>,
+    caller: DialectCaller<UserStreams, Player>,
     uri: Uri,
-) -> Result<Response, Fault<UserStreams>> {
+) -> Result<Response, DialectError<UserStreams>> {
     let name = segment(&uri, USER_PLACE, USER)?;
-    let user = guest.user(USER, &name)?;
+    let user = caller.user(USER, &name)?;
     let reset = ResetUser::default();
-    if guest.engine().reset_user(&user, &reset).await?.was_known {
+    if caller.engine().reset_user(&user, &reset).await?.was_known {
         return Ok(wire::no_content());
     }
     // The id in quotes, and within them as JSON has it.

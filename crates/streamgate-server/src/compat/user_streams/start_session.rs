@@ -7,8 +7,8 @@ use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
 use super::super::answer;
-use super::super::fault::Fault;
-use super::super::guest::{Guest, session_id};
+use super::super::caller::{DialectCaller, session_id};
+use super::super::error::DialectError;
 use super::super::path::segment;
 use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams, refusals};
 use crate::access::Player;
@@ -51,14 +51,14 @@ pub(crate) struct Streams<'a> {
     )
 )]
 pub(super) async fn start_session(
-    guest: Guest<UserStreams, Player>,
+    caller: DialectCaller<UserStreams, Player>,
     uri: Uri,
-) -> Result<Response, Fault<UserStreams>> {
+) -> Result<Response, DialectError<UserStreams>> {
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
-    let user = guest.user(USER, &name)?;
-    let start = guest.start(session_id(SESSION, &id)?);
-    let told = guest.engine().start_and_list(&user, start).await?;
+    let user = caller.user(USER, &name)?;
+    let start = caller.start(session_id(SESSION, &id)?);
+    let told = caller.engine().start_and_list(&user, start).await?;
     let (outcome, watching) = told.outcome;
     let session_ids: Vec<String> = watching
         .iter()
@@ -74,5 +74,5 @@ pub(super) async fn start_session(
         ),
     };
     let bytes = serde_json::to_vec(&answer).expect("answers have text as keys");
-    Ok(answer::written(StatusCode::OK, JSON, bytes))
+    Ok(answer::response(StatusCode::OK, JSON, bytes))
 }

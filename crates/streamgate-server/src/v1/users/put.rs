@@ -19,7 +19,7 @@ use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;
 use crate::wire;
 use crate::wire::body::JsonBody;
-use crate::wire::edit::present;
+use crate::wire::double_option::double_option;
 use crate::wire::schema::{LimitSchema, NameSchema, UserParam};
 use crate::wire::text_map::TextMap;
 
@@ -28,15 +28,15 @@ use crate::wire::text_map::TextMap;
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
     /// The name of a plan that the server's configuration knows.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<NameSchema>)]
     plan: Option<Option<String>>,
     /// A limit of the user's own; it goes before the plan's. 0 blocks the user.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<LimitSchema>)]
     limit: Option<Option<Number>>,
     /// What the platform keeps about the user, replaced as a whole.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = Option<TextMap>)]
     profile: Option<Option<TextMap>>,
 }

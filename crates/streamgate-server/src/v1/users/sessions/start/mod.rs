@@ -19,7 +19,7 @@ use crate::problem::{ApiError, Code, FieldErrors, Problem};
 use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire;
-use crate::wire::edit::present;
+use crate::wire::double_option::double_option;
 use crate::wire::schema::{IntervalSchema, LimitSchema, NameSchema, SessionIdSchema};
 use crate::wire::text_map::TextMap;
 use crate::wire::time::Time;
@@ -31,7 +31,7 @@ pub(crate) struct StartBody {
     /// POST only, since it stands in the path of PUT. The name of the new session, unique within its
     /// user; the server makes a UUID of version 7 where there is none. To repeat a start whose
     /// answer was lost, bring one.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = SessionIdSchema, required = false, example = "tv-evening")]
     session_id: Option<Option<String>>,
     /// The device that plays. A session that is live on one device cannot be started on another.

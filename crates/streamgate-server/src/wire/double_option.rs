@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Reads a member that is there: `Some(None)` for null. Beside `#[serde(default)]`, which makes an
 /// absent member `None`.
-pub(crate) fn present<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+pub(crate) fn double_option<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,
     D: Deserializer<'de>,

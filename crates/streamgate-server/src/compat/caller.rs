@@ -10,23 +10,26 @@ use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::Engine;
 
 use super::dialect::Dialect;
-use super::fault::Fault;
+use super::error::DialectError;
 use crate::access::{self, Needs};
 use crate::browser;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 
 /// A caller that speaks the dialect `D` and, where a key is asked for, has one of the scope `N`.
-pub(crate) struct Guest<D, N> {
+pub(crate) struct DialectCaller<D, N> {
     app: Arc<App>,
     tenant: TenantId,
     speaks: PhantomData<fn() -> (D, N)>,
 }
 
-impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for Guest<D, N> {
-    type Rejection = Fault<D>;
+impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for DialectCaller<D, N> {
+    type Rejection = DialectError<D>;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Fault<D>> {
+    async fn from_request_parts(
+        parts: &mut Parts,
+        app: &Arc<App>,
+    ) -> Result<Self, DialectError<D>> {
         let keys = app.keys.load();
         let changes = D::CHANGES_BY_GET || !browser::is_safe(&parts.method);
         let tenant = if D::ALWAYS_ASKS_FOR_KEY || app.compat.require_key {
@@ -42,7 +45,7 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for Guest<D, N> {
     }
 }
 
-impl<D, N> Guest<D, N> {
+impl<D, N> DialectCaller<D, N> {
     /// What does the work.
     pub(crate) fn engine(&self) -> &Engine {
         &self.app.engine

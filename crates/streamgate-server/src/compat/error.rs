@@ -10,12 +10,12 @@ use super::dialect::Dialect;
 use crate::problem::ApiError;
 
 /// A failure that the dialect `D` puts into words.
-pub(crate) struct Fault<D> {
+pub(crate) struct DialectError<D> {
     error: ApiError,
     dialect: PhantomData<fn() -> D>,
 }
 
-impl<D> From<ApiError> for Fault<D> {
+impl<D> From<ApiError> for DialectError<D> {
     fn from(error: ApiError) -> Self {
         Self {
             error,
@@ -24,19 +24,19 @@ impl<D> From<ApiError> for Fault<D> {
     }
 }
 
-impl<D> From<EngineError> for Fault<D> {
+impl<D> From<EngineError> for DialectError<D> {
     fn from(error: EngineError) -> Self {
         ApiError::from(error).into()
     }
 }
 
-impl<D: Dialect> IntoResponse for Fault<D> {
+impl<D: Dialect> IntoResponse for DialectError<D> {
     fn into_response(self) -> Response {
         self.error.respond_with(D::failure)
     }
 }
 
-impl<D> fmt::Debug for Fault<D> {
+impl<D> fmt::Debug for DialectError<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.error.fmt(f)
     }
