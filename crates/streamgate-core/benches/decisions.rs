@@ -1,5 +1,5 @@
 //! How long a decision takes, its encoding, and both as the engine runs them. Times are for people
-//! who change this code; what must hold is counted in instructions (`bench/instructions`).
+//! who change this code; what must hold is counted in instructions (`measure/instructions`).
 
 use std::hint::black_box;
 

@@ -3,13 +3,13 @@
 //! The only crate that knows everything: it reads the settings, opens the store, and puts engine
 //! and server on top. What is *not* here: rules, endpoints, bytes on disk.
 
-mod bench;
 mod client;
 mod commands;
 mod config;
 mod dynamodb;
 mod exit;
 mod import;
+mod loadtest;
 mod output;
 mod serve;
 mod store_errors;

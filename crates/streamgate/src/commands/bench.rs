@@ -1,7 +1,7 @@
 //! `streamgate bench`: load on a running server, and how it bears it.
 //!
-//! What is *not* here: how load is made and measured (`streamgate_load`), what is printed of it
-//! (`crate::bench`).
+//! What is *not* here: how load is made and measured (`streamgate_loadgen`), what is printed of it
+//! (`crate::loadtest`).
 
 use std::fs::{self, File};
 use std::io;
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use streamgate_clock::{Clock as _, SystemClock};
-use streamgate_load::workload::Workload;
-use streamgate_load::{
+use streamgate_loadgen::workload::Workload;
+use streamgate_loadgen::{
     Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
 };
 
-use crate::bench::{self, Probed, Progress};
 use crate::exit::{Code, Failure};
+use crate::loadtest::{self, Probed, Progress};
 use crate::output;
 
 /// What the command is for, at length.
@@ -166,15 +166,15 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         now_ms: SystemClock::new().now().time.as_millis(),
     };
     let key = args.key.clone().filter(|key| !key.is_empty());
-    let probed = bench::probe(target.url(), key.clone(), &args.prefix, origin)?;
+    let probed = loadtest::probe(target.url(), key.clone(), &args.prefix, origin)?;
     let plan = args.plan(&probed)?;
     if let Some(file) = &args.html {
         // Before the load, and not after an hour of it.
         File::create(file).map_err(|error| unwritable(file, &error))?;
     }
-    bench::raise_open_files();
+    loadtest::raise_open_files();
     let stop = Stop::default();
-    bench::end_on_signals(&stop)?;
+    loadtest::end_on_signals(&stop)?;
     let called = Called {
         target,
         key,
@@ -185,14 +185,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         progress.second(stage, second);
     });
     progress.end();
-    let summary = ran.map_err(|error| bench::failure(&error))?;
+    let summary = ran.map_err(|error| loadtest::failure(&error))?;
     if let Some(file) = &args.html {
-        fs::write(file, bench::page(&summary)?).map_err(|error| unwritable(file, &error))?;
+        fs::write(file, loadtest::page(&summary)?).map_err(|error| unwritable(file, &error))?;
     }
     if args.json {
         output::json(&serde_json::json!(summary));
     } else {
-        bench::print(&summary);
+        loadtest::print(&summary);
     }
     judge(&summary)
 }

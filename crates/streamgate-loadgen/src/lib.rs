@@ -1,0 +1,46 @@
+//! A load generator for HTTP/1.1 servers, and reports of what it measured.
+//!
+//! [`Drive`] sends a [`Load`] over keep-alive connections and counts what comes of it: any
+//! requests, to any server. [`run`] does it with the sessions of a Streamgate server, from the
+//! first start to the last stop. [`report`] makes a page of what was measured.
+//!
+//! It shares the machine with what it measures, more often than not. So it is cheap (one thread, no
+//! runtime, nothing allocated for a request), and it says what it cost and how late it was.
+//!
+//! What is *not* here: anything that the server knows and does not tell; flags and tables (the
+//! binary's `bench`); whom Streamgate is compared with (the repository's `measure/`).
+
+mod answer;
+mod api;
+mod clock;
+mod connection;
+mod drive;
+pub mod figures;
+mod latency;
+mod load;
+mod pace;
+mod population;
+mod process;
+mod record;
+pub mod report;
+mod run;
+mod stream;
+mod summary;
+mod target;
+mod worker;
+pub mod workload;
+
+pub use answer::{Answer, Framed, Framing, Malformed, http1};
+pub use api::{Api, BadKey};
+pub use drive::{Drive, DriveError, Driven, Stop, TIMEOUT};
+pub use latency::{Latencies, LatencyMs, Quantile};
+pub use load::{Closed, Due, Ended, Fault, Load, Nanos, Outcome, Requests, Same, Sent, Tally};
+pub use pace::{Pace, Paced, Share};
+pub use population::{BadPrefix, PREFIX_MAX_BYTES, Population, Session};
+pub use process::{ProcessMeter, ProcessReading, ProcessUse};
+pub use record::{KindRecord, Record, Second, Span};
+pub use run::{
+    CLEANUP_MAX, Called, Cleanup, DURATION_MAX, Origin, Plan, Ramp, RunError, Stage, Summary, run,
+};
+pub use summary::{BUSY, Generator, KindSummary, Measured, ServerSummary};
+pub use target::{Target, TargetError};

@@ -1,0 +1,56 @@
+//! The generator against servers that stall, close, drip and vanish.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod faults;
+mod loops;
+mod server;
+mod tls;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use streamgate_loadgen::{Closed, Drive, Driven, Load, Paced, Same, Share, Span, Stop, Target};
+
+/// A second is long enough for what is measured here.
+const SECOND: Duration = Duration::from_secs(1);
+
+fn drive(address: SocketAddr, connections: usize) -> Drive {
+    Drive::new(
+        Target::parse(&format!("http://{address}")).unwrap(),
+        connections,
+    )
+}
+
+/// The same request again and again.
+fn requests(drive: &Drive) -> Same {
+    let mut bytes = Vec::new();
+    drive
+        .target
+        .write_request("POST", "/x", &[("a", "b")], b"body", &mut bytes);
+    Same::new("call", bytes)
+}
+
+fn closed(drive: &Drive, measured: Duration) -> Driven<Closed<Same>> {
+    run(drive, vec![Closed(requests(drive))], span(measured))
+}
+
+fn open(drive: &Drive, per_second: f64, measured: Duration) -> Driven<Paced<Same>> {
+    let load = Paced::new(requests(drive), per_second, Share::ALL);
+    run(drive, vec![load], span(measured))
+}
+
+fn span(measured: Duration) -> Span {
+    Span::of(Duration::from_millis(100), measured)
+}
+
+fn run<L: Load>(drive: &Drive, loads: Vec<L>, span: Span) -> Driven<L> {
+    drive
+        .run(loads, span, &Stop::default(), &mut |_| {})
+        .unwrap()
+}
+
+/// How often each outcome was, by name.
+fn outcomes<L>(driven: &Driven<L>) -> Vec<(String, u64)> {
+    let tally = driven.record.tally();
+    tally.iter().map(|(it, count)| (it.name(), count)).collect()
+}

@@ -1,0 +1,45 @@
+//! What `bench` does around a run: asks the server first, shows how far it is, hears signals, says
+//! what came of it.
+//!
+//! What is *not* here: flags (the command), load and measurement (`streamgate_loadgen`).
+
+mod figures;
+mod probe;
+mod progress;
+mod signals;
+
+pub(crate) use figures::{page, print};
+pub(crate) use probe::{Probed, probe};
+pub(crate) use progress::Progress;
+pub(crate) use signals::end_on_signals;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use streamgate_loadgen::{DriveError, RunError};
+
+use crate::exit::{Code, Failure};
+
+/// Raises the limit of open files to what the machine allows: each connection is one. Where it
+/// cannot be raised, the connections that cannot be made say so.
+pub(crate) fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, raised);
+}
+
+/// Why there is no summary.
+pub(crate) fn failure(error: &RunError) -> Failure {
+    let message = error.to_string();
+    match error {
+        RunError::Prefix(_) | RunError::Key(_) => Failure::new(Code::Usage, message),
+        RunError::NoSessions { .. } => Failure::new(Code::Problem, message),
+        RunError::Drive(DriveError::Target(_)) => Failure::new(Code::Unreachable, message),
+        RunError::Drive(DriveError::Connect { .. }) => Failure::new(Code::Unreachable, message)
+            .hint("the server, or this machine's limit of open files, may allow fewer connections"),
+        RunError::Drive(DriveError::Process { .. } | DriveError::Io(_)) => {
+            Failure::new(Code::Problem, message)
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `streamgate-measure growth` and `soak`, as short as they can be: not for their figures, but for
+//! all of them being there. They want the binary `streamgate` of the same build, and fail where it
+//! is not.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn bench(arguments: &[&str], out: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_streamgate-measure"))
+        .args(arguments)
+        .arg("--out")
+        .arg(out)
+        .output()
+        .unwrap()
+}
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
+}
+
+fn read(out: &Path, name: &str) -> String {
+    fs::read_to_string(out.join(name)).unwrap()
+}
+
+fn above_zero(value: &Value) {
+    assert!(value.as_f64().is_some_and(|it| it > 0.0), "{value}");
+}
+
+#[test]
+fn growth_calls_every_crowd_in_every_way() {
+    let out = directory();
+    let arguments = [
+        "growth",
+        "--users",
+        "200,3000",
+        "--rounds",
+        "2",
+        "--seconds",
+        "0.2",
+    ];
+    let output = bench(&arguments, out.path());
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("| 3000") && said.contains("6000 |"), "{said}");
+    assert!(read(out.path(), "growth.html").matches("<svg").count() == 3);
+    let all: Value = serde_json::from_str(&read(out.path(), "growth.json")).unwrap();
+    let crowds = all["crowds"].as_array().unwrap();
+    assert_eq!(crowds.len(), 2);
+    for crowd in crowds {
+        for figure in ["ready_s", "memory_bytes", "disk_bytes"] {
+            above_zero(&crowd[figure]);
+        }
+        let rounds = crowd["rounds"].as_array().unwrap();
+        assert_eq!(rounds.len(), 2);
+        for measured in rounds.iter().flat_map(|round| round.as_array().unwrap()) {
+            above_zero(&measured["requests"]);
+            above_zero(&measured["servers"][0]["cpu_us_per_request"]);
+            assert_eq!(measured["errors"], 0);
+        }
+    }
+}
+
+#[test]
+fn a_soak_looks_every_second_and_says_what_grew() {
+    let out = directory();
+    let output = bench(&["soak", "--seconds", "3.2", "--users", "50"], out.path());
+    // So soon, it may say either; it says it of both, and its exit code agrees.
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    let rows = said
+        .lines()
+        .filter(|line| line.starts_with("| memory ") || line.starts_with("| data directory "));
+    let verdicts: Vec<bool> = rows
+        .map(|row| {
+            assert!(row.contains("levels off") != row.contains("GROWS"), "{row}");
+            row.contains("levels off")
+        })
+        .collect();
+    assert_eq!(verdicts.len(), 2, "{said}");
+    assert_eq!(output.status.success(), verdicts == [true, true], "{said}");
+    let all: Value = serde_json::from_str(&read(out.path(), "soak.json")).unwrap();
+    let samples = all["samples"].as_array().unwrap();
+    assert!(samples.len() >= 3, "{all}");
+    for sample in samples {
+        for figure in ["requests_per_s", "memory_bytes", "disk_bytes"] {
+            above_zero(&sample[figure]);
+        }
+    }
+    assert_eq!(all["measured"]["errors"], 0);
+    assert!(read(out.path(), "soak.html").matches("<svg").count() == 3);
+}
