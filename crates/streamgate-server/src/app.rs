@@ -1,7 +1,7 @@
 //! The service put together: what every request shares, and the list of endpoints.
 //!
 //! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the way past the
-//! router ([`crate::express`]), and the socket that requests come from ([`crate::serve`]).
+//! router ([`crate::routing::fast_path`]), and the socket that requests come from ([`crate::connection::serve`]).
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use tower::ServiceExt as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::browser::BrowserGuard;
-use crate::express::{Call, Express};
-use crate::fallback::{method_not_allowed, not_found};
-use crate::keys::{CurrentKeys, Keys};
+use crate::caller::browser::BrowserGuard;
+use crate::caller::keys::{CurrentKeys, Keys};
+use crate::caller::rate_limit::RateLimits;
 use crate::metrics::{HttpRoute, Metrics};
-use crate::observe::Observation;
 use crate::problem::ApiError;
-use crate::rate_limit::RateLimits;
+use crate::routing::fallback::{method_not_allowed, not_found};
+use crate::routing::fast_path::{Call, FastPath};
+use crate::routing::layers::{RouteLayers, with_path};
+use crate::routing::observe::Observation;
 use crate::settings::ServerSettings;
 use crate::state::App;
-use crate::surround::{Surround, with_path};
 use crate::{compat, document, ops, v1};
 
 /// Every endpoint of the service, over one engine.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     router: Router,
-    express: Option<Express>,
+    fast_path: Option<FastPath>,
     /// What is counted of requests that belong to no endpoint.
     unmatched: Arc<HttpRoute>,
     app: Arc<App>,
@@ -42,10 +42,10 @@ pub struct Endpoints {
 impl Endpoints {
     /// Answers a request; whatever goes wrong is an answer, too.
     pub async fn answer(&self, request: Request) -> Response {
-        if let Some(express) = &self.express
+        if let Some(fast_path) = &self.fast_path
             && let Some(call) = Call::of(&request)
         {
-            return express.answer(call, request).await;
+            return fast_path.answer(call, request).await;
         }
         let answer = self.router.clone().oneshot(request).await;
         answer.unwrap_or_else(|never| match never {})
@@ -70,9 +70,9 @@ impl Endpoints {
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Endpoints {
-    let surround = Surround::new(&settings.cors, Arc::clone(&metrics));
+    let layers = RouteLayers::new(&settings.cors, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
-    let (router, _) = endpoints(Some(&surround), root_is_ours).split_for_parts();
+    let (router, _) = endpoints(Some(&layers), root_is_ours).split_for_parts();
     let body_memory = Arc::new(metrics.body_memory(settings.http.bodies_max_bytes));
     let app = Arc::new(App {
         engine,
@@ -91,14 +91,14 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         openapi: openapi_json().into(),
     });
     let router = router
-        .merge(ops::docs::router(&surround))
-        .fallback_service(surround.around(UNMATCHED, any(not_found)))
+        .merge(ops::docs::router(&layers))
+        .fallback_service(layers.around(UNMATCHED, any(not_found)))
         .with_state(Arc::clone(&app));
     Endpoints {
-        router: compat::mount(router, &app, &surround),
+        router: compat::mount(router, &app, &layers),
         // A page of another origin is answered with headers that the router adds.
         unmatched: Arc::new(app.metrics.http_route(UNMATCHED)),
-        express: (!surround.is_cross_origin()).then(|| Express::new(&app)),
+        fast_path: (!layers.is_cross_origin()).then(|| FastPath::new(&app)),
         app,
     }
 }
@@ -126,7 +126,7 @@ pub fn openapi_json_3_0() -> String {
 
 /// Every endpoint of the document; surrounded where they are to be served. A dialect at the root
 /// brings a document of its own.
-fn endpoints(surround: Option<&Surround>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
+fn endpoints(layers: Option<&RouteLayers>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::default();
     let document = root_is_ours.then(ops::document_route);
     for routes in v1::routes()
@@ -134,9 +134,9 @@ fn endpoints(surround: Option<&Surround>, root_is_ours: bool) -> OpenApiRouter<A
         .chain(ops::routes())
         .chain(document)
     {
-        router = router.routes(match surround {
-            Some(surround) => with_path(routes, |path, methods| {
-                surround.around(path, methods.fallback(method_not_allowed))
+        router = router.routes(match layers {
+            Some(layers) => with_path(routes, |path, methods| {
+                layers.around(path, methods.fallback(method_not_allowed))
             }),
             None => routes,
         });

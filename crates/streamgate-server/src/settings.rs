@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use streamgate_core::Seconds;
 
-use crate::keys::Keys;
+use crate::caller::keys::Keys;
 
 /// All settings of the server. [`Default`] is what `streamgate serve` does with nothing set.
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,6 @@
-//! What the endpoints share: one of it for all requests.
+//! What all endpoints share, and what the connection loop adds to a request (its extensions).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use bytes::Bytes;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 
-use crate::browser::BrowserGuard;
-use crate::keys::CurrentKeys;
+use crate::caller::browser::BrowserGuard;
+use crate::caller::keys::CurrentKeys;
+use crate::caller::rate_limit::RateLimits;
 use crate::metrics::Metrics;
-use crate::rate_limit::RateLimits;
 use crate::settings::CompatSettings;
 use crate::wire::body_bytes::BodyMemory;
 
@@ -32,3 +33,12 @@ pub(crate) struct App {
     /// The OpenAPI document as it is served.
     pub(crate) openapi: Bytes,
 }
+
+/// The address that a request came from; added only where a rate limit by address needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Added to a request that came after the server was told to stop, while it still serves (drain
+/// time).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draining;

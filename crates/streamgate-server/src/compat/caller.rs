@@ -11,8 +11,8 @@ use streamgate_engine::Engine;
 
 use super::dialect::Dialect;
 use super::error::DialectError;
-use crate::access::{self, Needs};
-use crate::browser;
+use crate::caller::access::{self, Needs};
+use crate::caller::browser;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 
@@ -35,7 +35,7 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for DialectCaller<D, N> {
         let tenant = if D::ALWAYS_ASKS_FOR_KEY || app.compat.require_key {
             access::authorize_call(app, &keys, parts, N::SCOPE, changes)
         } else {
-            access::unasked(app, &keys, parts, N::SCOPE, changes)
+            access::authorize_if_presented(app, &keys, parts, N::SCOPE, changes)
         };
         Ok(Self {
             tenant: tenant?.clone(),

@@ -8,9 +8,9 @@ use axum::routing::MethodRouter;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::problem::{ApiError, Code};
+use crate::routing::layers::RouteLayers;
 use crate::settings::DialectName;
 use crate::state::App;
-use crate::surround::Surround;
 
 /// The language of an earlier system.
 pub(crate) trait Dialect: Send + Sync + Sized + 'static {
@@ -54,11 +54,11 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
 
     /// What stands around each of its routes; `route` is the label for metrics and logs.
     fn around(
-        surround: &Surround,
+        layers: &RouteLayers,
         route: &str,
         methods: MethodRouter<Arc<App>>,
     ) -> MethodRouter<Arc<App>> {
-        surround.around(route, methods)
+        layers.around(route, methods)
     }
 }
 

@@ -23,9 +23,9 @@ use super::stream_log::StreamLog;
 use super::stream_requests::StreamRequests;
 use super::user_streams::UserStreams;
 use crate::document;
+use crate::routing::layers::{RouteLayers, with_path};
 use crate::settings::DialectName;
 use crate::state::App;
-use crate::surround::{Surround, with_path};
 
 /// A dialect as a service. Where it is mounted, only its document says.
 type DialectService = MapRequest<Router, fn(Request) -> Request>;
@@ -44,17 +44,17 @@ macro_rules! of_dialect {
 }
 
 /// Mounts the dialects that the settings name, one of them also at the root.
-pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Router {
+pub(crate) fn mount(router: Router, app: &Arc<App>, layers: &RouteLayers) -> Router {
     let mut router = router;
     for name in &app.compat.dialects {
         let at = path_of(*name);
-        let service = of_dialect!(*name, service(app, surround));
+        let service = of_dialect!(*name, service(app, layers));
         router = if of_dialect!(*name, has_home()) {
             // Without the slash, the relative links of its pages would lead astray.
             let home = format!("{at}/");
             let redirect = any(redirect_to(home.clone()));
             router
-                .route(&at, surround.around(&at, redirect))
+                .route(&at, layers.around(&at, redirect))
                 .nest_service(&home, service)
         } else {
             router.nest_service(&at, service)
@@ -63,7 +63,7 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, surround: &Surround) -> Rout
     match app.compat.root {
         None => router,
         // Whatever is none of our own paths.
-        Some(name) => router.fallback_service(of_dialect!(name, service(app, surround))),
+        Some(name) => router.fallback_service(of_dialect!(name, service(app, layers))),
     }
 }
 
@@ -105,10 +105,10 @@ fn document_of<D: Dialect>() -> OpenApi {
 }
 
 /// The dialect as a service.
-fn service<D: Dialect>(app: &Arc<App>, surround: &Surround) -> DialectService {
+fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> DialectService {
     let surrounded = |path: &str, methods| {
         let route = format!("{}{path}", path_of(D::NAME));
-        D::around(surround, &route, methods)
+        D::around(layers, &route, methods)
     };
     let mut calls = OpenApiRouter::new();
     for routes in D::routes() {

@@ -17,11 +17,11 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::compat;
-use crate::fallback::method_not_allowed;
 use crate::ops::openapi::openapi_json;
 use crate::problem::{ApiError, Code};
+use crate::routing::fallback::method_not_allowed;
+use crate::routing::layers::RouteLayers;
 use crate::state::App;
-use crate::surround::Surround;
 
 /// Nothing from elsewhere. The explorer writes its own styles into the page and keeps images and
 /// fonts within its script.
@@ -35,10 +35,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 const DOCUMENT: &str = "/docs/openapi.json";
 
 /// The pages, with around them what stands around everything else.
-pub(crate) fn router(surround: &Surround) -> Router<Arc<App>> {
+pub(crate) fn router(layers: &RouteLayers) -> Router<Arc<App>> {
     let route = |router: Router<Arc<App>>, (path, methods): (_, MethodRouter<Arc<App>>)| {
         let methods = methods.fallback(method_not_allowed);
-        router.route(path, surround.around(path, methods))
+        router.route(path, layers.around(path, methods))
     };
     [
         ("/docs", get(async || Redirect::permanent("/docs/"))),

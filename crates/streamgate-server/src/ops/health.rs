@@ -11,8 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::{ApiError, Code, Problem};
-use crate::serve::Draining;
-use crate::state::App;
+use crate::state::{App, Draining};
 use crate::wire;
 
 /// How the process is.

@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 
-use crate::access::authorize;
-use crate::keys::Scope;
+use crate::caller::access::authorize;
+use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Problem};
 use crate::state::App;
 

@@ -13,7 +13,7 @@ use streamgate_core::{SessionId, TenantId, Timestamp, UserKey};
 use streamgate_engine::{Answered, Engine};
 use utoipa::ToSchema;
 
-use crate::access::{Caller, Player};
+use crate::caller::access::{Caller, Player};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;

@@ -15,7 +15,7 @@ use streamgate_core::{Seconds, SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::{Engine, EngineError, side_by_side};
 use utoipa::ToSchema;
 
-use crate::access::{Admin, Caller};
+use crate::caller::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors, store_trouble};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;

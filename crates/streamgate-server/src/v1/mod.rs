@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::state::App;
 
-/// The calls that players make all the time, for [`crate::express`].
+/// The calls that players make all the time, for [`crate::routing::fast_path`].
 pub(crate) mod sessions_of_user {
     pub(crate) use super::users::sessions::heartbeat::renew;
     pub(crate) use super::users::sessions::start::put::start_named;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::session::Session;
-use crate::access::{Admin, Caller};
+use crate::caller::access::{Admin, Caller};
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
 use crate::state::App;

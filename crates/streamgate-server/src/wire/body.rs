@@ -18,8 +18,8 @@ use tokio::time::timeout;
 
 use super::body_bytes::{Growing, Whole};
 use super::object::Object;
+use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
-use crate::stall::EVENT_DELAY;
 use crate::state::App;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A body that is not there is an empty object.

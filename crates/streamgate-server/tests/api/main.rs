@@ -14,7 +14,7 @@ mod browsers;
 mod clocks;
 mod compat;
 mod cors;
-mod express;
+mod fast_path;
 mod hang_up;
 mod heads;
 mod logs;

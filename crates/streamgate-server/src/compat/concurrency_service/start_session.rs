@@ -11,7 +11,7 @@ use super::super::caller::{DialectCaller, session_id, session_taken};
 use super::super::error::DialectError;
 use super::super::path::segment;
 use super::{ConcurrencyService, Message, text};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::problem::{ApiError, Code};
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 

@@ -8,7 +8,7 @@ use super::super::caller::{DialectCaller, session_taken};
 use super::super::error::DialectError;
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message, refusals};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::wire::schema::UserIdSchema;
 
 /// Start a session

@@ -8,7 +8,7 @@ use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message, refusals};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::wire::schema::UserIdSchema;
 
 /// End the newest session

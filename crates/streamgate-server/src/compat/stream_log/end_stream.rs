@@ -14,7 +14,7 @@ use super::super::caller::{DialectCaller, session_id};
 use super::super::error::DialectError;
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed, missing, refusals};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::problem::{ApiError, Code};
 use crate::wire::schema::SessionIdSchema;
 

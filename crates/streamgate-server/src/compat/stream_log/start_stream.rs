@@ -12,7 +12,7 @@ use super::super::caller::{DialectCaller, session_taken};
 use super::super::error::DialectError;
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed, refusals};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::wire::schema::SessionIdSchema;
 
 /// Who wants to watch.

@@ -16,7 +16,7 @@ use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
 use super::name::{self, SubscriptionSchema, UserName};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, refusals, sentence};
-use crate::access::Service;
+use crate::caller::access::Service;
 use crate::problem::ApiError;
 use crate::wire::schema::NameSchema;
 

@@ -21,7 +21,7 @@ use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
 use super::user::User;
 use super::{StreamRequests, refusals};
-use crate::access::Admin;
+use crate::caller::access::Admin;
 
 /// Users of the first page, of which nobody knows yet how much they watch.
 const FIRST_PAGE: usize = 10;

@@ -8,7 +8,7 @@ use super::super::error::DialectError;
 use super::super::{answer, query};
 use super::user::User;
 use super::{ID, StreamRequests, bad_request, in_two_words, refusals};
-use crate::access::Service;
+use crate::caller::access::Service;
 use crate::wire::schema::UserIdSchema;
 
 /// A user, and what it watches

@@ -9,7 +9,7 @@ use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
 use super::name::{self, UserName};
 use super::{ID, StreamRequests, refusals, sentence};
-use crate::access::Service;
+use crate::caller::access::Service;
 use crate::problem::{ApiError, Code};
 
 /// Who is to be removed.

@@ -11,7 +11,7 @@ use super::super::caller::{DialectCaller, session_id, session_taken};
 use super::super::error::DialectError;
 use super::name::{self, StreamName, UserName, stream_session};
 use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, refusals, sentence};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::problem::ApiError;
 
 /// Who wants to watch what.

@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::browser::is_of_other_site;
+use crate::caller::browser::is_of_other_site;
 use crate::settings::AllowedOrigins;
 use crate::wire;
 

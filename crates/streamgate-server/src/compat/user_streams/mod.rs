@@ -24,9 +24,9 @@ use utoipa_axum::routes;
 use super::answer;
 use super::dialect::{Dialect, no_such_call};
 use crate::problem::{ApiError, Code};
+use crate::routing::layers::RouteLayers;
 use crate::settings::DialectName;
 use crate::state::App;
-use crate::surround::Surround;
 
 /// The dialect.
 #[derive(Debug)]
@@ -123,12 +123,12 @@ origins may call where `cors.allowed_origins` allows theirs.";
 
     /// Allowed origins are told so in the words of the original.
     fn around(
-        surround: &Surround,
+        layers: &RouteLayers,
         route: &str,
         methods: MethodRouter<Arc<App>>,
     ) -> MethodRouter<Arc<App>> {
-        let allowed = Arc::clone(surround.allowed_origins());
-        surround.observe(
+        let allowed = Arc::clone(layers.allowed_origins());
+        layers.observe(
             route,
             methods.layer(from_fn_with_state(allowed, cors::as_ever)),
         )

@@ -8,7 +8,7 @@ use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
 use super::super::path::segment;
 use super::{Failed, USER, USER_PLACE, UserStreams, failed, refusals};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::wire;
 use crate::wire::schema::UserIdSchema;
 

@@ -11,7 +11,7 @@ use super::super::caller::{DialectCaller, session_id};
 use super::super::error::DialectError;
 use super::super::path::segment;
 use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams, refusals};
-use crate::access::Player;
+use crate::caller::access::Player;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
 /// The media type of this one answer, which never said a charset.

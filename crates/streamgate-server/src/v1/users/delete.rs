@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::access::{Service, UserPath};
+use crate::caller::access::{Service, UserPath};
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
 use crate::state::App;

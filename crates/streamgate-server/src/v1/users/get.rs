@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::User;
-use crate::access::{Service, UserPath};
+use crate::caller::access::{Service, UserPath};
 use crate::problem::{ApiError, Code, Problem};
 use crate::problem_docs::Always;
 use crate::state::App;

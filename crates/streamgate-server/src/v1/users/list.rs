@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::User;
-use crate::access::{Caller, Service};
+use crate::caller::access::{Caller, Service};
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
 use crate::state::App;

@@ -13,7 +13,7 @@ use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
 use super::User;
-use crate::access::{Service, UserPath};
+use crate::caller::access::{Service, UserPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;

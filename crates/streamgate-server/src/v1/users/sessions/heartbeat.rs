@@ -12,7 +12,7 @@ use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 use super::session_unknown;
-use crate::access::{Player, SessionPath};
+use crate::caller::access::{Player, SessionPath};
 use crate::problem::{ApiError, Code, Problem};
 use crate::problem_docs::Always;
 use crate::state::App;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use streamgate_core::admission::{Place, SessionsQuery};
 use utoipa::ToSchema;
 
-use crate::access::{Player, UserPath};
+use crate::caller::access::{Player, UserPath};
 use crate::problem::ApiError;
 use crate::problem_docs::Always;
 use crate::state::App;

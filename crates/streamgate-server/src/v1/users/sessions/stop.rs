@@ -9,7 +9,7 @@ use streamgate_core::EndReason;
 use streamgate_core::admission::{Stop, StopOutcome};
 
 use super::session_unknown;
-use crate::access::{Player, SessionPath};
+use crate::caller::access::{Player, SessionPath};
 use crate::problem::{ApiError, Problem};
 use crate::problem_docs::Always;
 use crate::state::App;

@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use streamgate_core::{SessionId, UserKey};
 
 use super::{StartAnswer, StartBody, StartRefused, start};
-use crate::access::{Player, UserPath};
+use crate::caller::access::{Player, UserPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;

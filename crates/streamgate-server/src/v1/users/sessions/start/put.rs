@@ -8,7 +8,7 @@ use streamgate_core::SessionId;
 use streamgate_core::admission::Start;
 
 use super::{StartAnswer, StartBody, StartRefused, start};
-use crate::access::{Player, SessionPath};
+use crate::caller::access::{Player, SessionPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
 use crate::state::App;

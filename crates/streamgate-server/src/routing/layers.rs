@@ -8,20 +8,20 @@ use std::sync::Arc;
 use axum::routing::MethodRouter;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
-use crate::cors;
 use crate::metrics::Metrics;
-use crate::observe::Observe;
+use crate::routing::cors;
+use crate::routing::observe::Observe;
 use crate::settings::{AllowedOrigins, CorsSettings};
 
 /// What stands around every route.
 #[derive(Debug)]
-pub(crate) struct Surround {
+pub(crate) struct RouteLayers {
     cors: CorsSettings,
     allowed_origins: Arc<AllowedOrigins>,
     metrics: Arc<Metrics>,
 }
 
-impl Surround {
+impl RouteLayers {
     /// As the settings say, counted here.
     pub(crate) fn new(settings: &CorsSettings, metrics: Arc<Metrics>) -> Self {
         Self {

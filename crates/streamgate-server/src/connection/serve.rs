@@ -24,15 +24,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-use crate::access::Peer;
 use crate::app::Endpoints;
-use crate::date;
-use crate::heads;
+use crate::connection::date;
+use crate::connection::heads;
+use crate::connection::in_flight::RequestInFlight;
+use crate::connection::peers::{Counted, Peers};
+use crate::connection::stall::{StallTimeoutStream, StallTimeouts};
 use crate::metrics::Metrics;
-use crate::peers::{Counted, Peers};
 use crate::settings::HttpSettings;
-use crate::stall::{CutOffWhenStalled, Patience};
-use crate::turn::Turn;
+use crate::state::{Draining, Peer};
 
 /// How long to wait after an accept that failed for want of something (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -43,10 +43,6 @@ pub struct Stopped {
     /// Connections whose requests did not finish within the grace, and were cut off.
     pub cut_off: usize,
 }
-
-/// Told to stop, and still serving; every request that comes from then on carries it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Draining;
 
 /// Serves until `shutdown` completes and for the drain time after it, then lets requests under way
 /// finish within the grace.
@@ -61,11 +57,11 @@ pub async fn serve(
     metrics: &Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
-    let mut door = Door {
+    let mut acceptor = Acceptor {
         listener,
         endpoints: Arc::new(endpoints),
         protocol: protocol(http.head_max_bytes),
-        patience: Patience {
+        timeouts: StallTimeouts {
             head: http.header_timeout,
             write: http.write_timeout,
         },
@@ -77,26 +73,26 @@ pub async fn serve(
         draining: Arc::default(),
         connections: JoinSet::new(),
     };
-    door.admit_until(shutdown).await;
+    acceptor.accept_until(shutdown).await;
     if !http.drain.is_zero() {
         // A load balancer notices by its checks that it should go elsewhere. Until then it is
         // served as before, on connections that it does not use again.
-        door.draining.store(true, Ordering::Relaxed);
+        acceptor.draining.store(true, Ordering::Relaxed);
         tracing::info!(
             drain_s = http.drain.as_secs(),
             "draining: still serving, and not ready any more"
         );
-        door.admit_until(tokio::time::sleep(http.drain)).await;
+        acceptor.accept_until(tokio::time::sleep(http.drain)).await;
     }
-    Ok(door.close(http.shutdown_grace).await)
+    Ok(acceptor.close(http.shutdown_grace).await)
 }
 
-/// Where connections come in, and those that did.
-struct Door {
+/// The listener, and the connections that it accepted.
+struct Acceptor {
     listener: TcpListener,
     endpoints: Arc<Endpoints>,
     protocol: http1::Builder,
-    patience: Patience,
+    timeouts: StallTimeouts,
     slots: Arc<Semaphore>,
     peers: Peers,
     gauge: Gauge,
@@ -106,9 +102,9 @@ struct Door {
     connections: JoinSet<()>,
 }
 
-impl Door {
-    /// Serves whoever comes until `end` completes.
-    async fn admit_until(&mut self, end: impl Future<Output = ()>) {
+impl Acceptor {
+    /// Accepts and serves connections until `end` completes.
+    async fn accept_until(&mut self, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
         loop {
             let (stream, peer, slot) = tokio::select! {
@@ -127,7 +123,7 @@ impl Door {
                 stream,
                 peer,
                 counted,
-                patience: self.patience,
+                timeouts: self.timeouts,
                 draining: Arc::clone(&self.draining),
                 slot,
                 gauge: Connected::new(&self.gauge),
@@ -216,7 +212,7 @@ struct Connection {
     stream: TcpStream,
     peer: IpAddr,
     counted: Option<Counted>,
-    patience: Patience,
+    timeouts: StallTimeouts,
     draining: Arc<AtomicBool>,
     slot: OwnedSemaphorePermit,
     gauge: Connected,
@@ -229,7 +225,7 @@ impl Connection {
             stream,
             peer,
             counted: _counted,
-            patience,
+            timeouts,
             draining,
             slot: _slot,
             gauge: _gauge,
@@ -238,14 +234,14 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let turn = Turn::default();
-        let stream = CutOffWhenStalled::new(stream, patience, turn.clone());
+        let in_flight = RequestInFlight::default();
+        let stream = StallTimeoutStream::new(stream, timeouts, in_flight.clone());
         // Counted by this connection alone: with those of all of them, processors would take the
         // count from each other with every request.
         let endpoints = Arc::new(endpoints);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let turn = turn.clone();
-            turn.set_ours(true);
+            let in_flight = in_flight.clone();
+            in_flight.begin();
             let checked = heads::check(&request);
             let mut request = request.map(body);
             if endpoints.asks_for_peer() {
@@ -268,7 +264,7 @@ impl Connection {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<_, Infallible>(answer.map(|body| turn.end_with(body)))
+                Ok::<_, Infallible>(answer.map(|body| in_flight.end_with(body)))
             }
         });
         let connection = protocol.serve_connection(TokioIo::new(stream), service);

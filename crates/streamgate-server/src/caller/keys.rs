@@ -2,7 +2,7 @@
 //!
 //! Only the SHA-256 of a key is kept. Keys are 256 random bits, so a fast hash without salt is
 //! enough: there is nothing to guess. What is *not* here: how a request presents its key
-//! ([`crate::access`]).
+//! ([`crate::caller::access`]).
 
 use std::fmt;
 use std::ops::Deref;

@@ -3,7 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use crate::request_id::X_REQUEST_ID;
+use crate::routing::request_id::X_REQUEST_ID;
 use crate::settings::{AllowedOrigins, CorsSettings};
 
 /// The calls that a page may send as a beacon while it is closed. A beacon always carries the

@@ -15,10 +15,10 @@ use axum::http::request::Parts;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::access::SessionPath;
+use crate::caller::access::SessionPath;
 use crate::metrics::HttpRoute;
-use crate::observe::Observation;
 use crate::problem::ApiError;
+use crate::routing::observe::Observation;
 use crate::state::App;
 use crate::v1::sessions_of_user::{renew, start_named, stop};
 use crate::wire::body::{IgnoredBody, JsonBody};
@@ -26,7 +26,7 @@ use crate::wire::path::segments;
 
 /// The way past the router.
 #[derive(Debug, Clone)]
-pub(crate) struct Express {
+pub(crate) struct FastPath {
     app: Arc<App>,
     session: Arc<HttpRoute>,
     heartbeat: Arc<HttpRoute>,
@@ -60,7 +60,7 @@ impl Call {
 const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
 const HEARTBEAT: &str = "/v1/users/{user_id}/sessions/{session_id}/heartbeat";
 
-impl Express {
+impl FastPath {
     /// To the endpoints over `app`, counted as the router counts them.
     pub(crate) fn new(app: &Arc<App>) -> Self {
         let route = |template| Arc::new(app.metrics.http_route(template));

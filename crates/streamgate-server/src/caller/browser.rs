@@ -10,7 +10,7 @@
 //!   (forms, beacons, images), so one that changes something must not come from another origin.
 //!
 //! A key makes both needless, because no browser adds it by itself. What is *not* here: which pages
-//! may read answers ([`crate::cors`]).
+//! may read answers ([`crate::routing::cors`]).
 
 use std::net::IpAddr;
 

@@ -23,8 +23,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::heads::Lines;
-use crate::turn::Turn;
+use crate::connection::heads::Lines;
+use crate::connection::in_flight::RequestInFlight;
 
 /// How long to wait for the runtime to report what the system knows already. A process that was
 /// stopped and goes on handles its timers before its sockets, so a timer that has gone off proves
@@ -33,7 +33,7 @@ pub(crate) const EVENT_DELAY: Duration = Duration::from_millis(100);
 
 /// How long the other side may take.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
+pub(crate) struct StallTimeouts {
     /// From the end of one answer, or from the beginning, to the end of the next head.
     pub(crate) head: Duration,
     /// To read some of an answer.
@@ -60,10 +60,10 @@ impl Unread for TcpStream {
 
 /// A socket that fails once its client has stalled for too long.
 #[derive(Debug)]
-pub(crate) struct CutOffWhenStalled<T> {
+pub(crate) struct StallTimeoutStream<T> {
     inner: T,
-    patience: Patience,
-    turn: Turn,
+    timeouts: StallTimeouts,
+    in_flight: RequestInFlight,
     /// Armed while a write waits; nearly always none does.
     stalled: Option<WriteTimer>,
     /// Since something was written last.
@@ -85,12 +85,12 @@ struct WriteTimer {
     is_over: bool,
 }
 
-impl<T: Unread> CutOffWhenStalled<T> {
-    pub(crate) fn new(inner: T, patience: Patience, turn: Turn) -> Self {
+impl<T: Unread> StallTimeoutStream<T> {
+    pub(crate) fn new(inner: T, timeouts: StallTimeouts, in_flight: RequestInFlight) -> Self {
         Self {
             inner,
-            patience,
-            turn,
+            timeouts,
+            in_flight,
             stalled: None,
             since: Stopwatch::start(),
             idle: None,
@@ -101,11 +101,11 @@ impl<T: Unread> CutOffWhenStalled<T> {
 
     /// What becomes of a read that has to wait for a head.
     fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let patience = self.patience.head;
-        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(patience)));
+        let timeout = self.timeouts.head;
+        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(timeout)));
         loop {
             ready!(idle.as_mut().poll(cx));
-            let left = patience.saturating_sub(self.since.elapsed());
+            let left = timeout.saturating_sub(self.since.elapsed());
             if !left.is_zero() {
                 idle.set(sleep(left));
             } else if self.inner.has_unread() {
@@ -133,7 +133,7 @@ impl<T: Unread> CutOffWhenStalled<T> {
                 self.since = Stopwatch::start();
                 Poll::Ready(Ok(written.unwrap_or_else(|error| {
                     tracing::debug!(%error, "a client has gone before its answer");
-                    self.turn.set_gone();
+                    self.in_flight.set_client_gone();
                     length
                 })))
             }
@@ -149,9 +149,9 @@ impl<T: Unread> CutOffWhenStalled<T> {
 
     /// Completes once a write has waited for too long.
     fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let patience = self.patience.write;
+        let timeout = self.timeouts.write;
         let timer = self.stalled.get_or_insert_with(|| WriteTimer {
-            sleep: Box::pin(sleep(patience)),
+            sleep: Box::pin(sleep(timeout)),
             is_over: false,
         });
         ready!(timer.sleep.as_mut().poll(cx));
@@ -164,7 +164,7 @@ impl<T: Unread> CutOffWhenStalled<T> {
     }
 }
 
-impl<T: AsyncRead + Unread + Unpin> AsyncRead for CutOffWhenStalled<T> {
+impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -175,7 +175,7 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for CutOffWhenStalled<T> {
         }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        let awaits_head = !self.turn.is_ours();
+        let awaits_head = !self.in_flight.is_active();
         match read {
             // While a request is answered its own bounds hold: that of its body, and that of the
             // store.
@@ -190,7 +190,7 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for CutOffWhenStalled<T> {
     }
 }
 
-impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for CutOffWhenStalled<T> {
+impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -217,7 +217,7 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for CutOffWhenStalled<T> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
         // hyper need not read before there is something to read, so the wait for it begins here.
-        if !self.turn.is_ours()
+        if !self.in_flight.is_active()
             && let Poll::Ready(Err(error)) = self.idle(cx)
         {
             return Poll::Ready(Err(error));

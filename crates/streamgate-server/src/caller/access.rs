@@ -13,11 +13,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
-use crate::browser;
-use crate::keys::{ApiKey, Keys, Scope};
+use crate::caller::browser;
+use crate::caller::keys::{ApiKey, Keys, Scope};
+use crate::caller::rate_limit::CallerId;
 use crate::problem::{ApiError, Code, FieldErrors};
-use crate::rate_limit::CallerId;
-use crate::state::App;
+use crate::state::{App, Peer};
 use crate::wire::path::segment;
 
 /// A scope as a type, for signatures.
@@ -71,10 +71,6 @@ pub(crate) struct SessionPath<N> {
     needs: PhantomData<N>,
 }
 
-/// The address that a request came from, put among its extensions by the connection loop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
 impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
     type Rejection = ApiError;
 
@@ -96,7 +92,7 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
         let user = user_id(parts, tenant, &mut errors);
         errors.finish()?;
         Ok(Self {
-            user: admitted(app, user)?,
+            user: within_user_rate(app, user)?,
             needs: PhantomData,
         })
     }
@@ -122,7 +118,7 @@ impl<N: Needs> SessionPath<N> {
             .and_then(|text| errors.check("session_id", SessionId::new(&text)));
         errors.finish()?;
         Ok(Self {
-            user: admitted(app, user)?,
+            user: within_user_rate(app, user)?,
             id: id.expect("no error means an id"),
             needs: PhantomData,
         })
@@ -161,7 +157,7 @@ pub(crate) fn authorize_call<'a>(
 /// The tenant of a caller that is not asked for a key although there are keys. One that is sent all
 /// the same counts: its tenant, its scope, its rate; and a key that is not known, perhaps because it
 /// was taken away, is refused as everywhere.
-pub(crate) fn unasked<'a>(
+pub(crate) fn authorize_if_presented<'a>(
     app: &'a App,
     keys: &'a Keys,
     parts: &Parts,
@@ -240,7 +236,7 @@ fn peer_of(parts: &Parts) -> IpAddr {
 }
 
 /// The user, unless too many ask about it.
-fn admitted(app: &App, user: Option<UserKey>) -> Result<UserKey, ApiError> {
+fn within_user_rate(app: &App, user: Option<UserKey>) -> Result<UserKey, ApiError> {
     let user = user.expect("no error means an id");
     app.limits.check_user(&user)?;
     Ok(user)

@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 
 use crate::metrics::{HttpRoute, Metrics};
 use crate::problem::Cause;
-use crate::request_id::{self, X_REQUEST_ID};
+use crate::routing::request_id::{self, X_REQUEST_ID};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
