@@ -64,14 +64,16 @@ impl Ready {
         }
     }
 
-    /// Takes the next segment, waiting a moment for it if it must.
-    pub(crate) fn take(&self, patience: Duration) -> Taken {
+    /// Takes the next segment, and waits for it up to `patience`. `before` runs first, while the
+    /// preparer still rests: it makes the next one only when this one is taken.
+    pub(crate) fn take(&self, patience: Duration, before: impl FnOnce()) -> Taken {
         let mut state = self.state.lock();
         loop {
             if state.stopped {
                 return Taken::Stopped;
             }
             if let Some(segment) = state.segments.pop_front() {
+                before();
                 self.changed.notify_all();
                 return Taken::Segment(segment);
             }
@@ -150,8 +152,9 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
                 Ok(segment) => {
                     number += 1;
                     (ticks, surprises) = (0, 0);
-                    shared.ready.put(segment);
+                    // In this order: the writer sets the reserve when it takes the last one.
                     shared.set_room(Level::Plenty);
+                    shared.ready.put(segment);
                 }
                 Err(error) if error.is_full() => {
                     full(shared, ticks);

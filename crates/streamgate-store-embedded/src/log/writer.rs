@@ -175,11 +175,6 @@ impl Writer {
             self.segment.sync()?;
             self.synced = self.written;
         }
-        // The reserve begins with the last segment that fits. A preparer that lags would notice only
-        // when that segment is full, and changes which are queued by then cannot be refused any more.
-        if self.shared.ready.has_one() && !seems_to_fit(&self.shared) {
-            self.shared.set_room(Level::Reserve);
-        }
         let Some(segment) = self.next_segment()? else {
             return Ok(false);
         };
@@ -201,8 +196,15 @@ impl Writer {
     /// Waits for the next segment; `None` where the store ended meanwhile. While a full disk keeps it
     /// from being made, no change is taken.
     fn next_segment(&self) -> Result<Option<Segment>, FatalError> {
+        // The reserve begins with the last segment that fits. A preparer that lags would notice only
+        // when that segment is full, and changes which are queued by then cannot be refused any more.
+        let reserve_last = || {
+            if !seems_to_fit(&self.shared) {
+                self.shared.set_room(Level::Reserve);
+            }
+        };
         loop {
-            match self.shared.ready.take(FULL_PAUSE) {
+            match self.shared.ready.take(FULL_PAUSE, reserve_last) {
                 Taken::Segment(segment) => return Ok(Some(segment)),
                 Taken::Stopped => return Ok(None),
                 Taken::NotYet if !self.shared.queue.room.is_scarce() => {}
