@@ -3,7 +3,7 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use streamgate_store::StoreError;
 
-use crate::reason::Reason;
+use crate::reason::{Reason, has_code};
 use crate::url::Address;
 
 /// How a call to one server failed.
@@ -24,7 +24,7 @@ impl Failure {
     pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Refused(why) | Self::Lost(why) => why,
-            Self::Moved(to) | Self::Ask(to) => Reason::lasting(format!(
+            Self::Moved(to) | Self::Ask(to) => Reason::permanent(format!(
                 "the key is on {to}: the servers are a cluster, and the URL says otherwise"
             )),
         }
@@ -88,17 +88,6 @@ pub(crate) fn is_demoted(error: &RedisError) -> bool {
 
 fn is_refusal(error: &RedisError) -> bool {
     REFUSALS.iter().any(|code| has_code(error, code))
-}
-
-/// Whether the error has this code. Redis 6 wraps what a script's command answered in an `ERR` of
-/// its own, so it is looked for there as well.
-pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
-    let wrapped = |detail: &str| {
-        detail
-            .strip_prefix("Error running script")
-            .is_some_and(|rest| rest.contains(&format!(": -{code} ")))
-    };
-    error.code() == Some(code) || error.detail().is_some_and(wrapped)
 }
 
 /// The server that a redirection names. Without a host it is that of the server that was asked.
@@ -167,6 +156,6 @@ mod tests {
         assert_eq!(read("ASK 3999 ::1:7"), Failure::Ask(there("::1")));
         assert!(matches!(read("MOVED 3999 there:x"), Failure::Refused(_)));
         // Who follows none has a URL that says something else than the servers.
-        assert!(read("MOVED 3999 there:7").reason().is_lasting());
+        assert!(read("MOVED 3999 there:7").reason().is_permanent());
     }
 }

@@ -51,26 +51,23 @@
 //!
 //! What is *not* here: decisions. The bytes are the engine's.
 
-mod backoff;
 mod call;
-mod certificates;
-mod confirmed;
-mod connect;
+mod connection;
 mod failure;
 mod keys;
-mod link;
 mod observer;
 mod probe;
 mod reason;
-mod reckoning;
 mod record;
+mod replicated_versions;
 mod scan;
+mod server_clock;
 mod settings;
 mod store;
 mod topology;
 mod url;
 
-pub use certificates::{CertificateError, Certificates, CurrentCertificates};
+pub use connection::{CertificateError, Certificates, CurrentCertificates};
 pub use observer::{NoServerObserver, ServerObserver};
 pub use settings::{OpenError, RedisSettings};
 pub use store::RedisStore;

@@ -8,15 +8,13 @@ use std::sync::Arc;
 use redis::{ErrorKind, RedisError};
 use streamgate_store::{Refusal, StoreError};
 
-use crate::failure::has_code;
-
 /// Why something cannot be done now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     words: String,
     /// A server said so, and will say the same until somebody changes the settings, or the
     /// server's.
-    is_lasting: bool,
+    is_permanent: bool,
     what: What,
 }
 
@@ -76,10 +74,10 @@ const FULL: &str = "OOM";
 const NO_TEXT: &str = "WRONGTYPE";
 
 /// What servers answer to those whom they do not let in, or not to what they ask for.
-const LASTING_CODES: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
+const PERMANENT_CODES: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
 /// The same in words: the client does not keep every code, and some of these never had one.
-const LASTING_WORDS: [&str; 4] = [
+const PERMANENT_WORDS: [&str; 4] = [
     "Authentication required",
     "has no permissions to",
     "DB index is out of range",
@@ -88,10 +86,10 @@ const LASTING_WORDS: [&str; 4] = [
 
 impl Reason {
     /// A reason that may pass by itself.
-    pub(crate) fn passing(words: impl Into<String>) -> Self {
+    pub(crate) fn transient(words: impl Into<String>) -> Self {
         Self {
             words: words.into(),
-            is_lasting: false,
+            is_permanent: false,
             what: What::Away,
         }
     }
@@ -100,7 +98,7 @@ impl Reason {
     pub(crate) fn refused(told: &'static str, words: impl Into<String>) -> Self {
         Self {
             what: What::Refused(told),
-            ..Self::passing(words)
+            ..Self::transient(words)
         }
     }
 
@@ -108,15 +106,15 @@ impl Reason {
     pub(crate) fn damage(words: impl Into<String>) -> Self {
         Self {
             what: What::Damage,
-            ..Self::lasting(words)
+            ..Self::permanent(words)
         }
     }
 
     /// A reason that stays until somebody does something about it.
-    pub(crate) fn lasting(words: impl Into<String>) -> Self {
+    pub(crate) fn permanent(words: impl Into<String>) -> Self {
         Self {
             words: words.into(),
-            is_lasting: true,
+            is_permanent: true,
             what: What::Away,
         }
     }
@@ -125,7 +123,7 @@ impl Reason {
     pub(crate) fn of(error: &RedisError) -> Self {
         Self {
             words: error.to_string(),
-            is_lasting: is_lasting(error),
+            is_permanent: is_permanent(error),
             what: what(error),
         }
     }
@@ -138,13 +136,13 @@ impl Reason {
         }
     }
 
-    /// One reason of several: lasting where one of them is, because no other will take its place.
+    /// One reason of several: permanent where one of them is, because no other will take its place.
     pub(crate) fn all(reasons: &[Self]) -> Self {
         let words: Vec<&str> = reasons.iter().map(|reason| reason.words.as_str()).collect();
         let mut kinds = reasons.iter().map(|reason| reason.what);
         Self {
             words: words.join("; "),
-            is_lasting: reasons.iter().any(Self::is_lasting),
+            is_permanent: reasons.iter().any(Self::is_permanent),
             // What one server answers tells more than that another is away.
             what: kinds.find(|what| *what != What::Away).unwrap_or(What::Away),
         }
@@ -156,8 +154,8 @@ impl Reason {
     }
 
     /// Whether it stays until somebody does something about it.
-    pub(crate) const fn is_lasting(&self) -> bool {
-        self.is_lasting
+    pub(crate) const fn is_permanent(&self) -> bool {
+        self.is_permanent
     }
 }
 
@@ -193,11 +191,22 @@ fn what(error: &RedisError) -> What {
     told.map_or(What::Away, |(_, told)| What::Refused(told))
 }
 
-fn is_lasting(error: &RedisError) -> bool {
+/// Whether the error has this code. Redis 6 wraps what a script's command answered in an `ERR` of
+/// its own, so it is looked for there as well.
+pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
+    let wrapped = |detail: &str| {
+        detail
+            .strip_prefix("Error running script")
+            .is_some_and(|rest| rest.contains(&format!(": -{code} ")))
+    };
+    error.code() == Some(code) || error.detail().is_some_and(wrapped)
+}
+
+fn is_permanent(error: &RedisError) -> bool {
     let detail = error.detail().unwrap_or_default();
     error.kind() == ErrorKind::AuthenticationFailed
-        || LASTING_CODES.iter().any(|code| has_code(error, code))
-        || LASTING_WORDS.iter().any(|words| detail.contains(words))
+        || PERMANENT_CODES.iter().any(|code| has_code(error, code))
+        || PERMANENT_WORDS.iter().any(|words| detail.contains(words))
         || is_refused_by_tls(error)
 }
 
@@ -234,7 +243,7 @@ mod tests {
             "ERR DB index is out of range",
             "ERR This instance has cluster support disabled",
         ] {
-            assert!(Reason::of(&answered(line)).is_lasting(), "{line}");
+            assert!(Reason::of(&answered(line)).is_permanent(), "{line}");
         }
         for line in [
             "LOADING Redis is loading the dataset in memory",
@@ -243,7 +252,7 @@ mod tests {
             "NOREPLICAS Not enough good replicas to write.",
             "ERR max number of clients reached",
         ] {
-            assert!(!Reason::of(&answered(line)).is_lasting(), "{line}");
+            assert!(!Reason::of(&answered(line)).is_permanent(), "{line}");
         }
     }
 
@@ -290,21 +299,21 @@ mod tests {
             Reason::of(&RedisError::from(error))
         };
         let unknown = rustls::CertificateError::UnknownIssuer;
-        assert!(of(rustls::Error::InvalidCertificate(unknown)).is_lasting());
+        assert!(of(rustls::Error::InvalidCertificate(unknown)).is_permanent());
         let wanted = rustls::AlertDescription::CertificateRequired;
-        assert!(of(rustls::Error::AlertReceived(wanted)).is_lasting());
-        assert!(!of(rustls::Error::HandshakeNotComplete).is_lasting());
+        assert!(of(rustls::Error::AlertReceived(wanted)).is_permanent());
+        assert!(!of(rustls::Error::HandshakeNotComplete).is_permanent());
         let reset = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
-        assert!(!Reason::of(&reset).is_lasting());
+        assert!(!Reason::of(&reset).is_permanent());
     }
 
     #[test]
     fn several_reasons_are_told_together_and_one_that_stays_is_enough() {
-        let passing = Reason::passing("no answer").at("a:1");
-        let lasting = Reason::lasting("no").at("b:2");
-        let both = Reason::all(&[passing.clone(), lasting]);
+        let transient = Reason::transient("no answer").at("a:1");
+        let permanent = Reason::permanent("no").at("b:2");
+        let both = Reason::all(&[transient.clone(), permanent]);
         assert_eq!(both.to_string(), "a:1: no answer; b:2: no");
-        assert!(both.is_lasting());
-        assert!(!Reason::all(&[passing]).is_lasting());
+        assert!(both.is_permanent());
+        assert!(!Reason::all(&[transient]).is_permanent());
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn split(value: Vec<u8>) -> Option<(Version, Vec<u8>)> {
 /// Reads `[value, seconds, microseconds]`, as both scripts answer.
 pub(crate) fn loaded(answer: Value) -> Result<Loaded, Reason> {
     let (value, seconds, micros): (Option<Vec<u8>>, u64, u64) =
-        redis::from_redis_value(answer).map_err(|error| Reason::passing(error.to_string()))?;
+        redis::from_redis_value(answer).map_err(|error| Reason::transient(error.to_string()))?;
     let now = timestamp(seconds, micros).into();
     let Some(value) = value else {
         return Ok(Loaded {

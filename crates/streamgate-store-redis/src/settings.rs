@@ -6,7 +6,7 @@ use std::time::Duration;
 use streamgate_clock::StallRule;
 use streamgate_core::Policy;
 
-use crate::certificates::{CertificateError, Certificates};
+use crate::connection::{CertificateError, Certificates};
 use crate::reason::Reason;
 use crate::url::{self, Credentials, Servers, UrlError};
 
@@ -148,7 +148,7 @@ pub enum OpenError {
 impl From<Reason> for OpenError {
     fn from(reason: Reason) -> Self {
         let words = reason.to_string();
-        if reason.is_lasting() {
+        if reason.is_permanent() {
             Self::Refused(words)
         } else {
             Self::Unavailable(words)

@@ -11,15 +11,15 @@ use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, Versi
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
-use crate::certificates::CurrentCertificates;
-use crate::confirmed::Confirmed;
+use crate::connection::CurrentCertificates;
+use crate::connection::too_late;
 use crate::failure::Failure;
 use crate::keys::{self, Names};
-use crate::link::too_late;
 use crate::observer::{NoServerObserver, ServerObserver};
 use crate::probe::{self, Gate, Probe};
 use crate::reason::Reason;
 use crate::record;
+use crate::replicated_versions::ReplicatedVersions;
 use crate::scan;
 use crate::settings::{OpenError, RedisSettings};
 use crate::topology::{Answer, Sent, Topology};
@@ -48,7 +48,7 @@ pub struct RedisStore {
     settings: RedisSettings,
     certificates: CurrentCertificates,
     /// What replicas have, where they are waited for.
-    confirmed: Option<Confirmed>,
+    replicated: Option<ReplicatedVersions>,
 }
 
 impl RedisStore {
@@ -82,7 +82,7 @@ impl RedisStore {
             certificates,
             names: Names::new(&settings.key_prefix),
             settings: settings.clone(),
-            confirmed: (settings.wait_replicas > 0).then(Confirmed::new),
+            replicated: (settings.wait_replicas > 0).then(ReplicatedVersions::new),
         })
     }
 
@@ -154,7 +154,7 @@ impl RedisStore {
         let answer = self.send(&Call::load(name), true).await;
         let Answer { reply, by } = answer.map_err(Failure::reason)?;
         let mut loaded = record::loaded(reply.value)?;
-        loaded.now = by.reckoning.heard(loaded.now.time);
+        loaded.now = by.clock.heard(loaded.now.time);
         Ok(loaded)
     }
 
@@ -192,14 +192,14 @@ impl RedisStore {
         let Value::Int(done) = reply.value else {
             let mut current = record::loaded(reply.value).map_err(Failure::Refused)?;
             current.now = if current.version == expected {
-                by.reckoning.corrected(current.now.time)
+                by.clock.corrected(current.now.time)
             } else {
-                by.reckoning.heard(current.now.time)
+                by.clock.heard(current.now.time)
             };
             return Ok(Committed::Conflict(current));
         };
         if let Some(time) = record::time_of(done) {
-            by.reckoning.heard(time);
+            by.clock.heard(time);
         }
         let enough = self.enough_have(write.version, &reply);
         enough.map_err(Failure::Lost)
@@ -207,8 +207,8 @@ impl RedisStore {
 
     /// Writes what was seen once more, so that replicas can be waited for.
     async fn confirm_named(&self, name: &[u8], seen: Version) -> Result<Committed, Reason> {
-        let is_known = |confirmed: &Confirmed| confirmed.knows(seen);
-        if self.confirmed.as_ref().is_none_or(is_known) {
+        let is_known = |versions: &ReplicatedVersions| versions.contains(seen);
+        if self.replicated.as_ref().is_none_or(is_known) {
             return Ok(Committed::Done);
         }
         let call = Call {
@@ -221,7 +221,7 @@ impl RedisStore {
         let Answer { reply, by } = answer.map_err(Failure::reason)?;
         if reply.value != Value::Int(1) {
             let mut current = record::loaded(reply.value)?;
-            current.now = by.reckoning.heard(current.now.time);
+            current.now = by.clock.heard(current.now.time);
             return Ok(Committed::Conflict(current));
         }
         self.enough_have(seen, &reply)
@@ -250,8 +250,8 @@ impl RedisStore {
                 words,
             ));
         }
-        if let Some(confirmed) = &self.confirmed {
-            confirmed.learn(version);
+        if let Some(versions) = &self.replicated {
+            versions.insert(version);
         }
         Ok(Committed::Done)
     }
@@ -290,7 +290,7 @@ impl RedisStore {
             probes.extend(name.map(|name| self.write_probe(name)));
         }
         if probes.is_empty() {
-            return Err(Reason::passing("no server has slots"));
+            return Err(Reason::transient("no server has slots"));
         }
         let mut reasons = Vec::new();
         while let Some(probed) = probes.next().await {
@@ -347,8 +347,8 @@ impl VersionedStore for RedisStore {
         if self.gate.is_shut() {
             return Speculation::Never;
         }
-        let reckoned = self.topology.reckoned(|| self.names.record(key));
-        reckoned.map_or(Speculation::Never, Speculation::Always)
+        let estimate = self.topology.time_of(|| self.names.record(key));
+        estimate.map_or(Speculation::Never, Speculation::Always)
     }
 
     fn scan<'a>(

@@ -210,7 +210,7 @@ mod tests {
         assert!(refused(Ok(set_to(Some(9), None, 0))));
         assert!(refused(Ok(set_to(None, Some("allkeys-lfu"), 0))));
         assert!(refused(Ok(Info::default())));
-        assert!(refused(Err(Reason::lasting("NOPERM"))));
+        assert!(refused(Err(Reason::permanent("NOPERM"))));
     }
 
     #[test]

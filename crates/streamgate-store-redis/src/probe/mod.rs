@@ -6,7 +6,7 @@
 //! it. A check that finds something wrong shuts the [`Gate`]: the store refuses all calls, and is not
 //! ready, until a later round finds it right. The log tells when that begins and when it ends.
 //!
-//! The server's clock goes to its [`Reckoning`](crate::reckoning::Reckoning). To learn something else of
+//! The server's clock goes to its [`ServerClock`](crate::server_clock::ServerClock). To learn something else of
 //! primaries, implement [`Check`] and add it to [`checks`]. [`Round::last_heard`] says how long ago a
 //! server answered before. What else `INFO` says is one section more in [`ask`].
 //!
@@ -27,8 +27,8 @@ use streamgate_clock::Stopwatch;
 use streamgate_store::Refusal;
 use tokio::task::JoinHandle;
 
-use crate::backoff::random_below;
-use crate::link::within;
+use crate::connection::random_below;
+use crate::connection::within;
 use crate::observer::ServerObserver;
 use crate::reason::Reason;
 use crate::record;
@@ -165,8 +165,8 @@ pub(crate) async fn round(topology: &Topology, timeout: Duration, watch: Stopwat
 
 /// Asks one primary.
 async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
-    let link = primary.lanes.link();
-    let mut line = link.line().await?;
+    let connection = primary.pool.next();
+    let mut live = connection.live().await?;
     let mut message = redis::pipe();
     message
         .cmd("TIME")
@@ -176,14 +176,14 @@ async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
         .arg("stats");
     let count = message.len();
     let asked_at = watch.elapsed();
-    let answers = line
+    let answers = live
         .connection
         .req_packed_commands(&message, 0, count)
         .await;
     let took = watch.elapsed() - asked_at;
     let told = |error: &redis::RedisError| {
-        link.report(&line, error);
-        Reason::of(error).at(&line.address)
+        connection.report(&live, error);
+        Reason::of(error).at(&live.address)
     };
     let mut answers = answers.map_err(|error| told(&error))?.into_iter();
     let mut next = || {
@@ -191,21 +191,18 @@ async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
         answer.extract_error().map_err(|error| told(&error))
     };
     let (seconds, micros): (u64, u64) = redis::from_redis_value(next()?)
-        .map_err(|error| Reason::passing(error.to_string()).at(&line.address))?;
+        .map_err(|error| Reason::transient(error.to_string()).at(&live.address))?;
     let sections: Result<Vec<Value>, Reason> = [next(), next()].into_iter().collect();
     let info = match sections {
         Ok(sections) => Ok(Info::read(&sections)),
-        Err(why) if why.is_lasting() => Err(why),
+        Err(why) if why.is_permanent() => Err(why),
         // Such as a server that is loading: it will tell.
         Err(why) => return Err(why),
     };
     // Asked regularly, so that a silence or a leap is one and not a lack of calls.
-    primary
-        .lanes
-        .reckoning
-        .heard(record::timestamp(seconds, micros));
+    primary.pool.clock.heard(record::timestamp(seconds, micros));
     Ok(Heard {
-        address: line.address.clone(),
+        address: live.address.clone(),
         asked_at,
         took,
         info,

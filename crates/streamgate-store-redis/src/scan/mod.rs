@@ -15,12 +15,12 @@ use redis::aio::ConnectionLike as _;
 use redis::{ErrorKind, RedisError};
 
 use crate::call::Call;
+use crate::connection::LiveConnection;
 use crate::failure::Failure;
 use crate::keys::Names;
-use crate::link::Line;
 use crate::reason::Reason;
-use crate::reckoning::Reckoning;
 use crate::record;
+use crate::server_clock::ServerClock;
 use crate::topology::{Primary, Sent, Topology};
 use cursor::Place;
 
@@ -58,21 +58,21 @@ pub(crate) async fn page(
         let Some(at) = standing_at(&primaries, &start) else {
             return Err(StoreError::Unavailable("no server has slots".to_owned()));
         };
-        let link = primaries[at].lanes.link();
-        let mut line = link.line().await?;
+        let connection = primaries[at].pool.next();
+        let mut live = connection.live().await?;
         let scan = Scan {
             topology,
             names,
             tenant,
             page_size,
-            reckoning: &primaries[at].lanes.reckoning,
+            clock: &primaries[at].pool.clock,
         };
-        let (mut page, next) = match scan.read(&mut line, start).await {
+        let (mut page, next) = match scan.read(&mut live, start).await {
             Ok(read) => read,
             Err(error) => {
-                link.report(&line, &error);
+                connection.report(&live, &error);
                 topology.doubt();
-                return Err(Reason::of(&error).at(&line.address).into());
+                return Err(Reason::of(&error).at(&live.address).into());
             }
         };
         // A batch behind is on the same server; without one, the next server has the rest.
@@ -107,22 +107,22 @@ struct Scan<'a> {
     names: &'a Names,
     tenant: &'a TenantId,
     page_size: usize,
-    reckoning: &'a Reckoning,
+    clock: &'a ServerClock,
 }
 
 impl Scan<'_> {
     /// Reads the records at a place, and where it goes on on the same server.
     async fn read(
         &self,
-        line: &mut Line,
+        live: &mut LiveConnection,
         start: Place,
     ) -> Result<(Page, Option<Place>), RedisError> {
         let mut start = start;
-        let mut batch = self.batch(line, start.position).await?;
+        let mut batch = self.batch(live, start.position).await?;
         if start.incarnation != batch.incarnation && start.position != 0 {
             // The position is one of another server: all of this one is read.
             start = Place::default();
-            batch = self.batch(line, 0).await?;
+            batch = self.batch(live, 0).await?;
         }
         let is_same = start.incarnation == batch.incarnation && start.behind == batch.behind;
         let given = match start.last.as_ref().filter(|_| is_same) {
@@ -150,16 +150,16 @@ impl Scan<'_> {
         } else {
             None
         };
-        let records = self.records(line, users).await?;
+        let records = self.records(live, users).await?;
         let page = Page {
             records,
             next: None,
-            now: self.reckoning.heard(batch.now),
+            now: self.clock.heard(batch.now),
         };
         Ok((page, next))
     }
 
-    async fn batch(&self, line: &mut Line, position: u64) -> Result<Batch, RedisError> {
+    async fn batch(&self, live: &mut LiveConnection, position: u64) -> Result<Batch, RedisError> {
         let pattern = self.names.pattern(self.tenant);
         let count = self.page_size.clamp(BATCH_MIN, BATCH_MAX);
         // One message to one server: whose incarnation it is and whose batch are the same.
@@ -173,7 +173,7 @@ impl Scan<'_> {
             .arg(pattern)
             .arg("COUNT")
             .arg(count)
-            .query_async(&mut line.connection)
+            .query_async(&mut live.connection)
             .await?;
         let (info, (seconds, micros), (behind, found)) = answer;
         let mut users: Vec<UserKey> = found
@@ -193,7 +193,7 @@ impl Scan<'_> {
 
     async fn records(
         &self,
-        line: &mut Line,
+        live: &mut LiveConnection,
         users: &[UserKey],
     ) -> Result<Vec<(UserKey, Vec<u8>)>, RedisError> {
         if users.is_empty() {
@@ -203,7 +203,7 @@ impl Scan<'_> {
         for user in users {
             gets.get(self.names.record(user));
         }
-        let connection = &mut line.connection;
+        let connection = &mut live.connection;
         let values = connection
             .req_packed_commands(&gets, 0, users.len())
             .await?;

@@ -1,4 +1,4 @@
-//! A cluster: a map of its slots, one link to each primary, redirections followed.
+//! A cluster: a map of its slots, a connection pool for each primary, redirections followed.
 //!
 //! The cluster client of the `redis` crate is not used. It sends calls again by itself, some after
 //! their answers were lost; while it mends one connection, calls to the others wait; and where all
@@ -16,15 +16,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::slots::SlotMap;
-use super::{Answer, Lanes, Primary, Sent, Target, listed, send_once};
-use crate::backoff::{Backoff, random_below};
+use super::{Answer, Primary, Sent, send_once};
 use crate::call::Call;
-use crate::connect::Connector;
+use crate::connection::{Backoff, ConnectionPool, Connector, Target, listed, random_below, within};
 use crate::failure::Failure;
 use crate::keys;
-use crate::link::within;
 use crate::reason::Reason;
-use crate::reckoning::Reckoning;
+use crate::server_clock::ServerClock;
 use crate::url::Address;
 
 /// How often a call is sent on to another server.
@@ -40,17 +38,17 @@ const REFRESH_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Cluster {
     inner: Arc<Inner>,
-    keeper: JoinHandle<()>,
+    supervisor: JoinHandle<()>,
 }
 
 #[derive(Debug)]
 struct Inner {
     connector: Connector,
     seeds: Vec<Address>,
-    lanes: usize,
+    pool_size: usize,
     rule: StallRule,
     map: RwLock<Arc<SlotMap>>,
-    nodes: Mutex<HashMap<Address, Arc<Lanes>>>,
+    nodes: Mutex<HashMap<Address, Arc<ConnectionPool>>>,
     /// Why the map could not be read the last time; `None` at the beginning.
     read: watch::Sender<Option<Result<(), Reason>>>,
     refresh: Notify,
@@ -61,21 +59,21 @@ impl Cluster {
     pub(super) fn start(
         connector: Connector,
         seeds: Vec<Address>,
-        lanes: usize,
+        pool_size: usize,
         rule: StallRule,
     ) -> Self {
         let inner = Arc::new(Inner {
             connector,
             seeds,
-            lanes,
+            pool_size,
             rule,
             map: RwLock::default(),
             nodes: Mutex::default(),
             read: watch::Sender::new(None),
             refresh: Notify::new(),
         });
-        let keeper = tokio::spawn(keep(Arc::clone(&inner)));
-        Self { inner, keeper }
+        let supervisor = tokio::spawn(keep(Arc::clone(&inner)));
+        Self { inner, supervisor }
     }
 
     /// Sends a call to the server that has its key, wherever redirections lead.
@@ -85,12 +83,12 @@ impl Cluster {
         let Some(owner) = map.owner(slot) else {
             self.refresh_soon();
             let words = format!("no server has slot {slot}");
-            return Err(Failure::Refused(Reason::passing(words)));
+            return Err(Failure::Refused(Reason::transient(words)));
         };
-        let mut lanes = self.inner.node(owner);
+        let mut pool = self.inner.node(owner);
         let mut asking = false;
         for _ in 0..REDIRECTIONS_MAX {
-            let to = match send_once(&lanes, call, asking, sent).await {
+            let to = match send_once(&pool, call, asking, sent).await {
                 Err(Failure::Moved(to)) => {
                     self.refresh_soon();
                     asking = false;
@@ -106,17 +104,17 @@ impl Cluster {
                 }
                 Ok(answer) => return Ok(answer),
             };
-            lanes = self.inner.node(&to);
+            pool = self.inner.node(&to);
         }
         let words = format!("slot {slot} was redirected {REDIRECTIONS_MAX} times");
-        Err(Failure::Refused(Reason::passing(words)))
+        Err(Failure::Refused(Reason::transient(words)))
     }
 
     /// The time of the server that has this slot, as far as it is known.
-    pub(super) fn reckoned(&self, slot: u16) -> Option<Moment> {
+    pub(super) fn time_of(&self, slot: u16) -> Option<Moment> {
         let map = self.inner.map.read();
         let nodes = self.inner.nodes.lock();
-        nodes.get(map.owner(slot)?)?.reckoning.now()
+        nodes.get(map.owner(slot)?)?.clock.now()
     }
 
     /// All primaries, in the order of their first slots.
@@ -127,7 +125,7 @@ impl Cluster {
             .map(|(first_slot, address)| Primary {
                 first_slot,
                 address: Some(address.clone()),
-                lanes: self.inner.node(address),
+                pool: self.inner.node(address),
             })
             .collect())
     }
@@ -147,7 +145,7 @@ impl Cluster {
         let first = read.wait_for(Option::is_some).await;
         let why = match first.as_deref() {
             Ok(Some(Err(why))) => why.clone(),
-            _ => Reason::passing("the store is being closed"),
+            _ => Reason::transient("the store is being closed"),
         };
         known().ok_or(why)
     }
@@ -155,7 +153,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.supervisor.abort();
     }
 }
 
@@ -182,25 +180,23 @@ async fn keep(inner: Arc<Inner>) {
 
 impl Inner {
     /// The connections to a server, made where there are none yet.
-    fn node(&self, address: &Address) -> Arc<Lanes> {
+    fn node(&self, address: &Address) -> Arc<ConnectionPool> {
         let mut nodes = self.nodes.lock();
         // A new primary may take the place of any: of the one that was heard least lately, too.
         let before = || {
-            let heard = nodes
-                .values()
-                .filter_map(|lanes| lanes.reckoning.last_heard());
+            let heard = nodes.values().filter_map(|pool| pool.clock.last_heard());
             heard.min()
         };
         let before = (!nodes.contains_key(address)).then(before).flatten();
-        let lanes = nodes.entry(address.clone()).or_insert_with(|| {
+        let pool = nodes.entry(address.clone()).or_insert_with(|| {
             let target = || Target::Server(self.connector.clone(), address.clone());
-            Arc::new(Lanes::start(
-                self.lanes,
-                Reckoning::new(self.rule, before),
+            Arc::new(ConnectionPool::start(
+                self.pool_size,
+                ServerClock::new(self.rule, before),
                 target,
             ))
         });
-        Arc::clone(lanes)
+        Arc::clone(pool)
     }
 
     /// Asks one server after the other for the map until one has it.
@@ -239,9 +235,9 @@ impl Inner {
 
     async fn ask(&self, server: &Address) -> Result<SlotMap, Reason> {
         let known = self.nodes.lock().get(server).cloned();
-        let line = known.as_ref().and_then(|lanes| lanes.link().line_now());
-        let mut connection = match line {
-            Some(line) => line.connection,
+        let live = known.as_ref().and_then(|pool| pool.next().live_now());
+        let mut connection = match live {
+            Some(live) => live.connection,
             None => self.connector.connect(server).await?,
         };
         let asked = async {
@@ -254,7 +250,7 @@ impl Inner {
             .map_err(|why| why.at(server))?;
         match SlotMap::read(&answer, server) {
             Some(map) if !map.is_empty() => Ok(map),
-            _ => Err(Reason::passing("it knows no servers that have slots").at(server)),
+            _ => Err(Reason::transient("it knows no servers that have slots").at(server)),
         }
     }
 }

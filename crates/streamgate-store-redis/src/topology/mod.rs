@@ -1,65 +1,24 @@
-//! How servers stand together, and how each kind is followed through failures.
+//! Topologies: one primary (standalone, or found through sentinels), or a cluster. Routes a call to the
+//! server that has its key.
 
 mod cluster;
-mod sentinel;
 mod slots;
-mod standalone;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redis::aio::MultiplexedConnection;
 use streamgate_core::Moment;
 
 use crate::call::{Call, Reply};
-use crate::certificates::CurrentCertificates;
-use crate::connect::Connector;
+use crate::connection::{ConnectionPool, Connector, CurrentCertificates, Sentinels, Target};
 use crate::failure::Failure;
 use crate::keys;
-use crate::link::within;
 use crate::reason::Reason;
-use crate::reckoning::Reckoning;
+use crate::server_clock::ServerClock;
 use crate::settings::RedisSettings;
 use crate::url::{Address, Location, Servers};
 
 use cluster::Cluster;
-use sentinel::Sentinels;
-pub(crate) use standalone::Lanes;
-
-/// Where a link leads.
-#[derive(Debug)]
-pub(crate) enum Target {
-    /// To this server, whatever it is.
-    Server(Connector, Address),
-    /// To whichever server the sentinels call the primary.
-    Primary(Box<Sentinels>),
-}
-
-impl Target {
-    /// Makes a connection, and says whose it is.
-    pub(crate) async fn connect(&self) -> Result<(MultiplexedConnection, Address), Reason> {
-        match self {
-            Self::Server(connector, address) => {
-                Ok((connector.connect(address).await?, address.clone()))
-            }
-            Self::Primary(sentinels) => sentinels.connect().await,
-        }
-    }
-
-    /// Whether the connection still leads where it should.
-    pub(crate) async fn check(
-        &self,
-        connection: &mut MultiplexedConnection,
-        address: &Address,
-    ) -> Result<(), Reason> {
-        match self {
-            Self::Server(connector, _) => {
-                within(connector.response_timeout, standalone::ping(connection)).await
-            }
-            Self::Primary(sentinels) => sentinels.check(connection, address).await,
-        }
-    }
-}
 
 /// Whether a call has left, and may have been done.
 #[derive(Debug, Default)]
@@ -81,7 +40,7 @@ pub(crate) struct Primary {
     pub(crate) first_slot: u16,
     /// Where it is; `None` where that is known only by its connection.
     pub(crate) address: Option<Address>,
-    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) pool: Arc<ConnectionPool>,
 }
 
 /// What a server answered.
@@ -89,14 +48,14 @@ pub(crate) struct Primary {
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
     /// The server.
-    pub(crate) by: Arc<Lanes>,
+    pub(crate) by: Arc<ConnectionPool>,
 }
 
 /// All servers of a store.
 #[derive(Debug)]
 pub(crate) enum Topology {
     /// One that takes writes, wherever it is by now.
-    One(Arc<Lanes>),
+    One(Arc<ConnectionPool>),
     Cluster(Cluster),
 }
 
@@ -115,12 +74,12 @@ impl Topology {
         } = location;
         let tls = tls.then_some(certificates);
         let connector = Connector::new(settings, tls, &credentials, database);
-        let (lanes, rule) = (Lanes::count(settings), settings.stall_rule);
-        let reckoning = || Reckoning::new(rule, None);
+        let (pool_size, rule) = (ConnectionPool::size(settings), settings.stall_rule);
+        let clock = || ServerClock::new(rule, None);
         match servers {
             Servers::Standalone(address) => {
                 let target = || Target::Server(connector.clone(), address.clone());
-                Self::One(Arc::new(Lanes::start(lanes, reckoning(), target)))
+                Self::One(Arc::new(ConnectionPool::start(pool_size, clock(), target)))
             }
             Servers::Sentinel {
                 sentinels,
@@ -133,9 +92,11 @@ impl Topology {
                     let name = primary_name.clone();
                     Target::Primary(Box::new(Sentinels::new(sentinels, asking, name, connector)))
                 };
-                Self::One(Arc::new(Lanes::start(lanes, reckoning(), target)))
+                Self::One(Arc::new(ConnectionPool::start(pool_size, clock(), target)))
             }
-            Servers::Cluster(seeds) => Self::Cluster(Cluster::start(connector, seeds, lanes, rule)),
+            Servers::Cluster(seeds) => {
+                Self::Cluster(Cluster::start(connector, seeds, pool_size, rule))
+            }
         }
     }
 
@@ -143,26 +104,26 @@ impl Topology {
     /// failed, whether it may have been done.
     pub(crate) async fn send(&self, call: &Call<'_>, sent: &Sent) -> Result<Answer, Failure> {
         match self {
-            Self::One(lanes) => send_once(lanes, call, false, sent).await,
+            Self::One(pool) => send_once(pool, call, false, sent).await,
             Self::Cluster(cluster) => cluster.send(call, sent).await,
         }
     }
 
     /// The time of the server that has this key, as far as it is known.
-    pub(crate) fn reckoned(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Moment> {
+    pub(crate) fn time_of(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Moment> {
         match self {
-            Self::One(lanes) => lanes.reckoning.now(),
-            Self::Cluster(cluster) => cluster.reckoned(keys::slot(&key())),
+            Self::One(pool) => pool.clock.now(),
+            Self::Cluster(cluster) => cluster.time_of(keys::slot(&key())),
         }
     }
 
     /// All that take writes, in the order of their slots.
     pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, Reason> {
         match self {
-            Self::One(lanes) => Ok(vec![Primary {
+            Self::One(pool) => Ok(vec![Primary {
                 first_slot: 0,
                 address: None,
-                lanes: Arc::clone(lanes),
+                pool: Arc::clone(pool),
             }]),
             Self::Cluster(cluster) => cluster.primaries().await,
         }
@@ -177,21 +138,15 @@ impl Topology {
 }
 
 async fn send_once(
-    lanes: &Arc<Lanes>,
+    pool: &Arc<ConnectionPool>,
     call: &Call<'_>,
     asking: bool,
     sent: &Sent,
 ) -> Result<Answer, Failure> {
-    let answer = lanes.link().send(call, asking, || sent.set(true)).await;
+    let answer = pool.next().send(call, asking, || sent.set(true)).await;
     if !matches!(answer, Ok(_) | Err(Failure::Lost(_))) {
         sent.set(false);
     }
-    let by = Arc::clone(lanes);
+    let by = Arc::clone(pool);
     answer.map(|reply| Answer { reply, by })
-}
-
-/// The address that an error or a log may show for a list of them.
-fn listed(addresses: &[Address]) -> String {
-    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-    shown.join(", ")
 }

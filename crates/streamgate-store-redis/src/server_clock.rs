@@ -15,7 +15,7 @@ const OVERTAKEN_MS: u64 = 1_000;
 
 /// What is known of a server's time.
 #[derive(Debug)]
-pub(crate) struct Reckoning {
+pub(crate) struct ServerClock {
     rule: StallRule,
     state: Mutex<State>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Heard {
     pub(crate) time: Timestamp,
 }
 
-impl Reckoning {
+impl ServerClock {
     /// `before` is the time last heard of a server whose place this one takes.
     pub(crate) fn new(rule: StallRule, before: Option<Heard>) -> Self {
         let mut stalls = Stalls::new(rule);
@@ -67,9 +67,9 @@ impl Reckoning {
         if silent_ms > self.rule.after_ms + ASKED_EVERY_MS {
             return None;
         }
-        let reckoned_ms = started_at_ms.saturating_add(signed(passed_ms));
-        let reckoned = Timestamp::from_millis(u64::try_from(reckoned_ms).unwrap_or(0));
-        Some(state.stalls.at(reckoned.max(heard.time)))
+        let estimate_ms = started_at_ms.saturating_add(signed(passed_ms));
+        let estimate = Timestamp::from_millis(u64::try_from(estimate_ms).unwrap_or(0));
+        Some(state.stalls.at(estimate.max(heard.time)))
     }
 
     /// What was heard last.
@@ -141,67 +141,64 @@ mod tests {
     }
 
     /// A server that was heard at `AT`, when 10 s had passed.
-    fn heard() -> Reckoning {
-        let reckoning = Reckoning::new(RULE, None);
-        reckoning.heard_after(AT, 10_000, false);
-        reckoning
+    fn heard() -> ServerClock {
+        let clock = ServerClock::new(RULE, None);
+        clock.heard_after(AT, 10_000, false);
+        clock
     }
 
     #[test]
-    fn nothing_is_reckoned_before_anything_was_heard() {
-        let reckoning = Reckoning::new(RULE, None);
-        assert_eq!(reckoning.now(), None);
-        reckoning.heard(AT);
-        assert!(reckoning.now().unwrap().time >= AT, "time does not go back");
+    fn there_is_no_estimate_before_the_first_answer() {
+        let clock = ServerClock::new(RULE, None);
+        assert_eq!(clock.now(), None);
+        clock.heard(AT);
+        assert!(clock.now().unwrap().time >= AT, "time does not go back");
     }
 
     #[test]
     fn an_answer_that_was_long_on_its_way_changes_nothing_and_a_correction_everything() {
-        let reckoning = heard();
+        let clock = heard();
         let late = Timestamp::from_millis(AT.as_millis() - 100);
-        reckoning.heard_after(late, 10_000, false);
-        assert_eq!(reckoning.now_after(10_000), Some(AT.into()));
+        clock.heard_after(late, 10_000, false);
+        assert_eq!(clock.now_after(10_000), Some(AT.into()));
         let hour_before = Timestamp::from_millis(AT.as_millis() - 3_600_000);
-        reckoning.heard_after(hour_before, 10_000, true);
-        let corrected = reckoning.now_after(10_000).unwrap();
+        clock.heard_after(hour_before, 10_000, true);
+        let corrected = clock.now_after(10_000).unwrap();
         assert_eq!(corrected, hour_before.into());
     }
 
     #[test]
     fn a_leap_of_the_servers_clock_is_a_stall_for_the_answer_that_tells_of_it() {
-        let reckoning = heard();
-        let moment = reckoning.heard_after(later(3_600_100), 10_100, false);
+        let clock = heard();
+        let moment = clock.heard_after(later(3_600_100), 10_100, false);
         let stall = Some(Stall {
             from: AT,
             until: later(3_600_100),
         });
         assert_eq!((moment.time, moment.stall), (later(3_600_100), stall));
-        assert_eq!(reckoning.now_after(10_200).unwrap().stall, stall);
+        assert_eq!(clock.now_after(10_200).unwrap().stall, stall);
     }
 
     #[test]
     fn a_server_that_does_not_answer_is_a_stall_and_one_that_is_asked_in_time_is_none() {
-        let reckoning = heard();
-        assert_eq!(
-            reckoning.heard_after(later(4_900), 14_900, false).stall,
-            None
-        );
-        assert_eq!(reckoning.now_after(20_000), None, "ask before you decide");
-        let moment = reckoning.heard_after(later(14_900), 24_900, false);
+        let clock = heard();
+        assert_eq!(clock.heard_after(later(4_900), 14_900, false).stall, None);
+        assert_eq!(clock.now_after(20_000), None, "ask before you decide");
+        let moment = clock.heard_after(later(14_900), 24_900, false);
         assert!(moment.stall.is_some());
     }
 
     #[test]
     fn a_clock_that_is_set_back_is_no_stall() {
-        let reckoning = heard();
+        let clock = heard();
         let back = Timestamp::from_millis(AT.as_millis() - 3_600_000);
-        assert_eq!(reckoning.heard_after(back, 10_100, false), back.into());
+        assert_eq!(clock.heard_after(back, 10_100, false), back.into());
     }
 
     #[test]
     fn a_server_that_takes_the_place_of_another_with_a_clock_ahead_is_a_leap() {
         let old = heard();
-        let heir = Reckoning::new(RULE, old.last_heard());
+        let heir = ServerClock::new(RULE, old.last_heard());
         assert_eq!(heir.now_after(10_000), None, "its own time is not known");
         let moment = heir.heard_after(later(60_000), 11_000, false);
         assert!(moment.stall.is_some());

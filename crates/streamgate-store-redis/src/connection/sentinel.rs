@@ -1,16 +1,17 @@
-//! A primary that sentinels watch: who it is, they say; that it is one, it says itself.
+//! Discovery of a primary through sentinels: they name its address, and the server itself must confirm
+//! the role.
 
 use parking_lot::Mutex;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
-use super::listed;
-use crate::connect::Connector;
-use crate::link::within;
+use super::connector::Connector;
+use super::target::listed;
+use super::timeout::within;
 use crate::reason::Reason;
 use crate::url::Address;
 
-/// Knows how to find the primary.
+/// Finds the primary of one name.
 #[derive(Debug)]
 pub(crate) struct Sentinels {
     /// The one that answered last is first.
@@ -21,11 +22,11 @@ pub(crate) struct Sentinels {
     /// Connects to the primary.
     connector: Connector,
     /// The connection to the sentinel that answered last.
-    confidant: Mutex<Option<MultiplexedConnection>>,
+    sentinel_connection: Mutex<Option<MultiplexedConnection>>,
 }
 
 impl Sentinels {
-    pub(super) fn new(
+    pub(crate) fn new(
         sentinels: Vec<Address>,
         asking: Connector,
         primary_name: String,
@@ -36,13 +37,13 @@ impl Sentinels {
             asking,
             primary_name,
             connector,
-            confidant: Mutex::new(None),
+            sentinel_connection: Mutex::new(None),
         }
     }
 
     /// Asks one sentinel after the other until one names a server that says it is the primary.
     pub(super) async fn connect(&self) -> Result<(MultiplexedConnection, Address), Reason> {
-        *self.confidant.lock() = None;
+        *self.sentinel_connection.lock() = None;
         let mut reasons = Vec::new();
         let sentinels = self.sentinels.lock().clone();
         for (at, sentinel) in sentinels.iter().enumerate() {
@@ -65,8 +66,8 @@ impl Sentinels {
         &self,
         sentinel: &Address,
     ) -> Result<(MultiplexedConnection, Address), Reason> {
-        let mut confidant = self.asking.connect(sentinel).await?;
-        let asked = self.ask(&mut confidant);
+        let mut sentinel_connection = self.asking.connect(sentinel).await?;
+        let asked = self.ask(&mut sentinel_connection);
         let named = within(self.connector.connect_timeout, asked)
             .await
             .map_err(|why| why.at(sentinel))?;
@@ -74,7 +75,7 @@ impl Sentinels {
             let name = &self.primary_name;
             // Sentinels that are just starting know none.
             let words = format!("{sentinel} knows no primary named {name:?}");
-            return Err(Reason::passing(words));
+            return Err(Reason::transient(words));
         };
         let mut connection = self.connector.connect(&address).await?;
         within(
@@ -83,7 +84,7 @@ impl Sentinels {
         )
         .await
         .map_err(|why| why.at(&address))?;
-        *self.confidant.lock() = Some(confidant);
+        *self.sentinel_connection.lock() = Some(sentinel_connection);
         Ok((connection, address))
     }
 
@@ -95,37 +96,41 @@ impl Sentinels {
         address: &Address,
     ) -> Result<(), Reason> {
         within(self.connector.response_timeout, says_primary(connection)).await?;
-        let confidant = self.confidant.lock().clone();
-        let named = match confidant {
-            Some(mut confidant) => {
-                within(self.connector.connect_timeout, self.ask(&mut confidant)).await
+        let sentinel_connection = self.sentinel_connection.lock().clone();
+        let named = match sentinel_connection {
+            Some(mut sentinel_connection) => {
+                within(
+                    self.connector.connect_timeout,
+                    self.ask(&mut sentinel_connection),
+                )
+                .await
             }
-            None => Err(Reason::passing("no sentinel is connected")),
+            None => Err(Reason::transient("no sentinel is connected")),
         };
         match named {
             Ok(Some(named)) if named != *address => {
                 let words = format!("the sentinels name {named} as the primary now");
-                Err(Reason::passing(words))
+                Err(Reason::transient(words))
             }
             Ok(_) => Ok(()),
             Err(_) => {
                 // The primary is well; only its watchers are not all there. Another may be.
-                self.find_confidant().await;
+                self.connect_next_sentinel().await;
                 Ok(())
             }
         }
     }
 
-    async fn find_confidant(&self) {
-        *self.confidant.lock() = None;
+    async fn connect_next_sentinel(&self) {
+        *self.sentinel_connection.lock() = None;
         self.sentinels.lock().rotate_left(1);
         let next = self.sentinels.lock().first().cloned();
         if let Some(next) = next {
-            *self.confidant.lock() = self.asking.connect(&next).await.ok();
+            *self.sentinel_connection.lock() = self.asking.connect(&next).await.ok();
         }
     }
 
-    /// Whom a sentinel calls the primary; `None` where it knows none of that name.
+    /// The address that a sentinel has for the primary; `None` if it knows no such name.
     async fn ask(&self, sentinel: &mut MultiplexedConnection) -> Result<Option<Address>, Reason> {
         let named: Option<(String, u16)> = redis::cmd("SENTINEL")
             .arg("GET-MASTER-ADDR-BY-NAME")
@@ -145,6 +150,6 @@ async fn says_primary(connection: &mut MultiplexedConnection) -> Result<(), Reas
         .map_err(|error| Reason::of(&error))?;
     match role.first() {
         Some(Value::BulkString(role)) if role == b"master" => Ok(()),
-        _ => Err(Reason::passing("it is not a primary now")),
+        _ => Err(Reason::transient("it is not a primary now")),
     }
 }

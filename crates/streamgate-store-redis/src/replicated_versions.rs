@@ -11,21 +11,21 @@ const SLOTS: usize = 1 << 16;
 
 /// Remembers versions. No two writes have the same one, so a version tells all.
 #[derive(Debug)]
-pub(crate) struct Confirmed(Box<[AtomicU64]>);
+pub(crate) struct ReplicatedVersions(Box<[AtomicU64]>);
 
-impl Confirmed {
+impl ReplicatedVersions {
     pub(crate) fn new() -> Self {
         Self((0..SLOTS).map(|_| AtomicU64::new(0)).collect())
     }
 
     /// Enough replicas have this version, or have had it.
-    pub(crate) fn learn(&self, version: Version) {
+    pub(crate) fn insert(&self, version: Version) {
         let (slot, number) = self.slot(version);
         slot.store(number, Ordering::Relaxed);
     }
 
     /// Whether enough replicas are known to have it. Of no record at all nobody can know that.
-    pub(crate) fn knows(&self, version: Version) -> bool {
+    pub(crate) fn contains(&self, version: Version) -> bool {
         let (slot, number) = self.slot(version);
         version != Version::NONE && slot.load(Ordering::Relaxed) == number
     }
@@ -43,15 +43,15 @@ mod tests {
 
     #[test]
     fn what_was_learned_is_known_until_another_takes_its_place() {
-        let confirmed = Confirmed::new();
+        let replicated = ReplicatedVersions::new();
         let version = |first| Version::from_bytes(&[first, 0, 0, 0, 0, 0, 7, 7]).unwrap();
-        assert!(!confirmed.knows(version(1)));
-        confirmed.learn(version(1));
-        assert!(confirmed.knows(version(1)));
-        confirmed.learn(version(3));
-        assert!(confirmed.knows(version(3)) && !confirmed.knows(version(1)));
-        assert!(!confirmed.knows(Version::NONE), "an empty slot is none");
-        confirmed.learn(Version::NONE);
-        assert!(!confirmed.knows(Version::NONE));
+        assert!(!replicated.contains(version(1)));
+        replicated.insert(version(1));
+        assert!(replicated.contains(version(1)));
+        replicated.insert(version(3));
+        assert!(replicated.contains(version(3)) && !replicated.contains(version(1)));
+        assert!(!replicated.contains(Version::NONE), "an empty slot is none");
+        replicated.insert(Version::NONE);
+        assert!(!replicated.contains(Version::NONE));
     }
 }

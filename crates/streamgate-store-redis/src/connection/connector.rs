@@ -10,7 +10,7 @@ use redis::{
     IntoConnectionInfo as _, RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use crate::certificates::CurrentCertificates;
+use super::certificates::CurrentCertificates;
 use crate::reason::Reason;
 use crate::settings::RedisSettings;
 use crate::url::{Address, Credentials};

@@ -1,0 +1,55 @@
+//! Where a connection leads, and whether it still does.
+
+use redis::aio::MultiplexedConnection;
+
+use super::connector::Connector;
+use super::sentinel::Sentinels;
+use super::timeout::within;
+use crate::reason::Reason;
+use crate::url::Address;
+
+/// What to connect to.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// This server, whatever its role is.
+    Server(Connector, Address),
+    /// The server that the sentinels call the primary at the time of connecting.
+    Primary(Box<Sentinels>),
+}
+
+impl Target {
+    /// Makes a connection; returns it with the address it leads to.
+    pub(super) async fn connect(&self) -> Result<(MultiplexedConnection, Address), Reason> {
+        match self {
+            Self::Server(connector, address) => {
+                Ok((connector.connect(address).await?, address.clone()))
+            }
+            Self::Primary(sentinels) => sentinels.connect().await,
+        }
+    }
+
+    /// Asks whether the connection works and still leads to this target.
+    pub(super) async fn check(
+        &self,
+        connection: &mut MultiplexedConnection,
+        address: &Address,
+    ) -> Result<(), Reason> {
+        match self {
+            Self::Server(connector, _) => {
+                within(connector.response_timeout, ping(connection)).await
+            }
+            Self::Primary(sentinels) => sentinels.check(connection, address).await,
+        }
+    }
+}
+
+async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Reason> {
+    let answer = redis::cmd("PING").exec_async(connection).await;
+    answer.map_err(|error| Reason::of(&error))
+}
+
+/// The addresses as errors and logs show them.
+pub(crate) fn listed(addresses: &[Address]) -> String {
+    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    shown.join(", ")
+}
