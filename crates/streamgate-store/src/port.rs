@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use streamgate_core::{Durability, Moment, TenantId, Timestamp, UserKey};
+use streamgate_core::codec::{encode_delta, encode_ledger};
+use streamgate_core::{Decision, Durability, Moment, Policy, TenantId, Timestamp, UserKey};
 
 use crate::step::Step;
 
@@ -40,6 +41,21 @@ pub struct Change {
     /// Whether it adds to what is stored. A store that is full refuses such a change, and takes all
     /// others for as long as it can: heartbeats, stops, and what frees slots.
     pub needs_room: bool,
+}
+
+impl Change {
+    /// The change that a decision makes of its record; `None` if the decision changed nothing. `policy`
+    /// is the one that it was made by.
+    #[must_use]
+    pub fn of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Self> {
+        Some(Self {
+            durability: decision.durability()?,
+            record: encode_ledger(&decision.ledger),
+            delta: encode_delta(&decision.events),
+            garbage_at: decision.ledger.garbage_at(policy.revive_window),
+            needs_room: decision.needs_room(),
+        })
+    }
 }
 
 /// Where a scan or sweep goes on. Opaque, made by the store, good across restarts of the node.

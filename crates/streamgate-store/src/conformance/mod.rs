@@ -5,12 +5,16 @@
 //! make the function panic: a suite that skips proves nothing. Where servers are dear to start,
 //! `conformance_suite!(in_sequence open)` runs all cases one after the other inside one test.
 //!
+//! A store that is kept on disk or on a server also calls [`a_newer_format_is_refused`] with data that
+//! it has marked as written by a newer release.
+//!
 //! Records are real ledgers, changed by real commands, because a store that keeps a log rebuilds
 //! records from their deltas.
 
 mod atomicity;
 mod basics;
 mod detached;
+mod format;
 mod histories;
 mod lifecycle;
 mod scans;
@@ -19,6 +23,7 @@ mod steps;
 pub use atomicity::*;
 pub use basics::*;
 pub use detached::*;
+pub use format::*;
 pub use histories::*;
 pub use lifecycle::*;
 pub use scans::*;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use streamgate_core::admission::{Command, Edit, SetUser, Start, StartOutcome};
-use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::codec::decode_ledger;
 use streamgate_core::{
     Decision, Ledger, Moment, Policy, SessionId, TenantId, UserId, UserKey, decide,
 };
@@ -27,15 +27,8 @@ pub(super) fn decided<C: Command>(
     let ledger = ledger_in(view.record);
     let policy = Policy::default();
     let decision: Decision<C::Outcome> = decide(ledger, &policy, command, view.now);
-    let change = decision.durability().map(|durability| Change {
-        record: encode_ledger(&decision.ledger),
-        delta: encode_delta(&decision.events),
-        durability,
-        garbage_at: decision.ledger.garbage_at(policy.revive_window),
-        needs_room: decision.needs_room(),
-    });
     (
-        change,
+        Change::of(&decision, &policy),
         Ran {
             outcome: decision.outcome,
             now: view.now,

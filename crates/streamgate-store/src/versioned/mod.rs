@@ -7,15 +7,18 @@ mod format;
 mod in_flight;
 mod optimistic;
 mod recent;
+mod remote;
 mod version;
 
 pub use format::NewerFormat;
 pub use optimistic::Optimistic;
+pub use remote::{NotUsable, RemoteStore, Started};
 pub use version::Version;
 
 use streamgate_core::{Moment, TenantId, Timestamp, UserKey};
 
-use crate::port::{BoxFuture, Cursor, Page, StoreError};
+use crate::port::{BoxFuture, Cursor, Page, StoreError, Swept};
+use crate::step::Step;
 
 /// A record as it was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,6 +157,25 @@ pub trait VersionedStore: Send + Sync + 'static {
     /// As [`Store::scans_may_repeat`](crate::Store::scans_may_repeat).
     fn scans_may_repeat(&self) -> bool {
         false
+    }
+
+    /// As [`Store::sweep`](crate::Store::sweep). The default visits no record: it is for servers that
+    /// remove records by themselves once their [`Write::garbage_at`] is past.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
+    fn sweep<'a>(
+        &'a self,
+        _from: Option<&'a Cursor>,
+        _budget: usize,
+        _step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        Box::pin(async {
+            Ok(Swept {
+                visited: 0,
+                next: None,
+            })
+        })
     }
 
     /// The format mark: the newest version of records that may occur; `None` where there is no mark,

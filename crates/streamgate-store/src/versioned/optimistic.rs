@@ -286,19 +286,15 @@ impl<S: VersionedStore> Store for Optimistic<S> {
         self.remote.scans_may_repeat()
     }
 
-    /// Visits none: records go by themselves.
     fn sweep<'a>(
         &'a self,
-        _from: Option<&'a Cursor>,
-        _budget: usize,
-        _step: Step<'a>,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>> {
         Box::pin(async move {
             self.check_open()?;
-            Ok(Swept {
-                visited: 0,
-                next: None,
-            })
+            self.remote.sweep(from, budget, step).await
         })
     }
 

@@ -9,8 +9,8 @@ use server::{Guesses, Lost, Map, Node};
 use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_core::admission::{Start, StartOutcome, Stop};
 use streamgate_core::{Durability, EndReason, SessionId, TenantId, UserId, UserKey};
-use streamgate_store::conformance::run;
-use streamgate_store::versioned::{Optimistic, Version};
+use streamgate_store::conformance::{a_newer_format_is_refused, run};
+use streamgate_store::versioned::{NotUsable, Optimistic, Started, Version};
 use streamgate_store::{Change, Store, StoreError, View};
 
 mod guessing_nothing {
@@ -365,4 +365,35 @@ async fn a_store_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_
     node.check_ready().await.unwrap();
     change(&node).await;
     assert_eq!(length(&node).await, 2);
+}
+
+fn newer_map() -> Arc<Map> {
+    let map = Arc::<Map>::default();
+    map.mark(Some(u32::from(streamgate_core::codec::NEWEST) + 1));
+    map
+}
+
+#[tokio::test]
+async fn a_store_over_a_newer_format_refuses_whether_it_is_started_or_only_opened() {
+    let node = || Node::over(&newer_map(), Guesses::Anything);
+    let opened: Arc<dyn Store> = Arc::new(Optimistic::new(node()));
+    a_newer_format_is_refused::<NotUsable>(Ok(opened)).await;
+    let started = Optimistic::start(node()).await;
+    a_newer_format_is_refused(started.map(|it| it.store as Arc<dyn Store>)).await;
+}
+
+#[tokio::test]
+async fn a_remote_store_starts_while_its_server_is_unavailable_and_not_where_it_is_refused() {
+    let start = async |proof| {
+        let node = Node::over(&Arc::default(), Guesses::Anything);
+        node.prove_with(proof);
+        Optimistic::start(node).await
+    };
+    let Started { store, unavailable } = start(Ok(())).await.unwrap();
+    assert_eq!(unavailable, None);
+    change(&store).await;
+    let started = start(Err(NotUsable::Unavailable("no route".to_owned()))).await;
+    assert_eq!(started.unwrap().unavailable.as_deref(), Some("no route"));
+    let refusal = NotUsable::Refused("no permission".to_owned());
+    assert_eq!(start(Err(refusal.clone())).await.unwrap_err(), refusal);
 }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_core::{Seconds, TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_store::versioned::{
+    Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
+};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 /// What it keeps of each key.
@@ -81,6 +83,8 @@ pub(crate) struct Node {
     losses: Mutex<VecDeque<Lost>>,
     /// Commits that are on their way for long: what they expect, and what they write.
     late: Mutex<Vec<(Version, Write)>>,
+    /// What a proof that the server can be used comes to.
+    proof: Mutex<Result<(), NotUsable>>,
 }
 
 /// What is lost of a commit.
@@ -101,7 +105,12 @@ impl Node {
             commits: AtomicUsize::new(0),
             losses: Mutex::default(),
             late: Mutex::default(),
+            proof: Mutex::new(Ok(())),
         }
+    }
+
+    pub(crate) fn prove_with(&self, proof: Result<(), NotUsable>) {
+        *self.proof.lock() = proof;
     }
 
     /// Loses these of the next commits.
@@ -199,5 +208,12 @@ impl VersionedStore for Node {
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+}
+
+impl RemoteStore for Node {
+    fn prove(&self) -> BoxFuture<'_, Result<(), NotUsable>> {
+        let proof = self.proof.lock().clone();
+        Box::pin(async move { proof })
     }
 }
