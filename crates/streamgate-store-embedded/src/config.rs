@@ -10,20 +10,20 @@ pub enum DurabilityMode {
     /// After it is on disk: it survives a power loss.
     #[default]
     Fsync,
-    /// After it is written to the operating system: it survives the death of the process, but a
-    /// power loss can take back the last seconds.
+    /// After it is written to the operating system: it survives the death of the process; a power
+    /// loss can take back the last seconds.
     Os,
-    /// At once; it is written soon after. A crash can take back the last moments.
+    /// Immediately; it is written soon after. A crash can take back the last moments.
     None,
 }
 
-/// A text that is no [`DurabilityMode`].
+/// An unknown name of a [`DurabilityMode`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be `fsync`, `os` or `none`, is `{0}`")]
 pub struct UnknownDurability(String);
 
 impl DurabilityMode {
-    /// The word for it in the configuration.
+    /// Its name in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,32 +51,32 @@ impl FromStr for DurabilityMode {
     }
 }
 
-/// A segment holds its header and a batch at least.
+/// A segment holds at least its header and a batch.
 const SEGMENT_MIN_BYTES: u64 = 1 << 10;
 
-/// A queue has room while a batch is empty, and for some records.
+/// A queue holds at least a few records.
 const QUEUE_MIN_BYTES: usize = 1 << 10;
 
-/// A batch counts its bytes in 32 bits.
+/// Far below 4 GiB, because a batch counts its bytes in 32 bits.
 const QUEUE_LIMIT_BYTES: usize = 1 << 30;
 
 /// The settings of an [`EmbeddedStore`](crate::EmbeddedStore).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedConfig {
-    /// The data directory; it is made where it is missing. One process at a time may use it.
+    /// The data directory, created if it is missing. One process at a time may use it.
     pub dir: PathBuf,
     /// When a durable change is acknowledged.
     pub durability: DurabilityMode,
-    /// The log may always grow this long, in bytes, before a snapshot makes it short again; with
-    /// much live state it may grow as long as that, up to `snapshot_max_log_bytes`.
+    /// The log always grows to at least this length, in bytes, before a snapshot replaces it.
+    /// Beyond it, the log may grow as long as the live state, up to `snapshot_max_log_bytes`.
     pub snapshot_min_log_bytes: u64,
-    /// However much live state there is, the log grows no longer than this, in bytes, before a
-    /// snapshot: a restart has to read it.
+    /// The log never grows beyond this length, in bytes, before a snapshot: a restart has to read
+    /// it.
     pub snapshot_max_log_bytes: u64,
-    /// The size of a piece of the log, in bytes. It is written with zeros and synced before it is
-    /// used, so that a commit carries data and nothing else; two of them are always on disk.
+    /// The size of a segment of the log, in bytes. A segment is filled with zeros and synced before
+    /// it is used, so that a commit syncs data only. At least two are on disk at any time.
     pub segment_bytes: u64,
-    /// Most bytes that wait to be written. Beyond it callers wait; memory does not grow.
+    /// The maximum of bytes in the queue. While it is full, calls wait (backpressure).
     pub queue_max_bytes: usize,
 }
 
@@ -94,7 +94,7 @@ impl EmbeddedConfig {
         }
     }
 
-    /// The configuration with each value within what the files can hold.
+    /// Clamps each value to what the file formats allow.
     #[must_use]
     pub(crate) fn within_bounds(mut self) -> Self {
         self.segment_bytes = self.segment_bytes.max(SEGMENT_MIN_BYTES);

@@ -1,8 +1,8 @@
-//! The disk, as little of it as the store needs: where tests put a disk that loses power.
+//! The file system as the store sees it. Tests replace it by a simulated disk that loses power.
 //!
-//! Everything that the store reads or writes goes through these two traits. What they promise is
-//! what POSIX promises: a write is on disk after `sync_data`, a name after `sync_dir`, and nothing
-//! before.
+//! Everything that the store reads or writes goes through these two traits. They promise what POSIX
+//! promises: a write is on disk after `sync_data`, a name after `sync_dir`, and nothing before.
+//! Errors are those of the operating system.
 
 use std::fmt;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
@@ -10,8 +10,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Tells files, and directories, apart: the device and the number on it. A name can come to stand
-/// for another file; a file keeps its id.
+/// The identity of a file or directory: device and inode. A name can be given to another file; a
+/// file keeps its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileId {
     device: u64,
@@ -27,12 +27,12 @@ impl FileId {
     }
 }
 
-/// The room of a volume, in bytes.
+/// The size of a volume, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
-    /// How large it is.
+    /// The whole size.
     pub total: u64,
-    /// How much of it this process may still use.
+    /// What this process may still use.
     pub free: u64,
 }
 
@@ -42,61 +42,36 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     fn path(&self) -> &Path;
 
     /// The names of all entries.
-    ///
-    /// # Errors
-    /// The operating system's.
     fn list(&self) -> io::Result<Vec<String>>;
 
     /// Makes an empty file, in place of one of the same name.
-    ///
-    /// # Errors
-    /// The operating system's.
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
     /// Opens a file for reading and writing.
-    ///
-    /// # Errors
-    /// The operating system's.
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>>;
 
     /// Gives a file another name, in place of one that has it.
-    ///
-    /// # Errors
-    /// The operating system's.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
     /// Removes a file.
-    ///
-    /// # Errors
-    /// The operating system's.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Returns when every name made, changed or removed so far is on disk.
-    ///
-    /// # Errors
-    /// The operating system's. It must not be tried again: what was lost stays lost.
+    /// Returns once every name made, changed or removed so far is on disk.
+    /// A failure must not be retried: what was lost stays lost.
     fn sync_dir(&self) -> io::Result<()>;
 
-    /// Whether the directory that was opened is still the one at its path.
-    ///
-    /// # Errors
-    /// `NotFound` where it is not, and the operating system's.
+    /// Checks that the directory that was opened is still the one at its path.
+    /// The error is `NotFound` if it is not.
     fn check_in_place(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Which file a name stands for; `None` where this disk cannot tell.
-    ///
-    /// # Errors
-    /// `NotFound`, and the operating system's.
+    /// The id of the file with this name; `None` if this disk has no ids.
     fn id_of(&self, _name: &str) -> io::Result<Option<FileId>> {
         Ok(None)
     }
 
-    /// The room of its volume; `None` where this disk cannot tell.
-    ///
-    /// # Errors
-    /// The operating system's.
+    /// The size of its volume; `None` if it is unknown.
     fn space(&self) -> io::Result<Option<Space>> {
         Ok(None)
     }
@@ -106,33 +81,20 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
 #[expect(clippy::len_without_is_empty, reason = "no file of the store is empty")]
 pub trait DiskFile: fmt::Debug + Send + Sync {
     /// The length in bytes.
-    ///
-    /// # Errors
-    /// The operating system's.
     fn len(&self) -> io::Result<u64>;
 
     /// Fills `bytes` from `offset`.
-    ///
-    /// # Errors
-    /// The operating system's, and `UnexpectedEof` where the file ends before.
+    /// The error is `UnexpectedEof` if the file ends before.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// Writes all of `bytes` at `offset`; the file grows where it must.
-    ///
-    /// # Errors
-    /// The operating system's.
+    /// Writes all of `bytes` at `offset`; the file grows as needed.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Returns when everything written so far is on disk.
-    ///
-    /// # Errors
-    /// The operating system's. It must not be tried again: what was lost stays lost.
+    /// Returns once everything written so far is on disk.
+    /// A failure must not be retried: what was lost stays lost.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Which file it is; `None` where the disk cannot tell.
-    ///
-    /// # Errors
-    /// The operating system's.
+    /// Its id; `None` if the disk has no ids.
     fn id(&self) -> io::Result<Option<FileId>> {
         Ok(None)
     }
@@ -146,38 +108,32 @@ pub struct RealDisk {
     id: FileId,
 }
 
-/// Only the user of the process may look into a data directory: it tells who watches what.
+/// Only the user of the process may read a data directory: it tells who watches what.
 const DIR_MODE: u32 = 0o700;
 
-/// And into the files, should the directory be open to others.
+/// The same for the files, in case the directory is open to others.
 pub(crate) const FILE_MODE: u32 = 0o600;
 
-/// What others than the user of the process may do.
+/// The mode bits of other users.
 const OTHERS_MODE: u32 = 0o077;
 
 impl RealDisk {
-    /// The directory at `dir`, which is made where it is missing.
-    ///
-    /// # Errors
-    /// The operating system's.
+    /// The directory at `dir`, created if it is missing.
     pub fn create(dir: &Path) -> io::Result<Self> {
         let missing: Vec<&Path> = dir.ancestors().take_while(|path| !path.exists()).collect();
         DirBuilder::new()
             .recursive(true)
             .mode(DIR_MODE)
             .create(dir)?;
-        // The name of a new directory is on disk when the one above it is synced.
+        // The name of a new directory is on disk once its parent is synced.
         for made in missing {
-            let above = made.parent().filter(|above| *above != Path::new(""));
-            File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+            let parent = made.parent().filter(|parent| *parent != Path::new(""));
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         Self::existing(dir)
     }
 
-    /// The directory at `dir`, which must be there.
-    ///
-    /// # Errors
-    /// The operating system's.
+    /// The directory at `dir`, which must exist.
     pub fn existing(dir: &Path) -> io::Result<Self> {
         let metadata = File::open(dir)?.metadata()?;
         metadata
@@ -190,7 +146,7 @@ impl RealDisk {
         })
     }
 
-    /// Whether nobody but the user of the process may look into it.
+    /// Whether only the user of the process may read it.
     pub(crate) fn is_private(&self) -> io::Result<bool> {
         Ok(std::fs::metadata(&self.dir)?.mode() & OTHERS_MODE == 0)
     }
@@ -253,7 +209,7 @@ impl Disk for RealDisk {
 
     fn space(&self) -> io::Result<Option<Space>> {
         let stat = rustix::fs::statvfs(&self.dir)?;
-        // Some file systems do not say; then nothing is known.
+        // Some file systems report zeros.
         Ok((stat.f_blocks > 0).then(|| Space {
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
             free: stat.f_bavail.saturating_mul(stat.f_frsize),

@@ -1,8 +1,10 @@
-//! Why a data directory could not be opened, in words for whoever runs the service.
+//! Why a data directory could not be opened, in words for operators.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use streamgate_core::codec::{self, CodecError};
 
 use crate::fatal::FatalError;
 
@@ -18,7 +20,7 @@ pub enum OpenError {
     InUse {
         /// The directory.
         dir: PathBuf,
-        /// The process that holds it, where it said so.
+        /// The process that holds it, if known.
         pid: Option<u32>,
     },
     /// The operating system refused.
@@ -48,7 +50,7 @@ pub enum OpenError {
         /// How large it must be, in bytes.
         needed: u64,
     },
-    /// The disk failed while a file was made.
+    /// The disk failed while a file was created.
     #[error(transparent)]
     Disk(#[from] FatalError),
     /// Data that had been acknowledged is damaged or missing.
@@ -84,7 +86,7 @@ pub enum OpenError {
 pub struct Damage {
     /// The file.
     pub path: PathBuf,
-    /// Where in it, in bytes; `None` where the file as a whole is missing.
+    /// Where in it, in bytes; `None` if it concerns the whole file.
     pub offset: Option<u64>,
     /// What is wrong.
     pub what: String,
@@ -100,7 +102,45 @@ impl fmt::Display for Damage {
     }
 }
 
+impl Damage {
+    pub(crate) fn new(path: &Path, offset: Option<u64>, what: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            offset,
+            what: what.into(),
+        }
+    }
+
+    /// A record or a delta that cannot be decoded although its checksum is right.
+    ///
+    /// One of a newer version is no damage: the error is returned.
+    pub(crate) fn of_record(
+        error: CodecError,
+        path: &Path,
+        offset: Option<u64>,
+    ) -> Result<Self, OpenError> {
+        match error {
+            CodecError::NewerVersion(found) => Err(OpenError::NewerFormat {
+                path: path.to_owned(),
+                found: u32::from(found),
+                known: u32::from(codec::NEWEST),
+            }),
+            error => {
+                let what = format!("a record cannot be read: {error}");
+                Ok(Self::new(path, offset, what))
+            }
+        }
+    }
+}
+
 impl OpenError {
+    pub(crate) fn damaged(dir: &Path, damage: Damage) -> Self {
+        Self::Damaged {
+            dir: dir.to_owned(),
+            damage,
+        }
+    }
+
     pub(crate) fn io(doing: &str, path: &Path, cause: io::Error) -> Self {
         Self::Io {
             doing: doing.to_owned(),

@@ -1,9 +1,9 @@
-//! What happens when the disk fails: the store stops acknowledging for good.
+//! Fatal failures of the disk: the store stops acknowledging and stays stopped.
 //!
-//! After a failed fsync nobody knows what is on disk, and the kernel may have thrown the pages
-//! away: a second fsync would succeed and lie. So nothing is tried again. Whoever waits hears that
-//! the outcome is unknown, later calls are refused, and the process is told to exit; what is on
-//! disk is found out by the next start.
+//! After a failed fsync it is unknown what is on disk, and the kernel may have dropped the pages: a
+//! second fsync would succeed and lie. So nothing is retried. Waiting calls get "outcome unknown",
+//! later calls are refused, and the process is told to exit. The next start finds out what is on
+//! disk.
 
 use std::io;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{doing} failed: {cause}")]
 pub struct FatalError {
-    /// What was being done, such as `writing to log-0000000000000001.sg`.
+    /// The operation, such as `writing to log-0000000000000001.sg`.
     pub doing: String,
     /// What the operating system said.
     pub cause: Arc<io::Error>,
-    /// The data directory, or a file of it, is not where it was: what was acknowledged may have gone
-    /// with it. Of every other failure, what was acknowledged is on disk.
+    /// Whether the data directory or a file of it has disappeared, and acknowledged data perhaps
+    /// with it. After any other failure all acknowledged data is on disk.
     pub gone: bool,
 }
 
@@ -30,14 +30,14 @@ impl FatalError {
         }
     }
 
-    /// Whether there is no room, which passes. For a file that nothing rests on yet: a log that
-    /// cannot be synced is never tried again.
+    /// Whether the disk is full. That may be retried for a file that nothing depends on yet; a
+    /// failed sync of the log never is.
     pub(crate) fn is_full(&self) -> bool {
         is_full(&self.cause)
     }
 }
 
-/// Whether the disk, or the quota, is used up.
+/// Whether the disk or the quota is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -45,10 +45,10 @@ pub(crate) fn is_full(error: &io::Error) -> bool {
     )
 }
 
-/// Is called once, on a thread of the store, when it has failed. The binary logs and exits.
+/// Called once, on a thread of the store, when it has failed. The binary logs and exits.
 pub type OnFatal = Arc<dyn Fn(FatalError) + Send + Sync>;
 
-/// Says what was being done when the operating system refused.
+/// Adds the operation to an error of the operating system.
 pub(crate) trait Doing<T> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, FatalError>;
 }

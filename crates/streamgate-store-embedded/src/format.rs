@@ -1,14 +1,14 @@
 //! The header that every file of the store begins with, and numbers as bytes.
 //!
-//! The first 64 bytes of a file, and how they are checked, stay the same in every version, so that
-//! a program can always tell a file that is damaged from a file that is newer than itself.
+//! The layout and checksum of the first 64 bytes stay the same in every version, so that a program
+//! can always tell a damaged file from a newer one.
 
 use crate::table::hash::HashSeed;
 
 /// The version that is written, and the newest that is understood.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 
-/// Bytes of a header.
+/// The length of a header.
 pub(crate) const HEADER_BYTES: usize = 64;
 
 /// What a file is.
@@ -25,11 +25,11 @@ pub(crate) enum FileKind {
 pub(crate) struct FileHeader {
     /// What the file is.
     pub(crate) kind: FileKind,
-    /// A segment's place in the log, or the first segment that is not contained in a snapshot.
+    /// Of a segment its place in the log, of a snapshot the first segment behind it.
     pub(crate) number: u64,
-    /// Bytes that were written and synced before the file got its name.
+    /// The length that was written and synced before the file was named.
     pub(crate) capacity: u64,
-    /// The seed of the directory.
+    /// The hash seed of the directory.
     pub(crate) seed: HashSeed,
     /// Snapshots only: the position of the first record of segment `number`.
     pub(crate) log_from: u64,
@@ -62,7 +62,7 @@ impl FileKind {
         }
     }
 
-    /// Reads a name back; `None` where it is not one of the store's.
+    /// Parses a file name; `None` for a name that is not the store's.
     pub(crate) fn parse_name(name: &str) -> Option<(Self, u64)> {
         let stem = name.strip_suffix(".sg")?;
         let (kind, hex) = match stem.strip_prefix("log-") {
@@ -118,8 +118,8 @@ impl FileHeader {
         })
     }
 
-    /// What checksums within the file begin with: bytes of another file or another directory, and
-    /// bytes that a caller smuggled into a record, never pass for a part of this file.
+    /// The initial value of the checksums in this file. So bytes of another file or directory, and
+    /// bytes that a client smuggled into a record, never pass for a part of this file.
     pub(crate) fn salt(&self) -> u32 {
         salt(self.seed, self.kind, self.number)
     }
@@ -137,7 +137,7 @@ fn header_sum(bytes: &[u8; HEADER_BYTES]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&bytes[..12]), &bytes[16..])
 }
 
-/// The number at a place that is known to be there.
+/// The number at `at`, which must be within `bytes`.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(
         *bytes[at..]
@@ -146,7 +146,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     )
 }
 
-/// The number at a place that is known to be there.
+/// The number at `at`, which must be within `bytes`.
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(
         *bytes[at..]
@@ -155,7 +155,7 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     )
 }
 
-/// Appends a number in LEB128: short where it is small, as lengths are.
+/// Appends a number in LEB128: one byte for small ones, as most lengths are.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value.to_le_bytes()[0] | 0x80);
@@ -170,7 +170,7 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Takes a number from the front of `bytes`; `None` where there is none.
+/// Takes a LEB128 number from the front of `bytes`; `None` if there is none.
 pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {

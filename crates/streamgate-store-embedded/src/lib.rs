@@ -1,4 +1,4 @@
-//! The embedded store: a table in memory that answers, and a log on disk that brings it back.
+//! The embedded store: all records in a table in memory, and a write-ahead log that restores it.
 //!
 //! ```text
 //!            ┌── table: 4,096 shards, each a lock, records, and what is not durable yet
@@ -7,13 +7,13 @@
 //!                                one write, one sync a batch
 //! ```
 //!
-//! A step runs under the lock of its shard; what it changes goes into the table and, as a delta,
-//! into the batch that is being filled. The caller hears of it when the batch is on disk, and so
-//! does everybody who saw the change meanwhile. A restart reads the newest snapshot and the log
-//! behind it. `docs/adr/0002-embedded-store-is-a-log.md` says why it is a log.
+//! A step runs under the lock of its shard. Its change goes into the table and, as a delta, into
+//! the open batch. The call is answered when the batch is on disk, and so is every call that saw
+//! the change meanwhile. A restart reads the newest snapshot and the log behind it.
+//! `docs/adr/0002-embedded-store-is-a-log.md` says why it is a log.
 //!
-//! What is *not* here: what the bytes mean (`streamgate-core`; only recovery asks it to apply
-//! deltas), retries and deadlines (`streamgate-engine`).
+//! What is *not* here: the meaning of the bytes (`streamgate-core`; only recovery calls it, to
+//! apply deltas), retries and deadlines (`streamgate-engine`).
 
 mod config;
 pub mod disk;
@@ -23,11 +23,13 @@ mod format;
 mod lock;
 mod log;
 mod observer;
+mod reader;
 mod recovery;
 mod shared;
 mod snapshot;
 mod store;
 mod table;
+mod threads;
 pub mod tools;
 
 pub use config::{DurabilityMode, EmbeddedConfig, UnknownDurability};

@@ -1,7 +1,7 @@
-//! One process at a time: the lock of a data directory.
+//! The lock of a data directory: one process at a time.
 //!
-//! The kernel drops the lock when the process dies, however it dies, so a lock file that is left
-//! behind never keeps a store from starting.
+//! The kernel releases the lock when the process dies, so a leftover lock file never keeps a store
+//! from starting.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -15,14 +15,14 @@ use crate::fatal::is_full;
 /// The name of the lock file. It holds the id of the process in decimal.
 pub(crate) const LOCK_FILE: &str = "LOCK";
 
-/// The lock, for as long as it lives.
+/// The lock; released when dropped.
 #[derive(Debug)]
 pub(crate) struct DirLock {
     _file: File,
 }
 
 impl DirLock {
-    /// Takes the lock of a directory that is there.
+    /// Locks a directory, which must exist.
     pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
         let path = dir.join(LOCK_FILE);
         let io_error = |cause: io::Error| OpenError::io("opening", &path, cause);
@@ -38,7 +38,7 @@ impl DirLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // The lock tells enough; who holds it is only a help.
+                // The process id is a help only.
                 let _ = file.read_to_string(&mut holder);
                 return Err(OpenError::InUse {
                     dir: dir.to_owned(),
@@ -50,7 +50,7 @@ impl DirLock {
         file.set_len(0).map_err(io_error)?;
         file.rewind().map_err(io_error)?;
         match writeln!(file, "{}", std::process::id()) {
-            // A full disk must not keep a store from starting: stops and lists need no room.
+            // A full disk must not keep a store from starting: stops and lists need no space.
             Err(cause) if !is_full(&cause) => return Err(io_error(cause)),
             _ => {}
         }

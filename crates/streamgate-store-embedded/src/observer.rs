@@ -1,15 +1,15 @@
-//! What the store tells whoever counts: one call a commit, none a record.
+//! Reports for metrics: one call per commit, none per record.
 
 use std::time::Duration;
 
-/// Is told what the store did. Called on the store's own threads: it must be quick.
+/// Receives reports of the log and the disk. Called on the store's own threads: it must be quick.
 pub trait LogObserver: Send + Sync + 'static {
-    /// A batch was written, and synced where that is asked for.
+    /// A batch was written, and synced if the durability mode demands it.
     fn committed(&self, records: usize, bytes: usize, took: Duration) {
         let _ = (records, bytes, took);
     }
 
-    /// The disk has no room for more, or has some again.
+    /// The disk has become full, or has room again.
     fn full(&self, is_full: bool) {
         let _ = is_full;
     }
@@ -20,7 +20,7 @@ pub trait LogObserver: Send + Sync + 'static {
     }
 }
 
-/// Counts nothing.
+/// Ignores all reports.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoLogObserver;
 

@@ -1,4 +1,4 @@
-//! What the store and its threads have in common.
+//! The state that the store and its threads share.
 
 use std::io;
 use std::sync::Arc;
@@ -17,38 +17,38 @@ use crate::log::room::Level;
 use crate::observer::LogObserver;
 use crate::table::Table;
 
-/// What the store and its threads have in common.
+/// The state that the store and its threads share.
 pub(crate) struct Shared {
     /// The settings, within bounds.
     pub(crate) config: EmbeddedConfig,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) table: Table,
     pub(crate) queue: Queue,
-    /// Segments made ahead.
+    /// Prepared segments.
     pub(crate) ready: Ready,
     pub(crate) observer: Arc<dyn LogObserver>,
     pub(crate) on_fatal: OnFatal,
     /// A snapshot is being written.
     pub(crate) snapshot_running: AtomicBool,
-    /// A snapshot found no room; the next segment begins with another try.
+    /// A snapshot found no room and is retried with the next segment.
     pub(crate) snapshot_owed: AtomicBool,
-    /// What must be in the directory for a restart to find everything.
+    /// The files that a restart needs.
     pub(crate) needed: Mutex<Needed>,
 }
 
-/// The files that a restart needs.
+/// The files that a restart needs. They are checked while the store runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Needed {
-    /// The lock, where there is one: without it another process might open the directory.
+    /// The lock file, if there is one: without it another process could open the directory.
     pub(crate) lock: Option<FileId>,
-    /// The number of the snapshot, where there is one.
+    /// The number of the snapshot, if there is one.
     pub(crate) snapshot: Option<u64>,
-    /// The segment in use, and which file it is.
+    /// The number of the segment in use, and its file id.
     pub(crate) segment: (u64, Option<FileId>),
 }
 
 impl Needed {
-    /// Looks for the files.
+    /// Checks that all files are there.
     fn check(&self, disk: &dyn Disk) -> io::Result<()> {
         disk.check_in_place()?;
         if self.lock.is_some() {
@@ -65,7 +65,7 @@ impl Needed {
     }
 }
 
-/// Whether a name stands for a file, and for this one where `id` says which.
+/// Checks that a file with this name exists and, if `id` is known, is that file.
 fn same(disk: &dyn Disk, name: &str, id: Option<FileId>) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     let found = disk.id_of(name).map_err(named)?;
@@ -77,9 +77,9 @@ fn same(disk: &dyn Disk, name: &str, id: Option<FileId>) -> io::Result<()> {
 }
 
 impl Shared {
-    /// Stops acknowledging for good, and says so once.
+    /// Ends the store after a failure, and reports it once.
     pub(crate) fn fail(&self, mut error: FatalError) {
-        // A write can be the first to find out.
+        // A failed write can be the first sign.
         error.gone |= self.check_in_place().is_err();
         if !self
             .queue
@@ -92,20 +92,20 @@ impl Shared {
         (self.on_fatal)(error);
     }
 
-    /// Whether the directory, and all that a restart needs of it, is where it was.
+    /// Checks that the directory and all files that a restart needs are still there.
     pub(crate) fn check_in_place(&self) -> Result<(), FatalError> {
         let needed = *self.needed.lock();
         let Err(error) = needed.check(&*self.disk) else {
             return Ok(());
         };
-        // Other errors, such as one of the directory above, say nothing about the files.
+        // Other errors, such as those of a parent directory, say nothing about the files.
         let is_gone = matches!(
             error.kind(),
             io::ErrorKind::NotFound
                 | io::ErrorKind::NotADirectory
                 | io::ErrorKind::StaleNetworkFileHandle
         );
-        // A snapshot that came in between has taken files away that are not needed any more.
+        // A snapshot that finished meanwhile has removed files that are not needed any more.
         if !is_gone || *self.needed.lock() != needed {
             return Ok(());
         }
@@ -115,7 +115,7 @@ impl Shared {
         Err(error)
     }
 
-    /// The log has more room, or less; the log lines say so once.
+    /// Sets how much room the log has. Logs a change between full and not full.
     pub(crate) fn set_room(&self, level: Level) {
         let before = self.queue.room.set(level);
         if (before == Level::Plenty) == (level == Level::Plenty) {

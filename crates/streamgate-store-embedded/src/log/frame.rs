@@ -7,21 +7,20 @@
 //! record: key length, key, delta length, delta (lengths in LEB128)
 //! ```
 //!
-//! `synced` is the position up to which everything was known to be on disk when the batch was
-//! written. It is what tells a torn tail from damage: a batch that cannot be read, but that a later
-//! one proves to have been on disk, was not torn by a crash. A batch without records is a mark that
-//! carries nothing but this proof.
+//! `synced` is the position up to which the log was on disk when the batch was written. It tells a
+//! torn tail from damage: an unreadable batch that a later `synced` covers was not torn by a crash.
+//! A batch without records is a mark that carries nothing but `synced`.
 
 use crate::format::{put_bytes, take_bytes, u32_at, u64_at};
 use crate::log::Lsn;
 
-/// Bytes of a batch header.
+/// The length of a batch header.
 pub(crate) const BATCH_HEADER_BYTES: usize = 32;
 
-/// Batches begin at multiples of this, so that a search for the next one is short.
+/// Batches begin at multiples of this, which shortens the search for the next one.
 const ALIGN: usize = 8;
 
-/// The first byte is in no UTF-8 text, so no id or attribute can look like a batch.
+/// The first byte never occurs in UTF-8, so no id or attribute can look like a batch.
 const MAGIC: [u8; 4] = [0xf5, b'S', b'G', b'B'];
 
 /// A batch that is being filled.
@@ -58,7 +57,7 @@ impl BatchBuf {
         self.bytes.len()
     }
 
-    /// Empties the buffer for the next batch. A buffer that once grew large gives memory back.
+    /// Empties the buffer for the next batch and frees what it holds beyond `keep_max_bytes`.
     pub(crate) fn clear(&mut self, keep_max_bytes: usize) {
         self.bytes.truncate(BATCH_HEADER_BYTES);
         self.bytes.shrink_to(keep_max_bytes);
@@ -99,7 +98,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Reads the batch at `offset`; else says what is wrong.
+    /// Reads the batch at `offset`. The error says what is wrong.
     fn read(bytes: &[u8], offset: usize, salt: u32) -> Result<Self, &'static str> {
         let rest = &bytes[offset..];
         let header = rest
@@ -134,8 +133,8 @@ impl Batch {
         self.first + u64::from(self.records)
     }
 
-    /// Its records: position, key, delta. An error where the bytes are not records, which the
-    /// checksum rules out for bytes that this code wrote.
+    /// Its records: position, key, delta. Fails on malformed bytes; the checksum makes that
+    /// impossible for bytes that this code wrote.
     pub(crate) fn records<'a>(
         &self,
         bytes: &'a [u8],
@@ -155,18 +154,27 @@ impl Batch {
 pub(crate) enum Piece {
     /// A whole batch.
     Batch(Batch),
-    /// Bytes that are neither a batch nor the zeros behind the last one.
-    Rubble {
+    /// Bytes that are neither a batch nor the zeros behind the last one. They end where the next
+    /// batch begins, or at the end of the file.
+    Unreadable {
         /// Where they begin.
         offset: usize,
-        /// Where the next batch begins, or the end of the file.
-        end: usize,
         /// What is wrong.
         what: &'static str,
     },
 }
 
-/// Reads the pieces of a segment from `offset` on, up to the zeros at its end.
+impl Piece {
+    /// Where it begins.
+    pub(crate) fn offset(&self) -> usize {
+        match self {
+            Self::Batch(batch) => batch.offset,
+            Self::Unreadable { offset, .. } => *offset,
+        }
+    }
+}
+
+/// The pieces of a segment from `offset` on, up to the zeros at its end.
 pub(crate) fn pieces(bytes: &[u8], offset: usize, salt: u32) -> impl Iterator<Item = Piece> {
     let mut at = offset;
     std::iter::from_fn(move || {
@@ -185,17 +193,13 @@ pub(crate) fn pieces(bytes: &[u8], offset: usize, salt: u32) -> impl Iterator<It
             Err(what) => {
                 let offset = at;
                 at = next_batch(bytes, at + ALIGN, salt);
-                Some(Piece::Rubble {
-                    offset,
-                    end: at,
-                    what,
-                })
+                Some(Piece::Unreadable { offset, what })
             }
         }
     })
 }
 
-/// Where the next whole batch begins, at `from` or behind it; else the end of the file.
+/// The offset of the next whole batch at or behind `from`, or the length of the file.
 fn next_batch(bytes: &[u8], from: usize, salt: u32) -> usize {
     (from..bytes.len())
         .step_by(ALIGN)
@@ -204,7 +208,7 @@ fn next_batch(bytes: &[u8], from: usize, salt: u32) -> usize {
 }
 
 fn is_zero(bytes: &[u8]) -> bool {
-    // A sum over blocks, because a search byte by byte is not vectorised.
+    // A sum over blocks is vectorised, a search byte by byte is not.
     bytes
         .chunks(4096)
         .all(|block| block.iter().fold(0, |sum, byte| sum | byte) == 0)
@@ -236,7 +240,7 @@ mod tests {
         pieces(bytes, 0, SALT)
             .map(|piece| match piece {
                 Piece::Batch(batch) => (batch.offset, batch.first, batch.synced),
-                Piece::Rubble { .. } => panic!("rubble"),
+                Piece::Unreadable { .. } => panic!("unreadable"),
             })
             .collect()
     }
@@ -267,7 +271,7 @@ mod tests {
             let whole: Vec<usize> = pieces(&bytes, 0, SALT)
                 .filter_map(|piece| match piece {
                     Piece::Batch(batch) => Some(batch.offset),
-                    Piece::Rubble { offset, .. } => {
+                    Piece::Unreadable { offset, .. } => {
                         assert_eq!(offset, offsets[spoiled]);
                         None
                     }
@@ -281,12 +285,12 @@ mod tests {
     }
 
     #[test]
-    fn batches_of_another_file_are_rubble() {
+    fn batches_of_another_file_are_unreadable() {
         let (bytes, _) = file();
         let read: Vec<Piece> = pieces(&bytes, 0, SALT + 1).collect();
         assert!(matches!(
             read[..],
-            [Piece::Rubble {
+            [Piece::Unreadable {
                 offset: 0,
                 what: "the checksum of a batch is wrong",
                 ..
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_cut_anywhere_gives_whole_batches_or_rubble_and_never_panics() {
+    fn a_file_cut_anywhere_gives_whole_batches_or_unreadable_bytes_and_never_panics() {
         let (bytes, offsets) = file();
         for len in 0..offsets[2] + 64 {
             let whole = pieces(&bytes[..len], 0, SALT)

@@ -1,5 +1,6 @@
-//! The preparer: keeps one segment zeroed ahead, so that a commit never waits for zeros. It also looks
-//! every second whether the files are still there, and, on a full disk, whether there is room again.
+//! The preparer thread: keeps one segment zeroed ahead, so that a commit never waits for zeros.
+//! Once a second it also checks that the files are still there and, on a full disk, whether there
+//! is room.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,17 +13,17 @@ use crate::log::room::Level;
 use crate::log::segment::Segment;
 use crate::shared::Shared;
 
-/// How often the files and the room are looked at.
+/// How often the files and the free space are checked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// On a full disk: a snapshot, which may free old segments, is tried this often.
+/// On a full disk: how often a snapshot, which may free old segments, is tried.
 const SNAPSHOT_TICKS: u32 = 30;
 
-/// Where a segment did not fit although there seemed to be room (a quota): the longest pause, in
-/// ticks.
+/// The longest pause, in ticks, after a segment did not fit although the disk reported enough free
+/// space (a quota).
 const PAUSE_MAX_TICKS: u32 = 32;
 
-/// Segments that are ready, between the preparer and the writer.
+/// Prepared segments, handed from the preparer to the writer.
 #[derive(Debug)]
 pub(crate) struct Ready {
     state: Mutex<State>,
@@ -36,10 +37,10 @@ struct State {
     stopped: bool,
 }
 
-/// What became of the wait for a segment.
+/// The result of waiting for a segment.
 pub(crate) enum Taken {
     Segment(Segment),
-    /// There is none yet.
+    /// Timed out.
     NotYet,
     /// The store has ended.
     Stopped,
@@ -48,8 +49,8 @@ pub(crate) enum Taken {
 /// What the preparer is to do.
 enum Wanted {
     Segment,
-    /// A tick has passed.
-    Look,
+    /// A tick has passed: check the files.
+    Check,
     Stop,
 }
 
@@ -64,9 +65,9 @@ impl Ready {
         }
     }
 
-    /// Takes the next segment, and waits for it up to `patience`. `before` runs first, while the
-    /// preparer still rests: it makes the next one only when this one is taken.
-    pub(crate) fn take(&self, patience: Duration, before: impl FnOnce()) -> Taken {
+    /// Takes the next segment. Waits for it up to `timeout`. `before` runs first, while the preparer
+    /// still rests: it makes the next one only when this one is taken.
+    pub(crate) fn take(&self, timeout: Duration, before: impl FnOnce()) -> Taken {
         let mut state = self.state.lock();
         loop {
             if state.stopped {
@@ -77,7 +78,7 @@ impl Ready {
                 self.changed.notify_all();
                 return Taken::Segment(segment);
             }
-            if self.changed.wait_for(&mut state, patience).timed_out() {
+            if self.changed.wait_for(&mut state, timeout).timed_out() {
                 return Taken::NotYet;
             }
         }
@@ -93,7 +94,7 @@ impl Ready {
         let mut state = self.state.lock();
         while !state.stopped && !state.segments.is_empty() {
             if self.changed.wait_for(&mut state, TICK).timed_out() {
-                return Wanted::Look;
+                return Wanted::Check;
             }
         }
         if state.stopped {
@@ -103,10 +104,10 @@ impl Ready {
         }
     }
 
-    /// Waits so long, or until the store has ended.
-    pub(crate) fn wait(&self, patience: Duration) {
+    /// Sleeps for `pause`, or until the store has ended.
+    pub(crate) fn wait(&self, pause: Duration) {
         let mut state = self.state.lock();
-        while !state.stopped && !self.changed.wait_for(&mut state, patience).timed_out() {}
+        while !state.stopped && !self.changed.wait_for(&mut state, pause).timed_out() {}
     }
 
     /// Hands a segment over.
@@ -125,17 +126,17 @@ impl Ready {
 /// Makes segments until the store ends.
 pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
     let mut number = first_number;
-    // Of a full disk: how long it has been so, how long until the next try, and how often in a row a
-    // segment did not fit although there seemed to be room.
+    // On a full disk: for how many ticks, how many are left until the next try, and how often in a
+    // row a segment did not fit although the disk reported enough free space.
     let (mut ticks, mut pause, mut surprises) = (0_u32, 0_u32, 0_u32);
     loop {
         match shared.ready.wanted() {
             Wanted::Stop => return,
-            // The disk was full for what is written into a segment; the next one is there.
-            Wanted::Look if shared.queue.room.level() == Level::Reserve => {
+            // A write into the segment in use had found no room; the next segment is prepared.
+            Wanted::Check if shared.queue.room.level() == Level::Reserve => {
                 shared.set_room(Level::Plenty);
             }
-            Wanted::Look => {}
+            Wanted::Check => {}
             Wanted::Segment if pause > 0 => {
                 shared.ready.wait(TICK);
                 pause -= 1;
@@ -158,7 +159,7 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
                 }
                 Err(error) if error.is_full() => {
                     full(shared, ticks);
-                    // The try has written as much as there was room, so it is not made every second.
+                    // Each try fills the disk to the brim, so it is not made every second.
                     pause = 1 << surprises.min(PAUSE_MAX_TICKS.ilog2());
                     surprises = surprises.saturating_add(1);
                 }
@@ -171,8 +172,7 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
     }
 }
 
-/// There is no room for the next segment. The first time, a snapshot is asked for, which may free old
-/// ones.
+/// The next segment has no room. On the first tick, requests a snapshot, which may free old ones.
 fn full(shared: &Shared, ticks: u32) {
     if ticks == 0 {
         shared.set_room(Level::Reserve);
@@ -185,7 +185,7 @@ fn make(shared: &Shared, number: u64) -> Result<Segment, FatalError> {
     Segment::create(&*shared.disk, number, capacity, seed)
 }
 
-/// Whether one more segment fits, as far as the disk can tell without a try.
+/// Whether one more segment fits, by the free space that the disk reports.
 pub(crate) fn seems_to_fit(shared: &Shared) -> bool {
     match shared.disk.space() {
         Ok(Some(space)) => space.free >= shared.config.segment_bytes,

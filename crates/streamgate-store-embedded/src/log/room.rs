@@ -1,23 +1,25 @@
-//! How much room the log has. A segment is made whole before it is used, so a full disk is found
-//! while there is a segment left to write in: that is the reserve, for all that frees slots.
+//! How much disk space is left for the log.
+//!
+//! A segment is zeroed in full before it is used, so a full disk is noticed while the segment in
+//! use still has room. The rest of that segment is the reserve for changes that free slots.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use streamgate_store::StoreError;
 
-/// What is written still.
+/// Which changes are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Everything.
     Plenty,
-    /// No next segment can be made. What needs room is refused, so that the rest of this segment is
-    /// left to stops.
+    /// The next segment cannot be made. Changes that need room (starts) are refused, and the rest
+    /// of the segment in use is left to stops.
     Reserve,
-    /// Nothing: the segment is full, or the disk has no room for what is written into it.
+    /// Nothing: the segment in use is full, or the disk refuses even writes into it.
     Nothing,
 }
 
-/// The level that holds now.
+/// The current level.
 #[derive(Debug)]
 pub(crate) struct Room(AtomicU8);
 
@@ -26,7 +28,7 @@ impl Room {
         Self(AtomicU8::new(Level::Plenty as u8))
     }
 
-    /// Sets the level, and returns the one before.
+    /// Sets the level and returns the previous one.
     pub(crate) fn set(&self, level: Level) -> Level {
         Self::read(self.0.swap(level as u8, Ordering::Relaxed))
     }
@@ -35,7 +37,7 @@ impl Room {
         Self::read(self.0.load(Ordering::Relaxed))
     }
 
-    /// Whether there is less than plenty.
+    /// Whether some changes are refused.
     pub(crate) fn is_scarce(&self) -> bool {
         self.level() != Level::Plenty
     }
@@ -49,7 +51,7 @@ impl Room {
     }
 }
 
-/// The error of a change for which there is no room.
+/// The error for a change that is refused for want of room.
 pub(crate) fn full() -> StoreError {
     StoreError::Full("the disk of the data directory has no room for the log".to_owned())
 }

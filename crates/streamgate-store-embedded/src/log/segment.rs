@@ -1,4 +1,4 @@
-//! One file of the log, from the zeros that it is made of to the batch that fills it.
+//! A segment: one file of the log, zeroed ahead and then filled batch by batch.
 
 use crate::disk::{Disk, DiskFile, FileId};
 use crate::fatal::{Doing, FatalError, is_full};
@@ -7,11 +7,11 @@ use crate::log::Lsn;
 use crate::log::frame::BatchBuf;
 use crate::table::hash::HashSeed;
 
-/// A file that is not whole yet has this behind its name.
+/// The suffix of a file that is not finished yet.
 pub(crate) const TEMPORARY: &str = ".tmp";
 
-/// Zeros are written, and synced, this many at a time: a sync of the commit writer that comes in
-/// between then has little of them to carry.
+/// Zeros are written and synced in pieces of this size, so that a concurrent sync of the commit
+/// writer has few of them to flush.
 const ZEROS_BYTES: usize = 1 << 20;
 
 /// A segment that is being written.
@@ -29,7 +29,7 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment: zeroed, synced, and only then given its name.
+    /// Makes a segment: zeroed and synced first, named last.
     pub(crate) fn create(
         disk: &dyn Disk,
         number: u64,
@@ -47,8 +47,8 @@ impl Segment {
         let name = FileKind::Segment.file_name(number);
         let temporary = format!("{name}{TEMPORARY}");
         let making = || format!("making {name}");
-        // A segment that has its name has its length and its header on disk. So recovery can tell
-        // a file that was cut off from one that a crash kept from being made.
+        // A named segment has its full length and its header on disk. So recovery can tell a file
+        // that was cut off from one that a crash left unfinished.
         let make = || {
             let file = disk.create(&temporary)?;
             write_zeros(&*file, 0, capacity)?;
@@ -60,7 +60,8 @@ impl Segment {
         let file = make()
             .inspect_err(|error: &std::io::Error| {
                 if is_full(error) {
-                    // It takes room from others. Where it cannot be removed, the next try empties it.
+                    // It takes room from others. If it cannot be removed, the next try truncates
+                    // it.
                     let _ = disk.remove(&temporary);
                 }
             })
@@ -76,18 +77,19 @@ impl Segment {
         })
     }
 
-    /// Whether a batch of `len` bytes still goes in. The first one always does, however long.
+    /// Whether a batch of `len` bytes fits. The first one always does, however long.
     pub(crate) fn has_room(&self, len: usize) -> bool {
         self.offset == HEADER_BYTES as u64 || self.offset + len as u64 + 8 <= self.capacity
     }
 
-    /// Bytes that may still be written.
+    /// How many bytes may still be written.
     pub(crate) fn left(&self) -> u64 {
         self.capacity.saturating_sub(self.offset + 8)
     }
 
-    /// Writes a batch. Where the disk is full although the segment was made whole (one that copies
-    /// on write), `wait` is asked whether to write it again, after a wait: nothing was acknowledged.
+    /// Writes a batch. A copy-on-write file system can be full although the segment was zeroed.
+    /// Then
+    /// `wait` waits and returns whether to write again; that is safe, nothing was acknowledged.
     pub(crate) fn write(
         &mut self,
         batch: &mut BatchBuf,
@@ -106,7 +108,7 @@ impl Segment {
         Ok(bytes.len())
     }
 
-    /// Returns when everything written is on disk.
+    /// Returns once everything written is on disk.
     pub(crate) fn sync(&self) -> Result<(), FatalError> {
         self.file
             .sync_data()

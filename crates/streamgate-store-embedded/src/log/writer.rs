@@ -1,6 +1,5 @@
-//! The commit writer: one thread that writes what is queued, syncs once, and tells everybody.
-//!
-//! It never sleeps while somebody waits, and it is the only one that writes to the log.
+//! The commit writer: one thread that writes a batch, syncs once, and completes all its calls
+//! (group commit). No other thread writes to the log.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -21,7 +20,7 @@ use crate::log::segment::Segment;
 use crate::shared::Shared;
 use crate::snapshot;
 
-/// How often a full disk is looked at by the writer, where it cannot go on.
+/// How often the writer retries while a full disk keeps it from going on.
 const FULL_PAUSE: Duration = Duration::from_millis(200);
 
 /// The state of the writer.
@@ -34,13 +33,13 @@ pub(crate) struct Writer {
     written: Lsn,
     /// The position of the last record that is on disk for sure.
     synced: Lsn,
-    /// Bytes of log that a restart would have to read, but for the snapshot being written.
+    /// Bytes of log behind the last snapshot, or behind the one being written.
     log_bytes: u64,
     preparer: JoinHandle<()>,
-    /// Threads that write a snapshot; all but the last are at their end.
+    /// Threads that write a snapshot. At most the last one still runs.
     snapshots: Vec<JoinHandle<()>>,
-    /// Given back as the last thing of all.
-    _lock: Option<DirLock>,
+    /// Released last.
+    lock: Option<DirLock>,
 }
 
 impl Writer {
@@ -65,7 +64,7 @@ impl Writer {
             log_bytes,
             preparer,
             snapshots: Vec::new(),
-            _lock: lock,
+            lock,
         };
         std::thread::Builder::new()
             .name("sg-commit".to_owned())
@@ -80,18 +79,18 @@ impl Writer {
             false
         });
         shared.ready.stop();
-        // A panic of these threads has been reported by the panic hook; there is no more to say.
+        // A panic of these threads has been reported by the panic hook.
         let _ = self.preparer.join();
         for snapshot in self.snapshots.drain(..) {
             let _ = snapshot.join();
         }
-        drop(self._lock.take());
+        drop(self.lock.take());
         if closing {
             shared.queue.closed();
         }
     }
 
-    /// Writes until the store ends. `true` where it was closed and everything is on disk.
+    /// Writes until the store ends. Returns `true` if it was closed and everything is on disk.
     fn write_all(&mut self) -> Result<bool, FatalError> {
         let shared = Arc::clone(&self.shared);
         let mut pace = Pace::default();
@@ -108,9 +107,9 @@ impl Writer {
         Ok(false)
     }
 
-    /// `false` where the store ended meanwhile.
+    /// Does one piece of work. Returns `false` if the store ended meanwhile.
     fn work(&mut self, mut work: Work) -> Result<bool, FatalError> {
-        // Rolling, where it is due, comes before the batch: a batch is in one segment.
+        // Roll first: a batch lies in one segment.
         let watch = Stopwatch::start();
         let records = work.batch.records();
         let asked = work.snapshot && self.snapshot_is_idle();
@@ -129,13 +128,13 @@ impl Writer {
                     wait_for_room(&shared)
                 })?;
             if shared.queue.room.level() == Level::Nothing {
-                // The preparer says when there is plenty.
+                // The preparer restores `Plenty`.
                 shared.set_room(Level::Reserve);
             }
             self.written += u64::from(records);
             self.log_bytes += bytes as u64;
         }
-        // One sync for all that were queued while the last one ran: that is the group commit.
+        // One sync for all that was queued during the last one: that is the group commit.
         let mode = self.shared.queue.mode();
         if self.written > self.synced && (mode == DurabilityMode::Fsync || work.force_sync) {
             self.segment.sync()?;
@@ -156,8 +155,8 @@ impl Writer {
         Ok(true)
     }
 
-    /// Leaves a mark which proves that the last batch was on disk: should that batch be damaged
-    /// later, it is not taken for a torn tail. Nobody waits for it, so it is not synced.
+    /// Leaves a mark which proves that the last batch was on disk, so that later damage to that
+    /// batch is not taken for a torn tail. No call depends on it, so it is not synced.
     fn leave_mark(&mut self) -> Result<(), FatalError> {
         let mut mark = crate::log::frame::BatchBuf::new();
         if self.synced == self.written && self.segment.has_room(mark.len()) {
@@ -169,8 +168,8 @@ impl Writer {
 
     /// Goes on in the next segment, whose first record has position `first`.
     fn roll(&mut self, first: Lsn, snapshot_asked: bool) -> Result<bool, FatalError> {
-        // A segment is on disk as a whole before the next one begins, in every mode: so a power
-        // loss never leaves a hole between two segments.
+        // In every mode a segment is on disk before the next one begins: so a power loss never
+        // leaves a hole between two segments.
         if self.synced < self.written {
             self.segment.sync()?;
             self.synced = self.written;
@@ -182,22 +181,20 @@ impl Writer {
         self.segment = segment;
         self.segment_first = first;
         let owed = self.shared.snapshot_owed.swap(false, Ordering::Relaxed);
-        let due = owed || self.log_bytes >= self.log_bytes_enough();
+        let due = owed || self.log_bytes >= self.log_bytes_max();
         if snapshot_asked || (due && self.snapshot_is_idle()) {
-            // Counted anew from here: what lies before will be in the snapshot.
+            // Counted from here: what lies before will be in the snapshot.
             self.log_bytes = 0;
-            let handle = snapshot::spawn(Arc::clone(&self.shared), self.segment.number, first)?;
-            self.snapshots.retain(|other| !other.is_finished());
-            self.snapshots.push(handle);
+            self.spawn_snapshot()?;
         }
         Ok(true)
     }
 
-    /// Waits for the next segment; `None` where the store ended meanwhile. While a full disk keeps it
-    /// from being made, no change is taken.
+    /// Waits for the next segment. Returns `None` if the store ended meanwhile. While a full disk
+    /// has no room for it, no change is accepted.
     fn next_segment(&self) -> Result<Option<Segment>, FatalError> {
         // The reserve begins with the last segment that fits. A preparer that lags would notice only
-        // when that segment is full, and changes which are queued by then cannot be refused any more.
+        // when that segment is full, when it is too late to refuse what is queued.
         let reserve_last = || {
             if !seems_to_fit(&self.shared) {
                 self.shared.set_room(Level::Reserve);
@@ -219,14 +216,19 @@ impl Writer {
         }
     }
 
-    /// Begins a snapshot without another segment, for which a full disk has no room: it takes the
-    /// place of all segments before the one in use.
+    /// Begins a snapshot at the segment in use, because a full disk has no room for another one. It
+    /// replaces all segments before that one.
     fn snapshot_in_place(&mut self) -> Result<(), FatalError> {
         if self.shared.needed.lock().snapshot.unwrap_or(1) == self.segment.number {
             // It would free nothing.
             return Ok(());
         }
         self.log_bytes = self.segment.offset;
+        self.spawn_snapshot()
+    }
+
+    /// Begins a snapshot whose log begins with the segment in use.
+    fn spawn_snapshot(&mut self) -> Result<(), FatalError> {
         let shared = Arc::clone(&self.shared);
         let handle = snapshot::spawn(shared, self.segment.number, self.segment_first)?;
         self.snapshots.retain(|other| !other.is_finished());
@@ -234,15 +236,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether the log is long enough for a snapshot, and the segment that it begins with is there.
+    /// Whether the log is long enough for a snapshot and the segment for it is prepared.
     fn snapshot_is_due(&self) -> bool {
-        self.log_bytes >= self.log_bytes_enough()
+        self.log_bytes >= self.log_bytes_max()
             && self.snapshot_is_idle()
             && self.shared.ready.has_one()
     }
 
-    /// How long the log may grow.
-    fn log_bytes_enough(&self) -> u64 {
+    /// How long the log may grow, in bytes.
+    fn log_bytes_max(&self) -> u64 {
         self.shared.config.log_bytes_for(self.shared.table.bytes())
     }
 
@@ -251,8 +253,8 @@ impl Writer {
     }
 }
 
-/// The log could not be written for want of room: refuses all changes, and waits. Whether to write
-/// again; not where the store is ending.
+/// After a write that found no room: refuses all changes and waits. Returns whether to write again,
+/// `false` while the store is ending.
 fn wait_for_room(shared: &Shared) -> bool {
     shared.set_room(Level::Nothing);
     if shared.queue.is_ending() {
@@ -262,7 +264,7 @@ fn wait_for_room(shared: &Shared) -> bool {
     true
 }
 
-/// Starts the thread that keeps a segment ready.
+/// Starts the preparer thread.
 fn spawn_preparer(shared: Arc<Shared>, first_number: u64) -> Result<JoinHandle<()>, FatalError> {
     std::thread::Builder::new()
         .name("sg-prepare".to_owned())

@@ -1,17 +1,12 @@
-//! Opening a data directory: the newest snapshot, then the log behind it, then a lease of grace.
+//! Opening a data directory: reads it, repairs the end of the log, and grants a lease of grace.
 //!
 //! Nothing is guessed. A torn tail, which a crash leaves behind, was never acknowledged and is cut.
 //! Everything else that is not as it was written is damage, and the directory does not open. What
-//! was read is on disk before anybody is answered from it.
+//! was read is on disk before any call is answered from it.
 
-pub(crate) mod inventory;
-pub(crate) mod judge;
-mod load;
-mod replay;
 mod tail;
 
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +16,11 @@ use streamgate_core::codec::{self, CodecError};
 
 use crate::disk::Disk;
 use crate::error::{Damage, OpenError};
-use crate::format::FileKind;
 use crate::log::Lsn;
 use crate::log::segment::Segment;
-use crate::recovery::inventory::{Inventory, SegmentFile};
-use crate::recovery::judge::Judge;
-use crate::snapshot::read::SnapshotReader;
+use crate::reader::{self, Contents, Files};
 use crate::table::Table;
-use crate::table::hash::HashSeed;
+use crate::threads::{joined, workers};
 
 /// What was found when a store was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,51 +65,37 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     let watch = Stopwatch::start();
     let disk = &**disk;
-    let files = Inventory::read(disk)?;
-    check_volume(disk, segment_bytes, files.seed().is_none())?;
-    let seed = files.seed().unwrap_or_else(HashSeed::random);
-    let table = Table::new(seed);
-    let mut judge = Judge::new(1);
-    let (mut copied_at, mut proven) = (Vec::new(), 0);
-    if let Some(snapshot) = &files.snapshot {
-        let mut reader = SnapshotReader::new(&*snapshot.file, &snapshot.header)
-            .map_err(|cause| OpenError::io("reading", &snapshot.path, cause))?;
-        let end = load::load(
-            &mut reader,
-            &table,
-            &mut copied_at,
-            disk.path(),
-            &snapshot.path,
-        )?;
-        judge = Judge::new(snapshot.header.log_from);
-        proven = end.position;
-    }
-    let replayed = replay::replay(disk, &files.segments, &table, &copied_at, &mut judge)?;
+    let mut refuse = |damage| Err(OpenError::damaged(disk.path(), damage));
+    let Contents {
+        files, table, log, ..
+    } = reader::read(disk, &mut refuse)?;
+    check_volume(disk, segment_bytes, files.seed.is_none())?;
     // From here on nothing is refused any more, so from here on files may change.
-    let (last, torn) = judge
-        .finish(proven)
-        .map_err(|error| error.at(disk.path()))?;
-    let torn_bytes = match torn {
-        Some(torn) => tail::cut(disk, &files.segments, &torn)?,
+    let torn_bytes = match &log.torn {
+        Some(torn) => tail::cut(disk, &files.segments, torn)?,
         None => 0,
     };
-    if let Some(from) = replayed.unproven_from(proven) {
-        tail::write_again(&files.segments, &replayed, from)?;
+    if let Some(from) = log.unproven_from {
+        tail::write_again(&files.segments, &log, from)?;
     }
     // The same for names: the process may have died between a rename and its sync, and older files
-    // must not go before the newer one has its name for good.
+    // must not go before the newer one has its name in the directory on disk.
     disk.sync_dir()
         .map_err(|cause| OpenError::io("syncing", disk.path(), cause))?;
     // After the replay, because a delta may bring a session back with the lease that it had.
-    let live_sessions = grant_grace(&table, now)
-        .map_err(|error| codec_damage(error, disk.path(), disk.path(), None))?;
-    files.remove_superfluous(disk)?;
+    let live_sessions = grant_grace(&table, now).map_err(|error| {
+        Damage::of_record(error, disk.path(), None).map_or_else(
+            |newer| newer,
+            |damage| OpenError::damaged(disk.path(), damage),
+        )
+    })?;
+    remove_superfluous(disk, &files)?;
     let snapshot = files.snapshot.map(|file| file.header.number);
-    let written = tail::segments(disk, files.segments, &replayed, seed, segment_bytes)?;
+    let written = tail::segments(disk, files.segments, &log, table.seed(), segment_bytes)?;
     let recovered = Recovered {
         users: table.records(),
         live_sessions,
-        log_records: replayed.records,
+        log_records: log.records,
         torn_bytes,
         took: watch.elapsed(),
     };
@@ -128,14 +106,14 @@ pub(crate) fn open(
         snapshot,
         ready: written.ready,
         next_number: written.next_number,
-        last,
-        log_bytes: replayed.bytes,
+        last: log.last,
+        log_bytes: log.bytes,
         recovered,
     })
 }
 
-/// A volume must have room for so many segments: two that are there always, a third while a snapshot
-/// is written, and the snapshot.
+/// A volume must have room for so many segments: two that are there always, a third while a
+/// snapshot is written, and the snapshot.
 const SEGMENTS_MIN: u64 = 4;
 
 /// Refuses a new directory on a volume that is too small. One that is there already is opened.
@@ -188,69 +166,12 @@ fn grant_grace(table: &Table, now: Timestamp) -> Result<u64, CodecError> {
     })
 }
 
-/// How many threads work on what a restart has to read.
-fn workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(8))
-}
-
-/// The result of a thread; its panic goes on in this one.
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
-
-/// Names a place of damage in a file of the store.
-pub(crate) fn damaged(
-    dir: &Path,
-    path: &Path,
-    offset: Option<u64>,
-    what: impl Into<String>,
-) -> OpenError {
-    OpenError::Damaged {
-        dir: dir.to_owned(),
-        damage: Damage {
-            path: path.to_owned(),
-            offset,
-            what: what.into(),
-        },
+/// Removes what a crash left unfinished and what the newest snapshot made superfluous.
+fn remove_superfluous(disk: &dyn Disk, files: &Files) -> Result<(), OpenError> {
+    for name in files.unfinished.iter().chain(files.superfluous()) {
+        let path = disk.path().join(name);
+        disk.remove(name)
+            .map_err(|cause| OpenError::io("removing", &path, cause))?;
     }
-}
-
-/// A record or delta that cannot be read although its checksum is right.
-pub(crate) fn codec_damage(
-    error: CodecError,
-    dir: &Path,
-    path: &Path,
-    offset: Option<u64>,
-) -> OpenError {
-    match error {
-        CodecError::NewerVersion(found) => OpenError::NewerFormat {
-            path: path.to_owned(),
-            found: u32::from(found),
-            known: u32::from(codec::NEWEST),
-        },
-        error => damaged(
-            dir,
-            path,
-            offset,
-            format!("a record cannot be read: {error}"),
-        ),
-    }
-}
-
-/// The bytes of a segment.
-pub(crate) fn read_segment(segment: &SegmentFile) -> Result<Vec<u8>, OpenError> {
-    let read = || {
-        let len = usize::try_from(segment.file.len()?).expect("a file fits into memory");
-        let mut bytes = vec![0; len];
-        segment.file.read_at(&mut bytes, 0)?;
-        Ok(bytes)
-    };
-    read().map_err(|cause| OpenError::io("reading", &segment.path, cause))
-}
-
-/// The path of a segment, for messages.
-pub(crate) fn segment_path(dir: &Path, number: u64) -> std::path::PathBuf {
-    dir.join(FileKind::Segment.file_name(number))
+    Ok(())
 }

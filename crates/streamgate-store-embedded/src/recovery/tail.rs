@@ -5,20 +5,17 @@ use std::collections::VecDeque;
 
 use crate::disk::Disk;
 use crate::error::OpenError;
-use crate::format::HEADER_BYTES;
+use crate::format::{FileKind, HEADER_BYTES};
 use crate::log::Lsn;
 use crate::log::segment::{Segment, write_zeros};
-use crate::recovery::inventory::SegmentFile;
-use crate::recovery::judge::{Spot, Torn};
-use crate::recovery::read_segment;
-use crate::recovery::replay::Replayed;
+use crate::reader::{CheckedFile, LogPosition, Replayed, Torn};
 use crate::table::hash::HashSeed;
 
 /// Overwrites a torn tail with zeros, so that no later reader finds a part of it behind batches
 /// that were written since. Returns how many bytes were not zero already.
 pub(super) fn cut(
     disk: &dyn Disk,
-    segments: &[SegmentFile],
+    segments: &[CheckedFile],
     torn: &Torn,
 ) -> Result<u64, OpenError> {
     let mut torn_bytes = 0;
@@ -26,7 +23,7 @@ pub(super) fn cut(
         .iter()
         .filter(|segment| segment.header.number >= torn.at.segment);
     for segment in behind {
-        let bytes = read_segment(segment)?;
+        let bytes = segment.read_all()?;
         let from = if segment.header.number == torn.at.segment {
             usize::try_from(torn.at.offset).expect("an offset in a file that was read")
         } else {
@@ -45,9 +42,9 @@ pub(super) fn cut(
             .map_err(|cause| OpenError::io("cutting the torn tail of", &segment.path, cause))?;
     }
     let at = torn.at.offset;
-    let file = crate::recovery::segment_path(disk.path(), torn.at.segment);
+    let name = FileKind::Segment.file_name(torn.at.segment);
     tracing::warn!(
-        file = %file.display(), at, torn_bytes, what = torn.what,
+        file = %disk.path().join(name).display(), at, torn_bytes, what = torn.what,
         "the last write of the log cannot be read and was cut. That is normal after a crash, which \
          interrupts a write before anybody is told; only where that write had ended less than a second \
          before the crash, and the disk has damaged it since, was it acknowledged"
@@ -61,9 +58,9 @@ pub(super) fn cut(
 /// system. They can be read, so answers will rest on them and later batches will say that they were
 /// on disk. A sync alone is not enough: a kernel that could not write a page calls it clean.
 pub(super) fn write_again(
-    segments: &[SegmentFile],
+    segments: &[CheckedFile],
     replayed: &Replayed,
-    from: Spot,
+    from: LogPosition,
 ) -> Result<(), OpenError> {
     let behind = segments
         .iter()
@@ -104,7 +101,7 @@ pub(super) struct Written {
 /// Where the writer goes on; in a directory without a segment, in a new one.
 pub(super) fn segments(
     disk: &dyn Disk,
-    files: Vec<SegmentFile>,
+    files: Vec<CheckedFile>,
     replayed: &Replayed,
     seed: HashSeed,
     segment_bytes: u64,
@@ -115,7 +112,7 @@ pub(super) fn segments(
         .iter()
         .rposition(|end| *end > HEADER_BYTES as u64)
         .unwrap_or(0);
-    let segment = |(file, end): (SegmentFile, &u64)| {
+    let segment = |(file, end): (CheckedFile, &u64)| {
         let id = file.file.id();
         Ok(Segment {
             number: file.header.number,

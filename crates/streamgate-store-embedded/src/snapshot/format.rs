@@ -11,7 +11,7 @@ use crate::format::{put_bytes, put_varint, take_bytes, take_varint, u32_at, u64_
 use crate::log::Lsn;
 use crate::table::entry::Entry;
 
-/// Bytes of a block header.
+/// The length of a block header.
 pub(super) const BLOCK_HEADER_BYTES: usize = 24;
 
 const BLOCK: [u8; 4] = [0xf5, b'S', b'G', b'P'];
@@ -24,7 +24,7 @@ pub(crate) struct End {
     pub(crate) blocks: u64,
     /// How many records.
     pub(crate) records: u64,
-    /// The log was on disk up to here when the snapshot got its name.
+    /// The log was on disk up to here when the snapshot was named.
     pub(crate) position: Lsn,
 }
 
@@ -82,7 +82,7 @@ impl BlockBuf {
     }
 }
 
-/// Covers everything but itself.
+/// The checksum of all bytes of a block except the checksum itself.
 fn checksum(salt: u32, block: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(salt, &block[..4]), &block[8..])
 }
@@ -95,7 +95,7 @@ pub(super) fn block_len(header: &[u8; BLOCK_HEADER_BYTES]) -> Result<usize, &'st
     Ok(BLOCK_HEADER_BYTES + u32_at(header, 8) as usize)
 }
 
-/// A block that was read, or the end.
+/// What a block is.
 pub(super) enum Read {
     Block,
     End(End),
@@ -121,15 +121,15 @@ pub(super) fn read(block: &[u8], salt: u32, number: u64) -> Result<Read, &'stati
     }))
 }
 
-/// One shard as it was copied.
+/// The head of one shard's copy.
 pub(crate) struct Section {
     pub(crate) shard: usize,
-    /// The copy contains everything up to here and nothing behind.
+    /// The copy contains exactly the changes up to here.
     pub(crate) position: Lsn,
     pub(crate) count: usize,
 }
 
-/// Takes the next section from the front of a payload: its head, then its records one by one.
+/// Reads the sections of a payload: for each its head, then its records.
 pub(crate) fn sections<'a>(
     mut payload: &'a [u8],
     mut section: impl FnMut(&Section),
@@ -152,8 +152,8 @@ pub(crate) fn sections<'a>(
     Ok(())
 }
 
-/// Where the next whole block begins, at `from` or behind it, and its number: for what can be saved
-/// of a damaged snapshot.
+/// The offset of the next whole block at or behind `from`, and its number. For reading on behind
+/// damage.
 pub(super) fn find_block(bytes: &[u8], from: usize, salt: u32) -> Option<(usize, u64)> {
     (from..bytes.len().saturating_sub(BLOCK_HEADER_BYTES)).find_map(|at| {
         let header = bytes[at..].first_chunk()?;

@@ -1,9 +1,9 @@
-//! Snapshots: all records at one moment each, so that the log before them can go.
+//! Snapshots: a copy of all records, which makes the log before it superfluous.
 //!
-//! A snapshot named after segment N holds what all segments before N did, and some of what N and
-//! later ones did: the table is copied shard by shard while it changes. For each shard it says at
-//! which position of the log the shard was copied; replay skips exactly what the copy contains,
-//! because deltas must not be applied twice.
+//! The copy is fuzzy: the table is copied shard by shard while it changes. Snapshot N holds all
+//! changes of the segments before N and some of the later ones. For each shard it says up to which
+//! position of the log the copy reaches; replay skips exactly these changes, because a delta must
+//! not be applied twice.
 
 mod format;
 pub(crate) mod read;

@@ -25,9 +25,9 @@ pub(crate) enum Next {
         /// Header and sections; see [`payload`].
         bytes: Vec<u8>,
     },
-    /// The end, which agrees with what was read.
+    /// The end mark; the number of blocks is right.
     End(End),
-    /// Something is wrong at this place.
+    /// A damaged place.
     Damage {
         /// Where.
         offset: u64,
@@ -52,7 +52,7 @@ impl<'a> SnapshotReader<'a> {
         })
     }
 
-    /// Goes on behind a damaged place, with the next whole block. `false` where there is none.
+    /// Skips a damaged place up to the next whole block. Returns `false` if there is none.
     pub(crate) fn skip_damage(&mut self) -> io::Result<bool> {
         let len = usize::try_from(self.len - self.offset).expect("a snapshot fits into memory");
         let mut rest = vec![0; len];
@@ -65,7 +65,7 @@ impl<'a> SnapshotReader<'a> {
         Ok(true)
     }
 
-    /// Reads on. After `End` or `Damage` there is nothing more to read.
+    /// Reads the next block. After `Damage`, [`skip_damage`](Self::skip_damage) comes first.
     pub(crate) fn next(&mut self) -> io::Result<Next> {
         let offset = self.offset;
         let damage = |what| Ok(Next::Damage { offset, what });

@@ -15,10 +15,10 @@ use crate::shared::Shared;
 use crate::snapshot::format::{BlockBuf, End};
 use crate::table::{SHARD_BITS, Table};
 
-/// A block is written when it is this long.
+/// A block is written once it has this length.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// What is written is synced this often, so that a commit never finds much of it in its way.
+/// Synced after this many bytes, so that the sync of a commit never has much of it to flush.
 const SYNC_BYTES: u64 = 4 << 20;
 
 /// Starts writing the snapshot named after segment `number`, whose first record is at `log_from`.
@@ -32,11 +32,11 @@ pub(crate) fn spawn(
         let watch = Stopwatch::start();
         let written = write(&shared, number, log_from).inspect_err(|error| {
             if error.is_full() {
-                // It takes room from others. Where it cannot be removed, the next try empties it.
+                // It takes room from others. If it cannot be removed, the next try truncates it.
                 let _ = shared.disk.remove(&temporary_name(number));
             }
         });
-        // Before anybody hears of it, so that whoever does can ask for the next one.
+        // Before the observer is called, which may request the next one.
         shared.snapshot_running.store(false, Ordering::Release);
         match written {
             Ok(Some((end, bytes))) => {
@@ -47,7 +47,10 @@ pub(crate) fn spawn(
             Ok(None) => tracing::debug!("snapshot given up: the store is closing"),
             Err(error) if error.is_full() => {
                 shared.snapshot_owed.store(true, Ordering::Relaxed);
-                tracing::warn!(%error, "no room for a snapshot: the log goes on, and it is tried again");
+                tracing::warn!(
+                    %error,
+                    "no room for a snapshot: the log goes on, and it is tried again"
+                );
             }
             Err(error) => shared.fail(error),
         }
@@ -58,12 +61,12 @@ pub(crate) fn spawn(
         .doing(|| "starting the snapshot writer".to_owned())
 }
 
-/// Returns what was written and how many bytes; `None` where the store ended before.
+/// Writes a snapshot. Returns `None` if the store ended first.
 fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>, FatalError> {
     let disk = &*shared.disk;
     let unnamed = Unnamed::create(disk, &shared.table, number, log_from)?;
-    // Changes are appended under the lock of the shard, so none of this shard is behind the
-    // position and in the copy, and none before the position is missing.
+    // Changes are appended under the lock of the shard, so the copy has exactly the changes up to
+    // the position.
     let position = || {
         shared
             .queue
@@ -72,12 +75,12 @@ fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>,
             .then(|| shared.queue.appended())
     };
     let Some(unnamed) = unnamed.copy(&shared.table, position)? else {
-        return unnamed_remove(disk, number).map(|()| None);
+        return remove_temporary(disk, number).map(|()| None);
     };
-    // The copies may contain changes that a crash could still take back: the snapshot gets its name
-    // only when the log is on disk as far as any copy reaches.
+    // The copies may contain changes that a crash could still take back: the snapshot is named only
+    // when the log is on disk up to the highest position of a copy.
     if !shared.queue.sync_through(unnamed.end.position) {
-        return unnamed_remove(disk, number).map(|()| None);
+        return remove_temporary(disk, number).map(|()| None);
     }
     let written = unnamed.give_name(disk)?;
     shared.needed.lock().snapshot = Some(number);
@@ -85,10 +88,10 @@ fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>,
     Ok(Some(written))
 }
 
-/// A snapshot that is in place.
+/// A finished snapshot: its end, and its length in bytes.
 pub(crate) type Written = (End, u64);
 
-/// A snapshot that is being written under another name.
+/// A snapshot that is being written under a temporary name.
 pub(crate) struct Unnamed {
     name: String,
     file: Box<dyn DiskFile>,
@@ -98,19 +101,19 @@ pub(crate) struct Unnamed {
     end: End,
 }
 
-/// The name under which a snapshot is written. Whatever has it is not whole.
+/// The temporary name of a snapshot.
 fn temporary_name(number: u64) -> String {
     format!("{}{TEMPORARY}", FileKind::Snapshot.file_name(number))
 }
 
-/// Removes a snapshot that was given up.
-fn unnamed_remove(disk: &dyn Disk, number: u64) -> Result<(), FatalError> {
+/// Removes an unfinished snapshot.
+fn remove_temporary(disk: &dyn Disk, number: u64) -> Result<(), FatalError> {
     let name = temporary_name(number);
     disk.remove(&name).doing(|| format!("removing {name}"))
 }
 
 impl Unnamed {
-    /// Makes the file, with its header.
+    /// Creates the file and writes its header.
     pub(crate) fn create(
         disk: &dyn Disk,
         table: &Table,
@@ -139,7 +142,7 @@ impl Unnamed {
         })
     }
 
-    /// Copies all shards. `position` is asked under the lock of each; `None` ends the copying.
+    /// Copies all shards. `position` is called under the lock of each; `None` ends the copying.
     pub(crate) fn copy(
         mut self,
         table: &Table,
@@ -147,7 +150,7 @@ impl Unnamed {
     ) -> Result<Option<Self>, FatalError> {
         let mut block = BlockBuf::new();
         for (shard, lock) in table.shards().iter().enumerate() {
-            // One shard is some thousand records: copied in less time than one sync takes.
+            // A shard has a few thousand records: copying it takes less time than a sync.
             let guard = lock.lock();
             let Some(position) = position() else {
                 return Ok(None);
@@ -172,7 +175,7 @@ impl Unnamed {
         Ok(Some(self))
     }
 
-    /// Puts the snapshot in place.
+    /// Gives the snapshot its final name.
     pub(crate) fn give_name(self, disk: &dyn Disk) -> Result<Written, FatalError> {
         let doing = || format!("putting {} in place", self.name);
         disk.rename(&format!("{}{TEMPORARY}", self.name), &self.name)
@@ -215,6 +218,6 @@ pub(crate) fn remove_before(disk: &dyn Disk, number: u64) -> Result<(), FatalErr
             disk.remove(&name).doing(doing)?;
         }
     }
-    // Not for safety, names from before a snapshot are ignored: for the space to be free for sure.
+    // Not for correctness, older files are ignored: this frees their space on disk.
     disk.sync_dir().doing(doing)
 }

@@ -1,8 +1,8 @@
-//! The store: the contract of the port, kept by the table and the log together.
+//! The store: the port implemented by the table and the log together.
 //!
-//! What is *not* here: going over all records (`walk.rs`).
+//! What is *not* here: calls that visit all records (`scan_sweep.rs`).
 
-mod walk;
+mod scan_sweep;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -29,16 +29,16 @@ use crate::recovery::{self, Recovered};
 use crate::shared::{Needed, Shared};
 use crate::table::shard::{Shard, slot};
 
-/// Keeps ledgers in memory and every change of them in a log.
+/// Keeps ledgers in memory and every change of them in a write-ahead log.
 ///
-/// Reads and decisions never touch the disk: the table holds every record, and a call waits only
-/// where it changed something, or saw a change, that is not on disk yet.
+/// Reads and decisions never touch the disk: the table holds every record. A call waits only for a
+/// change that it made, or saw, and that is not on disk yet.
 pub struct EmbeddedStore {
-    /// What the threads have too.
+    /// Shared with the store's threads.
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
     recovered: Recovered,
-    /// Taken out when the store is dropped.
+    /// Taken and joined when the store is dropped.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -46,14 +46,14 @@ impl EmbeddedStore {
     /// Opens a data directory and recovers what is in it. Blocks until all is in memory.
     ///
     /// # Errors
-    /// [`OpenError`] says what is wrong and what to do. Nothing acknowledged has been changed then.
+    /// [`OpenError`] says what is wrong and what to do. No acknowledged data was changed.
     pub fn open(
         config: EmbeddedConfig,
         clock: Arc<dyn Clock>,
         observer: Arc<dyn LogObserver>,
         on_fatal: OnFatal,
     ) -> Result<Self, OpenError> {
-        // The lock comes before anything is read: the other process may be about to write.
+        // Lock before reading: another process may be about to write.
         let disk = RealDisk::create(&config.dir)
             .map_err(|cause| OpenError::io("opening the data directory", &config.dir, cause))?;
         let lock = DirLock::take(&config.dir)?;
@@ -74,7 +74,7 @@ impl EmbeddedStore {
         )
     }
 
-    /// Opens a store on a disk of the caller's, without a lock. For tests.
+    /// Opens a store on another [`Disk`], without a lock. For tests.
     ///
     /// # Errors
     /// As [`EmbeddedStore::open`].
@@ -144,19 +144,20 @@ impl EmbeddedStore {
         })
     }
 
-    /// What was found when the store was opened.
+    /// What recovery found when the store was opened.
     #[must_use]
     pub fn recovered(&self) -> &Recovered {
         &self.recovered
     }
 
-    /// Asks for a snapshot now, unless one is being written; the observer hears when it is there.
+    /// Requests a snapshot now, unless one is being written. The observer is called when it is
+    /// done.
     pub fn request_snapshot(&self) {
         self.shared.queue.ask_snapshot();
     }
 
-    /// Runs a step under the lock of its shard. Where the caller `may_wait` for no position and
-    /// there is one, nothing has changed.
+    /// Runs a step under the lock of its shard. If the result needs a wait and the caller
+    /// `may_wait` for none, nothing was changed.
     fn run_step(&self, key: &UserKey, step: Step<'_>, may_wait: bool) -> Result<Ran, StoreError> {
         let Shared { table, queue, .. } = &*self.shared;
         queue.check()?;
@@ -164,7 +165,7 @@ impl EmbeddedStore {
         let hash = table.hash(bytes);
         let mut shard = table.shard_of(hash).lock();
         let Shard { entries, pending } = &mut *shard;
-        // Every call that comes by cleans up, so the list stays as short as one sync is long.
+        // Every call prunes, so the list never holds more than the changes of two batches.
         pending.prune(queue.durable());
         let seen = pending.last_of(hash);
         if seen.is_some() && !may_wait {
@@ -186,21 +187,21 @@ impl EmbeddedStore {
             if durable && !may_wait {
                 return Ok(Ran::unchanged(Some(queue.appended())));
             }
-            // The log comes first: where it takes nothing any more, nothing has changed.
+            // The log comes first: if it refuses the change, nothing has changed.
             let lsn = queue.append(bytes, &change.delta, durable, change.needs_room)?;
             if durable && queue.mode() != DurabilityMode::None {
                 pending.push(hash, lsn);
                 wait = Some(lsn);
             }
         }
-        // Others see the change from here on; until it is durable they wait as its maker does.
+        // Other calls see the change from here on, and wait until it is durable.
         let growth = slot.set(table.seed(), hash, bytes, change.record.as_deref());
         table.grew(growth);
         let is_changed = true;
         Ok(Ran { wait, is_changed })
     }
 
-    /// See [`Store::transact`]. The lock is held by no future: it is released before the waiting.
+    /// See [`Store::transact`]. The shard lock is released before the first wait.
     async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.shared.queue.wait_room().await?;
         match self.run_step(key, step, true)?.wait {
@@ -228,9 +229,9 @@ impl EmbeddedStore {
     }
 }
 
-/// What a step has done.
+/// The result of a step.
 struct Ran {
-    /// The position to wait for before the caller is answered, if any.
+    /// The position that must be durable before the call is answered, if any.
     wait: Option<Lsn>,
     /// Whether the record was changed.
     is_changed: bool,
@@ -245,7 +246,7 @@ impl Ran {
     }
 }
 
-/// A programmer's error that would otherwise show only after a crash.
+/// A programming error that would otherwise show only after a crash.
 fn assert_has_delta(change: &Change) {
     assert!(
         !change.delta.is_empty(),
@@ -302,18 +303,18 @@ impl Store for EmbeddedStore {
 }
 
 impl Drop for EmbeddedStore {
-    /// Stops the threads where they stand, as a crash would: what was acknowledged is on disk.
+    /// Stops the threads where they stand, as a crash would. What was acknowledged is on disk.
     fn drop(&mut self) {
         self.shared.queue.abandon();
         self.shared.ready.stop();
         let Some(writer) = self.writer.lock().take() else {
             return;
         };
-        // The hook for failures runs on these threads and may hold the last reference.
-        let own = std::thread::current()
+        // The hook for failures runs on a thread of the store and may hold the last reference.
+        let is_own_thread = std::thread::current()
             .name()
             .is_some_and(|name| name.starts_with("sg-"));
-        if !own {
+        if !is_own_thread {
             let _ = writer.join();
         }
     }

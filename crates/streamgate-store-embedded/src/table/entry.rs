@@ -1,13 +1,13 @@
 //! A key and its record in one allocation.
 //!
-//! Millions of these are the memory of the process, so there is nothing else in them: no version,
-//! no counter, no capacity to grow into. The length of the key stands in front in one byte, or in
-//! two where the key is longer than 127 bytes.
+//! Millions of these make up the memory of the process, so they hold nothing else: no version, no
+//! counter, no spare capacity. The length of the key comes first, in one byte up to 127, else in
+//! two.
 
 /// A key and its record.
 pub(crate) struct Entry(Box<[u8]>);
 
-/// Set in the first byte of an entry whose key length takes two bytes.
+/// This bit of the first byte marks a key length of two bytes.
 const LONG: u8 = 0x80;
 
 impl Entry {
@@ -54,12 +54,12 @@ impl Entry {
         (&self.0[from..to], &self.0[to..])
     }
 
-    /// Bytes of key, record and the length in front.
+    /// The length of all bytes.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Replaces the record: in place where the length stays, which a renewed lease never changes.
+    /// Replaces the record, in place if its length is the same, as after a renewed lease.
     pub(crate) fn set_record(&mut self, record: &[u8]) {
         let to = self.key_range().1;
         if self.0.len() - to == record.len() {

@@ -1,23 +1,22 @@
-//! The one hash of a key: it chooses the shard, the place within the shard, and the scan order.
+//! The one hash of a key. It decides the shard, the place within the shard, and the scan order.
 //!
-//! It must be two things at once. *Stable*: cursors and snapshots outlive the process, so it is a
-//! published function with fixed answers, and a test holds the library to them. *Keyed*: user ids
-//! come from outside, and whoever can choose them must not be able to fill one bucket. So it is
-//! SipHash-1-3 with a seed made at random once per data directory and kept in the header of each of
-//! its files.
+//! It is *stable*, because cursors and snapshots outlive the process: a published function, and a
+//! test pins its values. It is *keyed*, because clients choose user ids and must not be able to
+//! fill one bucket (hash flooding). So it is SipHash-1-3 with a random seed per data directory,
+//! kept in the header of each file.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use siphasher::sip::SipHasher13;
 
-/// The key of the hash, one per data directory.
+/// The key of the hash, one for each data directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HashSeed(pub(crate) [u64; 2]);
 
 impl HashSeed {
     /// A seed for a new data directory.
     pub(crate) fn random() -> Self {
-        // The standard library seeds its hash maps from the system's random numbers.
+        // The standard library seeds its hash maps with random numbers of the system.
         let word = || RandomState::new().build_hasher().finish();
         Self([word(), word()])
     }

@@ -1,8 +1,8 @@
-//! The table: all records in memory. It is what answers; the log only makes it come back.
+//! The table: all records in memory. Every call is answered from it; the log only restores it.
 //!
-//! The highest bits of a key's hash choose one of 4,096 shards. So many, because a shard is also
-//! the unit in which the table is copied, scanned and sorted: with ten million users it has some
-//! 2,400 records, which are copied in less time than one sync takes.
+//! The highest bits of a key's hash select one of 4,096 shards. A shard is also the unit in which
+//! the table is copied, scanned and sorted: with ten million users it has about 2,400 records, and
+//! copying them takes less time than a sync.
 
 pub(crate) mod entry;
 pub(crate) mod hash;
@@ -58,7 +58,7 @@ impl Table {
         &self.shards
     }
 
-    /// Counts a change that was made to a shard.
+    /// Adds the growth of a shard to the totals.
     pub(crate) fn grew(&self, by: Growth) {
         if by.records != 0 {
             self.records.fetch_add(by.records, Ordering::Relaxed);
@@ -92,9 +92,17 @@ impl Table {
         self.grew(growth);
         Ok(())
     }
+
+    /// Sets one record, or removes it, without a log: for recovery.
+    pub(crate) fn put(&self, key: &[u8], record: Option<&[u8]>) {
+        let hash = self.hash(key);
+        let mut shard = self.shard_of(hash).lock();
+        let growth = slot(&mut shard.entries, hash, key).set(self.seed, hash, key, record);
+        self.grew(growth);
+    }
 }
 
-/// Which shard keys with this hash are in.
+/// The shard of keys with this hash.
 pub(crate) fn shard_index(hash: u64) -> usize {
     usize::try_from(hash >> (u64::BITS - SHARD_BITS)).expect("a few bits fit")
 }

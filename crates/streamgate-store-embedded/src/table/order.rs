@@ -1,7 +1,7 @@
-//! The order in which records are scanned and swept, and where a scan goes on.
+//! The order in which records are scanned and swept, and cursors into it.
 //!
-//! Records are visited by hash, and by key where hashes are equal. The hash is the same after a
-//! restart, so a cursor stays good; it names a place, not a record, so the record may be gone.
+//! Records are ordered by hash, then by key. The hash survives a restart, so cursors stay valid. A
+//! cursor names a place, so the record that it was made at may have gone.
 
 use hashbrown::HashTable;
 use streamgate_store::Cursor;
@@ -11,14 +11,14 @@ use crate::table::entry::Entry;
 use crate::table::hash::HashSeed;
 use crate::table::{SHARDS, shard_index, shard_start};
 
-/// A place between two records: behind this hash and key, before all that come after.
+/// A place between two records: directly behind this hash and key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) hash: u64,
     pub(crate) key: Vec<u8>,
 }
 
-/// Cursors begin with this, so that one from another kind of store is refused.
+/// The first byte of a cursor, so that a cursor of another kind of store is refused.
 const CURSOR_MARK: u8 = 0xe1;
 
 impl Place {
@@ -28,9 +28,9 @@ impl Place {
         key: Vec::new(),
     };
 
-    /// Before all records of a shard; `None` behind the last one.
+    /// Before all records of a shard; `None` for a number behind the last shard.
     pub(crate) fn before_shard(shard: usize) -> Option<Self> {
-        // No key is empty, so every key with the lowest hash comes behind this place.
+        // No key is empty, so every key with the lowest hash is behind this place.
         (shard < SHARDS).then(|| Self {
             hash: shard_start(shard),
             key: Vec::new(),
@@ -41,7 +41,7 @@ impl Place {
         shard_index(self.hash)
     }
 
-    /// A cursor that goes on from here, in this directory.
+    /// A cursor for this place, valid in this directory.
     pub(crate) fn to_cursor(&self, seed: HashSeed) -> Cursor {
         let mut bytes = vec![CURSOR_MARK];
         bytes.extend_from_slice(&fingerprint(seed));
@@ -50,7 +50,7 @@ impl Place {
         Cursor(bytes)
     }
 
-    /// Reads a cursor back; `None` where it was not made by this directory.
+    /// Parses a cursor; `None` for one of another directory or store.
     pub(crate) fn from_cursor(cursor: &Cursor, seed: HashSeed) -> Option<Self> {
         let bytes = cursor.0.strip_prefix(&[CURSOR_MARK])?;
         let bytes = bytes.strip_prefix(&fingerprint(seed))?;
@@ -68,14 +68,14 @@ impl Place {
     }
 }
 
-/// Another directory has another order: its cursors are refused, not misread.
+/// Identifies the directory, because each has its own order.
 fn fingerprint(seed: HashSeed) -> [u8; 4] {
     let [a, b, c, d, ..] = seed.hash(b"cursor").to_le_bytes();
     [a, b, c, d]
 }
 
-/// The hashes and entries behind a place that `wanted` takes, the first `max` of them, in order.
-/// The flag says whether there are more.
+/// The first `max` hashes and entries behind a place that `wanted` accepts, in order, and whether
+/// there are more.
 pub(crate) fn first_behind<'a>(
     entries: &'a HashTable<Entry>,
     seed: HashSeed,
@@ -83,7 +83,7 @@ pub(crate) fn first_behind<'a>(
     max: usize,
     wanted: impl Fn(&[u8]) -> bool,
 ) -> (Vec<(u64, &'a Entry)>, bool) {
-    // Records of a shard lie in no order; a page costs one look at each of them.
+    // A shard is unordered, so a page costs one look at each record of it.
     let order = |(hash, entry): &(u64, &'a Entry)| (*hash, entry.key());
     let mut found: Vec<(u64, &Entry)> = entries
         .iter()
@@ -93,7 +93,7 @@ pub(crate) fn first_behind<'a>(
         .collect();
     let more = found.len() > max;
     if more && max > 0 {
-        // Only the first ones are sorted; pages are small and shards are not.
+        // Sort only the page, which is small.
         found.select_nth_unstable_by(max - 1, |a, b| order(a).cmp(&order(b)));
     }
     found.truncate(max);

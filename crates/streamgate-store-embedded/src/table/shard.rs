@@ -1,4 +1,4 @@
-//! A part of the table behind one lock: the records of the keys whose hash begins alike.
+//! A part of the table behind one lock: the records whose hashes share their highest bits.
 
 use std::collections::VecDeque;
 
@@ -16,25 +16,25 @@ pub(crate) struct Shard {
     pub(crate) pending: Pending,
 }
 
-/// The place of a key in a shard, with or without a record in it.
+/// The place of a key in a shard, taken or free.
 pub(crate) enum Slot<'a> {
     /// There is a record.
     Taken(OccupiedEntry<'a, Entry>),
-    /// There is none; the place is where one would go.
+    /// There is none; one can be inserted here.
     Free(AbsentEntry<'a, Entry>),
 }
 
-/// By how much a change made the table larger.
+/// By how much a change grew the table; negative where it shrank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Growth {
-    /// Records more, or fewer where it is negative.
+    /// Number of records.
     pub(crate) records: i64,
     /// Bytes of keys and records.
     pub(crate) bytes: i64,
 }
 
-/// The hash by which entries lie in a shard. All keys of a shard share the highest bits of their
-/// hash, and the table looks at the highest bits first: so they are mixed again.
+/// The hash within a shard. Keys of a shard share the highest bits of their hash, and the hash
+/// table uses these bits to tell entries apart, so the bits are mixed again.
 fn place(hash: u64) -> u64 {
     hash.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -53,7 +53,7 @@ pub(crate) fn reserve(entries: &mut HashTable<Entry>, more: usize, seed: HashSee
 }
 
 impl Slot<'_> {
-    /// The record, where there is one.
+    /// The record, if there is one.
     pub(crate) fn record(&self) -> Option<&[u8]> {
         match self {
             Self::Taken(taken) => Some(taken.get().record()),
@@ -61,7 +61,7 @@ impl Slot<'_> {
         }
     }
 
-    /// Puts a record into the slot, or takes it out.
+    /// Sets the record, or removes it.
     pub(crate) fn set(
         self,
         seed: HashSeed,
@@ -98,14 +98,14 @@ fn signed(len: usize) -> i64 {
     i64::try_from(len).expect("a length in memory fits")
 }
 
-/// The changes of a shard that are not durable yet: whoever sees one of them has to wait for it.
+/// The changes of a shard that are not durable yet. A call that sees one of them must wait for it.
 ///
-/// A few entries at most, because they leave as fast as batches are synced.
+/// It has a few entries at most, those of one or two batches.
 #[derive(Debug, Default)]
 pub(crate) struct Pending(VecDeque<(u64, Lsn)>);
 
 impl Pending {
-    /// Remembers that the last change of a key is not durable before `lsn` is.
+    /// Adds a change of the key with this hash.
     pub(crate) fn push(&mut self, hash: u64, lsn: Lsn) {
         debug_assert!(
             self.0.back().is_none_or(|(_, last)| *last < lsn),
@@ -114,7 +114,7 @@ impl Pending {
         self.0.push_back((hash, lsn));
     }
 
-    /// Forgets what has become durable.
+    /// Removes changes that have become durable.
     pub(crate) fn prune(&mut self, durable: Lsn) {
         while self.0.front().is_some_and(|(_, lsn)| *lsn <= durable) {
             self.0.pop_front();
@@ -122,7 +122,7 @@ impl Pending {
     }
 
     /// The last change of the key with this hash. Two keys with the same hash wait for each other,
-    /// which is never wrong.
+    /// which is harmless.
     pub(crate) fn last_of(&self, hash: u64) -> Option<Lsn> {
         self.0
             .iter()

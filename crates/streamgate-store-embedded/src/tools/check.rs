@@ -3,11 +3,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::disk::RealDisk;
 use crate::error::{Damage, OpenError};
-use crate::lock::DirLock;
+use crate::tools::inspect::inspect;
 use crate::tools::report::{Bytes, Count};
-use crate::tools::walk::{Walk, walk};
 
 /// What a check found. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +14,8 @@ pub struct CheckReport {
     pub dir: PathBuf,
     /// Everything that is wrong; empty where the directory is sound.
     pub problems: Vec<Damage>,
-    /// The last write, where it cannot be read: one that a crash interrupted before anybody was told,
-    /// or, rarely, one that was damaged within a second of its end. The next start cuts it.
+    /// The last write, where it cannot be read: one that a crash interrupted before anybody was
+    /// told, or, rarely, one that was damaged within a second of its end. The next start cuts it.
     pub torn: Option<Damage>,
     /// Users that have a readable record.
     pub users: u64,
@@ -34,25 +32,16 @@ pub struct CheckReport {
 /// # Errors
 /// [`OpenError`] where the directory is in use, cannot be read, or is newer than this program.
 pub fn check(dir: &Path) -> Result<CheckReport, OpenError> {
-    let (_lock, _, walk) = walk_dir(dir)?;
+    let found = inspect(dir)?;
     Ok(CheckReport {
         dir: dir.to_owned(),
-        users: walk.table.records(),
-        log_records: walk.log_records,
-        files: walk.files.len() as u64,
-        bytes: walk.files.iter().map(|(.., len)| len).sum(),
-        problems: walk.problems,
-        torn: walk.torn,
+        users: found.table.records(),
+        log_records: found.log_records,
+        files: found.files.len() as u64,
+        bytes: found.files.iter().map(|(.., len)| len).sum(),
+        problems: found.problems,
+        torn: found.torn,
     })
-}
-
-/// Takes the lock of a directory that is there, and walks over it.
-pub(super) fn walk_dir(dir: &Path) -> Result<(DirLock, RealDisk, Walk), OpenError> {
-    let disk = RealDisk::existing(dir)
-        .map_err(|cause| OpenError::io("opening the data directory", dir, cause))?;
-    let lock = DirLock::take(dir)?;
-    let walk = walk(&disk)?;
-    Ok((lock, disk, walk))
 }
 
 impl CheckReport {

@@ -14,9 +14,8 @@ use crate::error::{Damage, OpenError};
 use crate::fatal::FatalError;
 use crate::log::segment::Segment;
 use crate::snapshot::{Unnamed, remove_before};
-use crate::tools::check::walk_dir;
+use crate::tools::inspect::{Inspected, inspect};
 use crate::tools::report::Count;
-use crate::tools::walk::Walk;
 
 /// What a repair did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,36 +41,36 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// [`OpenError`] where the directory is in use, cannot be read or written, or is newer than this
 /// program. It can be run again then.
 pub fn repair(dir: &Path) -> Result<RepairReport, OpenError> {
-    let (_lock, disk, walk) = walk_dir(dir)?;
+    let found = inspect(dir)?;
     let mut report = RepairReport {
         dir: dir.to_owned(),
-        users: walk.table.records(),
+        users: found.table.records(),
         problems: Vec::new(),
         lost: Vec::new(),
         set_aside: None,
     };
-    if walk.problems.is_empty() {
+    if found.problems.is_empty() {
         return Ok(report);
     }
     // The files get a second name first, then the snapshot its place, and only then do they lose
     // their first name: a crash at any moment leaves everything reachable.
-    report.set_aside = Some(set_aside(&disk, &walk)?);
-    replace(&disk, &walk)?;
-    report.problems = walk.problems;
-    report.lost = walk.lost;
+    report.set_aside = Some(set_aside(&found)?);
+    replace(&found)?;
+    report.problems = found.problems;
+    report.lost = found.lost;
     Ok(report)
 }
 
 /// Gives every file a second name in a new directory.
-fn set_aside(disk: &RealDisk, walk: &Walk) -> Result<PathBuf, OpenError> {
-    let dir = disk.path();
+fn set_aside(found: &Inspected) -> Result<PathBuf, OpenError> {
+    let (disk, dir) = (&found.disk, found.disk.path());
     let aside = (1_u32..)
         .map(|number| dir.join(format!("damaged-{number}")))
         .find(|path| !path.exists())
         .expect("there is always a next number");
     let link = || -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(&aside)?;
-        for (name, ..) in &walk.files {
+        for (name, ..) in &found.files {
             std::fs::hard_link(dir.join(name), aside.join(name))?;
         }
         RealDisk::existing(&aside)?.sync_dir()?;
@@ -82,11 +81,12 @@ fn set_aside(disk: &RealDisk, walk: &Walk) -> Result<PathBuf, OpenError> {
 }
 
 /// Puts a snapshot of what is whole in the place of all other files.
-fn replace(disk: &RealDisk, walk: &Walk) -> Result<(), FatalError> {
-    let (number, position) = (walk.next_number, walk.next_lsn - 1);
-    Segment::create(disk, number, SEGMENT_BYTES, walk.table.seed())?;
-    let unnamed = Unnamed::create(disk, &walk.table, number, walk.next_lsn)?;
-    let copied = unnamed.copy(&walk.table, || Some(position))?;
+fn replace(found: &Inspected) -> Result<(), FatalError> {
+    let disk = &found.disk;
+    let (number, position) = (found.next_number, found.next_lsn - 1);
+    Segment::create(disk, number, SEGMENT_BYTES, found.table.seed())?;
+    let unnamed = Unnamed::create(disk, &found.table, number, found.next_lsn)?;
+    let copied = unnamed.copy(&found.table, || Some(position))?;
     copied.expect("nothing ends the copying").give_name(disk)?;
     remove_before(disk, number)
 }

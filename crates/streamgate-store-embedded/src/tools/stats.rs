@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::OpenError;
 use crate::format::FileKind;
-use crate::tools::check::walk_dir;
+use crate::tools::inspect::inspect;
 use crate::tools::report::{Bytes, Count};
 
 /// A data directory in figures. Nothing was changed.
@@ -38,20 +38,20 @@ pub struct StatsReport {
 /// # Errors
 /// [`OpenError`] where the directory is in use, cannot be read, or is newer than this program.
 pub fn stats(dir: &Path) -> Result<StatsReport, OpenError> {
-    let (_lock, _, walk) = walk_dir(dir)?;
-    let of = |kind| walk.files.iter().filter(move |(_, is, _)| *is == kind);
+    let found = inspect(dir)?;
+    let of = |kind| found.files.iter().filter(move |(_, is, _)| *is == kind);
     let bytes = |kind| of(kind).map(|(.., len)| len).sum();
     Ok(StatsReport {
         dir: dir.to_owned(),
-        users: walk.table.records(),
-        live_sessions: walk.live_sessions,
-        state_bytes: walk.table.bytes(),
+        users: found.table.records(),
+        live_sessions: found.live_sessions,
+        state_bytes: found.table.bytes(),
         segments: of(FileKind::Segment).count() as u64,
         segment_bytes: bytes(FileKind::Segment),
-        log_records: walk.log_records,
-        snapshot_users: walk.snapshot.map(|(_, users)| users),
+        log_records: found.log_records,
+        snapshot_users: found.snapshot_users,
         snapshot_bytes: bytes(FileKind::Snapshot),
-        problems: walk.problems.len() as u64,
+        problems: found.problems.len() as u64,
     })
 }
 

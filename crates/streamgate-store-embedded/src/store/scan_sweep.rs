@@ -1,21 +1,18 @@
-//! Going over all records: scans, which read in an order of the store's own, and sweeps, which
-//! clean up.
-
-use std::future::poll_fn;
-use std::task::Poll;
+//! Calls that visit all records: scans read them page by page in hash order, sweeps expire them.
 
 use streamgate_core::{TenantId, UserKey};
 use streamgate_store::{Cursor, Page, Step, StoreError, Swept};
+use tokio::task::yield_now;
 
 use super::EmbeddedStore;
 use crate::table::entry::Entry;
 use crate::table::order::{Place, first_behind};
 
-/// Records that a sweep visits before it lets other tasks of its thread go on.
+/// A sweep yields to other tasks of its thread after this many records.
 const SWEEP_STEPS: usize = 128;
 
-/// Records that a scan looks at before it returns a page, even an empty one: a tenant with few
-/// users among many others must not keep a thread busy for longer than some milliseconds.
+/// A scan returns its page, even an empty one, after it has looked at this many records: a small
+/// tenant among large ones must not keep a thread busy for more than a few milliseconds.
 const SCAN_LOOKS: usize = 20_000;
 
 impl EmbeddedStore {
@@ -29,7 +26,7 @@ impl EmbeddedStore {
         let place = self.place(from)?;
         let (records, next) = self.read_page(tenant, place, page_size);
         let now = self.clock.now();
-        // What was read may be on its way to the disk still; nothing later was read.
+        // What was read may not be durable yet; nothing behind this position was read.
         let seen = self.shared.queue.appended_durable();
         self.shared.queue.wait_durable(seen).await?;
         Ok(Page { records, next, now })
@@ -83,7 +80,7 @@ impl EmbeddedStore {
         let table = &self.shared.table;
         let mut place = Some(self.place(from)?);
         if self.shared.queue.room.is_scarce() {
-            // What is over takes no slot. The room that is left is for those who stop.
+            // An expired session takes no slot. The room that is left is for stops.
             return Ok(Swept {
                 visited: 0,
                 next: None,
@@ -93,9 +90,8 @@ impl EmbeddedStore {
         while visited < budget
             && let Some(at) = &place
         {
-            // A shard is visited as a whole, so a pass costs a look or two at each record.
-            // Keys are copied first and visited one by one, so that no step of a caller has to wait
-            // for more than one record of the sweep.
+            // A shard is visited as a whole, so a pass costs one or two looks at each record. Its
+            // keys are copied first, so that a call waits for the shard lock for one record only.
             let keys = self.keys_behind(at);
             if visited > 0 && visited + keys.len() > budget {
                 break;
@@ -103,7 +99,7 @@ impl EmbeddedStore {
             for key in keys {
                 let key = UserKey::from_bytes(&key).expect("only keys are stored");
                 self.shared.queue.wait_room().await?;
-                // Nobody waits here; whoever sees the change later does.
+                // Not waited for here: a call that sees the change waits.
                 if self.run_step(&key, step, true)?.is_changed {
                     step.swept();
                 }
@@ -120,12 +116,12 @@ impl EmbeddedStore {
         })
     }
 
-    /// The keys of a shard behind a place in it, in no order.
+    /// The keys of a shard behind a place in it, unordered.
     fn keys_behind(&self, place: &Place) -> Vec<Vec<u8>> {
         let table = &self.shared.table;
         let shard = table.shards()[place.shard()].lock();
         let is_behind = |key: &[u8]| {
-            // Of a whole shard, and that is what a sweep begins with, nothing needs a hash.
+            // A whole shard, the usual case, needs no hashes.
             place.key.is_empty() || (table.hash(key), key) > (place.hash, place.key.as_slice())
         };
         let keys = shard.entries.iter().map(Entry::key);
@@ -134,24 +130,11 @@ impl EmbeddedStore {
             .collect()
     }
 
-    /// Where a scan or sweep begins.
+    /// The place at which a scan or sweep begins.
     fn place(&self, from: Option<&Cursor>) -> Result<Place, StoreError> {
         from.map_or(Some(Place::START), |cursor| {
             Place::from_cursor(cursor, self.shared.table.seed())
         })
         .ok_or(StoreError::BadCursor)
     }
-}
-
-/// Lets other tasks of this thread go on, in any runtime.
-async fn yield_now() {
-    let mut has_yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
