@@ -1,7 +1,7 @@
 //! The service put together: what every request shares, and the list of endpoints.
 //!
-//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the way past the
-//! router ([`crate::routing::fast_path`]), and the socket that requests come from ([`crate::connection::serve`]).
+//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the fast
+//! path ([`crate::routing::fast_path`]), and the socket that requests come from ([`crate::connection::serve`]).
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::caller::rate_limit::RateLimits;
 use crate::metrics::{HttpRoute, Metrics};
 use crate::problem::ApiError;
 use crate::routing::fallback::{method_not_allowed, not_found};
-use crate::routing::fast_path::{Call, FastPath};
+use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::Observation;
 use crate::settings::ServerSettings;
@@ -33,7 +33,7 @@ use crate::{compat, document, ops, v1};
 #[derive(Debug, Clone)]
 pub struct Endpoints {
     router: Router,
-    fast_path: Option<FastPath>,
+    fast_path: FastPath,
     /// What is counted of requests that belong to no endpoint.
     unmatched: Arc<HttpRoute>,
     app: Arc<App>,
@@ -42,11 +42,15 @@ pub struct Endpoints {
 impl Endpoints {
     /// Answers a request; whatever goes wrong is an answer, too.
     pub async fn answer(&self, request: Request) -> Response {
-        if let Some(fast_path) = &self.fast_path
-            && let Some(call) = Call::of(&request)
-        {
-            return fast_path.answer(call, request).await;
+        match classify(&request) {
+            Some(call) => self.fast_path.answer(call, request).await,
+            None => self.answer_by_router(request).await,
         }
+    }
+
+    /// Answers a request by the router, whatever it is. A hot call gets the same answer as from
+    /// [`Self::answer`], later; tests compare the two.
+    pub async fn answer_by_router(&self, request: Request) -> Response {
         let answer = self.router.clone().oneshot(request).await;
         answer.unwrap_or_else(|never| match never {})
     }
@@ -96,9 +100,8 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         .with_state(Arc::clone(&app));
     Endpoints {
         router: compat::mount(router, &app, &layers),
-        // A page of another origin is answered with headers that the router adds.
         unmatched: Arc::new(app.metrics.http_route(UNMATCHED)),
-        fast_path: (!layers.is_cross_origin()).then(|| FastPath::new(&app)),
+        fast_path: FastPath::new(&app, &layers),
         app,
     }
 }
@@ -142,4 +145,70 @@ fn endpoints(layers: Option<&RouteLayers>, root_is_ours: bool) -> OpenApiRouter<
         });
     }
     router
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use streamgate_clock::ManualClock;
+    use streamgate_core::{Policy, Timestamp};
+    use streamgate_engine::{EngineSettings, RandomIds};
+    use streamgate_store::MemoryStore;
+
+    use super::*;
+    use crate::settings::{AllowedOrigins, CorsSettings};
+
+    /// A service whose router knows no path, so that the fast path alone can answer.
+    fn without_router(allowed_origins: AllowedOrigins) -> Endpoints {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_242_600_000)));
+        let metrics = Arc::new(Metrics::new());
+        let engine = Engine::new(
+            Arc::new(MemoryStore::new(clock)),
+            Arc::new(Policy::default()),
+            Arc::new(RandomIds),
+            Arc::clone(&metrics) as _,
+            EngineSettings::default(),
+        );
+        let settings = ServerSettings {
+            cors: CorsSettings {
+                allowed_origins,
+                max_age: None,
+            },
+            ..ServerSettings::default()
+        };
+        Endpoints {
+            router: Router::new(),
+            ..app(Arc::new(engine), settings, metrics)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_fast_path_answers_players_whatever_origins_are_allowed() {
+        let page = "https://player.example.com";
+        for allowed in [
+            AllowedOrigins::None,
+            AllowedOrigins::Any,
+            AllowedOrigins::List(vec![page.to_owned()]),
+        ] {
+            let has_cors = allowed != AllowedOrigins::None;
+            let endpoints = without_router(allowed);
+            for (method, path, status) in [
+                ("PUT", "/v1/users/u/sessions/s", 201),
+                ("POST", "/v1/users/u/sessions/s/heartbeat", 200),
+                ("DELETE", "/v1/users/u/sessions/s", 204),
+                ("GET", "/v1/users/u/sessions", 404),
+            ] {
+                let origin = if has_cors { page } else { "http://localhost" };
+                let request = Request::builder()
+                    .method(method)
+                    .uri(path)
+                    .header("host", "localhost")
+                    .header("origin", origin);
+                let answer = endpoints.answer(request.body(Body::empty()).unwrap()).await;
+                assert_eq!(answer.status(), status, "{method} {path}");
+                let is_marked = answer.headers().contains_key("access-control-allow-origin");
+                assert_eq!(is_marked, has_cors && status != 404, "{method} {path}");
+            }
+        }
+    }
 }

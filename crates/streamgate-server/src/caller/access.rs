@@ -1,9 +1,10 @@
 //! Who calls, and about whom: keys, scopes, rates and the ids in the path.
 //!
-//! An endpoint states the scope it needs in its signature, by the extractor it takes: [`Caller`],
-//! [`UserPath`] or [`SessionPath`]. All of them look at the head of the request only, so a caller
-//! without a key never makes the server read a body.
+//! An endpoint states the scope it needs in its signature, by the extractor it takes ([`Caller`] or
+//! [`UserPath`]), or in its first line ([`authorize_session`]). All of them look at the head of the
+//! request only, so a caller without a key never makes the server read a body.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::caller::keys::{ApiKey, Keys, Scope};
 use crate::caller::rate_limit::CallerId;
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::state::{App, Peer};
-use crate::wire::path::segment;
+use crate::wire::path::{decoded, segment};
 
 /// A scope as a type, for signatures.
 pub(crate) trait Needs: Send + Sync + 'static {
@@ -61,14 +62,13 @@ pub(crate) struct UserPath<N> {
     needs: PhantomData<N>,
 }
 
-/// A session named by the path, and a caller whose key has the scope `N`.
+/// The session that a call is about.
 #[derive(Debug)]
-pub(crate) struct SessionPath<N> {
+pub(crate) struct SessionTarget {
     /// The user, of the caller's tenant.
     pub(crate) user: UserKey,
     /// The session.
     pub(crate) id: SessionId,
-    needs: PhantomData<N>,
 }
 
 impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
@@ -89,7 +89,7 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
         let keys = app.keys.load();
         let tenant = authorize(app, &keys, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
-        let user = user_id(parts, tenant, &mut errors);
+        let user = user_id(segment(&parts.uri, 2), tenant, &mut errors);
         errors.finish()?;
         Ok(Self {
             user: within_user_rate(app, user)?,
@@ -98,31 +98,26 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
     }
 }
 
-impl<N: Needs> FromRequestParts<Arc<App>> for SessionPath<N> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        Self::of(parts, app)
-    }
-}
-
-impl<N: Needs> SessionPath<N> {
-    /// The session that this request names.
-    pub(crate) fn of(parts: &Parts, app: &App) -> Result<Self, ApiError> {
-        let keys = app.keys.load();
-        let tenant = authorize(app, &keys, parts, N::SCOPE)?;
-        let mut errors = FieldErrors::default();
-        let user = user_id(parts, tenant, &mut errors);
-        let id = errors
-            .check("session_id", segment(&parts.uri, 4))
-            .and_then(|text| errors.check("session_id", SessionId::new(&text)));
-        errors.finish()?;
-        Ok(Self {
-            user: within_user_rate(app, user)?,
-            id: id.expect("no error means an id"),
-            needs: PhantomData,
-        })
-    }
+/// The session of these ids in the path (the user's, and its own), if the caller has the scope and
+/// is within its rate, and so is the user.
+pub(crate) fn authorize_session(
+    app: &App,
+    parts: &Parts,
+    (user, session): (&str, &str),
+    needed: Scope,
+) -> Result<SessionTarget, ApiError> {
+    let keys = app.keys.load();
+    let tenant = authorize(app, &keys, parts, needed)?;
+    let mut errors = FieldErrors::default();
+    let user = user_id(decoded(user), tenant, &mut errors);
+    let id = errors
+        .check("session_id", decoded(session))
+        .and_then(|text| errors.check("session_id", SessionId::new(&text)));
+    errors.finish()?;
+    Ok(SessionTarget {
+        user: within_user_rate(app, user)?,
+        id: id.expect("no error means an id"),
+    })
 }
 
 /// The tenant of the caller, if its key is one of `keys` and has the scope.
@@ -242,8 +237,12 @@ fn within_user_rate(app: &App, user: Option<UserKey>) -> Result<UserKey, ApiErro
     Ok(user)
 }
 
-/// The user of this tenant in `/v1/users/{user_id}/…`.
-fn user_id(parts: &Parts, tenant: &TenantId, errors: &mut FieldErrors) -> Option<UserKey> {
-    let text = errors.check("user_id", segment(&parts.uri, 2))?;
+/// The user of this tenant whose id a segment of the path is, if it could be decoded.
+fn user_id(
+    segment: Result<Cow<'_, str>, &'static str>,
+    tenant: &TenantId,
+    errors: &mut FieldErrors,
+) -> Option<UserKey> {
+    let text = errors.check("user_id", segment)?;
     errors.check("user_id", UserKey::of_text(tenant, &text))
 }

@@ -1,69 +1,83 @@
-//! The calls that players make all the time, past the router.
+//! The fast path: start, heartbeat and stop, the calls that players make all the time, go to their
+//! handlers without the router.
 //!
-//! A router that knows every path costs such a call as much as its decision does, so start,
-//! heartbeat and stop are told by their paths alone and go to their endpoints straight. What they
-//! do is the same, and so is what is observed; a test asks both ways and compares. Whatever is not
-//! exactly such a call goes through the router, which knows what to say.
+//! A router that knows every path costs such a call as much as its decision does. So method and path
+//! alone tell these three. The router has the same handlers, and a test compares what both answer,
+//! with CORS and without. A request that is not exactly such a call goes through the router.
 //!
 //! What is *not* here: an endpoint of its own, or any word of an answer.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::request::Parts;
-use axum::http::{Method, Uri};
+use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower_http::cors::CorsLayer;
 
-use crate::caller::access::SessionPath;
 use crate::metrics::HttpRoute;
-use crate::problem::ApiError;
+use crate::routing::layers::RouteLayers;
 use crate::routing::observe::Observation;
+use crate::routing::session_call::{SessionCall, SessionSegments};
 use crate::state::App;
-use crate::v1::sessions_of_user::{renew, start_named, stop};
-use crate::wire::body::{IgnoredBody, JsonBody};
-use crate::wire::path::segments;
+use crate::v1::session_calls::{heartbeat, start_named_session, stop_session};
 
-/// The way past the router.
+/// The handlers of the hot calls, with the layers that the router has around them.
 #[derive(Debug, Clone)]
 pub(crate) struct FastPath {
     app: Arc<App>,
-    session: Arc<HttpRoute>,
-    heartbeat: Arc<HttpRoute>,
+    session: HotRoute,
+    heartbeat: HotRoute,
 }
 
-/// A call that goes past the router.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// `PUT` of a session.
+/// What stands around the handlers of one path.
+#[derive(Debug, Clone)]
+struct HotRoute {
+    metrics: Arc<HttpRoute>,
+    cors: Option<CorsLayer>,
+}
+
+/// A call that the fast path answers.
+#[derive(Debug)]
+pub(crate) struct HotCall {
+    handler: Handler,
+    segments: SessionSegments,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Handler {
     Start,
-    /// `POST` to its `heartbeat`.
     Heartbeat,
-    /// `DELETE` of a session.
     Stop,
-}
-
-impl Call {
-    /// Which call this is; `None` for all that is the router's.
-    pub(crate) fn of(request: &Request) -> Option<Self> {
-        let is_heartbeat = is_of_session(request.uri())?;
-        match *request.method() {
-            Method::POST if is_heartbeat => Some(Self::Heartbeat),
-            Method::PUT if !is_heartbeat => Some(Self::Start),
-            Method::DELETE if !is_heartbeat => Some(Self::Stop),
-            _ => None,
-        }
-    }
 }
 
 /// The templates of the paths, as the router has them.
 const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
 const HEARTBEAT: &str = "/v1/users/{user_id}/sessions/{session_id}/heartbeat";
 
+/// Which hot call a request is, if it is one. The router says what is wrong with a missing id.
+pub(crate) fn classify(request: &Request) -> Option<HotCall> {
+    let (segments, rest) = SessionSegments::split(request.uri().path())?;
+    if segments.is_incomplete() {
+        return None;
+    }
+    let handler = match (request.method(), rest) {
+        (&Method::POST, "/heartbeat") => Handler::Heartbeat,
+        (&Method::PUT, "") => Handler::Start,
+        (&Method::DELETE, "") => Handler::Stop,
+        _ => return None,
+    };
+    Some(HotCall { handler, segments })
+}
+
 impl FastPath {
-    /// To the endpoints over `app`, counted as the router counts them.
-    pub(crate) fn new(app: &Arc<App>) -> Self {
-        let route = |template| Arc::new(app.metrics.http_route(template));
+    /// To the handlers over `app`, within the same layers as in the router.
+    pub(crate) fn new(app: &Arc<App>, layers: &RouteLayers) -> Self {
+        let route = |template| HotRoute {
+            metrics: Arc::new(app.metrics.http_route(template)),
+            cors: layers.cors(template),
+        };
         Self {
             app: Arc::clone(app),
             session: route(SESSION),
@@ -71,59 +85,39 @@ impl FastPath {
         }
     }
 
-    /// Answers it.
-    pub(crate) async fn answer(&self, call: Call, request: Request) -> Response {
-        let (parts, body) = request.into_parts();
-        let observation = Observation::begin(&parts.method, &parts.headers);
-        let answer = match self.run(call, parts, body).await {
-            Ok(answer) => answer,
-            Err(error) => error.into_response(),
+    /// Answers a request that was classified.
+    pub(crate) async fn answer(&self, call: HotCall, request: Request) -> Response {
+        let observation = Observation::begin(request.method(), request.headers());
+        let route = match call.handler {
+            Handler::Heartbeat => &self.heartbeat,
+            Handler::Start | Handler::Stop => &self.session,
         };
-        let route = match call {
-            Call::Heartbeat => &self.heartbeat,
-            Call::Start | Call::Stop => &self.session,
+        let answer = match &route.cors {
+            None => self.run(call, request).await,
+            Some(cors) => Box::pin(self.run_within(cors, call, request)).await,
         };
-        observation.end(route, answer)
+        observation.end(&route.metrics, answer)
     }
 
-    /// Does what the endpoint's extractors do, in their order, and then what it does.
-    async fn run(&self, call: Call, parts: Parts, body: Body) -> Result<Response, ApiError> {
+    /// Runs the handler within the CORS layer of its route.
+    async fn run_within(&self, cors: &CorsLayer, call: HotCall, request: Request) -> Response {
+        let mut call = Some(call);
+        let handler = service_fn(|request| {
+            let call = call.take().expect("a layer asks its service once");
+            async { Ok::<_, Infallible>(self.run(call, request).await) }
+        });
+        let answer = cors.layer(handler).oneshot(request).await;
+        answer.unwrap_or_else(|never| match never {})
+    }
+
+    async fn run(&self, call: HotCall, request: Request) -> Response {
         let app = &*self.app;
-        let target = SessionPath::of(&parts, app)?;
-        // Nothing of the request is kept while the store is waited for: its bytes are the
-        // connection's buffer, which would be made anew.
-        match call {
-            Call::Start => {
-                let body = JsonBody::read(&parts.headers, body, app).await?;
-                drop(parts);
-                start_named(app, target, body).await
-            }
-            Call::Heartbeat => {
-                drop(parts);
-                let answer = renew(app, target).await;
-                IgnoredBody::from(body).discard(app, answer).await
-            }
-            Call::Stop => {
-                drop((parts, body));
-                stop(app, target).await
-            }
-        }
-    }
-}
-
-/// Whether the path is that of a session's heartbeat, or the session itself; `None` where it is
-/// neither. The router says what is wrong with an empty id.
-fn is_of_session(uri: &Uri) -> Option<bool> {
-    let path = uri.path().strip_prefix("/v1/users/")?;
-    let mut segments = segments(path);
-    let mut next = || segments.next().filter(|segment| !segment.is_empty());
-    let (_user, sessions, _session) = (next()?, next()?, next()?);
-    if sessions != "sessions" {
-        return None;
-    }
-    match (segments.next(), segments.next()) {
-        (None, _) => Some(false),
-        (Some("heartbeat"), None) => Some(true),
-        _ => None,
+        let session_call = SessionCall::new(request, call.segments);
+        let answer = match call.handler {
+            Handler::Start => start_named_session(app, session_call).await,
+            Handler::Heartbeat => heartbeat(app, session_call).await,
+            Handler::Stop => stop_session(app, session_call).await,
+        };
+        answer.unwrap_or_else(|error| error.into_response())
     }
 }

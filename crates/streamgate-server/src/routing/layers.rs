@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
+use tower_http::cors::CorsLayer;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::metrics::Metrics;
@@ -31,9 +32,9 @@ impl RouteLayers {
         }
     }
 
-    /// Whether pages of other origins are answered, or their preflights.
-    pub(crate) fn is_cross_origin(&self) -> bool {
-        self.cors.allowed_origins != AllowedOrigins::None
+    /// The CORS layer of this route; `None` if no origin is allowed.
+    pub(crate) fn cors(&self, route: &str) -> Option<CorsLayer> {
+        cors::layer(&self.cors, route)
     }
 
     /// The origins whose pages may call.
@@ -46,7 +47,7 @@ impl RouteLayers {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let methods = match cors::layer(&self.cors, route) {
+        let methods = match self.cors(route) {
             Some(cors) => methods.layer(cors),
             None => methods,
         };

@@ -9,3 +9,4 @@ pub(crate) mod fast_path;
 pub(crate) mod layers;
 pub(crate) mod observe;
 pub(crate) mod request_id;
+pub(crate) mod session_call;

@@ -17,11 +17,42 @@ use utoipa_axum::routes;
 
 use crate::state::App;
 
-/// The calls that players make all the time, for [`crate::routing::fast_path`].
-pub(crate) mod sessions_of_user {
-    pub(crate) use super::users::sessions::heartbeat::renew;
-    pub(crate) use super::users::sessions::start::put::start_named;
-    pub(crate) use super::users::sessions::stop::stop;
+/// The handlers of calls about one session, which [`crate::routing::fast_path`] runs as well.
+pub(crate) mod session_calls {
+    pub(crate) use super::users::sessions::heartbeat::heartbeat;
+    pub(crate) use super::users::sessions::start::put::start_named_session;
+    pub(crate) use super::users::sessions::stop::{stop_session, stop_session_by_post};
+}
+
+/// The same handlers as axum takes them, each with its documentation, for `routes!`.
+mod routed {
+    use std::sync::Arc;
+
+    use axum::extract::State;
+    use axum::response::Response;
+
+    use super::session_calls;
+    use crate::problem::ApiError;
+    use crate::routing::session_call::SessionCall;
+    use crate::state::App;
+
+    macro_rules! routed {
+        ($handler:ident, $($documentation:ident)::+) => {
+            pub(super) use super::users::sessions::$($documentation)::+;
+
+            pub(super) async fn $handler(
+                State(app): State<Arc<App>>,
+                call: SessionCall,
+            ) -> Result<Response, ApiError> {
+                session_calls::$handler(&app, call).await
+            }
+        };
+    }
+
+    routed!(start_named_session, start::put::__path_start_named_session);
+    routed!(heartbeat, heartbeat::__path_heartbeat);
+    routed!(stop_session, stop::__path_stop_session);
+    routed!(stop_session_by_post, stop::__path_stop_session_by_post);
 }
 
 /// Every path with its methods, in the order of the document.
@@ -31,12 +62,9 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
             users::sessions::start::post::start_session,
             users::sessions::list::list_sessions_of_user
         ),
-        routes!(
-            users::sessions::start::put::start_named_session,
-            users::sessions::stop::stop_session
-        ),
-        routes!(users::sessions::heartbeat::heartbeat),
-        routes!(users::sessions::stop::stop_session_by_post),
+        routes!(routed::start_named_session, routed::stop_session),
+        routes!(routed::heartbeat),
+        routes!(routed::stop_session_by_post),
         routes!(
             users::get::get_user,
             users::put::set_user,

@@ -1,6 +1,5 @@
 //! Reading bodies: bounded in size and time, then as JSON with errors that name the field.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -54,14 +53,6 @@ impl<const MAX: usize> FromRequest<Arc<App>> for JsonBody<MAX> {
 /// A body that nobody looks at, whatever it is: the path says all.
 #[derive(Debug)]
 pub(crate) struct IgnoredBody(Body);
-
-impl FromRequest<Arc<App>> for IgnoredBody {
-    type Rejection = Infallible;
-
-    async fn from_request(request: Request, _app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self(request.into_body()))
-    }
-}
 
 impl From<Body> for IgnoredBody {
     fn from(body: Body) -> Self {

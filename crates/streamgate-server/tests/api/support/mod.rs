@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use streamgate_clock::ManualClock;
@@ -177,13 +177,12 @@ impl Service {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.endpoints.answer(request).await;
-        let (parts, body) = response.into_parts();
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes().to_vec(),
-        }
+        Answer::of(self.endpoints.answer(request).await).await
+    }
+
+    /// The same without the fast path.
+    pub(crate) async fn send_to_router(&self, request: Request<Body>) -> Answer {
+        Answer::of(self.endpoints.answer_by_router(request).await).await
     }
 
     /// A request without a body.
@@ -268,6 +267,15 @@ pub(crate) fn request(method: &str, path: &str, body: Body) -> Request<Body> {
 }
 
 impl Answer {
+    async fn of(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.collect().await.unwrap().to_bytes().to_vec(),
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }

@@ -1,8 +1,5 @@
 //! `POST /v1/users/{user_id}/sessions/{session_id}/heartbeat`: a player is still there.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -12,13 +9,14 @@ use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 use super::session_unknown;
-use crate::caller::access::{Player, SessionPath};
+use crate::caller::access::SessionTarget;
+use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Code, Problem};
 use crate::problem_docs::Always;
+use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::v1::session::{id_text, optional_id_text};
 use crate::wire;
-use crate::wire::body::IgnoredBody;
 use crate::wire::schema::{IntervalSchema, LimitSchema, SessionIdSchema, SessionParam, UserParam};
 use crate::wire::time::Time;
 
@@ -107,17 +105,15 @@ pub(crate) enum Reason {
             body = SessionEnded<'_>, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn heartbeat(
-    State(app): State<Arc<App>>,
-    target: SessionPath<Player>,
-    body: IgnoredBody,
-) -> Result<Response, ApiError> {
-    let answer = renew(&app, target).await;
-    body.discard(&app, answer).await
+pub(crate) async fn heartbeat(app: &App, call: SessionCall) -> Result<Response, ApiError> {
+    let target = call.target(app, Scope::Player)?;
+    let body = call.ignored_body();
+    let answer = renew(app, target).await;
+    body.discard(app, answer).await
 }
 
-/// Renews the lease of the session that the path names.
-pub(crate) async fn renew(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
+/// Renews the lease of the session.
+async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
     let told = app.engine.heartbeat(&target.user, &heartbeat).await?;
     let wall = app.engine.wall();

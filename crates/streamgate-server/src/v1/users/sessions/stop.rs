@@ -1,20 +1,18 @@
 //! `DELETE /v1/users/{user_id}/sessions/{session_id}`, and the same as `POST …/stop` for pages
 //! that are being closed: `navigator.sendBeacon` can only POST, with a body it chooses itself.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::Response;
 use streamgate_core::EndReason;
 use streamgate_core::admission::{Stop, StopOutcome};
 
 use super::session_unknown;
-use crate::caller::access::{Player, SessionPath};
+use crate::caller::access::SessionTarget;
+use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Problem};
 use crate::problem_docs::Always;
+use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::wire;
-use crate::wire::body::IgnoredBody;
 use crate::wire::schema::{SessionParam, UserParam};
 
 /// Stop a session
@@ -33,11 +31,10 @@ use crate::wire::schema::{SessionParam, UserParam};
             body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(crate) async fn stop_session(
-    State(app): State<Arc<App>>,
-    target: SessionPath<Player>,
-) -> Result<Response, ApiError> {
-    stop(&app, target).await
+pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Response, ApiError> {
+    let target = call.target(app, Scope::Player)?;
+    drop(call);
+    stop(app, target).await
 }
 
 /// Stop a session by beacon
@@ -59,16 +56,17 @@ pub(crate) async fn stop_session(
     )
 )]
 pub(crate) async fn stop_session_by_post(
-    State(app): State<Arc<App>>,
-    target: SessionPath<Player>,
-    body: IgnoredBody,
+    app: &App,
+    call: SessionCall,
 ) -> Result<Response, ApiError> {
-    let answer = stop(&app, target).await;
-    body.discard(&app, answer).await
+    let target = call.target(app, Scope::Player)?;
+    let body = call.ignored_body();
+    let answer = stop(app, target).await;
+    body.discard(app, answer).await
 }
 
 /// Ends the session for its player. One that ended otherwise stays as it ended.
-pub(crate) async fn stop(app: &App, target: SessionPath<Player>) -> Result<Response, ApiError> {
+async fn stop(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
     let stop = Stop {
         id: target.id,
         reason: EndReason::Stopped,

@@ -1,16 +1,15 @@
 //! `PUT /v1/users/{user_id}/sessions/{session_id}`: a start with the client's own id; idempotent.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::response::Response;
 use streamgate_core::SessionId;
 use streamgate_core::admission::Start;
 
 use super::{StartAnswer, StartBody, StartRefused, start};
-use crate::caller::access::{Player, SessionPath};
+use crate::caller::access::SessionTarget;
+use crate::caller::keys::Scope;
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
+use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::{SessionParam, UserParam};
@@ -39,20 +38,11 @@ use crate::wire::schema::{SessionParam, UserParam};
     )
 )]
 pub(crate) async fn start_named_session(
-    State(app): State<Arc<App>>,
-    target: SessionPath<Player>,
-    body: JsonBody,
-) -> Result<Response, ApiError> {
-    start_named(&app, target, body).await
-}
-
-/// Starts the session that the path names.
-pub(crate) async fn start_named(
     app: &App,
-    target: SessionPath<Player>,
-    body: JsonBody,
+    call: SessionCall,
 ) -> Result<Response, ApiError> {
-    let SessionPath { user, id, .. } = target;
+    let SessionTarget { user, id } = call.target(app, Scope::Player)?;
+    let body = call.json(app).await?;
     let command = command(id, &body)?;
     // It would keep the connection's buffer while the store is waited for.
     drop(body);
