@@ -25,12 +25,10 @@ mod wire;
 pub use app::{Endpoints, app, openapi, openapi_json, openapi_json_3_0};
 pub use caller::keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use compat::{
-    dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0, session_tracker_number,
+    CompatSettings, DialectName, DialectSettings, dialect_openapi, dialect_openapi_json,
+    dialect_openapi_json_3_0, dialects_without_key, session_tracker_number,
     stream_requests_session,
 };
 pub use connection::{Stopped, serve};
 pub use metrics::{Metrics, metric_names};
-pub use settings::{
-    AllowedOrigins, CompatSettings, CorsSettings, DialectName, HttpSettings, RateLimitSettings,
-    ServerSettings,
-};
+pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};

@@ -8,9 +8,9 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use streamgate_core::Seconds;
 
 use crate::caller::keys::Keys;
+use crate::compat::CompatSettings;
 
 /// All settings of the server. [`Default`] is what `streamgate serve` does with nothing set.
 #[derive(Debug, Clone, Default)]
@@ -29,72 +29,8 @@ pub struct ServerSettings {
     /// Whether `/metrics` asks for a key of scope admin. Without it the page is open, as scrapers
     /// expect; it names no user.
     pub metrics_require_key: bool,
-    /// The languages of earlier systems.
+    /// Dialects: the HTTP APIs of earlier systems.
     pub compat: CompatSettings,
-}
-
-/// The languages of earlier systems: which are spoken, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CompatSettings {
-    /// The dialects mounted under `/compat/NAME/`.
-    pub dialects: Vec<DialectName>,
-    /// The dialect that is also mounted at the root; it is one of `dialects`.
-    pub root: Option<DialectName>,
-    /// How long each call holds the slot of a session started through a dialect, which knows no
-    /// heartbeats. 5 seconds to a day.
-    pub lease: Seconds,
-    /// Whether every dialect asks for a key where there are keys. `concurrency-service` does in any
-    /// case.
-    pub require_key: bool,
-}
-
-impl Default for CompatSettings {
-    fn default() -> Self {
-        Self {
-            dialects: DialectName::ALL.to_vec(),
-            root: None,
-            lease: Seconds(12 * 60 * 60),
-            require_key: true,
-        }
-    }
-}
-
-/// The language of an earlier system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DialectName {
-    /// Counts sessions without ids: `/add-session`, `/remove-session`.
-    SessionTracker,
-    /// One call behind an API gateway: `/{stage}/startSession/…`.
-    ConcurrencyService,
-    /// `/{stage}/stream`.
-    StreamLog,
-    /// `/user-streams/{userId}/{sessionId}`.
-    UserStreams,
-    /// `/createuser`, `/requeststream` and others.
-    StreamRequests,
-}
-
-impl DialectName {
-    /// Every dialect.
-    pub const ALL: [Self; 5] = [
-        Self::SessionTracker,
-        Self::ConcurrencyService,
-        Self::StreamLog,
-        Self::UserStreams,
-        Self::StreamRequests,
-    ];
-
-    /// Its name in URLs and configuration.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionTracker => "session-tracker",
-            Self::ConcurrencyService => "concurrency-service",
-            Self::StreamLog => "stream-log",
-            Self::UserStreams => "user-streams",
-            Self::StreamRequests => "stream-requests",
-        }
-    }
 }
 
 /// Connections and timeouts.

@@ -11,8 +11,8 @@ use streamgate_engine::Engine;
 use crate::caller::browser::BrowserGuard;
 use crate::caller::keys::CurrentKeys;
 use crate::caller::rate_limit::RateLimits;
+use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
-use crate::settings::CompatSettings;
 use crate::wire::body_bytes::BodyMemory;
 
 /// What the endpoints share.

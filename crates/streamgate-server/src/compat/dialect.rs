@@ -1,58 +1,79 @@
-//! What a dialect is: a name, its calls, and how it says that something is wrong.
+//! What a dialect is: a name, its endpoints, and how it says that something is wrong. Whatever one
+//! dialect does differently from the others is a function here, with what most do as its default.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::MethodRouter;
+use streamgate_core::TenantId;
 use utoipa_axum::router::UtoipaMethodRouter;
 
+use super::settings::{CompatSettings, DialectName};
+use crate::caller::keys::Scope;
+use crate::caller::{access, browser};
 use crate::problem::{ApiError, Code};
 use crate::routing::layers::RouteLayers;
-use crate::settings::DialectName;
 use crate::state::App;
 
-/// The language of an earlier system.
+/// The HTTP API of an earlier system.
 pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     /// Its name.
     const NAME: DialectName;
 
-    /// What its document says about it: Markdown.
+    /// The description in its OpenAPI document: Markdown.
     const ABOUT: &'static str;
-
-    /// Whether its paths ignore case and a slash at the end.
-    const LENIENT_PATHS: bool = false;
-
-    /// Whether several slashes at the front of its paths count as one.
-    const MERGES_SLASHES_IN_FRONT: bool = false;
 
     /// Whether it has pages for people at its own root.
     const HAS_HOME: bool = false;
 
-    /// Whether it asks for a key wherever keys exist, also where configuration says that others do
-    /// not.
-    const ALWAYS_ASKS_FOR_KEY: bool = false;
-
     /// Whether its calls by GET change something. A browser sends those for any page, without asking.
     const CHANGES_BY_GET: bool = false;
 
-    /// Its calls: every path with its methods, in the order of the document.
+    /// Its endpoints: every path with its methods, in the order of the document.
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>>;
 
-    /// Further paths that its document does not mention: pages for people.
+    /// Further paths, which its document does not mention: pages for people, other spellings.
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         Vec::new()
     }
 
-    /// How the language says that a request got no answer of its call.
+    /// The response to a request that failed before or in its endpoint.
     fn failure(error: &ApiError) -> Response;
 
-    /// How it says that there is no such call.
+    /// The response to a request for an endpoint that does not exist.
     fn no_such_call(_request: &Parts) -> Response {
         Self::failure(&ApiError::new(Code::NotFound, "there is no such call"))
     }
 
-    /// What stands around each of its routes; `route` is the label for metrics and logs.
+    /// Whether it asks for an API key where keys exist.
+    fn asks_for_key(settings: &CompatSettings) -> bool {
+        settings.require_key
+    }
+
+    /// Authenticates the caller of a request that needs the scope `needed`; returns its tenant. The
+    /// default knows API keys, and callers without one where the dialect asks for none. A dialect
+    /// with other credentials reads them here; its 401 has a `WWW-Authenticate` only if the error
+    /// that it returns has one.
+    fn caller(parts: &Parts, app: &App, needed: Scope) -> Result<TenantId, ApiError> {
+        let keys = app.keys.load();
+        let changes = Self::CHANGES_BY_GET || !browser::is_safe(&parts.method);
+        let tenant = if Self::asks_for_key(&app.compat) {
+            access::authorize_call(app, &keys, parts, needed, changes)
+        } else {
+            access::authorize_if_presented(app, &keys, parts, needed, changes)
+        };
+        tenant.cloned()
+    }
+
+    /// The path that the router looks up, made of the path of a request: for dialects in which
+    /// several spellings are one path.
+    fn path(path: &str) -> Cow<'_, str> {
+        Cow::Borrowed(path)
+    }
+
+    /// Layers the methods of one of its routes; `route` is the label for metrics and logs.
     fn around(
         layers: &RouteLayers,
         route: &str,
@@ -62,8 +83,8 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     }
 }
 
-/// The answer to a request that is no call of the dialect; also to HEAD where GET starts a session,
-/// because a router takes GET for both unless told.
+/// Handler of requests that are no call of the dialect. HEAD is one where GET starts a session: a
+/// router takes GET for both unless told.
 pub(crate) async fn no_such_call<D: Dialect>(request: Parts) -> Response {
     D::no_such_call(&request)
 }

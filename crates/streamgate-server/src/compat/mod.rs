@@ -15,11 +15,17 @@ mod mount;
 mod path;
 mod query;
 mod session_tracker;
+mod settings;
 mod stream_log;
 mod stream_requests;
+#[cfg(test)]
+mod tests;
 mod user_streams;
 
-pub use mount::{dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0};
+pub use mount::{
+    dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0, dialects_without_key,
+};
 pub(crate) use mount::{document_path, mount};
 pub use session_tracker::canonical as session_tracker_number;
+pub use settings::{CompatSettings, DialectName, DialectSettings};
 pub use stream_requests::stream_session as stream_requests_session;

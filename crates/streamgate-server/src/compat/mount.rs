@@ -1,4 +1,4 @@
-//! Every dialect as a service, and where it is mounted.
+//! Every dialect as a service, and where it is mounted. The only place that lists their types.
 
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ use super::answer;
 use super::concurrency_service::ConcurrencyService;
 use super::dialect::{Dialect, no_such_call};
 use super::session_tracker::SessionTracker;
+use super::settings::{CompatSettings, DialectName};
 use super::stream_log::StreamLog;
 use super::stream_requests::StreamRequests;
 use super::user_streams::UserStreams;
 use crate::document;
 use crate::routing::layers::{RouteLayers, with_path};
-use crate::settings::DialectName;
 use crate::state::App;
 
-/// A dialect as a service. Where it is mounted, only its document says.
+/// A dialect as a service. It does not know where it is mounted; its document does.
 type DialectService = MapRequest<Router, fn(Request) -> Request>;
 
-/// Calls a function of the dialect that has this name.
+/// Calls a generic function with the type of the dialect that has this name.
 macro_rules! of_dialect {
     ($name:expr, $call:ident($($argument:expr),*)) => {
         match $name {
@@ -85,7 +85,16 @@ pub fn dialect_openapi_json_3_0(name: DialectName) -> String {
     document::to_json_3_0(&dialect_openapi(name))
 }
 
-/// Where the document of a dialect that is mounted is served.
+/// The mounted dialects that ask for no API key even where keys exist.
+#[must_use]
+pub fn dialects_without_key(settings: &CompatSettings) -> Vec<DialectName> {
+    let mounted = settings.dialects.iter().copied();
+    mounted
+        .filter(|name| !of_dialect!(*name, asks_for_key(settings)))
+        .collect()
+}
+
+/// Where the document of a mounted dialect is served.
 pub(crate) fn document_path(name: DialectName) -> String {
     format!("{}{DOCUMENT}", path_of(name))
 }
@@ -105,7 +114,7 @@ fn document_of<D: Dialect>() -> OpenApi {
 }
 
 /// The dialect as a service.
-fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> DialectService {
+pub(super) fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> DialectService {
     let surrounded = |path: &str, methods| {
         let route = format!("{}{path}", path_of(D::NAME));
         D::around(layers, &route, methods)
@@ -124,13 +133,7 @@ fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> DialectService {
     let router = router
         .fallback_service(surrounded("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
         .with_state(Arc::clone(app));
-    router.map_request(if D::LENIENT_PATHS {
-        lenient
-    } else if D::MERGES_SLASHES_IN_FRONT {
-        one_slash_in_front
-    } else {
-        exact
-    })
+    router.map_request(with_path_of::<D>)
 }
 
 /// The dialect's document, where its clients look for it.
@@ -147,9 +150,14 @@ fn documents<D: Dialect>() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     documents
 }
 
-/// Whether people find pages at the dialect's own root.
+/// Whether the dialect has pages for people at its own root.
 fn has_home<D: Dialect>() -> bool {
     D::HAS_HOME
+}
+
+/// Whether the dialect asks for an API key where keys exist.
+fn asks_for_key<D: Dialect>(settings: &CompatSettings) -> bool {
+    D::asks_for_key(settings)
 }
 
 /// Sends callers on, whatever their method.
@@ -166,43 +174,24 @@ const DOCUMENT_IN_YAML: &str = "/openapi.yaml";
 /// The media type of YAML, as the framework of the original wrote it.
 const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
 
-/// The request as it is.
-fn exact(request: Request) -> Request {
-    request
-}
-
-/// The request with its path in lower case and without a slash at the end.
-fn lenient(mut request: Request) -> Request {
-    let mut path = request.uri().path().to_ascii_lowercase();
-    if path.len() > 1 && path.ends_with('/') {
-        path.pop();
+/// Puts the path that the dialect makes of a request's path in its place, for the router to look up.
+fn with_path_of<D: Dialect>(mut request: Request) -> Request {
+    let uri = request.uri();
+    let path = D::path(uri.path());
+    if path == uri.path() {
+        return request;
     }
-    set_path(&mut request, path);
-    request
-}
-
-/// The request without a second slash at the front of its path.
-fn one_slash_in_front(mut request: Request) -> Request {
-    let path = request.uri().path();
-    if path.starts_with("//") {
-        let path = format!("/{}", path.trim_start_matches('/'));
-        set_path(&mut request, path);
-    }
-    request
-}
-
-/// Puts another path before the query.
-fn set_path(request: &mut Request, mut path: String) {
-    if let Some(query) = request.uri().query() {
-        path.push('?');
-        path.push_str(query);
-    }
-    let mut parts = request.uri().clone().into_parts();
-    // What was a path and a query still is one.
-    if let Ok(path) = PathAndQuery::try_from(path) {
-        parts.path_and_query = Some(path);
+    let path_and_query = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.into_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    // A part of a path, or its lower case, is a path.
+    if let Ok(path_and_query) = PathAndQuery::try_from(path_and_query) {
+        parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {
             *request.uri_mut() = uri;
         }
     }
+    request
 }

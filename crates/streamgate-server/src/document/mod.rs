@@ -22,8 +22,8 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::compat::DialectName;
 use crate::problem::Problem;
-use crate::settings::DialectName;
 use crate::wire::schema::text;
 
 /// The name of the header that every answer carries, among the components.

@@ -6,7 +6,7 @@ use streamgate_server::{
     DialectName, dialect_openapi_json, dialect_openapi_json_3_0, openapi_json, openapi_json_3_0,
 };
 
-use crate::config::sections::compat::DIALECT_WORDS;
+use crate::config::sections::compat::dialect_words;
 use crate::output;
 
 /// Which document is printed.
@@ -31,11 +31,11 @@ enum Version {
 }
 
 fn dialects() -> PossibleValuesParser {
-    PossibleValuesParser::new(DIALECT_WORDS.map(|(word, _)| word))
+    PossibleValuesParser::new(dialect_words().map(|(word, _)| word))
 }
 
 fn dialect(name: &str) -> DialectName {
-    let known = DIALECT_WORDS.iter().find(|(word, _)| *word == name);
+    let known = dialect_words().into_iter().find(|(word, _)| *word == name);
     known.expect("the parser lets only these through").1
 }
 

@@ -62,7 +62,9 @@ impl KeyPath {
 
     /// The environment variable of this setting.
     pub(crate) fn variable(&self) -> String {
-        format!("{VARIABLE_PREFIX}{}", self.0.join("_").to_uppercase())
+        let name = self.0.join("_").to_uppercase();
+        // A shell takes no hyphen in the name of a variable.
+        format!("{VARIABLE_PREFIX}{}", name.replace('-', "_"))
     }
 }
 

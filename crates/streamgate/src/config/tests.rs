@@ -342,6 +342,33 @@ fn dialects_are_named_once_and_the_root_is_one_of_them() {
 }
 
 #[test]
+fn a_dialect_has_the_lease_of_all_dialects_unless_it_has_its_own() {
+    let file = "[compat]\nlease_s = 600\n[compat.user-streams]\nlease_s = 60";
+    let variables = [("STREAMGATE_COMPAT_STREAM_LOG_LEASE_S", "30")];
+    let flags = [("compat.session-tracker.lease_s", "90")];
+    let compat = loaded(inputs(file, &variables, &flags))
+        .settings
+        .server
+        .compat;
+    for (dialect, lease_s) in [
+        (DialectName::SessionTracker, 90),
+        (DialectName::ConcurrencyService, 600),
+        (DialectName::StreamLog, 30),
+        (DialectName::UserStreams, 60),
+        (DialectName::StreamRequests, 600),
+    ] {
+        assert_eq!(compat.lease_of(dialect).0, lease_s, "{dialect:?}");
+    }
+
+    let wrong = "[compat.stream-log]\nlease_s = 4\n[compat.esperanto]\nlease_s = 5";
+    let problems = problems(inputs(wrong, &[], &[]));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    let too_short = "s.toml:2: compat.stream-log.lease_s must be 5 to 86400, is 4";
+    assert_eq!(problems[0], too_short);
+    assert!(problems[1].starts_with("s.toml:4: compat.esperanto.lease_s is no setting"));
+}
+
+#[test]
 fn dialects_ask_for_a_key_unless_it_is_written_that_they_do_not() {
     let keys = format!(
         "[[keys]]\nname = \"k\"\nscope = \"admin\"\nsha256 = \"{}\"\n",

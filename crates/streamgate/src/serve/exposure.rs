@@ -1,6 +1,6 @@
-//! Not standing open by accident.
+//! Checks against an API that is open by accident.
 
-use streamgate_server::DialectName;
+use streamgate_server::{DialectName, dialects_without_key};
 
 use crate::config::Settings;
 use crate::exit::{Code, Failure};
@@ -30,24 +30,17 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     ))
 }
 
-/// Says in the log which dialects anybody may speak although there are keys.
+/// Logs a warning that names the dialects that serve callers without a key although keys exist.
 pub(super) fn warn_of_open_dialects(settings: &Settings) {
-    let compat = &settings.server.compat;
-    if settings.server.keys.is_open() || compat.require_key {
+    let open = dialects_without_key(&settings.server.compat);
+    if settings.server.keys.is_open() || open.is_empty() {
         return;
     }
-    let open: Vec<&str> = compat
-        .dialects
-        .iter()
-        .filter(|dialect| **dialect != DialectName::ConcurrencyService)
-        .map(|dialect| dialect.as_str())
-        .collect();
-    if !open.is_empty() {
-        tracing::warn!(
-            dialects = open.join(", "),
-            "compat.require_key is false: these dialects ask for no API key, and everybody who can \
-             reach this address may use them; take the setting away, or leave them out of \
-             compat.dialects, unless that is meant"
-        );
-    }
+    let open: Vec<&str> = open.into_iter().map(DialectName::as_str).collect();
+    tracing::warn!(
+        dialects = open.join(", "),
+        "compat.require_key is false: these dialects ask for no API key, and everybody who can \
+         reach this address may use them; take the setting away, or leave them out of \
+         compat.dialects, unless that is meant"
+    );
 }

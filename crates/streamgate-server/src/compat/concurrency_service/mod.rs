@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::{Dialect, no_such_call};
+use super::settings::{CompatSettings, DialectName};
 use crate::problem::{ApiError, Code};
-use crate::settings::DialectName;
 use crate::state::App;
 
 /// The dialect.
@@ -47,8 +47,6 @@ Starts sessions by GET, and does nothing else: a session ends with its lease, or
 `/v1`. The first segment of the path is the stage of the former gateway, and may be anything. HEAD \
 starts no session.";
 
-    const ALWAYS_ASKS_FOR_KEY: bool = true;
-
     const CHANGES_BY_GET: bool = true;
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
@@ -68,6 +66,11 @@ starts no session.";
         ]
         .map(|path| (path, no_head(get(start_session::start_session))))
         .into()
+    }
+
+    /// The original had an API key in front of it, always.
+    fn asks_for_key(_settings: &CompatSettings) -> bool {
+        true
     }
 
     fn failure(error: &ApiError) -> Response {

@@ -9,6 +9,7 @@ mod user_id;
 
 pub use user_id::canonical;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -20,8 +21,9 @@ use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::Dialect;
+use super::path;
+use super::settings::DialectName;
 use crate::problem::{ApiError, Code};
-use crate::settings::DialectName;
 use crate::state::App;
 
 /// The dialect.
@@ -43,13 +45,15 @@ impl Dialect for SessionTracker {
 Counts the sessions of a user, without ids: `add-session` starts one, `remove-session` ends the one \
 that started last. Paths ignore case and a slash at the end; bodies are ignored.";
 
-    const LENIENT_PATHS: bool = true;
-
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
             routes!(add_session::add_session),
             routes!(remove_session::remove_session),
         ]
+    }
+
+    fn path(path: &str) -> Cow<'_, str> {
+        path::lenient(path)
     }
 
     fn failure(error: &ApiError) -> Response {

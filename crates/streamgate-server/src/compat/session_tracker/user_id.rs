@@ -5,13 +5,17 @@ use streamgate_core::{UserId, UserKey};
 
 use super::super::caller::DialectCaller;
 use super::super::query;
+use super::SessionTracker;
 use crate::problem::ApiError;
 
 /// The parameter of the query that names the user.
 const FIELD: &str = "user_id";
 
 /// The user that the query names.
-pub(super) fn user_of<D, N>(caller: &DialectCaller<D, N>, uri: &Uri) -> Result<UserKey, ApiError> {
+pub(super) fn user_of<N>(
+    caller: &DialectCaller<SessionTracker, N>,
+    uri: &Uri,
+) -> Result<UserKey, ApiError> {
     let name = query::single(uri.query(), FIELD)?
         .ok_or_else(|| ApiError::field(FIELD, "must be given and not be empty"))?;
     // Bounded as it is written, as the document says, and not as it is meant: zeros go away.

@@ -17,8 +17,8 @@ use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::Dialect;
+use super::settings::DialectName;
 use crate::problem::{ApiError, Code};
-use crate::settings::DialectName;
 use crate::state::App;
 
 /// The dialect.

@@ -13,6 +13,7 @@ mod user;
 
 pub use name::stream_session;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
@@ -22,8 +23,9 @@ use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::Dialect;
+use super::path;
+use super::settings::DialectName;
 use crate::problem::{ApiError, Code};
-use crate::settings::DialectName;
 use crate::state::App;
 
 /// The dialect.
@@ -53,8 +55,6 @@ and `Subscription` are kept in the user's profile. Only users that are known may
 case and a slash at the end; bodies are JSON whatever their content type says. Nothing ends a single \
 stream here: `/v1` does, and its lease. Names of streams are compared without case.";
 
-    const LENIENT_PATHS: bool = true;
-
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
             routes!(root::root),
@@ -64,6 +64,10 @@ stream here: `/v1` does, and its lease. Names of streams are compared without ca
             routes!(remove_user::remove_user),
             routes!(get_all_users::get_all_users),
         ]
+    }
+
+    fn path(path: &str) -> Cow<'_, str> {
+        path::lenient(path)
     }
 
     fn failure(error: &ApiError) -> Response {

@@ -9,6 +9,7 @@ mod refusals;
 mod reset_user;
 mod start_session;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -23,9 +24,10 @@ use utoipa_axum::routes;
 
 use super::answer;
 use super::dialect::{Dialect, no_such_call};
+use super::path;
+use super::settings::DialectName;
 use crate::problem::{ApiError, Code};
 use crate::routing::layers::RouteLayers;
-use crate::settings::DialectName;
 use crate::state::App;
 
 /// The dialect.
@@ -79,8 +81,6 @@ origins may call where `cors.allowed_origins` allows theirs.";
 
     const HAS_HOME: bool = true;
 
-    const MERGES_SLASHES_IN_FRONT: bool = true;
-
     const CHANGES_BY_GET: bool = true;
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
@@ -102,6 +102,10 @@ origins may call where `cors.allowed_origins` allows theirs.";
         pages.push(("/user-streams/{userId}/", reset));
         pages.push(("/user-streams//", MethodRouter::new()));
         pages
+    }
+
+    fn path(path: &str) -> Cow<'_, str> {
+        path::one_slash_in_front(path)
     }
 
     fn failure(error: &ApiError) -> Response {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use serde_json::Value;
-use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialect_openapi_json};
+use streamgate_server::{
+    CompatSettings, DialectName, ServerSettings, dialect_openapi_json, dialects_without_key,
+};
 
 use crate::support::{Answer, Service, keys, request};
 
@@ -215,6 +217,23 @@ async fn every_call_needs_a_key_of_its_scope() {
 #[test]
 fn keys_that_are_set_are_asked_for_by_default() {
     assert!(CompatSettings::default().require_key);
+}
+
+#[test]
+fn the_dialects_that_serve_callers_without_a_key_are_listed() {
+    let settings = |require_key| CompatSettings {
+        require_key,
+        ..CompatSettings::default()
+    };
+    assert_eq!(dialects_without_key(&settings(true)), []);
+    let mut open = DialectName::ALL.to_vec();
+    open.retain(|name| *name != DialectName::ConcurrencyService);
+    assert_eq!(dialects_without_key(&settings(false)), open);
+    let few = CompatSettings {
+        dialects: vec![DialectName::ConcurrencyService, DialectName::StreamLog],
+        ..settings(false)
+    };
+    assert_eq!(dialects_without_key(&few), [DialectName::StreamLog]);
 }
 
 /// A call that is added to a dialect must state here which scope it needs.

@@ -1,4 +1,4 @@
-//! The languages of earlier systems. One module is one dialect; the recorded exchanges are replayed
+//! Dialects, one a module, and what they share. The recorded exchanges are replayed
 //! against the real process, by the binary's tests.
 
 mod concurrency_service;
@@ -6,6 +6,8 @@ mod documents;
 mod keys;
 mod mount;
 mod session_tracker;
+mod settings;
+mod store_full;
 mod stream_log;
 mod stream_requests;
 mod user_streams;
