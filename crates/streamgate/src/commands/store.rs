@@ -1,6 +1,6 @@
-//! `streamgate store`: a data directory that no server uses, and tables for servers to use.
+//! `streamgate store`: checks and repairs a data directory that no server uses; creates tables.
 //!
-//! What is *not* here: what damage is and how it is mended; the store's own tools know.
+//! What is *not* here: the tools themselves (`streamgate-store-embedded`).
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -14,25 +14,24 @@ use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
 use crate::{dynamodb, output, serve, store_errors};
 
-/// Look after a data directory. Stop the server that uses it first.
+/// Check or repair a data directory. Stop the server that uses it first.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
     /// Read everything and list all damage; changes nothing
     ///
-    /// Exits with 0 if everything is as it was written, else with 1. The torn end that a crash
-    /// leaves in the log is no damage: the next start cuts it off.
+    /// Exits with 0 if nothing is damaged, else with 1. A torn end of the log, which a crash leaves
+    /// behind, is not damage: the next start cuts it off.
     Check(DirArgs),
     /// Make a damaged directory usable again
     ///
-    /// Keeps everything that is whole. The files that were there are set aside in a directory of
-    /// their own, nothing is deleted.
+    /// Keeps all intact data. The old files are moved to a subdirectory; nothing is deleted.
     Repair(DirArgs),
-    /// Print what is in the directory, in figures
+    /// Print how many users, sessions and bytes a directory holds
     Stats(DirArgs),
-    /// Make a DynamoDB table, for store.url = "dynamodb://TABLE"
+    /// Create a DynamoDB table, for store.url = "dynamodb://TABLE"
     ///
-    /// It has one key, is paid by the request, and takes away what nobody needs. A table that is
-    /// there already is left as it is, if it can be used.
+    /// The table has one key, on-demand capacity, and a TTL that removes unneeded records. A table
+    /// that exists is left as it is, if it is usable.
     #[command(after_help = "\
 Example:
   streamgate store create-table sessions --region eu-west-1
@@ -41,7 +40,7 @@ Credentials, and the region unless it is named, are found the AWS way: environme
     CreateTable(TableArgs),
 }
 
-/// Which table.
+/// The table to create.
 #[derive(Debug, Args)]
 pub(crate) struct TableArgs {
     /// The name of the table
@@ -57,7 +56,7 @@ pub(crate) struct TableArgs {
     endpoint: Option<String>,
 }
 
-/// Which directory.
+/// The directory to work on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The directory is the first of: DIR or --data-dir, STREAMGATE_DATA_DIR, data_dir of the settings
@@ -76,7 +75,7 @@ pub(crate) struct DirArgs {
 }
 
 impl DirArgs {
-    /// The directory that is meant. Other settings do not matter where it is named.
+    /// The directory. Other settings are not read if it is named on the command line.
     fn dir(self) -> Result<PathBuf, Failure> {
         match self.dir.or(self.data_dir) {
             Some(dir) => Ok(dir),
