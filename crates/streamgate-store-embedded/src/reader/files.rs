@@ -17,7 +17,7 @@ const FIRST_SEGMENT: u64 = 1;
 
 /// The files that a directory is recovered from, and those that are not needed.
 pub(crate) struct Files {
-    /// The newest snapshot. If its header is damaged, the newest one with a sound header.
+    /// The newest snapshot with a sound header; any one if there is none.
     pub(crate) snapshot: Option<CheckedFile>,
     /// The segments behind it, in order.
     pub(crate) segments: Vec<CheckedFile>,
@@ -33,30 +33,13 @@ pub(crate) struct Files {
     pub(crate) unfinished: Vec<String>,
 }
 
-/// A file and its checked header.
+/// A file that is needed. Its header has been checked.
 pub(crate) struct CheckedFile {
+    pub(crate) number: u64,
     pub(crate) path: PathBuf,
     pub(crate) file: Box<dyn DiskFile>,
-    /// Derived from the name if the header of a segment is damaged.
-    pub(crate) header: FileHeader,
-}
-
-/// A file as it was found.
-struct Found {
-    path: PathBuf,
-    file: Box<dyn DiskFile>,
     /// `None` if it is damaged.
-    header: Option<FileHeader>,
-}
-
-impl Found {
-    fn with_header(self, header: FileHeader) -> CheckedFile {
-        CheckedFile {
-            path: self.path,
-            file: self.file,
-            header,
-        }
-    }
+    pub(crate) header: Option<FileHeader>,
 }
 
 impl CheckedFile {
@@ -93,85 +76,56 @@ impl Reader<'_> {
             .map_err(|cause| OpenError::io("listing", self.disk.path(), cause))?;
         let (mut named, mut unfinished) = (Vec::new(), Vec::new());
         for name in listed {
-            if let Some((kind, number)) = FileKind::parse_name(&name) {
-                named.push((number, kind, name));
-            } else if name
-                .strip_suffix(TEMPORARY)
-                .and_then(FileKind::parse_name)
-                .is_some()
-            {
+            let stem = name.strip_suffix(TEMPORARY);
+            if stem.and_then(FileKind::parse_name).is_some() {
                 unfinished.push(name);
+            } else if let Some((kind, number)) = FileKind::parse_name(&name) {
+                named.push((number, kind, name));
             }
         }
         named.sort();
-        let (needed_from, snapshot) = self.newest_snapshot(&named)?;
-        let mut found = Vec::new();
-        for (number, kind, name) in &named {
-            if *number >= needed_from && *kind == FileKind::Segment {
-                found.push((*number, self.open(*kind, *number, name)?));
+        // A snapshot gets its name when it is whole and on disk, so the newest one counts. An older
+        // one is there only if a crash came before it was removed.
+        let (mut snapshot, mut needed_from, mut log_from) = (None, FIRST_SEGMENT, Some(1));
+        let is_snapshot = |(_, kind, _): &&(u64, FileKind, String)| *kind == FileKind::Snapshot;
+        for (number, kind, name) in named.iter().rev().filter(is_snapshot) {
+            let found = self.open(*kind, *number, name)?;
+            log_from = found.header.map(|header| header.log_from);
+            needed_from = *number;
+            snapshot = Some(found);
+            if log_from.is_some() {
+                break;
             }
         }
-        let has_snapshot = named.iter().any(|(_, kind, _)| *kind == FileKind::Snapshot);
-        self.check_complete(needed_from, &found, has_snapshot)?;
-        let snapshot_header = snapshot.as_ref().map(|file| file.header);
-        let headers = found.iter().filter_map(|(_, found)| found.header);
-        let seed = snapshot_header.into_iter().chain(headers).next();
-        let seed = seed.map(|header| header.seed);
-        let segments = found.into_iter().map(|(number, found)| {
-            let header = found.header.unwrap_or(FileHeader {
-                kind: FileKind::Segment,
-                number,
-                capacity: 0,
-                seed: seed.unwrap_or(HashSeed([0; 2])),
-                log_from: 0,
-                shard_bits: 0,
-            });
-            found.with_header(header)
-        });
-        let files = Files {
-            segments: segments.collect(),
-            seed,
-            log_from: if has_snapshot {
-                snapshot_header.map(|header| header.log_from)
-            } else {
-                Some(1)
-            },
-            snapshot,
-            needed_from,
-            named,
-            unfinished,
-        };
-        for file in files.snapshot.iter().chain(&files.segments) {
-            if Some(file.header.seed) != seed {
+        let mut segments = Vec::new();
+        for (number, kind, name) in &named {
+            if *number >= needed_from && *kind == FileKind::Segment {
+                segments.push(self.open(*kind, *number, name)?);
+            }
+        }
+        self.check_complete(needed_from, &segments, snapshot.is_some())?;
+        let headers = || snapshot.iter().chain(&segments);
+        let seed = headers()
+            .find_map(|file| file.header)
+            .map(|header| header.seed);
+        for file in headers() {
+            if file.header.is_some_and(|header| Some(header.seed) != seed) {
                 self.damaged(&file.path, 0, "the file belongs to another data directory")?;
             }
         }
-        Ok(files)
-    }
-
-    /// The snapshot to begin with, and the number of the first segment behind it.
-    fn newest_snapshot(
-        &mut self,
-        named: &[(u64, FileKind, String)],
-    ) -> Result<(u64, Option<CheckedFile>), OpenError> {
-        // A snapshot gets its name when it is whole and on disk. An older one is there only if a
-        // crash came before it was removed.
-        let mut newest = None;
-        for (number, kind, name) in named.iter().rev() {
-            if *kind != FileKind::Snapshot {
-                continue;
-            }
-            newest.get_or_insert(*number);
-            let found = self.open(*kind, *number, name)?;
-            if let Some(header) = found.header {
-                return Ok((*number, Some(found.with_header(header))));
-            }
-        }
-        Ok((newest.unwrap_or(FIRST_SEGMENT), None))
+        Ok(Files {
+            snapshot,
+            segments,
+            seed,
+            log_from,
+            needed_from,
+            named,
+            unfinished,
+        })
     }
 
     /// Opens a file and checks its header against its name and its length.
-    fn open(&mut self, kind: FileKind, number: u64, name: &str) -> Result<Found, OpenError> {
+    fn open(&mut self, kind: FileKind, number: u64, name: &str) -> Result<CheckedFile, OpenError> {
         let path = self.disk.path().join(name);
         let io_error = |cause| OpenError::io("reading", &path, cause);
         let file = self.disk.open(name).map_err(io_error)?;
@@ -201,17 +155,22 @@ impl Reader<'_> {
                 }
             }
         }
-        Ok(Found { path, file, header })
+        Ok(CheckedFile {
+            number,
+            path,
+            file,
+            header,
+        })
     }
 
     /// Checks that no file was taken away.
     fn check_complete(
         &mut self,
         from: u64,
-        segments: &[(u64, Found)],
+        segments: &[CheckedFile],
         has_snapshot: bool,
     ) -> Result<(), OpenError> {
-        let last = segments.last().map(|(number, _)| *number);
+        let last = segments.last().map(|file| file.number);
         let what = match last {
             Some(_) => "the file is missing; later ones are there",
             None => "the file is missing; its snapshot is there",
@@ -219,7 +178,7 @@ impl Reader<'_> {
         let Some(to) = last.or(has_snapshot.then_some(from)) else {
             return Ok(());
         };
-        let mut found = segments.iter().map(|(number, _)| *number).peekable();
+        let mut found = segments.iter().map(|file| file.number).peekable();
         for number in from..=to {
             if found.next_if_eq(&number).is_none() {
                 let name = FileKind::Segment.file_name(number);

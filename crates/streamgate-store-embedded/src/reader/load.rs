@@ -7,6 +7,7 @@ use streamgate_core::codec;
 
 use super::{CheckedFile, Reader};
 use crate::error::{Damage, OpenError};
+use crate::format::FileHeader;
 use crate::log::Lsn;
 use crate::snapshot::End;
 use crate::snapshot::read::{Next, SnapshotReader, payload, sections};
@@ -34,6 +35,7 @@ impl Reader<'_> {
     pub(super) fn load(
         &mut self,
         snapshot: &CheckedFile,
+        header: &FileHeader,
         table: &Table,
         copied_at: &mut [Lsn],
     ) -> Result<End, OpenError> {
@@ -48,7 +50,7 @@ impl Reader<'_> {
                     )
                 })
                 .unzip();
-            let read = self.read_blocks(snapshot, &senders);
+            let read = self.read_blocks(snapshot, header, &senders);
             drop(senders);
             (
                 read,
@@ -82,11 +84,11 @@ impl Reader<'_> {
     fn read_blocks(
         &mut self,
         snapshot: &CheckedFile,
+        header: &FileHeader,
         workers: &[SyncSender<Block>],
     ) -> Result<(End, bool), OpenError> {
         let io_error = |cause| OpenError::io("reading", &snapshot.path, cause);
-        let mut reader =
-            SnapshotReader::new(&*snapshot.file, &snapshot.header).map_err(io_error)?;
+        let mut reader = SnapshotReader::new(&*snapshot.file, header).map_err(io_error)?;
         let (mut turn, mut all_read) = (workers.iter().cycle(), true);
         loop {
             match reader.next().map_err(io_error)? {

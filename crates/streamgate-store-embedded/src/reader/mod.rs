@@ -10,11 +10,10 @@ mod load;
 mod replay;
 mod verdict;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::disk::Disk;
 use crate::error::{Damage, OpenError};
-use crate::format::FileKind;
 use crate::snapshot::End;
 use crate::table::hash::HashSeed;
 use crate::table::{SHARDS, Table};
@@ -31,8 +30,8 @@ pub(crate) struct Contents {
     pub(crate) files: Files,
     /// All records, with the log applied. Leases are as they were written.
     pub(crate) table: Table,
-    /// How many records the snapshot has.
-    pub(crate) snapshot_records: u64,
+    /// How many records of the snapshot are readable, if there is one.
+    pub(crate) snapshot_records: Option<u64>,
     pub(crate) log: Replayed,
 }
 
@@ -42,10 +41,13 @@ pub(crate) fn read(disk: &dyn Disk, on_damage: OnDamage<'_>) -> Result<Contents,
     let files = reader.files()?;
     let table = Table::new(files.seed.unwrap_or_else(HashSeed::random));
     let (mut copied_at, mut end) = (vec![0; SHARDS], End::default());
-    if let Some(snapshot) = &files.snapshot {
-        end = reader.load(snapshot, &table, &mut copied_at)?;
+    let mut snapshot_records = None;
+    if let Some(snapshot) = &files.snapshot
+        && let Some(header) = &snapshot.header
+    {
+        end = reader.load(snapshot, header, &table, &mut copied_at)?;
+        snapshot_records = Some(table.records());
     }
-    let snapshot_records = table.records();
     let log = reader.replay(&files, &table, &copied_at, end.position)?;
     Ok(Contents {
         files,
@@ -70,10 +72,5 @@ impl Reader<'_> {
         what: impl Into<String>,
     ) -> Result<(), OpenError> {
         (self.on_damage)(Damage::new(path, offset.into(), what))
-    }
-
-    /// The path of a segment.
-    fn segment_path(&self, number: u64) -> PathBuf {
-        self.disk.path().join(FileKind::Segment.file_name(number))
     }
 }

@@ -3,24 +3,23 @@
 //! One thread reads and judges; the others apply, each the records of its own share of the shards.
 //! So the records of a user are applied by one thread, in order.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use streamgate_core::codec;
 
-use super::verdict::{Batches, LogPosition, TailVerdict, Torn, Verdict};
+use super::verdict::{Batches, LogEnd, TailVerdict};
 use super::{CheckedFile, Files, Reader};
 use crate::error::{Damage, OpenError};
-use crate::format::HEADER_BYTES;
+use crate::format::{FileKind, HEADER_BYTES, salt};
 use crate::log::Lsn;
 use crate::log::frame::{Batch, Piece, pieces};
+use crate::table::hash::HashSeed;
 use crate::table::{Table, shard_index};
 use crate::threads::{joined, workers};
 
 /// What was found in the log.
-#[derive(Debug, Default)]
 pub(crate) struct Replayed {
     /// Records in the batches that count.
     pub(crate) records: u64,
@@ -30,38 +29,7 @@ pub(crate) struct Replayed {
     pub(crate) ends: Vec<u64>,
     /// For each segment, the position that its first record has, or would have.
     pub(crate) begins: Vec<Lsn>,
-    /// The position of the last record, lost ones included.
-    pub(crate) last: Lsn,
-    /// Where the torn tail begins, if there is one.
-    pub(crate) torn: Option<Torn>,
-    /// Ranges of records that are lost, both ends included.
-    pub(crate) lost: Vec<(Lsn, Lsn)>,
-    /// The first batch that neither the snapshot nor a later batch proves to be on disk: it may be
-    /// in the page cache only.
-    pub(crate) unproven_from: Option<LogPosition>,
-}
-
-/// Batches that count and that no later batch has proven to be on disk so far.
-#[derive(Default)]
-struct Unproven(VecDeque<(Lsn, LogPosition)>);
-
-impl Unproven {
-    fn push(&mut self, segment: u64, batch: &Batch) {
-        while self
-            .0
-            .pop_front_if(|(through, _)| *through <= batch.synced)
-            .is_some()
-        {}
-        let offset = batch.offset as u64;
-        // A mark has no record; it is on disk with the next one.
-        let through = batch.first.max(batch.next() - 1);
-        self.0.push_back((through, LogPosition { segment, offset }));
-    }
-
-    fn first_behind(&self, through: Lsn) -> Option<LogPosition> {
-        let first = self.0.iter().find(|(needs, _)| *needs > through);
-        first.map(|(_, at)| *at)
-    }
+    pub(crate) end: LogEnd,
 }
 
 /// A segment and those of its batches that count.
@@ -84,7 +52,6 @@ impl Reader<'_> {
         copied_at: &[Lsn],
         snapshot_through: Lsn,
     ) -> Result<Replayed, OpenError> {
-        let segments = &files.segments;
         let (read, mut failures) = std::thread::scope(|scope| {
             let count = workers();
             let (senders, threads): (Vec<_>, Vec<_>) = (0..count)
@@ -100,23 +67,18 @@ impl Reader<'_> {
                 })
                 .unzip();
             let verdict = TailVerdict::new(files.log_from, snapshot_through, files.needed_from);
-            let read = self.read_log(segments, verdict, snapshot_through, &senders);
+            let read = self.read_log(&files.segments, table.seed(), verdict, &senders);
             drop(senders);
-            (
-                read,
-                threads
-                    .into_iter()
-                    .flat_map(joined)
-                    .collect::<Vec<Failure>>(),
-            )
+            let failures = threads.into_iter().flat_map(joined);
+            (read, failures.collect::<Vec<Failure>>())
         });
         let mut replayed = read?;
         failures.sort_by_key(|(lsn, _)| *lsn);
         for (lsn, damage) in failures {
             (self.on_damage)(damage?)?;
-            replayed.lost.push((lsn, lsn));
+            replayed.end.lost.push((lsn, lsn));
         }
-        replayed.lost.sort_unstable();
+        replayed.end.lost.sort_unstable();
         Ok(replayed)
     }
 
@@ -124,113 +86,89 @@ impl Reader<'_> {
     fn read_log(
         &mut self,
         segments: &[CheckedFile],
+        seed: HashSeed,
         mut verdict: TailVerdict,
-        snapshot_through: Lsn,
         workers: &[SyncSender<Arc<Chunk>>],
     ) -> Result<Replayed, OpenError> {
-        let (mut replayed, mut unproven) = (Replayed::default(), Unproven::default());
-        for (index, segment) in segments.iter().enumerate() {
-            replayed.begins.push(verdict.next());
-            let mut end = HEADER_BYTES as u64;
-            // Nothing behind a torn place counts.
-            if replayed.torn.is_none() {
-                let (chunk, torn) = self.chunk(index, segments, &mut verdict)?;
-                replayed.torn = torn;
-                for batch in &chunk.batches {
-                    replayed.records += u64::from(batch.records);
-                    unproven.push(segment.header.number, batch);
-                    end = batch.end() as u64;
-                }
-                let chunk = Arc::new(chunk);
-                for worker in workers {
-                    // A worker that panicked is noticed when it is joined.
-                    let _ = worker.send(Arc::clone(&chunk));
-                }
+        let (mut records, mut bytes) = (0, 0);
+        let (mut ends, mut begins) = (Vec::new(), Vec::new());
+        for index in 0..segments.len() {
+            begins.push(verdict.next());
+            let chunk = self.chunk(&segments[index..], seed, &mut verdict)?;
+            let counted = chunk.batches.iter().map(|batch| u64::from(batch.records));
+            records += counted.sum::<u64>();
+            let end = chunk.batches.last().map_or(HEADER_BYTES, Batch::end) as u64;
+            bytes += end - HEADER_BYTES as u64;
+            ends.push(end);
+            let chunk = Arc::new(chunk);
+            for worker in workers {
+                // A worker that panicked is noticed when it is joined.
+                let _ = worker.send(Arc::clone(&chunk));
             }
-            replayed.ends.push(end);
-            replayed.bytes += end - HEADER_BYTES as u64;
         }
-        replayed.unproven_from = unproven.first_behind(snapshot_through);
-        let end = verdict.finish();
-        if let Some((at, what)) = end.cut_short {
-            let path = self.segment_path(at.segment);
-            self.damaged(&path, at.offset, what)?;
+        let (end, cut_short) = verdict.finish();
+        if let Some((at, what)) = cut_short {
+            let name = FileKind::Segment.file_name(at.segment);
+            self.damaged(&self.disk.path().join(name), at.offset, what)?;
         }
-        (replayed.last, replayed.lost) = (end.last, end.lost);
-        Ok(replayed)
+        Ok(Replayed {
+            records,
+            bytes,
+            ends,
+            begins,
+            end,
+        })
     }
 
-    /// Reads one segment and judges its pieces. Returns those that count, and the torn place.
+    /// Reads the first of these segments and judges its pieces.
     fn chunk(
         &mut self,
-        index: usize,
         segments: &[CheckedFile],
+        seed: HashSeed,
         verdict: &mut TailVerdict,
-    ) -> Result<(Chunk, Option<Torn>), OpenError> {
-        let segment = &segments[index];
-        let number = segment.header.number;
+    ) -> Result<Chunk, OpenError> {
+        let segment = &segments[0];
         let bytes = segment.read_all()?;
-        let (mut batches, mut torn) = (Vec::new(), None);
-        for piece in pieces_of(&bytes, segment) {
-            let offset = piece.offset() as u64;
-            let ahead = || batches_from(piece.offset(), &bytes, &segments[index..]);
-            let counts = match verdict.take(number, &piece, ahead)? {
-                Verdict::Counts => true,
-                Verdict::Torn(what) => {
-                    let at = LogPosition {
-                        segment: number,
-                        offset,
-                    };
-                    torn = Some(Torn { at, what });
-                    break;
-                }
-                Verdict::Damaged { what, counts } => {
-                    if let Some(what) = what {
-                        self.damaged(&segment.path, offset, what)?;
-                    }
-                    counts
-                }
-            };
-            if let (true, Piece::Batch(batch)) = (counts, piece) {
-                batches.push(batch);
+        let mut batches = Vec::new();
+        for piece in pieces_of(&bytes, segment, seed) {
+            let ahead = || batches_from(piece.offset(), segments, seed);
+            let judged = verdict.take(segment.number, &piece, ahead)?;
+            if let Some(what) = judged.damage {
+                self.damaged(&segment.path, piece.offset() as u64, what)?;
             }
+            batches.extend(judged.batch);
         }
-        let chunk = Chunk {
+        Ok(Chunk {
             path: segment.path.clone(),
             bytes,
             batches,
-        };
-        Ok((chunk, torn))
+        })
     }
 }
 
-/// The pieces of a segment.
-fn pieces_of(bytes: &[u8], segment: &CheckedFile) -> impl Iterator<Item = Piece> {
-    // A damaged directory may have a file that is shorter than its header.
-    pieces(bytes, HEADER_BYTES.min(bytes.len()), segment.header.salt())
+/// The pieces of a segment with this content.
+fn pieces_of(bytes: &[u8], segment: &CheckedFile, seed: HashSeed) -> impl Iterator<Item = Piece> {
+    let salt = salt(seed, FileKind::Segment, segment.number);
+    // A damaged file may be shorter than its header.
+    pieces(bytes, HEADER_BYTES.min(bytes.len()), salt)
 }
 
-/// The whole batches from `offset` of the first segment on, whose content is `bytes`.
+/// The whole batches from `offset` of the first segment on.
 fn batches_from(
     offset: usize,
-    bytes: &[u8],
     segments: &[CheckedFile],
+    seed: HashSeed,
 ) -> Result<Batches, OpenError> {
-    let mut found = Batches::new();
-    let mut add = |bytes: &[u8], from: usize, segment: &CheckedFile| {
-        for piece in pieces_of(bytes, segment) {
+    let (mut found, mut from) = (Batches::new(), offset);
+    for segment in segments {
+        for piece in pieces_of(&segment.read_all()?, segment, seed) {
             if let Piece::Batch(batch) = piece
                 && batch.offset >= from
             {
-                found.push_back((segment.header.number, batch));
+                found.push_back((segment.number, batch));
             }
         }
-    };
-    for (index, segment) in segments.iter().enumerate() {
-        match index {
-            0 => add(bytes, offset, segment),
-            _ => add(&segment.read_all()?, 0, segment),
-        }
+        from = 0;
     }
     Ok(found)
 }

@@ -33,8 +33,7 @@ pub(super) type Batches = VecDeque<(u64, Batch)>;
 /// Judges the log piece by piece, in order.
 #[derive(Debug)]
 pub(super) struct TailVerdict {
-    /// The position of the next record; `None` before the first batch of a log whose snapshot is
-    /// lost.
+    /// The position of the next record; `None` until the first batch if the snapshot is lost.
     next: Option<Lsn>,
     /// The snapshot says that the log was on disk up to here.
     snapshot_through: Lsn,
@@ -44,25 +43,34 @@ pub(super) struct TailVerdict {
     ahead: Option<Batches>,
     /// The piece before could not be read and is damage.
     in_damage: bool,
-    /// Ranges of records that are lost, both ends included.
+    /// Batches that count and that no later one has proven so far: each with the position that must
+    /// be on disk, and where it begins.
+    unproven: VecDeque<(Lsn, LogPosition)>,
+    torn: Option<Torn>,
     lost: Vec<(Lsn, Lsn)>,
 }
 
+/// What is known of the log at its end.
+#[derive(Debug)]
+pub(crate) struct LogEnd {
+    /// The position of the last record, lost ones included.
+    pub(crate) last: Lsn,
+    /// Where the torn tail begins, if there is one.
+    pub(crate) torn: Option<Torn>,
+    /// Ranges of records that are lost, both ends included.
+    pub(crate) lost: Vec<(Lsn, Lsn)>,
+    /// The first batch that neither the snapshot nor a later batch proves to be on disk. It may be
+    /// in the page cache only.
+    pub(crate) unproven_from: Option<LogPosition>,
+}
+
 /// What a piece is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The next batch.
-    Counts,
-    /// The beginning of the torn tail: nothing behind it counts.
-    Torn(String),
-    /// Damage. A batch behind it counts, because the damage is what kept its place from being
-    /// found.
-    Damaged {
-        /// `None` where it was reported with the piece before.
-        what: Option<String>,
-        /// Whether the piece is a batch that counts.
-        counts: bool,
-    },
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// A batch that counts.
+    pub(super) batch: Option<Batch>,
+    /// Damage that begins here and has not been reported yet.
+    pub(super) damage: Option<String>,
 }
 
 impl TailVerdict {
@@ -78,6 +86,8 @@ impl TailVerdict {
             },
             ahead: None,
             in_damage: false,
+            unproven: VecDeque::new(),
+            torn: None,
             lost: Vec::new(),
         }
     }
@@ -93,57 +103,64 @@ impl TailVerdict {
         segment: u64,
         piece: &Piece,
         ahead: impl FnOnce() -> Result<Batches, E>,
-    ) -> Result<Verdict, E> {
-        if let Piece::Batch(batch) = piece
-            && self.next.is_none_or(|next| next == batch.first)
-        {
-            self.count(segment, batch);
-            self.leave_behind(piece);
-            return Ok(Verdict::Counts);
+    ) -> Result<Judged, E> {
+        if self.torn.is_some() {
+            return Ok(Judged::default());
         }
-        if self.ahead.is_none() {
+        let batch = match piece {
+            Piece::Batch(batch) => Some(*batch),
+            Piece::Unreadable { .. } => None,
+        };
+        let is_next = batch.is_some_and(|it| self.next.is_none_or(|next| next == it.first));
+        if !is_next && self.ahead.is_none() {
             self.ahead = Some(ahead()?);
         }
-        let verdict = self.judge_gap(segment, piece);
-        self.leave_behind(piece);
-        Ok(verdict)
+        let damage = if is_next {
+            None
+        } else {
+            self.judge_gap(segment, piece)
+        };
+        let counts = self.torn.is_none() && batch.is_some_and(|it| it.first >= self.next());
+        if let Some(batch) = batch.filter(|_| counts) {
+            self.count(segment, &batch);
+        }
+        if let (Some(_), Some(ahead)) = (batch, &mut self.ahead) {
+            ahead.pop_front();
+        }
+        let batch = batch.filter(|_| counts);
+        Ok(Judged { batch, damage })
     }
 
-    /// Judges a piece that is not the next batch.
-    fn judge_gap(&mut self, segment: u64, piece: &Piece) -> Verdict {
+    /// Judges a piece that is not the next batch: the torn tail begins here, or damage.
+    fn judge_gap(&mut self, segment: u64, piece: &Piece) -> Option<String> {
+        let next = self.next();
         let what = match piece {
             Piece::Unreadable { what, .. } => (*what).to_owned(),
             Piece::Batch(batch) => {
-                format!(
-                    "record {} should follow, record {} does",
-                    self.next(),
-                    batch.first
-                )
+                format!("record {next} should follow, record {} does", batch.first)
             }
         };
         let Some(proof) = self.proof() else {
-            return Verdict::Torn(what);
+            let offset = piece.offset() as u64;
+            let at = LogPosition { segment, offset };
+            self.torn = Some(Torn { at, what });
+            return None;
         };
-        let is_unreadable = matches!(piece, Piece::Unreadable { .. });
-        // A gap behind damage is what the damage was.
-        let is_reported = std::mem::replace(&mut self.in_damage, is_unreadable);
-        let what = (!is_reported).then(|| what + &proof);
-        let mut counts = false;
-        if let Piece::Batch(batch) = piece {
-            let next = self.next();
-            counts = batch.first > next;
-            if counts {
-                self.lost.push((next, batch.first - 1));
-                self.count(segment, batch);
-            }
+        if let Piece::Batch(batch) = piece
+            && batch.first > next
+        {
+            self.lost.push((next, batch.first - 1));
         }
-        Verdict::Damaged { what, counts }
+        // A gap behind unreadable bytes is what these bytes were.
+        let is_unreadable = matches!(piece, Piece::Unreadable { .. });
+        let is_reported = std::mem::replace(&mut self.in_damage, is_unreadable);
+        (!is_reported).then(|| what + &proof)
     }
 
     /// What shows that the next record had been on disk; `None` if nothing does.
     fn proof(&self) -> Option<String> {
         let Some(next) = self.next else {
-            // The log of a lost snapshot is read for what can be saved.
+            // The log behind a lost snapshot is read for what can be saved.
             return Some(String::new());
         };
         // A batch that begins before the next record repeats what counted already: no crash does.
@@ -159,24 +176,23 @@ impl TailVerdict {
             .then(|| format!("; the snapshot proves that it went on to record {through}"))
     }
 
-    /// The next piece follows.
-    fn leave_behind(&mut self, piece: &Piece) {
-        if let (Piece::Batch(_), Some(ahead)) = (piece, &mut self.ahead) {
-            ahead.pop_front();
-        }
-    }
-
     fn count(&mut self, segment: u64, batch: &Batch) {
         self.next = Some(batch.next());
         self.in_damage = false;
-        self.end = LogPosition {
+        let position = |offset: usize| LogPosition {
             segment,
-            offset: batch.end() as u64,
+            offset: offset as u64,
         };
+        self.end = position(batch.end());
+        let is_proven = |(through, _): &mut (Lsn, LogPosition)| *through <= batch.synced;
+        while self.unproven.pop_front_if(is_proven).is_some() {}
+        // A mark has no record; it is on disk with the next one.
+        let through = batch.first.max(batch.next() - 1);
+        self.unproven.push_back((through, position(batch.offset)));
     }
 
-    /// Ends the log.
-    pub(super) fn finish(mut self) -> End {
+    /// Ends the log. Also returns where it ends if it had been longer, and what shows that.
+    pub(super) fn finish(mut self) -> (LogEnd, Option<(LogPosition, String)>) {
         let (next, through) = (self.next(), self.snapshot_through);
         let mut cut_short = None;
         if next <= through {
@@ -185,23 +201,15 @@ impl TailVerdict {
             cut_short =
                 (!self.in_damage).then(|| (self.end, format!("the log ends here; {proof}")));
         }
-        End {
+        let unproven = self.unproven.iter().find(|(needs, _)| *needs > through);
+        let end = LogEnd {
             last: through.max(next - 1),
+            torn: self.torn,
             lost: self.lost,
-            cut_short,
-        }
+            unproven_from: unproven.map(|(_, at)| *at),
+        };
+        (end, cut_short)
     }
-}
-
-/// The end of the log.
-#[derive(Debug)]
-pub(super) struct End {
-    /// The position of the last record, lost ones included.
-    pub(super) last: Lsn,
-    /// Ranges of records that are lost, both ends included.
-    pub(super) lost: Vec<(Lsn, Lsn)>,
-    /// Where the log ends although it had been longer, and what shows that.
-    pub(super) cut_short: Option<(LogPosition, String)>,
 }
 
 #[cfg(test)]
@@ -239,25 +247,18 @@ mod tests {
             .flat_map(|(number, bytes)| pieces(bytes, 0, 0).map(move |piece| (number, piece)))
             .collect();
         let mut verdict = TailVerdict::new(Some(1), snapshot_through, 1);
-        let (mut torn, mut damage) = (None, Vec::new());
+        let mut damage = Vec::new();
         for (index, (segment, piece)) in all.iter().enumerate() {
             let ahead = || Ok::<_, Infallible>(all[index..].iter().filter_map(batch).collect());
-            let (segment, offset) = (*segment, piece.offset() as u64);
-            let at = LogPosition { segment, offset };
-            match verdict.take(segment, piece, ahead).unwrap() {
-                Verdict::Counts => {}
-                Verdict::Torn(_) => {
-                    torn = Some(at);
-                    break;
-                }
-                Verdict::Damaged { what, .. } => damage.extend(what.map(|what| (at, what))),
-            }
+            let judged = verdict.take(*segment, piece, ahead).unwrap();
+            let at = position(*segment, piece.offset());
+            damage.extend(judged.damage.map(|what| (at, what)));
         }
-        let end = verdict.finish();
-        damage.extend(end.cut_short);
+        let (end, cut_short) = verdict.finish();
+        damage.extend(cut_short);
         Found {
             last: end.last,
-            torn,
+            torn: end.torn.map(|torn| torn.at),
             damage,
             lost: end.lost,
         }

@@ -71,11 +71,11 @@ pub(crate) fn open(
     } = reader::read(disk, &mut refuse)?;
     check_volume(disk, segment_bytes, files.seed.is_none())?;
     // From here on nothing is refused any more, so from here on files may change.
-    let torn_bytes = match &log.torn {
+    let torn_bytes = match &log.end.torn {
         Some(torn) => tail::cut(disk, &files.segments, torn)?,
         None => 0,
     };
-    if let Some(from) = log.unproven_from {
+    if let Some(from) = log.end.unproven_from {
         tail::write_again(&files.segments, &log, from)?;
     }
     // The same for names: the process may have died between a rename and its sync, and older files
@@ -90,7 +90,7 @@ pub(crate) fn open(
         )
     })?;
     remove_superfluous(disk, &files)?;
-    let snapshot = files.snapshot.map(|file| file.header.number);
+    let snapshot = files.snapshot.map(|file| file.number);
     let written = tail::segments(disk, files.segments, &log, table.seed(), segment_bytes)?;
     let recovered = Recovered {
         users: table.records(),
@@ -106,17 +106,17 @@ pub(crate) fn open(
         snapshot,
         ready: written.ready,
         next_number: written.next_number,
-        last: log.last,
+        last: log.end.last,
         log_bytes: log.bytes,
         recovered,
     })
 }
 
-/// A volume must have room for so many segments: two that are there always, a third while a
-/// snapshot is written, and the snapshot.
+/// The least size of a volume, in segments: two are always there, a third while a snapshot is
+/// written, and the snapshot itself.
 const SEGMENTS_MIN: u64 = 4;
 
-/// Refuses a new directory on a volume that is too small. One that is there already is opened.
+/// Refuses a new directory on a volume that is too small. An existing one is opened.
 fn check_volume(disk: &dyn Disk, segment_bytes: u64, is_new: bool) -> Result<(), OpenError> {
     let Ok(Some(space)) = disk.space() else {
         return Ok(());
@@ -136,7 +136,8 @@ fn check_volume(disk: &dyn Disk, segment_bytes: u64, is_new: bool) -> Result<(),
         dir = %disk.path().display(),
         volume_mib = space.total >> 20,
         needed_mib = needed >> 20,
-        "the volume is too small for the log and a snapshot: starts will be refused while it is full"
+        "the volume is too small for the log and a snapshot: starts will be refused while it is \
+         full"
     );
     Ok(())
 }

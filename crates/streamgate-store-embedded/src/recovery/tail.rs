@@ -1,5 +1,5 @@
-//! The end of the log: a torn tail is cut, what may not be on disk is written again, and the writer
-//! is given the place to go on.
+//! The end of the log: cuts a torn tail, rewrites what may not be on disk, and finds the place
+//! where the writer goes on.
 
 use std::collections::VecDeque;
 
@@ -11,8 +11,8 @@ use crate::log::segment::{Segment, write_zeros};
 use crate::reader::{CheckedFile, LogPosition, Replayed, Torn};
 use crate::table::hash::HashSeed;
 
-/// Overwrites a torn tail with zeros, so that no later reader finds a part of it behind batches
-/// that were written since. Returns how many bytes were not zero already.
+/// Overwrites a torn tail with zeros, so that no later reader finds parts of it behind newer
+/// batches. Returns how many bytes were not zero already.
 pub(super) fn cut(
     disk: &dyn Disk,
     segments: &[CheckedFile],
@@ -21,15 +21,15 @@ pub(super) fn cut(
     let mut torn_bytes = 0;
     let behind = segments
         .iter()
-        .filter(|segment| segment.header.number >= torn.at.segment);
+        .filter(|segment| segment.number >= torn.at.segment);
     for segment in behind {
         let bytes = segment.read_all()?;
-        let from = if segment.header.number == torn.at.segment {
+        let from = if segment.number == torn.at.segment {
             usize::try_from(torn.at.offset).expect("an offset in a file that was read")
         } else {
             HEADER_BYTES
         };
-        // Zeros are what the rest of a segment is made of anyway.
+        // The rest of a segment is zeros already.
         let Some(last) = bytes
             .iter()
             .rposition(|byte| *byte != 0)
@@ -46,17 +46,17 @@ pub(super) fn cut(
     tracing::warn!(
         file = %disk.path().join(name).display(), at, torn_bytes, what = torn.what,
         "the last write of the log cannot be read and was cut. That is normal after a crash, which \
-         interrupts a write before anybody is told; only where that write had ended less than a second \
-         before the crash, and the disk has damaged it since, was it acknowledged"
+         interrupts a write before any call is answered. It was acknowledged only if that write had \
+         ended less than a second before the crash and the disk has damaged it since"
     );
     Ok(torn_bytes)
 }
 
-/// Writes and syncs again what nothing proves to be on disk, from `from` to the end of the log.
+/// Rewrites and syncs the part of the log that is not proven to be on disk, from `from` on.
 ///
-/// A process that died, or that a failed sync ended, leaves batches in the cache of the operating
-/// system. They can be read, so answers will rest on them and later batches will say that they were
-/// on disk. A sync alone is not enough: a kernel that could not write a page calls it clean.
+/// A process that died, or that a failed sync ended, leaves batches in the page cache. They are
+/// readable, so answers will depend on them and later batches will say that they were on disk. A
+/// sync alone is not enough: a kernel that could not write a page marks it clean.
 pub(super) fn write_again(
     segments: &[CheckedFile],
     replayed: &Replayed,
@@ -65,9 +65,9 @@ pub(super) fn write_again(
     let behind = segments
         .iter()
         .zip(&replayed.ends)
-        .filter(|(segment, _)| segment.header.number >= from.segment);
+        .filter(|(segment, _)| segment.number >= from.segment);
     for (segment, end) in behind {
-        let at = if segment.header.number == from.segment {
+        let at = if segment.number == from.segment {
             from.offset
         } else {
             HEADER_BYTES as u64
@@ -92,13 +92,13 @@ pub(super) struct Written {
     pub(super) segment: Segment,
     /// The position of its first record.
     pub(super) first: Lsn,
-    /// Those that are ready behind it.
+    /// The prepared segments behind it.
     pub(super) ready: VecDeque<Segment>,
     /// The number of the next one.
     pub(super) next_number: u64,
 }
 
-/// Where the writer goes on; in a directory without a segment, in a new one.
+/// Finds where the writer goes on; creates the first segment of a new directory.
 pub(super) fn segments(
     disk: &dyn Disk,
     files: Vec<CheckedFile>,
@@ -106,20 +106,21 @@ pub(super) fn segments(
     seed: HashSeed,
     segment_bytes: u64,
 ) -> Result<Written, OpenError> {
-    // Segments behind the last one with records were made ahead and are as good as new.
+    // Segments behind the last one with records were prepared and not used.
     let used = replayed
         .ends
         .iter()
         .rposition(|end| *end > HEADER_BYTES as u64)
         .unwrap_or(0);
     let segment = |(file, end): (CheckedFile, &u64)| {
+        let header = file.header.expect("recovery refuses a damaged header");
         let id = file.file.id();
         Ok(Segment {
-            number: file.header.number,
+            number: file.number,
             id: id.map_err(|cause| OpenError::io("looking at", &file.path, cause))?,
             offset: *end,
-            capacity: file.header.capacity,
-            salt: file.header.salt(),
+            capacity: header.capacity,
+            salt: header.salt(),
             file: file.file,
         })
     };
@@ -129,7 +130,7 @@ pub(super) fn segments(
         .skip(used)
         .map(segment)
         .collect::<Result<VecDeque<Segment>, OpenError>>()?;
-    // A directory without a segment is a new one: recovery has refused every other.
+    // Without a segment the directory is new: recovery has refused every other one.
     let Some(last) = segments.back() else {
         return Ok(Written {
             segment: Segment::create(disk, 1, segment_bytes, seed)?,

@@ -1,4 +1,4 @@
-//! `streamgate store check`: is everything as it was written?
+//! `streamgate store check`: lists all damage in a data directory.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,16 @@ use crate::error::{Damage, OpenError};
 use crate::tools::inspect::inspect;
 use crate::tools::report::{Bytes, Count};
 
-/// What a check found. Nothing was changed.
+/// The result of a check, which changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckReport {
     /// The directory.
     pub dir: PathBuf,
-    /// Everything that is wrong; empty where the directory is sound.
+    /// All damage; empty if the directory is sound.
     pub problems: Vec<Damage>,
-    /// The last write, where it cannot be read: one that a crash interrupted before anybody was
-    /// told, or, rarely, one that was damaged within a second of its end. The next start cuts it.
+    /// The torn end of the log, if there is one: a write that a crash interrupted before its calls
+    /// were answered or, rarely, one that was damaged within a second of its end. The next start cuts
+    /// it.
     pub torn: Option<Damage>,
     /// Users that have a readable record.
     pub users: u64,
@@ -23,14 +24,14 @@ pub struct CheckReport {
     pub log_records: u64,
     /// Files of the store.
     pub files: u64,
-    /// Their bytes.
+    /// The length of all files.
     pub bytes: u64,
 }
 
 /// Reads everything in a data directory and lists every problem.
 ///
 /// # Errors
-/// [`OpenError`] where the directory is in use, cannot be read, or is newer than this program.
+/// [`OpenError`] if the directory is in use, cannot be read, or is newer than this program.
 pub fn check(dir: &Path) -> Result<CheckReport, OpenError> {
     let found = inspect(dir)?;
     Ok(CheckReport {
@@ -45,7 +46,7 @@ pub fn check(dir: &Path) -> Result<CheckReport, OpenError> {
 }
 
 impl CheckReport {
-    /// Whether the directory is as it was written. A torn tail is no damage.
+    /// Whether nothing is damaged. A torn end of the log is not damage.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()

@@ -49,12 +49,14 @@ pub(super) fn inspect(dir: &Path) -> Result<Inspected, OpenError> {
         problems.push(damage);
         Ok(())
     };
-    let contents = reader::read(&disk, &mut note)?;
     let Contents {
-        files, table, log, ..
-    } = contents;
+        files,
+        table,
+        snapshot_records,
+        log,
+    } = reader::read(&disk, &mut note)?;
     let live_sessions = check_records(&disk, &table, &mut problems)?;
-    let torn = log.torn.map(|torn| {
+    let torn = log.end.torn.map(|torn| {
         let name = FileKind::Segment.file_name(torn.at.segment);
         Damage::new(&dir.join(name), Some(torn.at.offset), torn.what)
     });
@@ -71,13 +73,13 @@ pub(super) fn inspect(dir: &Path) -> Result<Inspected, OpenError> {
         disk,
         table,
         problems,
-        lost: log.lost,
+        lost: log.end.lost,
         torn,
-        snapshot_users: files.snapshot.map(|_| contents.snapshot_records),
+        snapshot_users: snapshot_records,
         log_records: log.records,
         live_sessions,
         next_number,
-        next_lsn: log.last + 1,
+        next_lsn: log.end.last + 1,
     })
 }
 

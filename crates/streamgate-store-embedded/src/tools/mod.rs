@@ -1,4 +1,4 @@
-//! What an operator does with a data directory while no service runs on it.
+//! The operator's tools for a data directory that no server uses.
 
 mod check;
 mod inspect;

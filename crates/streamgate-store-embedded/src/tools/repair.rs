@@ -1,7 +1,7 @@
-//! `streamgate store repair`: keeps everything that is whole, sets everything else aside.
+//! `streamgate store repair`: makes a damaged directory usable again.
 //!
-//! What is whole is written into a new snapshot. All files that were there go, as they are, into a
-//! directory of their own within the data directory; nothing is ever deleted.
+//! Everything readable is written into a new snapshot. The old files are moved, unchanged, into a
+//! subdirectory; nothing is deleted.
 
 use std::fmt;
 use std::fs::DirBuilder;
@@ -22,24 +22,24 @@ use crate::tools::report::Count;
 pub struct RepairReport {
     /// The directory.
     pub dir: PathBuf,
-    /// What was wrong; empty where nothing was, and then nothing was done.
+    /// All damage; if it is empty, nothing was done.
     pub problems: Vec<Damage>,
     /// Changes of the log that are lost: from and to, both included.
     pub lost: Vec<(u64, u64)>,
-    /// Users that were kept.
+    /// Users whose records were kept.
     pub users: u64,
-    /// Where the files are that were there before.
+    /// Where the old files are now.
     pub set_aside: Option<PathBuf>,
 }
 
-/// A segment that a repair makes has this size; the next one is as the configuration says.
+/// The size of the segment that a repair creates. The next one is as configured.
 const SEGMENT_BYTES: u64 = 1 << 20;
 
-/// Makes a directory open again, with everything in it that is whole.
+/// Makes a directory usable again, with everything in it that is readable.
 ///
 /// # Errors
-/// [`OpenError`] where the directory is in use, cannot be read or written, or is newer than this
-/// program. It can be run again then.
+/// [`OpenError`] if the directory is in use, cannot be read or written, or is newer than this
+/// program. A repair that failed can be run again.
 pub fn repair(dir: &Path) -> Result<RepairReport, OpenError> {
     let found = inspect(dir)?;
     let mut report = RepairReport {
@@ -52,8 +52,8 @@ pub fn repair(dir: &Path) -> Result<RepairReport, OpenError> {
     if found.problems.is_empty() {
         return Ok(report);
     }
-    // The files get a second name first, then the snapshot its place, and only then do they lose
-    // their first name: a crash at any moment leaves everything reachable.
+    // The old files get a second name, then the snapshot gets its name, and only then do they lose
+    // their first name: so a crash at any moment loses nothing.
     report.set_aside = Some(set_aside(&found)?);
     replace(&found)?;
     report.problems = found.problems;
@@ -80,7 +80,7 @@ fn set_aside(found: &Inspected) -> Result<PathBuf, OpenError> {
     Ok(aside)
 }
 
-/// Puts a snapshot of what is whole in the place of all other files.
+/// Replaces all files by a snapshot of what is readable.
 fn replace(found: &Inspected) -> Result<(), FatalError> {
     let disk = &found.disk;
     let (number, position) = (found.next_number, found.next_lsn - 1);

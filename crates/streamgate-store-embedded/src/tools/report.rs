@@ -1,13 +1,12 @@
-//! Words and numbers that the reports share.
+//! Formatting shared by the reports.
 
 use std::fmt;
 
-/// Bytes as people read them.
+/// A number of bytes in the largest fitting unit.
 pub(super) struct Bytes(pub(super) u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // One decimal is enough to see what grows.
         const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
         match UNITS.into_iter().find(|(_, unit)| self.0 >= *unit) {
             Some((name, unit)) => {
@@ -18,7 +17,7 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// A number of things, in the plural where there is not one.
+/// A number and its noun, in the plural unless it is 1.
 pub(super) struct Count(pub(super) u64, pub(super) &'static str);
 
 impl fmt::Display for Count {

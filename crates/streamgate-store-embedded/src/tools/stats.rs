@@ -1,4 +1,4 @@
-//! `streamgate store stats`: what is in a data directory, in figures.
+//! `streamgate store stats`: how much a data directory holds.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,20 +8,20 @@ use crate::format::FileKind;
 use crate::tools::inspect::inspect;
 use crate::tools::report::{Bytes, Count};
 
-/// A data directory in figures. Nothing was changed.
+/// How much a data directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatsReport {
     /// The directory.
     pub dir: PathBuf,
     /// Users that have a record.
     pub users: u64,
-    /// Sessions that are live in the records; the lease of some may be over.
+    /// Sessions that are live in the records, expired leases included.
     pub live_sessions: u64,
     /// Bytes of keys and records in memory.
     pub state_bytes: u64,
     /// Segments of the log.
     pub segments: u64,
-    /// Their bytes, zeros ahead included.
+    /// Their length, including the zeros behind the last record.
     pub segment_bytes: u64,
     /// Records in the log behind the snapshot.
     pub log_records: u64,
@@ -29,14 +29,14 @@ pub struct StatsReport {
     pub snapshot_users: Option<u64>,
     /// Bytes of snapshots.
     pub snapshot_bytes: u64,
-    /// Places that are damaged; `check` lists them.
+    /// Damaged places; `check` lists them.
     pub problems: u64,
 }
 
-/// Counts what is in a data directory.
+/// Counts what a data directory holds. Changes nothing.
 ///
 /// # Errors
-/// [`OpenError`] where the directory is in use, cannot be read, or is newer than this program.
+/// [`OpenError`] if the directory is in use, cannot be read, or is newer than this program.
 pub fn stats(dir: &Path) -> Result<StatsReport, OpenError> {
     let found = inspect(dir)?;
     let of = |kind| found.files.iter().filter(move |(_, is, _)| *is == kind);
