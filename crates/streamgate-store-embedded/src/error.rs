@@ -36,8 +36,8 @@ pub enum OpenError {
     },
     /// The volume of a new directory is too small.
     #[error(
-        "{}: the volume has {} MiB, and Streamgate needs at least {} MiB: pieces of the log are written \
-         ahead, and a snapshot beside them",
+        "{}: the volume has {} MiB, and Streamgate needs at least {} MiB: pieces of the log are \
+         written ahead, and a snapshot beside them",
         dir.display(),
         total >> 20,
         needed >> 20
@@ -67,8 +67,8 @@ pub enum OpenError {
     },
     /// A file was written by a newer Streamgate.
     #[error(
-        "{} was written by a newer Streamgate (format {found}), this one reads up to {known}. Run that \
-         one; nothing was changed",
+        "{} was written by a newer Streamgate (format {found}), this one reads up to {known}. Run \
+         that one; nothing was changed",
         path.display()
     )]
     NewerFormat {

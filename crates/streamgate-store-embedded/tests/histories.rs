@@ -45,7 +45,7 @@ fn with_grace(bare: &Bare, who: usize, clock: &ManualClock) -> Ledger {
     })
 }
 
-/// Heartbeats are not written, so nobody knows after a restart when a player called last.
+/// Clears the times of heartbeats, which are not written and so unknown after a restart.
 fn without_last_seen(sessions: Vec<Session>) -> Vec<Session> {
     let forget = |session: Session| Session {
         last_seen_at: session.started_at,
@@ -55,7 +55,11 @@ fn without_last_seen(sessions: Vec<Session>) -> Vec<Session> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 100,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_store_answers_as_the_decision_does_and_gives_it_back(
@@ -77,14 +81,19 @@ proptest! {
 
         let world = world_over(open(dir.path(), &clock), Arc::clone(&clock), policy.clone());
         for who in 0..3 {
-            let kept = runtime.block_on(world.engine.sessions(&user(&format!("u{who}")), &SessionsQuery::default())).unwrap();
+            let key = user(&format!("u{who}"));
+            let query = SessionsQuery::default();
+            let kept = runtime.block_on(world.engine.sessions(&key, &query)).unwrap();
             let ledger = with_grace(&bare, who, &clock);
             let expected = sessions_of(&ledger, &policy, clock.now(), &SessionsQuery::default());
             prop_assert_eq!(
                 without_last_seen(kept.sessions),
                 without_last_seen(expected.sessions)
             );
-            prop_assert_eq!((kept.limit, kept.next_slot_at), (expected.limit, expected.next_slot_at));
+            prop_assert_eq!(
+                (kept.limit, kept.next_slot_at),
+                (expected.limit, expected.next_slot_at)
+            );
         }
     }
 }

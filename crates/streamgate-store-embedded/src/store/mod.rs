@@ -60,8 +60,8 @@ impl EmbeddedStore {
         if matches!(disk.is_private(), Ok(false)) {
             tracing::warn!(
                 dir = %config.dir.display(),
-                "other users of this machine may look into the data directory, which tells who watches \
-                 what: chmod 700 it"
+                "other users of this machine may look into the data directory, which tells who \
+                 watches what: chmod 700 it"
             );
         }
         Self::start(

@@ -7,10 +7,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use streamgate_store_embedded::{FatalError, LogObserver, OnFatal};
 
-/// How long a test waits for what must come.
+/// The longest that a test waits for an event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Tells a channel of every snapshot.
+/// Sends every snapshot to a channel.
 pub(crate) struct Snapshots(Mutex<Sender<u64>>);
 
 impl Snapshots {
@@ -26,7 +26,7 @@ impl LogObserver for Snapshots {
     }
 }
 
-/// A hook that tells a channel of every failure.
+/// A hook that sends every failure to a channel.
 pub(crate) fn failures() -> (OnFatal, Receiver<FatalError>) {
     let (sender, receiver) = channel();
     let sender = Mutex::new(sender);

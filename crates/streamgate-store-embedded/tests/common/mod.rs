@@ -1,4 +1,4 @@
-//! What the tests of the store share: a user's player, and a store that is easy to open.
+//! Shared by the tests of the store: commands of a player, and short ways to open a store.
 
 #![allow(
     dead_code,
@@ -25,10 +25,10 @@ use streamgate_store_embedded::{
     DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver, OpenError,
 };
 
-/// When the tests take place.
+/// The time at which the tests begin.
 pub(crate) const NOON: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
-/// A configuration whose files are small, so that a test reaches every corner quickly.
+/// A configuration with small files, so that a test soon rolls segments and writes snapshots.
 pub(crate) fn small(dir: &Path) -> EmbeddedConfig {
     EmbeddedConfig {
         snapshot_min_log_bytes: u64::MAX,
@@ -37,7 +37,7 @@ pub(crate) fn small(dir: &Path) -> EmbeddedConfig {
     }
 }
 
-/// Opens a store that nobody observes and that must not fail.
+/// Opens a store without an observer. The test panics if the store fails.
 pub(crate) fn open(config: EmbeddedConfig) -> Result<EmbeddedStore, OpenError> {
     EmbeddedStore::open(
         config,
@@ -147,7 +147,7 @@ pub(crate) async fn stop(store: &dyn Store, user: &str, name: &str) -> Result<()
     Ok(())
 }
 
-/// Takes what is over out of a user's ledger; a read where nothing is.
+/// Settles a user's ledger: expires sessions. A read if none is expired.
 pub(crate) async fn settle(store: &dyn Store, user: &str) -> Result<(), StoreError> {
     run(store, &key(user), &Settle).await.map(drop)
 }
@@ -199,7 +199,7 @@ pub(crate) fn files(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Bytes of all files in a directory.
+/// The length of all files in a directory, in bytes.
 pub(crate) fn dir_bytes(dir: &Path) -> u64 {
     std::fs::read_dir(dir)
         .unwrap()
@@ -207,11 +207,11 @@ pub(crate) fn dir_bytes(dir: &Path) -> u64 {
         .sum()
 }
 
-/// Copies a directory as it is at this moment, as a crash of the process would leave it.
+/// Copies a running directory, as a crash of the process would leave it.
 pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for name in files(from) {
-        // A file may go while a snapshot is written; then it is not needed either.
+        // A snapshot may remove a file meanwhile; then it is not needed.
         let _ = std::fs::copy(from.join(&name), to.join(&name));
     }
 }

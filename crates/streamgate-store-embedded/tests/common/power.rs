@@ -1,7 +1,7 @@
 //! A disk that loses power, and one that fails.
 //!
-//! What was written and not synced is lost, kept or torn, block by block, as a real disk may do it;
-//! what was done to names and not synced is lost or kept, each for itself.
+//! Each unsynced block is lost, kept or torn, as on a real disk. Each unsynced change of a name is
+//! lost or kept.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::{Condvar, Mutex};
 use streamgate_store_embedded::disk::{Disk, DiskFile};
 
-/// A disk writes this much as a whole.
+/// The block size: a disk writes a block atomically.
 const BLOCK: usize = 512;
 
 /// A disk that loses power after a number of operations, or fails one of them.
@@ -34,11 +34,11 @@ struct World {
     operations: u64,
     off_at: Option<u64>,
     failing: Option<Failing>,
-    /// How many bytes all files with a name may have.
+    /// The maximum of bytes of all named files.
     capacity: Option<usize>,
     /// Syncs of files do not return.
     held: bool,
-    /// No file whose name contains this is made.
+    /// Creating a file whose name contains this blocks.
     held_creates: Option<&'static str>,
 }
 
@@ -46,7 +46,7 @@ struct World {
 #[derive(Debug, Clone)]
 pub(crate) struct Failing {
     pub(crate) operation: &'static str,
-    /// What the name of the file must contain.
+    /// A part of the file name.
     pub(crate) name: &'static str,
 }
 
@@ -57,7 +57,7 @@ struct Content {
     unsynced: Vec<(usize, Vec<u8>)>,
 }
 
-/// A small source of chances that a seed determines.
+/// A small seeded random number generator.
 #[derive(Debug, Clone)]
 pub(crate) struct Chance(u64);
 
@@ -86,29 +86,29 @@ impl PowerDisk {
         self.0.world.lock().is_off()
     }
 
-    /// Whether a power loss leaves a file of this name.
+    /// Whether a file of this name would survive a power loss.
     pub(crate) fn has_for_good(&self, name: &str) -> bool {
         self.0.world.lock().synced_names.contains_key(name)
     }
 
-    /// Lets operations fail from now on, or none any more.
+    /// Lets operations fail from now on; `None` ends that.
     pub(crate) fn fail(&self, failing: Option<Failing>) {
         self.0.world.lock().failing = failing;
     }
 
-    /// Lets the disk have room for so many bytes more, or for all.
+    /// Limits the free space to this many bytes; `None` removes the limit.
     pub(crate) fn leave_room(&self, bytes: Option<usize>) {
         let mut world = self.0.world.lock();
         world.capacity = bytes.map(|bytes| world.used() + bytes);
     }
 
-    /// Lets no sync of a file return, or lets them go on.
+    /// Blocks all syncs of files, or releases them.
     pub(crate) fn hold_syncs(&self, held: bool) {
         self.0.world.lock().held = held;
         self.0.released.notify_all();
     }
 
-    /// Lets no file be made whose name contains this, or lets them be made again.
+    /// Blocks the creation of files whose name contains this; `None` releases them.
     pub(crate) fn hold_creates(&self, name: Option<&'static str>) {
         self.0.world.lock().held_creates = name;
         self.0.released.notify_all();
@@ -163,10 +163,10 @@ impl PowerDisk {
 }
 
 impl Content {
-    /// What is left of a file.
+    /// The content of a file after a power loss.
     fn after_power_loss(&self, chance: &mut Chance) -> Self {
         let mut survived = self.synced.clone();
-        // Blocks survive each for itself; of several writes to a block, the first few.
+        // Each block survives on its own; of several writes to a block, the first few do.
         for block in 0..self.now.len().div_ceil(BLOCK) {
             let range = block * BLOCK..((block + 1) * BLOCK).min(self.now.len());
             let touching: Vec<_> = self
@@ -190,13 +190,13 @@ impl Content {
 }
 
 impl World {
-    /// Bytes of all files that have a name.
+    /// Bytes of all named files.
     fn used(&self) -> usize {
         let len = |file: &usize| self.files[*file].now.len();
         self.names.values().map(len).sum()
     }
 
-    /// What was written before has its room already.
+    /// Overwriting needs no further space.
     fn check_room(&self, file: usize, end: usize) -> io::Result<()> {
         let more = end.saturating_sub(self.files[file].now.len());
         match self.capacity {
@@ -227,7 +227,7 @@ impl World {
         Ok(self.is_off())
     }
 
-    /// The caller of the operation in which the power fails never hears that it was done.
+    /// The operation during which the power fails never returns success.
     fn done(lights_out: bool) -> io::Result<()> {
         if lights_out {
             return Err(io::Error::other("the power fails"));
@@ -235,13 +235,13 @@ impl World {
         Ok(())
     }
 
-    /// The name that a file has now; a file keeps its identity when it is renamed.
+    /// The current name of a file, which may have been renamed.
     fn name_of(&self, file: usize) -> String {
         let found = self.names.iter().find(|(_, of)| **of == file);
         found.map_or_else(String::new, |(name, _)| name.clone())
     }
 
-    /// Does something to names, which a power loss takes back as a whole or not at all.
+    /// Changes names, atomically with respect to a power loss.
     fn step(&mut self, step: Vec<(String, Option<usize>)>) {
         for (name, file) in &step {
             match file {
@@ -369,7 +369,7 @@ impl DiskFile for PowerFile {
     }
 }
 
-/// Puts bytes into a file, which grows where it must.
+/// Writes bytes into a file, which grows as needed.
 fn put(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     if file.len() < at + bytes.len() {
         file.resize(at + bytes.len(), 0);

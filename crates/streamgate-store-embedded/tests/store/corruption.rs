@@ -1,4 +1,5 @@
-//! Damage to what had been on disk is refused with file and offset, listed, and repaired.
+//! Damage to durable data: recovery refuses it with file and offset, `check` lists it, `repair`
+//! mends it.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -46,7 +47,7 @@ async fn prepared(with_snapshot: bool) -> (TempDir, Contents) {
     (dir, contents)
 }
 
-/// Flips a bit, as a disk that rots does.
+/// Flips a bit, as silent disk corruption does.
 fn flip(path: &Path, at: u64) {
     let file = OpenOptions::new()
         .read(true)
@@ -167,7 +168,7 @@ async fn a_segment_that_is_cut_off_or_missing_is_refused() {
         .into_iter()
         .filter(|name| name.starts_with("log"))
         .collect();
-    // The last segment is zeros made ahead; the one before has the end of the log.
+    // The last segment is prepared ahead and empty; the one before has the end of the log.
     for (index, name) in segments.iter().enumerate().take(segments.len() - 1) {
         let cut = copy(dir.path());
         let path = cut.path().join(name);

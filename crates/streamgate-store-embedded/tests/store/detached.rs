@@ -1,5 +1,5 @@
-//! Calls that are dropped while the disk works: observers hear of their changes when these are on
-//! disk, and never of those of which nobody can know.
+//! Calls that are dropped while the disk works: observers get their changes once these are on disk,
+//! and never those whose outcome is unknown.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, mpsc};
@@ -14,10 +14,10 @@ use streamgate_core::{Event, Policy, UserKey};
 use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store_embedded::{EmbeddedStore, NoLogObserver};
 
-/// How long a thread of the store may take.
+/// The longest that a thread of the store may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends on whose sessions started, and ended.
+/// Sends each started and ended session to a channel, with its user.
 #[derive(Debug)]
 struct Reports(Mutex<mpsc::Sender<(UserKey, &'static str)>>);
 
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    /// Begins a start, and goes away when it waits for the disk.
+    /// Begins a start and drops it while it waits for the disk.
     fn starts_and_goes(&self, user: &UserKey) {
         let start = Start::new(session("a"));
         let mut call = Box::pin(self.engine.start(user, &start));
@@ -97,7 +97,7 @@ async fn the_start_of_a_dropped_call_is_reported_when_it_is_on_disk() {
         let report = world.reports.recv_timeout(PATIENCE).unwrap();
         assert_eq!(report, (key(user), "started"));
     }
-    // It is told once: a call that sees the same session has nothing to tell.
+    // It is reported once: a repeated start of the same session changes nothing.
     let again = Start::new(session("a"));
     world.engine.start(&key("u0"), &again).await.unwrap();
     world.engine.close().await.unwrap();
@@ -129,7 +129,7 @@ async fn the_start_of_a_dropped_call_is_not_reported_when_the_disk_fails() {
 }
 
 #[tokio::test]
-async fn a_sweep_reports_whose_sessions_are_over_and_renewals_are_not_reported() {
+async fn a_sweep_reports_expired_sessions_and_renewals_are_not_reported() {
     let world = World::new();
     for user in ["u", "v"] {
         let start = Start::new(session("a"));

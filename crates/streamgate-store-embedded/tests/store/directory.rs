@@ -1,4 +1,4 @@
-//! The data directory: made where it is missing, used by one process, foreign files left alone.
+//! The data directory: created if missing, used by one process, foreign files left alone.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -60,7 +60,7 @@ async fn foreign_files_are_left_alone_and_unfinished_ones_removed() {
 }
 
 #[tokio::test]
-async fn what_is_no_directory_is_an_error_with_its_path() {
+async fn a_path_that_is_not_a_directory_is_an_error_with_its_path() {
     let dir = tempdir().unwrap();
     let path = dir.path().join("file");
     fs::write(&path, "text").unwrap();

@@ -1,4 +1,4 @@
-//! A disk that fails: nothing is acknowledged any more, and the process hears of it once.
+//! A failing disk: nothing is acknowledged any more, and the failure hook is called once.
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -12,7 +12,7 @@ use streamgate_store_embedded::{
     EmbeddedConfig, EmbeddedStore, FatalError, LogObserver, NoLogObserver, OpenError,
 };
 
-/// A store on a disk that can fail, and the channel that hears of it.
+/// A store on a disk that can fail, and the channel that receives the failure.
 fn open(
     disk: &PowerDisk,
     observer: Arc<dyn LogObserver>,
@@ -66,7 +66,7 @@ async fn fails(operation: &'static str, name: &'static str, expected: &str) {
     assert!(text.contains("injected"), "{operation} {name}: {text}");
     let fatal = failed.recv_timeout(PATIENCE).unwrap();
     assert!(fatal.doing.contains(expected), "{fatal}");
-    // The disk works again, and that must not matter: nobody knows what it has lost.
+    // The disk works again. That must not matter: what it has lost is unknown.
     disk.fail(None);
     for _ in 0..3 {
         let refused = start(&store, "after", "a").await;
@@ -99,7 +99,7 @@ async fn fails(operation: &'static str, name: &'static str, expected: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_fails_nothing_is_acknowledged_any_more() {
+async fn after_any_failed_operation_nothing_is_acknowledged() {
     fails("write", "log-", "writing to log-").await;
     fails("sync", "log-", "log-").await;
     // The next segment is made ahead.
@@ -116,7 +116,7 @@ async fn whatever_fails_nothing_is_acknowledged_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_wait_when_it_fails_hear_that_the_outcome_is_unknown() {
+async fn calls_that_wait_when_the_disk_fails_get_outcome_unknown() {
     let disk = PowerDisk::default();
     let (store, failed) = open(&disk, Arc::new(NoLogObserver));
     let store = Arc::new(store.unwrap());

@@ -1,4 +1,4 @@
-//! A disk without room: starts are refused, everything else goes on, and it heals by itself.
+//! A full disk: starts are refused, everything else goes on, and the store recovers by itself.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,7 +15,7 @@ use crate::common::{NOON, contents, small, start, stop};
 
 const SEGMENT_BYTES: u64 = 8 << 10;
 
-/// Tells a channel when the disk is full, and when it has room again.
+/// Sends to a channel when the disk becomes full, and when it has room again.
 struct Fullness(Mutex<Sender<bool>>);
 
 impl LogObserver for Fullness {
@@ -45,7 +45,7 @@ fn open_with(disk: &PowerDisk, segment_bytes: u64) -> (EmbeddedStore, Receiver<b
     (store, fullness)
 }
 
-/// Leaves no room once the segment behind the first one is made.
+/// Fills the disk once the second segment is prepared.
 fn fill(disk: &PowerDisk) {
     let waited = Stopwatch::start();
     while !disk.has_for_good("log-0000000000000002.sg") {
@@ -55,7 +55,7 @@ fn fill(disk: &PowerDisk) {
     disk.leave_room(Some(0));
 }
 
-/// Starts sessions until one is refused; how many were not.
+/// Starts sessions until one is refused. Returns how many were admitted.
 async fn until_full(store: &EmbeddedStore, prefix: &str) -> usize {
     for count in 0..10_000 {
         match start(store, &format!("{prefix}-{count}"), "a").await {
@@ -131,7 +131,7 @@ async fn a_used_up_reserve_refuses_stops_at_once_and_reads_go_on() {
     store.close().await.unwrap();
 }
 
-/// With a log that is shorter than a snapshot is due, only a snapshot can free old segments.
+/// The log is too short for a snapshot to be due, and only a snapshot can free old segments.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_with_room_for_two_segments_is_freed_by_snapshots() {
     let disk = PowerDisk::default();

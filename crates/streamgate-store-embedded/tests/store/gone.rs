@@ -1,5 +1,5 @@
-//! A data directory that goes away under a running store: noticed within seconds, and nothing is
-//! promised about what was acknowledged.
+//! A data directory that disappears under a running store is noticed within seconds; nothing is
+//! claimed about acknowledged data.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
     let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoLogObserver), hook).unwrap();
     start(&store, "user", "a").await.unwrap();
     take_away(&dir);
-    // Nobody calls: the store finds out by itself.
+    // Without a call: the store finds out by itself.
     let fatal = failed.recv_timeout(PATIENCE).expect(what);
     assert!(fatal.gone, "{what}: {fatal}");
     store.check_ready().await.unwrap_err();
@@ -29,7 +29,7 @@ async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
 }
 
 #[tokio::test]
-async fn whatever_goes_of_the_directory_is_noticed() {
+async fn a_missing_directory_or_file_is_noticed() {
     is_noticed("removed", |dir| fs::remove_dir_all(dir).unwrap()).await;
     is_noticed("renamed", |dir| {
         fs::rename(dir, dir.with_extension("old")).unwrap();

@@ -1,5 +1,5 @@
-//! Whenever the power fails or the process dies: what was acknowledged is there, nothing is
-//! invented, and it opens.
+//! Power loss or process death at any moment: the store opens, acknowledged changes are there, and
+//! nothing is invented.
 
 use std::sync::Arc;
 
@@ -161,7 +161,7 @@ proptest! {
     })]
 
     #[test]
-    fn what_was_synced_is_there(
+    fn synced_changes_survive_a_power_loss(
         seed in any::<u64>(),
         offs in proptest::collection::vec(0_u64..900, 1..6),
     ) {

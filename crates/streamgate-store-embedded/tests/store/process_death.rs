@@ -1,5 +1,5 @@
-//! A process that dies while the machine goes on leaves writes and names that can be read and are
-//! not on disk. The next start answers from them, so it makes them durable first.
+//! A process that dies leaves writes and names in the page cache that are readable but not on disk.
+//! The next start answers from them, so it makes them durable first.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ async fn a_start_that_is_repeated_after_a_restart_is_on_disk_when_it_is_answered
     let disk = PowerDisk::default();
     let store = open_new(&disk, DurabilityMode::Fsync);
     start(&store, "user", "a").await.unwrap();
-    // The next batch is written and not synced.
+    // The next batch is written, not synced.
     disk.power_off_after(1);
     let lost = start(&store, "user", "b").await;
     assert!(matches!(lost, Err(StoreError::OutcomeUnknown(_))));
@@ -122,7 +122,7 @@ async fn until_death(store: &EmbeddedStore) {
 }
 
 #[tokio::test]
-async fn wherever_it_dies_what_the_next_start_answers_survives_a_power_loss() {
+async fn answers_after_a_process_death_survive_a_power_loss() {
     for mode in [DurabilityMode::Fsync, DurabilityMode::Os] {
         for operations in 0..120 {
             let disk = PowerDisk::default();

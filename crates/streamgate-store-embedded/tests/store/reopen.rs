@@ -1,4 +1,4 @@
-//! What was acknowledged is there after a restart, however the process ended.
+//! Acknowledged changes are there after a restart, however the process ended.
 
 use crate::common::{
     contents, copy_dir, key, open, open_small, session, settle, small, start, stop, with_mode,
@@ -123,7 +123,7 @@ async fn a_recovered_session_has_one_lease_of_grace_and_heartbeats_need_no_log()
 }
 
 #[tokio::test]
-async fn relaxed_changes_are_written_although_nobody_waits() {
+async fn relaxed_changes_are_written_without_a_waiting_call() {
     let dir = tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(crate::common::NOON));
     let hook = Arc::new(|error| panic!("{error}"));

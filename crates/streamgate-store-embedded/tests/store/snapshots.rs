@@ -1,4 +1,4 @@
-//! Snapshots: the log stays short, commits go on meanwhile, and nothing is counted twice.
+//! Snapshots: the log stays short, commits go on meanwhile, and no delta is applied twice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ async fn a_snapshot_under_load_and_the_log_behind_it_give_the_same_state() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_starts_and_stops_leave_a_directory_of_the_size_of_what_lives() {
+async fn the_directory_stays_as_small_as_the_live_state() {
     let dir = tempdir().unwrap();
     let (observer, snapshots) = Snapshots::new();
     let store = Arc::new(open_with(dir.path(), observer, 64 << 10));
@@ -121,7 +121,7 @@ async fn closing_while_a_snapshot_is_written_leaves_a_sound_directory() {
 /// in them ends in them again. The order of endings, which says whom to forget first, would not,
 /// and a user that was forgotten would be there again.
 #[tokio::test]
-async fn what_a_copy_contains_is_not_applied_to_it_again() {
+async fn replay_skips_deltas_that_the_snapshot_contains() {
     let disk = PowerDisk::default();
     let clock = Arc::new(ManualClock::at(NOON));
     let (observer, snapshots) = Snapshots::new();

@@ -1,4 +1,4 @@
-//! No answer rests on a change that a crash could take back.
+//! No answer depends on a change that a crash could take back.
 
 use std::future::Future;
 use std::pin::pin;
@@ -32,7 +32,7 @@ fn open(disk: &PowerDisk, durability: DurabilityMode) -> (EmbeddedStore, Arc<Man
     (store.unwrap(), clock)
 }
 
-/// Whether a future is done at its first poll.
+/// Whether a future completes at its first poll.
 fn is_ready<F: Future>(future: &mut std::pin::Pin<&mut F>) -> bool {
     future
         .as_mut()
@@ -41,11 +41,11 @@ fn is_ready<F: Future>(future: &mut std::pin::Pin<&mut F>) -> bool {
 }
 
 #[tokio::test]
-async fn who_sees_a_change_waits_until_it_is_on_disk() {
+async fn a_call_that_sees_a_change_waits_until_it_is_durable() {
     let disk = PowerDisk::default();
     let (store, _) = open(&disk, DurabilityMode::Fsync);
     start(&store, "other", "a").await.unwrap();
-    // From here on nothing becomes durable, and only who saw something new may notice.
+    // From here on nothing becomes durable, and only a call that saw something new may notice.
     disk.hold_syncs(true);
     let mut starts = pin!(start(&store, "user", "a"));
     assert!(!is_ready(&mut starts));
@@ -56,7 +56,7 @@ async fn who_sees_a_change_waits_until_it_is_on_disk() {
     let tenant = TenantId::default_tenant();
     let mut scan = pin!(store.scan(&tenant, None, 1_000));
     assert!(!is_ready(&mut read) && !is_ready(&mut heartbeat) && !is_ready(&mut scan));
-    // Who does not see it does not wait.
+    // A call that does not see it does not wait.
     settle(&store, "other").await.unwrap();
     settle(&store, "nobody").await.unwrap();
     disk.hold_syncs(false);
@@ -108,7 +108,7 @@ async fn a_store_that_is_closed_does_nothing_at_once() {
 }
 
 #[tokio::test]
-async fn an_expiry_is_waited_for_by_nobody() {
+async fn no_call_waits_for_an_expiry() {
     let disk = PowerDisk::default();
     let (store, clock) = open(&disk, DurabilityMode::Fsync);
     start(&store, "user", "a").await.unwrap();
@@ -121,7 +121,7 @@ async fn an_expiry_is_waited_for_by_nobody() {
 }
 
 #[tokio::test]
-async fn without_durability_nobody_waits() {
+async fn with_durability_none_no_call_waits() {
     let disk = PowerDisk::default();
     let (store, _) = open(&disk, DurabilityMode::None);
     disk.hold_syncs(true);
@@ -134,7 +134,7 @@ async fn without_durability_nobody_waits() {
 }
 
 #[tokio::test]
-async fn a_full_queue_makes_callers_wait_and_loses_nobody() {
+async fn a_full_queue_makes_calls_wait_and_loses_none() {
     let disk = PowerDisk::default();
     let clock = Arc::new(ManualClock::at(NOON));
     let config = EmbeddedConfig {
@@ -165,7 +165,7 @@ async fn a_full_queue_makes_callers_wait_and_loses_nobody() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_dropped_leaves_nothing_behind() {
+async fn a_dropped_call_leaves_no_waiter_behind() {
     let disk = PowerDisk::default();
     let (store, _) = open(&disk, DurabilityMode::Fsync);
     disk.hold_syncs(true);
@@ -186,7 +186,7 @@ async fn a_call_that_is_dropped_leaves_nothing_behind() {
     start(&store, "user", "b").await.unwrap();
 }
 
-/// A task that does nothing when it is woken.
+/// A waker without effect.
 struct Quiet;
 
 impl std::task::Wake for Quiet {
@@ -194,7 +194,7 @@ impl std::task::Wake for Quiet {
 }
 
 #[tokio::test]
-async fn a_call_that_is_polled_again_while_there_is_no_room_waits_once() {
+async fn a_call_polled_again_while_the_queue_is_full_waits_once() {
     let disk = PowerDisk::default();
     let clock = Arc::new(ManualClock::at(NOON));
     let config = EmbeddedConfig {
