@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -126,11 +126,13 @@ fn large() -> Value {
     json!({ "attributes": attributes })
 }
 
-/// A shell that mounts a volume of this size on the directory, in a namespace of its own, and then
-/// runs the script. Volume and namespace go with it.
-fn on_a_volume(size: &str, dir: &Path, script: &str) -> Command {
+/// A shell that mounts a tmpfs of this size on the directory, in a mount namespace of its own, and
+/// then runs the script. Volume and namespace end with it.
+pub(crate) fn on_a_volume(size: &str, dir: &Path, script: &str) -> Command {
     let script = format!(
-        "mount -t tmpfs -o mode=700,size={size} tmpfs {} || exit 99\n{script}",
+        "mount -t tmpfs -o mode=700,size={size} tmpfs {} || {{\n\
+         echo 'this test needs to mount a tmpfs: run it as root, or allow user namespaces' >&2\n\
+         exit 99; }}\n{script}",
         dir.display()
     );
     let mut command = bare("unshare");
@@ -138,8 +140,8 @@ fn on_a_volume(size: &str, dir: &Path, script: &str) -> Command {
     command
 }
 
-/// How the binary serves a directory, for a shell.
-fn serve_command(dir: &Path) -> String {
+/// The command line that serves a directory, for a shell.
+pub(crate) fn serve_command(dir: &Path) -> String {
     let binary = env!("CARGO_BIN_EXE_streamgate");
     format!("{binary} {}", serve_arguments(dir).join(" "))
 }
@@ -151,9 +153,7 @@ async fn a_full_disk_refuses_starts_and_nothing_else_and_heals_by_itself() {
     let serve = serve_command(dir.path());
     let script = format!("{serve}\necho \"first exit code $?\"\nexec {serve}");
     let mut server = Server::spawn(on_a_volume("96m", dir.path(), &script));
-    // The volume as the shell sees it.
-    let inside = format!("/proc/{}/root{}", server.pid(), dir.path().display());
-    let filler = Path::new(&inside).join("filler");
+    let filler = in_its_namespace(&server, &dir.path().join("filler"));
     fill(&filler);
 
     let (acknowledged, _) = start_until_it_fails(&server, "u", &large()).await;
@@ -181,8 +181,13 @@ async fn a_full_disk_refuses_starts_and_nothing_else_and_heals_by_itself() {
     assert_eq!(server.call("GET", "/readyz", None).status, 200);
 }
 
-/// Writes until there is no room.
-fn fill(path: &Path) {
+/// The path of a file as the processes of the server see it.
+pub(crate) fn in_its_namespace(server: &Server, path: &Path) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/root{}", server.pid(), path.display()))
+}
+
+/// Writes until the volume is full.
+pub(crate) fn fill(path: &Path) {
     let mut file = std::fs::File::create(path).unwrap();
     let block = vec![1; 64 << 10];
     while file.write_all(&block).is_ok() {}

@@ -11,6 +11,7 @@ use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::disk_faults::{fill, in_its_namespace, on_a_volume, serve_command};
 use crate::support::{Server, serve_arguments, streamgate};
 
 /// Far less than a stalled sink would take, and more than a loaded machine needs.
@@ -73,6 +74,38 @@ async fn a_log_on_a_full_disk_stops_no_call_and_its_lines_are_counted() {
     let watch = Stopwatch::start();
     while lines_dropped(&server) < 500 {
         assert!(watch.elapsed() < SOON, "{}", lines_dropped(&server));
+    }
+    assert_eq!(server.terminate().status.code(), Some(0));
+}
+
+/// The log on a real volume that fills up and gets space again; the data directory is elsewhere.
+#[tokio::test]
+async fn a_log_on_a_full_volume_goes_on_when_it_has_space_again() {
+    let dir = TempDir::new().unwrap();
+    let (data, logs) = (dir.path().join("data"), dir.path().join("logs"));
+    std::fs::create_dir(&logs).unwrap();
+    let log = logs.join("streamgate.log");
+    let serve = serve_command(&data);
+    let script = format!("exec {serve} --set log.filter=debug 2>>{}", log.display());
+    let server = Server::spawn(on_a_volume("8m", &logs, &script));
+    let log = in_its_namespace(&server, &log);
+    let filler = in_its_namespace(&server, &logs.join("filler"));
+    fill(&filler);
+    let mut client = Client::connect(server.address).await.unwrap();
+    let mut calls = 0..;
+    let watch = Stopwatch::start();
+    while lines_dropped(&server) < 500 {
+        let user = format!("u{}", calls.next().unwrap());
+        let started = client.start(&user, "s").await.unwrap();
+        assert_eq!(started.status, 201, "{started:?}");
+        assert!(watch.elapsed() < SOON, "{}", lines_dropped(&server));
+    }
+    let full_len = std::fs::metadata(&log).unwrap().len();
+    std::fs::remove_file(filler).unwrap();
+    while std::fs::metadata(&log).unwrap().len() == full_len {
+        let user = format!("u{}", calls.next().unwrap());
+        assert_eq!(client.start(&user, "s").await.unwrap().status, 201);
+        assert!(watch.elapsed() < SOON, "nothing is logged");
     }
     assert_eq!(server.terminate().status.code(), Some(0));
 }
