@@ -8,14 +8,14 @@ use crate::config::reader::{Ask, Reader};
 
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader) -> CorsSettings {
-    reader.section("[cors]", "Which web pages may call from a browser.");
+    reader.section("[cors]", "Web pages of other origins that may call.");
     let allowed_origins = Ask(
         "allowed_origins",
-        "The origins whose pages may call, as browsers send them \
-         (\"https://player.example.com\"), or [\"*\"] for all. With none, no page of another \
-         origin may. Where no API key is asked for, their hosts are also the names by which this \
-         server may be called, beside its address, localhost and names without a dot: a request \
-         for another Host, or one of another origin that changes something, is answered 403.",
+        "The origins whose pages may call, as browsers send them (\"https://player.example.com\"), \
+         or [\"*\"] for all. Empty: no page of another origin may call. On a server without API \
+         keys their hosts are also accepted in the Host header, beside its address, localhost and \
+         names without a dot; any other Host, or a change requested by a page of another origin, \
+         is 403.",
     );
     let origins = reader.texts(allowed_origins, "list of origins", check_origin);
     let allowed_origins = if origins.is_empty() {
@@ -30,9 +30,8 @@ pub(crate) fn read(reader: &mut Reader) -> CorsSettings {
     };
     let max_age_s = Ask(
         "max_age_s",
-        "How long a browser may remember that a page may call, in seconds. Without it a browser \
-         asks before nearly every heartbeat; browsers cut it to their own bound, two hours or a \
-         day.",
+        "How long a browser may cache a preflight answer, in seconds. Without it browsers send a \
+         preflight before nearly every heartbeat. Browsers cap it at two hours or a day.",
     );
     let max_age_s = reader.whole(max_age_s, MAX_AGE_DEFAULT_S, 0..=86_400);
     CorsSettings {

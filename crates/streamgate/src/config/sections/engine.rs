@@ -12,18 +12,18 @@ const FAIL_MODE_WORDS: [(&str, FailMode); 2] =
 
 /// Reads the section: the deadline of a call, and what is answered without the store.
 pub(crate) fn read(reader: &mut Reader) -> (Duration, FailMode) {
-    reader.section("[engine]", "Running decisions on the store.");
+    reader.section("[engine]", "Calls of the store: deadline and fail mode.");
     let default = EngineSettings::default();
     let deadline_ms = Ask(
         "deadline_ms",
-        "How long a request may wait for the store, in milliseconds; then it is answered 503, or \
-         without the store.",
+        "Maximum time a request waits for the store, in milliseconds. After it the answer is 503, \
+         or degraded with fail_mode \"open\".",
     );
     let fail_mode = Ask(
         "fail_mode",
-        "What players are answered while the store cannot be used: \"closed\" answers 503, and limits \
-         hold; \"open\" lets everybody in, marked \"degraded\", and limits hold again when the store is \
-         back. Stops, lists and changes of users are 503 in both.",
+        "Answers while the store cannot be used. \"closed\": 503, limits hold. \"open\": starts \
+         are admitted and marked \"degraded\"; limits hold again when the store is back. Stops, \
+         lists and user changes are 503 in both modes.",
     );
     let deadline = u32::try_from(default.deadline.as_millis()).unwrap_or(u32::MAX);
     let deadline = Duration::from_millis(reader.whole(deadline_ms, deadline, 10..=60_000).into());

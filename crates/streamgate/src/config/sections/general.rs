@@ -28,18 +28,18 @@ pub(crate) fn read(reader: &mut Reader) -> General {
     reader.section("", "");
     let listen = Ask(
         "listen",
-        "The IP address and port to listen on. Any address but a loopback one (127.0.0.1, [::1]) \
-         needs [[keys]] or allow_anonymous. Port 0 takes any free port.",
+        "The IP address and port to listen on. An address beyond loopback (127.0.0.1, [::1]) \
+         requires [[keys]] or allow_anonymous. Port 0 takes any free port.",
     );
     let data_dir = Ask(
         "data_dir",
-        "The directory of the embedded store. It is created if it does not exist; one process at a \
-         time may use it.",
+        "The directory of the embedded store. It is created if missing; only one process at a time \
+         may use it.",
     );
     let allow_anonymous = Ask(
         "allow_anonymous",
-        "Serve without API keys even where others can reach the address. Only for networks in \
-         which everybody may end anybody's sessions.",
+        "Serve without API keys beyond loopback. Only for networks in which every client may end \
+         any session.",
     );
     General {
         listen: reader

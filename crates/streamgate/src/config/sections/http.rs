@@ -13,49 +13,49 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     let default = HttpSettings::default();
     let max_connections = Ask(
         "max_connections",
-        "Most connections at once; further ones wait until one closes. Each needs an open file: \
-         the limit of the process is raised to its hard limit at start, and where that allows \
-         fewer connections, it is what counts.",
+        "Maximum number of open connections; further ones wait until one closes. Each takes a file \
+         descriptor: at start the soft limit is raised to the hard limit, and a lower limit of \
+         files takes precedence.",
     );
     let max_connections_per_peer = Ask(
         "max_connections_per_peer",
-        "Most connections of one peer address (of one /64 of IPv6) at once; further ones are closed. \
-         0 sets no limit. Behind a proxy all connections are of one peer.",
+        "Maximum number of connections of one peer address (one /64 for IPv6); further ones are \
+         closed. 0 is no limit. Behind a proxy all connections share one address.",
     );
     let head_max_bytes = Ask(
         "head_max_bytes",
-        "Longest head of a request; longer ones get 431. Each connection may keep a buffer of this \
-         size.",
+        "Maximum size of a request head; longer ones get 431. Each connection may keep a buffer of \
+         this size.",
     );
     let bodies_max_bytes = Ask(
         "bodies_max_bytes",
-        "Most memory for request bodies under way, all connections together. Beyond it requests get \
-         503 with Retry-After, except those whose body comes in one piece with or behind the head.",
+        "Memory for incomplete request bodies, all connections together. Beyond it requests get \
+         503 with Retry-After, except those whose body arrives in one piece with the head.",
     );
     let header_timeout_s = Ask(
         "header_timeout_s",
-        "The idle timeout: how long a client may take from the end of an answer, or from connecting, \
-         to the end of the head of its next request. It should exceed the heartbeat interval, so \
-         that players keep their connections, and the idle timeout of a load balancer in front, so \
-         that none is closed while the balancer uses it again.",
+        "The idle timeout: time from the end of an answer (or from connecting) to the end of the \
+         next request head. It should exceed the heartbeat interval, so that players keep their \
+         connection, and the idle timeout of a load balancer in front, so that the balancer never \
+         reuses a closing connection.",
     );
     let body_timeout_s = Ask(
         "body_timeout_s",
-        "How long a client may take to send the body of a request.",
+        "Maximum time to receive the body of a request, in seconds.",
     );
     let write_timeout_s = Ask(
         "write_timeout_s",
-        "How long a client may leave its answer waiting without reading any of it.",
+        "Maximum time without progress while a client reads its answer, in seconds.",
     );
     let drain_s = Ask(
         "drain_s",
-        "How long to go on serving after SIGTERM or SIGINT, with /readyz 503 and `connection: \
-         close` on every answer, so that a load balancer notices and goes elsewhere: a little longer \
-         than its checks take to. 0 where there is none.",
+        "How long to keep serving after SIGTERM or SIGINT, with /readyz 503 and `connection: \
+         close` on every answer, so that a load balancer takes the node out first. Set it a little \
+         longer than the balancer's checks take; 0 without a balancer.",
     );
     let shutdown_grace_s = Ask(
         "shutdown_grace_s",
-        "How long requests under way may take to finish after SIGTERM or SIGINT and drain_s.",
+        "Maximum time for running requests to finish after SIGTERM or SIGINT and drain_s.",
     );
     let head_bytes = u32::try_from(default.head_max_bytes).unwrap_or(u32::MAX);
     let head_least = u32::try_from(HttpSettings::HEAD_MIN_BYTES).unwrap_or(u32::MAX);

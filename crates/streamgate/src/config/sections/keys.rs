@@ -9,18 +9,21 @@ use crate::config::path::KeyPath;
 use crate::config::reader::{Ask, Reader};
 use crate::config::value::quoted;
 
-const NAME: Ask = Ask("name", "What you call the key; it appears in logs.");
+const NAME: Ask = Ask("name", "The name of the key in logs.");
 const SHA256: Ask = Ask(
     "sha256",
     "The SHA-256 of the key. The key itself is never stored: `streamgate key new` makes a key and \
-     prints this table for it.",
+     prints this table.",
 );
 const SCOPE: Ask = Ask(
     "scope",
-    "What the key may do: \"player\" starts, renews, stops and lists sessions of a user; \
-     \"service\" also sets plans, limits and profiles; \"admin\" everything.",
+    "What the key may do. \"player\": start, renew, stop and list sessions of a user; \"service\": \
+     also set plans, limits and profiles; \"admin\": everything.",
 );
-const TENANT: Ask = Ask("tenant", "The organisation whose users the key speaks of.");
+const TENANT: Ask = Ask(
+    "tenant",
+    "The organisation whose users the key may address.",
+);
 
 /// The words for scopes.
 pub(crate) const SCOPE_WORDS: [(&str, Scope); 3] = [
@@ -33,7 +36,7 @@ pub(crate) const SCOPE_WORDS: [(&str, Scope); 3] = [
 pub(crate) fn read(reader: &mut Reader) -> Keys {
     reader.section(
         "[[keys]]",
-        "API keys. With none, everybody who can reach the address may do everything.",
+        "API keys. Without any, every client that reaches the address may do everything.",
     );
     reader.example(&[
         "[[keys]]",

@@ -20,15 +20,16 @@ pub(crate) struct Log {
 
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader) -> Log {
-    reader.section("[log]", "Logs. They go to standard error.");
+    reader.section("[log]", "The log, on standard error.");
     let format = Ask(
         "format",
-        "\"human\", text for people; \"json\", one object a line, and no greeting.",
+        "\"human\": text for a terminal; \"json\": one object per line, without the start-up \
+         banner.",
     );
     let filter = Ask(
         "filter",
-        "What is logged: error, warn, info, debug or trace, also by module as in \
-         \"info,streamgate_server=debug\". The environment variable RUST_LOG wins over it.",
+        "Level (error, warn, info, debug, trace), also per module: \
+         \"info,streamgate_server=debug\". The environment variable RUST_LOG overrides it.",
     );
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
     let format = reader.choice(format, LogFormat::default(), &formats);

@@ -7,7 +7,7 @@ pub(crate) fn read(reader: &mut Reader) -> bool {
     reader.section("[metrics]", "The page /metrics, for Prometheus.");
     let require_key = Ask(
         "require_key",
-        "Whether /metrics asks for a key of scope admin. The page names no user.",
+        "Whether /metrics requires a key of scope admin. The page contains no user ids.",
     );
     reader.flag(require_key, false)
 }

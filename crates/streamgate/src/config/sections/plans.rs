@@ -10,13 +10,10 @@ use streamgate_core::policy::Plan;
 use crate::config::path::KeyPath;
 use crate::config::reader::{Ask, Reader};
 
-const LIMIT: Ask = Ask(
-    "limit",
-    "How many sessions a user of this plan may have at once.",
-);
+const LIMIT: Ask = Ask("limit", "Sessions a user of this plan may have at once.");
 const AT_LIMIT: Ask = Ask(
     "at_limit",
-    "What happens at this plan's limit. Unless set, what policy.at_limit says.",
+    "What a start does at this plan's limit. Default: policy.at_limit.",
 );
 
 /// The words for what happens at the limit.
@@ -29,8 +26,8 @@ pub(crate) const AT_LIMIT_WORDS: [(&str, AtLimit); 2] = [
 pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {
     reader.section(
         "[plans.NAME]",
-        "Plans: named limits. A user gets one by PUT /v1/users/{user_id} or `streamgate users \
-         set-plan`. A plan that is not named here any more counts as none.",
+        "Named limits. Assign one by PUT /v1/users/{user_id} or `streamgate users set-plan`. A user \
+         whose plan is not listed here has the default limit.",
     );
     reader.example(&[
         "[plans.basic]",

@@ -1,4 +1,4 @@
-//! `[policy]`: what decides.
+//! `[policy]`: limits and durations.
 
 use streamgate_core::bounds::{
     EVICT_MIN_AGE_MAX_S, HEARTBEAT_WRITE_INTERVAL_MAX_S, HEARTBEATS_PER_LEASE, LEASE_MAX_S,
@@ -17,30 +17,30 @@ const OVER_LIMIT_WORDS: [(&str, OverLimit); 2] = [
 
 const OVER_LIMIT: Ask = Ask(
     "over_limit",
-    "What a lowered limit does to the sessions above it, which are those that started last: \"keep\" \
-     lets them go on until they end by themselves; \"end_newest\" ends each at its next heartbeat \
-     (410, reason evicted). A limit of 0 ends all sessions of a user in either case: at once where \
-     the API sets it, at the next heartbeat where the configuration does.",
+    "What a lowered limit does to the newest sessions above it: \"keep\" lets them run until they \
+     end; \"end_newest\" ends each at its next heartbeat (410, reason evicted). A limit of 0 \
+     always ends all sessions of the user: at once if set by the API, at the next heartbeat if set \
+     here.",
 );
 const EVICT_MIN_AGE_S: Ask = Ask(
     "evict_min_age_s",
-    "\"evict_oldest\" ends no session that started less than this long ago, in seconds; the start \
-     is refused, and the refusal says when one is admitted. So two players that start again by \
-     themselves do not take the slot from each other without end. 0 is off.",
+    "\"evict_oldest\" never ends a session younger than this, in seconds. The start is refused \
+     instead, and the refusal says when it would be admitted. So two players that restart \
+     automatically cannot take the slot from each other in a loop. 0 is off.",
 );
 
 /// Reads this section and the plans.
 pub(crate) fn read(reader: &mut Reader) -> Policy {
-    reader.section("[policy]", "What decides: limits and durations.");
+    reader.section("[policy]", "Limits and durations of every decision.");
     let default_limit = Ask(
         "default_limit",
-        "How many sessions a user may have at once, if neither the user nor its plan says \
-         otherwise. 0 blocks.",
+        "Sessions a user may have at once, unless the user or its plan has a limit of its own. 0 \
+         blocks all starts.",
     );
     let at_limit = Ask(
         "at_limit",
-        "What happens to a start when every slot is taken: \"deny_new\" refuses it and says who \
-         holds the slots; \"evict_oldest\" ends the sessions that started first.",
+        "What a start does when every slot is taken: \"deny_new\" refuses it and lists the \
+         sessions that hold the slots; \"evict_oldest\" ends the oldest session.",
     );
     let lease_s = Ask(
         "lease_s",
@@ -48,21 +48,20 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
     );
     let heartbeat_interval_s = Ask(
         "heartbeat_interval_s",
-        "How often players are told to send a heartbeat, in seconds; at most lease_s. Unless set, \
-         a third of lease_s.",
+        "The interval at which players send heartbeats, in seconds; at most lease_s. Default: a \
+         third of lease_s.",
     );
     let revive_window_s = Ask(
         "revive_window_s",
-        "How long ended sessions are remembered, and a late heartbeat can start an expired one \
-         again if a slot is free, in seconds.",
+        "How long ended sessions are remembered, in seconds. Within it a late heartbeat revives an \
+         expired session if a slot is free.",
     );
     let heartbeat_write_interval_s = Ask(
         "heartbeat_write_interval_s",
-        "For how long after a heartbeat that was written further ones are answered without writing, \
-         in seconds: for stores that are paid by the write. Leases are longer by as much, so that no \
-         viewer loses a slot; a vanished player's slot is free that much later, and a player whose \
-         session another node has ended hears of it that much later. The embedded store \
-         writes no heartbeats and needs none of it.",
+        "Seconds during which repeated heartbeats of a session are not written to the store: saves \
+         cost on pay-per-write stores (DynamoDB). Leases grow by the same time, so no viewer loses \
+         a slot, but slots of vanished players free later, and a player learns later that another \
+         node ended its session. No effect on the embedded store, which writes no heartbeats.",
     );
     let default = Policy::default();
     let default_limit = reader.whole(default_limit, default.default_limit, 0..=LIMIT_MAX);

@@ -13,14 +13,13 @@ const RATE_MAX: u32 = 1_000_000;
 pub(crate) fn read(reader: &mut Reader) -> RateLimitSettings {
     reader.section(
         "[rate_limit]",
-        "How often callers may call. 0 sets no limit. Beyond it they get 429 with Retry-After.",
+        "Request rates. 0 is no limit. Requests above a rate get 429 with Retry-After.",
     );
     let per_key_per_s = Ask(
         "per_key_per_s",
-        "Requests a second of one API key; of one peer address where no key is asked \
-         for and none that is known is sent.",
+        "Requests per second of one API key, or of one peer address for calls without a known key.",
     );
-    let per_user_per_s = Ask("per_user_per_s", "Requests a second about one user.");
+    let per_user_per_s = Ask("per_user_per_s", "Requests per second about one user.");
     RateLimitSettings {
         per_key_per_s: NonZeroU32::new(reader.whole(per_key_per_s, 0, 0..=RATE_MAX)),
         per_user_per_s: NonZeroU32::new(reader.whole(per_user_per_s, 0, 0..=RATE_MAX)),

@@ -10,11 +10,12 @@ use crate::config::reader::{Ask, Reader};
 pub(crate) fn read(reader: &mut Reader) -> Duration {
     reader.section(
         "[sweep]",
-        "Taking what is over out of memory, and reporting it. No answer depends on it.",
+        "Background removal of expired sessions, which frees memory and reports them. No answer \
+         depends on it.",
     );
     let interval_s = Ask(
         "interval_s",
-        "How long one pass over all users takes at least, in seconds.",
+        "Minimum duration of one pass over all users, in seconds.",
     );
     let default = EngineSettings::default().sweep_interval.as_secs();
     let default = u32::try_from(default).unwrap_or(u32::MAX);
