@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::problem::Code;
@@ -20,7 +20,7 @@ pub(crate) struct NeedsRoom;
 /// What an operation that reads a JSON body can answer too.
 pub(crate) struct WithJsonBody;
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+pub(crate) type Responses = BTreeMap<String, RefOr<Response>>;
 
 impl IntoResponses for Always {
     fn responses() -> Responses {
@@ -57,48 +57,53 @@ fn responses(codes: &[Code]) -> Responses {
     codes
         .chunk_by(|one, other| one.status() == other.status())
         .map(|codes| {
-            let status = codes[0].status();
-            (status.as_str().to_owned(), response(codes).into())
+            let about = |code: &Code| format!("`{}`: {}", code.as_str(), code.about());
+            let about: Vec<String> = codes.iter().map(about).collect();
+            let schema = Ref::from_schema_name("Problem").into();
+            let response = response(
+                codes[0],
+                &about.join(" "),
+                "application/problem+json",
+                schema,
+            );
+            (codes[0].status().as_str().to_owned(), response.into())
         })
         .collect()
 }
 
-/// The response of codes with one status: a problem, and the header that they ask for.
-fn response(codes: &[Code]) -> Response {
-    let about = |code: &Code| format!("`{}`: {}", code.as_str(), code.about());
-    let about: Vec<String> = codes.iter().map(about).collect();
-    let code = codes[0];
-    let content = ContentBuilder::new()
-        .schema(Some(Ref::from_schema_name("Problem")))
-        .build();
+/// The response to a request that fails with this code: its body, and the header that the code asks
+/// for.
+pub(crate) fn response(
+    code: Code,
+    about: &str,
+    media_type: &str,
+    schema: RefOr<Schema>,
+) -> Response {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
     let response = ResponseBuilder::new()
-        .description(about.join(" "))
-        .content("application/problem+json", content);
-    let header = |name: &str, kind: Type, description: &str| {
+        .description(about)
+        .content(media_type, content);
+    let header = |kind: Type, description: &str| {
         let schema = ObjectBuilder::new().schema_type(SchemaType::new(kind));
-        let header = HeaderBuilder::new()
+        HeaderBuilder::new()
             .schema(Some(schema.build()))
             .description(Some(description))
-            .build();
-        (name.to_owned(), header)
+            .build()
     };
-    let header = match code {
+    match code {
         Code::TooManyRequests | Code::StoreUnavailable | Code::StoreFull | Code::Overloaded => {
-            Some(header(
-                "Retry-After",
-                Type::Integer,
-                "Seconds to wait before the same request is sent again.",
-            ))
+            let about = "Seconds to wait before the same request is sent again.";
+            response.header("Retry-After", header(Type::Integer, about))
         }
-        Code::Unauthenticated => Some(header(
-            "WWW-Authenticate",
-            Type::String,
-            "How to authenticate: `Bearer`.",
-        )),
-        _ => None,
-    };
-    match header {
-        Some((name, header)) => response.header(name, header).build(),
-        None => response.build(),
+        Code::Unauthenticated => {
+            let about = "How to authenticate: `Bearer`.";
+            response.header("WWW-Authenticate", header(Type::String, about))
+        }
+        Code::UnsupportedMediaType => {
+            let about = "`identity`, if the body was compressed.";
+            response.header("Accept-Encoding", header(Type::String, about))
+        }
+        _ => response,
     }
+    .build()
 }

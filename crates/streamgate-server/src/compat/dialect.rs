@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use streamgate_core::TenantId;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::settings::{CompatSettings, DialectName};
@@ -41,6 +42,9 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
 
     /// The response to a request that failed before or in its endpoint.
     fn failure(error: &ApiError) -> Response;
+
+    /// The schema of the body of [`failure`](Self::failure), for the document.
+    fn error_schema() -> RefOr<Schema>;
 
     /// The response to a request for an endpoint that does not exist.
     fn no_such_call(_request: &Parts) -> Response {

@@ -14,6 +14,7 @@ mod error;
 mod mount;
 mod path;
 mod query;
+mod refusals;
 mod session_tracker;
 mod settings;
 mod stream_log;

@@ -16,6 +16,8 @@ use streamgate_core::{Policy, Seconds, SessionId, TenantId, Timestamp};
 use streamgate_engine::{Engine, EngineSettings, IdSource};
 use streamgate_store::MemoryStore;
 use tower::ServiceExt as _;
+use utoipa::PartialSchema as _;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -44,6 +46,10 @@ impl Dialect for Probe {
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![routes!(lease)]
+    }
+
+    fn error_schema() -> RefOr<Schema> {
+        String::schema()
     }
 
     fn failure(error: &ApiError) -> Response {

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
-use streamgate_core::{SessionId, TenantId, Timestamp, UserKey};
+use streamgate_core::{EndReason, SessionId, TenantId, Timestamp, UserKey};
 use streamgate_engine::{Answered, Engine};
 use utoipa::ToSchema;
 
@@ -18,11 +18,10 @@ use crate::problem::{ApiError, Code, FieldErrors};
 use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
 use crate::v1::batch::{EntryError, store_failed_for_all};
-use crate::v1::users::sessions::heartbeat::Reason;
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::object::Object;
-use crate::wire::schema::IntervalSchema;
+use crate::wire::schema::{EndReasonSchema, IntervalSchema};
 use crate::wire::time::Time;
 
 /// Heartbeats of many sessions.
@@ -88,8 +87,8 @@ pub(crate) struct FailedHeartbeat<'a> {
     code: Code,
     /// Why the session ended; only with `session_ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    reason: Option<Reason>,
+    #[schema(nullable = false, value_type = Option<EndReasonSchema>)]
+    reason: Option<&'static str>,
     /// What is wrong; only with `invalid_request`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -148,7 +147,7 @@ pub(crate) async fn heartbeat_batch(
                 answer.add_renewed(Time::at(expires_at, wall), is_degraded);
                 continue;
             }
-            Ok(Beat::Ended(reason)) => (Code::SessionEnded, Some(reason), None),
+            Ok(Beat::Ended(reason)) => (Code::SessionEnded, Some(reason.as_str()), None),
             Ok(Beat::Unknown) => (Code::SessionUnknown, None, None),
             Err(EntryError::Invalid(detail)) => (Code::InvalidRequest, None, Some(detail)),
             Err(EntryError::Engine(error)) => (ApiError::from(error).code(), None, None),
@@ -183,7 +182,7 @@ enum Beat {
         expires_at: Timestamp,
         is_degraded: bool,
     },
-    Ended(Reason),
+    Ended(EndReason),
     Unknown,
 }
 
@@ -195,7 +194,7 @@ impl From<Answered<HeartbeatOutcome>> for Beat {
                 expires_at: session.expires_at,
                 is_degraded: told.is_degraded,
             },
-            HeartbeatOutcome::Ended(ending) => Self::Ended(ending.reason.into()),
+            HeartbeatOutcome::Ended(ending) => Self::Ended(ending.reason),
             HeartbeatOutcome::Unknown => Self::Unknown,
         }
     }

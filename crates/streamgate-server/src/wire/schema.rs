@@ -1,6 +1,7 @@
 //! Bounds as the OpenAPI document says them, and the parameters of paths. What decides is the core;
 //! these only say it in advance, from the same constants.
 
+use streamgate_core::EndReason;
 use streamgate_core::bounds::{LIMIT_MAX, NAME_MAX_BYTES, SESSION_ID_MAX_BYTES, USER_ID_MAX_BYTES};
 use utoipa::IntoParams;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -17,6 +18,13 @@ pub(crate) fn text(min: usize, max: usize) -> ObjectBuilder {
         .min_length((min > 0).then_some(min))
         .max_length(Some(max))
         .pattern(Some(TEXT))
+}
+
+/// One of these words.
+pub(crate) fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::new(Type::String))
+        .enum_values(Some(words))
 }
 
 /// Names a schema that no Rust type has.
@@ -57,6 +65,9 @@ schema!(LimitSchema is "Limit": ObjectBuilder::new()
     .maximum(Some(LIMIT_MAX))
     .description(Some("Most concurrent sessions; 0 blocks the user."))
     .examples([3]));
+
+schema!(EndReasonSchema is "EndReason": words(EndReason::ALL.map(EndReason::as_str))
+    .description(Some("Why a session ended.")));
 
 schema!(IntervalSchema is "HeartbeatInterval": ObjectBuilder::new()
     .schema_type(SchemaType::new(Type::Integer))

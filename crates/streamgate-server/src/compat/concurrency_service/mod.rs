@@ -12,6 +12,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -71,6 +72,10 @@ starts no session.";
     /// The original had an API key in front of it, always.
     fn asks_for_key(_settings: &CompatSettings) -> bool {
         true
+    }
+
+    fn error_schema() -> RefOr<Schema> {
+        Ref::from_schema_name(Message::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

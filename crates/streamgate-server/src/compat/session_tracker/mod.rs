@@ -3,7 +3,6 @@
 //! The ids are made here, and a removal ends the newest session of the user.
 
 mod add_session;
-mod refusals;
 mod remove_session;
 mod user_id;
 
@@ -16,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -54,6 +54,10 @@ that started last. Paths ignore case and a slash at the end; bodies are ignored.
 
     fn path(path: &str) -> Cow<'_, str> {
         path::lenient(path)
+    }
+
+    fn error_schema() -> RefOr<Schema> {
+        Ref::from_schema_name(Message::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

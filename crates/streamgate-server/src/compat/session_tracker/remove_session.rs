@@ -6,8 +6,9 @@ use streamgate_engine::NewestStopped;
 
 use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
+use super::super::refusals::Always;
 use super::user_id::user_of;
-use super::{Message, SessionTracker, message, refusals};
+use super::{Message, SessionTracker, message};
 use crate::caller::access::Player;
 use crate::wire::schema::UserIdSchema;
 
@@ -19,7 +20,7 @@ use crate::wire::schema::UserIdSchema;
     path = "/remove-session",
     params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and `1` are one user.")),
     responses(
-        refusals::Always,
+        Always<SessionTracker>,
         (status = 200, description = "It gave its slot back; or the user was never seen.", body = Message,
             example = json!({"message": "Number of active session decremented to 2"})),
         (status = 400, description = "`user_id` is missing, empty, given twice or not valid.", body = Message),

@@ -12,8 +12,9 @@ use super::super::answer;
 use super::super::body::AnyJson;
 use super::super::caller::{DialectCaller, session_id};
 use super::super::error::DialectError;
+use super::super::refusals::{Always, WithBody};
 use super::user_name::{self, UserName};
-use super::{FailedAnswer, StreamLog, failed, missing, refusals};
+use super::{FailedAnswer, StreamLog, failed, missing};
 use crate::caller::access::Player;
 use crate::problem::{ApiError, Code};
 use crate::wire::schema::SessionIdSchema;
@@ -42,7 +43,8 @@ pub(crate) struct Watched {
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Watched,
     responses(
-        refusals::Always,
+        Always<StreamLog>,
+        WithBody<StreamLog>,
         (status = 204, description = "It gave its slot back."),
         (status = 400, description = "No JSON object.", body = FailedAnswer),
         (status = 404, description = "The user has no such stream, or it has ended; or a member of the body is missing, empty or not valid.",

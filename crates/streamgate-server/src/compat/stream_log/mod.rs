@@ -1,7 +1,6 @@
 //! The dialect `stream-log`: streams with ids that are made here, and a status in every body.
 
 mod end_stream;
-mod refusals;
 mod start_stream;
 mod user_name;
 
@@ -12,6 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -60,6 +60,10 @@ number 7 is the user `number:7` of every other API.";
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         let calls = post(start_stream::start_stream).delete(end_stream::end_stream);
         vec![("/{stage}/stream/", calls)]
+    }
+
+    fn error_schema() -> RefOr<Schema> {
+        Ref::from_schema_name(FailedAnswer::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

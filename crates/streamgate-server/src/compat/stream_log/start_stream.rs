@@ -10,8 +10,9 @@ use super::super::answer;
 use super::super::body::AnyJson;
 use super::super::caller::{DialectCaller, session_taken};
 use super::super::error::DialectError;
+use super::super::refusals::{Always, WithBody};
 use super::user_name::{self, UserName};
-use super::{FailedAnswer, StreamLog, failed, refusals};
+use super::{FailedAnswer, StreamLog, failed};
 use crate::caller::access::Player;
 use crate::wire::schema::SessionIdSchema;
 
@@ -56,7 +57,8 @@ pub(crate) struct Started {
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Viewer,
     responses(
-        refusals::Always,
+        Always<StreamLog>,
+        WithBody<StreamLog>,
         (status = 201, description = "It holds a slot.", body = StartedAnswer),
         (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.", body = FailedAnswer),
         (status = 403, description = "Every slot is taken.", body = FailedAnswer,

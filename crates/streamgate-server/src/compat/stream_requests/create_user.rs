@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
+use super::super::refusals::{Always, WithBody};
 use super::name::{self, SubscriptionSchema, UserName};
-use super::{ID, NAME, SUBSCRIPTION, StreamRequests, refusals, sentence};
+use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
 use crate::caller::access::Service;
 use crate::problem::ApiError;
 use crate::wire::schema::NameSchema;
@@ -51,8 +52,8 @@ pub(crate) struct NewUser {
     path = "/createuser",
     request_body = NewUser,
     responses(
-        refusals::Always,
-        refusals::WithBody,
+        Always<StreamRequests>,
+        WithBody<StreamRequests>,
         (status = 200, description = "It is there.", body = String, content_type = "text/html",
             headers(("Location" = String, description = "Where the user is found, by its id: `getuser?id=010`.")),
             example = "Van Persie created"),

@@ -19,8 +19,9 @@ use utoipa::ToSchema;
 use super::super::answer;
 use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
+use super::super::refusals::Always;
+use super::StreamRequests;
 use super::user::User;
-use super::{StreamRequests, refusals};
 use crate::caller::access::Admin;
 
 /// Users of the first page, of which nobody knows yet how much they watch.
@@ -46,7 +47,7 @@ pub(crate) struct Users<'a> {
     get,
     path = "/getallusers",
     responses(
-        refusals::Always,
+        Always<StreamRequests>,
         (status = 200, description = "Every user that is known.", body = Users<'_>),
         (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
     )

@@ -5,9 +5,10 @@ use axum::response::Response;
 
 use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
+use super::super::refusals::Always;
 use super::super::{answer, query};
 use super::user::User;
-use super::{ID, StreamRequests, bad_request, in_two_words, refusals};
+use super::{ID, StreamRequests, bad_request, in_two_words};
 use crate::caller::access::Service;
 use crate::wire::schema::UserIdSchema;
 
@@ -17,7 +18,7 @@ use crate::wire::schema::UserIdSchema;
     path = "/getuser",
     params(("id" = inline(UserIdSchema), Query, description = "The user.", example = "010")),
     responses(
-        refusals::Always,
+        Always<StreamRequests>,
         (status = 200, description = "The user.", body = User<'_>),
         (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),

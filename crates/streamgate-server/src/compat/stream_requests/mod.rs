@@ -5,7 +5,6 @@ mod create_user;
 mod get_all_users;
 mod get_user;
 mod name;
-mod refusals;
 mod remove_user;
 mod request_stream;
 mod root;
@@ -18,6 +17,8 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use utoipa::PartialSchema as _;
+use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -68,6 +69,10 @@ stream here: `/v1` does, and its lease. Names of streams are compared without ca
 
     fn path(path: &str) -> Cow<'_, str> {
         path::lenient(path)
+    }
+
+    fn error_schema() -> RefOr<Schema> {
+        String::schema()
     }
 
     fn failure(error: &ApiError) -> Response {

@@ -7,8 +7,9 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
+use super::super::refusals::{Always, WithBody};
 use super::name::{self, UserName};
-use super::{ID, StreamRequests, refusals, sentence};
+use super::{ID, StreamRequests, sentence};
 use crate::caller::access::Service;
 use crate::problem::{ApiError, Code};
 
@@ -30,8 +31,8 @@ pub(crate) struct OldUser {
     path = "/removeuser",
     request_body = OldUser,
     responses(
-        refusals::Always,
-        refusals::WithBody,
+        Always<StreamRequests>,
+        WithBody<StreamRequests>,
         (status = 200, description = "Its sessions have ended, and its profile is gone.", body = String,
             content_type = "text/html", example = "user 010 successfully deleted"),
         (status = 400, description = "No JSON object, or `id` is missing or not valid.", body = String,

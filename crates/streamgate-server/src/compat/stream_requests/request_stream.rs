@@ -9,8 +9,9 @@ use utoipa::ToSchema;
 use super::super::body::AnyJson;
 use super::super::caller::{DialectCaller, session_id, session_taken};
 use super::super::error::DialectError;
+use super::super::refusals::{Always, WithBody};
 use super::name::{self, StreamName, UserName, stream_session};
-use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, refusals, sentence};
+use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
 use crate::caller::access::Player;
 use crate::problem::ApiError;
 
@@ -36,8 +37,8 @@ pub(crate) struct StreamRequest {
     path = "/requeststream",
     request_body = StreamRequest,
     responses(
-        refusals::Always,
-        refusals::WithBody,
+        Always<StreamRequests>,
+        WithBody<StreamRequests>,
         (status = 200, description = "It holds a slot, held one already, or every slot is taken: `User - 010 has exceeded maximum concurrent streams allowed.`",
             body = String, content_type = "text/html", example = "Request for stream_1 succesful"),
         (status = 400, description = "The user is not known; or no JSON object; or a member of it is missing or not valid.",

@@ -5,7 +5,6 @@
 
 mod cors;
 mod pages;
-mod refusals;
 mod reset_user;
 mod start_session;
 
@@ -19,6 +18,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -106,6 +106,10 @@ origins may call where `cors.allowed_origins` allows theirs.";
 
     fn path(path: &str) -> Cow<'_, str> {
         path::one_slash_in_front(path)
+    }
+
+    fn error_schema() -> RefOr<Schema> {
+        Ref::from_schema_name(Failed::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

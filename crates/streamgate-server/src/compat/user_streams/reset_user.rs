@@ -7,7 +7,8 @@ use streamgate_core::admission::ResetUser;
 use super::super::caller::DialectCaller;
 use super::super::error::DialectError;
 use super::super::path::segment;
-use super::{Failed, USER, USER_PLACE, UserStreams, failed, refusals};
+use super::super::refusals::Always;
+use super::{Failed, USER, USER_PLACE, UserStreams, failed};
 use crate::caller::access::Player;
 use crate::wire;
 use crate::wire::schema::UserIdSchema;
@@ -21,7 +22,7 @@ use crate::wire::schema::UserIdSchema;
     path = "/user-streams/{userId}",
     params(("userId" = UserIdSchema, Path, description = "The user, percent-encoded.")),
     responses(
-        refusals::Always<'_>,
+        Always<UserStreams>,
         (status = 204, description = "No session of it is live."),
         (status = 400, description = "The id is not valid.", body = Failed<'_>),
         (status = 404, description = "The user is not known.", body = Failed<'_>,

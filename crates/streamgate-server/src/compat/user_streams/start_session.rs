@@ -10,7 +10,8 @@ use super::super::answer;
 use super::super::caller::{DialectCaller, session_id};
 use super::super::error::DialectError;
 use super::super::path::segment;
-use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams, refusals};
+use super::super::refusals::Always;
+use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams};
 use crate::caller::access::Player;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
@@ -45,7 +46,7 @@ pub(crate) struct Streams<'a> {
         ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded.", example = "1"),
     ),
     responses(
-        refusals::Always<'_>,
+        Always<UserStreams>,
         (status = 200, description = "It holds a slot where `allow` is true; else every slot is taken.", body = Streams<'_>),
         (status = 400, description = "An id is not valid.", body = Failed<'_>),
     )

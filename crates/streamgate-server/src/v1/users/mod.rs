@@ -12,7 +12,7 @@ use streamgate_core::{Attributes, LimitSource};
 use utoipa::ToSchema;
 
 use crate::v1::session::map;
-use crate::wire::schema::{LimitSchema, NameSchema, UserIdSchema};
+use crate::wire::schema::{LimitSchema, NameSchema, UserIdSchema, schema, words};
 use crate::wire::text_map::TextMap;
 
 /// A user: what limits it, and how much of the limit is taken.
@@ -28,7 +28,8 @@ pub(crate) struct User<'a> {
     #[schema(value_type = LimitSchema)]
     limit: u32,
     /// Where that limit comes from: the user's own, its plan's, or the default.
-    limit_source: Source,
+    #[schema(value_type = LimitSourceSchema)]
+    limit_source: &'static str,
     /// What the platform keeps about the user.
     #[serde(serialize_with = "map")]
     #[schema(value_type = TextMap)]
@@ -38,18 +39,8 @@ pub(crate) struct User<'a> {
     active: u32,
 }
 
-/// Where a limit comes from.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = LimitSource)]
-enum Source {
-    /// The user has a limit of its own.
-    User,
-    /// The user's plan sets it.
-    Plan,
-    /// Neither does.
-    Default,
-}
+schema!(LimitSourceSchema is "LimitSource": words(["user", "plan", "default"])
+    .description(Some("Where a limit comes from.")));
 
 impl<'a> User<'a> {
     /// The user with this id and view.
@@ -59,9 +50,9 @@ impl<'a> User<'a> {
             plan: view.plan.as_ref().map(|plan| plan.as_str()),
             limit: view.limit,
             limit_source: match view.limit_source {
-                LimitSource::User => Source::User,
-                LimitSource::Plan => Source::Plan,
-                LimitSource::Default => Source::Default,
+                LimitSource::User => "user",
+                LimitSource::Plan => "plan",
+                LimitSource::Default => "default",
             },
             profile: &view.profile,
             active: view.active,

@@ -17,7 +17,9 @@ use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::v1::session::{id_text, optional_id_text};
 use crate::wire;
-use crate::wire::schema::{IntervalSchema, LimitSchema, SessionIdSchema, SessionParam, UserParam};
+use crate::wire::schema::{
+    EndReasonSchema, IntervalSchema, LimitSchema, SessionIdSchema, SessionParam, UserParam,
+};
 use crate::wire::time::Time;
 
 /// The lease was renewed.
@@ -56,7 +58,8 @@ pub(crate) struct SessionEnded<'a> {
     #[serde(flatten)]
     problem: Problem,
     /// Why it ended.
-    reason: Reason,
+    #[schema(value_type = EndReasonSchema)]
+    reason: &'static str,
     /// When it ended.
     ended_at: Time,
     /// The session that took the slot; only if this one was `evicted` or `terminated`, and not if
@@ -67,24 +70,6 @@ pub(crate) struct SessionEnded<'a> {
     )]
     #[schema(value_type = SessionIdSchema)]
     taken_by: Option<&'a SessionId>,
-}
-
-/// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = EndReason)]
-pub(crate) enum Reason {
-    /// Its player stopped it.
-    Stopped,
-    /// Its lease ran out, and its slot has been taken since.
-    Expired,
-    /// The policy took its slot: for a newer session (`taken_by`), or because the user's limit was
-    /// lowered and the session was above it (`policy.over_limit`).
-    Evicted,
-    /// A viewer gave its slot to another start.
-    Terminated,
-    /// An operator ended it, or set the user's limit to 0.
-    Revoked,
 }
 
 /// Renew the lease of a session
@@ -148,10 +133,9 @@ async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
 
 /// The answer about a session that holds no slot any more.
 fn session_ended(ending: &Ending, wall: Wall) -> Response {
-    let reason = Reason::from(ending.reason);
     let ended = SessionEnded {
         problem: Problem::new(Code::SessionEnded, sentence(ending)),
-        reason,
+        reason: ending.reason.as_str(),
         ended_at: Time::at(ending.ended_at, wall),
         taken_by: ending.taken_by.as_ref(),
     };
@@ -169,17 +153,5 @@ fn sentence(ending: &Ending) -> &'static str {
         EndReason::Evicted => "a newer session of the user took the slot",
         EndReason::Terminated => "the slot was given to another session of the user",
         EndReason::Revoked => "the session was ended by an operator",
-    }
-}
-
-impl From<EndReason> for Reason {
-    fn from(reason: EndReason) -> Self {
-        match reason {
-            EndReason::Stopped => Self::Stopped,
-            EndReason::Expired => Self::Expired,
-            EndReason::Evicted => Self::Evicted,
-            EndReason::Terminated => Self::Terminated,
-            EndReason::Revoked => Self::Revoked,
-        }
     }
 }
