@@ -36,7 +36,11 @@ fn serve_with_failing(call: &str, errno: &str, nth: u32, data_dir: &Path) -> Com
 }
 
 /// Starts sessions until the server stops answering. Those acknowledged, and those in doubt.
-async fn start_until_it_fails(server: &Server, life: &str, body: &Value) -> (Vec<String>, String) {
+pub(crate) async fn start_until_it_fails(
+    server: &Server,
+    life: &str,
+    body: &Value,
+) -> (Vec<String>, String) {
     let mut client = Client::connect(server.address).await.unwrap();
     let mut acknowledged = Vec::new();
     for i in 0..200_000 {
@@ -119,7 +123,7 @@ async fn a_disk_that_is_full_at_once_is_never_acknowledged() {
 }
 
 /// The attributes of a start that fills a disk quickly.
-fn large() -> Value {
+pub(crate) fn large() -> Value {
     let attributes: serde_json::Map<String, Value> = (0..16)
         .map(|i| (format!("key-{i}"), json!("x".repeat(250))))
         .collect();
