@@ -1,8 +1,7 @@
-//! What became of the attempts of one write: whether any of them may have been done although nobody
-//! heard so.
+//! The attempts of one write, and whether the outcome of any of them is unknown.
 //!
-//! The SDK repeats a write whose answer was lost, and then tells only how the last attempt ended. A
-//! repetition that is refused says nothing about the attempt before it.
+//! The SDK retries a write whose answer was lost, and returns only the result of the last attempt. A
+//! retry that is refused says nothing about the attempt before it.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ pub(crate) struct Attempts(Arc<Seen>);
 struct Seen {
     /// The attempt under way has been handed to the connection.
     is_sent: AtomicBool,
-    /// An attempt ended without anybody knowing whether DynamoDB did it.
+    /// The outcome of an attempt is unknown.
     is_in_doubt: AtomicBool,
 }
 

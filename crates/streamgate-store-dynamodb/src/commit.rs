@@ -1,8 +1,12 @@
 //! Committing: one conditional write, and what its answer says.
 //!
-//! Where the condition does not hold, DynamoDB answers with the item that is there, so a conflict
-//! costs no second read.
+//! Where the condition does not hold, DynamoDB answers with the current item, so a conflict needs no
+//! second read.
 
+use std::error::Error;
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
@@ -11,17 +15,9 @@ use streamgate_store::StoreError;
 use streamgate_store::versioned::{Committed, Version, Write};
 
 use crate::attempts::Attempts;
-use crate::failure::Failed;
+use crate::failure::NotWritten;
 use crate::item::{ITEM_MAX_BYTES, Item, KEY, VERSION, binary, is_too_large, item};
 use crate::store::DynamoDbStore;
-
-/// Why a write was not answered with success.
-pub(crate) enum NotWritten {
-    /// The condition did not hold: this item is there, or none.
-    Condition(Option<Item>),
-    /// Anything else.
-    Failed(Failed),
-}
 
 impl DynamoDbStore {
     pub(crate) async fn commit_on(
@@ -95,6 +91,7 @@ impl DynamoDbStore {
         ))
     }
 
+    /// Replaces the item of a key if its version is `expected`.
     pub(crate) async fn put(
         &self,
         item: Item,
@@ -114,29 +111,26 @@ impl DynamoDbStore {
             call.condition_expression(has_version())
                 .expression_attribute_values(":expected", binary(expected.as_bytes()))
         };
-        let watched = call
+        let answer = call
             .customize()
             .interceptor(attempts.clone())
-            .interceptor(self.skew.watch());
-        let Err(error) = watched.send().await else {
-            return Ok(());
-        };
-        let reason = self.table.failed(&error);
-        match error.into_service_error() {
-            PutItemError::ConditionalCheckFailedException(check) => {
-                Err(NotWritten::Condition(check.item))
-            }
-            _ => Err(NotWritten::Failed(reason)),
-        }
+            .interceptor(self.skew.watch())
+            .send()
+            .await;
+        self.written(answer, |error| match error.into_service_error() {
+            PutItemError::ConditionalCheckFailedException(check) => Some(check.item),
+            _ => None,
+        })
     }
 
+    /// Deletes the item of a key if its version is `expected`.
     pub(crate) async fn delete(
         &self,
         key: &[u8],
         expected: Version,
         attempts: &Attempts,
     ) -> Result<(), NotWritten> {
-        let call = self
+        let answer = self
             .table
             .client
             .delete_item()
@@ -144,21 +138,36 @@ impl DynamoDbStore {
             .key(KEY, binary(key))
             .condition_expression(has_version())
             .expression_attribute_values(":expected", binary(expected.as_bytes()))
-            .return_values_on_condition_check_failure(AllOld);
-        let watched = call
+            .return_values_on_condition_check_failure(AllOld)
             .customize()
             .interceptor(attempts.clone())
-            .interceptor(self.skew.watch());
-        let Err(error) = watched.send().await else {
+            .interceptor(self.skew.watch())
+            .send()
+            .await;
+        self.written(answer, |error| match error.into_service_error() {
+            DeleteItemError::ConditionalCheckFailedException(check) => Some(check.item),
+            _ => None,
+        })
+    }
+
+    /// Reads the answer to a write. `found` returns what an error says is there instead, if it says
+    /// that the condition did not hold.
+    fn written<T, E>(
+        &self,
+        answer: Result<T, SdkError<E, HttpResponse>>,
+        found: impl FnOnce(SdkError<E, HttpResponse>) -> Option<Option<Item>>,
+    ) -> Result<(), NotWritten>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let Err(error) = answer else {
             return Ok(());
         };
-        let reason = self.table.failed(&error);
-        match error.into_service_error() {
-            DeleteItemError::ConditionalCheckFailedException(check) => {
-                Err(NotWritten::Condition(check.item))
-            }
-            _ => Err(NotWritten::Failed(reason)),
-        }
+        let failed = self.table.failed(&error);
+        Err(match found(error) {
+            Some(item) => NotWritten::Condition(item),
+            None => NotWritten::Failed(failed),
+        })
     }
 }
 

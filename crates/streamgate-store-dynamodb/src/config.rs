@@ -1,11 +1,8 @@
-//! What the store must be told, and what it finds by itself.
+//! The configuration of the store; what it leaves out is found the AWS way.
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Credentials;
-
-/// The variable that names the table; that of an earlier system, so that its deployments go on.
-const TABLE_VARIABLE: &str = "DYNAMO_TABLE_NAME";
 
 /// The variable that names the region; that of an earlier system. Without it, `AWS_REGION` counts.
 const REGION_VARIABLE: &str = "REGION";
@@ -13,7 +10,7 @@ const REGION_VARIABLE: &str = "REGION";
 /// Shortest and longest name of a table, in characters. DynamoDB's own bounds.
 const TABLE_NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=255;
 
-/// Where the table is, and how patiently it is asked.
+/// Where the table is, timeouts, and retries.
 ///
 /// What is `None` is found the AWS way: the environment (`AWS_REGION`, `AWS_ACCESS_KEY_ID`,
 /// `AWS_ENDPOINT_URL_DYNAMODB` and so on), then the profile, then the role of the container or of
@@ -42,7 +39,7 @@ pub struct DynamoDbConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// No table is named.
-    #[error("no DynamoDB table is named: set {TABLE_VARIABLE}")]
+    #[error("no DynamoDB table is named")]
     NoTable,
     /// No table can have this name.
     #[error(
@@ -56,9 +53,17 @@ pub enum ConfigError {
     /// The endpoint is no URL. It is not repeated here, because a URL can hold a password.
     #[error("the DynamoDB endpoint must be a URL that begins with http:// or https://")]
     BadEndpoint,
-    /// A request that is never sent has no answer.
+    /// The number of attempts is 0.
     #[error("the number of attempts must be at least 1")]
     NoAttempts,
+}
+
+/// The region that `REGION` names, the variable of an earlier system; `None` if it is unset or empty.
+/// It goes before `AWS_REGION`.
+#[must_use]
+pub fn region_from_env() -> Option<String> {
+    let region = std::env::var(REGION_VARIABLE).ok();
+    region.filter(|region| !region.is_empty())
 }
 
 impl DynamoDbConfig {
@@ -76,29 +81,7 @@ impl DynamoDbConfig {
         }
     }
 
-    /// The table and region that the environment names as an earlier system had them:
-    /// `DYNAMO_TABLE_NAME`, and `REGION`, which goes before `AWS_REGION`.
-    ///
-    /// # Errors
-    /// [`ConfigError::NoTable`].
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
-    }
-
-    /// As [`from_env`](Self::from_env), of these variables. An empty one counts as not set.
-    ///
-    /// # Errors
-    /// [`ConfigError::NoTable`].
-    pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let set = |name| variable(name).filter(|value| !value.is_empty());
-        let table = set(TABLE_VARIABLE).ok_or(ConfigError::NoTable)?;
-        Ok(Self {
-            region: set(REGION_VARIABLE),
-            ..Self::new(table)
-        })
-    }
-
-    /// Says what is wrong with what can be judged without asking anybody.
+    /// Validates what needs no server.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let is_table_char = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         if self.table.is_empty() {

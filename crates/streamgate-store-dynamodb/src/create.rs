@@ -1,4 +1,4 @@
-//! Making the table, and finding that it is there already.
+//! Creating the table, idempotently.
 
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ impl Table {
         let Err(error) = answer else {
             return Ok(());
         };
-        // Somebody else may have been quicker, also an attempt whose answer was lost.
+        // Another process may have done it, or an attempt whose answer was lost.
         if self.has_time_to_live().await? {
             return Ok(());
         }

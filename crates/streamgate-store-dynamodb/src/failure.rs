@@ -6,9 +6,10 @@ use std::fmt;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+use crate::item::Item;
 use crate::table::Table;
 
-/// The codes of refusals that go away by themselves. They were repeated in vain by now.
+/// Codes of throttling, after all retries.
 const THROTTLED: [&str; 4] = [
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
@@ -24,9 +25,9 @@ const WITH_MESSAGE: [&str; 3] = [
     "ValidationException",
 ];
 
-/// The codes of refusals that stay until somebody changes the table, the credentials or their
+/// Codes of refusals that stay until an operator changes the table, the credentials or their
 /// permissions.
-const LASTING: [&str; 9] = [
+const PERMANENT: [&str; 9] = [
     "AccessDeniedException",
     "ExpiredTokenException",
     "IncompleteSignatureException",
@@ -42,8 +43,16 @@ const LASTING: [&str; 9] = [
 #[derive(Debug)]
 pub(crate) struct Failed {
     words: String,
-    /// DynamoDB said so, and will say the same until somebody changes something.
-    pub(crate) is_lasting: bool,
+    /// DynamoDB would answer the same again until an operator changes something.
+    pub(crate) is_permanent: bool,
+}
+
+/// Why a write was not answered with success.
+pub(crate) enum NotWritten {
+    /// The condition did not hold: this item is there, or none.
+    Condition(Option<Item>),
+    /// Anything else.
+    Failed(Failed),
 }
 
 impl fmt::Display for Failed {
@@ -53,14 +62,14 @@ impl fmt::Display for Failed {
 }
 
 impl Table {
-    /// Says what failed, of which table.
+    /// Describes a failed request to this table.
     pub(crate) fn failed<E>(&self, error: &SdkError<E, HttpResponse>) -> Failed
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
         Failed {
             words: format!("{}: {}", self.place(), reason(error)),
-            is_lasting: error.code().is_some_and(|code| LASTING.contains(&code)),
+            is_permanent: error.code().is_some_and(|code| PERMANENT.contains(&code)),
         }
     }
 }
@@ -100,7 +109,7 @@ fn refused(code: Option<&str>, message: Option<&str>, status: u16) -> String {
     }
 }
 
-/// What caused the error, and what caused that.
+/// The causes of an error, outermost first.
 fn chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     let words: Vec<String> = causes.map(ToString::to_string).collect();

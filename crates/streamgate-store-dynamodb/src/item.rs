@@ -1,4 +1,4 @@
-//! The form of an item, there and back.
+//! Items: encoding and decoding.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ pub(crate) const KEY: &str = "k";
 pub(crate) const VERSION: &str = "v";
 /// The record.
 pub(crate) const RECORD: &str = "r";
-/// From when on nobody needs it, in seconds since 1970: the table's TTL attribute.
+/// When the record becomes garbage, in seconds since 1970: the table's TTL attribute.
 pub(crate) const GARBAGE_AT: &str = "t";
 
 /// The key of the format mark, which no user has, because no tenant's id is empty.

@@ -8,30 +8,30 @@
 //! | `k` | binary | the partition key: the bytes of the user's key |
 //! | `v` | binary | the version of the record, 8 bytes |
 //! | `r` | binary | the record |
-//! | `t` | number | from when on nobody needs it, in seconds since 1970; absent where it stays |
+//! | `t` | number | when the record becomes garbage, in seconds since 1970; absent if it stays |
 //!
-//! `t` is the table's TTL attribute. DynamoDB takes such items away within a few days; nothing here
-//! waits for that or relies on it. There is no index: each heartbeat would be paid for twice.
+//! `t` is the table's TTL attribute. DynamoDB deletes such items within a few days; nothing here relies
+//! on it. There is no index, because each heartbeat would be paid for twice.
 //!
-//! One item is no record: with the key `\0format` and the number `f`, it is the format mark, the newest
-//! version of records that may occur (1 where there is none).
+//! One item is not a record: the format mark, with the key `\0format` and the number `f`, the newest
+//! version of records that may occur (1 if the item is missing).
 //!
 //! # Clocks
 //!
-//! DynamoDB has no clock to ask, so each node uses its own. They must be no more than
-//! [`CLOCK_SKEW_MAX_S`] (5 s) apart, as any node with NTP keeps them; a policy for this store makes
-//! leases longer by as much ([`Policy::clock_skew`]). Were they further apart, a fast node would
-//! end leases before their players call again. So each answer's `Date` is compared with the node's
-//! clock; while the two are further apart, every call is refused.
+//! DynamoDB has no clock to ask, so each node uses its own. The skew between them must stay within
+//! [`CLOCK_SKEW_MAX_S`] (5 s), which NTP ensures; a policy for this store makes leases longer by as
+//! much ([`Policy::clock_skew`]). With a larger skew a fast node would end leases before their players
+//! call again. So each answer's `Date` is compared with the node's clock; while the skew is too large,
+//! every call is refused.
 //!
 //! [`CLOCK_SKEW_MAX_S`]: streamgate_core::bounds::CLOCK_SKEW_MAX_S
 //! [`Policy::clock_skew`]: streamgate_core::Policy::clock_skew
 //!
 //! # Answers that are lost
 //!
-//! The SDK repeats a write whose answer was lost. Where the repetition finds the write's own
-//! version, it was done. Where it is refused for another reason, nobody knows, and that is what is
-//! answered: an unknown outcome, never a conflict.
+//! The SDK retries a write whose answer was lost. If the retry finds the write's own version, the write
+//! was done. If the retry is refused for another reason, the outcome is unknown, and that is what the
+//! store answers, never a conflict.
 //!
 //! # Records that are too large
 //!
@@ -54,7 +54,8 @@ mod store;
 mod table;
 
 pub use aws_sdk_dynamodb::config::Credentials;
-pub use config::{ConfigError, DynamoDbConfig};
+pub use config::{ConfigError, DynamoDbConfig, region_from_env};
 pub use create::{CreateTableError, Created, create_table};
 pub use item::ITEM_MAX_BYTES;
-pub use store::{DynamoDbStore, NotUsable};
+pub use skew::ClockObserver;
+pub use store::DynamoDbStore;

@@ -1,4 +1,4 @@
-//! Reading a tenant's records page by page, in the order of DynamoDB's own hash.
+//! Scans: a tenant's records page by page, in the order of DynamoDB's own hash.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use streamgate_core::{TenantId, UserKey};

@@ -1,8 +1,9 @@
-//! How far this node's clock is from the table's, by the `Date` of its answers.
+//! Clock skew: how far this node's clock is from the table's, by the `Date` of its answers.
 //!
-//! Nodes count leases by their own clocks. One that is further off than the policy allows would cut
+//! Nodes count leases by their own clocks. One whose skew is larger than the policy allows would cut
 //! the leases of others, or grant leases that are over already; so it must not decide.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::UNIX_EPOCH;
@@ -20,23 +21,44 @@ use streamgate_store::{Refusal, StoreError};
 /// A `Date` tells whole seconds: the table's clock is up to so many milliseconds past it.
 const DATE_MS: i64 = 1_000;
 
+/// Hears the clock skew with every answer of the table, for metrics. Nothing decides by it.
+pub trait ClockObserver: Send + Sync + fmt::Debug + 'static {
+    /// The node's clock is ahead of the table's by at least `ahead_ms` milliseconds; behind if it is
+    /// negative, and 0 if the answer allows that the clocks agree.
+    fn skew(&self, ahead_ms: i64);
+}
+
 /// Compares this node's clock with the table's at every answer.
 #[derive(Debug)]
 pub(crate) struct Skew {
     clock: Arc<dyn Clock>,
-    /// By how much the clock is ahead at least, or behind where it is negative, in milliseconds; 0
-    /// where it may be right.
+    observer: Option<Arc<dyn ClockObserver>>,
+    /// As [`ClockObserver::skew`] has it.
     ahead_ms: AtomicI64,
     is_wrong: AtomicBool,
 }
 
 impl Skew {
-    pub(crate) fn of(clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        observer: Option<Arc<dyn ClockObserver>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             clock,
+            observer,
             ahead_ms: AtomicI64::new(0),
             is_wrong: AtomicBool::new(false),
         })
+    }
+
+    /// The same comparison with another clock.
+    pub(crate) fn with_clock(&self, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::new(clock, self.observer.clone())
+    }
+
+    /// The same comparison, with an observer.
+    pub(crate) fn with_observer(&self, observer: Arc<dyn ClockObserver>) -> Arc<Self> {
+        Self::new(Arc::clone(&self.clock), Some(observer))
     }
 
     /// Watches the attempts of one request.
@@ -76,6 +98,9 @@ impl Skew {
         let allowed_ms = Seconds(CLOCK_SKEW_MAX_S).as_millis();
         let is_wrong = ahead_ms.unsigned_abs() > allowed_ms;
         self.ahead_ms.store(ahead_ms, Ordering::SeqCst);
+        if let Some(observer) = &self.observer {
+            observer.skew(ahead_ms);
+        }
         let was_wrong = self.is_wrong.swap(is_wrong, Ordering::SeqCst);
         if is_wrong && !was_wrong {
             tracing::error!(
@@ -155,6 +180,8 @@ impl Intercept for Watch {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use streamgate_clock::ManualClock;
     use streamgate_core::Timestamp;
 
@@ -162,8 +189,35 @@ mod tests {
 
     const DATE: i64 = 1_800_000_000_000;
 
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<Vec<i64>>);
+
+    impl ClockObserver for Heard {
+        fn skew(&self, ahead_ms: i64) {
+            self.0.lock().unwrap().push(ahead_ms);
+        }
+    }
+
+    fn skew(observer: Option<Arc<dyn ClockObserver>>) -> Arc<Skew> {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+        Skew::new(clock, observer)
+    }
+
+    #[test]
+    fn an_observer_hears_the_skew_of_every_answer() {
+        let heard = Arc::new(Heard::default());
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+        let skew = skew(None)
+            .with_observer(Arc::clone(&heard) as Arc<_>)
+            .with_clock(clock);
+        for sent_ms in [0, 3_000, -3_000, 600_000] {
+            skew.note(DATE + sent_ms, DATE + sent_ms + 10, DATE);
+        }
+        assert_eq!(*heard.0.lock().unwrap(), [0, 2_000, -2_990, 599_000]);
+    }
+
     fn noted(sent_ms: i64, took_ms: i64) -> Result<(), String> {
-        let skew = Skew::of(Arc::new(ManualClock::at(Timestamp::from_millis(0))));
+        let skew = skew(None);
         skew.note(DATE + sent_ms, DATE + sent_ms + took_ms, DATE);
         skew.check().map_err(|error| error.to_string())
     }
@@ -187,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_right_is_believed_at_the_next_answer() {
-        let skew = Skew::of(Arc::new(ManualClock::at(Timestamp::from_millis(0))));
+        let skew = skew(None);
         skew.note(DATE - 600_000, DATE - 599_990, DATE);
         assert!(skew.is_wrong());
         skew.note(DATE, DATE + 10, DATE);

@@ -1,34 +1,24 @@
-//! The store: what it is made of, loading, and whether the table can be used.
+//! The store: its parts, loading, and whether the table can be used.
 
 use std::sync::Arc;
 
 use streamgate_clock::{Clock, SystemClock};
-use streamgate_core::{Policy, TenantId, UserKey};
-use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
+use streamgate_core::{Policy, Seconds, TenantId, UserKey};
+use streamgate_store::versioned::{
+    Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
+};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::attempts::Attempts;
-use crate::commit::NotWritten;
 use crate::config::{ConfigError, DynamoDbConfig};
-use crate::failure::Failed;
+use crate::failure::{Failed, NotWritten};
 use crate::item::{FORMAT_KEY, Item, KEY, binary, format_mark_of, item, record_of};
-use crate::skew::Skew;
+use crate::skew::{ClockObserver, Skew};
 use crate::table::Table;
 
 /// A key that no user has, because no tenant's id is empty. No item ever has it.
 const PROBE_KEY: &[u8] = b"\0ready";
-
-/// Why the table cannot be used now.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotUsable {
-    /// DynamoDB answered that it cannot, and would again: there is no such table, or these
-    /// credentials may not use it. Trying again does not help before somebody has changed that.
-    #[error("{0}")]
-    Refused(String),
-    /// It did not answer, or it may answer otherwise later.
-    #[error("{0}")]
-    Unavailable(String),
-}
 
 /// Keeps records as items of a DynamoDB table.
 #[derive(Debug)]
@@ -43,7 +33,7 @@ pub struct DynamoDbStore {
 
 impl DynamoDbStore {
     /// A store over this table, with the node's own clock. Nothing is sent to DynamoDB yet;
-    /// [`prove`](Self::prove) does that. Finding the region can ask the
+    /// [`prove`](RemoteStore::prove) does that. Finding the region can ask the
     /// instance that this runs on.
     ///
     /// # Errors
@@ -52,7 +42,7 @@ impl DynamoDbStore {
         let clock = Arc::new(SystemClock::on_the_wall(&Policy::default()));
         Ok(Self {
             table: Table::connect(config).await?,
-            skew: Skew::of(Arc::clone(&clock) as Arc<_>),
+            skew: Skew::new(Arc::clone(&clock) as Arc<_>, None),
             clock,
             compares_clocks: true,
         })
@@ -62,8 +52,17 @@ impl DynamoDbStore {
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self {
-            skew: Skew::of(Arc::clone(&clock)),
+            skew: self.skew.with_clock(Arc::clone(&clock)),
             clock,
+            ..self
+        }
+    }
+
+    /// The same store, which tells the observer how far its clock is from the table's.
+    #[must_use]
+    pub fn with_observer(self, observer: Arc<dyn ClockObserver>) -> Self {
+        Self {
+            skew: self.skew.with_observer(observer),
             ..self
         }
     }
@@ -85,8 +84,8 @@ impl DynamoDbStore {
         Ok(())
     }
 
-    /// What was found at a key. The time is taken afterwards, so that by this node's clock it is
-    /// not before what was found was written.
+    /// The record of an item. The clock is read after the item, so the time is never before the write
+    /// by this node's clock.
     pub(crate) fn loaded(&self, item: Option<Item>) -> Result<Loaded, StoreError> {
         let (record, version) = match item {
             None => (None, Version::NONE),
@@ -102,7 +101,7 @@ impl DynamoDbStore {
         })
     }
 
-    /// The table has an item that none of ours wrote.
+    /// The error for an item that no store of this kind wrote.
     pub(crate) fn foreign(&self) -> StoreError {
         let place = self.table.place();
         StoreError::Unavailable(format!("{place}: it holds an item of something else"))
@@ -125,29 +124,10 @@ impl DynamoDbStore {
         Ok(answer.item)
     }
 
-    /// Proves that the table can be used: reads, writes and deletes an item that is never there, on
-    /// a condition that never holds. That fails only where the table, the network, the credentials
-    /// or one of the three permissions is missing, and costs a read and two small writes. To ask
-    /// for the table's description would prove little: it is another permission, and goes past the
-    /// part of DynamoDB that keeps items.
-    ///
-    /// # Errors
-    /// [`NotUsable`].
-    pub async fn prove(&self) -> Result<(), NotUsable> {
-        let probed = self.probe().await;
-        // Behind a clock that is wrong, signatures are refused as well: that is no lasting trouble.
-        self.check_clock()
-            .map_err(|wrong| NotUsable::Unavailable(wrong.to_string()))?;
-        probed.map_err(|failed| {
-            let words = failed.to_string();
-            if failed.is_lasting {
-                NotUsable::Refused(words)
-            } else {
-                NotUsable::Unavailable(words)
-            }
-        })
-    }
-
+    /// Reads, writes and deletes an item that is never there, on a condition that never holds. That
+    /// fails only where the table, the network, the credentials or one of the three permissions is
+    /// missing, and costs a read and two small writes. `DescribeTable` would prove little: it is
+    /// another permission, and does not reach the part of DynamoDB that keeps items.
     async fn probe(&self) -> Result<(), Failed> {
         self.get(PROBE_KEY).await?;
         let never = Version::fresh();
@@ -166,6 +146,29 @@ impl DynamoDbStore {
             }
         }
         Ok(())
+    }
+}
+
+impl RemoteStore for DynamoDbStore {
+    fn prove(&self) -> BoxFuture<'_, Result<(), NotUsable>> {
+        Box::pin(async move {
+            let probed = self.probe().await;
+            // With a wrong clock signatures are refused as well, which is not permanent.
+            self.check_clock()
+                .map_err(|wrong| NotUsable::Unavailable(wrong.to_string()))?;
+            probed.map_err(|failed| {
+                let words = failed.to_string();
+                if failed.is_permanent {
+                    NotUsable::Refused(words)
+                } else {
+                    NotUsable::Unavailable(words)
+                }
+            })
+        })
+    }
+
+    fn clock_skew(&self) -> Seconds {
+        Seconds(CLOCK_SKEW_MAX_S)
     }
 }
 

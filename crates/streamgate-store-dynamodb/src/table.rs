@@ -1,4 +1,4 @@
-//! The way to one table: a client of the SDK, and how messages name the table.
+//! A client of the SDK for one table, and the name of the table in messages.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ impl Table {
         // goes on uses it up, and then the first refusal of any call is its last. Here every call
         // is bounded by itself, in attempts, waits and time.
         let quota = RetryPartition::custom("streamgate").token_bucket(TokenBucket::unlimited());
-        // Of DynamoDB only: credentials are fetched from other services, as patiently as AWS likes.
+        // For DynamoDB only: credentials come from other services, with the SDK's own timeouts.
         let mut builder = Builder::from(&sdk)
             .timeout_config(timeouts)
             .retry_config(retries)

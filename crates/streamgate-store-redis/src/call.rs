@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 
-/// A script and the name under which servers remember it.
+/// A script, and the hash under which servers cache it.
 #[derive(Debug)]
 pub(crate) struct Script {
     source: &'static str,
@@ -47,12 +47,12 @@ pub(crate) struct Call<'a> {
     pub(crate) wait: Option<Wait>,
 }
 
-/// What came back.
+/// The answer to a call.
 #[derive(Debug)]
 pub(crate) struct Reply {
     /// What the script answered.
     pub(crate) value: Value,
-    /// How many replicas have all that this connection wrote, where that was waited for.
+    /// How many replicas have everything that this connection wrote, if the call waited for them.
     pub(crate) replicas: Option<i64>,
 }
 
@@ -67,7 +67,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends it. A server that does not know the script did nothing, and gets it in full.
+    /// Sends it by its hash. A server that does not know the script did nothing, and gets the source.
     pub(crate) async fn send(
         &self,
         connection: &mut MultiplexedConnection,
@@ -124,7 +124,7 @@ impl<'a> Call<'a> {
             None => None,
             Some(_) => match answers.next().ok_or_else(too_short)? {
                 Value::Int(replicas) => Some(replicas),
-                // Done on the primary, and nobody knows where else.
+                // Done on the primary; the number of replicas is not known.
                 _ => Some(0),
             },
         };

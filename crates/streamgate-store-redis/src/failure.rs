@@ -1,4 +1,4 @@
-//! Why a call failed, and whether the server may have done what it was asked all the same.
+//! Failures of a call: done nothing, redirected, or outcome unknown.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use streamgate_store::StoreError;
@@ -11,7 +11,7 @@ use crate::url::Address;
 pub(crate) enum Failure {
     /// Nothing was changed.
     Refused(Reason),
-    /// Whether it was done is not known.
+    /// The answer was lost: the outcome is unknown.
     Lost(Reason),
     /// The key lives there; nothing was changed.
     Moved(Address),
@@ -20,7 +20,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// What to tell.
+    /// The reason for log and caller.
     pub(crate) fn reason(self) -> Reason {
         match self {
             Self::Refused(why) | Self::Lost(why) => why,
@@ -32,7 +32,7 @@ impl Failure {
 }
 
 impl From<Failure> for StoreError {
-    /// Of a commit: what was not done is told from what nobody knows.
+    /// For a commit: nothing changed, or the outcome is unknown.
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Lost(why) => Self::OutcomeUnknown(why.to_string()),
@@ -41,8 +41,8 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// What servers answer *instead of* running a script, and what its first write answers. Nothing
-/// else counts: after another error a part of the script may have run.
+/// Codes of answers that servers give *instead of* running a script, or at its first write. After any
+/// other error a part of the script may have run.
 const REFUSALS: [&str; 13] = [
     "LOADING",
     "READONLY",
@@ -81,7 +81,7 @@ pub(crate) fn read(error: &RedisError, asked: &Address) -> Failure {
     }
 }
 
-/// Whether the server says that it is not the one to write to. Another may be by now.
+/// Whether the server says that it is a replica: another server may be the primary by now.
 pub(crate) fn is_demoted(error: &RedisError) -> bool {
     has_code(error, "READONLY") || has_code(error, "MASTERDOWN")
 }
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_surely_was_not_done_is_told_from_the_rest() {
+    fn an_error_after_which_the_script_may_have_run_is_a_lost_answer() {
         for line in [
             "LOADING Redis is loading the dataset in memory",
             "READONLY You can't write against a read only replica. script: ab, on @user_script:1.",
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(read("MOVED 3999 :7"), Failure::Moved(there("here")));
         assert_eq!(read("ASK 3999 ::1:7"), Failure::Ask(there("::1")));
         assert!(matches!(read("MOVED 3999 there:x"), Failure::Refused(_)));
-        // Who follows none has a URL that says something else than the servers.
+        // A standalone URL for the servers of a cluster: a redirection is a wrong setting.
         assert!(read("MOVED 3999 there:7").reason().is_permanent());
     }
 }

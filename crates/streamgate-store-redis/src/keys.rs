@@ -1,4 +1,4 @@
-//! The names of records on the server, and the slots of a cluster that they belong to.
+//! Names of keys, and the cluster slots they hash to.
 
 use streamgate_core::{TenantId, UserKey};
 

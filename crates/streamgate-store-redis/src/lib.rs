@@ -1,53 +1,54 @@
 //! A store on Redis 6 or newer, or Valkey: standalone, with Sentinel, or as a cluster.
 //!
 //! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version
-//! and the record. Three small scripts do all: one loads, one commits on an expected version, one
-//! confirms what was seen. The time is the server's own (`TIME`, in the same script). Where a node
-//! reckons it, to commit without a load, the script checks it: a node is never ahead, and half a
-//! second behind at most. So the servers' clocks must be disciplined, and those of a primary and of
-//! its replicas must agree, because a failover goes from one to the other. Keys expire by
-//! themselves where the record says from when on nobody needs it.
+//! and the record. There are three scripts: load, commit on an expected version, and confirm what was
+//! read. The time is the server's own (`TIME`, in the same script). For a speculative commit, which
+//! has no load before it, the node estimates that time, and the script checks the estimate: it is
+//! never ahead, and at most half a second behind. So the servers' clocks must be disciplined (NTP),
+//! and those of a primary and its replicas must agree, because a failover goes from one to the other.
+//! A key expires by itself at the time from which on its record means nothing.
 //!
-//! `prefix:format` is the format mark: the newest version of records that may occur, in decimal; 1
-//! where there is none. A node that reads only older ones refuses.
+//! `prefix:format` is the format mark: the newest version of records that may occur, in decimal; 1 if
+//! the key is missing. A node that reads only older versions refuses.
 //!
 //! # What it promises
 //!
-//! **Current.** Loads write nothing in a way that replicas refuse, so a server that was a primary
-//! once never answers from what it still has.
+//! **No stale reads.** The load script contains a write that changes nothing. A replica refuses it, so a
+//! server that was demoted never answers from its old data.
 //!
-//! **Honest.** A commit is sent once. It is sent again only where a server answered that it did
-//! nothing: it did not know the script, or the key lives elsewhere. Whatever else may have
-//! happened, a lost answer is `OutcomeUnknown`. The commit script also recognises its own version,
-//! so whoever sends it twice does no harm, a proxy or the adapter that asks what became of it.
+//! **At most once.** A commit is sent once. It is sent again only if a server answered that it did
+//! nothing: it did not know the script, or the key is on another server. Every other lost answer is
+//! `OutcomeUnknown`. The commit is idempotent: the script recognises its own version, so a proxy, or
+//! the adapter that resolves an unknown outcome, may send it twice.
 //!
-//! **Durable** is what the servers make of it. Redis replicates after it answers: a failover
-//! forgets what the new primary had not yet heard, and while the old one is cut off, both take
-//! writes. For that window, usually below a second and no longer than the failover itself, sessions
-//! can be forgotten and the limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit
-//! is then answered only when so many replicas have it (`WAIT`, in the same message on the same
-//! connection, in every topology), and so is what changed nothing: what was seen is written once
-//! more as it is, unless it is known that replicas have it. A cluster is best set to
-//! `cluster-require-full-coverage no`, so that a failover of one part is not felt by the others,
-//! and servers to `appendonly yes` and `min-replicas-to-write 1`.
+//! **Durability** is that of the servers. Redis replicates asynchronously: a failover loses what the
+//! new primary had not received, and while the old primary is cut off, both take writes. In that
+//! window, usually below a second and no longer than the failover, sessions can be lost and the
+//! limit exceeded. [`RedisSettings::wait_replicas`] narrows it: a commit is acknowledged only when so
+//! many replicas have it (`WAIT`, in the same message on the same connection, in every topology).
+//! A read-only result is then confirmed as well: the record it rests on is rewritten unchanged,
+//! unless this node knows that replicas have that version. Recommended: `cluster-require-full-coverage
+//! no`, so that a failover of one shard does not stop the others, `appendonly yes` and
+//! `min-replicas-to-write 1`.
 //!
-//! **Never evicted.** Each record has an expiry, so every `maxmemory-policy` but `noeviction` may take
-//! one away, and with it the sessions that the limit counts. All primaries are asked for it, at the
-//! start and each few seconds (`probe/`); where one may evict keys or does not tell, the store refuses,
-//! unless [`RedisSettings::allow_eviction`] says that it is meant.
+//! **No eviction.** Each record has an expiry, so every `maxmemory-policy` but `noeviction` may evict
+//! it, and with it the sessions that the limit counts. All primaries are asked for their policy, at
+//! the start and every few seconds (`probe/`). If one may evict keys or does not tell, the store
+//! refuses, unless [`RedisSettings::allow_eviction`] is set. Until a first probe has passed, the store
+//! refuses as well.
 //!
-//! **Full.** Where `maxmemory` is reached under `noeviction`, what needs room
-//! ([`Write::needs_room`](streamgate_store::versioned::Write::needs_room)) is refused, and loads,
-//! heartbeats and stops are done. The scripts see to that without the flag `allow-oom`, which Redis 6
-//! does not know: behind its first write the limit of memory is not asked of a script.
+//! **Full memory.** If `maxmemory` is reached under `noeviction`, writes that need room
+//! ([`Write::needs_room`](streamgate_store::versioned::Write::needs_room)) are refused; loads,
+//! heartbeats and stops go on. The scripts do that without the flag `allow-oom`, which Redis 6 does
+//! not know: Redis checks the limit only at the first write of a script.
 //!
-//! **Rights.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`,
+//! **Permissions.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`,
 //! `TIME`, `SCAN`, `INFO` and `PING`, on keys that begin with the prefix; with Sentinel `ROLE`, in
 //! a cluster `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT` and `PTTL`.
 //!
-//! **Bounded.** No call takes longer than the response timeout. While a server is away, calls are
-//! refused at once; they do not queue. [`RedisStore::start`] makes a store also then: it serves as
-//! soon as the servers do.
+//! **Bounded waits.** No call takes longer than the response timeout. While a server is away, calls are
+//! refused at once; they do not queue. [`RedisStore::start`] makes a store also then: it serves soon
+//! after the servers do.
 //!
 //! What is *not* here: decisions. The bytes are the engine's.
 
@@ -69,6 +70,6 @@ mod url;
 
 pub use connection::{CertificateError, Certificates, CurrentCertificates};
 pub use observer::{NoServerObserver, ServerObserver};
-pub use settings::{OpenError, RedisSettings};
+pub use settings::{RedisSettings, SettingsError};
 pub use store::RedisStore;
 pub use url::{Credentials, UrlError};

@@ -1,14 +1,14 @@
-//! Hearing what the probe finds, for metrics. Nothing decides by it.
+//! An observer of the servers, for metrics. Nothing decides by it.
 
 use std::fmt;
 
-/// Hears what is found of the servers, each few seconds.
+/// Hears what each probe finds.
 pub trait ServerObserver: Send + Sync + fmt::Debug + 'static {
     /// The primaries have evicted so many keys since they were asked before.
     fn evicted(&self, keys: u64);
 }
 
-/// Nobody listens.
+/// Ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoServerObserver;
 

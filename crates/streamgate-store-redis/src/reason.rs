@@ -1,4 +1,4 @@
-//! Why a server cannot be used, in words for the log and for callers; and whether waiting may help.
+//! Why a server cannot be used, in words for the log and for callers; transient or permanent.
 
 use std::error::Error;
 use std::fmt;
@@ -6,22 +6,22 @@ use std::io;
 use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError};
+use streamgate_store::versioned::NotUsable;
 use streamgate_store::{Refusal, StoreError};
 
-/// Why something cannot be done now.
+/// Why a call or a connection failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     words: String,
-    /// A server said so, and will say the same until somebody changes the settings, or the
-    /// server's.
+    /// A server said so, and will say the same until an operator changes its settings or ours.
     is_permanent: bool,
     what: What,
 }
 
-/// What kind of reason it is.
+/// The kind of a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// There was no answer, or nobody to ask.
+    /// There was no answer, or no server to ask.
     Away,
     /// A server answered that it does not do it, in these words for callers.
     Refused(&'static str),
@@ -73,10 +73,10 @@ const FULL: &str = "OOM";
 /// What a server answers where something else than text is under a key.
 const NO_TEXT: &str = "WRONGTYPE";
 
-/// What servers answer to those whom they do not let in, or not to what they ask for.
+/// Codes of a failed authentication or a missing permission.
 const PERMANENT_CODES: [&str; 3] = ["NOAUTH", "WRONGPASS", "NOPERM"];
 
-/// The same in words: the client does not keep every code, and some of these never had one.
+/// Messages of permanent errors: the client drops some codes, and some errors have none.
 const PERMANENT_WORDS: [&str; 4] = [
     "Authentication required",
     "has no permissions to",
@@ -85,7 +85,7 @@ const PERMANENT_WORDS: [&str; 4] = [
 ];
 
 impl Reason {
-    /// A reason that may pass by itself.
+    /// A reason that may go away by itself.
     pub(crate) fn transient(words: impl Into<String>) -> Self {
         Self {
             words: words.into(),
@@ -94,7 +94,7 @@ impl Reason {
         }
     }
 
-    /// A server answers, and it is not enough: in these words for callers, and those for the log.
+    /// A server refused: `told` is for callers, `words` for the log.
     pub(crate) fn refused(told: &'static str, words: impl Into<String>) -> Self {
         Self {
             what: What::Refused(told),
@@ -102,7 +102,7 @@ impl Reason {
         }
     }
 
-    /// What is under a key is no record.
+    /// The value of a key is not a record.
     pub(crate) fn damage(words: impl Into<String>) -> Self {
         Self {
             what: What::Damage,
@@ -110,7 +110,7 @@ impl Reason {
         }
     }
 
-    /// A reason that stays until somebody does something about it.
+    /// A reason that stays until an operator does something about it.
     pub(crate) fn permanent(words: impl Into<String>) -> Self {
         Self {
             words: words.into(),
@@ -119,7 +119,7 @@ impl Reason {
         }
     }
 
-    /// What an error says.
+    /// The reason of an error of the client library.
     pub(crate) fn of(error: &RedisError) -> Self {
         Self {
             words: error.to_string(),
@@ -128,7 +128,7 @@ impl Reason {
         }
     }
 
-    /// The same, of this server.
+    /// The same, with the server it is about.
     pub(crate) fn at(self, server: impl fmt::Display) -> Self {
         Self {
             words: format!("{server}: {self}"),
@@ -162,6 +162,17 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
+    }
+}
+
+impl From<Reason> for NotUsable {
+    fn from(reason: Reason) -> Self {
+        let words = reason.to_string();
+        if reason.is_permanent() {
+            Self::Refused(words)
+        } else {
+            Self::Unavailable(words)
+        }
     }
 }
 
@@ -234,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_until_somebody_changes_it_is_told_from_what_may_pass() {
+    fn wrong_credentials_and_settings_are_permanent_and_states_of_a_server_transient() {
         for line in [
             "WRONGPASS invalid username-password pair or user is disabled.",
             "NOAUTH Authentication required.",
@@ -257,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_answers_is_told_and_no_answer_is_told_from_it() {
+    fn callers_are_told_what_a_server_answered_and_that_none_did() {
         for (line, told) in [
             ("NOREPLICAS Not enough good replicas to write.", "replicas"),
             (
@@ -293,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_that_one_side_does_not_accept_stays_and_a_broken_connection_does_not() {
+    fn a_refused_certificate_is_permanent_and_a_broken_connection_transient() {
         let of = |error: rustls::Error| {
             let error = io::Error::new(io::ErrorKind::InvalidData, error);
             Reason::of(&RedisError::from(error))
@@ -308,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn several_reasons_are_told_together_and_one_that_stays_is_enough() {
+    fn reasons_are_joined_and_permanent_if_one_of_them_is() {
         let transient = Reason::transient("no answer").at("a:1");
         let permanent = Reason::permanent("no").at("b:2");
         let both = Reason::all(&[transient.clone(), permanent]);

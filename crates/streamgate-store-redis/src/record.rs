@@ -1,4 +1,4 @@
-//! What is kept under a key: 8 bytes of version, then the bytes of the record.
+//! The value of a key: 8 bytes of version, then the record. And the answers of scripts.
 
 use redis::Value;
 use streamgate_core::Timestamp;
@@ -14,7 +14,7 @@ pub(crate) fn join(version: Version, record: &[u8]) -> Vec<u8> {
     value
 }
 
-/// Version and record; `None` where this was never written by a store.
+/// Version and record; `None` if no store wrote this value.
 pub(crate) fn split(value: Vec<u8>) -> Option<(Version, Vec<u8>)> {
     let mut value = value;
     let version = Version::from_bytes(value.get(..Version::BYTES)?)?;
@@ -54,7 +54,7 @@ pub(crate) fn format_mark(answer: Value) -> Result<Option<u32>, String> {
     value.map(number).transpose()
 }
 
-/// The time that the commit script answers where something was done; `None` where it did not look.
+/// The time in a commit script's answer of success; `None` if the script did not ask for it.
 pub(crate) fn time_of(done: i64) -> Option<Timestamp> {
     let ms = u64::try_from(done).ok().filter(|ms| *ms > 1)?;
     Some(Timestamp::from_millis(ms))
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_come_apart_as_they_were_put_together() {
+    fn a_value_splits_into_the_version_and_record_it_was_joined_of() {
         let version = Version::fresh();
         for record in [&b""[..], b"x", &[0; 100]] {
             let value = join(version, record);

@@ -1,15 +1,13 @@
-//! Which versions of records as many replicas have as commits wait for.
-//!
-//! What is *not* here: asking replicas.
+//! A cache of the versions of records that enough replicas are known to have.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use streamgate_store::versioned::Version;
 
-/// How many versions are remembered, at most. One that is forgotten is asked for again.
+/// How many versions are cached at most. One that was displaced is confirmed again.
 const SLOTS: usize = 1 << 16;
 
-/// Remembers versions. No two writes have the same one, so a version tells all.
+/// A direct-mapped set of versions. No two writes have the same version.
 #[derive(Debug)]
 pub(crate) struct ReplicatedVersions(Box<[AtomicU64]>);
 
@@ -18,13 +16,13 @@ impl ReplicatedVersions {
         Self((0..SLOTS).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// Enough replicas have this version, or have had it.
+    /// Notes that enough replicas have, or had, this version.
     pub(crate) fn insert(&self, version: Version) {
         let (slot, number) = self.slot(version);
         slot.store(number, Ordering::Relaxed);
     }
 
-    /// Whether enough replicas are known to have it. Of no record at all nobody can know that.
+    /// Whether enough replicas are known to have it; never true of [`Version::NONE`].
     pub(crate) fn contains(&self, version: Version) -> bool {
         let (slot, number) = self.slot(version);
         version != Version::NONE && slot.load(Ordering::Relaxed) == number
@@ -42,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_learned_is_known_until_another_takes_its_place() {
+    fn a_version_is_contained_until_another_takes_its_slot() {
         let replicated = ReplicatedVersions::new();
         let version = |first| Version::from_bytes(&[first, 0, 0, 0, 0, 0, 7, 7]).unwrap();
         assert!(!replicated.contains(version(1)));

@@ -1,19 +1,20 @@
-//! A server's time, reckoned from what it answered: never ahead of it, and behind only by how long
-//! the quickest answer was on its way. The server checks it with each commit that was decided by
-//! it. And whether that time leapt, or the server did not answer for long: a stall.
+//! An estimate of a server's time, from its answers: never ahead, and behind by no more than the latency
+//! of the quickest answer. The server checks it with each speculative commit. It also notices that the
+//! server's time leapt, or that the server was silent for long: a stall.
 
 use parking_lot::Mutex;
 use streamgate_clock::passed_ms;
 use streamgate_clock::{StallRule, Stalls};
 use streamgate_core::{Moment, Timestamp};
 
-/// The probe asks every server at least this often, answers on their way included, in milliseconds.
+/// The probe hears each server at least this often, in milliseconds.
 const ASKED_EVERY_MS: u64 = 3_000;
 
-/// Answers overtake each other by less, in milliseconds. A time further back is a clock set back.
+/// Answers overtake each other by less than this, in milliseconds. A time further back means that the
+/// clock was set back.
 const OVERTAKEN_MS: u64 = 1_000;
 
-/// What is known of a server's time.
+/// What is known of one server's clock.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
     rule: StallRule,
@@ -22,15 +23,15 @@ pub(crate) struct ServerClock {
 
 #[derive(Debug)]
 struct State {
-    /// The server's time when this machine was started, in milliseconds; `None` before any time was
-    /// heard.
+    /// The server's time at the start of this machine, in milliseconds; `None` before the first
+    /// answer.
     started_at_ms: Option<i64>,
-    /// The latest time that was heard, and what had passed on this machine by then.
+    /// The latest answer.
     heard: Option<Heard>,
     stalls: Stalls,
 }
 
-/// A time of a server, and when it was heard by what passes on this machine.
+/// A time that a server told, and when: in milliseconds since the start of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Heard {
     pub(crate) passed_ms: u64,
@@ -38,7 +39,7 @@ pub(crate) struct Heard {
 }
 
 impl ServerClock {
-    /// `before` is the time last heard of a server whose place this one takes.
+    /// `before` is the last time heard of the server whose place this one takes.
     pub(crate) fn new(rule: StallRule, before: Option<Heard>) -> Self {
         let mut stalls = Stalls::new(rule);
         if let Some(before) = before {
@@ -54,8 +55,8 @@ impl ServerClock {
         }
     }
 
-    /// The server's time, or a little less, and the last stall. `None` before any was heard, and
-    /// where none was heard for so long that the next may tell of a stall.
+    /// The server's time, or a little less, and the last stall. `None` before the first answer, and
+    /// after a silence so long that the next answer may reveal a stall.
     pub(crate) fn now(&self) -> Option<Moment> {
         self.now_after(passed_ms())
     }
@@ -72,19 +73,19 @@ impl ServerClock {
         Some(state.stalls.at(estimate.max(heard.time)))
     }
 
-    /// What was heard last.
+    /// The latest answer.
     pub(crate) fn last_heard(&self) -> Option<Heard> {
         self.state.lock().heard
     }
 
-    /// The server has just said what time it is; that time, with the last stall. Of several
-    /// answers, the one that was quickest is the nearest to the truth, and that is the latest.
+    /// Takes in the time that the server has just told; returns it with the last stall. Of all
+    /// answers the quickest gives the latest time, and so the best estimate.
     pub(crate) fn heard(&self, time: Timestamp) -> Moment {
         self.heard_after(time, passed_ms(), false)
     }
 
-    /// The server has just said what time it is, and refused what was decided by another: its clock
-    /// was set, runs slower, or stood still, or another server took its place.
+    /// Takes in the time with which the server refused a commit that was decided by the estimate: its
+    /// clock was set, runs slower, or stood still, or another server took its place.
     pub(crate) fn corrected(&self, time: Timestamp) -> Moment {
         self.heard_after(time, passed_ms(), true)
     }

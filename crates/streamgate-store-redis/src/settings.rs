@@ -1,13 +1,13 @@
-//! What an operator can set, and what is wrong with it.
+//! The settings of the store, and their validation.
 
 use std::fmt;
 use std::time::Duration;
 
 use streamgate_clock::StallRule;
 use streamgate_core::Policy;
+use streamgate_store::versioned::NotUsable;
 
 use crate::connection::{CertificateError, Certificates};
-use crate::reason::Reason;
 use crate::url::{self, Credentials, Servers, UrlError};
 
 /// The longest prefix of names, in bytes.
@@ -41,7 +41,7 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// The servers at this URL; all else as most want it.
+    /// The servers at this URL, with defaults for all else.
     #[must_use]
     pub fn new(url: &str) -> Self {
         Self {
@@ -58,33 +58,32 @@ impl RedisSettings {
         }
     }
 
-    /// Says what is wrong with what can be judged without asking a server.
+    /// Validates what needs no server.
     ///
     /// # Errors
-    /// [`OpenError`], never one that a server has to say: [`OpenError::Refused`],
-    /// [`OpenError::Evicts`], [`OpenError::Unavailable`].
-    pub fn check(&self) -> Result<(), OpenError> {
+    /// The first that is not valid.
+    pub fn check(&self) -> Result<(), SettingsError> {
         url::parse(&self.url)?;
         self.tls.check()?;
         let prefix = self.key_prefix.as_bytes();
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
         if prefix.is_empty() || prefix.len() > KEY_PREFIX_MAX_BYTES || !prefix.iter().all(plain) {
-            return Err(OpenError::KeyPrefix);
+            return Err(SettingsError::KeyPrefix);
         }
         if self.connect_timeout.is_zero() || self.response_timeout.is_zero() {
-            return Err(OpenError::Timeout);
+            return Err(SettingsError::Timeout);
         }
         let may_wait_ms = 1..self.response_timeout.as_millis();
         if self.wait_replicas > 0 && !may_wait_ms.contains(&self.wait_timeout.as_millis()) {
-            return Err(OpenError::WaitTimeout);
+            return Err(SettingsError::WaitTimeout);
         }
         Ok(())
     }
 }
 
-/// What a URL asks for; a wrong one for nothing.
+/// What the URL asks for; all `false` for a URL that is not valid.
 impl RedisSettings {
-    /// Whether the servers are spoken to by TLS.
+    /// Whether connections use TLS.
     #[must_use]
     pub fn wants_tls(&self) -> bool {
         url::parse(&self.url).is_ok_and(|location| location.tls)
@@ -114,45 +113,29 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// Why a store cannot be opened.
+/// Why settings are not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
+pub enum SettingsError {
     /// The URL cannot be understood.
     #[error("the URL of the store is not valid: {0}")]
     Url(#[from] UrlError),
     /// The prefix of names is not valid.
     #[error("the key prefix must be 1 to 64 ASCII letters, digits, '-', '_', '.' or ':'")]
     KeyPrefix,
-    /// A timeout is nothing.
+    /// A timeout is 0.
     #[error("the connect timeout and the response timeout must be longer than nothing")]
     Timeout,
-    /// The time to wait for replicas is nothing, or leaves none to hear of it.
+    /// The time to wait for replicas is 0, or not below the response timeout.
     #[error("the time to wait for replicas must be at least 1 ms and below the response timeout")]
     WaitTimeout,
     /// A certificate or a key cannot be read.
     #[error("a certificate or key cannot be used: {0}")]
     Certificates(#[from] CertificateError),
-    /// A server answered that it does not let this node in, or to what it needs; trying again does
-    /// not help before somebody has changed the settings or the server's.
-    #[error("the store cannot be used: {0}")]
-    Refused(String),
-    /// A server may evict keys, or does not tell, and that is not allowed by
-    /// [`RedisSettings::allow_eviction`].
-    #[error("the store must not be used as it is set up: {0}")]
-    Evicts(String),
-    /// The servers cannot be used now; trying again may help.
-    #[error("the store cannot be used: {0}")]
-    Unavailable(String),
 }
 
-impl From<Reason> for OpenError {
-    fn from(reason: Reason) -> Self {
-        let words = reason.to_string();
-        if reason.is_permanent() {
-            Self::Refused(words)
-        } else {
-            Self::Unavailable(words)
-        }
+impl From<SettingsError> for NotUsable {
+    fn from(error: SettingsError) -> Self {
+        Self::Refused(error.to_string())
     }
 }
 
@@ -178,20 +161,20 @@ mod tests {
                 key_prefix: prefix.to_owned(),
                 ..good.clone()
             };
-            assert_eq!(settings.check(), Err(OpenError::KeyPrefix));
+            assert_eq!(settings.check(), Err(SettingsError::KeyPrefix));
         }
         let settings = RedisSettings {
             response_timeout: Duration::ZERO,
             ..good.clone()
         };
-        assert_eq!(settings.check(), Err(OpenError::Timeout));
+        assert_eq!(settings.check(), Err(SettingsError::Timeout));
         for wait_ms in [0, 2_000] {
             let settings = RedisSettings {
                 wait_replicas: 1,
                 wait_timeout: Duration::from_millis(wait_ms),
                 ..good.clone()
             };
-            assert_eq!(settings.check(), Err(OpenError::WaitTimeout));
+            assert_eq!(settings.check(), Err(SettingsError::WaitTimeout));
         }
     }
 }

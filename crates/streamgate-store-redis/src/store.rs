@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
-use streamgate_clock::Stopwatch;
 use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::versioned::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use streamgate_store::versioned::{
+    Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
+};
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
@@ -21,55 +22,54 @@ use crate::reason::Reason;
 use crate::record;
 use crate::replicated_versions::ReplicatedVersions;
 use crate::scan;
-use crate::settings::{OpenError, RedisSettings};
+use crate::settings::{RedisSettings, SettingsError};
 use crate::topology::{Answer, Sent, Topology};
 use crate::url;
 
-/// How long the key lives that is written to see whether a server can be written.
+/// The lifetime of the key with which the probe tries a write, in milliseconds.
 const PROBE_MS: u64 = 10_000;
 
-/// How much longer than needed a server keeps a record, in milliseconds: two hours. Servers take keys
-/// away by their own clock, so without it a leap of that clock would take the sessions of those who
-/// watch.
+/// How much longer than needed a server keeps a record, in milliseconds: two hours. Servers expire
+/// keys by their own clock, so without it a leap of that clock would delete live sessions.
 const GARBAGE_SLACK_MS: u64 = 2 * 60 * 60 * 1_000;
 
-/// What is over later than in the year 9999 stays: servers refuse times that they cannot count.
+/// The end of the year 9999. Records that become garbage later do not expire: servers refuse such
+/// times.
 const GARBAGE_AT_MAX_MS: u64 = 253_402_300_799_999;
 
 /// Records on Redis or Valkey.
 #[derive(Debug)]
 pub struct RedisStore {
     topology: Arc<Topology>,
-    /// Shut while the servers must not be used.
+    /// Shut until the servers are proven, and while they must not be used.
     gate: Arc<Gate>,
-    /// Looks at the servers; ends with the store.
+    /// The probing task; ends with the store.
     _probe: Probe,
     names: Names,
     settings: RedisSettings,
     certificates: CurrentCertificates,
-    /// What replicas have, where they are waited for.
+    /// Versions that replicas have, if commits wait for replicas.
     replicated: Option<ReplicatedVersions>,
 }
 
 impl RedisStore {
-    /// Begins to connect, and goes on for as long as there is a store. Called on a runtime, which
-    /// keeps the connections. Calls wait for the first attempt; after it has failed they are
-    /// refused at once, until one succeeds.
+    /// Begins to connect and to probe. Called on a runtime, which keeps the connections. Calls are
+    /// refused until a first probe has passed ([`prove`](RemoteStore::prove) is one).
     ///
     /// # Errors
-    /// What is wrong with the settings.
-    pub fn start(settings: &RedisSettings) -> Result<Self, OpenError> {
+    /// The first setting that is not valid.
+    pub fn start(settings: &RedisSettings) -> Result<Self, SettingsError> {
         Self::start_observed(settings, &(Arc::new(NoServerObserver) as Arc<_>))
     }
 
-    /// As [`start`](Self::start), and tells the observer what is found of the servers.
+    /// As [`start`](Self::start), with an observer of the servers.
     ///
     /// # Errors
-    /// What is wrong with the settings.
+    /// The first setting that is not valid.
     pub fn start_observed(
         settings: &RedisSettings,
         observer: &Arc<dyn ServerObserver>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, SettingsError> {
         settings.check()?;
         let location = url::parse(&settings.url)?;
         let certificates = CurrentCertificates::new(settings.tls.clone());
@@ -86,48 +86,29 @@ impl RedisStore {
         })
     }
 
-    /// As [`start`](Self::start), but there is a store only where it can be used.
+    /// As [`start`](Self::start), and proves that the servers can be used.
     ///
     /// # Errors
-    /// What is wrong with the settings, and those of [`prove`](Self::prove).
-    pub async fn open(settings: &RedisSettings) -> Result<Self, OpenError> {
+    /// [`NotUsable`]; settings that are not valid are [`NotUsable::Refused`].
+    pub async fn open(settings: &RedisSettings) -> Result<Self, NotUsable> {
         let store = Self::start(settings)?;
         store.prove().await?;
         Ok(store)
     }
 
-    /// What new connections show and trust, for replacing it. Of no effect without TLS.
+    /// The certificates of new connections, to replace them. Of no effect without TLS.
     #[must_use]
     pub fn certificates(&self) -> CurrentCertificates {
         self.certificates.clone()
     }
 
-    /// Proves that the servers can be read and written, and keep what is written.
-    ///
-    /// # Errors
-    /// [`OpenError::Refused`] where one answered that they cannot, and would again;
-    /// [`OpenError::Evicts`] where one that answers may evict keys; [`OpenError::Unavailable`] where
-    /// they may be used later.
-    pub async fn prove(&self) -> Result<(), OpenError> {
-        self.probe().await?;
-        if self.settings.allow_eviction {
-            return Ok(());
-        }
-        let timeout = self.settings.response_timeout;
-        let round = probe::round(&self.topology, timeout, Stopwatch::start()).await;
-        match probe::eviction_refusal(&round) {
-            Some(refusal) => Err(OpenError::Evicts(refusal.why)),
-            None => Ok(()),
-        }
-    }
-
-    /// Sends a call, and gives up after the response timeout. One that does no harm twice is sent
-    /// again where its answer was lost: a connection that a server has closed costs no answer.
-    async fn send(&self, call: &Call<'_>, is_harmless: bool) -> Result<Answer, Failure> {
+    /// Sends a call, bounded by the response timeout. An idempotent call is retried once if its answer
+    /// was lost, so that it survives a connection that the server has closed.
+    async fn send(&self, call: &Call<'_>, is_idempotent: bool) -> Result<Answer, Failure> {
         let sent = Sent::default();
         let answered = self.in_time(async {
             match self.topology.send(call, &sent).await {
-                Err(Failure::Lost(_)) if is_harmless => self.topology.send(call, &sent).await,
+                Err(Failure::Lost(_)) if is_idempotent => self.topology.send(call, &sent).await,
                 other => other,
             }
         });
@@ -141,7 +122,7 @@ impl RedisStore {
     async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let timed = tokio::time::timeout(self.settings.response_timeout, work).await;
         if timed.is_err() {
-            self.topology.doubt();
+            self.topology.suspect();
         }
         timed.ok()
     }
@@ -205,7 +186,7 @@ impl RedisStore {
         enough.map_err(Failure::Lost)
     }
 
-    /// Writes what was seen once more, so that replicas can be waited for.
+    /// Rewrites the record that was read, so that `WAIT` covers it.
     async fn confirm_named(&self, name: &[u8], seen: Version) -> Result<Committed, Reason> {
         let is_known = |versions: &ReplicatedVersions| versions.contains(seen);
         if self.replicated.as_ref().is_none_or(is_known) {
@@ -227,7 +208,7 @@ impl RedisStore {
         self.enough_have(seen, &reply)
     }
 
-    /// What to wait for.
+    /// The `WAIT` of a commit.
     fn wait(&self) -> Option<Wait> {
         let replicas = self.settings.wait_replicas;
         let timeout_ms = self.settings.wait_timeout.as_millis();
@@ -238,7 +219,7 @@ impl RedisStore {
         })
     }
 
-    /// Whether enough replicas have this version, by the reply to what wrote it.
+    /// Checks that enough replicas have this version, by the reply to the call that wrote it.
     fn enough_have(&self, version: Version, reply: &Reply) -> Result<Committed, Reason> {
         let replicas = self.settings.wait_replicas;
         if let Some(have) = reply.replicas
@@ -256,7 +237,7 @@ impl RedisStore {
         Ok(Committed::Done)
     }
 
-    /// Writes a key that goes by itself; whether it could.
+    /// Writes a key that soon expires.
     async fn write_probe(&self, name: Vec<u8>) -> Result<(), Reason> {
         let loaded = self.load_named(&name).await?;
         let write = Write {
@@ -266,7 +247,7 @@ impl RedisStore {
                 loaded.now.time.as_millis() + PROBE_MS,
             )),
             decided_at: None,
-            // A store that is full is of use: for stops, heartbeats and lists.
+            // A full store still serves stops, heartbeats and lists.
             needs_room: false,
         };
         // A conflict is another node that has just written it.
@@ -274,8 +255,8 @@ impl RedisStore {
         written.map_err(Failure::reason).map(|_| ())
     }
 
-    /// Whether at least one primary can be written. Where a part of a cluster is away, the users of
-    /// the other parts are still served.
+    /// Checks that at least one primary can be written. If a shard of a cluster is away, the users of
+    /// the others are still served.
     async fn probe(&self) -> Result<(), Reason> {
         let primaries = self.in_time(self.topology.primaries()).await;
         let primaries = primaries.unwrap_or_else(|| Err(self.too_late()))?;
@@ -300,6 +281,26 @@ impl RedisStore {
             }
         }
         Err(Reason::all(&reasons))
+    }
+}
+
+impl RemoteStore for RedisStore {
+    fn prove(&self) -> BoxFuture<'_, Result<(), NotUsable>> {
+        Box::pin(async move {
+            self.probe().await?;
+            if !self.settings.allow_eviction {
+                let timeout = self.settings.response_timeout;
+                let round = probe::round(&self.topology, timeout).await;
+                if let Some(refusal) = probe::eviction_refusal(&round) {
+                    return Err(NotUsable::Misconfigured(refusal.why));
+                }
+                if round.heard.is_empty() {
+                    return Err(self.too_late().into());
+                }
+            }
+            self.gate.open();
+            Ok(())
+        })
     }
 }
 
@@ -344,7 +345,7 @@ impl VersionedStore for RedisStore {
     }
 
     fn speculation(&self, key: &UserKey) -> Speculation {
-        if self.gate.is_shut() {
+        if !self.gate.is_open() {
             return Speculation::Never;
         }
         let estimate = self.topology.time_of(|| self.names.record(key));
@@ -381,8 +382,8 @@ impl VersionedStore for RedisStore {
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            self.gate.pass()?;
-            Ok(self.probe().await?)
+            self.probe().await?;
+            self.gate.pass()
         })
     }
 }

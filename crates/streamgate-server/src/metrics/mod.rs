@@ -8,6 +8,7 @@ mod page;
 mod sessions;
 mod text;
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
@@ -51,6 +52,7 @@ pub struct Metrics {
     damaged_records: Counter,
     evicted_keys: Counter,
     store_full: Gauge,
+    clock_skew: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -138,6 +140,7 @@ impl Metrics {
                 "1 while the disk of the embedded store is full and starts are refused: alarm on 1",
                 Gauge::default(),
             ),
+            clock_skew: clock_skew(&mut page),
             registry: page.registry,
             names: page.names,
         }
@@ -167,6 +170,13 @@ impl Metrics {
     /// Servers of the store have evicted so many more keys.
     pub fn observe_evicted(&self, keys: u64) {
         self.evicted_keys.inc_by(keys);
+    }
+
+    /// The clock of this node is ahead of the store's by at least so many milliseconds.
+    pub fn set_clock_skew(&self, ahead_ms: i64) {
+        let ahead_ms =
+            i32::try_from(ahead_ms).unwrap_or(if ahead_ms < 0 { i32::MIN } else { i32::MAX });
+        self.clock_skew.set(f64::from(ahead_ms) / 1_000.0);
     }
 
     /// Everything, in the Prometheus text format 0.0.4, which every scraper reads.
@@ -240,6 +250,15 @@ impl EngineObserver for Metrics {
         self.damaged_records
             .inc_by(u64::try_from(records).unwrap_or(u64::MAX));
     }
+}
+
+fn clock_skew(page: &mut Page) -> Gauge<f64, AtomicU64> {
+    page.add(
+        "streamgate_store_clock_skew_seconds",
+        "By how much the clock of this node is ahead of DynamoDB's at least, in seconds; behind where \
+         it is negative, 0 where the clocks may agree: alarm above 2 and below -2",
+        Gauge::default(),
+    )
 }
 
 /// The version that runs, as a label.

@@ -1,11 +1,10 @@
-//! Table, region and credentials as the environment says them: the predecessors' variables, and
-//! AWS's own. Each case is a process of its own, because a test cannot change its environment.
+//! Region and credentials as the environment has them: `REGION` of an earlier system, and AWS's own. Each case is a process of its own, because a test cannot change its environment.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use streamgate_store::versioned::VersionedStore;
-use streamgate_store_dynamodb::{ConfigError, DynamoDbConfig, DynamoDbStore};
+use streamgate_store_dynamodb::{DynamoDbConfig, DynamoDbStore, region_from_env};
 
 use crate::support::proxy::{Act, Proxy, Request};
 use crate::support::{REGION, TABLE, server_with_table};
@@ -15,36 +14,6 @@ const EXPECTED: &str = "STREAMGATE_TEST_EXPECTED";
 
 /// What no message may repeat.
 const SECRET: &str = "do-not-tell";
-
-#[test]
-fn the_variables_of_the_predecessors_name_table_and_region() {
-    let from = |set: &[(&str, &str)]| {
-        let set: Vec<(String, String)> = set
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        DynamoDbConfig::from_variables(move |name| {
-            let mut set = set.iter();
-            set.find(|(set, _)| set == name)
-                .map(|(_, value)| value.clone())
-        })
-    };
-    let both = from(&[("REGION", "eu-west-1"), ("DYNAMO_TABLE_NAME", "Sessions")]).unwrap();
-    assert_eq!(both.table, "Sessions");
-    assert_eq!(both.region.as_deref(), Some("eu-west-1"));
-    assert!(both.endpoint.is_none() && both.credentials.is_none());
-    let table = from(&[("DYNAMO_TABLE_NAME", "Sessions"), ("REGION", "")]).unwrap();
-    assert_eq!(table.region, None);
-    for none in [
-        &[][..],
-        &[("REGION", "eu-west-1")],
-        &[("DYNAMO_TABLE_NAME", "")],
-    ] {
-        let error = from(none).unwrap_err();
-        assert_eq!(error, ConfigError::NoTable);
-        assert!(error.to_string().contains("DYNAMO_TABLE_NAME"), "{error}");
-    }
-}
 
 #[test]
 fn credentials_are_not_in_what_is_printed_for_debugging() {
@@ -65,7 +34,10 @@ async fn a_case_in_its_own_process() {
     let Ok(expected) = std::env::var(EXPECTED) else {
         return;
     };
-    let config = DynamoDbConfig::from_env().unwrap();
+    let config = DynamoDbConfig {
+        region: region_from_env(),
+        ..DynamoDbConfig::new(TABLE)
+    };
     let answer = match DynamoDbStore::connect(&config).await {
         Ok(store) => store.check_ready().await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -91,7 +63,6 @@ async fn run_case(expected: &str, variables: &[(&str, &str)]) {
     .env("AWS_CONFIG_FILE", "/nonexistent")
     .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     .env("AWS_EC2_METADATA_DISABLED", "true")
-    .env("DYNAMO_TABLE_NAME", TABLE)
     .env(EXPECTED, expected)
     .envs(variables.iter().copied());
     let ended = tokio::task::spawn_blocking(move || case.output().unwrap());
@@ -140,7 +111,13 @@ async fn the_environment_says_region_endpoint_and_credentials() {
     let [endpoint, id, secret] = keys;
     run_case(
         "ready",
-        &[endpoint, id, secret, ("AWS_REGION", "eu-north-1")],
+        &[
+            endpoint,
+            id,
+            secret,
+            ("AWS_REGION", "eu-north-1"),
+            ("REGION", ""),
+        ],
     )
     .await;
     all_are(&scopes, "AKIDENV eu-north-1");

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_store::StoreError;
-use streamgate_store::versioned::{Version, VersionedStore};
-use streamgate_store_dynamodb::{DynamoDbConfig, NotUsable};
+use streamgate_store::versioned::{NotUsable, RemoteStore, Version, VersionedStore};
+use streamgate_store_dynamodb::DynamoDbConfig;
 use tokio::task::JoinSet;
 
 use crate::support::dynoxide::free_port;

@@ -6,6 +6,7 @@ mod conformance;
 mod engine;
 mod environment;
 mod faults;
+mod format;
 mod nodes;
 mod scans;
 #[path = "../support/mod.rs"]

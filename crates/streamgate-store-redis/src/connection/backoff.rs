@@ -1,4 +1,4 @@
-//! Waits between attempts: longer each time, and never the same for two nodes.
+//! Exponential backoff with jitter.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ impl Backoff {
         Duration::from_millis(ms / 2 + random_below(ms / 2 + 1))
     }
 
-    /// It went well: the next wait is a short one again.
+    /// Starts again with the shortest wait, after a success.
     pub(crate) fn reset(&mut self) {
         self.next_ms = FIRST_MS;
     }
 }
 
-/// A random number below `end`; evenly enough for waits.
+/// A random number below `end`, uniform enough for jitter.
 pub(crate) fn random_below(end: u64) -> u64 {
-    // Without random bytes the waits are all alike, which does no harm.
+    // Without random bytes there is no jitter, which does no harm.
     getrandom::u64().unwrap_or(0) % end
 }
 

@@ -1,4 +1,4 @@
-//! Certificates and keys for TLS, and what is wrong with them before any server has seen them.
+//! Certificates and keys for TLS, and their validation.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use rustls::{ClientConfig, RootCertStore};
 /// Certificates and keys, each the contents of a PEM file.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Certificates {
-    /// Who may vouch for the servers; `None` for the public authorities.
+    /// The authorities that server certificates must come from; `None` for the public ones.
     pub authorities: Option<Vec<u8>>,
-    /// The certificate and the key to show, where servers ask for them.
+    /// The certificate and the key of this node, for servers that ask for them.
     pub client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -53,7 +53,7 @@ pub enum CertificateError {
 }
 
 impl Certificates {
-    /// Says what is wrong with them.
+    /// Validates them.
     ///
     /// # Errors
     /// The first that cannot be used.
@@ -69,8 +69,7 @@ impl Certificates {
         };
         let certificate = read(certificate).map_err(CertificateError::Certificate)?;
         let key = read_key(key).map_err(CertificateError::Key)?;
-        // No connection comes of it; but whoever makes one finds out whether the two belong
-        // together.
+        // Building a configuration finds out whether certificate and key belong together.
         ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|config| {

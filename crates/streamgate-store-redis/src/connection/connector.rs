@@ -1,4 +1,4 @@
-//! Making one connection: address, TLS, greeting.
+//! Connecting: address, TLS, credentials.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::reason::Reason;
 use crate::settings::RedisSettings;
 use crate::url::{Address, Credentials};
 
-/// Knows all that connections have in common.
+/// What all connections of a store have in common.
 #[derive(Clone)]
 pub(crate) struct Connector {
     tls: Option<CurrentCertificates>,
@@ -32,8 +32,8 @@ impl Connector {
         database: u32,
     ) -> Self {
         if tls.is_some() {
-            // Other crates may bring a second provider, and then somebody must choose. An error
-            // says that the process has chosen already, which is as good.
+            // Other crates may link a second provider; then the process must choose one. An error
+            // means that it has chosen already.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let mut greeting = RedisConnectionInfo::default()
@@ -53,7 +53,7 @@ impl Connector {
         }
     }
 
-    /// Connects and says who asks, within the connect timeout.
+    /// Connects and authenticates, within the connect timeout.
     pub(crate) async fn connect(&self, to: &Address) -> Result<MultiplexedConnection, Reason> {
         let told = |error: RedisError| Reason::of(&error).at(to);
         let client = self.client(to).map_err(told)?;

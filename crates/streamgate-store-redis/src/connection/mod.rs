@@ -21,4 +21,4 @@ pub(crate) use pool::ConnectionPool;
 pub(crate) use sentinel::Sentinels;
 pub(crate) use supervised::LiveConnection;
 pub(crate) use target::{Target, listed};
-pub(crate) use timeout::{too_late, within};
+pub(crate) use timeout::{query, too_late, within};

@@ -1,13 +1,15 @@
 //! Discovery of a primary through sentinels: they name its address, and the server itself must confirm
 //! the role.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use redis::Value;
 use redis::aio::MultiplexedConnection;
 
 use super::connector::Connector;
 use super::target::listed;
-use super::timeout::within;
+use super::timeout::query;
 use crate::reason::Reason;
 use crate::url::Address;
 
@@ -49,7 +51,7 @@ impl Sentinels {
         for (at, sentinel) in sentinels.iter().enumerate() {
             match self.connect_by(sentinel).await {
                 Ok(found) => {
-                    // Those that are down or behind the times need not be asked again first.
+                    // Sentinels that are down or stale need not be asked first again.
                     self.sentinels.lock().rotate_left(at);
                     return Ok(found);
                 }
@@ -67,10 +69,8 @@ impl Sentinels {
         sentinel: &Address,
     ) -> Result<(MultiplexedConnection, Address), Reason> {
         let mut sentinel_connection = self.asking.connect(sentinel).await?;
-        let asked = self.ask(&mut sentinel_connection);
-        let named = within(self.connector.connect_timeout, asked)
-            .await
-            .map_err(|why| why.at(sentinel))?;
+        let named = self.ask(&mut sentinel_connection).await;
+        let named = named.map_err(|why| why.at(sentinel))?;
         let Some(address) = named else {
             let name = &self.primary_name;
             // Sentinels that are just starting know none.
@@ -78,33 +78,23 @@ impl Sentinels {
             return Err(Reason::transient(words));
         };
         let mut connection = self.connector.connect(&address).await?;
-        within(
-            self.connector.connect_timeout,
-            says_primary(&mut connection),
-        )
-        .await
-        .map_err(|why| why.at(&address))?;
+        let is_primary = says_primary(&mut connection, self.connector.connect_timeout).await;
+        is_primary.map_err(|why| why.at(&address))?;
         *self.sentinel_connection.lock() = Some(sentinel_connection);
         Ok((connection, address))
     }
 
-    /// Whether the server is a primary, and the one that the sentinels mean. One that was cut off
-    /// still believes it is; then the sentinels know better.
+    /// Checks that the server is a primary, and the one that the sentinels name: a primary that was
+    /// cut off still believes it is one.
     pub(super) async fn check(
         &self,
         connection: &mut MultiplexedConnection,
         address: &Address,
     ) -> Result<(), Reason> {
-        within(self.connector.response_timeout, says_primary(connection)).await?;
+        says_primary(connection, self.connector.response_timeout).await?;
         let sentinel_connection = self.sentinel_connection.lock().clone();
         let named = match sentinel_connection {
-            Some(mut sentinel_connection) => {
-                within(
-                    self.connector.connect_timeout,
-                    self.ask(&mut sentinel_connection),
-                )
-                .await
-            }
+            Some(mut sentinel_connection) => self.ask(&mut sentinel_connection).await,
             None => Err(Reason::transient("no sentinel is connected")),
         };
         match named {
@@ -114,7 +104,7 @@ impl Sentinels {
             }
             Ok(_) => Ok(()),
             Err(_) => {
-                // The primary is well; only its watchers are not all there. Another may be.
+                // The primary is well; only this sentinel is away. Another may be there.
                 self.connect_next_sentinel().await;
                 Ok(())
             }
@@ -132,22 +122,22 @@ impl Sentinels {
 
     /// The address that a sentinel has for the primary; `None` if it knows no such name.
     async fn ask(&self, sentinel: &mut MultiplexedConnection) -> Result<Option<Address>, Reason> {
-        let named: Option<(String, u16)> = redis::cmd("SENTINEL")
+        let mut question = redis::cmd("SENTINEL");
+        question
             .arg("GET-MASTER-ADDR-BY-NAME")
-            .arg(&self.primary_name)
-            .query_async(sentinel)
-            .await
-            .map_err(|error| Reason::of(&error))?;
+            .arg(&self.primary_name);
+        let time = self.connector.connect_timeout;
+        let named: Option<(String, u16)> = query(sentinel, &question, time).await?;
         Ok(named.map(|(host, port)| Address::new(&host, port)))
     }
 }
 
-/// Whether a server says that it is a primary.
-async fn says_primary(connection: &mut MultiplexedConnection) -> Result<(), Reason> {
-    let role: Vec<Value> = redis::cmd("ROLE")
-        .query_async(connection)
-        .await
-        .map_err(|error| Reason::of(&error))?;
+/// Checks that a server says that it is a primary.
+async fn says_primary(
+    connection: &mut MultiplexedConnection,
+    time: Duration,
+) -> Result<(), Reason> {
+    let role: Vec<Value> = query(connection, &redis::cmd("ROLE"), time).await?;
     match role.first() {
         Some(Value::BulkString(role)) if role == b"master" => Ok(()),
         _ => Err(Reason::transient("it is not a primary now")),

@@ -4,7 +4,7 @@ use redis::aio::MultiplexedConnection;
 
 use super::connector::Connector;
 use super::sentinel::Sentinels;
-use super::timeout::within;
+use super::timeout::query;
 use crate::reason::Reason;
 use crate::url::Address;
 
@@ -36,16 +36,11 @@ impl Target {
     ) -> Result<(), Reason> {
         match self {
             Self::Server(connector, _) => {
-                within(connector.response_timeout, ping(connection)).await
+                query(connection, &redis::cmd("PING"), connector.response_timeout).await
             }
             Self::Primary(sentinels) => sentinels.check(connection, address).await,
         }
     }
-}
-
-async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Reason> {
-    let answer = redis::cmd("PING").exec_async(connection).await;
-    answer.map_err(|error| Reason::of(&error))
 }
 
 /// The addresses as errors and logs show them.

@@ -1,7 +1,10 @@
-//! A bound on how long work may take.
+//! Bounds on how long work may take.
 
 use std::future::Future;
 use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, FromRedisValue};
 
 use crate::reason::Reason;
 
@@ -14,6 +17,19 @@ pub(crate) async fn within<T>(
         Ok(done) => done,
         Err(_) => Err(too_late(time)),
     }
+}
+
+/// Runs a command within `time`.
+pub(crate) async fn query<T: FromRedisValue>(
+    connection: &mut MultiplexedConnection,
+    command: &Cmd,
+    time: Duration,
+) -> Result<T, Reason> {
+    let answer = async {
+        let answer = command.query_async(connection).await;
+        answer.map_err(|error| Reason::of(&error))
+    };
+    within(time, answer).await
 }
 
 /// There was no answer in this time.

@@ -1,7 +1,7 @@
-//! Servers that may evict keys: a ledger that is gone is a limit that starts from nothing.
+//! Servers that may evict keys: with its record a user loses the sessions that the limit counts.
 //!
 //! Every record has an expiry, so each policy but `noeviction` may take one once `maxmemory` is reached.
-//! A server that does not tell its policy is treated as one that evicts: nobody can know.
+//! A server that does not tell its policy is treated as one that evicts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,11 +23,11 @@ const KEEPS_ALL: &str = "noeviction";
 pub(super) struct Evictions {
     is_allowed: bool,
     observer: Arc<dyn ServerObserver>,
-    /// Why a primary must not be used. One that is not here may be.
+    /// Faulty primaries, and why they must not be used.
     faults: HashMap<Address, String>,
-    /// How many keys each has evicted, when it was last heard.
+    /// The counter of evicted keys of each primary in its last answer.
     evicted: HashMap<Address, u64>,
-    /// That evictions are allowed has been said.
+    /// Whether the log has the warning that evictions are allowed.
     has_warned: bool,
 }
 
@@ -42,14 +42,13 @@ impl Evictions {
         }
     }
 
-    /// Counts the keys that were evicted since the round before. What a server evicted before it was
-    /// heard of for the first time is not counted.
+    /// Counts the keys that were evicted since the last answer; for the first answer of a server, none.
     fn count(&mut self, heard: &Heard) {
         let Some(evicted) = heard.info.as_ref().ok().and_then(|info| info.evicted_keys) else {
             return;
         };
         let before = self.evicted.insert(heard.address.clone(), evicted);
-        // A server that started anew counts from nothing.
+        // A restarted server counts from 0.
         let more = before.map_or(0, |before| evicted.checked_sub(before).unwrap_or(evicted));
         if more == 0 {
             return;
@@ -75,7 +74,7 @@ impl Check for Evictions {
             };
         }
         if !round.silent.contains(&None) {
-            // Every primary is known by its address: what is none any more does not count.
+            // The addresses of all primaries are known: former ones are dropped.
             let heard = round.heard.iter().map(|heard| &heard.address);
             let silent = round.silent.iter().flatten();
             let primaries: HashSet<&Address> = heard.chain(silent).collect();
@@ -89,7 +88,7 @@ impl Check for Evictions {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
                 reason = refusal.why,
-                "servers of the store may evict keys, and store.allow_eviction is true: where one does, \
+                "servers of the store may evict keys, and store.redis.allow_eviction is true: where one does, \
                  users get more sessions than their limit"
             );
         }
@@ -103,7 +102,7 @@ pub(crate) fn refusal(round: &Round) -> Option<Refusal> {
     refusal_of(faults.iter())
 }
 
-/// All faults in one refusal, in an order that stays.
+/// All faults in one refusal, in a stable order.
 fn refusal_of<'a>(faults: impl Iterator<Item = &'a String>) -> Option<Refusal> {
     let mut faults: Vec<&str> = faults.map(String::as_str).collect();
     if faults.is_empty() {
@@ -113,7 +112,7 @@ fn refusal_of<'a>(faults: impl Iterator<Item = &'a String>) -> Option<Refusal> {
     let why = format!(
         "{}. Set maxmemory-policy to noeviction on every server, replicas too (CONFIG SET maxmemory-policy \
          noeviction, and in its configuration; a managed service has it in its parameters), or, where lost \
-         sessions do no harm, store.allow_eviction = true",
+         sessions do no harm, store.redis.allow_eviction = true",
         faults.join("; ")
     );
     Some(Refusal { told: TOLD, why })
@@ -156,7 +155,6 @@ fn fault(heard: &Heard) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
 
     use super::*;
     use crate::reason::Reason;
@@ -177,8 +175,6 @@ mod tests {
     fn heard(port: u16, info: Result<Info, Reason>) -> Heard {
         Heard {
             address: at(port),
-            asked_at: Duration::ZERO,
-            took: Duration::ZERO,
             info,
         }
     }
@@ -192,11 +188,7 @@ mod tests {
     }
 
     fn round(heard: Vec<Heard>, silent: Vec<Option<Address>>) -> Round {
-        Round {
-            heard,
-            silent,
-            ..Round::default()
-        }
+        Round { heard, silent }
     }
 
     #[test]

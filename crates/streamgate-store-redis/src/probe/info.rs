@@ -7,14 +7,14 @@ use redis::Value;
 pub(crate) struct Info {
     /// How much memory its data may take, in bytes; 0 for as much as there is.
     pub(crate) maxmemory: Option<u64>,
-    /// What becomes of keys once that is taken.
+    /// The eviction policy once that is used up.
     pub(crate) maxmemory_policy: Option<String>,
     /// Keys that it has evicted since it started.
     pub(crate) evicted_keys: Option<u64>,
 }
 
 impl Info {
-    /// Reads sections as servers answer them; what is no text is passed over.
+    /// Reads sections as servers answer them; values that are not text are skipped.
     pub(super) fn read(sections: &[Value]) -> Self {
         let mut info = Self::default();
         for section in sections {

@@ -1,14 +1,16 @@
-//! The probe: one task a store that looks at every primary each few seconds, for what no call can
+//! The probe: one task per store that checks every primary every few seconds, for what no call can
 //! notice.
 //!
 //! A round asks each primary for `TIME`, `INFO memory` and `INFO stats` in one message, all primaries
 //! at once, within the response timeout. What they answered is a [`Round`]; every [`Check`] gets to see
 //! it. A check that finds something wrong shuts the [`Gate`]: the store refuses all calls, and is not
-//! ready, until a later round finds it right. The log tells when that begins and when it ends.
+//! ready, until a later round finds it right. The log tells when that begins and when it ends. At the
+//! start the gate is shut as well, until a round has heard a server and found nothing wrong: servers
+//! that come up after the node are not used before they are known.
 //!
-//! The server's clock goes to its [`ServerClock`](crate::server_clock::ServerClock). To learn something else of
-//! primaries, implement [`Check`] and add it to [`checks`]. [`Round::last_heard`] says how long ago a
-//! server answered before. What else `INFO` says is one section more in [`ask`].
+//! The server's time goes to its [`ServerClock`](crate::server_clock::ServerClock). To check something
+//! else of primaries, implement [`Check`] and add it to [`checks`]; more of `INFO` is one more section in
+//! [`ask`].
 //!
 //! What is *not* here: whether a server can be reached. Connections find that out by themselves.
 
@@ -16,14 +18,12 @@ mod eviction;
 mod gate;
 mod info;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::Value;
 use redis::aio::ConnectionLike as _;
-use streamgate_clock::Stopwatch;
 use streamgate_store::Refusal;
 use tokio::task::JoinHandle;
 
@@ -46,15 +46,15 @@ use info::Info;
 const PAUSE_MS: u64 = 1_500;
 const PAUSE_JITTER_MS: u64 = 1_000;
 
+/// The pause while no server has been heard since the start, in milliseconds: calls are refused
+/// until one is.
+const PAUSE_UNPROVEN_MS: u64 = 200;
+
 /// What one primary answered.
 #[derive(Debug)]
 pub(crate) struct Heard {
     /// The primary.
     pub(crate) address: Address,
-    /// When it was asked, since the probe began.
-    pub(crate) asked_at: Duration,
-    /// How long its answer took.
-    pub(crate) took: Duration,
     /// What it says of itself; an error where it was asked and does not tell.
     pub(crate) info: Result<Info, Reason>,
 }
@@ -66,11 +66,9 @@ pub(crate) struct Round {
     pub(crate) heard: Vec<Heard>,
     /// Those that did not, as far as their address is known without asking them.
     pub(crate) silent: Vec<Option<Address>>,
-    /// When each primary was last heard before this round, since the probe began.
-    pub(crate) last_heard: HashMap<Address, Duration>,
 }
 
-/// Something that must be so of all primaries.
+/// A condition that all primaries must meet.
 pub(crate) trait Check: Send + 'static {
     /// Looks at a round. Answers why the store must not be used, or `None` where it may be. A server
     /// that did not answer is no news: what was known of it stays.
@@ -83,7 +81,7 @@ fn checks(settings: &RedisSettings, observer: &Arc<dyn ServerObserver>) -> Vec<B
     vec![Box::new(evictions)]
 }
 
-/// The task. It ends with this.
+/// The task, aborted on drop.
 #[derive(Debug)]
 pub(crate) struct Probe {
     task: JoinHandle<()>,
@@ -117,30 +115,27 @@ async fn look_forever(
     gate: Arc<Gate>,
     mut checks: Vec<Box<dyn Check>>,
 ) {
-    let watch = Stopwatch::start();
-    let mut last_heard = HashMap::new();
     loop {
-        let mut round = round(&topology, timeout, watch).await;
-        let heard = round.heard.iter();
-        let now: Vec<_> = heard
-            .map(|heard| (heard.address.clone(), heard.asked_at + heard.took))
-            .collect();
-        round.last_heard = last_heard.clone();
-        last_heard.extend(now);
-        // All look, whatever the first finds: each keeps what it knows up to date.
+        let round = round(&topology, timeout).await;
+        // All checks see every round, whatever the first finds: each keeps a state.
         let found: Vec<Refusal> = checks.iter_mut().filter_map(|it| it.look(&round)).collect();
-        gate.set(found.into_iter().next());
-        if round.silent.is_empty() {
-            // A primary that is none any more is forgotten, so that this does not grow for ever.
-            last_heard.retain(|at, _| round.heard.iter().any(|heard| heard.address == *at));
+        match found.into_iter().next() {
+            Some(refusal) => gate.shut(refusal),
+            // A round that heard no server proves nothing.
+            None if gate.is_unproven() && round.heard.is_empty() => {}
+            None => gate.open(),
         }
-        let pause_ms = PAUSE_MS + random_below(PAUSE_JITTER_MS);
+        let pause_ms = if gate.is_unproven() {
+            PAUSE_UNPROVEN_MS
+        } else {
+            PAUSE_MS + random_below(PAUSE_JITTER_MS)
+        };
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
     }
 }
 
 /// Asks all primaries.
-pub(crate) async fn round(topology: &Topology, timeout: Duration, watch: Stopwatch) -> Round {
+pub(crate) async fn round(topology: &Topology, timeout: Duration) -> Round {
     let primaries = within(timeout, topology.primaries()).await;
     // Without a map of a cluster nothing is known of any server.
     let Ok(primaries) = primaries else {
@@ -150,7 +145,7 @@ pub(crate) async fn round(topology: &Topology, timeout: Duration, watch: Stopwat
         };
     };
     let asked = primaries.iter().map(|primary| async {
-        let answered = within(timeout, ask(primary, watch)).await;
+        let answered = within(timeout, ask(primary)).await;
         answered.map_err(|_| primary.address.clone())
     });
     let mut round = Round::default();
@@ -164,7 +159,7 @@ pub(crate) async fn round(topology: &Topology, timeout: Duration, watch: Stopwat
 }
 
 /// Asks one primary.
-async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
+async fn ask(primary: &Primary) -> Result<Heard, Reason> {
     let connection = primary.pool.next();
     let mut live = connection.live().await?;
     let mut message = redis::pipe();
@@ -175,12 +170,10 @@ async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
         .cmd("INFO")
         .arg("stats");
     let count = message.len();
-    let asked_at = watch.elapsed();
     let answers = live
         .connection
         .req_packed_commands(&message, 0, count)
         .await;
-    let took = watch.elapsed() - asked_at;
     let told = |error: &redis::RedisError| {
         connection.report(&live, error);
         Reason::of(error).at(&live.address)
@@ -196,15 +189,13 @@ async fn ask(primary: &Primary, watch: Stopwatch) -> Result<Heard, Reason> {
     let info = match sections {
         Ok(sections) => Ok(Info::read(&sections)),
         Err(why) if why.is_permanent() => Err(why),
-        // Such as a server that is loading: it will tell.
+        // Such as a server that is loading: a later round hears it.
         Err(why) => return Err(why),
     };
     // Asked regularly, so that a silence or a leap is one and not a lack of calls.
     primary.pool.clock.heard(record::timestamp(seconds, micros));
     Ok(Heard {
         address: live.address.clone(),
-        asked_at,
-        took,
         info,
     })
 }

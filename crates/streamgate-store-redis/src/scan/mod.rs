@@ -28,10 +28,10 @@ use cursor::Place;
 const BATCH_MIN: usize = 10;
 const BATCH_MAX: usize = 1_000;
 
-/// So many empty batches are read for one page, before the caller is heard again.
+/// How many empty batches are read for one page before it is returned empty.
 const EMPTY_BATCHES_MAX: u32 = 10;
 
-/// What `SCAN` answers: the next position, and names of keys.
+/// The answer to `SCAN`: the next position, and names of keys.
 type Found = (u64, Vec<Vec<u8>>);
 
 /// A batch as a server gave it.
@@ -71,11 +71,11 @@ pub(crate) async fn page(
             Ok(read) => read,
             Err(error) => {
                 connection.report(&live, &error);
-                topology.doubt();
+                topology.suspect();
                 return Err(Reason::of(&error).at(&live.address).into());
             }
         };
-        // A batch behind is on the same server; without one, the next server has the rest.
+        // The next batch is on the same server, if there is one, else on the next server.
         let next = next.map(|next| Place {
             slot: primaries[at].first_slot,
             ..next
@@ -162,7 +162,7 @@ impl Scan<'_> {
     async fn batch(&self, live: &mut LiveConnection, position: u64) -> Result<Batch, RedisError> {
         let pattern = self.names.pattern(self.tenant);
         let count = self.page_size.clamp(BATCH_MIN, BATCH_MAX);
-        // One message to one server: whose incarnation it is and whose batch are the same.
+        // One message, so that incarnation and batch are of the same server.
         let answer: (String, (u64, u64), Found) = redis::pipe()
             .cmd("INFO")
             .arg("server")
@@ -212,7 +212,7 @@ impl Scan<'_> {
             let record = match value.extract_error() {
                 Ok(value) => {
                     let value: Option<Vec<u8>> = redis::from_redis_value(value)?;
-                    // One that is gone by now, or that is nothing of ours, is no record.
+                    // Skipped: a record that is gone by now, or a foreign value.
                     value.and_then(record::split).map(|(_, record)| record)
                 }
                 // It has moved to another server since, or is something else.
@@ -233,7 +233,7 @@ impl Scan<'_> {
             .and_then(|answer| record::loaded(answer.reply.value));
         match loaded {
             Ok(loaded) => Ok(loaded.record),
-            // What is nothing of ours is no record.
+            // A foreign value is skipped.
             Err(why) if why.is_damage() => Ok(None),
             Err(why) => {
                 let what = (

@@ -1,8 +1,8 @@
 //! A cluster: a map of its slots, a connection pool for each primary, redirections followed.
 //!
-//! The cluster client of the `redis` crate is not used. It sends calls again by itself, some after
-//! their answers were lost; while it mends one connection, calls to the others wait; and where all
-//! break at once, calls can fail until it is opened anew.
+//! The cluster client of the `redis` crate is not used (ADR 0007): it retries calls whose answers were
+//! lost, blocks calls to healthy servers while it reconnects to another, and can fail until it is opened
+//! anew after all connections broke.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,20 +18,20 @@ use tokio::task::JoinHandle;
 use super::slots::SlotMap;
 use super::{Answer, Primary, Sent, send_once};
 use crate::call::Call;
-use crate::connection::{Backoff, ConnectionPool, Connector, Target, listed, random_below, within};
+use crate::connection::{Backoff, ConnectionPool, Connector, Target, listed, query, random_below};
 use crate::failure::Failure;
 use crate::keys;
 use crate::reason::Reason;
 use crate::server_clock::ServerClock;
 use crate::url::Address;
 
-/// How often a call is sent on to another server.
+/// How many redirections a call follows.
 const REDIRECTIONS_MAX: u32 = 5;
 
-/// How often the map is read without anybody asking for it.
+/// How often the map is read even if no call asks for it.
 const REFRESH_EVERY: Duration = Duration::from_secs(5);
 
-/// The shortest time between two readings, so that a failover is not also a storm of questions.
+/// The shortest time between two readings, so that a failover causes no storm of them.
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
 
 /// A cluster as it is known now.
@@ -49,7 +49,7 @@ struct Inner {
     rule: StallRule,
     map: RwLock<Arc<SlotMap>>,
     nodes: Mutex<HashMap<Address, Arc<ConnectionPool>>>,
-    /// Why the map could not be read the last time; `None` at the beginning.
+    /// The result of the last reading; `None` before the first.
     read: watch::Sender<Option<Result<(), Reason>>>,
     refresh: Notify,
 }
@@ -130,12 +130,12 @@ impl Cluster {
             .collect())
     }
 
-    /// Reads the map again, soon.
+    /// Wakes the task that reads the map.
     pub(super) fn refresh_soon(&self) {
         self.inner.refresh.notify_one();
     }
 
-    /// The map, once it has been read; an old one is better than none.
+    /// The map, waiting for the first reading. A stale map is used until a newer one is read.
     async fn map(&self) -> Result<Arc<SlotMap>, Reason> {
         let known = || Some(Arc::clone(&self.inner.map.read())).filter(|map| !map.is_empty());
         if let Some(map) = known() {
@@ -157,7 +157,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Reads the map now and then, and whenever somebody asks for it.
+/// Reads the map periodically and on request.
 async fn keep(inner: Arc<Inner>) {
     let mut backoff = Backoff::new();
     loop {
@@ -182,7 +182,7 @@ impl Inner {
     /// The connections to a server, made where there are none yet.
     fn node(&self, address: &Address) -> Arc<ConnectionPool> {
         let mut nodes = self.nodes.lock();
-        // A new primary may take the place of any: of the one that was heard least lately, too.
+        // It may take the place of any primary: of the one with the oldest answer, too.
         let before = || {
             let heard = nodes.values().filter_map(|pool| pool.clock.last_heard());
             heard.min()
@@ -203,7 +203,7 @@ impl Inner {
     async fn refresh(&self) -> Result<(), Reason> {
         let old = Arc::clone(&self.map.read());
         let mut servers: Vec<Address> = old.servers().cloned().collect();
-        // One that is cut off and behind the times must not be asked first every time.
+        // A server that is cut off and stale must not be the first one every time.
         let count = servers.len() as u64;
         if let Ok(start) = usize::try_from(random_below(count.max(1))) {
             servers.rotate_left(start);
@@ -240,14 +240,10 @@ impl Inner {
             Some(live) => live.connection,
             None => self.connector.connect(server).await?,
         };
-        let asked = async {
-            let command = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
-            let answer: Result<Value, _> = command.query_async(&mut connection).await;
-            answer.map_err(|error| Reason::of(&error))
-        };
-        let answer = within(self.connector.connect_timeout, asked)
-            .await
-            .map_err(|why| why.at(server))?;
+        let mut question = redis::cmd("CLUSTER");
+        question.arg("SLOTS");
+        let answer = query(&mut connection, &question, self.connector.connect_timeout).await;
+        let answer: Value = answer.map_err(|why| why.at(server))?;
         match SlotMap::read(&answer, server) {
             Some(map) if !map.is_empty() => Ok(map),
             _ => Err(Reason::transient("it knows no servers that have slots").at(server)),

@@ -20,7 +20,7 @@ use crate::url::{Address, Location, Servers};
 
 use cluster::Cluster;
 
-/// Whether a call has left, and may have been done.
+/// Whether a call has been sent, so that it may have been done.
 #[derive(Debug, Default)]
 pub(crate) struct Sent(AtomicBool);
 
@@ -38,12 +38,12 @@ impl Sent {
 #[derive(Debug, Clone)]
 pub(crate) struct Primary {
     pub(crate) first_slot: u16,
-    /// Where it is; `None` where that is known only by its connection.
+    /// Its address; `None` where only its connections know it (standalone, Sentinel).
     pub(crate) address: Option<Address>,
     pub(crate) pool: Arc<ConnectionPool>,
 }
 
-/// What a server answered.
+/// An answer and the server it came from.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
@@ -54,7 +54,7 @@ pub(crate) struct Answer {
 /// All servers of a store.
 #[derive(Debug)]
 pub(crate) enum Topology {
-    /// One that takes writes, wherever it is by now.
+    /// One primary for all keys.
     One(Arc<ConnectionPool>),
     Cluster(Cluster),
 }
@@ -109,7 +109,7 @@ impl Topology {
         }
     }
 
-    /// The time of the server that has this key, as far as it is known.
+    /// The estimated time of the server that has this key; `None` where it is not known.
     pub(crate) fn time_of(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Moment> {
         match self {
             Self::One(pool) => pool.clock.now(),
@@ -117,7 +117,7 @@ impl Topology {
         }
     }
 
-    /// All that take writes, in the order of their slots.
+    /// All primaries, in the order of their slots.
     pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, Reason> {
         match self {
             Self::One(pool) => Ok(vec![Primary {
@@ -129,8 +129,8 @@ impl Topology {
         }
     }
 
-    /// Calls fail: looks soon whether others have taken over.
-    pub(crate) fn doubt(&self) {
+    /// Looks soon whether other servers have taken over, because calls fail.
+    pub(crate) fn suspect(&self) {
         if let Self::Cluster(cluster) = self {
             cluster.refresh_soon();
         }

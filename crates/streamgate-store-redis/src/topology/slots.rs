@@ -46,12 +46,12 @@ impl SlotMap {
         Some(map)
     }
 
-    /// Whether nobody has a slot.
+    /// Whether no server has a slot.
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 
-    /// Who has a slot; `None` where nobody has.
+    /// The primary of a slot; `None` if it has none.
     pub(super) fn owner(&self, slot: u16) -> Option<&Address> {
         let behind = self.ranges.partition_point(|range| range.first <= slot);
         let range = &self.ranges[behind.checked_sub(1)?];
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_found_and_gaps_are_nobodys() {
+    fn slots_have_their_primary_and_gaps_have_none() {
         let answer = Value::Array(vec![
             range(100, 200, vec![server("b", 2)]),
             range(0, 49, vec![server("", 1), server("r", 9)]),

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use streamgate_store::versioned::Optimistic;
+use streamgate_store::versioned::{NotUsable, Optimistic, RemoteStore};
 use streamgate_store::{Store, StoreError};
-use streamgate_store_redis::{OpenError, RedisSettings, RedisStore, ServerObserver};
+use streamgate_store_redis::{RedisSettings, RedisStore, ServerObserver};
 
 use crate::support::{Cluster, Flavour, Sentinel, Server, eventually, open, settings, start, user};
 
@@ -52,9 +52,9 @@ async fn is_served(store: &dyn Store) {
     store.check_ready().await.unwrap();
 }
 
-fn refused_for(opened: Result<RedisStore, OpenError>, part: &str) {
+fn refused_for(opened: Result<RedisStore, NotUsable>, part: &str) {
     match opened {
-        Err(OpenError::Evicts(why)) => assert!(why.contains(part), "{why}"),
+        Err(NotUsable::Misconfigured(why)) => assert!(why.contains(part), "{why}"),
         other => panic!("{other:?}"),
     }
 }
@@ -131,6 +131,30 @@ async fn a_server_that_does_not_let_us_ask_for_its_policy_is_taken_to_evict() {
     refused_for(RedisStore::open(&settings).await, "not known whether");
     let store = open(&allowing(&settings)).await;
     is_served(&*store).await;
+}
+
+/// A store that starts before its server serves no call until the first probe has passed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_after_the_store_is_probed_before_any_call_is_served() {
+    let evicting = ["--maxmemory", ROOMY, "--maxmemory-policy", "allkeys-lru"];
+    let mut server = Server::start(Flavour::Redis, &evicting).await;
+    let settings = settings(&format!("redis://{}", server.address()));
+    server.kill();
+    let store = RedisStore::start(&settings).unwrap();
+    let away = store.prove().await;
+    assert!(matches!(away, Err(NotUsable::Unavailable(_))), "{away:?}");
+    let store = Optimistic::new(store);
+    server.restart().await;
+    eventually("the probe refuses the server", 20, async || {
+        match start(&store, &user("u"), "s").await {
+            Err(StoreError::Refused(refusal)) if refusal.told.contains("drop sessions") => Some(()),
+            Err(_) => None,
+            Ok(_) => panic!("a call was served before the server was probed"),
+        }
+    })
+    .await;
+    set(&server, "maxmemory-policy", "noeviction");
+    is_served(&store).await;
 }
 
 #[derive(Debug, Default)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::support::{Flavour, Server, eventually, open, settings, start, start_sentinel, user};
 use streamgate_clock::Stopwatch;
-use streamgate_store::versioned::{Optimistic, VersionedStore as _};
+use streamgate_store::versioned::{NotUsable, Optimistic, RemoteStore, VersionedStore as _};
 use streamgate_store::{Store, StoreError, View};
-use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
+use streamgate_store_redis::{RedisSettings, RedisStore};
 
 fn quick(server: &Server) -> RedisSettings {
     RedisSettings {
@@ -73,7 +73,7 @@ async fn a_store_may_begin_before_its_servers_and_serves_when_they_do() {
         for _ in 0..1_000 {
             let error = store.prove().await.unwrap_err();
             assert!(
-                matches!(&error, OpenError::Unavailable(why) if why.contains("refused")),
+                matches!(&error, NotUsable::Unavailable(why) if why.contains("refused")),
                 "{error}"
             );
         }
@@ -179,7 +179,7 @@ async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
     let error = RedisStore::open(&settings).await.unwrap_err();
     let told = "0 of 1 replicas have the write";
     assert!(
-        matches!(&error, OpenError::Unavailable(why) if why.contains(told)),
+        matches!(&error, NotUsable::Unavailable(why) if why.contains(told)),
         "{error}"
     );
     let port = server.port.to_string();

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use crate::support::{Flavour, Server, admitted, open, start_sentinel, user};
-use streamgate_store_redis::{Credentials, OpenError, RedisSettings, RedisStore};
+use streamgate_store::versioned::NotUsable;
+use streamgate_store_redis::{Credentials, RedisSettings, RedisStore};
 
 /// What is told where a server answers no, and would again.
 pub(crate) async fn refused(settings: &RedisSettings) -> String {
     match RedisStore::open(settings).await.unwrap_err() {
-        OpenError::Refused(told) => without_secrets(told),
+        NotUsable::Refused(told) => without_secrets(told),
         other => panic!("{other:?}"),
     }
 }
@@ -16,7 +17,7 @@ pub(crate) async fn refused(settings: &RedisSettings) -> String {
 /// What is told where waiting may help.
 async fn unavailable(settings: &RedisSettings) -> String {
     match RedisStore::open(settings).await.unwrap_err() {
-        OpenError::Unavailable(told) => without_secrets(told),
+        NotUsable::Unavailable(told) => without_secrets(told),
         other => panic!("{other:?}"),
     }
 }

@@ -9,8 +9,9 @@ use crate::support::{
 };
 use streamgate_clock::Stopwatch;
 use streamgate_core::TenantId;
+use streamgate_store::versioned::NotUsable;
 use streamgate_store::{Cursor, Store};
-use streamgate_store_redis::{OpenError, RedisSettings, RedisStore};
+use streamgate_store_redis::{RedisSettings, RedisStore};
 
 /// How long a failover may take here: sentinels call a primary down after a second, elect a leader,
 /// and promote; then the store has to hear of it.
@@ -29,7 +30,7 @@ async fn passes_the_suite_and_follows_failovers() {
 async fn wrong_names_are_told(servers: &Sentinel) {
     let settings = RedisSettings::new(&servers.url_of("other"));
     let error = RedisStore::open(&settings).await.unwrap_err();
-    assert!(matches!(error, OpenError::Unavailable(_)), "{error}");
+    assert!(matches!(error, NotUsable::Unavailable(_)), "{error}");
     let told = error.to_string();
     assert!(told.contains("knows no primary named \"other\""), "{told}");
 }

@@ -8,8 +8,10 @@ use crate::support::{Flavour, Server, admitted, open, open_fresh, settings, star
 use streamgate_core::Timestamp;
 use streamgate_core::admission::{Edit, SetUser};
 use streamgate_store::Store;
-use streamgate_store::conformance::run;
-use streamgate_store::versioned::{Committed, Speculation, Version, VersionedStore as _, Write};
+use streamgate_store::conformance::{a_newer_format_is_refused, run};
+use streamgate_store::versioned::{
+    Committed, Optimistic, Speculation, Version, VersionedStore as _, Write,
+};
 use streamgate_store_redis::RedisStore;
 
 async fn passes_the_suite(flavour: Flavour) {
@@ -79,7 +81,7 @@ async fn scripts_that_a_server_forgets_are_sent_again() {
     }
 }
 
-/// The time of a step is the server's, also where the node reckoned it: what was decided by a time
+/// The time of a step is the server's, also where the node estimated it: what was decided by a time
 /// that the server has not reached, or has long passed, changes nothing and brings the true one.
 #[tokio::test]
 async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
@@ -106,16 +108,16 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
         assert_eq!((current.record, current.version), (None, Version::NONE));
         assert!(current.now.time >= now);
     }
-    let Speculation::Always(reckoned) = store.speculation(&key) else {
+    let Speculation::Always(estimate) = store.speculation(&key) else {
         panic!("the time was heard");
     };
-    let written = write(reckoned.time);
+    let written = write(estimate.time);
     let committed = store.commit(&key, Version::NONE, &written).await;
     assert_eq!(committed.unwrap(), Committed::Done);
     let loaded = store.load(&key).await.unwrap();
     assert_eq!(loaded.version, written.version);
     assert!(
-        loaded.now.time >= reckoned.time,
+        loaded.now.time >= estimate.time,
         "a node is never ahead of its server"
     );
 }
@@ -154,4 +156,17 @@ async fn a_commit_that_comes_again_is_done_once() {
         panic!("another wrote");
     };
     assert_eq!(current.version, next.version);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_that_are_marked_for_a_newer_format_are_refused() {
+    let server = Server::start(Flavour::Redis, &[]).await;
+    let settings = settings(&format!("redis://{}", server.address()));
+    let mark = format!("{}:format", settings.key_prefix);
+    let newer = u32::from(streamgate_core::codec::NEWEST) + 1;
+    let _: String = server.ask(&["SET", &mark, &newer.to_string()]);
+    let store = RedisStore::open(&settings).await.unwrap();
+    assert_eq!(store.format_mark().await, Ok(Some(newer)));
+    let started = Optimistic::start(store).await;
+    a_newer_format_is_refused(started.map(|it| it.store as Arc<dyn Store>)).await;
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::security::refused;
 use crate::support::{Flavour, Server, admitted, free_port, open, quiet, settings, user};
-use streamgate_store_redis::{CertificateError, Certificates, OpenError, RedisSettings};
+use streamgate_store_redis::{CertificateError, Certificates, RedisSettings, SettingsError};
 
 /// Two authorities that know nothing of each other, and certificates of the first for a server at
 /// 127.0.0.1 and for whoever asks it.
@@ -124,7 +124,7 @@ fn what_cannot_be_used_is_found_before_a_server_is_asked() {
         };
         match settings.check() {
             Ok(()) => None,
-            Err(OpenError::Certificates(error)) => Some(error),
+            Err(SettingsError::Certificates(error)) => Some(error),
             Err(other) => panic!("{other}"),
         }
     };

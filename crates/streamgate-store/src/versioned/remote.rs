@@ -13,17 +13,18 @@ pub enum NotUsable {
     /// A server answered that it does not serve this node, and would answer the same again: wrong
     /// credentials, a missing permission, a missing table, an unsuitable configuration.
     /// Retrying does not help until an operator has changed something.
-    #[error("{0}")]
+    #[error("the store cannot be used: {0}")]
     Refused(String),
+    /// A server is configured in a way that would lose what it acknowledges. The message names the
+    /// setting and its right value.
+    #[error("the store must not be used as it is set up: {0}")]
+    Misconfigured(String),
+    /// The store holds records that this program cannot read.
+    #[error(transparent)]
+    NewerFormat(#[from] NewerFormat),
     /// No server answered, or the answer may be another one later. Retrying may help.
-    #[error("{0}")]
+    #[error("the store cannot be used: {0}")]
     Unavailable(String),
-}
-
-impl From<NewerFormat> for NotUsable {
-    fn from(newer: NewerFormat) -> Self {
-        Self::Refused(newer.to_string())
-    }
 }
 
 /// A [`VersionedStore`] on servers that other processes start, stop and configure.
@@ -57,13 +58,12 @@ impl<S: RemoteStore> Optimistic<S> {
     /// same, because a process may start before its servers.
     ///
     /// # Errors
-    /// [`NotUsable::Refused`] where a server refuses, or where the store holds records of a newer
-    /// version ([`NewerFormat`]).
+    /// [`NotUsable`], never [`NotUsable::Unavailable`].
     pub async fn start(remote: S) -> Result<Started<S>, NotUsable> {
         let unavailable = match remote.prove().await {
             Ok(()) => None,
             Err(NotUsable::Unavailable(why)) => Some(why),
-            Err(refused @ NotUsable::Refused(_)) => return Err(refused),
+            Err(lasting) => return Err(lasting),
         };
         let store = Self::new(remote);
         // A mark that cannot be read now is read with the next look.

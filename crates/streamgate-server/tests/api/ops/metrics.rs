@@ -113,6 +113,7 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_damaged_records_total",
             "streamgate_store_evicted_keys_total",
             "streamgate_store_full",
+            "streamgate_store_clock_skew_seconds",
         ]
     );
 }
