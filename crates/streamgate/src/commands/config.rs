@@ -13,7 +13,7 @@ pub(crate) enum ConfigCommand {
     /// Say everything that is wrong with the settings
     ///
     /// Reads file and environment as `serve` does. Exits with 0 if all is well, else with 1. Warns
-    /// of settings that are valid and work badly together.
+    /// of deprecated names, and of settings that are valid and work badly together.
     #[command(after_help = "Example:\n  streamgate config check --config streamgate.toml")]
     Check(SettingsArgs),
     /// Print the settings that count, and where each came from
@@ -33,8 +33,8 @@ pub(crate) fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Check(args) => match args.load(Vec::new()) {
             Ok(loaded) => {
-                for advice in config::advice::of(&loaded.settings) {
-                    output::note(&format!("warning: {advice}"));
+                for warning in loaded.warnings() {
+                    output::note(&format!("warning: {warning}"));
                 }
                 output::line("the settings are valid");
                 Ok(())

@@ -44,14 +44,14 @@ fn secrets_changed(before: &Loaded, after: &Loaded) -> impl Iterator<Item = &'st
             changed.push("store.url");
         }
         if old.sentinel_credentials.password != new.sentinel_credentials.password {
-            changed.push("store.sentinel_password");
+            changed.push("store.redis.sentinel_password");
         }
         // The same files can have other contents.
         if old.tls.authorities != new.tls.authorities {
-            changed.push("store.tls_ca_file");
+            changed.push("store.redis.tls_ca_file");
         }
         if old.tls.client != new.tls.client {
-            changed.push("store.tls_cert_file");
+            changed.push("store.redis.tls_cert_file");
         }
     }
     changed.into_iter()

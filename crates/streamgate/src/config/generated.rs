@@ -136,5 +136,18 @@ pub(crate) fn reference(loaded: &Loaded) -> String {
             let _ = write!(out, "\n```toml\n{}\n```\n", section.example.join("\n"));
         }
     }
+    deprecated_names(&mut out, loaded);
     out
+}
+
+fn deprecated_names(out: &mut String, loaded: &Loaded) {
+    out.push_str(
+        "\n## Deprecated names\n\nThese names still work in every place, the environment included \
+         (`policy.laziness_s`: `STREAMGATE_POLICY_LAZINESS_S`). `streamgate config check` and the log \
+         at the start warn of each. A setting that is given by both of its names is an error.\n\n\
+         | deprecated | use |\n|---|---|\n",
+    );
+    for name in &loaded.earlier_names {
+        let _ = writeln!(out, "| `{}` | `{}` |", name.earlier, name.present);
+    }
 }

@@ -140,6 +140,23 @@ impl Layers {
             .cloned()
     }
 
+    /// Moves values from the `earlier` name of a setting to its `present` one, source by source; a value
+    /// under the present name stays. Returns where the earlier name was used, the strongest first.
+    pub(crate) fn rename(&mut self, earlier: &KeyPath, present: &KeyPath) -> Vec<Origin> {
+        if let Some((variable, text)) = self.named.remove_entry(&earlier.variable()) {
+            let entry = variable_entry(variable, &text);
+            self.variables.insert(earlier.clone(), entry);
+        }
+        let mut used = Vec::new();
+        for layer in [&mut self.flags, &mut self.variables, &mut self.file] {
+            if let Some(entry) = layer.remove(earlier) {
+                used.push(entry.origin.clone());
+                layer.entry(present.clone()).or_insert(entry);
+            }
+        }
+        used
+    }
+
     /// The names of the tables that exist in a table.
     pub(crate) fn names_in(&self, table: &KeyPath) -> Vec<String> {
         let depth = table.parts().len();

@@ -6,13 +6,13 @@
 //!
 //! What is *not* here: what a setting does. The engine, the store and the server take plain values.
 
-pub(crate) mod advice;
+mod advice;
 mod changes;
+mod deprecated;
 mod entry;
 mod file;
 mod foreign;
 mod generated;
-mod kinds;
 mod layers;
 mod path;
 mod problem;
@@ -23,6 +23,7 @@ mod show;
 mod tests;
 mod unknown;
 mod value;
+mod value_types;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ use streamgate_engine::{EngineSettings, FailMode};
 use streamgate_server::ServerSettings;
 
 pub(crate) use changes::changed;
+use deprecated::EarlierName;
 pub(crate) use generated::{default_file, reference};
 use layers::Inputs;
 pub(crate) use path::KeyPath;
@@ -74,9 +76,19 @@ pub(crate) struct Loaded {
     pub(crate) settings: Settings,
     sections: Vec<Section>,
     declared: Vec<Declared>,
+    earlier_names: Vec<EarlierName>,
 }
 
 impl Loaded {
+    /// What an operator should change although the server starts: deprecated names, and settings
+    /// that work badly together. A sentence each.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let deprecated = self.earlier_names.iter().flat_map(EarlierName::warnings);
+        let mut warnings: Vec<String> = deprecated.map(|it| it.to_string()).collect();
+        warnings.append(&mut advice::of(&self.settings));
+        warnings
+    }
+
     /// Takes over how settings were declared and read elsewhere, those of certain names; their
     /// values are the caller's to take over.
     pub(crate) fn take(&mut self, from: &Self, is_taken: impl Fn(&str) -> bool) {
@@ -150,6 +162,7 @@ fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Probl
             settings,
             sections: reader.sections,
             declared: reader.declared,
+            earlier_names: reader.earlier_names,
         })
     } else {
         problem::sort(&mut reader.problems);
@@ -160,10 +173,9 @@ fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Probl
 /// Reads every section, in the order in which they are documented.
 fn read(reader: &mut Reader) -> Settings {
     let general = general::read(reader);
-    let mut policy = policy::read(reader);
+    let policy = policy::read(reader);
     let keys = keys::read(reader);
     let store = store::read(reader, &general);
-    policy.clock_skew = store.clock_skew();
     let http = http::read(reader);
     let cors = cors::read(reader);
     let rate_limit = rate_limit::read(reader);

@@ -3,8 +3,9 @@
 //! The calls are kept, so the default file, the reference, `config show` and the list of unknown
 //! keys all come from the same place as the values, and cannot differ from them.
 //!
-//! What is *not* here: the kinds of values (`kinds.rs`), the settings themselves (`sections/`).
+//! What is *not* here: the types of values (`value_types.rs`), deprecated names (`deprecated.rs`), the settings themselves (`sections/`).
 
+use super::deprecated::EarlierName;
 use super::layers::Layers;
 use super::path::KeyPath;
 use super::problem::{Origin, Problem};
@@ -51,6 +52,7 @@ pub(crate) struct Reader {
     table: KeyPath,
     pub(crate) sections: Vec<Section>,
     pub(crate) declared: Vec<Declared>,
+    pub(crate) earlier_names: Vec<EarlierName>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -66,6 +68,7 @@ impl Reader {
             table: KeyPath::root(),
             sections: Vec::new(),
             declared: Vec::new(),
+            earlier_names: Vec::new(),
             problems,
         }
     }
@@ -90,6 +93,11 @@ impl Reader {
         if let Some(section) = self.sections.last_mut() {
             section.example = lines;
         }
+    }
+
+    /// The path of a setting of the current table.
+    pub(super) fn here(&self, name: &str) -> KeyPath {
+        self.table.child(name)
     }
 
     /// Goes on in another table of the same section.

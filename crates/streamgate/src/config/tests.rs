@@ -391,3 +391,144 @@ fn dialects_ask_for_a_key_unless_it_is_written_that_they_do_not() {
     let open = inputs("listen = \"0.0.0.0:1\"", &[], &[]);
     assert!(loaded(open).settings.server.compat.require_key);
 }
+
+/// A value for each setting that has a deprecated name.
+fn renamed_settings() -> Vec<(String, String, &'static str)> {
+    let values = [
+        ("policy.laziness_s", "7"),
+        ("store.key_prefix", "other"),
+        ("store.connect_timeout_ms", "11"),
+        ("store.response_timeout_ms", "2500"),
+        ("store.wait_replicas", "2"),
+        ("store.wait_timeout_ms", "13"),
+        ("store.allow_eviction", "true"),
+        ("store.tls_ca_file", "/ca.pem"),
+        ("store.tls_cert_file", "/cert.pem"),
+        ("store.tls_key_file", "/key.pem"),
+        ("store.sentinel_user", "watch"),
+        ("store.sentinel_password", "hush"),
+        ("store.region", "eu-west-1"),
+        ("store.endpoint", "http://localhost:8000"),
+    ];
+    let names = defaults().earlier_names;
+    assert_eq!(names.len(), values.len());
+    let with_value = names.into_iter().map(|name| {
+        let earlier = name.earlier.to_string();
+        let value = values.iter().find(|(known, _)| *known == earlier);
+        let (_, value) = value.unwrap_or_else(|| panic!("no value for {earlier}"));
+        (earlier, name.present.to_string(), *value)
+    });
+    with_value.collect()
+}
+
+/// What else must be set for a setting to be valid: a user of sentinels needs a password.
+fn companion(path: &str) -> &'static str {
+    if path.ends_with("sentinel_password") {
+        ""
+    } else {
+        "store.redis.sentinel_password = \"hush\"\n"
+    }
+}
+
+/// A setting as a file has it.
+fn line(path: &str, value: &str) -> String {
+    let is_bare = value == "true" || value.parse::<u32>().is_ok();
+    if is_bare {
+        format!("{path} = {value}\n")
+    } else {
+        format!("{path} = {value:?}\n")
+    }
+}
+
+#[test]
+fn a_deprecated_name_works_in_file_environment_and_flag_and_is_warned_of() {
+    let settings = renamed_settings();
+    let all = |name: fn(&(String, String, &str)) -> String| {
+        let lines = settings
+            .iter()
+            .map(|setting| line(&name(setting), setting.2));
+        loaded(inputs(&lines.collect::<String>(), &[], &[]))
+    };
+    let (earlier, present) = (all(|it| it.0.clone()), all(|it| it.1.clone()));
+    let of = |loaded: &Loaded| format!("{:?}", loaded.settings);
+    assert_eq!(of(&earlier), of(&present));
+    assert_ne!(of(&present), of(&defaults()));
+    assert_eq!(present.warnings(), [""; 0]);
+
+    for (at, (earlier_name, name, value)) in settings.iter().enumerate() {
+        let warning = format!(
+            "s.toml:{}: {earlier_name} is deprecated, use {name}",
+            at + 1
+        );
+        assert!(earlier.warnings().contains(&warning), "{warning}");
+        let alone = |path: &str| {
+            let (variable, flag) = (KeyPath::new(path).variable(), [(path, *value)]);
+            let by_variable = loaded(inputs(companion(path), &[(&variable, value)], &[]));
+            (by_variable, loaded(inputs(companion(path), &[], &flag)))
+        };
+        let ((by_variable, by_flag), (expected, _)) = (alone(earlier_name), alone(name));
+        assert_eq!(of(&by_variable), of(&expected), "{earlier_name}");
+        assert_eq!(of(&by_flag), of(&expected), "{earlier_name}");
+        let variable = |path: &str| KeyPath::new(path).variable();
+        assert_eq!(
+            by_variable.warnings(),
+            [format!(
+                "environment {}: {earlier_name} is deprecated, use {name} ({})",
+                variable(earlier_name),
+                variable(name)
+            )]
+        );
+        assert_eq!(
+            by_flag.warnings(),
+            [format!("--set: {earlier_name} is deprecated, use {name}")]
+        );
+        assert_eq!(expected.warnings(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_setting_with_both_of_its_names_is_an_error_that_names_both() {
+    for (earlier, name, value) in renamed_settings() {
+        let file = line(&earlier, value) + &line(&name, value) + companion(&name);
+        let said = |place: &str, other: &str| {
+            format!(
+                "{place}: {earlier} is the deprecated name of {name}, which is set as well \
+                 ({other}): remove one of them"
+            )
+        };
+        assert_eq!(
+            problems(inputs(&file, &[], &[])),
+            [said("s.toml:1", "s.toml:2")]
+        );
+        let variable = |path: &str| KeyPath::new(path).variable();
+        let (old, new) = (variable(&earlier), variable(&name));
+        let both = [(old.as_str(), value), (new.as_str(), value)];
+        let (of_old, of_new) = (format!("environment {old}"), format!("environment {new}"));
+        assert_eq!(
+            problems(inputs(companion(&name), &both, &[])),
+            [said(&of_old, &of_new)]
+        );
+        // An override by the present name of what a file gives by the deprecated one is one, too.
+        let file = line(&earlier, value) + companion(&name);
+        assert_eq!(
+            problems(inputs(&file, &both[1..], &[])),
+            [said("s.toml:1", &of_new)]
+        );
+    }
+}
+
+#[test]
+fn a_wrong_value_under_a_deprecated_name_is_reported_with_its_place() {
+    let file = "[store]\nwait_replicas = 99\nkey_prefix = { a = 1 }\nredis = 5\n";
+    assert_eq!(
+        problems(inputs(file, &[("STREAMGATE_POLICY_LAZINESS_S", "x")], &[])),
+        [
+            "s.toml:2: store.redis.wait_replicas must be 0 to 16, is 99",
+            "s.toml:3: store.redis.key_prefix must be text, is a table",
+            "s.toml:3: store.key_prefix.a is no setting",
+            "s.toml:4: store.redis is a section, not a setting: write [store.redis] above its settings",
+            "environment STREAMGATE_POLICY_LAZINESS_S: policy.heartbeat_write_interval_s must be a \
+             whole number, is \"x\"",
+        ]
+    );
+}

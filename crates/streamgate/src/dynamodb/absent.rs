@@ -3,20 +3,22 @@
 use std::sync::Arc;
 
 use streamgate_clock::Clock;
+use streamgate_server::Metrics;
 
 use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
-use crate::serve::Started;
+use crate::serve::remote::Remote;
 
-/// There is none. The settings say so before it comes to this.
+/// Fails. The settings were refused before it comes to this.
 pub(crate) async fn start(
     _settings: &TableSettings,
     _clock: Arc<dyn Clock>,
-) -> Result<Started, Failure> {
+    _metrics: &Arc<Metrics>,
+) -> Result<Remote, Failure> {
     Err(no_dynamodb())
 }
 
-/// There is none.
+/// Fails.
 pub(crate) async fn create_table(_settings: &TableSettings) -> Result<String, Failure> {
     Err(no_dynamodb())
 }

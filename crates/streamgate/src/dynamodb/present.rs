@@ -1,45 +1,49 @@
-//! Opening a table, and making one.
+//! Starting the store of a table, and creating a table.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use streamgate_clock::Clock;
-use streamgate_store::versioned::Optimistic;
+use streamgate_server::Metrics;
 use streamgate_store_dynamodb::{
-    self as dynamodb, Created, DynamoDbConfig, DynamoDbStore, NotUsable,
+    self as dynamodb, ClockObserver, Created, DynamoDbConfig, DynamoDbStore,
 };
 
 use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
-use crate::serve::{Started, format};
+use crate::serve::remote::{Remote, start_remote};
 
-/// The variable by which an earlier system named the region; it goes before `AWS_REGION`.
-const REGION: &str = "REGION";
+/// What to check where DynamoDB refuses.
+const CHECK: &str = "check the table, the region and the credentials; `streamgate store create-table` makes a table";
 
-/// Finds the way to the table, and looks whether it can be read and written.
+/// Reports the skew of this node's clock to the metrics.
+#[derive(Debug)]
+struct Skew(Arc<Metrics>);
+
+impl ClockObserver for Skew {
+    fn skew(&self, ahead_ms: i64) {
+        self.0.set_clock_skew(ahead_ms);
+    }
+}
+
+/// Connects to the table, and starts the store.
 pub(crate) async fn start(
     settings: &TableSettings,
     clock: Arc<dyn Clock>,
-) -> Result<Started, Failure> {
+    metrics: &Arc<Metrics>,
+) -> Result<Remote, Failure> {
     let store = DynamoDbStore::connect(&config(settings))
         .await
-        .map_err(unusable)?
-        .with_clock(clock);
-    let away = match store.prove().await {
-        Ok(()) => None,
-        Err(NotUsable::Unavailable(why)) => Some(why),
-        Err(error @ NotUsable::Refused(_)) => return Err(unusable(error)),
-    };
-    let store = Arc::new(Optimistic::new(store));
-    format::guard(&store).await?;
-    Ok(Started { store, away })
+        .map_err(|error| failure(&error.to_string()))?
+        .with_clock(clock)
+        .with_observer(Arc::new(Skew(Arc::clone(metrics))));
+    start_remote(store, CHECK).await
 }
 
-/// Makes the table, and tells what was done. It is safe to repeat.
+/// Creates the table, and says what was done. Idempotent.
 pub(crate) async fn create_table(settings: &TableSettings) -> Result<String, Failure> {
     let created = dynamodb::create_table(&config(settings))
         .await
-        .map_err(unusable)?;
+        .map_err(|error| failure(&error.to_string()))?;
     Ok(match created {
         Created::New => format!("table {} is made and can be used", settings.table),
         Created::AlreadyThere => format!("table {} is there and can be used", settings.table),
@@ -47,18 +51,13 @@ pub(crate) async fn create_table(settings: &TableSettings) -> Result<String, Fai
 }
 
 fn config(settings: &TableSettings) -> DynamoDbConfig {
-    let region = std::env::var(REGION)
-        .ok()
-        .filter(|region| !region.is_empty());
     DynamoDbConfig {
-        region: settings.region.clone().or(region),
+        region: settings.region.clone().or_else(dynamodb::region_from_env),
         endpoint: settings.endpoint.clone(),
         ..DynamoDbConfig::new(settings.table.clone())
     }
 }
 
-fn unusable(error: impl Display) -> Failure {
-    Failure::new(Code::Store, error.to_string()).hint(
-        "check the table, the region and the credentials; `streamgate store create-table` makes a table",
-    )
+fn failure(message: &str) -> Failure {
+    Failure::new(Code::Store, message).hint(CHECK)
 }

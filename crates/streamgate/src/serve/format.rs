@@ -1,5 +1,5 @@
-//! A store whose records are newer than this program: refused at the start, and noticed while
-//! serving. Other nodes may be of the next release already, see `docs/operating.md`.
+//! The format mark of a remote store, read while serving: nodes of the next release may raise it, see
+//! `docs/operating.md`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,35 +7,27 @@ use std::time::Duration;
 use streamgate_store::versioned::{NewerFormat, Optimistic, VersionedStore};
 use tokio::time::sleep;
 
-use crate::exit::{Code, Failure};
+/// How often the mark is read.
+const READ_EVERY: Duration = Duration::from_secs(3);
 
-/// How often the mark of the store is read.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
-
-/// Refuses a store that is too new, and keeps looking: calls are 503 while it is. Called on the
-/// runtime. A mark that cannot be read now is read later.
-pub(crate) async fn guard<S: VersionedStore>(store: &Arc<Optimistic<S>>) -> Result<(), Failure> {
-    if let Ok(Err(newer)) = store.look_at_format().await {
-        return Err(Failure::new(Code::Store, newer.to_string())
-            .hint("run the newer version on this node; nothing was changed"));
-    }
-    let store = Arc::clone(store);
+/// Keeps reading the mark: while it names a version that this program cannot read, the store answers
+/// every call 503. Called on the runtime. A mark that cannot be read now is read later.
+pub(super) fn watch<S: VersionedStore>(store: Arc<Optimistic<S>>) {
     tokio::spawn(async move {
         let mut before = Ok(());
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(READ_EVERY).await;
             if let Ok(now) = store.look_at_format().await
                 && now != before
             {
-                tell(now);
+                log(now);
                 before = now;
             }
         }
     });
-    Ok(())
 }
 
-fn tell(now: Result<(), NewerFormat>) {
+fn log(now: Result<(), NewerFormat>) {
     match now {
         Err(newer) => tracing::error!(
             reason = %newer,

@@ -2,16 +2,17 @@
 //!
 //! What is *not* here: what the parts do. This module is the only one that knows them all.
 
-mod away;
+mod banner;
 mod exposure;
-pub(crate) mod format;
-mod greeting;
+mod format;
 mod listener;
 mod open_files;
 mod panics;
 mod reload;
+pub(crate) mod remote;
 mod signals;
 mod store;
+mod unavailable;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,11 @@ use streamgate_server::{HttpSettings, Metrics, app};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::config::{self, Loaded, Settings, Sources};
+use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
 use reload::Reloads;
 use signals::Stops;
-pub(crate) use store::Started;
 
 /// How often failures that repeat are summed up in the log.
 const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
@@ -44,8 +44,8 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     exposure::warn_of_open_dialects(settings);
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections)?;
-    for advice in config::advice::of(settings) {
-        tracing::warn!("{advice}");
+    for warning in loaded.warnings() {
+        tracing::warn!("{warning}");
     }
 
     let metrics = Arc::new(Metrics::with_log(output::log()));
@@ -61,11 +61,13 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let opened = store::open(settings, &metrics).await;
         opening.abort();
         let opened = opened?;
+        let mut in_use = loaded.clone();
+        in_use.settings.policy.clock_skew = opened.clock_skew;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
         let engine = Engine::new(
             opened.store,
-            Arc::new(settings.policy.clone()),
+            Arc::new(in_use.settings.policy.clone()),
             Arc::new(RandomIds),
             Arc::clone(&metrics) as Arc<_>,
             settings.engine,
@@ -76,7 +78,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         });
         let reloads = Reloads {
             sources,
-            in_use: loaded.clone(),
+            in_use,
             certificates: opened.certificates,
             clock: opened.clock,
             hangup,
@@ -123,7 +125,7 @@ async fn serve(
     reloads: Reloads,
 ) -> Result<(), Failure> {
     let listener = bind(settings)?;
-    greeting::greet(settings, &listener);
+    banner::print(settings, &listener);
 
     let sweeping = tokio::spawn({
         let engine = Arc::clone(engine);

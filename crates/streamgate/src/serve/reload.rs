@@ -113,7 +113,7 @@ impl Reloads {
 }
 
 /// How the settings of certificates begin.
-const TLS_FILES: &str = "store.tls_";
+const TLS_FILES: &str = "store.redis.tls_";
 
 /// Whether a running server can change this setting.
 fn is_reloadable(name: &str) -> bool {

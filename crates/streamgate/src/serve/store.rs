@@ -4,22 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_clock::{Clock, StallRule, SystemClock};
-use streamgate_core::Policy;
+use streamgate_core::{Policy, Seconds};
 use streamgate_server::Metrics;
 use streamgate_store::Store;
-use streamgate_store::versioned::Optimistic;
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, FatalError, LogObserver};
-use streamgate_store_redis::{
-    CurrentCertificates, OpenError, RedisSettings, RedisStore, ServerObserver,
-};
+use streamgate_store_redis::{CurrentCertificates, RedisSettings, RedisStore, ServerObserver};
 
-use super::{away, format};
+use super::remote::{not_usable, start_remote};
 use crate::config::Settings;
 use crate::config::sections::store::StoreSettings;
 use crate::exit::{self, Code, Failure};
 use crate::{dynamodb, store_errors};
 
-/// Tells the metrics what the store wrote.
+/// Reports batches of the embedded store to the metrics.
 struct Commits(Arc<Metrics>);
 
 impl LogObserver for Commits {
@@ -32,7 +29,7 @@ impl LogObserver for Commits {
     }
 }
 
-/// Tells the metrics what was found of the servers.
+/// Reports what is found of Redis servers to the metrics.
 #[derive(Debug)]
 struct Servers(Arc<Metrics>);
 
@@ -47,80 +44,55 @@ pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
     /// The clock of this node.
     pub(super) clock: Arc<SystemClock>,
+    /// How far the clocks of nodes may differ, where each counts leases by its own.
+    pub(super) clock_skew: Seconds,
     /// How many sessions were live at the last stop, where this process is the only one to know.
     pub(super) live_sessions: u64,
-    /// What connections to the servers show and trust, where they use TLS.
+    /// The certificates of connections to the servers, where they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
 }
 
-/// A store on servers, which may not be there yet.
-pub(crate) struct Started {
-    pub(crate) store: Arc<dyn Store>,
-    /// Why it cannot be used yet, where that is so.
-    pub(crate) away: Option<String>,
-}
-
 /// Opens the store of the settings. Called on the runtime, which keeps connections.
-///
-/// Servers that cannot be reached are waited for, because the process can start before them and
-/// come up again while they are away. Servers that answer no stop the start: they would say the
-/// same a minute later, and whoever starts the process hears it now.
 pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
     let clock = clock(settings)?;
-    let (started, certificates) = match &settings.store {
+    let (remote, certificates) = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, clock, metrics),
         StoreSettings::Redis(config) => {
-            let (started, certificates) = start_redis(config, &settings.policy, metrics).await?;
-            (started, config.wants_tls().then_some(certificates))
+            let store = redis(config, &settings.policy, metrics)?;
+            let certificates = config.wants_tls().then(|| store.certificates());
+            (start_remote(store, CHECK_REDIS).await?, certificates)
         }
         StoreSettings::DynamoDb(table) => {
             let of_store = Arc::clone(&clock) as Arc<_>;
-            (dynamodb::start(table, of_store).await?, None)
+            (dynamodb::start(table, of_store, metrics).await?, None)
         }
     };
-    if let Some(why) = &started.away {
-        away::wait_for(&started.store, why);
-    }
     Ok(Opened {
-        store: started.store,
+        store: remote.store,
         clock,
-        // What other nodes share, none of them can count.
+        clock_skew: remote.clock_skew,
+        // No node can count the sessions of a store that others share.
         live_sessions: 0,
         certificates,
     })
 }
 
-async fn start_redis(
+/// What to check where Redis refuses.
+const CHECK_REDIS: &str = "check store.url (the user, the password, what they may do, and which kind of server it is), and \
+     with rediss the certificates (store.redis.tls_ca_file, store.redis.tls_cert_file)";
+
+fn redis(
     config: &RedisSettings,
     policy: &Policy,
     metrics: &Arc<Metrics>,
-) -> Result<(Started, CurrentCertificates), Failure> {
-    let unusable = |error: OpenError| {
-        match error {
-        // It says what to do itself.
-        OpenError::Evicts(_) => Failure::new(Code::Store, error.to_string()),
-        error => Failure::new(Code::Store, error.to_string()).hint(
-            "check store.url (the user, the password, what they may do, and which kind of server it \
-             is), and with rediss the certificates (store.tls_ca_file, store.tls_cert_file)",
-        )
-    }
-    };
+) -> Result<RedisStore, Failure> {
     let observer: Arc<dyn ServerObserver> = Arc::new(Servers(Arc::clone(metrics)));
     let config = RedisSettings {
         stall_rule: StallRule::of(policy),
         ..config.clone()
     };
-    let store = RedisStore::start_observed(&config, &observer).map_err(unusable)?;
-    let away = match store.prove().await {
-        Ok(()) => None,
-        Err(OpenError::Unavailable(why)) => Some(why),
-        Err(error) => return Err(unusable(error)),
-    };
-    let certificates = store.certificates();
-    let store = Arc::new(Optimistic::new(store));
-    format::guard(&store).await?;
-    let started = Started { store, away };
-    Ok((started, certificates))
+    RedisStore::start_observed(&config, &observer)
+        .map_err(|error| not_usable(&error.into(), CHECK_REDIS))
 }
 
 /// The clock of this node. There is one, so that a stall and a step are logged once.
@@ -153,13 +125,14 @@ fn open_embedded(
     Ok(Opened {
         store: Arc::new(store),
         clock,
+        clock_skew: Seconds(0),
         live_sessions,
         certificates: None,
     })
 }
 
-/// The disk has failed. Nothing can be acknowledged any more, and nobody knows what is on disk
-/// until it is read anew: only a new start can do that.
+/// Ends the process after the disk has failed. Nothing can be acknowledged any more, and what is on
+/// disk is unknown until a new start reads it.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the store hands the error over"

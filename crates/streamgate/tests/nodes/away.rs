@@ -127,7 +127,7 @@ fn a_node_that_starts_before_its_table_serves_when_the_table_does() {
     let kept = Reserved::new();
     let dir = TempDir::new().unwrap();
     let endpoint = format!("http://127.0.0.1:{}", kept.port);
-    let setting = format!("store.endpoint={endpoint}");
+    let setting = format!("store.dynamodb.endpoint={endpoint}");
     let arguments = [
         &serve_arguments(dir.path())[..],
         &["--set", "store.url=dynamodb://sessions", "--set", &setting],

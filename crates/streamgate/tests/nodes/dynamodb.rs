@@ -55,7 +55,7 @@ fn serve(dir: &TempDir, port: u16, arguments: &[&str]) -> Command {
 
 fn serve_table(dir: &TempDir, table: &str, port: u16, arguments: &[&str]) -> Command {
     let url = format!("store.url=dynamodb://{table}");
-    let endpoint = format!("store.endpoint=http://127.0.0.1:{port}");
+    let endpoint = format!("store.dynamodb.endpoint=http://127.0.0.1:{port}");
     let all = [
         &serve_arguments(dir.path())[..],
         &["--set", &url, "--set", &endpoint],
@@ -176,6 +176,15 @@ async fn nodes_five_seconds_apart_over_a_table_end_no_lease_too_early_and_none_m
     );
 }
 
+/// How far a node says that its clock is ahead of the table's.
+fn clock_skew_s(node: &Server) -> f64 {
+    let page = node.call("GET", "/metrics", None).text;
+    let value = page
+        .lines()
+        .find_map(|line| line.strip_prefix("streamgate_store_clock_skew_seconds "));
+    value.expect("the gauge is there").parse().unwrap()
+}
+
 /// The clock of one node is ten minutes behind, as after a machine that stood still: it refuses, and
 /// takes no slot and no lease from the sessions of the other, until its clock is right.
 #[test]
@@ -195,6 +204,8 @@ fn a_node_whose_clock_is_ten_minutes_behind_the_tables_refuses_until_it_is_right
     assert!(detail.contains("behind by more than a minute"), "{detail}");
     assert_eq!(wrong.call("GET", "/readyz", None).status, 503);
     wrong.wait_for_log("the clock of this node is wrong");
+    let skew_s = clock_skew_s(&wrong);
+    assert!((-602.0..-570.0).contains(&skew_s), "{skew_s}");
     for id in ["a", "b", "c"] {
         assert_eq!(right.call("PUT", &session(id), None).status, 201);
     }
@@ -204,6 +215,8 @@ fn a_node_whose_clock_is_ten_minutes_behind_the_tables_refuses_until_it_is_right
         wrong.call("GET", "/readyz", None).status == 200
     });
     assert_eq!(wrong.call("PUT", &session("d"), None).status, 409);
+    let skew_s = clock_skew_s(&wrong);
+    assert!(skew_s.abs() < 5.0, "{skew_s}");
     for id in ["a", "b", "c"] {
         let heartbeat = format!("{}/heartbeat", session(id));
         assert_eq!(right.call("POST", &heartbeat, None).status, 200);

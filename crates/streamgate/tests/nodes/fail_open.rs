@@ -14,9 +14,9 @@ const SETTINGS: [&str; 8] = [
     "--set",
     "engine.deadline_ms=1000",
     "--set",
-    "store.response_timeout_ms=400",
+    "store.redis.response_timeout_ms=400",
     "--set",
-    "store.wait_timeout_ms=300",
+    "store.redis.wait_timeout_ms=300",
 ];
 
 /// How long the nodes may take to bring everything to a store that is back, on a loaded machine.

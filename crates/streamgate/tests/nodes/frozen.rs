@@ -40,8 +40,8 @@ async fn a_store_that_stands_still_for_ten_seconds_is_a_503_at_the_deadline_and_
     let redis = redis();
     let settings = [
         "engine.deadline_ms=1000",
-        "store.response_timeout_ms=400",
-        "store.wait_timeout_ms=300",
+        "store.redis.response_timeout_ms=400",
+        "store.redis.wait_timeout_ms=300",
     ];
     let nodes = Nodes::over(
         &redis,

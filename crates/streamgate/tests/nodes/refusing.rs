@@ -50,18 +50,21 @@ fn a_node_does_not_start_over_a_redis_that_may_evict_keys_unless_that_is_meant()
     for part in [
         "maxmemory-policy is allkeys-lru",
         "noeviction",
-        "store.allow_eviction = true",
+        "store.redis.allow_eviction = true",
         &format!("127.0.0.1:{}", redis.port),
     ] {
         assert!(ran.stderr.contains(part), "{part}: {ran:?}");
     }
-    let allowed = ["--set", &url, "--set", "store.allow_eviction=true"];
+    let allowed = ["--set", &url, "--set", "store.redis.allow_eviction=true"];
     let mut node = Server::start_with(dir.path(), &allowed);
-    node.wait_for_log("store.allow_eviction is true");
+    node.wait_for_log("store.redis.allow_eviction is true");
     assert_eq!(start(&node, "ann", "tv").status, 201);
     assert_eq!(node.call("GET", "/readyz", None).status, 200);
     let ended = node.terminate();
-    let warnings = ended.stderr.matches("store.allow_eviction is true").count();
+    let warnings = ended
+        .stderr
+        .matches("store.redis.allow_eviction is true")
+        .count();
     assert_eq!(warnings, 1, "{ended:?}");
 }
 
@@ -135,7 +138,7 @@ fn a_full_redis_is_told_to_starts_and_stops_and_heartbeats_go_on() {
 #[test]
 fn a_record_that_is_none_is_500_counted_and_logged_without_its_user() {
     let redis = redis();
-    let mut nodes = Nodes::over(&redis, 1, &["--set", "store.key_prefix=sg"]);
+    let mut nodes = Nodes::over(&redis, 1, &["--set", "store.redis.key_prefix=sg"]);
     let node = &mut nodes.servers[0];
     let _: String = ask(&redis, &["SET", "sg:{default\0private-name}", "garbage"]);
     assert!(metric(node, "streamgate_damaged_records_total") < 0.5);

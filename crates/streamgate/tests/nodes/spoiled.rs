@@ -68,9 +68,9 @@ async fn what_players_were_told_is_true_however_spoiled_the_way_to_redis_is() {
             &limit,
             &url,
             "engine.deadline_ms=1000",
-            "store.connect_timeout_ms=300",
-            "store.response_timeout_ms=200",
-            "store.wait_timeout_ms=100",
+            "store.redis.connect_timeout_ms=300",
+            "store.redis.response_timeout_ms=200",
+            "store.redis.wait_timeout_ms=100",
         ];
         let arguments: Vec<_> = settings.iter().flat_map(|it| ["--set", it]).collect();
         servers.push(Server::start_with(dir.path(), &arguments));

@@ -73,7 +73,7 @@ fn files(made: &Path, files: &[(&str, &str)]) -> Vec<String> {
             let file = made.join(file);
             [
                 "--set".to_owned(),
-                format!("store.{setting}={}", file.display()),
+                format!("store.redis.{setting}={}", file.display()),
             ]
         })
         .collect()
@@ -114,7 +114,7 @@ fn a_node_shows_its_certificate_and_trusts_only_whom_it_was_told_to() {
         &address,
         "certificate",
         "UnknownIssuer",
-        "store.tls_ca_file",
+        "store.redis.tls_ca_file",
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
@@ -144,7 +144,7 @@ fn certificates_are_read_again_at_sighup() {
     trust("other.pem");
     server.signal(Signal::HUP);
     let line = server.wait_for_log("SIGHUP: the settings were read again");
-    assert!(line.contains("store.tls_ca_file"), "{line}");
+    assert!(line.contains("store.redis.tls_ca_file"), "{line}");
     drop(redis);
     let again = Process::start_on(port, |port| redis_at(made.path(), port));
     let _redis = again.expect("the port was its own");
@@ -192,13 +192,13 @@ fn each_file_that_cannot_be_used_is_named_with_its_setting() {
             tls,
             vec![(cert, "node.pem")],
             cert,
-            "without store.tls_key_file",
+            "without store.redis.tls_key_file",
         ),
         (
             tls,
             vec![(key, "node.key")],
             key,
-            "without store.tls_cert_file",
+            "without store.redis.tls_cert_file",
         ),
         (
             tls,
@@ -221,7 +221,10 @@ fn each_file_that_cannot_be_used_is_named_with_its_setting() {
         ("redis://h", vec![(ca, "ca.pem")], ca, "without TLS"),
     ] {
         let said = complaint(url, &files(made.path(), &settings));
-        assert!(said.contains(&format!("--set: store.{wrong} ")), "{said}");
+        assert!(
+            said.contains(&format!("--set: store.redis.{wrong} ")),
+            "{said}"
+        );
         assert!(said.contains(why), "{why}: {said}");
     }
     // All is well with those that belong together.
@@ -233,7 +236,10 @@ fn each_file_that_cannot_be_used_is_named_with_its_setting() {
     assert!(shown.contains(&at("node.key")), "{shown}");
     // A key in place of its file is not repeated.
     let pem = fs::read_to_string(at("node.key")).unwrap();
-    let said = complaint(tls, &["--set".to_owned(), format!("store.{key}={pem}")]);
+    let said = complaint(
+        tls,
+        &["--set".to_owned(), format!("store.redis.{key}={pem}")],
+    );
     let secret = pem.lines().nth(1).unwrap();
     assert!(said.contains("not what is in it"), "{said}");
     assert!(!said.contains(secret), "{said}");
@@ -242,8 +248,8 @@ fn each_file_that_cannot_be_used_is_named_with_its_setting() {
 #[test]
 fn the_password_of_sentinels_is_never_shown_and_needs_sentinels() {
     let (user, password) = (
-        "store.sentinel_user=watch",
-        "store.sentinel_password=do-not-tell",
+        "store.redis.sentinel_user=watch",
+        "store.redis.sentinel_password=do-not-tell",
     );
     let set = |settings: &[&str]| -> Vec<String> {
         let each = settings.iter();
@@ -253,14 +259,18 @@ fn the_password_of_sentinels_is_never_shown_and_needs_sentinels() {
     let sentinels = "redis+sentinel://a,b/main";
     let variables = [
         (URL, sentinels),
-        ("STREAMGATE_STORE_SENTINEL_PASSWORD", "do-not-tell"),
+        ("STREAMGATE_STORE_REDIS_SENTINEL_PASSWORD", "do-not-tell"),
     ];
     let shown = run_with(&["config", "show", "--set", user], &variables).ok();
     assert!(shown.contains("sentinel_user = \"watch\""), "{shown}");
     assert!(shown.contains("sentinel_password = \"***\""), "{shown}");
     assert!(!shown.contains("do-not-tell"), "{shown}");
     for (url, settings, why) in [
-        (sentinels, set(&[user]), "without store.sentinel_password"),
+        (
+            sentinels,
+            set(&[user]),
+            "without store.redis.sentinel_password",
+        ),
         ("redis://h", set(&[password]), "names no sentinels"),
     ] {
         let said = complaint(url, &settings);
@@ -270,13 +280,13 @@ fn the_password_of_sentinels_is_never_shown_and_needs_sentinels() {
     // A number is no text in a file, and may be a password all the same.
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("s.toml");
-    fs::write(&file, "[store]\nsentinel_password = 40961\n").unwrap();
+    fs::write(&file, "[store.redis]\nsentinel_password = 40961\n").unwrap();
     let said = complaint(
         sentinels,
         &["--config".to_owned(), file.display().to_string()],
     );
     assert!(
-        said.contains("store.sentinel_password must be text"),
+        said.contains("store.redis.sentinel_password must be text"),
         "{said}"
     );
     assert!(!said.contains("40961"), "{said}");

@@ -138,7 +138,12 @@ fn a_stop_while_the_store_is_opened_is_heard_at_once() {
         let url = format!("store.url=redis://{}", silent.local_addr().unwrap());
         let dir = TempDir::new().unwrap();
         let mut command = streamgate(&serve_arguments(dir.path()));
-        command.args(["--set", &url, "--set", "store.connect_timeout_ms=60000"]);
+        command.args([
+            "--set",
+            &url,
+            "--set",
+            "store.redis.connect_timeout_ms=60000",
+        ]);
         let server = Server::spawn_logging(command);
         // Signals are handled before the first connection.
         let (_connection, _) = silent.accept().unwrap();

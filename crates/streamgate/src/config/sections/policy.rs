@@ -28,6 +28,13 @@ const EVICT_MIN_AGE_S: Ask = Ask(
      instead, and the refusal says when it would be admitted. So two players that restart \
      automatically cannot take the slot from each other in a loop. 0 is off.",
 );
+const HEARTBEAT_WRITE_INTERVAL_S: Ask = Ask(
+    "heartbeat_write_interval_s",
+    "Seconds during which repeated heartbeats of a session are not written to the store: saves \
+     cost on pay-per-write stores (DynamoDB). Leases grow by the same time, so no viewer loses \
+     a slot, but slots of vanished players free later, and a player learns later that another \
+     node ended its session. No effect on the embedded store, which writes no heartbeats.",
+);
 
 /// Reads this section and the plans.
 pub(crate) fn read(reader: &mut Reader) -> Policy {
@@ -56,13 +63,7 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         "How long ended sessions are remembered, in seconds. Within it a late heartbeat revives an \
          expired session if a slot is free.",
     );
-    let heartbeat_write_interval_s = Ask(
-        "heartbeat_write_interval_s",
-        "Seconds during which repeated heartbeats of a session are not written to the store: saves \
-         cost on pay-per-write stores (DynamoDB). Leases grow by the same time, so no viewer loses \
-         a slot, but slots of vanished players free later, and a player learns later that another \
-         node ended its session. No effect on the embedded store, which writes no heartbeats.",
-    );
+    reader.was_called("policy.laziness_s", "heartbeat_write_interval_s");
     let default = Policy::default();
     let default_limit = reader.whole(default_limit, default.default_limit, 0..=LIMIT_MAX);
     let at_limit = reader.choice(at_limit, default.at_limit, &AT_LIMIT_WORDS);
@@ -84,7 +85,7 @@ pub(crate) fn read(reader: &mut Reader) -> Policy {
         0..=REVIVE_WINDOW_MAX_S,
     );
     let heartbeat_write_interval_s = reader.whole(
-        heartbeat_write_interval_s,
+        HEARTBEAT_WRITE_INTERVAL_S,
         default.heartbeat_write_interval.0,
         0..=HEARTBEAT_WRITE_INTERVAL_MAX_S,
     );

@@ -1,14 +1,13 @@
 //! `[store]`: where records are kept.
 //!
-//! What is *not* here: the settings of one kind of store only; `embedded.rs`, `servers.rs` and
-//! `security.rs` read them.
+//! What is *not* here: the settings of one kind of store; `embedded.rs`, `redis.rs`, `security.rs` and
+//! `dynamodb.rs` read them.
 
+mod dynamodb;
 mod embedded;
+mod redis;
 mod security;
-mod servers;
 
-use streamgate_core::Seconds;
-use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
 use streamgate_store_embedded::EmbeddedConfig;
 use streamgate_store_redis::RedisSettings;
 
@@ -42,16 +41,6 @@ pub(crate) struct TableSettings {
     pub(crate) region: Option<String>,
     /// Another endpoint than AWS's own.
     pub(crate) endpoint: Option<String>,
-}
-
-impl StoreSettings {
-    /// How far the clocks of nodes may be apart, where each uses its own.
-    pub(crate) const fn clock_skew(&self) -> Seconds {
-        match self {
-            Self::Embedded(_) | Self::Redis(_) => Seconds(0),
-            Self::DynamoDb(_) => Seconds(CLOCK_SKEW_MAX_S),
-        }
-    }
 }
 
 /// Which store a URL means.
@@ -94,8 +83,8 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     });
     let embedded = embedded::read(reader, general);
     let kind = kind.map_or(Kind::Embedded, |(kind, _)| kind);
-    let redis = servers::read_redis(reader, kind.redis_url());
-    let (region, endpoint) = servers::read_dynamodb(reader);
+    let redis = redis::read(reader, kind.redis_url());
+    let (region, endpoint) = dynamodb::read(reader);
     match kind {
         Kind::Embedded => StoreSettings::Embedded(embedded),
         Kind::Redis { .. } => StoreSettings::Redis(redis),

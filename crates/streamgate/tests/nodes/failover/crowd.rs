@@ -28,9 +28,9 @@ pub(super) enum Kind {
 /// Waits for a replica, though not for long.
 const CAREFUL: [&str; 4] = [
     "--set",
-    "store.wait_replicas=1",
+    "store.redis.wait_replicas=1",
     "--set",
-    "store.wait_timeout_ms=200",
+    "store.redis.wait_timeout_ms=200",
 ];
 
 /// Players of one kind.

@@ -1,4 +1,4 @@
-//! How a node and Redis servers know each other: certificates, and what sentinels ask for.
+//! `[store.redis]`: certificates for TLS, and the credentials for sentinels.
 //!
 //! What is *not* here: the user and the password of the servers themselves, which stand in the URL.
 
@@ -12,27 +12,25 @@ const HIDDEN: &str = "***";
 
 const CA_FILE: Ask = Ask(
     "tls_ca_file",
-    "Redis by rediss: a PEM file with the certificates of those who may vouch for the servers. Unless \
-     set, the public authorities may.",
+    "With rediss: a PEM file with the certificates of the authorities that the servers' certificates \
+     must come from. Unless set, the public authorities.",
 );
 const CERT_FILE: Ask = Ask(
     "tls_cert_file",
-    "Redis by rediss: a PEM file with the certificate that this node shows to servers that ask for \
-     one.",
+    "With rediss: a PEM file with the certificate that this node shows to servers that ask for one.",
 );
 const KEY_FILE: Ask = Ask(
     "tls_key_file",
-    "Redis by rediss: a PEM file with the key of that certificate, not encrypted.",
+    "With rediss: a PEM file with the key of that certificate, not encrypted.",
 );
 const SENTINEL_USER: Ask = Ask(
     "sentinel_user",
-    "Redis with sentinels: the user for the sentinels, which have users of their own. Unless set, the \
-     default one.",
+    "The user for the sentinels, which have users of their own. Unless set, the default user.",
 );
 const SENTINEL_PASSWORD: Ask = Ask(
     "sentinel_password",
-    "Redis with sentinels: the password for the sentinels, where they ask for one. The one in \
-     store.url is for the servers.",
+    "The password for the sentinels, if they ask for one. The password in store.url is for the \
+     servers.",
 );
 
 /// Reads certificates and keys. Files are read only for a URL that uses them.
@@ -40,10 +38,10 @@ pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> C
     let [ca, cert, key] = [CA_FILE, CERT_FILE, KEY_FILE].map(|ask| file_name(reader, ask));
     let named = [(CA_FILE, &ca), (CERT_FILE, &cert), (KEY_FILE, &key)];
     if redis.url.is_empty() {
-        return Certificates::default(); // Another store: all that is Redis's counts for nothing.
+        return Certificates::default(); // Another store: this section has no effect.
     }
     if !redis.wants_tls() {
-        // Whoever set them believes that nobody can listen.
+        // An operator who set them expects an encrypted connection.
         for (Ask(name, _), file) in named {
             if file.is_some() {
                 reader.wrong_here(
@@ -57,11 +55,11 @@ pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> C
     match (&cert, &key) {
         (Some(_), None) => reader.wrong_here(
             CERT_FILE.0,
-            "is of no use without store.tls_key_file, the key of the certificate",
+            "is of no use without store.redis.tls_key_file, the key of the certificate",
         ),
         (None, Some(_)) => reader.wrong_here(
             KEY_FILE.0,
-            "is of no use without store.tls_cert_file, the certificate of the key",
+            "is of no use without store.redis.tls_cert_file, the certificate of the key",
         ),
         _ => {}
     }
@@ -103,7 +101,7 @@ pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Cred
     if user.is_some() && password.is_none() {
         reader.wrong_here(
             SENTINEL_USER.0,
-            "is of no use without store.sentinel_password",
+            "is of no use without store.redis.sentinel_password",
         );
     }
     let is_set = [

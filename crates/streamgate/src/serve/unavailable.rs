@@ -1,7 +1,7 @@
-//! A store on servers that cannot be used at the start: the process serves without it, and says so
-//! in its log until it is there.
+//! A remote store that is unavailable at the start: the process answers 503, and logs it until the store
+//! is there.
 //!
-//! What is *not* here: how servers are found again. Stores do that by themselves, all the time.
+//! What is *not* here: reconnecting. Stores do that by themselves.
 
 use std::future::{Future, ready};
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use streamgate_clock::Stopwatch;
 use streamgate_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// How often the store is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often the store is checked.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the log says that it is still away.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 
-/// Says why the store cannot be used yet, and looks after it until it can. Called on the runtime.
+/// Logs why the store cannot be used yet, and checks it until it can. Called on the runtime.
 pub(super) fn wait_for(store: &Arc<dyn Store>, why: &str) {
     tracing::warn!(
         reason = why,
@@ -43,17 +43,17 @@ pub(super) fn wait_for(store: &Arc<dyn Store>, why: &str) {
     });
 }
 
-/// Looks until the store can be used, and reminds now and then that it cannot.
+/// Checks until the store can be used, and reminds periodically that it cannot.
 async fn until_usable<L: Future<Output = Result<(), String>>>(
     look: impl Fn() -> L,
     remind: impl Fn(&str),
 ) {
     let mut reminder = interval(REMIND_EVERY);
-    // After a process that stood still, one word is enough.
+    // One reminder after a pause of the process.
     reminder.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    reminder.tick().await; // At once: that the store is away has just been said.
+    reminder.tick().await; // The first tick is immediate, and `wait_for` has just logged.
     loop {
-        sleep(LOOK_EVERY).await;
+        sleep(CHECK_EVERY).await;
         let Err(why) = look().await else {
             return;
         };
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_stays_away_is_told_of_once_a_minute_and_no_more_once_it_is_there() {
+    async fn an_unavailable_store_is_logged_once_a_minute_until_it_is_there() {
         let looks = Cell::new(0);
         let told = RefCell::new(Vec::new());
         let look = || {

@@ -1,4 +1,4 @@
-//! The first words of a server: where it listens, and what to try.
+//! The banner of a server: where it listens, and what to try.
 
 use streamgate_server::telemetry::LogFormat;
 use tokio::net::TcpListener;
@@ -7,8 +7,8 @@ use crate::config::Settings;
 use crate::config::sections::store::{StoreSettings, without_password};
 use crate::output;
 
-/// Greets on standard output, or in one log line where machines read the log.
-pub(super) fn greet(settings: &Settings, listener: &TcpListener) {
+/// Prints it to standard output, or logs one line if the log is JSON.
+pub(super) fn print(settings: &Settings, listener: &TcpListener) {
     let address = listener
         .local_addr()
         .unwrap_or(settings.general.listen)
