@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// Callers that wait for the disk at the same time.
-const CALLERS: [usize; 2] = [1, 64];
+const CALLERS: [usize; 3] = [1, 64, 256];
 
 /// A store in a new directory below the build's, which is on a disk.
 struct World {

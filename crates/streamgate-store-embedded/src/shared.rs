@@ -11,7 +11,7 @@ use crate::disk::{Disk, FileId};
 use crate::fatal::{FatalError, OnFatal};
 use crate::format::FileKind;
 use crate::lock::LOCK_FILE;
-use crate::log::prepare::Ready;
+use crate::log::prepare::PreparedSegments;
 use crate::log::queue::Queue;
 use crate::log::room::Level;
 use crate::observer::LogObserver;
@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     pub(crate) table: Table,
     pub(crate) queue: Queue,
     /// Prepared segments.
-    pub(crate) ready: Ready,
+    pub(crate) prepared: PreparedSegments,
     pub(crate) observer: Arc<dyn LogObserver>,
     pub(crate) on_fatal: OnFatal,
     /// A snapshot is being written.
@@ -52,21 +52,21 @@ impl Needed {
     fn check(&self, disk: &dyn Disk) -> io::Result<()> {
         disk.check_in_place()?;
         if self.lock.is_some() {
-            same(disk, LOCK_FILE, self.lock)?;
+            check_same_file(disk, LOCK_FILE, self.lock)?;
         }
         let (current, id) = self.segment;
         for number in self.snapshot.unwrap_or(1)..current {
-            same(disk, &FileKind::Segment.file_name(number), None)?;
+            check_same_file(disk, &FileKind::Segment.file_name(number), None)?;
         }
         if let Some(number) = self.snapshot {
-            same(disk, &FileKind::Snapshot.file_name(number), None)?;
+            check_same_file(disk, &FileKind::Snapshot.file_name(number), None)?;
         }
-        same(disk, &FileKind::Segment.file_name(current), id)
+        check_same_file(disk, &FileKind::Segment.file_name(current), id)
     }
 }
 
 /// Checks that a file with this name exists and, if `id` is known, is that file.
-fn same(disk: &dyn Disk, name: &str, id: Option<FileId>) -> io::Result<()> {
+fn check_same_file(disk: &dyn Disk, name: &str, id: Option<FileId>) -> io::Result<()> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     let found = disk.id_of(name).map_err(named)?;
     if id.is_some() && found.is_some() && found != id {
@@ -87,7 +87,7 @@ impl Shared {
         {
             return;
         }
-        self.ready.stop();
+        self.prepared.stop();
         tracing::error!(%error, "the store failed");
         (self.on_fatal)(error);
     }

@@ -1,4 +1,4 @@
-//! The log: every change that a crash must not lose, in order, in segments, one write a batch.
+//! The write-ahead log: every change that a crash must not lose, in order, one write per batch.
 //!
 //! ```text
 //! callers ──append──► queue ──one batch──► writer ──write, sync──► segment ──► wake the callers
@@ -11,8 +11,7 @@ pub(crate) mod prepare;
 pub(crate) mod queue;
 pub(crate) mod room;
 pub(crate) mod segment;
-pub(crate) mod waiting;
 pub(crate) mod writer;
 
-/// A position in the log: the number of a record, counted from 1 since the directory was made.
+/// Log sequence number: the position of a record, counted from 1 since the directory was made.
 pub(crate) type Lsn = u64;

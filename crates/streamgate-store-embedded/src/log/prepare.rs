@@ -25,7 +25,7 @@ const PAUSE_MAX_TICKS: u32 = 32;
 
 /// Prepared segments, handed from the preparer to the writer.
 #[derive(Debug)]
-pub(crate) struct Ready {
+pub(crate) struct PreparedSegments {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -54,7 +54,7 @@ enum Wanted {
     Stop,
 }
 
-impl Ready {
+impl PreparedSegments {
     pub(crate) fn new(segments: VecDeque<Segment>) -> Self {
         Self {
             state: Mutex::new(State {
@@ -65,8 +65,8 @@ impl Ready {
         }
     }
 
-    /// Takes the next segment. Waits for it up to `timeout`. `before` runs first, while the preparer
-    /// still rests: it makes the next one only when this one is taken.
+    /// Takes the next segment. Waits for it up to `timeout`. `before` runs first, while the
+    /// preparer still rests: it makes the next one only when this one is taken.
     pub(crate) fn take(&self, timeout: Duration, before: impl FnOnce()) -> Taken {
         let mut state = self.state.lock();
         loop {
@@ -128,9 +128,9 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
     let mut number = first_number;
     // On a full disk: for how many ticks, how many are left until the next try, and how often in a
     // row a segment did not fit although the disk reported enough free space.
-    let (mut ticks, mut pause, mut surprises) = (0_u32, 0_u32, 0_u32);
+    let (mut ticks, mut pause, mut misfits) = (0_u32, 0_u32, 0_u32);
     loop {
-        match shared.ready.wanted() {
+        match shared.prepared.wanted() {
             Wanted::Stop => return,
             // A write into the segment in use had found no room; the next segment is prepared.
             Wanted::Check if shared.queue.room.level() == Level::Reserve => {
@@ -138,11 +138,11 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
             }
             Wanted::Check => {}
             Wanted::Segment if pause > 0 => {
-                shared.ready.wait(TICK);
+                shared.prepared.wait(TICK);
                 pause -= 1;
                 ticks += 1;
                 if ticks.is_multiple_of(SNAPSHOT_TICKS) {
-                    shared.queue.ask_snapshot();
+                    shared.queue.request_snapshot();
                 }
             }
             Wanted::Segment if !seems_to_fit(shared) => {
@@ -152,16 +152,16 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
             Wanted::Segment => match make(shared, number) {
                 Ok(segment) => {
                     number += 1;
-                    (ticks, surprises) = (0, 0);
+                    (ticks, misfits) = (0, 0);
                     // In this order: the writer sets the reserve when it takes the last one.
                     shared.set_room(Level::Plenty);
-                    shared.ready.put(segment);
+                    shared.prepared.put(segment);
                 }
                 Err(error) if error.is_full() => {
                     full(shared, ticks);
                     // Each try fills the disk to the brim, so it is not made every second.
-                    pause = 1 << surprises.min(PAUSE_MAX_TICKS.ilog2());
-                    surprises = surprises.saturating_add(1);
+                    pause = 1 << misfits.min(PAUSE_MAX_TICKS.ilog2());
+                    misfits = misfits.saturating_add(1);
                 }
                 Err(error) => return shared.fail(error),
             },
@@ -176,7 +176,7 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
 fn full(shared: &Shared, ticks: u32) {
     if ticks == 0 {
         shared.set_room(Level::Reserve);
-        shared.queue.ask_snapshot();
+        shared.queue.request_snapshot();
     }
 }
 

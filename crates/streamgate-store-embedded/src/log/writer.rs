@@ -78,7 +78,7 @@ impl Writer {
             shared.fail(error);
             false
         });
-        shared.ready.stop();
+        shared.prepared.stop();
         // A panic of these threads has been reported by the panic hook.
         let _ = self.preparer.join();
         for snapshot in self.snapshots.drain(..) {
@@ -167,7 +167,7 @@ impl Writer {
     }
 
     /// Goes on in the next segment, whose first record has position `first`.
-    fn roll(&mut self, first: Lsn, snapshot_asked: bool) -> Result<bool, FatalError> {
+    fn roll(&mut self, first: Lsn, snapshot_requested: bool) -> Result<bool, FatalError> {
         // In every mode a segment is on disk before the next one begins: so a power loss never
         // leaves a hole between two segments.
         if self.synced < self.written {
@@ -182,7 +182,7 @@ impl Writer {
         self.segment_first = first;
         let owed = self.shared.snapshot_owed.swap(false, Ordering::Relaxed);
         let due = owed || self.log_bytes >= self.log_bytes_max();
-        if snapshot_asked || (due && self.snapshot_is_idle()) {
+        if snapshot_requested || (due && self.snapshot_is_idle()) {
             // Counted from here: what lies before will be in the snapshot.
             self.log_bytes = 0;
             self.spawn_snapshot()?;
@@ -193,15 +193,15 @@ impl Writer {
     /// Waits for the next segment. Returns `None` if the store ended meanwhile. While a full disk
     /// has no room for it, no change is accepted.
     fn next_segment(&self) -> Result<Option<Segment>, FatalError> {
-        // The reserve begins with the last segment that fits. A preparer that lags would notice only
-        // when that segment is full, when it is too late to refuse what is queued.
+        // The reserve begins with the last segment that fits. A preparer that lags would notice
+        // only when that segment is full, when it is too late to refuse what is queued.
         let reserve_last = || {
             if !seems_to_fit(&self.shared) {
                 self.shared.set_room(Level::Reserve);
             }
         };
         loop {
-            match self.shared.ready.take(FULL_PAUSE, reserve_last) {
+            match self.shared.prepared.take(FULL_PAUSE, reserve_last) {
                 Taken::Segment(segment) => return Ok(Some(segment)),
                 Taken::Stopped => return Ok(None),
                 Taken::NotYet if !self.shared.queue.room.is_scarce() => {}
@@ -240,7 +240,7 @@ impl Writer {
     fn snapshot_is_due(&self) -> bool {
         self.log_bytes >= self.log_bytes_max()
             && self.snapshot_is_idle()
-            && self.shared.ready.has_one()
+            && self.shared.prepared.has_one()
     }
 
     /// How long the log may grow, in bytes.
@@ -260,7 +260,7 @@ fn wait_for_room(shared: &Shared) -> bool {
     if shared.queue.is_ending() {
         return false;
     }
-    shared.ready.wait(FULL_PAUSE);
+    shared.prepared.wait(FULL_PAUSE);
     true
 }
 

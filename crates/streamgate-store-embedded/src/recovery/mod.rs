@@ -46,8 +46,8 @@ pub(crate) struct Opened {
     pub(crate) segment_first: Lsn,
     /// The number of the snapshot.
     pub(crate) snapshot: Option<u64>,
-    /// Segments that are ready for use behind it.
-    pub(crate) ready: VecDeque<Segment>,
+    /// Segments that are prepared behind it.
+    pub(crate) prepared: VecDeque<Segment>,
     /// The number of the next segment to be made.
     pub(crate) next_number: u64,
     /// The position of the last record.
@@ -104,7 +104,7 @@ pub(crate) fn open(
         segment: written.segment,
         segment_first: written.first,
         snapshot,
-        ready: written.ready,
+        prepared: written.prepared,
         next_number: written.next_number,
         last: log.end.last,
         log_bytes: log.bytes,

@@ -93,7 +93,7 @@ pub(super) struct Written {
     /// The position of its first record.
     pub(super) first: Lsn,
     /// The prepared segments behind it.
-    pub(super) ready: VecDeque<Segment>,
+    pub(super) prepared: VecDeque<Segment>,
     /// The number of the next one.
     pub(super) next_number: u64,
 }
@@ -135,7 +135,7 @@ pub(super) fn segments(
         return Ok(Written {
             segment: Segment::create(disk, 1, segment_bytes, seed)?,
             first: 1,
-            ready: VecDeque::new(),
+            prepared: VecDeque::new(),
             next_number: 2,
         });
     };
@@ -143,7 +143,7 @@ pub(super) fn segments(
     Ok(Written {
         segment: segments.pop_front().expect("there is a last one"),
         first: replayed.begins[used],
-        ready: segments,
+        prepared: segments,
         next_number,
     })
 }

@@ -10,4 +10,4 @@ pub(crate) mod read;
 mod write;
 
 pub(crate) use format::End;
-pub(crate) use write::{Unnamed, remove_before, spawn};
+pub(crate) use write::{UnfinishedSnapshot, remove_before, spawn};

@@ -64,7 +64,7 @@ pub(crate) fn spawn(
 /// Writes a snapshot. Returns `None` if the store ended first.
 fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>, FatalError> {
     let disk = &*shared.disk;
-    let unnamed = Unnamed::create(disk, &shared.table, number, log_from)?;
+    let unfinished = UnfinishedSnapshot::create(disk, &shared.table, number, log_from)?;
     // Changes are appended under the lock of the shard, so the copy has exactly the changes up to
     // the position.
     let position = || {
@@ -74,15 +74,15 @@ fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>,
             .is_ok()
             .then(|| shared.queue.appended())
     };
-    let Some(unnamed) = unnamed.copy(&shared.table, position)? else {
+    let Some(unfinished) = unfinished.copy(&shared.table, position)? else {
         return remove_temporary(disk, number).map(|()| None);
     };
     // The copies may contain changes that a crash could still take back: the snapshot is named only
     // when the log is on disk up to the highest position of a copy.
-    if !shared.queue.sync_through(unnamed.end.position) {
+    if !shared.queue.sync_through(unfinished.end.position) {
         return remove_temporary(disk, number).map(|()| None);
     }
-    let written = unnamed.give_name(disk)?;
+    let written = unfinished.give_name(disk)?;
     shared.needed.lock().snapshot = Some(number);
     remove_before(disk, number)?;
     Ok(Some(written))
@@ -92,7 +92,7 @@ fn write(shared: &Shared, number: u64, log_from: Lsn) -> Result<Option<Written>,
 pub(crate) type Written = (End, u64);
 
 /// A snapshot that is being written under a temporary name.
-pub(crate) struct Unnamed {
+pub(crate) struct UnfinishedSnapshot {
     name: String,
     file: Box<dyn DiskFile>,
     offset: u64,
@@ -112,7 +112,7 @@ fn remove_temporary(disk: &dyn Disk, number: u64) -> Result<(), FatalError> {
     disk.remove(&name).doing(|| format!("removing {name}"))
 }
 
-impl Unnamed {
+impl UnfinishedSnapshot {
     /// Creates the file and writes its header.
     pub(crate) fn create(
         disk: &dyn Disk,

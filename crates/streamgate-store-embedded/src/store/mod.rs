@@ -21,7 +21,7 @@ use crate::error::OpenError;
 use crate::fatal::OnFatal;
 use crate::lock::{DirLock, LOCK_FILE};
 use crate::log::Lsn;
-use crate::log::prepare::Ready;
+use crate::log::prepare::PreparedSegments;
 use crate::log::queue::Queue;
 use crate::log::writer::Writer;
 use crate::observer::LogObserver;
@@ -121,7 +121,7 @@ impl EmbeddedStore {
             disk,
             table: opened.table,
             queue,
-            ready: Ready::new(opened.ready),
+            prepared: PreparedSegments::new(opened.prepared),
             observer,
             on_fatal,
             snapshot_running: AtomicBool::new(false),
@@ -153,7 +153,7 @@ impl EmbeddedStore {
     /// Requests a snapshot now, unless one is being written. The observer is called when it is
     /// done.
     pub fn request_snapshot(&self) {
-        self.shared.queue.ask_snapshot();
+        self.shared.queue.request_snapshot();
     }
 
     /// Runs a step under the lock of its shard. If the result needs a wait and the caller
@@ -207,7 +207,8 @@ impl EmbeddedStore {
         match self.run_step(key, step, true)?.wait {
             Some(lsn) => {
                 let queue = &self.shared.queue;
-                let waiting = DetachOnDrop::new(step, |callback| queue.tell(lsn, callback));
+                let waiting =
+                    DetachOnDrop::new(step, |callback| queue.call_when_durable(lsn, callback));
                 let durable = queue.wait_durable(lsn).await;
                 waiting.answered();
                 durable
@@ -306,7 +307,7 @@ impl Drop for EmbeddedStore {
     /// Stops the threads where they stand, as a crash would. What was acknowledged is on disk.
     fn drop(&mut self) {
         self.shared.queue.abandon();
-        self.shared.ready.stop();
+        self.shared.prepared.stop();
         let Some(writer) = self.writer.lock().take() else {
             return;
         };

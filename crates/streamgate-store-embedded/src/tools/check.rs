@@ -15,8 +15,8 @@ pub struct CheckReport {
     /// All damage; empty if the directory is sound.
     pub problems: Vec<Damage>,
     /// The torn end of the log, if there is one: a write that a crash interrupted before its calls
-    /// were answered or, rarely, one that was damaged within a second of its end. The next start cuts
-    /// it.
+    /// were answered or, rarely, one that was damaged within a second of its end. The next start
+    /// cuts it.
     pub torn: Option<Damage>,
     /// Users that have a readable record.
     pub users: u64,

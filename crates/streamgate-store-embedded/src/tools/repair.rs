@@ -13,7 +13,7 @@ use crate::disk::{Disk, RealDisk};
 use crate::error::{Damage, OpenError};
 use crate::fatal::FatalError;
 use crate::log::segment::Segment;
-use crate::snapshot::{Unnamed, remove_before};
+use crate::snapshot::{UnfinishedSnapshot, remove_before};
 use crate::tools::inspect::{Inspected, inspect};
 use crate::tools::report::Count;
 
@@ -85,8 +85,8 @@ fn replace(found: &Inspected) -> Result<(), FatalError> {
     let disk = &found.disk;
     let (number, position) = (found.next_number, found.next_lsn - 1);
     Segment::create(disk, number, SEGMENT_BYTES, found.table.seed())?;
-    let unnamed = Unnamed::create(disk, &found.table, number, found.next_lsn)?;
-    let copied = unnamed.copy(&found.table, || Some(position))?;
+    let unfinished = UnfinishedSnapshot::create(disk, &found.table, number, found.next_lsn)?;
+    let copied = unfinished.copy(&found.table, || Some(position))?;
     copied.expect("nothing ends the copying").give_name(disk)?;
     remove_before(disk, number)
 }

@@ -1,18 +1,19 @@
-//! Changes that are in the batch, and whose callers have gone: who is told when they are durable.
+//! Callbacks for queued changes whose calls were dropped: they report whether the change became
+//! durable (ADR 0015).
 
 use streamgate_store::{CommitCallback, CommitResult};
 
 use crate::log::Lsn;
 use crate::log::queue::{Phase, Queue};
 
-/// Callbacks, each with the position that it waits for.
+/// Callbacks, each with the position it waits for.
 #[derive(Default)]
 pub(super) struct Detached(Vec<(Lsn, CommitCallback)>);
 
 impl Detached {
-    /// Takes out those that wait for no more than this.
+    /// Removes and returns the callbacks for positions up to `lsn`.
     pub(super) fn up_to(&mut self, lsn: Lsn) -> Vec<(Lsn, CommitCallback)> {
-        // Nearly always: no allocation, and no look at each.
+        // The common case, without an allocation.
         if self.0.is_empty() {
             return Vec::new();
         }
@@ -24,22 +25,17 @@ impl Detached {
     }
 }
 
-impl std::fmt::Debug for Detached {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Detached").field(&self.0.len()).finish()
-    }
-}
-
-/// Tells each. Without the lock: a callback runs code of others.
-pub(super) fn tell(callbacks: Vec<(Lsn, CommitCallback)>, result: CommitResult) {
+/// Runs the callbacks. Not under the lock: they run code of the engine.
+pub(super) fn call_all(callbacks: Vec<(Lsn, CommitCallback)>, result: CommitResult) {
     for (_, callback) in callbacks {
         callback(result);
     }
 }
 
 impl Queue {
-    /// Tells the callback when everything up to `lsn` is durable, or that nobody can know.
-    pub(crate) fn tell(&self, lsn: Lsn, callback: CommitCallback) {
+    /// Calls `callback` once everything up to `lsn` is durable, or once that can no longer be
+    /// known.
+    pub(crate) fn call_when_durable(&self, lsn: Lsn, callback: CommitCallback) {
         let mut state = self.state.lock();
         let result = if self.durable() >= lsn {
             CommitResult::Committed
