@@ -5,10 +5,23 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use streamgate_clock::Stopwatch;
 use streamgate_store_embedded::{FatalError, LogObserver, OnFatal};
 
 /// The longest that a test waits for an event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The segment that a new store prepares behind the first one.
+pub(crate) const PREPARED: &str = "log-0000000000000002.sg";
+
+/// Waits until `is_there` says that the prepared segment is. The preparer rests from then on.
+pub(crate) fn until_prepared(is_there: impl Fn(&str) -> bool) {
+    let waited = Stopwatch::start();
+    while !is_there(PREPARED) {
+        assert!(waited.elapsed() < PATIENCE, "{PREPARED} is made");
+        std::thread::yield_now();
+    }
+}
 
 /// Sends every snapshot to a channel.
 pub(crate) struct Snapshots(Mutex<Sender<u64>>);

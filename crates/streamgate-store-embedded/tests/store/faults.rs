@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use crate::common::events::{PATIENCE, Snapshots, failures};
+use crate::common::events::{PATIENCE, Snapshots, failures, until_prepared};
 use crate::common::power::{Chance, Failing, PowerDisk, no_dir};
 use crate::common::{NOON, contents, small, start};
-use streamgate_clock::{ManualClock, Stopwatch};
+use streamgate_clock::ManualClock;
 use streamgate_store::{Store, StoreError};
 use streamgate_store_embedded::{
     EmbeddedConfig, EmbeddedStore, FatalError, LogObserver, NoLogObserver, OpenError,
@@ -29,15 +29,6 @@ fn open(
     )
 }
 
-/// Waits until a segment is there under its final name.
-fn until_made(disk: &PowerDisk, name: &str) {
-    let waited = Stopwatch::start();
-    while !disk.has_for_good(name) {
-        assert!(waited.elapsed() < PATIENCE, "{name} is made");
-        std::thread::yield_now();
-    }
-}
-
 /// Starts sessions until one fails; returns how many were acknowledged and the failure.
 async fn until_failure(store: &EmbeddedStore) -> (usize, StoreError) {
     for count in 0..10_000 {
@@ -56,7 +47,7 @@ async fn fails(operation: &'static str, name: &'static str, expected: &str) {
     let store = store.unwrap();
     start(&store, "before", "a").await.unwrap();
     // The preparer rests: otherwise the fault could hit the segment that it makes ahead.
-    until_made(&disk, "log-0000000000000002.sg");
+    until_prepared(|name| disk.has_for_good(name));
     disk.fail(Some(Failing { operation, name }));
     if name.starts_with("snapshot") || operation == "remove" {
         store.request_snapshot();

@@ -9,7 +9,7 @@ use streamgate_clock::Stopwatch;
 use streamgate_store::{Store, StoreError};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, LogObserver};
 
-use crate::common::events::PATIENCE;
+use crate::common::events::{PATIENCE, until_prepared};
 use crate::common::power::{Chance, PowerDisk, no_dir};
 use crate::common::{NOON, contents, small, start, stop};
 
@@ -47,11 +47,7 @@ fn open_with(disk: &PowerDisk, segment_bytes: u64) -> (EmbeddedStore, Receiver<b
 
 /// Fills the disk once the second segment is prepared.
 fn fill(disk: &PowerDisk) {
-    let waited = Stopwatch::start();
-    while !disk.has_for_good("log-0000000000000002.sg") {
-        assert!(waited.elapsed() < PATIENCE, "it is made");
-        std::thread::yield_now();
-    }
+    until_prepared(|name| disk.has_for_good(name));
     disk.leave_room(Some(0));
 }
 

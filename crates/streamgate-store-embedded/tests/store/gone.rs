@@ -10,7 +10,7 @@ use streamgate_store::Store;
 use streamgate_store_embedded::{EmbeddedStore, NoLogObserver};
 use tempfile::tempdir;
 
-use crate::common::events::{PATIENCE, failures};
+use crate::common::events::{PATIENCE, failures, until_prepared};
 use crate::common::{NOON, copy_dir, small, start};
 
 async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
@@ -20,6 +20,8 @@ async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
     let clock = Arc::new(ManualClock::at(NOON));
     let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoLogObserver), hook).unwrap();
     start(&store, "user", "a").await.unwrap();
+    // Else the preparer makes files in a directory that is being removed.
+    until_prepared(|name| dir.join(name).exists());
     take_away(&dir);
     // Without a call: the store finds out by itself.
     let fatal = failed.recv_timeout(PATIENCE).expect(what);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::common::events::until_prepared;
 use crate::common::power::{Chance, Failing, PowerDisk, no_dir};
 use crate::common::{Contents, NOON, contents, start, stop};
 use streamgate_clock::ManualClock;
@@ -31,9 +32,7 @@ fn open(disk: &PowerDisk, durability: DurabilityMode) -> EmbeddedStore {
 /// Opens a new store, and waits until nothing but commits uses the disk.
 fn open_new(disk: &PowerDisk, durability: DurabilityMode) -> EmbeddedStore {
     let store = open(disk, durability);
-    while !disk.has_for_good("log-0000000000000002.sg") {
-        std::thread::yield_now();
-    }
+    until_prepared(|name| disk.has_for_good(name));
     store
 }
 
