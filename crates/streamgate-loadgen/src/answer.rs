@@ -19,7 +19,7 @@ const ANSWER_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// An answer that is there to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<'a> {
-    /// The status; a protocol other than HTTP says 200 for what went well.
+    /// The status.
     pub status: u16,
     /// The body, without its framing.
     pub body: Cow<'a, [u8]>,
@@ -27,7 +27,7 @@ pub struct Answer<'a> {
 
 /// What the bytes that have come so far are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Framed<'a> {
+pub(crate) enum Framed<'a> {
     /// A whole answer.
     Whole {
         /// The answer.
@@ -44,22 +44,12 @@ pub enum Framed<'a> {
     },
 }
 
-/// The bytes are no answer of the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the bytes are no answer of the protocol")]
-pub struct Malformed;
+/// The bytes are no HTTP/1, or longer than any answer should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
 
-/// Finds the end of an answer in the bytes that have come so far; `ended` says that no more will
-/// come. A protocol is one such function, so that servers that do not speak HTTP can be measured
-/// with the same connections and clocks.
-pub type Framing = fn(bytes: &[u8], ended: bool) -> Result<Framed<'_>, Malformed>;
-
-/// The [`Framing`] of HTTP/1.1.
-///
-/// # Errors
-///
-/// Fails if this is no HTTP/1, or longer than any answer should be.
-pub fn http1(bytes: &[u8], ended: bool) -> Result<Framed<'_>, Malformed> {
+/// Finds the end of an answer in the bytes that have come so far; `ended` says that no more will come.
+pub(crate) fn http1(bytes: &[u8], ended: bool) -> Result<Framed<'_>, Malformed> {
     let mut at = 0;
     loop {
         let mut headers = [EMPTY_HEADER; HEADERS_MAX];

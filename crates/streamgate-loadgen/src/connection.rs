@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use mio::{Registry, Token};
 
-use crate::answer::{Answer, Framed, Framing};
+use crate::answer::{Answer, Framed, http1};
 use crate::clock::Clock;
 use crate::load::{Fault, Nanos, Sent};
 use crate::stream::Stream;
@@ -25,9 +25,9 @@ pub(crate) struct Dial {
 }
 
 /// A request under way.
-#[derive(Debug)]
-pub(crate) struct Flight<T> {
-    pub(crate) sent: Sent<T>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flight {
+    pub(crate) sent: Sent,
     /// When it was due: its latency counts from here.
     pub(crate) due: Nanos,
     /// When it was sent.
@@ -35,7 +35,7 @@ pub(crate) struct Flight<T> {
 }
 
 #[derive(Debug)]
-pub(crate) enum State<T> {
+pub(crate) enum State {
     /// There is no socket.
     Down {
         /// When to try again.
@@ -49,12 +49,12 @@ pub(crate) enum State<T> {
         since: Nanos,
     },
     /// It waits for an answer.
-    Busy(Flight<T>),
+    Busy(Flight),
 }
 
 /// What came of something that happened on the socket.
 #[derive(Debug)]
-pub(crate) enum Happened<'a, T> {
+pub(crate) enum Happened<'a> {
     /// Nothing that matters yet.
     Nothing,
     /// It is connected, and idle.
@@ -62,14 +62,14 @@ pub(crate) enum Happened<'a, T> {
     /// It is lost, with nothing under way.
     Lost(io::Error),
     /// There is an answer; the connection is idle, or down where it carries no other request.
-    Answered(Flight<T>, Answer<'a>, Nanos),
+    Answered(Flight, Answer<'a>, Nanos),
     /// It is lost, and with it a request.
-    Failed(Flight<T>, Fault),
+    Failed(Flight, Fault),
 }
 
 #[derive(Debug)]
-pub(crate) struct Connection<T> {
-    pub(crate) state: State<T>,
+pub(crate) struct Connection {
+    pub(crate) state: State,
     stream: Option<Stream>,
     out: Vec<u8>,
     written: usize,
@@ -79,7 +79,7 @@ pub(crate) struct Connection<T> {
     needed: usize,
 }
 
-impl<T> Connection<T> {
+impl Connection {
     /// A connection that is still to be made.
     pub(crate) fn new() -> Self {
         Self {
@@ -127,7 +127,7 @@ impl<T> Connection<T> {
     }
 
     /// Sends what was written there. The connection must be idle.
-    pub(crate) fn launch(&mut self, flight: Flight<T>) -> Happened<'_, T> {
+    pub(crate) fn launch(&mut self, flight: Flight) -> Happened<'_> {
         self.filled = 0;
         self.needed = 1;
         self.state = State::Busy(flight);
@@ -138,7 +138,7 @@ impl<T> Connection<T> {
     }
 
     /// Looks at the socket; `closed` says that the other side has closed it.
-    pub(crate) fn look(&mut self, closed: bool, framing: Framing, clock: Clock) -> Happened<'_, T> {
+    pub(crate) fn look(&mut self, closed: bool, clock: Clock) -> Happened<'_> {
         match self.state {
             State::Down { .. } => Happened::Nothing,
             State::Connecting => self.establish(clock),
@@ -151,16 +151,16 @@ impl<T> Connection<T> {
                 }
                 Happened::Nothing
             }
-            State::Busy(_) => self.answer(closed, framing, clock),
+            State::Busy(_) => self.answer(closed, clock),
         }
     }
 
     /// Gives a request up, and its connection with it: the answer may still come.
-    pub(crate) fn give_up(&mut self) -> Happened<'_, T> {
+    pub(crate) fn give_up(&mut self) -> Happened<'_> {
         self.fail(Fault::Timeout)
     }
 
-    fn establish(&mut self, clock: Clock) -> Happened<'_, T> {
+    fn establish(&mut self, clock: Clock) -> Happened<'_> {
         let stream = self.stream.as_mut().expect("who connects has a socket");
         match stream.establish() {
             Ok(false) => Happened::Nothing,
@@ -176,7 +176,7 @@ impl<T> Connection<T> {
         }
     }
 
-    fn answer(&mut self, closed: bool, framing: Framing, clock: Clock) -> Happened<'_, T> {
+    fn answer(&mut self, closed: bool, clock: Clock) -> Happened<'_> {
         if self.push().is_err() {
             return self.fail(Fault::Closed);
         }
@@ -186,7 +186,7 @@ impl<T> Connection<T> {
         }
         let now = clock.now();
         let came = self.input.get(..self.filled).unwrap_or_default();
-        match framing(came, ended) {
+        match http1(came, ended) {
             Ok(Framed::Whole {
                 answer,
                 length,
@@ -262,7 +262,7 @@ impl<T> Connection<T> {
         }
     }
 
-    fn fail(&mut self, fault: Fault) -> Happened<'_, T> {
+    fn fail(&mut self, fault: Fault) -> Happened<'_> {
         fail(&mut self.stream, &mut self.state, fault)
     }
 
@@ -274,7 +274,7 @@ impl<T> Connection<T> {
 }
 
 /// Drops a socket, and what was under way on it fails.
-fn fail<'a, T>(stream: &mut Option<Stream>, state: &mut State<T>, fault: Fault) -> Happened<'a, T> {
+fn fail<'a>(stream: &mut Option<Stream>, state: &mut State, fault: Fault) -> Happened<'a> {
     *stream = None;
     match std::mem::replace(state, State::Down { retry_at: 0 }) {
         State::Busy(flight) => Happened::Failed(flight, fault),

@@ -1,6 +1,7 @@
 //! Driving a load: its threads, from the first connection to the last answer.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +9,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::answer::{Framing, http1};
 use crate::clock::Clock;
 use crate::connection::Dial;
 use crate::load::{Load, Nanos, nanos};
@@ -31,8 +31,6 @@ pub struct Drive {
     /// How long a request may take from being sent to its answer, and how long one that is due may
     /// wait for a connection.
     pub timeout: Duration,
-    /// How the end of an answer is found.
-    pub framing: Framing,
     /// Processes whose cost is measured: the server, and what it stands on.
     pub servers: Vec<ProcessMeter>,
 }
@@ -42,12 +40,11 @@ pub struct Drive {
 pub struct Stop(Arc<AtomicBool>);
 
 /// What a drive came to.
-#[derive(Debug)]
-pub struct Driven<L> {
-    /// The loads, for what they know.
-    pub loads: Vec<L>,
+pub struct Driven {
+    /// The loads, as they ended.
+    pub loads: Vec<Box<dyn Load>>,
     /// The names of their kinds.
-    pub kinds: Vec<&'static str>,
+    pub kinds: &'static [&'static str],
     /// What counted.
     pub record: Record,
     /// The span, second by second.
@@ -120,14 +117,13 @@ impl Stop {
 }
 
 impl Drive {
-    /// Over HTTP/1.1, with the usual timeout.
+    /// With the usual timeout.
     #[must_use]
     pub fn new(target: Target, connections: usize) -> Self {
         Self {
             target,
             connections,
             timeout: TIMEOUT,
-            framing: http1,
             servers: Vec::new(),
         }
     }
@@ -138,20 +134,19 @@ impl Drive {
     ///
     /// Fails if the server cannot be reached at the beginning, or the machine fails. What happens
     /// to requests, and to connections later, is counted and no failure.
-    pub fn run<L: Load>(
+    pub fn run(
         &self,
-        loads: Vec<L>,
+        loads: Vec<Box<dyn Load>>,
         span: Span,
         stop: &Stop,
         watch: &mut dyn FnMut(&Second),
-    ) -> Result<Driven<L>, DriveError> {
-        let kinds = loads.first().map(Load::kinds).unwrap_or_default();
+    ) -> Result<Driven, DriveError> {
+        let kinds = loads.first().map(|load| load.kinds()).unwrap_or_default();
         let orders = Orders {
             dial: Dial {
                 address: self.target.resolve()?,
                 tls: self.target.tls().cloned(),
             },
-            framing: self.framing,
             timeout: nanos(self.timeout),
             span,
             stop: stop.clone(),
@@ -211,27 +206,19 @@ impl Drive {
     }
 }
 
-impl<L> Driven<L> {
-    /// The same with other loads.
-    pub fn map_loads<M>(self, map: impl FnMut(L) -> M) -> Driven<M> {
-        Driven {
-            loads: self.loads.into_iter().map(map).collect(),
-            kinds: self.kinds,
-            record: self.record,
-            seconds: self.seconds,
-            elapsed: self.elapsed,
-            cpu: self.cpu,
-            servers: self.servers,
-        }
+impl fmt::Debug for Driven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut driven = f.debug_struct("Driven");
+        driven.field("record", &self.record).finish_non_exhaustive()
     }
 }
 
 /// A thread: connects, waits for the word, runs. Nothing, where the word does not come.
-fn work<L: Load>(
-    mut worker: Worker<L>,
+fn work(
+    mut worker: Worker,
     started: &Receiver<Clock>,
     out: &Sender<Message>,
-) -> io::Result<Option<Finished<L>>> {
+) -> io::Result<Option<Finished>> {
     let _ = out.send(Message::Ready(worker.connect()));
     let Ok(clock) = started.recv() else {
         return Ok(None);
@@ -326,11 +313,11 @@ impl<'a> Merging<'a> {
         self.meters.iter().map(read).collect()
     }
 
-    fn driven<L>(
+    fn driven(
         self,
-        kinds: Vec<&'static str>,
-        finished: Vec<Finished<L>>,
-    ) -> Result<Driven<L>, DriveError> {
+        kinds: &'static [&'static str],
+        finished: Vec<Finished>,
+    ) -> Result<Driven, DriveError> {
         let after = self.read_meters()?;
         let before = self.before.unwrap_or_else(|| after.clone());
         let servers = after.iter().zip(&before);

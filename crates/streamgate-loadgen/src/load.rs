@@ -7,18 +7,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::answer::Answer;
+use crate::population::Session;
 
 /// Time in nanoseconds, since the beginning of a drive.
 pub type Nanos = u64;
 
-/// A request that has been made.
+/// A request that was sent, or could not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sent<T> {
-    /// Which of the load's kinds it is: an index of what `kinds` says.
+pub struct Sent {
+    /// Index into [`Load::kinds`].
     pub kind: usize,
-    /// What the load wants to know when it ends.
-    pub tag: T,
+    /// The session it is about, if it is about one.
+    pub session: Session,
+    /// Requests that it counts as: more than one for a batch.
+    pub requests: u64,
 }
+
+/// Sessions that a load may have left live.
+pub type Left = Box<dyn Iterator<Item = Session> + Send>;
 
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,23 +61,6 @@ pub enum Outcome {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally(BTreeMap<Outcome, u64>);
 
-/// Requests one after the other, without times. A load has one for each thread.
-pub trait Requests: Send {
-    /// What is kept of a request until it ends.
-    type Tag: Send;
-
-    /// The names of the kinds of request, such as `start` and `stop`; they are measured apart.
-    fn kinds(&self) -> Vec<&'static str>;
-
-    /// Appends the next request to `out`, every byte of it. `None` ends the drive.
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<Self::Tag>>;
-
-    /// Hears how a request ended, and says what it counts as.
-    fn ended(&mut self, _tag: Self::Tag, ended: &Ended<'_>, tally: &mut Tally) {
-        tally.add(ended.outcome(), 1);
-    }
-}
-
 /// When a request is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -83,34 +72,45 @@ pub enum Due {
     Never,
 }
 
-/// Requests with times.
+/// The requests of one thread.
 pub trait Load: Send {
-    /// As in [`Requests`].
-    type Tag: Send;
+    /// The names of the kinds of request, such as `start` and `stop`; each kind is measured apart.
+    fn kinds(&self) -> &'static [&'static str];
 
-    /// As in [`Requests`].
-    fn kinds(&self) -> Vec<&'static str>;
+    /// When the next request is due; times never go back. The default makes a closed loop: every
+    /// connection sends its next request once it has its answer. That finds the throughput and says
+    /// little about latency, because nothing is sent while the server stalls.
+    fn due(&mut self) -> Due {
+        Due::Now
+    }
 
-    /// When the next request is due; times never go back.
-    fn due(&mut self) -> Due;
+    /// Appends the request that is due to `out`, every byte of it. `None` ends the drive.
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent>;
 
-    /// As in [`Requests`]; the request that is due.
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<Self::Tag>>;
+    /// Counts how a request ended.
+    fn ended(&mut self, sent: Sent, ended: &Ended<'_>, tally: &mut Tally) {
+        tally.add(ended.outcome(), sent.requests);
+    }
 
-    /// As in [`Requests`].
-    fn ended(&mut self, tag: Self::Tag, ended: &Ended<'_>, tally: &mut Tally);
+    /// The sessions that are live, or may be, once the load has ended.
+    fn left(self: Box<Self>) -> Left {
+        Box::new(std::iter::empty())
+    }
 }
 
-/// A closed loop: every connection sends its next request as soon as it has its answer. It finds
-/// the throughput, and says little about latency: while a server stalls, nobody asks.
-#[derive(Debug)]
-pub struct Closed<R>(pub R);
-
-/// One request forever, of any kind, to any server.
+/// The same request forever, to any server.
 #[derive(Debug, Clone)]
-pub struct Same {
-    name: &'static str,
-    bytes: Vec<u8>,
+pub struct Same(pub Vec<u8>);
+
+impl Sent {
+    /// A request about one session.
+    pub(crate) fn of(kind: usize, session: Session) -> Self {
+        Self {
+            kind,
+            session,
+            requests: 1,
+        }
+    }
 }
 
 impl Ended<'_> {
@@ -183,44 +183,14 @@ impl Tally {
     }
 }
 
-impl<R: Requests> Load for Closed<R> {
-    type Tag = R::Tag;
-
-    fn kinds(&self) -> Vec<&'static str> {
-        self.0.kinds()
+impl Load for Same {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["call"]
     }
 
-    fn due(&mut self) -> Due {
-        Due::Now
-    }
-
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<R::Tag>> {
-        self.0.next(out)
-    }
-
-    fn ended(&mut self, tag: R::Tag, ended: &Ended<'_>, tally: &mut Tally) {
-        self.0.ended(tag, ended, tally);
-    }
-}
-
-impl Same {
-    /// The request `bytes`, under a name for the report.
-    #[must_use]
-    pub fn new(name: &'static str, bytes: Vec<u8>) -> Self {
-        Self { name, bytes }
-    }
-}
-
-impl Requests for Same {
-    type Tag = ();
-
-    fn kinds(&self) -> Vec<&'static str> {
-        vec![self.name]
-    }
-
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<()>> {
-        out.extend_from_slice(&self.bytes);
-        Some(Sent { kind: 0, tag: () })
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
+        out.extend_from_slice(&self.0);
+        Some(Sent::of(0, Session::default()))
     }
 }
 

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use crate::load::{Due, Ended, Load, Nanos, Requests, Sent, Tally, nanos};
+use crate::load::{Due, Ended, Left, Load, Nanos, Sent, Tally, nanos};
 
 /// An open loop at a constant rate: every request is due at a time of its own, whatever the server
-/// does, and its latency counts from there. So a stall is felt by all who would have called
-/// meanwhile.
-#[derive(Debug)]
-pub struct Paced<R> {
-    /// What is sent.
-    pub requests: R,
+/// does, and its latency counts from there. So a stall delays every request that falls due meanwhile.
+pub struct Paced {
+    requests: Box<dyn Load>,
     pace: Pace,
 }
 
@@ -32,19 +29,17 @@ pub struct Pace {
     passed: u64,
 }
 
-impl<R> Paced<R> {
+impl Paced {
     /// Sends a share of `per_second` requests a second.
     #[must_use]
-    pub fn new(requests: R, per_second: f64, share: Share) -> Self {
+    pub fn new(requests: Box<dyn Load>, per_second: f64, share: Share) -> Self {
         let pace = Pace::new(per_second, 0, share);
         Self { requests, pace }
     }
 }
 
-impl<R: Requests> Load for Paced<R> {
-    type Tag = R::Tag;
-
-    fn kinds(&self) -> Vec<&'static str> {
+impl Load for Paced {
+    fn kinds(&self) -> &'static [&'static str] {
         self.requests.kinds()
     }
 
@@ -52,13 +47,17 @@ impl<R: Requests> Load for Paced<R> {
         Due::At(self.pace.due())
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<R::Tag>> {
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
         self.pace.pass();
         self.requests.next(out)
     }
 
-    fn ended(&mut self, tag: R::Tag, ended: &Ended<'_>, tally: &mut Tally) {
-        self.requests.ended(tag, ended, tally);
+    fn ended(&mut self, sent: Sent, ended: &Ended<'_>, tally: &mut Tally) {
+        self.requests.ended(sent, ended, tally);
+    }
+
+    fn left(self: Box<Self>) -> Left {
+        self.requests.left()
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Population {
 }
 
 /// A session of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Session {
     /// Whose it is.
     pub user: u64,

@@ -173,9 +173,18 @@ impl Second {
     /// Requests a second.
     #[must_use]
     pub fn per_second(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let requests = self.requests as f64;
-        requests / self.length_s.max(1e-3)
+        self.rate(self.requests)
+    }
+
+    /// Errors a second.
+    #[must_use]
+    pub fn errors_per_second(&self) -> f64 {
+        self.rate(self.errors)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    fn rate(&self, count: u64) -> f64 {
+        count as f64 / self.length_s.max(1e-3)
     }
 }
 

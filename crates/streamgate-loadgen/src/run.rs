@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::{Api, BadKey};
 use crate::drive::{Drive, DriveError, Driven, Stop};
 use crate::latency::round;
-use crate::load::{Closed, Load, Outcome, Requests};
+use crate::load::{Left, Load, Outcome};
 use crate::pace::{Paced, Share};
 use crate::population::{BadPrefix, Population};
 use crate::process::ProcessMeter;
@@ -16,7 +16,7 @@ use crate::record::{Second, Span};
 use crate::summary::Measured;
 use crate::target::Target;
 use crate::workload::{
-    Audience, Batches, Heartbeats, Left, Live, Slots, StartStop, Starts, Stops, Workload,
+    Audience, Batches, Heartbeats, Live, Slots, StartStop, Starts, Stops, Workload,
 };
 
 /// Longest run, and longest ramp: load should not outlast the attention of who made it.
@@ -205,42 +205,24 @@ impl Running<'_> {
     fn measure(&mut self, servers: &[ProcessMeter]) -> Result<Measured, RunError> {
         let plan = self.plan;
         let total = plan.users.saturating_mul(plan.sessions_per_user);
-        let workload = plan.workload;
-        if matches!(workload, Workload::Heartbeats | Workload::Batch) {
+        if matches!(plan.workload, Workload::Heartbeats | Workload::Batch) {
             self.ramp(total)?;
         }
-        self.drive.servers = servers.to_vec();
-        let api = Arc::clone(&self.api);
-        let span = Span::of(seconds(plan.warm_up_s), seconds(plan.duration_s));
-        let rate = plan.requests_per_s;
-        Ok(match workload {
-            Workload::Starts => {
-                let loads = self.each(|slots| Starts::ever(Arc::clone(&api), slots));
-                let driven = self.requests(Stage::Load, loads, rate, span)?;
-                let measured = Measured::of(&driven, servers);
-                self.left.extend(driven.loads.into_iter().map(Starts::left));
-                measured
-            }
-            Workload::StartStop => {
-                let loads = self.each(|it| StartStop::new(Arc::clone(&api), it.share, plan.users));
-                let driven = self.requests(Stage::Load, loads, rate, span)?;
-                let measured = Measured::of(&driven, servers);
-                let left = driven.loads.into_iter().map(StartStop::left);
-                self.left.extend(left);
-                measured
-            }
+        let (mut rate, mut warm_up) = (plan.requests_per_s, seconds(plan.warm_up_s));
+        let loads = match plan.workload {
+            Workload::Starts => self.each(&|api, slots| Box::new(Starts::ever(api, slots))),
+            Workload::StartStop => self.each(&|api, slots| {
+                let share = slots.share;
+                Box::new(StartStop::new(api, share, plan.users))
+            }),
             Workload::Heartbeats => {
-                let loads = self.each(|slots| Heartbeats::new(Arc::clone(&api), slots, total));
-                let driven = self.requests(Stage::Load, loads, rate, span)?;
-                Measured::of(&driven, servers)
+                self.each(&|api, slots| Box::new(Heartbeats::new(api, slots, total)))
             }
             Workload::Batch => {
-                let loads =
-                    self.each(|slots| Batches::new(Arc::clone(&api), slots, total, plan.batch));
                 #[expect(clippy::cast_precision_loss, reason = "there are at most a thousand")]
-                let calls = rate.map(|rate| rate / plan.batch.max(1) as f64);
-                let driven = self.requests(Stage::Load, loads, calls, span)?;
-                Measured::of(&driven, servers)
+                let calls = |rate| rate / plan.batch.max(1) as f64;
+                rate = rate.map(calls);
+                self.each(&|api, slots| Box::new(Batches::new(api, slots, total, plan.batch)))
             }
             Workload::Live => {
                 let audience = Audience {
@@ -249,28 +231,29 @@ impl Running<'_> {
                     interval: seconds(plan.heartbeat_interval_s),
                     churn_per_minute: plan.churn_per_minute,
                 };
-                let loads = self.each(|slots| Live::new(Arc::clone(&api), slots, &audience));
-                let gathered = seconds(plan.ramp_s) + seconds(plan.warm_up_s);
-                let span = Span::of(gathered, seconds(plan.duration_s));
-                let driven = self.drive(Stage::Load, loads, span)?;
-                let measured = Measured::of(&driven, servers);
-                self.left.extend(driven.loads.into_iter().map(Live::left));
-                measured
+                (rate, warm_up) = (None, seconds(plan.ramp_s) + warm_up);
+                self.each(&|api, slots| Box::new(Live::new(api, slots, &audience)))
             }
-        })
+        };
+        self.drive.servers = servers.to_vec();
+        let span = Span::of(warm_up, seconds(plan.duration_s));
+        let driven = self.drive(Stage::Load, loads, rate, span)?;
+        let measured = Measured::of(&driven, servers);
+        self.left
+            .extend(driven.loads.into_iter().map(|load| load.left()));
+        Ok(measured)
     }
 
     /// Starts all sessions that the load is about.
     fn ramp(&mut self, total: u64) -> Result<(), RunError> {
-        let api = Arc::clone(&self.api);
-        let loads = self.each(|slots| Starts::fill(Arc::clone(&api), slots, total));
+        let loads = self.each(&|api, slots| Box::new(Starts::fill(api, slots, total)));
         #[expect(
             clippy::cast_precision_loss,
             reason = "exact for the counts of any run"
         )]
         let rate = (self.plan.ramp_s > 0.0).then(|| total as f64 / self.plan.ramp_s);
         let span = Span::of(Duration::ZERO, DURATION_MAX);
-        let driven = self.requests(Stage::Ramp, loads, rate, span)?;
+        let driven = self.drive(Stage::Ramp, loads, rate, span)?;
         let tally = driven.record.tally();
         let started = tally.total() - tally.errors();
         if started == 0 && !self.stop.is_asked_for() {
@@ -286,81 +269,68 @@ impl Running<'_> {
             errors: tally.errors(),
             elapsed_s: round(driven.elapsed.as_secs_f64()),
         });
-        self.left.extend(driven.loads.into_iter().map(Starts::left));
+        self.left
+            .extend(driven.loads.into_iter().map(|load| load.left()));
         Ok(())
     }
 
     /// Stops what may be live, as far as time allows.
     fn clean_up(&mut self) -> Result<Cleanup, DriveError> {
-        let api = &self.api;
-        // What the threads have left may be more parts than threads; each takes some in turn.
-        let mut parts: Vec<Left> = Vec::new();
-        for (place, left) in self.left.drain(..).enumerate() {
-            match parts.get_mut(place % self.shares.len()) {
-                None => parts.push(left),
-                Some(part) => {
-                    let first = std::mem::replace(part, Box::new(std::iter::empty()));
-                    *part = Box::new(first.chain(left));
-                }
-            }
-        }
-        let loads = parts
-            .into_iter()
-            .map(|part| Stops::of(Arc::clone(api), part));
-        let loads: Vec<Stops> = loads.collect();
-        if loads.is_empty() {
+        if self.left.is_empty() {
             return Ok(Cleanup::default());
         }
+        let left: Left = Box::new(std::mem::take(&mut self.left).into_iter().flatten());
+        let stops = Stops::of(Arc::clone(&self.api), left);
         self.drive.servers = Vec::new();
         let span = Span::of(Duration::ZERO, CLEANUP_MAX);
         let (never, watch) = (Stop::default(), &mut *self.watch);
-        let loads = loads.into_iter().map(Closed).collect();
-        let driven = self.drive.run(loads, span, &never, &mut |second| {
-            watch(Stage::Cleanup, second);
-        })?;
+        let driven = self
+            .drive
+            .run(vec![Box::new(stops)], span, &never, &mut |second| {
+                watch(Stage::Cleanup, second);
+            })?;
         let tally = driven.record.tally();
         // 404: it was never admitted, or is forgotten.
         let not_there = tally.of(Outcome::Status(404));
         let stopped = tally.total() - tally.errors();
-        let unreached: u64 = driven.loads.into_iter().map(|it| it.0.left()).sum();
+        let unreached: u64 = driven
+            .loads
+            .into_iter()
+            .map(|it| it.left().count() as u64)
+            .sum();
         Ok(Cleanup {
             stopped,
             left: tally.errors() - not_there + unreached,
         })
     }
 
-    fn each<L>(&self, make: impl Fn(Slots) -> L) -> Vec<L> {
-        let slots = self.shares.iter().map(|share| Slots {
-            share: *share,
-            sessions_per_user: self.plan.sessions_per_user,
-        });
-        slots.map(make).collect()
+    /// A load for each thread.
+    fn each(&self, make: &dyn Fn(Arc<Api>, Slots) -> Box<dyn Load>) -> Vec<Box<dyn Load>> {
+        let sessions_per_user = self.plan.sessions_per_user;
+        let load = |share: &Share| {
+            let share = *share;
+            let slots = Slots {
+                share,
+                sessions_per_user,
+            };
+            make(Arc::clone(&self.api), slots)
+        };
+        self.shares.iter().map(load).collect()
     }
 
-    /// Drives requests in an open loop where there is a rate, else in a closed one.
-    fn requests<R: Requests>(
+    /// Drives loads in an open loop where there is a rate, else as they are.
+    fn drive(
         &mut self,
         stage: Stage,
-        requests: Vec<R>,
+        mut loads: Vec<Box<dyn Load>>,
         per_second: Option<f64>,
         span: Span,
-    ) -> Result<Driven<R>, DriveError> {
-        let Some(per_second) = per_second else {
-            let loads = requests.into_iter().map(Closed).collect();
-            return Ok(self.drive(stage, loads, span)?.map_loads(|it| it.0));
-        };
-        let paced = requests.into_iter().zip(&self.shares);
-        let paced = paced.map(|(requests, share)| Paced::new(requests, per_second, *share));
-        let paced = paced.collect();
-        Ok(self.drive(stage, paced, span)?.map_loads(|it| it.requests))
-    }
-
-    fn drive<L: Load>(
-        &mut self,
-        stage: Stage,
-        loads: Vec<L>,
-        span: Span,
-    ) -> Result<Driven<L>, DriveError> {
+    ) -> Result<Driven, DriveError> {
+        if let Some(per_second) = per_second {
+            let paced = loads.into_iter().zip(&self.shares);
+            let paced = paced.map(|(load, share)| Paced::new(load, per_second, *share));
+            loads = paced.map(|load| Box::new(load) as Box<dyn Load>).collect();
+        }
         let watch = &mut *self.watch;
         self.drive.run(loads, span, self.stop, &mut |second| {
             watch(stage, second);

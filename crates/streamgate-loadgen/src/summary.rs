@@ -88,7 +88,7 @@ pub struct ServerSummary {
 impl Measured {
     /// What a drive came to.
     #[must_use]
-    pub fn of<L>(driven: &Driven<L>, servers: &[ProcessMeter]) -> Self {
+    pub fn of(driven: &Driven, servers: &[ProcessMeter]) -> Self {
         let (tally, latencies) = (driven.record.tally(), driven.record.latencies());
         let requests = tally.total();
         let calls = latencies.count();

@@ -11,11 +11,10 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::answer::Framing;
 use crate::clock::{Alarm, Clock};
 use crate::connection::{Connection, Dial, Flight, Happened, State};
 use crate::drive::{Message, Stop};
-use crate::load::{Due, Ended, Fault, Load, Nanos};
+use crate::load::{Due, Ended, Fault, Load, Nanos, Sent};
 use crate::record::{Record, Span};
 
 /// How often connections are looked after, and whether to stop is asked.
@@ -39,20 +38,18 @@ const EVENTS: usize = 1_024;
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     pub(crate) dial: Dial,
-    pub(crate) framing: Framing,
     pub(crate) timeout: Nanos,
     pub(crate) span: Span,
     pub(crate) stop: Stop,
 }
 
-#[derive(Debug)]
-pub(crate) struct Worker<L: Load> {
-    load: L,
+pub(crate) struct Worker {
+    load: Box<dyn Load>,
     orders: Orders,
     clock: Clock,
     poll: Poll,
     alarm: Alarm,
-    connections: Vec<Connection<L::Tag>>,
+    connections: Vec<Connection>,
     /// Connections that may be idle; those that are not any more are passed over.
     idle: VecDeque<usize>,
     in_flight: usize,
@@ -74,17 +71,16 @@ pub(crate) struct Worker<L: Load> {
 }
 
 /// What a thread leaves.
-#[derive(Debug)]
-pub(crate) struct Finished<L> {
-    pub(crate) load: L,
+pub(crate) struct Finished {
+    pub(crate) load: Box<dyn Load>,
     /// The processor that the span took.
     pub(crate) cpu: Nanos,
     pub(crate) last_end: Nanos,
     pub(crate) lasted_until: Nanos,
 }
 
-impl<L: Load> Worker<L> {
-    pub(crate) fn new(load: L, orders: Orders, connections: usize) -> io::Result<Self> {
+impl Worker {
+    pub(crate) fn new(load: Box<dyn Load>, orders: Orders, connections: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let alarm = Alarm::new(&poll)?;
         let record = Record::of_kinds(load.kinds().len());
@@ -126,7 +122,7 @@ impl<L: Load> Worker<L> {
                 let Some(connection) = self.connections.get_mut(index) else {
                     continue;
                 };
-                match connection.look(event.is_read_closed(), self.orders.framing, self.clock) {
+                match connection.look(event.is_read_closed(), self.clock) {
                     Happened::Connected => self.idle.push_back(index),
                     Happened::Lost(error) => return Err(error),
                     _ => {}
@@ -137,7 +133,7 @@ impl<L: Load> Worker<L> {
     }
 
     /// Sends and counts until the load or the span ends.
-    pub(crate) fn run(mut self, clock: Clock, out: &Sender<Message>) -> io::Result<Finished<L>> {
+    pub(crate) fn run(mut self, clock: Clock, out: &Sender<Message>) -> io::Result<Finished> {
         self.clock = clock;
         for connection in &mut self.connections {
             if let State::Idle { since } = &mut connection.state {
@@ -222,7 +218,7 @@ impl<L: Load> Worker<L> {
         let Some(connection) = self.connections.get_mut(index) else {
             return;
         };
-        match connection.look(event.is_read_closed(), self.orders.framing, self.clock) {
+        match connection.look(event.is_read_closed(), self.clock) {
             Happened::Nothing => {}
             Happened::Connected => self.idle.push_back(index),
             Happened::Lost(_) => {
@@ -231,7 +227,7 @@ impl<L: Load> Worker<L> {
             }
             Happened::Answered(flight, answer, now) => {
                 count(
-                    &mut self.load,
+                    &mut *self.load,
                     &mut self.record,
                     self.orders.span,
                     flight.sent,
@@ -252,11 +248,11 @@ impl<L: Load> Worker<L> {
     }
 
     /// A request was lost with its connection.
-    fn failed(&mut self, index: usize, flight: Flight<L::Tag>, fault: Fault) {
+    fn failed(&mut self, index: usize, flight: Flight, fault: Fault) {
         let now = self.clock.now();
         self.record.connections_lost += 1;
         count(
-            &mut self.load,
+            &mut *self.load,
             &mut self.record,
             self.orders.span,
             flight.sent,
@@ -320,7 +316,7 @@ impl<L: Load> Worker<L> {
                         return self.stop_issuing(now);
                     };
                     let ended = Ended::Failed(Fault::Unsent);
-                    let (load, record) = (&mut self.load, &mut self.record);
+                    let (load, record) = (&mut *self.load, &mut self.record);
                     count(load, record, self.orders.span, sent, (due, now), &ended);
                     if self.orders.span.counts(due) {
                         self.last_end = now;
@@ -408,21 +404,21 @@ impl<L: Load> Worker<L> {
 }
 
 /// Counts a request that ended, if it counts.
-fn count<L: Load>(
-    load: &mut L,
+fn count(
+    load: &mut dyn Load,
     record: &mut Record,
     span: Span,
-    sent: crate::load::Sent<L::Tag>,
+    sent: Sent,
     (due, now): (Nanos, Nanos),
     ended: &Ended<'_>,
 ) {
     if !span.counts(due) {
-        load.ended(sent.tag, ended, &mut record.before);
+        load.ended(sent, ended, &mut record.before);
         return;
     }
     let kind = record.kinds.get_mut(sent.kind);
     let kind = kind.expect("a load names all its kinds");
-    load.ended(sent.tag, ended, &mut kind.tally);
+    load.ended(sent, ended, &mut kind.tally);
     kind.latencies.record(now.saturating_sub(due));
 }
 

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::ErrorKind;
 use std::path::Path;
+use std::process::Command;
 
 use serde::Deserialize;
 
 use crate::Result;
-use crate::report::{Line, Standing};
 
-/// What a path may take more than its budget, in percent, where its line in the file is new.
+/// What a path may take more than its budget, in percent, unless the file says otherwise.
 const TOLERANCE_PERCENT: f64 = 1.0;
 
 /// A path that takes so much less than its budget, in percent, has room to become slow unseen: the
@@ -25,186 +24,195 @@ const HEAD: &str = "\
 ";
 
 /// What is allowed.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Budget {
-    /// Where it was measured.
-    pub(crate) machine: Machine,
+    machine: Machine,
     /// By path.
     paths: BTreeMap<String, Allowance>,
 }
 
-/// What decides how many instructions there are, beside the code.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+/// What decides the count beside the code.
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Machine {
-    /// Whose instructions are counted.
     architecture: String,
-    /// What made them.
     compiler: String,
 }
 
 /// What one path may take.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Allowance {
+struct Allowance {
     /// For one operation.
-    pub(crate) instructions: u64,
+    instructions: u64,
     /// How much more is let pass.
-    pub(crate) tolerance_percent: f64,
+    tolerance_percent: f64,
 }
 
+/// What was measured: paths with the instructions of one operation.
+pub(crate) type Counts = [(&'static str, u64)];
+
+/// What a count means for the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Within,
+    Over,
+    FarUnder,
+    NoBudget,
+}
+
+/// What is wrong with the paths of a standing, and what to do.
+const FAULTS: [(Standing, &str); 3] = [
+    (
+        Standing::Over,
+        "over budget. Make it cheaper, or raise the budget with --write and say in the commit what is \
+         worth it.",
+    ),
+    (
+        Standing::FarUnder,
+        "far under budget. Lower the budget with --write, so that the gain is kept.",
+    ),
+    (Standing::NoBudget, "no budget. Give it one with --write."),
+];
+
 impl Machine {
-    /// This one.
+    /// This one, with the compiler of the search path.
     pub(crate) fn here() -> Self {
+        let said = Command::new("rustc").arg("--version").output();
+        let compiler = said.map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned());
         Self {
             architecture: std::env::consts::ARCH.to_owned(),
-            compiler: env!("COMPILER").to_owned(),
+            compiler: compiler.unwrap_or_default(),
         }
-    }
-
-    /// Fails where instructions here are of another kind: no tolerance makes up for that.
-    pub(crate) fn check_same_kind(&self, here: &Self) -> Result<()> {
-        if self.architecture == here.architecture {
-            return Ok(());
-        }
-        let (there, here) = (&self.architecture, &here.architecture);
-        Err(format!("the budget counts instructions of {there}; this is {here}").into())
     }
 }
 
 impl Allowance {
-    /// How far a measurement is from the budget, in percent of it.
+    /// How far a count is from the budget, in percent of it.
     #[expect(clippy::cast_precision_loss, reason = "percents are for people")]
-    pub(crate) fn percent_over(&self, instructions: u64) -> f64 {
+    fn percent_over(self, instructions: u64) -> f64 {
         let budget = self.instructions as f64;
         (instructions as f64 - budget) * 100.0 / budget
-    }
-
-    /// What a measurement means for the budget.
-    pub(crate) fn standing(&self, instructions: u64) -> Standing {
-        match self.percent_over(instructions) {
-            over if over > self.tolerance_percent => Standing::Over,
-            over if over < -FAR_UNDER_PERCENT => Standing::FarUnder,
-            _ => Standing::Within,
-        }
     }
 }
 
 impl Budget {
-    /// Reads it. Only who holds something to it needs one.
-    pub(crate) fn read(file: &Path, is_needed: bool) -> Result<Self> {
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if !is_needed && error.kind() == ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            Err(error) => return Err(format!("{}: {error}", file.display()).into()),
-        };
-        Self::parse(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+    /// Reads it.
+    pub(crate) fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(Into::into);
+        let budget = text.and_then(|text| Self::parse(&text));
+        budget.map_err(|error| format!("{}: {error}", file.display()).into())
     }
 
     fn parse(text: &str) -> Result<Self> {
         let budget: Self = toml::from_str(text)?;
-        for (path, allowance) in &budget.paths {
-            if allowance.instructions == 0 || !(0.0..=100.0).contains(&allowance.tolerance_percent)
-            {
-                return Err(format!("{path}: no such budget can be held").into());
-            }
+        let makes_sense =
+            |it: &Allowance| it.instructions > 0 && (0.0..=100.0).contains(&it.tolerance_percent);
+        match budget.paths.iter().find(|(_, it)| !makes_sense(it)) {
+            Some((path, _)) => Err(format!("{path}: no such budget can be held").into()),
+            None => Ok(budget),
         }
-        Ok(budget)
     }
 
-    /// What a path may take.
-    pub(crate) fn of(&self, path: &str) -> Option<Allowance> {
-        self.paths.get(path).copied()
-    }
-
-    /// What was measured as the budget. Tolerances stay.
-    pub(crate) fn of_measured(lines: &[Line], here: Machine) -> Self {
-        let allowance = |line: &Line| Allowance {
-            instructions: line.instructions,
-            tolerance_percent: line
-                .budget
-                .map_or(TOLERANCE_PERCENT, |budget| budget.tolerance_percent),
+    fn standing(&self, (path, instructions): (&str, u64)) -> Standing {
+        let Some(allowance) = self.paths.get(path) else {
+            return Standing::NoBudget;
         };
-        let paths = lines
-            .iter()
-            .map(|line| (line.path.to_owned(), allowance(line)));
-        Self {
-            machine: here,
-            paths: paths.collect(),
+        match allowance.percent_over(instructions) {
+            over if over > allowance.tolerance_percent => Standing::Over,
+            over if over < -FAR_UNDER_PERCENT => Standing::FarUnder,
+            _ => Standing::Within,
         }
     }
 
-    /// Fails, and says what to do, where what was measured does not fit; `are_all` where every path
-    /// was measured.
-    pub(crate) fn verdict(&self, lines: &[Line], here: &Machine, are_all: bool) -> Result<()> {
-        let mut faults = String::new();
-        let mut fault = |paths: Vec<&str>, what: &str| {
-            if !paths.is_empty() {
-                faults += &format!("{}: {what}\n", paths.join(", "));
-            }
-        };
-        let who = |standing| {
-            let are = lines.iter().filter(|line| line.standing() == standing);
-            are.map(|line| line.path).collect()
-        };
-        fault(
-            who(Standing::Over),
-            "over budget. Make it cheaper, or raise the budget with --write and say in the commit \
-             what is worth it.",
+    /// The counts beside the budget, as a table.
+    pub(crate) fn table(&self, counts: &Counts) -> String {
+        let mut text = format!(
+            "{:<20}  {:>12}  {:>7}  {:>10}  {:>9}\n",
+            "path", "instructions", "budget", "difference", "tolerance"
         );
-        fault(
-            who(Standing::FarUnder),
-            "far under budget. Lower the budget with --write, so that the gain is kept.",
-        );
-        fault(
-            who(Standing::Unknown),
-            "no budget. Give it one with --write.",
-        );
-        let is_gone = |path: &&str| are_all && lines.iter().all(|line| line.path != *path);
-        let gone = self.paths.keys().map(String::as_str).filter(is_gone);
-        fault(
-            gone.collect(),
-            "a budget and no path. Take it away with --write.",
-        );
-        if faults.is_empty() {
-            return Ok(());
+        for &(path, instructions) in counts {
+            let standing = match self.standing((path, instructions)) {
+                Standing::Within => "",
+                Standing::Over => "  OVER",
+                Standing::FarUnder => "  FAR UNDER",
+                Standing::NoBudget => "  NO BUDGET",
+            };
+            let allowed = self.paths.get(path).map_or(String::new(), |it| {
+                let over = format!("{:+.1} %", it.percent_over(instructions));
+                let tolerance = format!("{} %", it.tolerance_percent);
+                format!("  {:>7}  {over:>10}  {tolerance:>9}", it.instructions)
+            });
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{path:<20}  {instructions:>12}{allowed}{standing}");
         }
-        if self.machine.compiler != here.compiler {
-            faults += &format!(
-                "The budget was written with {}, this is {}: that alone moves counts.\n",
-                self.machine.compiler, here.compiler
-            );
-        }
-        Err(faults.trim_end().into())
+        text
     }
 
-    /// Writes it, with a line for each path, so that a change of it can be read.
-    pub(crate) fn write(&self, file: &Path) -> Result<()> {
-        Ok(std::fs::write(file, self.to_toml())?)
-    }
-
-    fn to_toml(&self) -> String {
+    /// Fails, and says what to do, if the counts do not fit; `are_all` if every path was counted.
+    pub(crate) fn check(&self, counts: &Counts, here: &Machine, are_all: bool) -> Result<()> {
         let Machine {
             architecture,
             compiler,
         } = &self.machine;
-        let mut text = HEAD.to_owned();
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n[machine]\narchitecture = {architecture:?}\ncompiler = {compiler:?}\n\n[paths]\n"
+        if *architecture != here.architecture {
+            let here = &here.architecture;
+            return Err(format!(
+                "the budget counts instructions of {architecture}; this is {here}"
+            )
+            .into());
+        }
+        let mut faults = Vec::new();
+        let mut fault = |paths: Vec<&str>, what: &str| {
+            if !paths.is_empty() {
+                faults.push(format!("{}: {what}", paths.join(", ")));
+            }
+        };
+        for (standing, what) in FAULTS {
+            let paths = counts
+                .iter()
+                .filter(|&&count| self.standing(count) == standing);
+            fault(paths.map(|(path, _)| *path).collect(), what);
+        }
+        let is_gone = |path: &&str| are_all && counts.iter().all(|(it, _)| it != path);
+        let gone = self
+            .paths
+            .keys()
+            .map(String::as_str)
+            .filter(is_gone)
+            .collect();
+        fault(gone, "a budget and no path. Take it away with --write.");
+        if faults.is_empty() {
+            return Ok(());
+        }
+        if *compiler != here.compiler {
+            faults.push(format!(
+                "The budget was written with {compiler}, this is {}: that alone moves counts.",
+                here.compiler
+            ));
+        }
+        Err(faults.join("\n").into())
+    }
+
+    /// The file with these counts as the budget, a line a path. Tolerances stay.
+    pub(crate) fn rewritten(&self, counts: &Counts, here: &Machine) -> String {
+        let Machine {
+            architecture,
+            compiler,
+        } = here;
+        let mut text = format!(
+            "{HEAD}\n[machine]\narchitecture = {architecture:?}\ncompiler = {compiler:?}\n\n[paths]\n"
         );
-        for (path, allowance) in &self.paths {
-            let Allowance {
-                instructions,
-                tolerance_percent,
-            } = allowance;
+        let sorted: BTreeMap<&str, u64> = counts.iter().copied().collect();
+        for (path, instructions) in sorted {
+            let tolerance = self
+                .paths
+                .get(path)
+                .map_or(TOLERANCE_PERCENT, |it| it.tolerance_percent);
             let _ = writeln!(
                 text,
-                "{path:?} = {{ instructions = {instructions}, tolerance_percent = {tolerance_percent:?} }}"
+                "{path:?} = {{ instructions = {instructions}, tolerance_percent = {tolerance:?} }}"
             );
         }
         text
@@ -215,78 +223,75 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn allowance(instructions: u64, tolerance_percent: f64) -> Allowance {
-        Allowance {
-            instructions,
-            tolerance_percent,
-        }
-    }
-
-    fn line(path: &'static str, instructions: u64, budget: Option<Allowance>) -> Line {
-        Line {
-            path,
-            instructions,
-            budget,
-        }
-    }
-
     fn machine(compiler: &str) -> Machine {
         Machine {
-            architecture: "x86_64".to_owned(),
+            architecture: "a".to_owned(),
             compiler: compiler.to_owned(),
         }
     }
 
-    fn budget(paths: &[(&str, Allowance)]) -> Budget {
+    fn budget(paths: &[(&str, u64)]) -> Budget {
+        let allowance = |&(path, instructions): &(&str, u64)| {
+            let tolerance_percent = 2.5;
+            let allowance = Allowance {
+                instructions,
+                tolerance_percent,
+            };
+            (path.to_owned(), allowance)
+        };
         Budget {
             machine: machine("one"),
-            paths: paths
-                .iter()
-                .map(|&(path, it)| (path.to_owned(), it))
-                .collect(),
+            paths: paths.iter().map(allowance).collect(),
         }
     }
 
-    /// What the verdict complains about, by its lines.
-    fn faults(budget: &Budget, lines: &[Line], compiler: &str, are_all: bool) -> Vec<String> {
-        let verdict = budget.verdict(lines, &machine(compiler), are_all);
-        let text = verdict.err().map(|error| error.to_string());
-        text.iter()
-            .flat_map(|text| text.lines())
-            .map(str::to_owned)
-            .collect()
+    /// What is said to these counts, by whichever compiler; nothing if they pass.
+    fn said(counts: &Counts, compiler: &str, are_all: bool) -> Vec<String> {
+        let budget = budget(&[("a", 1_000), ("b", 1_000), ("c", 1_000), ("gone", 1_000)]);
+        match budget.check(counts, &machine(compiler), are_all) {
+            Ok(()) => Vec::new(),
+            Err(error) => error.to_string().lines().map(str::to_owned).collect(),
+        }
     }
 
     #[test]
     fn the_tolerance_is_above_the_budget_and_ten_percent_are_below_it() {
-        let budget = allowance(1_000, 2.0);
+        let budget = budget(&[("a", 1_000)]);
         for (instructions, standing) in [
             (899, Standing::FarUnder),
             (900, Standing::Within),
-            (1_000, Standing::Within),
-            (1_020, Standing::Within),
-            (1_021, Standing::Over),
+            (1_025, Standing::Within),
+            (1_026, Standing::Over),
         ] {
-            assert_eq!(budget.standing(instructions), standing, "{instructions}");
+            assert_eq!(
+                budget.standing(("a", instructions)),
+                standing,
+                "{instructions}"
+            );
         }
     }
 
     #[test]
-    fn what_was_written_is_read_back() {
-        let lines = [line("b/c", 12, Some(allowance(9, 0.5))), line("a", 3, None)];
-        let written = Budget::of_measured(&lines, machine("rustc 1 \"x\""));
-        assert_eq!(Budget::parse(&written.to_toml()).unwrap(), written);
+    fn a_rewritten_budget_is_read_back_with_its_tolerances() {
+        let before = budget(&[("b/c", 9)]);
+        let text = before.rewritten(&[("b/c", 12), ("a", 3)], &machine("rustc 1 \"x\""));
+        let after = Budget::parse(&text).unwrap();
+        assert_eq!(after.machine, machine("rustc 1 \"x\""));
+        let allowed = |path: &str| {
+            after
+                .paths
+                .get(path)
+                .map(|it| (it.instructions, it.tolerance_percent))
+        };
+        assert_eq!(allowed("b/c"), Some((12, 2.5)), "its tolerance stays");
         assert_eq!(
-            written.of("b/c"),
-            Some(allowance(12, 0.5)),
-            "its tolerance stays"
+            (allowed("a"), allowed("c")),
+            (Some((3, TOLERANCE_PERCENT)), None)
         );
-        assert_eq!(written.of("a"), Some(allowance(3, TOLERANCE_PERCENT)));
-        assert_eq!(written.of("c"), None);
     }
 
     #[test]
-    fn a_file_that_makes_no_sense_is_refused() {
+    fn a_budget_that_makes_no_sense_is_refused() {
         let file = |line: &str| {
             format!("[machine]\narchitecture = \"a\"\ncompiler = \"c\"\n[paths]\n{line}\n")
         };
@@ -306,58 +311,59 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_passes_whatever_the_compiler() {
-        let of_a = allowance(100, 2.0);
-        let budget = budget(&[("a", of_a)]);
-        let none: [&str; 0] = [];
-        assert_eq!(
-            faults(&budget, &[line("a", 101, Some(of_a))], "other", true),
-            none
-        );
-    }
-
-    #[test]
     fn each_fault_is_told_with_its_paths_and_what_to_do() {
-        let it = allowance(100, 2.0);
-        let budget = budget(&[("a", it), ("b", it), ("c", it), ("gone", it)]);
-        let lines = [
-            line("a", 103, Some(it)),
-            line("b", 104, Some(it)),
-            line("c", 50, Some(it)),
-            line("d", 50, None),
+        let fitting = [("a", 1_001), ("b", 1_000), ("c", 990), ("gone", 1_000)];
+        assert!(
+            said(&fitting, "other", true).is_empty(),
+            "whatever the compiler"
+        );
+        let counts = [("a", 1_030), ("b", 1_040), ("c", 500), ("d", 50)];
+        let all = said(&counts, "one", true);
+        let begins = [
+            "a, b: over budget.",
+            "c: far under budget.",
+            "d: no budget.",
+            "gone: a budget and",
         ];
-        let said = faults(&budget, &lines, "one", true);
-        assert_eq!(said.len(), 4, "{said:?}");
-        assert!(said[0].starts_with("a, b: over budget."), "{said:?}");
-        assert!(said[1].starts_with("c: far under budget."), "{said:?}");
-        assert!(said[2].starts_with("d: no budget."), "{said:?}");
-        assert!(
-            said[3].starts_with("gone: a budget and no path."),
-            "{said:?}"
-        );
-        let said = faults(&budget, &lines[..1], "two", false);
+        assert_eq!(all.len(), begins.len(), "{all:?}");
+        for (line, begin) in all.iter().zip(begins) {
+            assert!(line.starts_with(begin), "{line}");
+        }
+        let one = said(&counts[..1], "two", false);
         assert_eq!(
-            said.len(),
+            one.len(),
             2,
-            "of one path nothing follows for others: {said:?}"
+            "one path says nothing about the others: {one:?}"
         );
-        assert!(
-            said[1].contains("written with one, this is two"),
-            "{said:?}"
-        );
+        assert!(one[1].contains("written with one, this is two"), "{one:?}");
     }
 
     #[test]
     fn instructions_of_another_architecture_are_not_compared() {
-        let here = Machine::here();
-        assert!(here.check_same_kind(&here).is_ok());
-        let error = machine("one")
-            .check_same_kind(&Machine::default())
+        let error = budget(&[])
+            .check(&[], &Machine::default(), true)
             .unwrap_err();
+        let error = error.to_string();
         assert!(
-            error
-                .to_string()
-                .starts_with("the budget counts instructions of x86_64;")
+            error.starts_with("the budget counts instructions of a;"),
+            "{error}"
         );
+    }
+
+    #[test]
+    fn the_table_marks_what_does_not_fit() {
+        let budget = budget(&[("a/b", 1_000), ("a/longer", 1_000), ("c", 1_000)]);
+        let text = budget.table(&[("a/b", 1_000), ("a/longer", 1_100), ("c", 500), ("d", 7)]);
+        let ends = [
+            "tolerance",
+            "1000     1000      +0.0 %      2.5 %",
+            "+10.0 %      2.5 %  OVER",
+            "-50.0 %      2.5 %  FAR UNDER",
+            "7  NO BUDGET",
+        ];
+        assert_eq!(text.lines().count(), ends.len());
+        for (line, end) in text.lines().zip(ends) {
+            assert!(line.ends_with(end), "{text}");
+        }
     }
 }

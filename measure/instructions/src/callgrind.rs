@@ -1,50 +1,80 @@
 //! Runs this program under callgrind, and reads how many instructions it took.
+//!
+//! Counting begins and ends with calls of a function: callgrind closes a part of its report before
+//! each. So all threads count, which a range in one thread (`--toggle-collect`) would not do.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
+use std::hint::black_box;
 use std::path::{Path as FilePath, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::laps::{COUNTED_PART, MARK};
 use crate::paths::{CLIENT, Path};
 
-/// Settings of the C library. Copies of more than 2 KiB are one instruction to the processor and
-/// one for each byte to callgrind, so they are made in the other way.
-const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=1073741824:\
-                        glibc.cpu.x86_rep_stosb_threshold=1073741824";
+/// The name of [`mark`] as callgrind knows it.
+const MARK: &str = "streamgate_instructions::callgrind::mark";
 
-/// Settings of the environment of what is counted, which has no others but where its files go.
-/// Memory is not given back to the system: that goes by the clock.
-const ENVIRONMENT: [(&str, &str); 2] =
-    [("GLIBC_TUNABLES", TUNABLES), ("MIMALLOC_PURGE_DELAY", "-1")];
+/// The part of callgrind's report that is counted: the one that the second mark closes.
+const COUNTED_PART: &str = "2";
 
-/// Callgrind, and where its files go.
+/// The whole environment of a counted process. Copies of more than 2 KiB are one instruction to the
+/// processor and one for each byte to callgrind, so the C library makes them in the other way. Memory
+/// is not given back to the system, because that goes by the clock.
+const ENVIRONMENT: [(&str, &str); 2] = [
+    (
+        "GLIBC_TUNABLES",
+        "glibc.cpu.x86_rep_movsb_threshold=1073741824:\
+         glibc.cpu.x86_rep_stosb_threshold=1073741824",
+    ),
+    ("MIMALLOC_PURGE_DELAY", "-1"),
+];
+
+/// Marks where counting begins and ends. It must stay a function of its own.
+#[inline(never)]
+fn mark() {
+    black_box(());
+}
+
+/// Gives these in turn, `repetitions` times to warm up, and then again as often to be counted.
+pub(crate) fn laps<T>(turns: &[T], repetitions: u64) -> impl Iterator<Item = &T> {
+    let mut left = 2 * repetitions;
+    let mut turns = turns.iter().cycle();
+    std::iter::from_fn(move || {
+        if left == repetitions || left == 0 {
+            mark();
+        }
+        left = left.checked_sub(1)?;
+        turns.next()
+    })
+}
+
+/// How to count.
 pub(crate) struct Callgrind {
-    /// Begins every command: valgrind, and what makes threads take turns.
-    under: Vec<OsString>,
+    /// A processor that this process may use.
+    processor: String,
     program: PathBuf,
-    scratch: PathBuf,
+    /// Where profiles are kept, if they are.
     profile: Option<PathBuf>,
 }
 
 impl Callgrind {
-    /// Looks for what is needed.
-    pub(crate) fn find(profile: Option<&FilePath>) -> Result<Self> {
-        let profile = profile.map(|dir| {
+    /// Prepares; the profile of each path is kept in a directory, if one is given.
+    pub(crate) fn new(profile: Option<&FilePath>) -> Result<Self> {
+        if let Some(dir) = profile {
             std::fs::create_dir_all(dir)?;
-            dir.canonicalize()
-        });
+        }
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let processor = first_processor(&status).ok_or("/proc/self/status names no processor")?;
         Ok(Self {
-            under: under(&std::env::var_os("PATH").unwrap_or_default())?,
+            processor: processor.to_owned(),
             program: std::env::current_exe()?,
-            scratch: scratch(),
-            profile: profile.transpose()?,
+            profile: profile.map(FilePath::canonicalize).transpose()?,
         })
     }
 
-    /// How many instructions one operation of a path takes, if a call takes its client this many.
+    /// The instructions of one operation of a path, if a call takes its client this many.
     pub(crate) fn of_operation(&self, path: &Path, client: u64) -> Result<u64> {
         let walks = self.count(path)?;
         let client = client * path.calls * path.repetitions;
@@ -53,110 +83,75 @@ impl Callgrind {
         operation.ok_or_else(|| format!("{} takes less than its client", path.name).into())
     }
 
-    /// How many instructions a call takes its client.
+    /// The instructions of the client of one call.
     pub(crate) fn of_client(&self) -> Result<u64> {
         Ok(share(self.count(&CLIENT)?, CLIENT.repetitions))
     }
 
-    /// How many instructions all counted walks of a path take.
+    /// The instructions of all counted repetitions of a path.
+    ///
+    /// Threads take turns only where one of them waits: they share a processor (`taskset`), none is
+    /// interrupted for another that has just been woken (`chrt --batch`), and valgrind serves them in
+    /// their order. Otherwise whether a thread finds work or goes to sleep would depend on the
+    /// machine, and with it some percent.
     fn count(&self, path: &Path) -> Result<u64> {
-        let scratch = TempDir::new_in(&self.scratch)?;
+        // In memory if possible: the time that a disk takes is not counted, and would only be waited for.
+        let memory = FilePath::new("/dev/shm");
+        let scratch = match memory.is_dir() {
+            true => TempDir::new_in(memory)?,
+            false => TempDir::new()?,
+        };
         let (out, log) = (scratch.path().join("out"), scratch.path().join("log"));
         let option = |name: &str, file: &FilePath| {
             let mut option = OsString::from(name);
             option.push(file);
             option
         };
-        let (first, more) = self.under.split_first().expect("it has valgrind at least");
-        let answer = Command::new(first)
-            .args(more)
-            .env_clear()
-            .envs(ENVIRONMENT)
-            .env("TMPDIR", scratch.path())
+        let output = Command::new("chrt")
+            .args(["--batch", "0", "taskset", "--cpu-list", &self.processor])
+            .args([
+                "valgrind",
+                "--tool=callgrind",
+                "--fair-sched=try",
+                "--vgdb=no",
+            ])
             .arg(option("--callgrind-out-file=", &out))
             .arg(option("--log-file=", &log))
             .arg(format!("--dump-before={MARK}"))
             .arg(&self.program)
             .args(["walk", path.name])
-            .output()?;
-        if !answer.status.success() {
-            let said = String::from_utf8_lossy(&answer.stderr);
+            .env_clear()
+            .envs(ENVIRONMENT)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("TMPDIR", scratch.path())
+            .output();
+        let needs = "chrt and taskset (Debian package util-linux) and valgrind are needed: sudo apt-get install \
+                     util-linux valgrind";
+        let output = output.map_err(|error| format!("chrt: {error}; {needs}"))?;
+        let name = path.name;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
             let log = std::fs::read_to_string(&log).unwrap_or_default();
-            let (name, status) = (path.name, answer.status);
-            return Err(format!("{name} under valgrind: {status}\n{said}{log}").into());
+            let status = output.status;
+            return Err(format!("{name} under valgrind: {status}\n{said}{log}{needs}").into());
         }
-        let part = out.with_extension(COUNTED_PART.to_string());
-        let counted = std::fs::read_to_string(&part).map_err(|_| {
-            format!(
-                "{}: callgrind saw no marks; is the program stripped?",
-                path.name
-            )
-        })?;
+        let part = out.with_extension(COUNTED_PART);
+        let counted = std::fs::read_to_string(&part)
+            .map_err(|_| format!("{name}: callgrind saw no marks; is the program stripped?"))?;
         if let Some(dir) = &self.profile {
-            let name = path.name.replace('/', "-");
-            std::fs::copy(&part, dir.join(format!("{name}.callgrind")))?;
+            let file = format!("{}.callgrind", name.replace('/', "-"));
+            std::fs::copy(&part, dir.join(file))?;
         }
-        total(&counted).ok_or_else(|| format!("{}: callgrind gave no total", path.name).into())
+        total(&counted).ok_or_else(|| format!("{name}: callgrind gave no total").into())
     }
 }
 
-/// The command that counts the instructions of the one behind it, found along this search path.
-///
-/// Threads take turns only where one of them waits: they share a processor, none is interrupted for
-/// another that has just been woken, and valgrind serves them in their order. Else the machine's
-/// mood would decide whether a thread finds work or goes to sleep, and with it some percent.
-fn under(search: &OsStr) -> Result<Vec<OsString>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let processor = first_processor(&status).ok_or("/proc/self/status names no processor")?;
-    Ok([
-        found(search, "chrt", "util-linux")?,
-        OsString::from("--batch"),
-        OsString::from("0"),
-        found(search, "taskset", "util-linux")?,
-        OsString::from("--cpu-list"),
-        OsString::from(processor),
-        found(search, "valgrind", "valgrind")?,
-        OsString::from("--tool=callgrind"),
-        OsString::from("--fair-sched=try"),
-        OsString::from("--vgdb=no"),
-    ]
-    .into())
-}
-
-/// Where the walks keep their files: in memory, as how long a disk takes is not counted and would
-/// only be waited for; on disk where there is no such place.
-fn scratch() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() {
-        memory
-    } else {
-        std::env::temp_dir()
-    }
-}
-
-/// Where a program is.
-fn found(search: &OsStr, program: &str, package: &str) -> Result<OsString> {
-    let file = std::env::split_paths(search)
-        .map(|dir| dir.join(program))
-        .find(|file| file.is_file());
-    file.map(PathBuf::into_os_string).ok_or_else(|| {
-        format!(
-            "{program} is missing, and without it instructions are not counted. It is in the \
-             Debian package {package}: sudo apt-get install {package}"
-        )
-        .into()
-    })
-}
-
-/// The first processor that this process may run on, of what Linux says about the process.
+/// The first processor that a process may run on, by its status in `/proc`.
 fn first_processor(status: &str) -> Option<&str> {
-    let list = status
-        .lines()
-        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    list.trim()
-        .split(['-', ','])
-        .next()
-        .filter(|first| !first.is_empty())
+    let mut lines = status.lines();
+    let list = lines.find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+    let first = list.trim().split(['-', ',']).next();
+    first.filter(|first| !first.is_empty())
 }
 
 /// What one of so many takes, rounded.
@@ -176,26 +171,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_total_is_found_among_all_else() {
-        let file = "# callgrind format\nversion: 1\nevents: Ir\nsummary: 12\n\nfn=(1) main\n3 12\n\n\
-                    totals: 4711\n";
-        assert_eq!(total(file), Some(4_711));
+    fn there_are_two_laps_and_all_have_their_turns_in_both() {
+        let turns: Vec<u8> = laps(&[1, 2, 3], 4).copied().collect();
+        assert_eq!(turns, [1, 2, 3, 1, 2, 3, 1, 2]);
     }
 
     #[test]
-    fn a_file_without_a_total_or_with_other_events_has_none() {
-        assert_eq!(total("events: Ir\nsummary: 12\n"), None);
-        assert_eq!(total("events: Ir Dr\ntotals: 12 3\n"), None);
-        assert_eq!(total("events: Ir\ntotals: many\n"), None);
-        assert_eq!(total(""), None);
+    fn only_a_file_of_instructions_has_a_total() {
+        let file = "# callgrind format\nversion: 1\nevents: Ir\nsummary: 12\n\nfn=(1) main\n3 12\n\n\
+                    totals: 4711\n";
+        assert_eq!(total(file), Some(4_711));
+        for none in [
+            "events: Ir\nsummary: 12\n",
+            "events: Ir Dr\ntotals: 12 3\n",
+            "events: Ir\ntotals: x\n",
+            "",
+        ] {
+            assert_eq!(total(none), None, "{none}");
+        }
     }
 
     #[test]
     fn a_share_is_rounded() {
-        assert_eq!(share(2_000, 10), 200);
-        assert_eq!(share(2_004, 10), 200);
-        assert_eq!(share(2_005, 10), 201);
-        assert_eq!(share(0, 10), 0);
+        assert_eq!(
+            [2_000, 2_004, 2_005, 0].map(|all| share(all, 10)),
+            [200, 200, 201, 0]
+        );
     }
 
     #[test]
@@ -207,13 +208,5 @@ mod tests {
         }
         assert_eq!(first_processor("Name:\tx\nCpus_allowed_list:\t\n"), None);
         assert_eq!(first_processor(""), None);
-    }
-
-    #[test]
-    fn what_is_missing_is_named_with_its_package() {
-        let error = found(OsStr::new("/nowhere"), "valgrind", "valgrind").unwrap_err();
-        let error = error.to_string();
-        assert!(error.starts_with("valgrind is missing"), "{error}");
-        assert!(error.ends_with("sudo apt-get install valgrind"), "{error}");
     }
 }

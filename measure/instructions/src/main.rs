@@ -1,20 +1,18 @@
-//! How many instructions the hot path takes, and a budget that holds them.
+//! How many instructions the hot path takes, and a budget that bounds them.
 //!
 //! Times on shared machines say little; instructions are the same everywhere. `--check` is part of
-//! what must pass before a change lands; `CONTRIBUTING.md` says how to read and update it.
+//! `.ci/run`; `CONTRIBUTING.md` says how to read and update the budget.
 //!
-//! Each path runs in a process of its own under callgrind: it prepares, warms up, and is then
-//! counted. All threads count, and the kernel does not.
+//! Each path runs in a process of its own under callgrind: it prepares, warms up, and is then counted.
+//! All threads count, and the kernel does not.
 //!
-//! What is *not* here: times (the benches of the crates), and rivals (`streamgate-measure`), which
-//! would make the build slow.
+//! What is *not* here: times (`cargo bench`), and other servers (`streamgate-measure`), which would make
+//! the build slow.
 
 mod audience;
 mod budget;
 mod callgrind;
-mod laps;
 mod paths;
-mod report;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -27,13 +25,12 @@ use mimalloc::MiMalloc;
 use budget::{Budget, Machine};
 use callgrind::Callgrind;
 use paths::Path;
-use report::{Line, table};
 
 /// The product's, whose instructions count as well.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// What can go wrong in a measurement; it ends the program.
+/// An error ends the measurement, and the program.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Counts the instructions of the hot path.
@@ -77,43 +74,36 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where not even that can be written, the exit code says it.
+            // If even that cannot be written, the exit code remains.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Measures what is asked for, prints it, and holds it to the budget or makes it the budget.
+/// Counts the paths, each less what its client takes; then prints, and checks or writes the budget.
 fn run(arguments: &Arguments) -> Result<()> {
     let paths = paths::chosen(&arguments.paths)?;
-    let budget = Budget::read(&arguments.budget, arguments.check)?;
-    let here = Machine::here();
-    if arguments.check {
-        budget.machine.check_same_kind(&here)?;
-    }
-    let callgrind = Callgrind::find(arguments.profile.as_deref())?;
-    let lines = measure(&callgrind, &paths, &budget)?;
-    std::io::stdout().write_all(table(&lines).as_bytes())?;
-    if arguments.write {
-        return Budget::of_measured(&lines, here).write(&arguments.budget);
-    }
-    if arguments.check {
-        return budget.verdict(&lines, &here, arguments.paths.is_empty());
-    }
-    Ok(())
-}
-
-/// Counts these paths, each less what its client takes.
-fn measure(callgrind: &Callgrind, paths: &[&'static Path], budget: &Budget) -> Result<Vec<Line>> {
+    let budget = match Budget::read(&arguments.budget) {
+        // Only a check needs one.
+        Err(_) if !arguments.check && !arguments.budget.exists() => Budget::default(),
+        read => read?,
+    };
+    let callgrind = Callgrind::new(arguments.profile.as_deref())?;
     let is_over_http = paths.iter().any(|path| path.calls > 0);
     let client = is_over_http.then(|| callgrind.of_client()).transpose()?;
-    let measured = paths.iter().map(|path| {
-        Ok(Line {
-            path: path.name,
-            instructions: callgrind.of_operation(path, client.unwrap_or_default())?,
-            budget: budget.of(path.name),
-        })
-    });
-    measured.collect()
+    let count = |path: &&'static Path| -> Result<(&'static str, u64)> {
+        let count = callgrind.of_operation(path, client.unwrap_or_default())?;
+        Ok((path.name, count))
+    };
+    let counts = paths.iter().map(count).collect::<Result<Vec<_>>>()?;
+    std::io::stdout().write_all(budget.table(&counts).as_bytes())?;
+    let here = Machine::here();
+    if arguments.write {
+        std::fs::write(&arguments.budget, budget.rewritten(&counts, &here))?;
+    }
+    if arguments.check {
+        budget.check(&counts, &here, arguments.paths.is_empty())?;
+    }
+    Ok(())
 }

@@ -57,7 +57,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_is_counted_comes_again_and_is_held_to_the_budget() {
+fn counts_are_reproducible_and_compared_with_the_budget() {
     let program = Program::new();
     let counted = program.run(&[PATH]);
     let table = text(&counted.stdout);
@@ -89,7 +89,7 @@ fn what_is_counted_comes_again_and_is_held_to_the_budget() {
 }
 
 #[test]
-fn the_counted_part_is_kept_for_who_wants_to_see_it() {
+fn a_profile_is_kept_where_it_is_asked_for() {
     let program = Program::new();
     let dir = program.dir.path().join("profile");
     let output = program.run(&["--profile", dir.to_str().unwrap(), PATH]);
@@ -99,7 +99,7 @@ fn the_counted_part_is_kept_for_who_wants_to_see_it() {
 }
 
 #[test]
-fn without_valgrind_it_fails_and_names_the_package() {
+fn missing_valgrind_is_named_with_its_package() {
     let program = Program::new();
     let output = program.command(&[PATH]).env("PATH", "/nowhere").output();
     let output = output.unwrap();

@@ -1,109 +1,215 @@
-//! What else the machine does while something is measured on it: a figure that was taken beside a
-//! build says little.
+//! What other programs measure: `redis-benchmark` a Redis that runs a Lua script a request, `fio` the
+//! disk.
 
-use std::fs;
-use std::time::Duration;
+use std::path::Path;
 
-use rustix::param::clock_ticks_per_second;
-use streamgate_clock::Stopwatch;
-use streamgate_loadgen::ProcessMeter;
+use serde::Deserialize;
 
+use super::round::{Plan, Round};
+use super::table::{Doing, Server, Subject};
 use crate::Result;
+use crate::load::SLOTS;
+use crate::servers::{Redis, command, output};
 
-/// Watches the machine from here on.
-pub(crate) struct Others {
-    watch: Stopwatch,
-    /// Those whose work is meant to be done.
-    known: Vec<ProcessMeter>,
-    known_before: Duration,
-    all_before: Duration,
-}
+/// Streamgate's defaults, as the scripts take them.
+const LEASE_MS: &str = "90000";
+const LIMIT: &str = "3";
 
-impl Others {
-    /// All but these processes, and this one.
-    pub(crate) fn than(processes: &[ProcessMeter]) -> Result<Self> {
-        let mut known = processes.to_vec();
-        known.push(ProcessMeter::of(std::process::id())?);
-        Ok(Self {
-            watch: Stopwatch::start(),
-            known_before: taken_by(&known)?,
-            known,
-            all_before: taken_by_all()?,
-        })
+/// Ids as long as Streamgate's are here: 13 letters for a user, a UUID for a session.
+/// `redis-benchmark` puts a random number of twelve digits in place of the word.
+const USER: &str = "u__rand_int__";
+const SESSION: &str = "0193503c-5d3e-7c4a-9a3b-__rand_int__";
+const FIRST_SESSION: &str = "0193503c-5d3e-7c4a-9a3b-000000000000";
+
+/// Users of starts: so many that hardly one comes twice.
+const ANY_USER: u64 = 1_000_000_000;
+
+/// Requests that show how many there can be in a second.
+const TRIAL: u64 = 20_000;
+
+/// Makes the sessions of `ARGV[1]` users.
+const FILL: &str = "local time = redis.call('TIME') \
+    local ends = time[1] * 1000 + ARGV[2] \
+    for user = 0, ARGV[1] - 1 do \
+        local key = string.format('u%012d', user) \
+        for session = 0, ARGV[3] - 1 do \
+            redis.call('ZADD', key, ends, string.format('0193503c-5d3e-7c4a-9a3b-%012d', session)) \
+        end \
+        redis.call('PEXPIRE', key, ARGV[2]) \
+    end";
+
+/// Fails if a program is missing that these subjects need.
+pub(super) fn check(subjects: &[Subject]) -> Result<()> {
+    for subject in subjects {
+        let programs: &[&str] = match subject.server {
+            Server::Axum | Server::Streamgate => &[],
+            Server::Disk | Server::BusyDisk => &["fio"],
+            _ => &["redis-server", "redis-cli", "redis-benchmark"],
+        };
+        for program in programs {
+            output(command(Path::new(program)).arg("--version"))?;
+        }
     }
+    Ok(())
+}
 
-    /// Which part of the machine's processors others have had since, from 0 to 1.
-    pub(crate) fn share(&self, processors: usize) -> Result<f64> {
-        let known = taken_by(&self.known)?.saturating_sub(self.known_before);
-        let all = taken_by_all()?.saturating_sub(self.all_before);
-        #[expect(clippy::cast_precision_loss, reason = "there are few")]
-        let there_was = self.watch.elapsed().as_secs_f64() * processors.max(1) as f64;
-        Ok((all.saturating_sub(known).as_secs_f64() / there_was).min(1.0))
+/// Measures Redis. A refusal is an error of the scripts, at which `redis-benchmark` gives up.
+pub(super) fn redis(appendfsync: Option<&str>, does: Doing, plan: &Plan) -> Result<Round> {
+    let redis = Redis::start(appendfsync, &plan.dir)?;
+    let (script, users, arguments) = match does {
+        Doing::Start => {
+            let script = include_str!("redis_start.lua");
+            (script, ANY_USER, &[SESSION, LEASE_MS, LIMIT][..])
+        }
+        Doing::Heartbeat => {
+            let (users, sessions) = (plan.users.to_string(), SLOTS.sessions_per_user.to_string());
+            redis.ask(&["eval", FILL, "0", &users, LEASE_MS, &sessions])?;
+            let script = include_str!("redis_heartbeat.lua");
+            (script, plan.users, &[FIRST_SESSION, LEASE_MS][..])
+        }
+        _ => return Err("there is no script for it".into()),
+    };
+    let sha1 = redis.ask(&["script", "load", script])?;
+    let call = [&["evalsha", sha1.trim(), "1", USER], arguments].concat();
+    let benchmark = |requests: u64| -> Result<[f64; 7]> {
+        let mut benchmark = command(Path::new("redis-benchmark"));
+        benchmark
+            .args(["-p", &redis.port.to_string(), "--csv", "--precision", "3"])
+            .args(["-c", &plan.connections.to_string()])
+            .args(["-n", &requests.to_string(), "-r", &users.to_string()])
+            .args(&call);
+        let said = output(&mut benchmark)?;
+        csv(&said).ok_or_else(|| format!("redis-benchmark said {said}").into())
+    };
+    let [per_second, ..] = benchmark(TRIAL)?;
+    let requests = whole(per_second * plan.seconds).max(1_000);
+    let meter = redis.meter()?;
+    let before = meter.read()?;
+    let [requests_per_s, _, _, p50_ms, _, p99_ms, _] = benchmark(requests)?;
+    let used = meter.read()?.since(&before);
+    Ok(Round {
+        cpu_us: used.cpu_s() * 1e6 / crate::figures::float(requests),
+        requests_per_s,
+        p50_ms,
+        p99_ms,
+        memory_bytes: Some(used.resident_bytes),
+        ..Round::default()
+    })
+}
+
+/// The figures of `--csv`: requests a second, then latencies: average, least, p50, p95, p99, most.
+fn csv(said: &str) -> Option<[f64; 7]> {
+    let line = said.lines().nth(1)?;
+    let figures = line
+        .split("\",\"")
+        .skip(1)
+        .map(|it| it.trim_matches('"').parse().ok());
+    figures.collect::<Option<Vec<f64>>>()?.try_into().ok()
+}
+
+/// A whole number, of no more digits than a run has requests.
+fn whole(value: f64) -> u64 {
+    format!("{value:.0}").parse().unwrap_or(0)
+}
+
+/// Least time for `fio`: a sync can take some hundredths of a second.
+const DISK_S_MIN: f64 = 1.0;
+
+/// What `fio --output-format=json` says, as far as it matters here.
+#[derive(Deserialize)]
+struct Fio {
+    jobs: Vec<Job>,
+}
+
+#[derive(Deserialize)]
+struct Job {
+    write: Write,
+    sync: Sync,
+    usr_cpu: f64,
+    sys_cpu: f64,
+}
+
+#[derive(Deserialize)]
+struct Write {
+    iops: f64,
+}
+
+#[derive(Deserialize)]
+struct Sync {
+    lat_ns: Latency,
+}
+
+#[derive(Deserialize)]
+struct Latency {
+    /// Empty if nothing was synced.
+    #[serde(default)]
+    percentile: std::collections::BTreeMap<String, f64>,
+}
+
+/// Measures the disk: 4 KiB are written over old ones and synced, one after the other, on one thread;
+/// beside a thread for each processor that is never idle, if it is busy.
+pub(super) fn disk(is_busy: bool, plan: &Plan) -> Result<Round> {
+    let dir = tempfile::tempdir_in(&plan.dir)?;
+    let runtime = format!("--runtime={}ms", whole(plan.seconds.max(DISK_S_MIN) * 1e3));
+    let mut fio = command(Path::new("fio"));
+    fio.current_dir(dir.path())
+        .args([
+            "--output-format=json",
+            "--name=sync",
+            "--filename=file",
+            "--size=64m",
+        ])
+        .args([
+            "--overwrite=1",
+            "--rw=write",
+            "--bs=4k",
+            "--ioengine=sync",
+            "--fdatasync=1",
+        ])
+        .args(["--time_based", &runtime]);
+    if is_busy {
+        let processors = std::thread::available_parallelism()?;
+        fio.args([
+            "--name=busy",
+            "--ioengine=cpuio",
+            "--cpuload=100",
+            "--time_based",
+            &runtime,
+        ])
+        .arg(format!("--numjobs={processors}"));
     }
-}
-
-/// Processor time of some processes so far.
-fn taken_by(processes: &[ProcessMeter]) -> Result<Duration> {
-    let mut taken = Duration::ZERO;
-    for process in processes {
-        let reading = process.read()?;
-        taken += reading.user + reading.system;
-    }
-    Ok(taken)
-}
-
-/// Processor time of all processes of the machine so far, and what other machines on the same
-/// processors have had of it.
-fn taken_by_all() -> Result<Duration> {
-    let stat = fs::read_to_string("/proc/stat")?;
-    let ticks = ticks(&stat).ok_or("/proc/stat has the times of all processors")?;
-    let per_second = u32::try_from(clock_ticks_per_second())?;
-    Ok(Duration::from_secs(ticks) / per_second.max(1))
-}
-
-/// Of the first line: user, nice, system and steal. Interrupts are left out, because those of the
-/// network are for what is measured.
-fn ticks(stat: &str) -> Option<u64> {
-    let fields: Vec<u64> = stat
-        .lines()
-        .next()?
-        .strip_prefix("cpu ")?
-        .split_whitespace()
-        .map_while(|field| field.parse().ok())
-        .collect();
-    [0, 1, 2, 7].into_iter().map(|at| fields.get(at)).sum()
+    let said = output(&mut fio)?;
+    // Lines for people stand before the JSON.
+    let json = said.find('{').and_then(|begin| said.get(begin..));
+    let fio: Fio = serde_json::from_str(json.ok_or("fio printed no JSON")?)?;
+    let job = fio.jobs.first().ok_or("fio ran no job")?;
+    let percentile = |share: &str| {
+        let latency = job.sync.lat_ns.percentile.get(share);
+        latency.copied().unwrap_or_default() / 1e6
+    };
+    Ok(Round {
+        cpu_us: (job.usr_cpu + job.sys_cpu) * 1e4 / job.write.iops,
+        requests_per_s: job.write.iops,
+        p50_ms: percentile("50.000000"),
+        p99_ms: percentile("99.000000"),
+        p99_9_ms: Some(percentile("99.900000")),
+        ..Round::default()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compare::machine::processors;
 
     #[test]
-    fn idle_time_is_not_taken() {
-        let stat = "cpu  100 20 3 4000 500 60 70 8 9 10\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
-        assert_eq!(ticks(stat), Some(131));
-        assert_eq!(ticks("cpu  1 2 3"), None);
-        assert_eq!(ticks(""), None);
-    }
-
-    #[test]
-    fn what_this_process_does_is_not_of_others() {
-        let here = ProcessMeter::of(std::process::id()).unwrap();
-        let before = here.read().unwrap();
-        let others = Others::than(&[]).unwrap();
-        let mut sum = 0_u64;
-        while here.read().unwrap().since(&before).cpu_s() < 0.1 {
-            sum = (0..100_000_u64).fold(sum, |sum, n| sum.wrapping_mul(31) ^ n);
-        }
-        let share = others.share(processors()).unwrap();
-        assert!((0.0..=1.0).contains(&share) && sum != 1, "{share}");
-        // Nor is it hidden: who knows nobody sees it.
-        let blind = Others {
-            known: Vec::new(),
-            known_before: Duration::ZERO,
-            ..others
-        };
-        assert!(blind.share(processors()).unwrap() > share);
+    fn figures_are_taken_from_the_second_line() {
+        let heads = "\"test\",\"rps\",\"avg_latency_ms\",\"min_latency_ms\",\"p50_latency_ms\",\
+                     \"p95_latency_ms\",\"p99_latency_ms\",\"max_latency_ms\"";
+        let line =
+            "\"evalsha 5a 1 u\",\"40000.00\",\"0.5\",\"0.1\",\"0.4\",\"0.9\",\"1.2\",\"3.0\"";
+        let figures = csv(&format!("{heads}\n{line}\n"));
+        assert_eq!(figures, Some([40_000.0, 0.5, 0.1, 0.4, 0.9, 1.2, 3.0]));
+        assert_eq!(csv(heads), None);
+        assert_eq!(csv("a\n\"evalsha\",\"1\"\n"), None);
     }
 }

@@ -9,6 +9,7 @@ mod fail_open;
 mod outcomes;
 mod pages;
 mod policy;
+mod requests;
 #[path = "../support/mod.rs"]
 mod support;
 mod suspended;

@@ -1,233 +1,261 @@
-//! Reports: one page of HTML, with its plots in it and nothing else to load.
+//! Reports: what a measurement prints, the page it writes, and its figures for programs.
 //!
-//! Everything here takes plain data, so that a report can set one run beside others: give several
-//! runs to [`runs`], or make a [`Page`] of sections of your own with the plots of [`plot`].
+//! `streamgate bench`, `compare`, `growth` and `soak` all make a [`Report`] of sections: tables, and
+//! plots as SVG. A page is one file that loads nothing.
 //!
 //! What is *not* here: figures, which [`Measured`] has.
 
 mod page;
-pub mod plot;
-mod tables;
+mod plot;
 
-pub use page::{Page, Section, table};
-pub use plot::PlotError;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+
+pub use plot::{Bar, Bars, Line, Lines, Scale};
 
 use crate::record::Second;
 use crate::summary::Measured;
-use plot::{Axis, Bar, Bars, Line, Lines, Scale};
 
-/// A run with its name.
-#[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
-    /// What it is called beside others.
-    pub name: &'a str,
-    /// What was measured.
-    pub measured: &'a Measured,
+/// What a measurement has to say.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Its title.
+    pub title: String,
+    /// A line below the title.
+    pub subtitle: String,
+    /// Tables and plots.
+    pub sections: Vec<Section>,
+    /// What must be known to read the figures.
+    pub notes: Vec<String>,
 }
 
-/// The sections of a report on one run, or on several beside each other.
-///
-/// # Errors
-///
-/// Fails if a plot cannot be drawn.
-pub fn runs(runs: &[Named<'_>]) -> Result<Vec<Section>, PlotError> {
-    let mut sections = vec![Section::new("Summary", tables::summary(runs))];
-    if runs.len() > 1 {
-        sections.push(Section::new("Throughput", throughput(runs).svg()?));
-    }
-    if runs.iter().any(|run| run.measured.kinds.len() > 1) {
-        sections.push(Section::new("By kind of request", tables::kinds(runs)));
-    }
-    let over_time = [
-        ("Throughput over time", throughput_over_time(runs)),
-        ("Latency over time", latency_over_time(runs)),
-        ("Distribution of latency", distribution(runs)),
-    ];
-    for (heading, lines) in over_time {
-        // A run that ended at once has nothing to draw.
-        if lines.lines.iter().any(|line| !line.points.is_empty()) {
-            sections.push(Section::new(heading, lines.svg()?));
+/// A part of a report.
+#[derive(Debug, Clone)]
+pub struct Section {
+    /// Its heading.
+    pub heading: String,
+    /// A table or a plot.
+    pub body: Body,
+}
+
+/// What a section shows.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A table.
+    Table(Table),
+    /// A plot, as SVG.
+    Plot(String),
+}
+
+/// Rows of texts, the first of which has the headings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table(pub Vec<Vec<String>>);
+
+impl Report {
+    /// The tables as Markdown, and the notes.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n{}\n\n", self.title, self.subtitle);
+        for section in &self.sections {
+            if let Body::Table(table) = &section.body {
+                text += &(table.markdown() + "\n");
+            }
         }
+        text + &self.notes.join("\n") + "\n"
     }
-    Ok(sections)
-}
 
-/// A bar a run: requests a second.
-#[must_use]
-pub fn throughput(runs: &[Named<'_>]) -> Bars {
-    let bar = |run: &Named<'_>| Bar {
-        name: run.name.to_owned(),
-        value: run.measured.requests_per_s,
-        range: None,
-        goal: None,
-    };
-    Bars {
-        title: "Requests a second".to_owned(),
-        unit: "requests/s".to_owned(),
-        bars: runs.iter().map(bar).collect(),
+    /// Writes `NAME.html`, and `data` as `NAME.json`. Returns [`Report::text`] with both paths.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a file cannot be written.
+    pub fn write(&self, dir: &Path, name: &str, data: &impl Serialize) -> io::Result<String> {
+        let file = |ending: &str| dir.join(format!("{name}.{ending}"));
+        let (page, json) = (file("html"), file("json"));
+        fs::write(&page, self.html())?;
+        fs::write(&json, serde_json::to_vec_pretty(data)?)?;
+        let text = self.text();
+        Ok(format!("{text}\n{}\n{}\n", page.display(), json.display()))
     }
 }
 
-/// A line a run: requests a second, and errors where there are any.
-#[must_use]
-pub fn throughput_over_time(runs: &[Named<'_>]) -> Lines {
-    let mut lines = Vec::new();
-    for run in runs {
-        let points = over_time(run, Second::per_second);
-        lines.push(Line::new(label(runs, run, "requests"), points));
-        if run.measured.errors > 0 {
-            #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-            let errors = |second: &Second| second.errors as f64 / second.length_s.max(1e-3);
-            lines.push(Line::new(
-                label(runs, run, "errors"),
-                over_time(run, errors),
-            ));
+impl Section {
+    /// A heading with a table below it.
+    #[must_use]
+    pub fn table(heading: &str, table: Table) -> Self {
+        let heading = heading.to_owned();
+        let body = Body::Table(table);
+        Self { heading, body }
+    }
+
+    /// A plot with its title as the heading.
+    #[must_use]
+    pub fn lines(lines: &Lines) -> Self {
+        let (heading, body) = (lines.title.clone(), Body::Plot(lines.svg()));
+        Self { heading, body }
+    }
+
+    /// A plot with its title as the heading.
+    #[must_use]
+    pub fn bars(bars: &Bars) -> Self {
+        let (heading, body) = (bars.title.clone(), Body::Plot(bars.svg()));
+        Self { heading, body }
+    }
+}
+
+impl Table {
+    /// A table with these headings and no rows.
+    #[must_use]
+    pub fn new(headings: &[&str]) -> Self {
+        let mut table = Self::default();
+        table.row(headings.iter().copied());
+        table
+    }
+
+    /// Adds a row.
+    pub fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
+        let cells = cells.into_iter().map(|cell| cell.to_string());
+        self.0.push(cells.collect());
+    }
+
+    /// The table in Markdown, numbers to the right.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let columns = self.0.iter().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.0.iter().filter_map(|row| row.get(column));
+            cells
+                .map(|cell: &String| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let mut text = String::new();
+        for (number, row) in self.0.iter().enumerate() {
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                text += &match column {
+                    0 => format!("| {cell:<width$} "),
+                    _ => format!("| {cell:>width$} "),
+                };
+            }
+            text += "|\n";
+            if number == 0 {
+                for (column, width) in widths.iter().enumerate() {
+                    let (line, end) = ("-".repeat(*width), if column == 0 { ' ' } else { ':' });
+                    text += &format!("| {line}{end}");
+                }
+                text += "|\n";
+            }
         }
-    }
-    Lines {
-        title: "Requests a second over time".to_owned(),
-        x: Axis::new("time (s)", Scale::Linear),
-        y: Axis::new("requests/s", Scale::Linear),
-        lines,
+        text
     }
 }
 
-/// Median, 99th percentile and longest of one run; of several, the 99th percentile of each.
+/// Plots of one run: throughput and latency over time, and the distribution of latency.
 #[must_use]
-pub fn latency_over_time(runs: &[Named<'_>]) -> Lines {
-    let mut lines = Vec::new();
-    for run in runs {
-        if runs.len() == 1 {
-            lines.push(Line::new("p50".to_owned(), over_time(run, |it| it.p50_ms)));
-            lines.push(Line::new("p99".to_owned(), over_time(run, |it| it.p99_ms)));
-            lines.push(Line::new("max".to_owned(), over_time(run, |it| it.max_ms)));
-        } else {
-            let points = over_time(run, |it| it.p99_ms);
-            lines.push(Line::new(label(runs, run, "p99"), points));
-        }
-    }
-    Lines {
-        title: "Latency over time".to_owned(),
-        x: Axis::new("time (s)", Scale::Linear),
-        y: Axis::new("latency (ms)", Scale::Log),
-        lines,
-    }
-}
-
-/// A line a run: how long a share of its calls took at most.
-#[must_use]
-pub fn distribution(runs: &[Named<'_>]) -> Lines {
-    let lines = runs.iter().map(|run| {
-        // All of them is infinitely far away on an axis of nines.
-        let points = run
-            .measured
-            .distribution
-            .iter()
-            .filter(|it| it.percent < 100.0);
-        let points = points.map(|it| (it.percent, it.ms)).collect();
-        Line::new(run.name.to_owned(), points)
-    });
-    Lines {
-        title: "Latency by percentile".to_owned(),
-        x: Axis::new("percentile", Scale::Nines),
-        y: Axis::new("latency (ms)", Scale::Log),
-        lines: lines.collect(),
-    }
-}
-
-/// What a figure was in the middle of each second.
-fn over_time(run: &Named<'_>, figure: impl Fn(&Second) -> f64) -> Vec<(f64, f64)> {
+pub fn plots(run: &Measured) -> Vec<Section> {
     // The last piece of a second says little about a second.
-    let whole = run.measured.seconds.iter().filter(|it| it.length_s >= 0.5);
-    whole
-        .map(|second| (second.at_s - second.length_s / 2.0, figure(second)))
-        .collect()
+    let whole = || run.seconds.iter().filter(|it| it.length_s >= 0.5);
+    let over_time = |name: &str, figure: fn(&Second) -> f64| {
+        let point = |second: &Second| (second.at_s - second.length_s / 2.0, figure(second));
+        Line::new(name, whole().map(point))
+    };
+    let mut throughput = vec![over_time("requests", Second::per_second)];
+    if run.errors > 0 {
+        throughput.push(over_time("errors", Second::errors_per_second));
+    }
+    let latencies = vec![
+        over_time("p50", |it| it.p50_ms),
+        over_time("p99", |it| it.p99_ms),
+        over_time("max", |it| it.max_ms),
+    ];
+    let time = ("time (s)", Scale::Linear);
+    let all = [
+        Lines::new(
+            "Throughput over time",
+            time,
+            ("requests/s", Scale::Linear),
+            throughput,
+        ),
+        Lines::new(
+            "Latency over time",
+            time,
+            ("latency (ms)", Scale::Log),
+            latencies,
+        ),
+        distribution("Latency by percentile", &[("latency", run)]),
+    ];
+    // A run that ended at once has nothing to draw.
+    let drawn = all
+        .iter()
+        .filter(|it| it.lines.iter().any(|it| !it.points.is_empty()));
+    drawn.map(Section::lines).collect()
 }
 
-/// What a line is called: the figure, and whose it is where there are several.
-fn label(runs: &[Named<'_>], run: &Named<'_>, figure: &str) -> String {
-    if runs.len() == 1 {
-        figure.to_owned()
-    } else {
-        format!("{}: {figure}", run.name)
-    }
+/// The latency that a share of the calls did not exceed: a line a run.
+#[must_use]
+pub fn distribution(title: &str, runs: &[(&str, &Measured)]) -> Lines {
+    let line = |(name, run): &(&str, &Measured)| {
+        // 100 % is infinitely far away on an axis of nines.
+        let points = run.distribution.iter().filter(|it| it.percent < 100.0);
+        Line::new(name, points.map(|it| (it.percent, it.ms)))
+    };
+    let lines = runs.iter().map(line).collect();
+    let (x, y) = (("percentile", Scale::Nines), ("latency (ms)", Scale::Log));
+    Lines::new(title, x, y, lines)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::latency::{LatencyMs, Quantile};
-    use crate::summary::{Generator, KindSummary};
+    use crate::latency::Quantile;
 
-    /// A run of twenty seconds, so many times as slow as another.
-    fn measured(slowness: f64) -> Measured {
-        let latency_ms = LatencyMs {
-            p50: slowness,
-            p90: 2.0 * slowness,
-            p99: 4.0 * slowness,
-            p99_9: 9.0 * slowness,
-            max: 30.0 * slowness,
-            mean: 1.2 * slowness,
-        };
-        let kind = |name: &str| KindSummary {
-            name: name.to_owned(),
-            requests: 600_000,
-            errors: 3,
-            requests_per_s: 30_000.0,
-            latency_ms,
-        };
+    /// A run of twenty seconds.
+    fn measured() -> Measured {
         let second = |number: u32| Second {
             at_s: f64::from(number),
             length_s: 1.0,
             requests: 60_000 + u64::from(number) * 100,
             errors: u64::from(number % 2),
-            p50_ms: slowness,
-            p99_ms: slowness * f64::from(4 + number % 3),
-            max_ms: slowness * 30.0,
+            p50_ms: 1.0,
+            p99_ms: f64::from(4 + number % 3),
+            max_ms: 30.0,
         };
         let quantile = |step: i32| Quantile {
             percent: 100.0 - 100.0 * 0.5_f64.powi(step),
-            ms: slowness * f64::from(step + 1),
+            ms: f64::from(step + 1),
         };
         Measured {
-            elapsed_s: 20.0,
-            requests: 1_200_000,
-            calls: 1_200_000,
             errors: 6,
-            requests_per_s: 60_000.0 / slowness,
-            outcomes: [("200".to_owned(), 1_199_994), ("503".to_owned(), 6)].into(),
-            latency_ms,
-            kinds: vec![kind("start"), kind("stop")],
-            generator: Generator::default(),
-            servers: Vec::new(),
             seconds: (1..=20).map(second).collect(),
             distribution: (0..=20).map(quantile).collect(),
+            ..Measured::default()
         }
     }
 
-    fn page(all: &[Named<'_>]) -> String {
-        let page = Page {
-            title: "A run".to_owned(),
-            sections: runs(all).unwrap(),
-            ..Page::default()
+    fn page(run: &Measured) -> String {
+        let mut table = Table::new(&["", "figure"]);
+        table.row(["requests", "1,200,000"]);
+        let mut sections = vec![Section::table("Summary", table)];
+        sections.extend(plots(run));
+        let title = "A run".to_owned();
+        let report = Report {
+            title,
+            sections,
+            ..Report::default()
         };
-        page.html()
+        report.html()
     }
 
     #[test]
-    fn a_page_has_its_plots_in_it_and_loads_nothing() {
-        let measured = measured(1.0);
-        let name = "this";
-        let html = page(&[Named {
-            name,
-            measured: &measured,
-        }]);
+    fn a_page_contains_its_plots_and_loads_nothing() {
+        let html = page(&measured());
         assert_eq!(html.matches("<svg ").count(), 3, "{html}");
         for there in [
-            "1,200,000",
-            "60,000",
-            "200: 1,199,994, 503: 6",
-            "<td>start</td>",
+            "<td>requests</td><td>1,200,000</td>",
             "aria-label=\"Latency by percentile\"",
             "latency (ms)",
             "99.9%",
@@ -235,97 +263,64 @@ mod tests {
         ] {
             assert!(html.contains(there), "{there}: {html}");
         }
-        // The name of the SVG vocabulary is no address that anybody asks.
-        let loads = html.replace("http://www.w3.org/2000/svg", "");
         for not_there in [
             "<script", "http://", "https://", "src=", "url(", "@import", "<link",
         ] {
-            assert!(!loads.contains(not_there), "{not_there}");
+            assert!(!html.contains(not_there), "{not_there}");
         }
-        // Nobody measured the server.
-        assert!(!html.contains("server CPU"), "{html}");
     }
 
     #[test]
-    fn runs_stand_beside_each_other() {
-        let (quick, slow) = (measured(1.0), measured(3.0));
-        let html = page(&[
-            Named {
-                name: "quick & simple",
-                measured: &quick,
-            },
-            Named {
-                name: "slow",
-                measured: &slow,
-            },
-        ]);
-        assert_eq!(html.matches("<svg ").count(), 4, "bars, too");
-        assert!(
-            html.contains("<th>quick &amp; simple</th><th>slow</th>"),
-            "{html}"
-        );
-        assert!(html.contains("slow: p99") && html.contains("slow: start"));
-    }
-
-    #[test]
-    fn what_ended_at_once_has_a_report_all_the_same() {
-        let measured = Measured::default();
-        let html = page(&[Named {
-            name: "nothing",
-            measured: &measured,
-        }]);
+    fn runs_of_no_or_one_second_have_a_page() {
+        let html = page(&Measured::default());
         assert_eq!(html.matches("<svg ").count(), 0);
-        assert!(html.contains("<td>requests</td><td>0</td>"), "{html}");
-        // One second is a point.
-        let short = Measured {
-            seconds: vec![Second {
-                at_s: 1.0,
-                length_s: 1.0,
-                requests: 7,
-                ..Second::default()
-            }],
-            ..measured
+        let second = Second {
+            at_s: 1.0,
+            length_s: 1.0,
+            requests: 7,
+            ..Second::default()
         };
-        let html = page(&[Named {
-            name: "short",
-            measured: &short,
-        }]);
-        assert!(html.contains("<circle "), "{html}");
+        let seconds = vec![second];
+        let html = page(&Measured {
+            seconds,
+            ..Measured::default()
+        });
+        assert!(html.contains("<circle "), "one second is a point: {html}");
     }
 
     #[test]
-    fn bars_may_have_ranges_and_goals() {
-        let bar = |name: &str, value: f64, range| Bar {
-            name: name.to_owned(),
-            value,
-            range,
-            goal: None,
+    fn text_has_the_tables_and_the_notes() {
+        let mut table = Table::new(&["server", "µs"]);
+        table.row(["axum", "9.1"]);
+        table.row(["Streamgate", "10.25"]);
+        let report = Report {
+            title: "T".to_owned(),
+            subtitle: "s".to_owned(),
+            sections: vec![Section::table("Costs", table)],
+            notes: vec!["note".to_owned()],
         };
-        let bars = Bars {
-            title: "CPU".to_owned(),
-            unit: "µs a request".to_owned(),
-            bars: vec![
-                bar("bare axum", 9.1, Some((8.7, 11.5))),
-                bar("streamgate", 10.2, Some((9.9, 10.9))),
-                bar("nothing", 0.0, None),
-            ],
-        };
-        let svg = bars.svg().unwrap();
-        for there in ["bare axum", "streamgate", "nothing", "9.1", "µs a request"] {
-            assert!(svg.contains(there), "{there}: {svg}");
-        }
-        let goals = |svg: &str| svg.matches("stroke=\"#CF222E\"").count();
-        assert_eq!(goals(&svg), 0);
-        let mut asked = bars.clone();
-        asked.bars[1].goal = Some(12.0);
-        assert_eq!(goals(&asked.svg().unwrap()), 1);
-        asked.bars[2].value = f64::INFINITY;
-        let error = asked.svg().unwrap_err().to_string();
-        assert!(error.contains("nothing has no end"), "{error}");
-        let none = Bars {
-            bars: Vec::new(),
-            ..bars
-        };
-        assert!(none.svg().unwrap().starts_with("<svg "));
+        let dir = tempfile::tempdir().unwrap();
+        let text = report.write(dir.path(), "r", &[1]).unwrap();
+        let table = "| server     |    µs |\n\
+                     | ---------- | -----:|\n\
+                     | axum       |   9.1 |\n\
+                     | Streamgate | 10.25 |\n";
+        assert!(
+            text.starts_with(&format!("T\ns\n\n{table}\nnote\n\n")),
+            "{text}"
+        );
+        let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+        assert_eq!(read("r.json"), "[\n  1\n]");
+        assert_eq!(read("r.html"), report.html());
+    }
+
+    #[test]
+    fn runs_share_a_plot_of_their_distributions() {
+        let run = measured();
+        let svg = distribution("All", &[("quick & simple", &run), ("slow", &run)]).svg();
+        assert!(
+            svg.contains("quick &amp; simple") && svg.contains("slow"),
+            "{svg}"
+        );
     }
 }

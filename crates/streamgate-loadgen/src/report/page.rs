@@ -1,31 +1,11 @@
-//! A page that needs nothing but itself: no script, no font, no request.
+//! A report as a page of HTML that needs nothing but itself: no script, no font, no request.
 
 use std::fmt::Write as _;
 
-use super::plot::{AXIS, GRID, INK, SERIES};
+use super::plot::SERIES;
+use super::{Body, Report, Table};
 
-/// A page.
-#[derive(Debug, Clone, Default)]
-pub struct Page {
-    /// Its title.
-    pub title: String,
-    /// What is said below it, as text.
-    pub subtitle: String,
-    /// What it consists of.
-    pub sections: Vec<Section>,
-    /// What is said at the end, as text.
-    pub notes: Vec<String>,
-}
-
-/// A part of a page.
-#[derive(Debug, Clone)]
-pub struct Section {
-    heading: String,
-    /// HTML.
-    body: String,
-}
-
-/// How it looks, in the light and in the dark. Colours of the plots follow below.
+/// How it looks, in light and in dark mode. Colours of the plots follow below.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--paper:#fff;\
 --card:#f6f8fa}\
@@ -40,19 +20,25 @@ white-space:nowrap}\
 th{font-weight:600}th:first-child,td:first-child{text-align:left;padding-left:.2rem}\
 figure{margin:0;padding:.75rem;background:var(--card);border:1px solid var(--line);\
 border-radius:8px}\
-svg{display:block;width:100%;height:auto}";
+svg{display:block;width:100%;height:auto}\
+svg text{fill:var(--ink);font-size:14px}svg line,svg polyline{fill:none;stroke-width:2}\
+svg .grid{stroke:var(--line);stroke-width:1}svg .axis{stroke:var(--soft)}\
+svg .ink{stroke:var(--ink)}svg .goal{stroke:var(--s4);stroke-width:3}\
+svg rect{fill:var(--s0);opacity:.85}";
 
-/// The colours of the dark, in the order of the light ones.
+/// The colours of dark mode.
 const DARK: &str =
     ":root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--paper:#0d1117;--card:#151b23}";
-const DARK_INK: &str = "#e6edf3";
-const DARK_AXIS: &str = "#7d8590";
-const DARK_GRID: &str = "#2f363d";
-const DARK_SERIES: [&str; SERIES.len()] = [
+
+/// The colours of lines, in light and in dark mode.
+const LIGHT_SERIES: [&str; SERIES] = [
+    "#0969da", "#bc4c00", "#1a7f37", "#8250df", "#cf222e", "#1b7c83", "#bf3989", "#9a6700",
+];
+const DARK_SERIES: [&str; SERIES] = [
     "#58a6ff", "#f0883e", "#3fb950", "#d2a8ff", "#ff7b72", "#39c5cf", "#f778ba", "#d29922",
 ];
 
-impl Page {
+impl Report {
     /// The whole page.
     #[must_use]
     pub fn html(&self) -> String {
@@ -60,12 +46,17 @@ impl Page {
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-             <style>{STYLE}@media (prefers-color-scheme:dark){{{DARK}{}}}</style>\n</head>\n\
+             <style>{STYLE}{}@media (prefers-color-scheme:dark){{{DARK}{}}}</style>\n</head>\n\
              <body>\n<h1>{title}</h1>\n<p class=\"subtitle\">{subtitle}</p>\n",
-            dark_plots()
+            classes() + &variables(LIGHT_SERIES),
+            variables(DARK_SERIES),
         );
-        for Section { heading, body } in &self.sections {
-            let heading = escaped(heading);
+        for section in &self.sections {
+            let heading = escaped(&section.heading);
+            let body = match &section.body {
+                Body::Table(table) => table.html(),
+                Body::Plot(svg) => format!("<figure>{svg}</figure>"),
+            };
             // Writing to a String cannot fail.
             let _ = write!(page, "<section>\n<h2>{heading}</h2>\n{body}\n</section>\n");
         }
@@ -73,89 +64,59 @@ impl Page {
         for note in &self.notes {
             let _ = writeln!(page, "<p>{}</p>", escaped(note));
         }
-        page.push_str("</footer>\n</body>\n</html>\n");
-        page
+        page + "</footer>\n</body>\n</html>\n"
     }
 }
 
-impl Section {
-    /// A heading, which is text, and HTML below it: a plot, or a table.
-    #[must_use]
-    pub fn new(heading: &str, body: String) -> Self {
-        let is_plot = body.starts_with("<svg");
-        Self {
-            heading: heading.to_owned(),
-            body: if is_plot {
-                format!("<figure>{body}</figure>")
-            } else {
-                body
-            },
+impl Table {
+    fn html(&self) -> String {
+        let mut table = String::from("<div class=\"wide\"><table>\n");
+        for (place, row) in self.0.iter().enumerate() {
+            let tag = if place == 0 { "th" } else { "td" };
+            let cells = row
+                .iter()
+                .map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell)));
+            let _ = writeln!(table, "<tr>{}</tr>", cells.collect::<String>());
         }
+        table + "</table></div>"
     }
-}
-
-/// A table as HTML; the cells are text, and the first row has the headings.
-#[must_use]
-pub fn table(rows: &[Vec<String>]) -> String {
-    let mut table = String::from("<div class=\"wide\"><table>\n");
-    for (place, row) in rows.iter().enumerate() {
-        let tag = if place == 0 { "th" } else { "td" };
-        let cells = row
-            .iter()
-            .map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell)));
-        let _ = writeln!(table, "<tr>{}</tr>", cells.collect::<String>());
-    }
-    table.push_str("</table></div>");
-    table
 }
 
 /// Text as it stands in HTML.
 pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Plots name their colours themselves; in the dark each is replaced by another.
-fn dark_plots() -> String {
-    let others = [(INK, DARK_INK), (AXIS, DARK_AXIS), (GRID, DARK_GRID)];
-    let series = SERIES.into_iter().zip(DARK_SERIES);
-    let mut style = String::new();
-    for (light, dark) in others.into_iter().chain(series) {
-        let light = format!("#{:02X}{:02X}{:02X}", light.0, light.1, light.2);
-        let _ = write!(
-            style,
-            "svg [fill=\"{light}\"]{{fill:{dark}}}svg [stroke=\"{light}\"]{{stroke:{dark}}}"
-        );
-    }
-    style
+/// The classes of lines.
+fn classes() -> String {
+    let class = |number| format!("svg .s{number}{{stroke:var(--s{number})}}");
+    (0..SERIES).map(class).collect()
+}
+
+/// The colours of lines as variables.
+fn variables(colors: [&str; SERIES]) -> String {
+    let colors = colors.iter().enumerate();
+    let set = colors.map(|(number, color)| format!("--s{number}:{color};"));
+    format!(":root{{{}}}", set.collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Section;
 
     #[test]
     fn text_stays_text() {
-        let page = Page {
+        let page = Report {
             title: "<b>&\"".to_owned(),
             subtitle: "a<c".to_owned(),
-            sections: vec![Section::new("<h>", table(&[vec!["<x>".to_owned()]]))],
+            sections: vec![Section::table("<h>", Table::new(&["<x>"]))],
             notes: vec!["<script>".to_owned()],
         };
         let html = page.html();
-        assert!(
-            html.contains("<title>&lt;b&gt;&amp;&quot;</title>"),
-            "{html}"
-        );
+        let title = "<title>&lt;b&gt;&amp;&quot;</title>";
+        assert!(html.contains(title), "{html}");
         for raw in ["<b>", "a<c", "<h>", "<x>", "<script"] {
             assert!(!html.contains(raw), "{raw}");
         }

@@ -1,71 +1,38 @@
-//! Plots as SVG: lines over time or by percentile, and bars with ranges. Small functions over plain
-//! data.
+//! Plots as SVG: lines over time or by percentile, and bars with ranges. Colours are classes that the
+//! page defines, for light and for dark mode.
 
-use plotters::coord::ranged1d::{IntoSegmentedCoord, SegmentValue};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::fmt::Write as _;
 
 use super::page::escaped;
 use crate::figures::rate;
 
 /// Width of a plot in its own units; a page scales it.
-const WIDTH: u32 = 900;
+const WIDTH: f64 = 900.0;
 
 /// Height of a plot with lines.
-const HEIGHT: u32 = 360;
+const HEIGHT: f64 = 360.0;
 
 /// Height of a bar, with the space around it.
-const BAR_HEIGHT: u32 = 44;
+const BAR_HEIGHT: f64 = 44.0;
 
-/// Room for what stands below and above the bars.
-const AROUND_BARS: u32 = 70;
+/// Space around the area of the data: for labels below it, and above and to the right of it.
+const BELOW: f64 = 44.0;
+const AROUND: f64 = 24.0;
 
-const FONT: &str = "system-ui,sans-serif";
-const FONT_SIZE: u32 = 14;
-
-/// What is written.
-pub(super) const INK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
-/// The two axes.
-pub(super) const AXIS: RGBColor = RGBColor(0x8c, 0x95, 0x9f);
-/// What helps the eye along.
-pub(super) const GRID: RGBColor = RGBColor(0xdd, 0xe2, 0xe7);
-/// One a line, and then again.
-pub(super) const SERIES: [RGBColor; 8] = [
-    RGBColor(0x09, 0x69, 0xda),
-    RGBColor(0xbc, 0x4c, 0x00),
-    RGBColor(0x1a, 0x7f, 0x37),
-    RGBColor(0x82, 0x50, 0xdf),
-    RGBColor(0xcf, 0x22, 0x2e),
-    RGBColor(0x1b, 0x7c, 0x83),
-    RGBColor(0xbf, 0x39, 0x89),
-    RGBColor(0x9a, 0x67, 0x00),
-];
-
-/// A plot cannot be drawn.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the plot cannot be drawn: {0}")]
-pub struct PlotError(String);
+/// Colours of lines, after which they begin anew.
+pub(super) const SERIES: usize = 8;
 
 /// A plot with lines.
 #[derive(Debug, Clone)]
 pub struct Lines {
     /// What it shows.
     pub title: String,
-    /// What goes from left to right.
-    pub x: Axis,
-    /// What goes upwards.
-    pub y: Axis,
+    /// What goes from left to right, with its unit.
+    pub x: (String, Scale),
+    /// What goes upwards, with its unit.
+    pub y: (String, Scale),
     /// The lines.
     pub lines: Vec<Line>,
-}
-
-/// An axis.
-#[derive(Debug, Clone)]
-pub struct Axis {
-    /// What it shows, with the unit.
-    pub label: String,
-    /// How it is divided.
-    pub scale: Scale,
 }
 
 /// How an axis is divided.
@@ -73,74 +40,56 @@ pub struct Axis {
 pub enum Scale {
     /// Evenly, from zero.
     Linear,
-    /// Each step ten times the one before. Values at or below zero are left out.
+    /// By powers of ten.
     Log,
-    /// Percentiles: each step is another nine, as in 90, 99, 99.9. Values of 100 are left out.
+    /// By nines, for percentages: 0, 90, 99, 99.9.
     Nines,
 }
 
 /// A line.
 #[derive(Debug, Clone)]
 pub struct Line {
-    /// What it is called.
+    /// Its name in the legend.
     pub name: String,
-    /// Where it goes.
+    /// Its points, from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
-/// A plot with bars.
+/// A plot with bars, the first on top.
 #[derive(Debug, Clone)]
 pub struct Bars {
     /// What it shows.
     pub title: String,
     /// The unit.
     pub unit: String,
-    /// The bars, from above.
+    /// The bars.
     pub bars: Vec<Bar>,
 }
 
 /// A bar.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Bar {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// How long it is, such as the median of several runs.
+    /// Where it ends.
     pub value: f64,
-    /// The least and the most of these runs, if there were several.
+    /// The least and the most that were measured.
     pub range: Option<(f64, f64)>,
-    /// Where it should end, if something was asked for.
+    /// The goal, if there is one.
     pub goal: Option<f64>,
-}
-
-impl Axis {
-    /// An axis.
-    #[must_use]
-    pub fn new(label: &str, scale: Scale) -> Self {
-        Self {
-            label: label.to_owned(),
-            scale,
-        }
-    }
 }
 
 impl Line {
     /// A line.
     #[must_use]
-    pub fn new(name: String, points: Vec<(f64, f64)>) -> Self {
+    pub fn new(name: &str, points: impl IntoIterator<Item = (f64, f64)>) -> Self {
+        let (name, points) = (name.to_owned(), points.into_iter().collect());
         Self { name, points }
     }
 }
 
-impl Bar {
-    /// Where the last of what is drawn of it is.
-    fn end(&self) -> f64 {
-        let range = self.range.map_or(self.value, |range| range.1);
-        self.value.max(range).max(self.goal.unwrap_or(self.value))
-    }
-}
-
 impl Scale {
-    /// Where a value is on the axis; nowhere, if it is not on it.
+    /// The position of a value on the axis, if it has one.
     fn place(self, value: f64) -> Option<f64> {
         let place = match self {
             Self::Linear => value,
@@ -150,7 +99,7 @@ impl Scale {
         place.is_finite().then_some(place)
     }
 
-    /// What stands at a place of the axis.
+    /// The label at a position.
     fn label(self, place: f64) -> String {
         match self {
             Self::Linear => short(place),
@@ -159,214 +108,221 @@ impl Scale {
         }
     }
 
-    /// From where to where an axis goes that shows these places.
+    /// The two ends of an axis that shows these positions.
     fn range(self, places: impl Iterator<Item = f64>) -> (f64, f64) {
-        let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
-        for place in places {
-            least = least.min(place);
-            most = most.max(place);
-        }
-        if least > most {
-            return (0.0, 1.0);
-        }
+        let ends = |(least, most): (f64, f64), place| (least.min(place), most.max(place));
+        let (least, most) = places.fold((f64::INFINITY, f64::NEG_INFINITY), ends);
         match self {
+            _ if least > most => (0.0, 1.0),
             Self::Linear => (least.min(0.0), if most > 0.0 { most * 1.05 } else { 1.0 }),
             Self::Nines => (0.0, most.max(1.0)),
-            // Whole powers of ten have names; so each end is one.
-            Self::Log => {
-                let (least, most) = (least.floor(), most.ceil());
-                (least, if most > least { most } else { least + 1.0 })
-            }
+            // Whole powers of ten have labels; so each end is one.
+            Self::Log => (least.floor(), most.ceil().max(least.floor() + 1.0)),
         }
+    }
+
+    /// The positions with labels between these ends: about eight, or every power.
+    fn ticks(self, (least, most): (f64, f64)) -> Vec<f64> {
+        let mut step = 1.0;
+        if self == Self::Linear {
+            let about = (most - least) / 8.0;
+            let power = 10_f64.powf(about.log10().floor());
+            let steps = [1.0, 2.0, 5.0].map(|step| step * power).into_iter();
+            step = steps
+                .filter(|step| *step >= about)
+                .fold(10.0 * power, f64::min);
+        }
+        let first = (least / step).ceil() * step;
+        let ticks = (0_u8..64).map(|number| first + f64::from(number) * step);
+        ticks.take_while(|tick| *tick <= most).collect()
     }
 }
 
 impl Lines {
-    /// Draws it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the library cannot.
-    pub fn svg(&self) -> Result<String, PlotError> {
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(PlotError)?;
-        Ok(titled(&svg, &self.title))
+    /// A plot with these axes: what each shows, and how it is divided.
+    #[must_use]
+    pub fn new(title: &str, x: (&str, Scale), y: (&str, Scale), lines: Vec<Line>) -> Self {
+        Self {
+            title: title.to_owned(),
+            x: (x.0.to_owned(), x.1),
+            y: (y.0.to_owned(), y.1),
+            lines,
+        }
     }
 
-    fn draw(&self, svg: &mut String) -> Result<(), String> {
-        let root = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
-        let lines: Vec<Vec<(f64, f64)>> = self.lines.iter().map(|line| self.places(line)).collect();
-        let points = || lines.iter().flatten();
-        let (x_least, x_most) = self.x.scale.range(points().map(|point| point.0));
-        let (y_least, y_most) = self.y.scale.range(points().map(|point| point.1));
-        let mut chart = ChartBuilder::on(&root)
-            .margin(10)
-            .margin_right(24)
-            .x_label_area_size(44)
-            .y_label_area_size(72)
-            .build_cartesian_2d(x_least..x_most, y_least..y_most)
-            .map_err(text)?;
-        let steps = |scale: Scale, most: f64, least: f64| match scale {
-            Scale::Linear => 10,
-            // No more than there are whole ones.
-            Scale::Log | Scale::Nines => whole(most - least) + 1,
-        };
-        chart
-            .configure_mesh()
-            .x_desc(&self.x.label)
-            .y_desc(&self.y.label)
-            .x_labels(steps(self.x.scale, x_most, x_least))
-            .y_labels(steps(self.y.scale, y_most, y_least))
-            .x_label_formatter(&|place| self.x.scale.label(*place))
-            .y_label_formatter(&|place| self.y.scale.label(*place))
-            .label_style((FONT, FONT_SIZE, &INK))
-            .axis_desc_style((FONT, FONT_SIZE, &INK))
-            .axis_style(AXIS)
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .draw()
-            .map_err(text)?;
-        for ((line, points), color) in self.lines.iter().zip(lines).zip(SERIES.iter().cycle()) {
-            // A line of one point is none.
-            let single = (points.len() == 1).then(|| points.clone());
-            let style = color.stroke_width(2);
-            let drawn = chart.draw_series(LineSeries::new(points, style));
-            let drawn = drawn.map_err(text)?;
-            drawn.label(&line.name).legend(move |(x, y)| {
-                PathElement::new(vec![(x, y), (x + 18, y)], color.stroke_width(3))
-            });
-            let dots = single.into_iter().flatten();
-            let dots = dots.map(|point| Circle::new(point, 4, color.filled()));
-            chart.draw_series(dots).map_err(text)?;
+    pub(super) fn svg(&self) -> String {
+        let (x, y) = (self.x.1, self.y.1);
+        let place = |(a, b): &(f64, f64)| Some((x.place(*a)?, y.place(*b)?));
+        let places = |line: &Line| line.points.iter().filter_map(place).collect();
+        let lines: Vec<Vec<(f64, f64)>> = self.lines.iter().map(places).collect();
+        let all = || lines.iter().flatten();
+        let ends = (x.range(all().map(|at| at.0)), y.range(all().map(|at| at.1)));
+        let mut area = Area::new(84.0, HEIGHT, ends);
+        area.x_axis(&self.x.0, x);
+        for tick in y.ticks(ends.1) {
+            let (left, right, at) = (area.left, WIDTH - AROUND, area.y(tick));
+            area.line("grid", (left, at), (right, at));
+            area.text("end", (left - 6.0, at + 5.0), &y.label(tick));
         }
-        if self.lines.len() > 1 {
-            // Where the least is drawn: a distribution only rises.
-            let place = match self.x.scale {
-                Scale::Nines => SeriesLabelPosition::LowerRight,
-                Scale::Linear | Scale::Log => SeriesLabelPosition::UpperLeft,
+        let middle = (HEIGHT - BELOW + AROUND) / 2.0;
+        let turned = format!("<g transform=\"rotate(-90 14 {middle})\">");
+        area.svg.push_str(&turned);
+        area.text("middle", (14.0, middle), &self.y.0);
+        area.svg.push_str("</g>");
+        for (number, points) in lines.iter().enumerate() {
+            let class = format!("s{}", number % SERIES);
+            let at = |(a, b): &(f64, f64)| format!("{:.1},{:.1}", area.x(*a), area.y(*b));
+            let path = points.iter().map(at).collect::<Vec<_>>().join(" ");
+            // One point makes no line.
+            let drawn = match points[..] {
+                [(a, b)] => {
+                    let (a, b) = (area.x(a), area.y(b));
+                    format!("<circle class=\"{class}\" cx=\"{a:.1}\" cy=\"{b:.1}\" r=\"4\"/>")
+                }
+                _ => format!("<polyline class=\"{class}\" points=\"{path}\"/>"),
             };
-            chart
-                .configure_series_labels()
-                .position(place)
-                .label_font((FONT, FONT_SIZE, &INK))
-                .margin(6)
-                .draw()
-                .map_err(text)?;
+            area.svg.push_str(&drawn);
         }
-        root.present().map_err(text)
+        self.legend(&mut area);
+        area.finish(&self.title)
     }
 
-    /// Where a line goes, on the axes.
-    fn places(&self, line: &Line) -> Vec<(f64, f64)> {
-        let places = line.points.iter();
-        let place = |(x, y): &(f64, f64)| Some((self.x.scale.place(*x)?, self.y.scale.place(*y)?));
-        places.filter_map(place).collect()
+    /// The names of several lines, where the fewest lines are: a distribution only rises.
+    fn legend(&self, area: &mut Area) {
+        let count = f64::from(u16::try_from(self.lines.len()).unwrap_or(u16::MAX));
+        let (left, top) = match self.x.1 {
+            Scale::Nines => (WIDTH - 320.0, HEIGHT - BELOW - 18.0 * count - 8.0),
+            Scale::Linear | Scale::Log => (area.left + 12.0, AROUND + 12.0),
+        };
+        let mut at = top;
+        for (number, line) in self.lines.iter().enumerate().filter(|_| count > 1.0) {
+            area.line(
+                &format!("s{}", number % SERIES),
+                (left, at),
+                (left + 18.0, at),
+            );
+            area.text("start", (left + 26.0, at + 5.0), &line.name);
+            at += 18.0;
+        }
     }
 }
 
 impl Bars {
-    /// Draws it.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a bar has no end, or if the library cannot.
-    pub fn svg(&self) -> Result<String, PlotError> {
-        // On an axis without an end the library would look for the next label forever.
-        let is_endless = |bar: &&Bar| !(bar.value.is_finite() && bar.end().is_finite());
-        if let Some(endless) = self.bars.iter().find(is_endless) {
-            return Err(PlotError(format!("{} has no end", endless.name)));
-        }
-        let mut svg = String::new();
-        self.draw(&mut svg).map_err(PlotError)?;
-        Ok(titled(&svg, &self.title))
-    }
-
-    fn draw(&self, svg: &mut String) -> Result<(), String> {
-        let count = u32::try_from(self.bars.len()).unwrap_or(u32::MAX).max(1);
-        let height = count.saturating_mul(BAR_HEIGHT).saturating_add(AROUND_BARS);
-        let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
-        let most = self.most();
-        let names = self.bars.iter().map(|bar| bar.name.chars().count());
-        let width = u32::try_from(names.max().unwrap_or(0)).unwrap_or(u32::MAX);
-        let mut chart = ChartBuilder::on(&root)
-            .margin(10)
-            .margin_right(24)
-            .x_label_area_size(44)
-            .y_label_area_size(width.saturating_mul(8).saturating_add(20).min(WIDTH / 3))
-            .build_cartesian_2d(0.0..most, (0..count - 1).into_segmented())
-            .map_err(text)?;
-        let name = |value: &SegmentValue<u32>| match value {
-            SegmentValue::CenterOf(place) => self.below(*place).map(|bar| bar.name.clone()),
-            _ => None,
+    pub(super) fn svg(&self) -> String {
+        let end = |bar: &Bar| {
+            let range = bar.range.map_or(bar.value, |range| range.1);
+            bar.value.max(range).max(bar.goal.unwrap_or(bar.value))
         };
-        chart
-            .configure_mesh()
-            .disable_y_mesh()
-            .x_desc(&self.unit)
-            .x_labels(8)
-            .y_labels(self.bars.len() + 1)
-            .x_label_formatter(&|value| short(*value))
-            .y_label_formatter(&|value| name(value).unwrap_or_default())
-            .label_style((FONT, FONT_SIZE, &INK))
-            .axis_desc_style((FONT, FONT_SIZE, &INK))
-            .axis_style(AXIS)
-            .bold_line_style(GRID)
-            .light_line_style(TRANSPARENT)
-            .draw()
-            .map_err(text)?;
-        for place in 0..count {
-            let Some(bar) = self.below(place) else {
-                continue;
-            };
-            let corners = [
-                (0.0, SegmentValue::Exact(place)),
-                (bar.value, SegmentValue::Exact(place + 1)),
-            ];
-            let [color, ..] = SERIES;
-            let mut body = Rectangle::new(corners, color.mix(0.85).filled());
-            body.set_margin(9, 9, 0, 0);
-            chart.draw_series([body]).map_err(text)?;
-            let center = || SegmentValue::CenterOf(place);
-            let ends = bar.range.map(|(least, most)| [least, most]);
-            if let Some(ends) = ends {
-                let range = ends.map(|end| (end, center())).to_vec();
-                let range = PathElement::new(range, INK.stroke_width(2));
-                chart.draw_series([range]).map_err(text)?;
+        let ends = self.bars.iter().map(end).filter(|end| end.is_finite());
+        // Room for the figure behind the longest bar.
+        let most = ends.fold(0.0, f64::max) * 1.15;
+        let count = f64::from(u16::try_from(self.bars.len()).unwrap_or(u16::MAX));
+        let names = self.bars.iter().map(|bar| bar.name.chars().count());
+        let width = u16::try_from(names.max().unwrap_or(0)).unwrap_or(u16::MAX);
+        let left = (f64::from(width) * 8.0 + 20.0).min(WIDTH / 2.0);
+        let most = if most > 0.0 { most } else { 1.0 };
+        let height = count * BAR_HEIGHT + AROUND + BELOW;
+        let mut area = Area::new(left, height, ((0.0, most), (0.0, count)));
+        area.x_axis(&self.unit, Scale::Linear);
+        for (number, bar) in (0_u16..).zip(&self.bars) {
+            let middle = AROUND + (f64::from(number) + 0.5) * BAR_HEIGHT;
+            let (top, length) = (middle - 13.0, area.x(bar.value) - left);
+            let _ = write!(
+                area.svg,
+                "<rect x=\"{left}\" y=\"{top}\" width=\"{length:.1}\" height=\"26\"/>"
+            );
+            if let Some((least, most)) = bar.range.map(|(a, b)| (area.x(a), area.x(b))) {
+                area.line("ink", (least, middle), (most, middle));
+                for cap in [least, most] {
+                    area.line("ink", (cap, middle - 6.0), (cap, middle + 6.0));
+                }
             }
-            let caps = ends.into_iter().flatten();
-            let caps = caps.map(|end| (end, 6, INK.stroke_width(2)));
-            let [_, _, _, _, goal_color, ..] = SERIES;
-            let goal = bar.goal.map(|goal| (goal, 15, goal_color.stroke_width(3)));
-            for (at, reach, style) in caps.chain(goal) {
-                let tick = EmptyElement::at((at, center()))
-                    + PathElement::new(vec![(0, -reach), (0, reach)], style);
-                chart.draw_series([tick]).map_err(text)?;
+            if let Some(goal) = bar.goal.map(|goal| area.x(goal)) {
+                area.line("goal", (goal, middle - 15.0), (goal, middle + 15.0));
             }
-            let style = TextStyle::from((FONT, FONT_SIZE).into_font()).color(&INK);
-            let style = style.pos(Pos::new(HPos::Left, VPos::Center));
-            let figure = EmptyElement::at((bar.end(), center()))
-                + Text::new(short(bar.value), (8, 0), style);
-            chart.draw_series([figure]).map_err(text)?;
+            area.text("end", (left - 8.0, middle + 5.0), &bar.name);
+            let figure = (area.x(end(bar)) + 8.0, middle + 5.0);
+            area.text("start", figure, &short(bar.value));
         }
-        root.present().map_err(text)
+        area.finish(&self.title)
+    }
+}
+
+/// The area of the data between its axes, and what is drawn of the plot so far.
+struct Area {
+    svg: String,
+    left: f64,
+    height: f64,
+    x_ends: (f64, f64),
+    y_ends: (f64, f64),
+}
+
+impl Area {
+    fn new(left: f64, height: f64, (x_ends, y_ends): ((f64, f64), (f64, f64))) -> Self {
+        Self {
+            svg: String::new(),
+            left,
+            height,
+            x_ends,
+            y_ends,
+        }
     }
 
-    /// Where the axis ends: there is room for the figure behind the longest bar.
-    fn most(&self) -> f64 {
-        let most = self.bars.iter().map(Bar::end).fold(0.0, f64::max);
-        if most > 0.0 { most * 1.15 } else { 1.0 }
+    /// Where a position of the x axis is drawn; what lies beyond its end, at the end.
+    fn x(&self, place: f64) -> f64 {
+        let part = (place - self.x_ends.0) / (self.x_ends.1 - self.x_ends.0);
+        self.left + part.clamp(0.0, 1.0) * (WIDTH - AROUND - self.left)
     }
 
-    /// Bars are drawn from below, and read from above.
-    fn below(&self, place: u32) -> Option<&Bar> {
-        self.bars.iter().rev().nth(usize::try_from(place).ok()?)
+    /// The same of the y axis.
+    fn y(&self, place: f64) -> f64 {
+        let part = (place - self.y_ends.0) / (self.y_ends.1 - self.y_ends.0);
+        let bottom = self.height - BELOW;
+        bottom - part.clamp(0.0, 1.0) * (bottom - AROUND)
+    }
+
+    fn x_axis(&mut self, label: &str, scale: Scale) {
+        let bottom = self.height - BELOW;
+        for tick in scale.ticks(self.x_ends) {
+            let at = self.x(tick);
+            self.line("grid", (at, AROUND), (at, bottom));
+            self.text("middle", (at, bottom + 18.0), &scale.label(tick));
+        }
+        self.line("axis", (self.left, bottom), (WIDTH - AROUND, bottom));
+        self.line("axis", (self.left, AROUND), (self.left, bottom));
+        let middle = f64::midpoint(self.left, WIDTH - AROUND);
+        self.text("middle", (middle, bottom + 38.0), label);
+    }
+
+    fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+        let ((x1, y1), (x2, y2)) = (from, to);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            self.svg,
+            "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
+        );
+    }
+
+    fn text(&mut self, anchor: &str, (x, y): (f64, f64), text: &str) {
+        let text = escaped(text);
+        let _ = write!(
+            self.svg,
+            "<text text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>"
+        );
+    }
+
+    /// The whole plot, with its title for screen readers.
+    fn finish(self, title: &str) -> String {
+        let (title, height, svg) = (escaped(title), self.height, self.svg);
+        format!(
+            "<svg role=\"img\" aria-label=\"{title}\" viewBox=\"0 0 {WIDTH} {height}\">{svg}</svg>"
+        )
     }
 }
 
 /// Three digits that count, or all that stand before the point.
 fn short(value: f64) -> String {
-    let size = value.abs();
-    if size >= 100.0 {
+    if value.abs() >= 100.0 {
         return rate(value);
     }
     // Long enough for a percentile of many nines.
@@ -378,20 +334,62 @@ fn short(value: f64) -> String {
     }
 }
 
-/// A whole number of steps.
-fn whole(length: f64) -> usize {
-    // At most the digits of a number that a histogram can hold.
-    (0_u8..32).filter(|step| f64::from(*step) < length).count()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Names a plot for those who do not see it.
-fn titled(svg: &str, title: &str) -> String {
-    let title = escaped(title);
-    let begin = format!("<svg role=\"img\" aria-label=\"{title}\" ");
-    svg.replacen("<svg ", &begin, 1)
-}
+    #[test]
+    fn bars_may_have_ranges_and_goals() {
+        let bar = |name: &str, value: f64, range| Bar {
+            name: name.to_owned(),
+            value,
+            range,
+            goal: None,
+        };
+        let mut bars = Bars {
+            title: "CPU".to_owned(),
+            unit: "µs a request".to_owned(),
+            bars: vec![
+                bar("bare axum", 9.1, Some((8.7, 11.5))),
+                bar("streamgate", 10.2, Some((9.9, 10.9))),
+                bar("nothing", 0.0, None),
+            ],
+        };
+        let svg = bars.svg();
+        for there in ["bare axum", "streamgate", "nothing", "9.1", "µs a request"] {
+            assert!(svg.contains(&format!(">{there}</text>")), "{there}: {svg}");
+        }
+        let goals = |svg: &str| svg.matches("class=\"goal\"").count();
+        assert_eq!(goals(&svg), 0);
+        bars.bars[1].goal = Some(12.0);
+        bars.bars[2].value = f64::INFINITY;
+        let svg = bars.svg();
+        assert_eq!(goals(&svg), 1);
+        let numbers = svg.replace(">inf<", "");
+        assert!(
+            !numbers.contains("inf") && !numbers.contains("NaN"),
+            "{svg}"
+        );
+        bars.bars.clear();
+        assert!(bars.svg().starts_with("<svg "));
+    }
 
-#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
-fn text(error: impl ToString) -> String {
-    error.to_string()
+    #[test]
+    fn axes_have_a_few_round_labels() {
+        let labels = |scale: Scale, ends| -> Vec<String> {
+            scale
+                .ticks(ends)
+                .into_iter()
+                .map(|tick| scale.label(tick))
+                .collect()
+        };
+        let linear = labels(Scale::Linear, (0.0, 63_000.0));
+        assert_eq!(linear[1..3], ["10,000", "20,000"]);
+        assert_eq!(labels(Scale::Linear, (0.0, 1.05)).len(), 6);
+        assert_eq!(labels(Scale::Log, (-1.0, 2.0)), ["0.1", "1", "10", "100"]);
+        assert_eq!(
+            labels(Scale::Nines, (0.0, 3.2)),
+            ["0%", "90%", "99%", "99.9%"]
+        );
+    }
 }

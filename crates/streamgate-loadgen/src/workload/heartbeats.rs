@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Slots;
 use crate::api::Api;
-use crate::load::{Ended, Fault, Outcome, Requests, Sent, Tally};
+use crate::load::{Ended, Fault, Load, Outcome, Sent, Tally};
 
 /// One heartbeat after the other, of every session in turn.
 #[derive(Debug)]
@@ -53,17 +53,16 @@ impl Heartbeats {
     }
 }
 
-impl Requests for Heartbeats {
-    type Tag = ();
-
-    fn kinds(&self) -> Vec<&'static str> {
-        vec!["heartbeat"]
+impl Load for Heartbeats {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["heartbeat"]
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<()>> {
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
         let place = self.turn.take(1)?;
-        self.api.heartbeat(self.turn.slots.session(place, 0), out);
-        Some(Sent { kind: 0, tag: () })
+        let session = self.turn.slots.session(place, 0);
+        self.api.heartbeat(session, out);
+        Some(Sent::of(0, session))
     }
 }
 
@@ -81,24 +80,25 @@ impl Batches {
     }
 }
 
-impl Requests for Batches {
-    /// How many were in the call.
-    type Tag = u64;
-
-    fn kinds(&self) -> Vec<&'static str> {
-        vec!["heartbeat"]
+impl Load for Batches {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["heartbeat"]
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<u64>> {
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
         let (first, size) = (self.turn.take(self.size)?, self.size);
         let (slots, count) = (self.turn.slots, self.turn.count);
         let sessions = (first..first + size).map(|place| slots.session(place % count, 0));
         self.api.heartbeats(sessions, &mut self.scratch, out);
-        let tag = size;
-        Some(Sent { kind: 0, tag })
+        Some(Sent {
+            requests: size,
+            ..Sent::of(0, slots.session(first, 0))
+        })
     }
 
-    fn ended(&mut self, size: u64, ended: &Ended<'_>, tally: &mut Tally) {
+    /// Counts each heartbeat of the call by its own status.
+    fn ended(&mut self, sent: Sent, ended: &Ended<'_>, tally: &mut Tally) {
+        let size = sent.requests;
         let Ended::Answered(answer) = ended else {
             return tally.add(ended.outcome(), size);
         };
@@ -178,7 +178,9 @@ mod tests {
 
     #[test]
     fn a_call_counts_as_its_heartbeats() {
-        let mut tally = Tally::default();
+        let (mut tally, mut load) = (Tally::default(), batches(9, 3));
+        let sent = load.next(&mut Vec::new()).unwrap();
+        assert_eq!(sent.requests, 3);
         for (status, body) in [
             (
                 200,
@@ -194,9 +196,9 @@ mod tests {
         ] {
             let body = Cow::Borrowed(body.as_bytes());
             let ended = Ended::Answered(Answer { status, body });
-            batches(9, 3).ended(3, &ended, &mut tally);
+            load.ended(sent, &ended, &mut tally);
         }
-        batches(9, 3).ended(3, &Ended::Failed(Fault::Closed), &mut tally);
+        load.ended(sent, &Ended::Failed(Fault::Closed), &mut tally);
         let of = |outcome| tally.of(outcome);
         assert_eq!(of(Outcome::Status(200)), 4);
         assert_eq!((of(Outcome::Status(410)), of(Outcome::Status(404))), (1, 1));

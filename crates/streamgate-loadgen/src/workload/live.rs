@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Left, Slots};
+use super::Slots;
 use crate::api::Api;
-use crate::load::{Due, Ended, Load, Nanos, Sent, Tally, nanos};
+use crate::load::{Due, Left, Load, Nanos, Sent, nanos};
 use crate::pace::{Pace, Share};
 use crate::population::Session;
 
@@ -101,18 +101,6 @@ impl Live {
         }
     }
 
-    /// Those that are live now.
-    #[must_use]
-    pub fn left(self) -> Left {
-        let (slots, turns) = (self.slots, self.turns);
-        Box::new((0..self.starts.passed()).filter_map(move |place| {
-            let turns = turns_of(&turns, place);
-            turns
-                .is_multiple_of(2)
-                .then(|| slots.session(place, turns / 2))
-        }))
-    }
-
     /// What is next, and when.
     fn upcoming(&mut self) -> (Nanos, Act) {
         if let Some(upcoming) = self.upcoming {
@@ -192,6 +180,12 @@ impl Live {
         self.slots.session(place, generation)
     }
 
+    fn start(&self, place: u64, out: &mut Vec<u8>) -> Sent {
+        let session = self.session(place);
+        self.api.start(session, out);
+        Sent::of(0, session)
+    }
+
     /// Counts a stop or a start.
     fn turn(&mut self, place: u64) {
         let place = usize::try_from(place).unwrap_or(usize::MAX);
@@ -202,49 +196,53 @@ impl Live {
 }
 
 impl Load for Live {
-    type Tag = ();
-
-    fn kinds(&self) -> Vec<&'static str> {
-        vec!["start", "heartbeat", "stop"]
+    fn kinds(&self) -> &'static [&'static str] {
+        &["start", "heartbeat", "stop"]
     }
 
     fn due(&mut self) -> Due {
         Due::At(self.upcoming().0)
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<()>> {
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
         let (due, act) = self.upcoming();
         self.upcoming = None;
-        let kind = match act {
+        Some(match act {
             Act::Start(place) => {
                 self.starts.pass();
-                self.api.start(self.session(place), out);
-                0
+                self.start(place, out)
             }
             Act::Beat(place) => {
                 self.beats.pass();
-                self.api.heartbeat(self.session(place), out);
-                1
+                let session = self.session(place);
+                self.api.heartbeat(session, out);
+                Sent::of(1, session)
             }
             Act::Stop(place) => {
                 self.changes.pass();
-                self.api.stop(self.session(place), out);
+                let session = self.session(place);
+                self.api.stop(session, out);
                 self.turn(place);
                 self.returning.push_back((due + self.return_after, place));
-                2
+                Sent::of(2, session)
             }
             Act::Return(place) => {
                 self.returning.pop_front();
                 self.turn(place);
-                self.api.start(self.session(place), out);
-                0
+                self.start(place, out)
             }
-        };
-        Some(Sent { kind, tag: () })
+        })
     }
 
-    fn ended(&mut self, (): (), ended: &Ended<'_>, tally: &mut Tally) {
-        tally.add(ended.outcome(), 1);
+    /// Those that are live now.
+    fn left(self: Box<Self>) -> Left {
+        let (slots, turns) = (self.slots, self.turns);
+        Box::new((0..self.starts.passed()).filter_map(move |place| {
+            let turns = turns_of(&turns, place);
+            turns
+                .is_multiple_of(2)
+                .then(|| slots.session(place, turns / 2))
+        }))
     }
 }
 
@@ -393,7 +391,7 @@ mod tests {
             api().stop(session, &mut out);
             String::from_utf8(out).unwrap()
         };
-        let mut left: Vec<String> = live
+        let mut left: Vec<String> = Box::new(live)
             .left()
             .map(|session| stop(session).split(' ').nth(1).unwrap().to_owned())
             .collect();

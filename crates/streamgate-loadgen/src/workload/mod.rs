@@ -4,13 +4,11 @@ mod heartbeats;
 mod live;
 mod start_stop;
 mod starts;
-mod stops;
 
 pub use heartbeats::{Batches, Heartbeats};
 pub use live::{Audience, Live};
 pub use start_stop::StartStop;
-pub use starts::Starts;
-pub use stops::Stops;
+pub use starts::{Starts, Stops};
 
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +30,6 @@ pub enum Workload {
     /// What a real audience does.
     Live,
 }
-
-/// Sessions that a load may have left live.
-pub type Left = Box<dyn Iterator<Item = Session> + Send>;
 
 /// Places for sessions, dealt out to threads in turn: so many for each user.
 #[derive(Debug, Clone, Copy)]

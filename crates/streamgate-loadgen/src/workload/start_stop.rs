@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Left;
 use crate::api::Api;
-use crate::load::{Ended, Requests, Sent, Tally};
+use crate::load::{Ended, Left, Load, Sent, Tally};
 use crate::pace::Share;
 use crate::population::Session;
 
@@ -18,19 +17,14 @@ pub struct StartStop {
     next: u64,
     /// Admitted, and to be stopped.
     live: VecDeque<Session>,
-    /// Of these nobody knows.
+    /// Live or not: their last request has no answer.
     doubtful: Vec<Session>,
     started_last: bool,
 }
 
-/// A request under way.
-#[derive(Debug, Clone, Copy)]
-pub enum Step {
-    /// The start of this session.
-    Start(Session),
-    /// The stop of this one.
-    Stop(Session),
-}
+/// The kinds of request, as indices.
+const START: usize = 0;
+const STOP: usize = 1;
 
 impl StartStop {
     /// Sessions of so many users, each in turn.
@@ -46,29 +40,20 @@ impl StartStop {
             started_last: false,
         }
     }
-
-    /// Those that are live, and those of which nobody knows.
-    #[must_use]
-    pub fn left(self) -> Left {
-        Box::new(self.live.into_iter().chain(self.doubtful))
-    }
 }
 
-impl Requests for StartStop {
-    type Tag = Step;
-
-    fn kinds(&self) -> Vec<&'static str> {
-        vec!["start", "stop"]
+impl Load for StartStop {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["start", "stop"]
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<Step>> {
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
         if self.started_last
             && let Some(session) = self.live.pop_front()
         {
             self.started_last = false;
             self.api.stop(session, out);
-            let tag = Step::Stop(session);
-            return Some(Sent { kind: 1, tag });
+            return Some(Sent::of(STOP, session));
         }
         self.started_last = true;
         let number = self.share.global(self.next);
@@ -76,20 +61,23 @@ impl Requests for StartStop {
         let user = number % self.users;
         let session = Session { user, number };
         self.api.start(session, out);
-        let tag = Step::Start(session);
-        Some(Sent { kind: 0, tag })
+        Some(Sent::of(START, session))
     }
 
-    fn ended(&mut self, step: Step, ended: &Ended<'_>, tally: &mut Tally) {
+    fn ended(&mut self, sent: Sent, ended: &Ended<'_>, tally: &mut Tally) {
         let outcome = ended.outcome();
         tally.add(outcome, 1);
-        match (step, ended) {
-            (Step::Start(session), _) if outcome.is_success() => self.live.push_back(session),
-            // A start that was refused left nothing.
-            (Step::Start(_), Ended::Answered(answer)) if answer.status < 500 => {}
-            (Step::Stop(_), Ended::Answered(answer)) if answer.status < 500 => {}
-            (Step::Start(session) | Step::Stop(session), _) => self.doubtful.push(session),
+        match ended {
+            _ if outcome.is_success() && sent.kind == START => self.live.push_back(sent.session),
+            // A start that was refused left nothing, and a stop was carried out.
+            Ended::Answered(answer) if answer.status < 500 => {}
+            _ => self.doubtful.push(sent.session),
         }
+    }
+
+    /// The sessions that are live, and those whose last request has no answer.
+    fn left(self: Box<Self>) -> Left {
+        Box::new(self.live.into_iter().chain(self.doubtful))
     }
 }
 
@@ -125,26 +113,22 @@ mod tests {
             Ended::Failed(Fault::Timeout),
             answered(201),
         ] {
-            let Step::Start(session) = load.next(&mut Vec::new()).unwrap().tag else {
-                panic!("nothing is to be stopped yet");
-            };
-            // The start before this one was answered only now, so this one was a start, too.
-            started.push((session, outcome));
+            let sent = load.next(&mut Vec::new()).unwrap();
+            // The start before this one is answered only below, so this one is a start, too.
+            assert_eq!(sent.kind, START);
+            started.push((sent, outcome));
         }
-        for (session, outcome) in &started {
-            load.ended(Step::Start(*session), outcome, &mut tally);
+        for (sent, outcome) in &started {
+            load.ended(*sent, outcome, &mut tally);
         }
         let stop = load.next(&mut Vec::new()).unwrap();
-        let Step::Stop(first) = stop.tag else {
-            panic!("{stop:?}");
-        };
-        assert_eq!(first, started[0].0);
-        load.ended(stop.tag, &answered(503), &mut tally);
+        assert_eq!((stop.kind, stop.session), (STOP, started[0].0.session));
+        load.ended(stop, &answered(503), &mut tally);
         let start = load.next(&mut Vec::new()).unwrap();
-        assert!(matches!(start.tag, Step::Start(session) if session.user == 4 % 3));
-        load.ended(start.tag, &answered(429), &mut tally);
-        let left: Vec<Session> = load.left().collect();
-        assert_eq!(left, [started[3].0, started[2].0, started[0].0]);
+        assert_eq!((start.kind, start.session.user), (START, 4 % 3));
+        load.ended(start, &answered(429), &mut tally);
+        let left: Vec<Session> = Box::new(load).left().collect();
+        assert_eq!(left, [3, 2, 0].map(|place| started[place].0.session));
         assert_eq!(tally.total(), 6);
     }
 }

@@ -1,10 +1,10 @@
-//! Starts: new sessions of ever new users, or of so many.
+//! Starts only, and stops only: before and behind what is measured.
 
 use std::sync::Arc;
 
-use super::{Left, Slots};
+use super::Slots;
 use crate::api::Api;
-use crate::load::{Requests, Sent};
+use crate::load::{Left, Load, Sent};
 
 /// Starts one session after the other.
 #[derive(Debug)]
@@ -15,8 +15,14 @@ pub struct Starts {
     end: u64,
 }
 
+/// Stops one session after the other.
+pub struct Stops {
+    api: Arc<Api>,
+    sessions: Left,
+}
+
 impl Starts {
-    /// Starts without an end.
+    /// New sessions of ever new users.
     #[must_use]
     pub fn ever(api: Arc<Api>, slots: Slots) -> Self {
         Self {
@@ -36,27 +42,49 @@ impl Starts {
             ..Self::ever(api, slots)
         }
     }
+}
 
-    /// All that were sent. Whether a start without an answer was admitted, nobody knows.
-    #[must_use]
-    pub fn left(self) -> Left {
+impl Load for Starts {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["start"]
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
+        if self.next == self.end {
+            return None;
+        }
+        let session = self.slots.session(self.next, 0);
+        self.api.start(session, out);
+        self.next += 1;
+        Some(Sent::of(0, session))
+    }
+
+    /// All that were sent: a start without an answer may have been admitted.
+    fn left(self: Box<Self>) -> Left {
         Box::new((0..self.next).map(move |place| self.slots.session(place, 0)))
     }
 }
 
-impl Requests for Starts {
-    type Tag = ();
+impl Stops {
+    /// Stops these.
+    #[must_use]
+    pub fn of(api: Arc<Api>, sessions: Left) -> Self {
+        Self { api, sessions }
+    }
+}
 
-    fn kinds(&self) -> Vec<&'static str> {
-        vec!["start"]
+impl Load for Stops {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["stop"]
     }
 
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent<()>> {
-        if self.next == self.end {
-            return None;
-        }
-        self.api.start(self.slots.session(self.next, 0), out);
-        self.next += 1;
-        Some(Sent { kind: 0, tag: () })
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
+        let session = self.sessions.next()?;
+        self.api.stop(session, out);
+        Some(Sent::of(0, session))
+    }
+
+    fn left(self: Box<Self>) -> Left {
+        self.sessions
     }
 }

@@ -4,10 +4,10 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use streamgate_loadgen::{Closed, DriveError, Paced, Share, Span, Stop};
+use streamgate_loadgen::{DriveError, Share, Span, Stop};
 
 use crate::server::{Reply, nobody, serve, status};
-use crate::{SECOND, closed, drive, open, outcomes, requests, run};
+use crate::{SECOND, closed, drive, open, outcomes, paced, requests, run};
 
 #[test]
 fn statuses_are_counted_by_their_number() {
@@ -50,7 +50,8 @@ fn a_request_whose_connection_is_closed_is_an_error_and_the_next_has_another() {
     assert_eq!(of("200") + of("closed") + of("malformed"), tally.total());
     assert!(
         driven.record.connections_lost >= tally.errors(),
-        "{driven:?}"
+        "{:?}",
+        driven.record
     );
 }
 
@@ -61,7 +62,7 @@ fn a_server_that_takes_one_request_a_connection_is_no_error() {
     for answer in [last, until_end] {
         let address = serve(move |_, _| Reply::Last(answer.to_owned()));
         let driven = closed(&drive(address, 4), SECOND / 4);
-        assert!(driven.record.tally().total() > 8, "{driven:?}");
+        assert!(driven.record.tally().total() > 8, "{:?}", driven.record);
         assert_eq!(driven.record.tally().errors(), 0, "{:?}", outcomes(&driven));
         assert_eq!(driven.record.connections_lost, 0);
     }
@@ -111,7 +112,7 @@ fn an_answer_that_does_not_come_is_given_up_and_counted_with_its_wait() {
 fn what_nobody_takes_in_time_is_unsent_and_counted_with_its_wait() {
     let mut drive = drive(serve(|_, _| Reply::Silence), 1);
     drive.timeout = SECOND / 5;
-    let load = vec![Paced::new(requests(&drive), 100.0, Share::ALL)];
+    let load = vec![paced(&drive, 100.0, Share::ALL)];
     let driven = run(&drive, load, Span::of(Duration::ZERO, SECOND));
     let outcomes = outcomes(&driven);
     let names: Vec<&str> = outcomes.iter().map(|(name, _)| name.as_str()).collect();
@@ -126,7 +127,7 @@ fn what_nobody_takes_in_time_is_unsent_and_counted_with_its_wait() {
 #[test]
 fn nobody_listening_is_a_failure_at_once() {
     let drive = drive(nobody(), 2);
-    let load = vec![Closed(requests(&drive))];
+    let load = vec![requests(&drive)];
     let span = Span::of(Duration::ZERO, SECOND);
     let error = drive.run(load, span, &Stop::default(), &mut |_| {});
     assert!(matches!(error, Err(DriveError::Target(_))), "{error:?}");
@@ -147,7 +148,7 @@ fn a_server_that_vanishes_ends_a_closed_loop() {
     });
     let mut drive = drive(address, 2);
     drive.timeout = SECOND / 2;
-    let load = vec![Closed(requests(&drive))];
+    let load = vec![requests(&drive)];
     let driven = run(&drive, load, Span::of(Duration::ZERO, SECOND * 600));
     assert_eq!(outcomes(&driven), [("closed".to_owned(), 2)]);
     assert!(driven.elapsed < SECOND * 60, "{:?}", driven.elapsed);

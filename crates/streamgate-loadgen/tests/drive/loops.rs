@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use streamgate_loadgen::{Closed, Paced, ProcessMeter, Second, Share, Span, Stop};
+use streamgate_loadgen::{ProcessMeter, Second, Share, Span, Stop};
 
 use crate::server::{Reply, serve, stall, status};
-use crate::{SECOND, closed, drive, open, outcomes, requests, run, span};
+use crate::{SECOND, closed, drive, open, outcomes, paced, requests, run, span};
 
 /// How long the server stalls.
 const STALL: Duration = Duration::from_millis(400);
@@ -51,7 +51,7 @@ fn a_stall_is_felt_by_all_who_would_have_called_meanwhile() {
 #[test]
 fn a_closed_loop_feels_a_stall_once_a_connection() {
     let drive = drive(stalling_at(100), 4);
-    let load = vec![Closed(requests(&drive))];
+    let load = vec![requests(&drive)];
     let driven = run(&drive, load, Span::of(Duration::ZERO, SECOND));
     let latency = driven.record.latencies().summary();
     assert!(latency.max >= 390.0, "{latency:?}");
@@ -75,7 +75,7 @@ fn what_was_due_in_time_counts_though_its_answer_comes_after() {
     let half = Duration::from_millis(500);
     let driven = run(
         &drive,
-        vec![Paced::new(requests(&drive), 20.0, Share::ALL)],
+        vec![paced(&drive, 20.0, Share::ALL)],
         Span::of(Duration::ZERO, half),
     );
     assert_eq!(driven.record.tally().total(), 10);
@@ -90,7 +90,7 @@ fn what_was_due_in_time_counts_though_its_answer_comes_after() {
 fn a_low_rate_is_not_made_a_higher_one() {
     let drive = drive(serve(|_, _| Reply::Bytes(status(200))), 1);
     // Due at once and after a second; the time runs for one and a half.
-    let load = vec![Paced::new(requests(&drive), 1.0, Share::ALL)];
+    let load = vec![paced(&drive, 1.0, Share::ALL)];
     let driven = run(&drive, load, Span::of(Duration::ZERO, SECOND * 3 / 2));
     assert_eq!(driven.record.tally().total(), 2);
     assert!(driven.elapsed >= SECOND * 3 / 2, "{:?}", driven.elapsed);
@@ -101,7 +101,7 @@ fn a_low_rate_is_not_made_a_higher_one() {
 #[test]
 fn threads_share_the_rate_and_the_connections() {
     let drive = drive(serve(|_, _| Reply::Bytes(status(201))), 5);
-    let share = |share| Paced::new(requests(&drive), 400.0, share);
+    let share = |share| paced(&drive, 400.0, share);
     let loads = Share::split(2).into_iter().map(share).collect();
     let mut seconds: Vec<Second> = Vec::new();
     let driven = drive
@@ -130,7 +130,7 @@ fn threads_share_the_rate_and_the_connections() {
 fn a_word_ends_it_early_and_what_was_measured_stays() {
     let drive = drive(serve(|_, _| Reply::Bytes(status(200))), 2);
     let (stop, asked) = (Stop::default(), AtomicBool::new(false));
-    let load = vec![Closed(requests(&drive))];
+    let load = vec![requests(&drive)];
     let driven = drive
         .run(
             load,

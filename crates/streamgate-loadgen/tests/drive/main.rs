@@ -9,7 +9,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use streamgate_loadgen::{Closed, Drive, Driven, Load, Paced, Same, Share, Span, Stop, Target};
+use streamgate_loadgen::{Drive, Driven, Load, Paced, Same, Share, Span, Stop, Target};
 
 /// A second is long enough for what is measured here.
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,35 +22,43 @@ fn drive(address: SocketAddr, connections: usize) -> Drive {
 }
 
 /// The same request again and again.
-fn requests(drive: &Drive) -> Same {
+fn requests(drive: &Drive) -> Box<dyn Load> {
     let mut bytes = Vec::new();
     drive
         .target
         .write_request("POST", "/x", &[("a", "b")], b"body", &mut bytes);
-    Same::new("call", bytes)
+    Box::new(Same(bytes))
 }
 
-fn closed(drive: &Drive, measured: Duration) -> Driven<Closed<Same>> {
-    run(drive, vec![Closed(requests(drive))], span(measured))
+/// The same in an open loop.
+fn paced(drive: &Drive, per_second: f64, share: Share) -> Box<dyn Load> {
+    Box::new(Paced::new(requests(drive), per_second, share))
 }
 
-fn open(drive: &Drive, per_second: f64, measured: Duration) -> Driven<Paced<Same>> {
-    let load = Paced::new(requests(drive), per_second, Share::ALL);
-    run(drive, vec![load], span(measured))
+fn closed(drive: &Drive, measured: Duration) -> Driven {
+    run(drive, vec![requests(drive)], span(measured))
+}
+
+fn open(drive: &Drive, per_second: f64, measured: Duration) -> Driven {
+    run(
+        drive,
+        vec![paced(drive, per_second, Share::ALL)],
+        span(measured),
+    )
 }
 
 fn span(measured: Duration) -> Span {
     Span::of(Duration::from_millis(100), measured)
 }
 
-fn run<L: Load>(drive: &Drive, loads: Vec<L>, span: Span) -> Driven<L> {
+fn run(drive: &Drive, loads: Vec<Box<dyn Load>>, span: Span) -> Driven {
     drive
         .run(loads, span, &Stop::default(), &mut |_| {})
         .unwrap()
 }
 
 /// How often each outcome was, by name.
-fn outcomes<L>(driven: &Driven<L>) -> Vec<(String, u64)> {
+fn outcomes(driven: &Driven) -> Vec<(String, u64)> {
     let tally = driven.record.tally();
     tally.iter().map(|(it, count)| (it.name(), count)).collect()
 }

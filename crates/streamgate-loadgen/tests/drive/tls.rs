@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-use streamgate_loadgen::{Closed, Drive, DriveError, Span, Stop, Target};
+use streamgate_loadgen::{Drive, DriveError, Span, Stop, Target};
 
 use crate::server::{Reply, stall, status, talk};
 use crate::{SECOND, closed, open, outcomes, requests};
@@ -131,7 +131,7 @@ fn load_over_tls_is_load_and_only_on_whom_it_trusts() {
 
     // The web trusts no authority of our own.
     let wary = Drive::new(Target::parse(&url).unwrap(), 3);
-    let load = vec![Closed(requests(&wary))];
+    let load = vec![requests(&wary)];
     let span = Span::of(Duration::ZERO, SECOND);
     let error = wary.run(load, span, &Stop::default(), &mut |_| {});
     let Err(error @ DriveError::Connect { .. }) = error else {

@@ -187,7 +187,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     progress.end();
     let summary = ran.map_err(|error| loadtest::failure(&error))?;
     if let Some(file) = &args.html {
-        fs::write(file, loadtest::page(&summary)?).map_err(|error| unwritable(file, &error))?;
+        fs::write(file, loadtest::page(&summary)).map_err(|error| unwritable(file, &error))?;
     }
     if args.json {
         output::json(&serde_json::json!(summary));

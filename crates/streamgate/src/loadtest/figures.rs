@@ -1,21 +1,21 @@
-//! What is said of a run: a table on standard output, and a page.
+//! The result of a run: a table on standard output, and a page.
 
 use streamgate_loadgen::figures::{count, mebibytes, ms, rate, us};
-use streamgate_loadgen::report::{Named, Page, runs};
+use streamgate_loadgen::report::{Report, Section, Table, plots};
 use streamgate_loadgen::workload::Workload;
 use streamgate_loadgen::{KindSummary, LatencyMs, Plan, Summary};
 
-use crate::exit::{Code, Failure};
 use crate::output;
+
+/// The headings of the figures of each kind of request.
+const HEADINGS: [&str; 10] = [
+    "REQUESTS", "COUNT", "A SECOND", "ERRORS", "P50", "P90", "P99", "P99.9", "MAX", "MEAN",
+];
 
 /// Prints it for people.
 pub(crate) fn print(summary: &Summary) {
     output::line(&format!("{}\n", heading(summary)));
-    let headings = [
-        "REQUESTS", "COUNT", "A SECOND", "ERRORS", "P50", "P90", "P99", "P99.9", "MAX", "MEAN",
-    ];
-    let rows: Vec<Vec<String>> = kinds(summary).iter().map(row).collect();
-    output::table(&headings, &rows, "");
+    output::table(&HEADINGS, &kinds(summary), "");
     output::line("");
     for (name, said) in facts(summary) {
         output::line(&format!("{name:<10}  {said}"));
@@ -26,27 +26,32 @@ pub(crate) fn print(summary: &Summary) {
 }
 
 /// The page of `--html`.
-pub(crate) fn page(summary: &Summary) -> Result<String, Failure> {
-    let run = Named {
-        name: summary.plan.workload.name(),
-        measured: &summary.measured,
-    };
-    let sections = runs(&[run]).map_err(|error| Failure::new(Code::Problem, error.to_string()))?;
-    // The tables of the page have the others.
-    let said = facts(summary).into_iter();
-    let said = said.filter(|(name, _)| matches!(*name, "ramp" | "generator" | "sessions"));
-    let said = said.map(|(name, said)| format!("{name}: {said}"));
-    let page = Page {
+pub(crate) fn page(summary: &Summary) -> String {
+    let mut figures = Table::new(
+        &HEADINGS
+            .map(str::to_lowercase)
+            .each_ref()
+            .map(String::as_str),
+    );
+    kinds(summary).into_iter().for_each(|row| figures.row(row));
+    let mut about = Table::new(&["run", ""]);
+    for (name, said) in facts(summary) {
+        about.row([name, &said]);
+    }
+    let mut sections = vec![
+        Section::table("Summary", figures),
+        Section::table("About", about),
+    ];
+    sections.extend(plots(&summary.measured));
+    let mut notes = notes(summary);
+    notes.push(format!("streamgate bench {}", env!("CARGO_PKG_VERSION")));
+    let report = Report {
         title: format!("{} on {}", summary.plan.workload.name(), summary.target),
         subtitle: how(&summary.plan),
         sections,
-        notes: said.chain(notes(summary)).chain([made_by()]).collect(),
+        notes,
     };
-    Ok(page.html())
-}
-
-fn made_by() -> String {
-    format!("streamgate bench {}", env!("CARGO_PKG_VERSION"))
+    report.html()
 }
 
 fn heading(summary: &Summary) -> String {
@@ -54,7 +59,7 @@ fn heading(summary: &Summary) -> String {
     format!("{workload} on {}, {}", summary.target, how(&summary.plan))
 }
 
-/// What was asked for, in short.
+/// The load, in short.
 fn how(plan: &Plan) -> String {
     let connections = format!("{} connections", count(plan.connections as u64));
     let sessions = count(plan.users.saturating_mul(plan.sessions_per_user));
@@ -76,8 +81,8 @@ fn how(plan: &Plan) -> String {
     }
 }
 
-/// The kinds of request, and all of them where there are several.
-fn kinds(summary: &Summary) -> Vec<KindSummary> {
+/// A row of figures for each kind of request, and one for all where there are several.
+fn kinds(summary: &Summary) -> Vec<Vec<String>> {
     let measured = &summary.measured;
     let mut kinds = measured.kinds.clone();
     if kinds.len() > 1 {
@@ -89,7 +94,7 @@ fn kinds(summary: &Summary) -> Vec<KindSummary> {
             latency_ms: measured.latency_ms,
         });
     }
-    kinds
+    kinds.iter().map(row).collect()
 }
 
 fn row(kind: &KindSummary) -> Vec<String> {
@@ -111,7 +116,7 @@ fn row(kind: &KindSummary) -> Vec<String> {
     row
 }
 
-/// What else there is to say: what it is called, and what it is.
+/// Facts of the run by name.
 fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
     let measured = &summary.measured;
     let mut facts = Vec::new();
@@ -161,7 +166,7 @@ fn facts(summary: &Summary) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// What a reader should know before believing the figures.
+/// Caveats of the figures.
 fn notes(summary: &Summary) -> Vec<String> {
     let measured = &summary.measured;
     let mut notes = Vec::new();
@@ -171,7 +176,7 @@ fn notes(summary: &Summary) -> Vec<String> {
     if measured.errors > 0 {
         let part = percent(measured.errors, measured.requests);
         notes.push(format!(
-            "{part}% of the requests were errors; latencies have them in them"
+            "{part}% of the requests were errors; latencies include them"
         ));
     }
     if measured.is_limited_by_generator() {
@@ -246,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heading_says_what_was_done() {
+    fn the_heading_names_the_load() {
         assert_eq!(
             heading(&summary(Some(5_000.0))),
             "batch on http://a, 1,000 sessions, 100 a call, open loop at 5,000 a second, 64 connections"
@@ -254,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_that_mislead_come_with_a_word_of_warning() {
+    fn misleading_figures_have_a_note() {
         assert_eq!(notes(&summary(Some(1.0))), Vec::<String>::new());
         let mut summary = summary(None);
         summary.interrupted = true;

@@ -11,7 +11,7 @@ use streamgate_store::Change;
 
 use crate::Result;
 use crate::audience::{NOW, SESSIONS, record, session};
-use crate::laps::laps;
+use crate::callgrind::laps;
 
 /// Whose record it is.
 const USER: u64 = 7;

@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 
 use crate::Result;
 use crate::audience::{SESSIONS, USERS, clock, each_user, record, seat, session, user};
-use crate::laps::laps;
+use crate::callgrind::laps;
 use crate::paths::core::step;
 
 /// Changes that no disk need hear of.

@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 
 use crate::Result;
 use crate::audience::{SESSIONS, USERS, clock, each_user, seat, session, user};
-use crate::laps::laps;
+use crate::callgrind::laps;
 
 /// Heartbeats of live sessions.
 pub(super) fn heartbeat(repetitions: u64) -> Result<()> {

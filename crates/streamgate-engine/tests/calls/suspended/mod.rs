@@ -2,7 +2,7 @@
 //! and serves another node in between. What the observers of both nodes have heard in the end is
 //! what is stored.
 
-mod server;
+pub(crate) mod server;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;

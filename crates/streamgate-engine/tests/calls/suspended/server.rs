@@ -12,7 +12,7 @@ use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
 /// What becomes of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     Nothing,
     Request,
     Answer,
@@ -22,7 +22,7 @@ pub(super) enum Loss {
 
 /// What a node tries its commits on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Guesses {
+pub(crate) enum Guesses {
     Nothing,
     OwnWrites,
     Anything,
@@ -30,7 +30,7 @@ pub(super) enum Guesses {
 
 /// A server that is a map.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     clock: Arc<ManualClock>,
     records: Mutex<BTreeMap<UserKey, (Version, Vec<u8>)>>,
     /// Commits that have not arrived yet: whose, what they expect, and what they write.
@@ -38,7 +38,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(clock: Arc<ManualClock>) -> Self {
+    pub(crate) fn new(clock: Arc<ManualClock>) -> Self {
         Self {
             clock,
             records: Mutex::default(),
@@ -47,13 +47,13 @@ impl Server {
     }
 
     /// The bytes of a record.
-    pub(super) fn record(&self, key: &UserKey) -> Option<Vec<u8>> {
+    pub(crate) fn record(&self, key: &UserKey) -> Option<Vec<u8>> {
         let records = self.records.lock().unwrap();
         records.get(key).map(|(_, record)| record.clone())
     }
 
     /// What has not arrived yet arrives.
-    pub(super) fn let_arrive(&self) {
+    pub(crate) fn let_arrive(&self) {
         let late = std::mem::take(&mut *self.late.lock().unwrap());
         for (key, expected, write) in late {
             self.commit(&key, expected, &write);
@@ -94,22 +94,25 @@ impl Server {
 type Others = BoxFuture<'static, ()>;
 
 /// A node's way to the server.
-pub(super) struct Node {
+pub(crate) struct Node {
     server: Arc<Server>,
     guesses: Guesses,
     /// What becomes of the next commits.
-    pub(super) losses: Mutex<VecDeque<Loss>>,
+    pub(crate) losses: Mutex<VecDeque<Loss>>,
     /// What others do before the next commit arrives.
-    pub(super) others: Mutex<Option<Others>>,
+    pub(crate) others: Mutex<Option<Others>>,
+    /// Loads and commits that were sent.
+    pub(crate) requests: Mutex<[usize; 2]>,
 }
 
 impl Node {
-    pub(super) fn new(server: Arc<Server>, guesses: Guesses) -> Self {
+    pub(crate) fn new(server: Arc<Server>, guesses: Guesses) -> Self {
         Self {
             server,
             guesses,
             losses: Mutex::default(),
             others: Mutex::default(),
+            requests: Mutex::default(),
         }
     }
 }
@@ -122,6 +125,7 @@ async fn suspend() {
 impl VersionedStore for Node {
     fn load<'a>(&'a self, key: &'a UserKey) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         Box::pin(async move {
+            self.requests.lock().unwrap()[0] += 1;
             suspend().await;
             let loaded = self.server.load(key);
             suspend().await;
@@ -136,6 +140,7 @@ impl VersionedStore for Node {
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Committed, StoreError>> {
         Box::pin(async move {
+            self.requests.lock().unwrap()[1] += 1;
             suspend().await;
             let others = self.others.lock().unwrap().take();
             if let Some(others) = others {

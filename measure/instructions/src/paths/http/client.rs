@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 
 use crate::Result;
-use crate::laps::laps;
+use crate::callgrind::laps;
 
 /// Room for a whole batch: how it falls into pieces would depend on the machine, else.
 pub(super) const SOCKET_BYTES: u32 = 1 << 20;

@@ -22,7 +22,7 @@ use tokio::runtime::Builder;
 
 use crate::Result;
 use crate::audience::{SESSIONS, USERS, each_user, seat, session_text, user_text};
-use crate::laps::laps;
+use crate::callgrind::laps;
 use crate::paths::embedded;
 use client::{Client, Request, SOCKET_BYTES};
 

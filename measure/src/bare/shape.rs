@@ -1,10 +1,10 @@
-//! What rivals read and answer: the members of Streamgate's own, without what they mean.
+//! What the bare server reads and answers: the members of Streamgate's own, without their meaning.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Stands for every time: a rival has no clock, and the length is what counts.
+/// Stands for every time: the server has no clock, and the length is what counts.
 const TIME: &str = "2026-11-21T06:30:00.000Z";
 
 /// What a start says of itself.
