@@ -1,9 +1,9 @@
-//! How Streamgate grows: the same load on few users and on many, and the restart, the memory and the
-//! disk that their sessions take.
+//! How Streamgate grows: the same load on few users and on many, and the restart, the memory and
+//! the disk that their sessions take.
 //!
 //! The sessions are put into data directories by the engine's own decisions, without HTTP, because
-//! twenty million starts would take longer than all the rest. What is measured is the real binary on
-//! these directories, all servers at the same time, called in turn.
+//! twenty million starts would take longer than all the rest. What is measured is the real binary
+//! on these directories, all servers at the same time, called in turn.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -98,8 +98,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String> {
         }
     }
     let notes = vec![format!(
-        "Medians of {} rounds of {} s, in turn. Asked: at most {GOAL} times the processor time with the \
-         fewest users.",
+        "Medians of {} rounds of {} s, in turn. Asked: at most {GOAL} times the processor time \
+         with the fewest users.",
         arguments.rounds, arguments.seconds
     )];
     let report = Report {
@@ -155,7 +155,7 @@ impl Crowd {
                 answers: &["200", "201", "204"],
             };
             let span = span(WARM_UP_S, arguments.seconds)?;
-            call.run(load, None, span, &mut |_| {})
+            call.run(load, None, span)
         };
         let total = self.sessions;
         let beats = call(Box::new(Heartbeats::new(Arc::clone(&live), slots, total)))?;

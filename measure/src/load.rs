@@ -1,12 +1,11 @@
-//! Load on a server, every answer of which must be the one asked for: a server that refuses has less
-//! to do, and to measure it would be wrong.
+//! Load on a server, every answer of which must be the one asked for: a server that refuses has
+//! less to do, and to measure it would be wrong.
 
 use std::time::Duration;
 
 use streamgate_loadgen::workload::Slots;
 use streamgate_loadgen::{
-    Drive, Left, Load, Measured, Paced, Population, ProcessMeter, Second, Share, Span, Stop, Tally,
-    Target,
+    Drive, Left, Load, Measured, Paced, Population, ProcessMeter, Share, Span, Stop, Tally, Target,
 };
 
 use crate::Result;
@@ -23,7 +22,7 @@ pub(crate) const SLOTS: Slots = Slots {
 /// The time in sessions' ids, in milliseconds since 1970; any will do.
 const IDS_MADE_MS: u64 = 1_795_242_600_000;
 
-/// Marks of users' ids come round after so many seeds: the same users, other sessions.
+/// Seeds that differ by this make the same users, and other sessions.
 const MARKS: u64 = 36 * 36;
 
 /// The users of a measurement; each round has other sessions of the same users.
@@ -35,7 +34,7 @@ pub(crate) fn population(prefix: &str, round: u64) -> Result<Population> {
 pub(crate) struct Call<'a> {
     pub(crate) target: &'a Target,
     pub(crate) connections: usize,
-    /// Whose processor time is measured.
+    /// Processes to measure.
     pub(crate) meters: Vec<ProcessMeter>,
     /// The only statuses there may be.
     pub(crate) answers: &'a [&'a str],
@@ -57,24 +56,23 @@ pub(crate) fn span(warm_up_s: f64, seconds: f64) -> Result<Span> {
 impl Call<'_> {
     /// Runs a load to its own end, unmeasured.
     pub(crate) fn all(&self, load: impl Load + 'static) -> Result<Done> {
-        self.run(Box::new(load), None, Span::all(), &mut |_| {})
+        self.run(Box::new(load), None, Span::all())
     }
 
-    /// Runs a load on one thread, which shares the processors with the server; at a rate, if there is
-    /// one.
+    /// Runs a load on one thread, which shares the processors with the server; at a rate, if there
+    /// is one.
     pub(crate) fn run(
         &self,
         mut load: Box<dyn Load>,
         per_second: Option<f64>,
         span: Span,
-        watch: &mut dyn FnMut(&Second),
     ) -> Result<Done> {
         if let Some(per_second) = per_second {
             load = Box::new(Paced::new(load, per_second, Share::ALL));
         }
         let mut drive = Drive::new(self.target.clone(), self.connections);
         drive.servers.clone_from(&self.meters);
-        let mut driven = drive.run(vec![load], span, &Stop::default(), watch)?;
+        let mut driven = drive.run(vec![load], span, &Stop::default(), &mut |_| {})?;
         for tally in [&driven.record.before, &driven.record.tally()] {
             all_are(self.answers, tally)?;
         }

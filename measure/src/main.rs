@@ -1,11 +1,11 @@
 //! Measurements that decisions rest on. Not part of the product, and not in its default build.
 //!
-//! `compare` measures Streamgate beside a bare HTTP server, the disk and Redis; `growth` with few and
-//! with many users; `soak` for ten minutes. `docs/benchmarking.md` says how to read them, and
-//! `docs/performance.md` has their figures.
+//! `compare` measures Streamgate beside a bare HTTP server, the disk and Redis; `growth` with few
+//! and with many users. `docs/benchmarking.md` says how to read them, and `docs/performance.md` has
+//! their figures.
 //!
-//! What is *not* here: load, its measurement and reports (`streamgate_loadgen`); instructions of the
-//! hot path (`measure/instructions`).
+//! What is *not* here: load, its measurement and reports (`streamgate_loadgen`); instructions of
+//! the hot path (`measure/instructions`).
 
 mod bare;
 mod compare;
@@ -13,7 +13,6 @@ mod figures;
 mod growth;
 mod load;
 mod servers;
-mod soak;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -39,12 +38,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Measure {
-    /// Streamgate beside a bare HTTP server, the disk and Redis: `./measure/run` builds what it needs.
+    /// Streamgate beside a bare HTTP server, the disk and Redis: `./measure/run` builds what it
+    /// needs.
     Compare(compare::Arguments),
     /// The same load on few users and on many; their restart, memory and disk.
     Growth(growth::Arguments),
-    /// Ten minutes at full speed: whether memory and data directory level off.
-    Soak(soak::Arguments),
     /// Serves as the bare server that Streamgate is compared with.
     #[command(hide = true)]
     Bare,
@@ -87,7 +85,6 @@ fn main() -> ExitCode {
     let said = match Arguments::parse().measure {
         Measure::Compare(arguments) => compare::run(&arguments),
         Measure::Growth(arguments) => growth::run(&arguments),
-        Measure::Soak(arguments) => soak::run(&arguments),
         Measure::Bare => bare::run(),
     };
     let printed = said.and_then(|text| Ok(std::io::stdout().write_all(text.as_bytes())?));

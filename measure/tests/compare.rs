@@ -1,5 +1,5 @@
-//! `streamgate-measure compare`, as short as it can be: it tests not the figures, but that every subject
-//! is measured and every fault reported.
+//! `streamgate-measure compare`, as short as it can be: it tests not the figures, but that every
+//! subject is measured and every fault reported.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::{self, Permissions};
@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// A comparison whose figures mean nothing. It wants the binary `streamgate` of the same build, and
-/// fails where that is not there.
+/// A comparison too short for its figures to mean anything. It needs the binary `streamgate` of the
+/// same build, and fails without.
 fn compare(program: &Path, out: &Path) -> Command {
     let mut command = Command::new(program);
     command

@@ -4,7 +4,7 @@
 //! machine, one thread and 64 connections, hyper's client cost 9.5 to 12.8 µs of processor a
 //! request, this 5.4 to 6.5, and the bare system calls 5.4 to 5.9.
 //!
-//! What is *not* here: answers to HEAD and CONNECT, whose bodies cannot be told from the answer.
+//! What is *not* here: answers to HEAD and CONNECT, whose body depends on the request.
 
 use std::borrow::Cow;
 
@@ -48,7 +48,8 @@ pub(crate) enum Framed<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// Finds the end of an answer in the bytes that have come so far; `ended` says that no more will come.
+/// Finds the end of an answer in the bytes that have come so far; `ended` says that no more will
+/// come.
 pub(crate) fn http1(bytes: &[u8], ended: bool) -> Result<Framed<'_>, Malformed> {
     let mut at = 0;
     loop {
@@ -75,7 +76,7 @@ struct Head {
     stays_open: bool,
 }
 
-/// How the end of a body is told.
+/// What marks the end of a body.
 enum Body {
     /// So many bytes.
     Length(usize),
@@ -95,16 +96,14 @@ impl Head {
             if header.name.eq_ignore_ascii_case("content-length") {
                 // Where both are said, chunks count.
                 if !matches!(head.body, Body::Chunked) {
-                    head.body = Body::Length(number(header.value, 10)?);
+                    head.body = Body::Length(length(header.value)?);
                 }
             } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
                 head.body = Body::Chunked;
             } else if header.name.eq_ignore_ascii_case("connection") {
                 let has = |word: &[u8]| {
-                    let words = header.value.split(|&byte| byte == b',');
-                    words
-                        .into_iter()
-                        .any(|it| it.trim_ascii().eq_ignore_ascii_case(word))
+                    let mut words = header.value.split(|&byte| byte == b',');
+                    words.any(|it| it.trim_ascii().eq_ignore_ascii_case(word))
                 };
                 head.stays_open = !has(b"close") && (is_1_1 || has(b"keep-alive"));
             }
@@ -157,19 +156,18 @@ fn chunks(bytes: &[u8], mut at: usize) -> Result<Chunks, Malformed> {
     let mut body = Vec::new();
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
-        let Some(line) = rest.windows(2).position(|pair| pair == b"\r\n") else {
+        let parsed = httparse::parse_chunk_size(rest).map_err(|_| Malformed)?;
+        let Status::Complete((line, size)) = parsed else {
             let at_least = bytes.len() + 1;
             return Ok(Chunks::Incomplete { at_least });
         };
-        let size = rest.get(..line).unwrap_or_default();
-        // What follows a semicolon is an extension, and means nothing here.
-        let size = size.split(|&byte| byte == b';').next().unwrap_or_default();
-        let size = number(size.trim_ascii(), 16)?;
-        at += line + 2;
+        at += line;
         if size == 0 {
             return Ok(trailers(bytes, at, body));
         }
-        let end = at.checked_add(size).ok_or(Malformed)?;
+        let size = usize::try_from(size).map_err(|_| Malformed)?;
+        let end = at.checked_add(size).filter(|end| *end <= ANSWER_MAX_BYTES);
+        let end = end.ok_or(Malformed)?;
         match bytes.get(at..end + 2) {
             Some(chunk) if chunk.ends_with(b"\r\n") => {
                 body.extend_from_slice(chunk.get(..size).unwrap_or_default());
@@ -199,13 +197,13 @@ fn trailers(bytes: &[u8], mut at: usize, body: Vec<u8>) -> Chunks {
     }
 }
 
-fn number(digits: &[u8], radix: u32) -> Result<usize, Malformed> {
+/// The length of a body.
+fn length(digits: &[u8]) -> Result<usize, Malformed> {
     let digits = std::str::from_utf8(digits).map_err(|_| Malformed)?;
-    let number = usize::from_str_radix(digits, radix).map_err(|_| Malformed)?;
-    if number > ANSWER_MAX_BYTES {
-        return Err(Malformed);
-    }
-    Ok(number)
+    let length = digits.parse().map_err(|_| Malformed)?;
+    (length <= ANSWER_MAX_BYTES)
+        .then_some(length)
+        .ok_or(Malformed)
 }
 
 fn incomplete(at_least: usize) -> Result<Framed<'static>, Malformed> {
@@ -294,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told_from_one_that_is_not_there_yet() {
+    fn malformed_answers_are_distinguished_from_incomplete_ones() {
         for bytes in [
             "SSH-2.0-OpenSSH\r\n",
             "HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",

@@ -81,7 +81,7 @@ impl Alarm {
         }
     }
 
-    /// Events are edges: a new one comes though nobody reads the timer.
+    /// Events are edges: a new one comes although the timer is never read.
     #[cfg(target_os = "linux")]
     fn set(&self, after: Duration) -> io::Result<()> {
         use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};

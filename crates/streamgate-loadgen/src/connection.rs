@@ -52,7 +52,7 @@ pub(crate) enum State {
     Busy(Flight),
 }
 
-/// What came of something that happened on the socket.
+/// The outcome of an event on the socket.
 #[derive(Debug)]
 pub(crate) enum Happened<'a> {
     /// Nothing that matters yet.
@@ -144,7 +144,7 @@ impl Connection {
             State::Connecting => self.establish(clock),
             State::Idle { .. } => {
                 let ended = self.receive(closed);
-                // Nothing was asked for, so there is nothing to say.
+                // Bytes that answer no request end the connection.
                 if ended || self.filled > 0 {
                     self.down(clock.now());
                     return Happened::Lost(io::ErrorKind::UnexpectedEof.into());
@@ -161,7 +161,10 @@ impl Connection {
     }
 
     fn establish(&mut self, clock: Clock) -> Happened<'_> {
-        let stream = self.stream.as_mut().expect("who connects has a socket");
+        let stream = self
+            .stream
+            .as_mut()
+            .expect("a connecting state has a socket");
         match stream.establish() {
             Ok(false) => Happened::Nothing,
             Ok(true) => {
@@ -193,7 +196,7 @@ impl Connection {
                 stays_open,
             }) => {
                 let is_clean = length == self.filled && self.written == self.out.len();
-                // What comes from now on was not asked for.
+                // Later bytes answer no request.
                 self.filled = 0;
                 let next = if stays_open && is_clean && !ended {
                     State::Idle { since: now }
@@ -219,7 +222,10 @@ impl Connection {
 
     /// Writes what the socket takes of the request.
     fn push(&mut self) -> io::Result<()> {
-        let stream = self.stream.as_mut().expect("who is busy has a socket");
+        let stream = self
+            .stream
+            .as_mut()
+            .expect("a busy connection has a socket");
         while let Some(rest @ [_, ..]) = self.out.get(self.written..) {
             match stream.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -236,7 +242,10 @@ impl Connection {
 
     /// Reads all that is there; whether no more will come.
     fn receive(&mut self, closed: bool) -> bool {
-        let stream = self.stream.as_mut().expect("who is open has a socket");
+        let stream = self
+            .stream
+            .as_mut()
+            .expect("an open connection has a socket");
         loop {
             if self.filled == self.input.len() {
                 self.input.resize(self.filled * 2, 0);

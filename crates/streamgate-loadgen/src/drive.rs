@@ -31,7 +31,7 @@ pub struct Drive {
     /// How long a request may take from being sent to its answer, and how long one that is due may
     /// wait for a connection.
     pub timeout: Duration,
-    /// Processes whose cost is measured: the server, and what it stands on.
+    /// Processes whose processor time and memory are measured: the server, and its store.
     pub servers: Vec<ProcessMeter>,
 }
 
@@ -86,7 +86,7 @@ pub enum DriveError {
     Io(#[from] io::Error),
 }
 
-/// What a thread says on its way.
+/// What a thread reports while it runs.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// It has its connections, or cannot.
@@ -109,7 +109,7 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked.
+    /// Whether a stop was asked for.
     #[must_use]
     pub fn is_asked_for(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -173,7 +173,7 @@ impl Drive {
             self.all_ready(&messages, threads.len())?;
             let clock = Clock::start();
             for start in starts {
-                // It waits for this word.
+                // The thread waits for it.
                 let _ = start.send(clock);
             }
             for message in messages {
@@ -213,7 +213,7 @@ impl fmt::Debug for Driven {
     }
 }
 
-/// A thread: connects, waits for the word, runs. Nothing, where the word does not come.
+/// A thread: connects, waits for the start signal, runs. `None` if the signal does not come.
 fn work(
     mut worker: Worker,
     started: &Receiver<Clock>,
@@ -228,7 +228,7 @@ fn work(
     finished.map(Some)
 }
 
-/// Puts together what the threads say.
+/// Merges the reports of the threads.
 struct Merging<'a> {
     span: Span,
     /// Threads that still run.
@@ -295,7 +295,10 @@ impl<'a> Merging<'a> {
 
     fn close(&mut self, number: u64, open: &Open, watch: &mut dyn FnMut(&Second)) {
         let begin = self.span.begin_of_second(number);
-        let second = open.record.second(&self.span, begin, open.end);
+        let mut second = open.record.second(&self.span, begin, open.end);
+        // A server that has ended has none.
+        let readings = self.meters.iter().filter_map(|meter| meter.read().ok());
+        second.resident_bytes = readings.map(|it| it.resident_bytes).sum();
         self.total.merge(&open.record);
         watch(&second);
         if open.end > self.span.begin {

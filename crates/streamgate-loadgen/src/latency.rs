@@ -11,15 +11,14 @@ const LOWEST: Nanos = 1_000;
 /// Longer ones count as this: twenty minutes.
 const HIGHEST: Nanos = 1_200_000_000_000;
 
-/// How close two points of a plotted distribution are: so many for each halving of the distance
-/// to 100 percent.
+/// Points of a plotted distribution for each halving of the distance to 100 percent.
 const POINTS_PER_HALVING: u32 = 8;
 
 /// A histogram of latencies.
 #[derive(Debug, Clone)]
 pub struct Latencies(Histogram<u64>);
 
-/// What is said of latencies, in milliseconds.
+/// A summary of latencies, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct LatencyMs {
@@ -77,7 +76,7 @@ impl Latencies {
         ms(self.0.max())
     }
 
-    /// What is said of them.
+    /// Their summary.
     #[must_use]
     pub fn summary(&self) -> LatencyMs {
         LatencyMs {
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_to_tell_counts_as_the_longest() {
+    fn latencies_beyond_the_histogram_count_as_the_longest() {
         let mut all = Latencies::new();
         all.record(Nanos::MAX);
         assert_eq!(all.count(), 1);

@@ -1,14 +1,14 @@
 //! A load generator for HTTP/1.1 servers, and reports of what it measured.
 //!
-//! [`Drive`] sends a [`Load`] over keep-alive connections and counts what comes of it: any
+//! [`Drive`] sends a [`Load`] over keep-alive connections and counts the outcomes: any
 //! requests, to any server. [`run`] does it with the sessions of a Streamgate server, from the
-//! first start to the last stop. [`report`] makes a page of what was measured.
+//! first start to the last stop. [`report`] makes pages of the figures.
 //!
 //! It shares the machine with what it measures, more often than not. So it is cheap (one thread, no
 //! runtime, nothing allocated for a request), and it says what it cost and how late it was.
 //!
 //! What is *not* here: anything that the server knows and does not tell; flags and tables (the
-//! binary's `bench`); whom Streamgate is compared with (the repository's `measure/`).
+//! binary's `loadtest`); comparisons with other servers (the repository's `measure/`).
 
 mod answer;
 mod api;

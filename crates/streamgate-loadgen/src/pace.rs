@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::load::{Due, Ended, Left, Load, Nanos, Sent, Tally, nanos};
 
 /// An open loop at a constant rate: every request is due at a time of its own, whatever the server
-/// does, and its latency counts from there. So a stall delays every request that falls due meanwhile.
+/// does, and its latency counts from there. So a stall delays every request that falls due
+/// meanwhile.
 pub struct Paced {
     requests: Box<dyn Load>,
     pace: Pace,
@@ -65,14 +66,14 @@ impl Share {
     /// The whole.
     pub const ALL: Self = Self { index: 0, of: 1 };
 
-    /// The shares of so many threads.
+    /// A share for each of `of` threads.
     #[must_use]
     pub fn split(of: usize) -> Vec<Self> {
         let of = of.max(1) as u64;
         (0..of).map(|index| Self { index, of }).collect()
     }
 
-    /// How many of `total` things that are dealt out in turn are in this share.
+    /// How many of `total` things, dealt out in turn, are in this share.
     #[must_use]
     pub fn count(self, total: u64) -> u64 {
         (total + self.of - 1 - self.index) / self.of
@@ -86,7 +87,7 @@ impl Share {
 }
 
 impl Pace {
-    /// So many a second over all shares, from `begin` on.
+    /// `per_second` over all shares, from `begin` on.
     #[must_use]
     pub fn new(per_second: f64, begin: Nanos, share: Share) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! Who plays in a run: users and sessions that are computed from their numbers, so that sixty
-//! million of them take no memory here.
+//! Users and sessions of a run, computed from their numbers, so that sixty million of them take no
+//! memory here.
 
 use std::hash::Hash as _;
 use std::io::Write as _;
@@ -33,9 +33,9 @@ pub struct Population {
 /// A session of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Session {
-    /// Whose it is.
+    /// The number of its user.
     pub user: u64,
-    /// Which it is; no other of the run has the same.
+    /// Its own number, unique in the run.
     pub number: u64,
 }
 

@@ -57,6 +57,9 @@ pub struct Second {
     pub p99_ms: f64,
     /// As above.
     pub max_ms: f64,
+    /// Resident memory of the servers at its end; 0 if none is measured.
+    #[serde(default)]
+    pub resident_bytes: u64,
 }
 
 impl Span {
@@ -104,7 +107,7 @@ impl Span {
 }
 
 impl Record {
-    /// Nothing yet, of so many kinds.
+    /// An empty record of this number of kinds.
     #[must_use]
     pub fn of_kinds(kinds: usize) -> Self {
         Self {
@@ -147,7 +150,7 @@ impl Record {
         self.connections_lost += other.connections_lost;
     }
 
-    /// What is said of it as a second that ends at `end` and began at `begin`.
+    /// The record as a second from `begin` to `end`.
     pub(crate) fn second(&self, span: &Span, begin: Nanos, end: Nanos) -> Second {
         let (tally, latencies) = (self.tally(), self.latencies());
         let is_before = end <= span.begin;
@@ -165,6 +168,7 @@ impl Record {
             p50_ms: latencies.at_ms(0.5),
             p99_ms: latencies.at_ms(0.99),
             max_ms: latencies.max_ms(),
+            resident_bytes: 0,
         }
     }
 }

@@ -19,14 +19,14 @@ use crate::workload::{
     Audience, Batches, Heartbeats, Live, Slots, StartStop, Starts, Stops, Workload,
 };
 
-/// Longest run, and longest ramp: load should not outlast the attention of who made it.
+/// Longest run, and longest ramp: load should not outlast the attention of its operator.
 pub const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// How long cleaning up may take. What is left then ends with its lease.
 pub const CLEANUP_MAX: Duration = Duration::from_secs(60);
 
 /// What to do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// What is done.
     pub workload: Workload,
@@ -60,7 +60,7 @@ pub struct Plan {
     pub prefix: String,
 }
 
-/// Whom to call, and how.
+/// The server to call, and how.
 #[derive(Debug, Clone)]
 pub struct Called {
     /// The server.
@@ -150,7 +150,7 @@ pub enum RunError {
 }
 
 /// Runs a plan. `watch` hears of every second; `stop` ends the load early, and what was measured
-/// until then is told all the same.
+/// until then is returned.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What is said of a run: figures with their units in their names, for people and programs.
+//! The summary of a drive: figures with their units in their names, for people and programs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub const BUSY: f64 = 0.9;
 pub struct Measured {
     /// How long it took to the end of the last request, in seconds.
     pub elapsed_s: f64,
-    /// Requests that count; a call of many heartbeats counts as so many.
+    /// Requests that count; a batch counts as its heartbeats.
     pub requests: u64,
     /// Calls over HTTP. Latencies are theirs.
     pub calls: u64,
@@ -150,7 +150,7 @@ fn per_second(count: u64, elapsed: Duration) -> f64 {
     round(count / elapsed.as_secs_f64())
 }
 
-/// Seconds shared by so many, in microseconds.
+/// Seconds divided by a count, in microseconds.
 fn us_each(seconds: f64, by: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let by = by.max(1) as f64;

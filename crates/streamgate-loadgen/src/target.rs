@@ -43,10 +43,10 @@ pub enum TargetError {
         /// What is wrong with it.
         why: String,
     },
-    /// TLS is not to be had.
+    /// TLS cannot be used.
     #[error("TLS cannot be used: {0}")]
     Tls(#[from] rustls::Error),
-    /// Its name is unknown, or nobody takes a connection.
+    /// Its name is unknown, or no address takes a connection.
     #[error("no connection to {url}: {error}")]
     Unreachable {
         /// The server's URL.
@@ -115,30 +115,6 @@ impl Target {
         &self.url
     }
 
-    /// Appends a request: every byte of it, framing included. `headers` are appended as they are.
-    pub fn write_request(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-        out: &mut Vec<u8>,
-    ) {
-        let Self {
-            base, authority, ..
-        } = self;
-        let mut head = format!("{method} {base}{path} HTTP/1.1\r\nhost: {authority}\r\n");
-        for (name, value) in headers {
-            head.extend([name, ": ", value, "\r\n"]);
-        }
-        if !body.is_empty() || !matches!(method, "GET" | "HEAD") {
-            head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
-        }
-        head.push_str("\r\n");
-        out.extend_from_slice(head.as_bytes());
-        out.extend_from_slice(body);
-    }
-
     /// What goes before the path of a request line.
     pub(crate) fn base(&self) -> &str {
         &self.base
@@ -153,7 +129,7 @@ impl Target {
         self.tls.as_ref()
     }
 
-    /// The address that takes a connection, so that nobody asks for names or tries addresses while
+    /// The address that takes a connection, so that no name is resolved and no address tried while
     /// the clock runs.
     pub(crate) fn resolve(&self) -> Result<SocketAddr, TargetError> {
         let unreachable = |error| TargetError::Unreachable {
@@ -238,18 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_framed_whole() {
-        let target = Target::parse("http://a:1/base/").unwrap();
-        let mut out = b"before ".to_vec();
-        target.write_request("POST", "/x", &[("k", "v")], b"body", &mut out);
-        target.write_request("GET", "/y", &[], b"", &mut out);
-        let expected = "before POST /base/x HTTP/1.1\r\nhost: a:1\r\nk: v\r\ncontent-length: 4\r\n\
-                        \r\nbodyGET /base/y HTTP/1.1\r\nhost: a:1\r\n\r\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_name_that_nobody_knows_is_told() {
+    fn an_unknown_name_is_reported() {
         let target = Target::parse("http://nobody.invalid").unwrap();
         let error = target.resolve().unwrap_err().to_string();
         assert!(

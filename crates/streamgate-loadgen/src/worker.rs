@@ -303,7 +303,8 @@ impl Worker {
         while self.issuing {
             match self.load.due() {
                 Due::Now => {
-                    // Nobody knows when this one became due; but nobody is there to take it.
+                    // A closed loop has no due time; it ends if no connection has been up for the
+                    // timeout.
                     let gone = now.saturating_sub(self.up_at) > self.orders.timeout;
                     if gone || now >= self.orders.span.end {
                         self.stop_issuing(now);
@@ -354,7 +355,7 @@ impl Worker {
         connection.open(&self.orders.dial, self.poll.registry(), Token(index), now)
     }
 
-    /// When there is something to do though nothing happens.
+    /// When there is something to do without an event.
     fn wake_at(&mut self, now: Nanos) -> Nanos {
         let second = self.orders.span.end_of_second(self.second);
         let mut until = self.chores_at.min(second);
@@ -385,7 +386,7 @@ impl Worker {
     fn hand_over(&mut self, end: Nanos, out: &Sender<Message>) {
         let empty = Record::of_kinds(self.record.kinds.len());
         let record = std::mem::replace(&mut self.record, empty);
-        // Who drives listens until all threads have ended.
+        // The drive listens until all threads have ended.
         let _ = out.send(Message::Second {
             number: self.second,
             end,

@@ -1,4 +1,4 @@
-//! Users with live sessions, always the same: what every path is walked over.
+//! Users with live sessions, always the same: the state that every path runs on.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use streamgate_store::{Change, Store};
 
 use crate::Result;
 
-/// How many users call in turn: enough that nothing rests on calling the same one again.
+/// Users that call in turn: enough that no path profits from calling the same one again.
 pub(crate) const USERS: u64 = 64;
 
-/// How many sessions a user has live, where nothing else is said.
+/// Live sessions of a user, unless said otherwise.
 pub(crate) const SESSIONS: u64 = 2;
 
-/// When all takes place: a usual time, since times are stored in full.
+/// The time: a usual one, since times are stored in full.
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// A clock that stands, so that no lease ends and no answer changes its length.
@@ -47,7 +47,7 @@ pub(crate) fn session(user: u64, session: u64) -> Result<SessionId> {
     Ok(SessionId::new(&session_text(user, session))?)
 }
 
-/// The ledger of a user with so many live sessions.
+/// The ledger of a user with this number of live sessions.
 pub(crate) fn ledger(user: u64, sessions: u64) -> Result<Ledger> {
     let policy = Policy::default();
     (0..sessions).try_fold(Ledger::default(), |ledger, number| {

@@ -66,8 +66,8 @@ enum Standing {
 const FAULTS: [(Standing, &str); 3] = [
     (
         Standing::Over,
-        "over budget. Make it cheaper, or raise the budget with --write and say in the commit what is \
-         worth it.",
+        "over budget. Make it cheaper, or raise the budget with --write and say in the commit \
+         what is worth it.",
     ),
     (
         Standing::FarUnder,

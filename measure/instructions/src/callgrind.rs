@@ -20,8 +20,8 @@ const MARK: &str = "streamgate_instructions::callgrind::mark";
 const COUNTED_PART: &str = "2";
 
 /// The whole environment of a counted process. Copies of more than 2 KiB are one instruction to the
-/// processor and one for each byte to callgrind, so the C library makes them in the other way. Memory
-/// is not given back to the system, because that goes by the clock.
+/// processor and one for each byte to callgrind, so the C library makes them in the other way.
+/// Memory is not given back to the system, because that goes by the clock.
 const ENVIRONMENT: [(&str, &str); 2] = [
     (
         "GLIBC_TUNABLES",
@@ -91,11 +91,12 @@ impl Callgrind {
     /// The instructions of all counted repetitions of a path.
     ///
     /// Threads take turns only where one of them waits: they share a processor (`taskset`), none is
-    /// interrupted for another that has just been woken (`chrt --batch`), and valgrind serves them in
-    /// their order. Otherwise whether a thread finds work or goes to sleep would depend on the
+    /// interrupted for another that has just been woken (`chrt --batch`), and valgrind serves them
+    /// in their order. Otherwise whether a thread finds work or goes to sleep would depend on the
     /// machine, and with it some percent.
     fn count(&self, path: &Path) -> Result<u64> {
-        // In memory if possible: the time that a disk takes is not counted, and would only be waited for.
+        // In memory if possible: the time that a disk takes is not counted, and would only be
+        // waited for.
         let memory = FilePath::new("/dev/shm");
         let scratch = match memory.is_dir() {
             true => TempDir::new_in(memory)?,
@@ -125,8 +126,8 @@ impl Callgrind {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TMPDIR", scratch.path())
             .output();
-        let needs = "chrt and taskset (Debian package util-linux) and valgrind are needed: sudo apt-get install \
-                     util-linux valgrind";
+        let needs = "chrt and taskset (Debian package util-linux) and valgrind are needed: \
+                     sudo apt-get install util-linux valgrind";
         let output = output.map_err(|error| format!("chrt: {error}; {needs}"))?;
         let name = path.name;
         if !output.status.success() {
@@ -154,7 +155,7 @@ fn first_processor(status: &str) -> Option<&str> {
     first.filter(|first| !first.is_empty())
 }
 
-/// What one of so many takes, rounded.
+/// A share of the instructions, rounded.
 fn share(instructions: u64, of: u64) -> u64 {
     (instructions + of / 2) / of
 }

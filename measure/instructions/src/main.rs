@@ -3,11 +3,11 @@
 //! Times on shared machines say little; instructions are the same everywhere. `--check` is part of
 //! `.ci/run`; `CONTRIBUTING.md` says how to read and update the budget.
 //!
-//! Each path runs in a process of its own under callgrind: it prepares, warms up, and is then counted.
-//! All threads count, and the kernel does not.
+//! Each path runs in a process of its own under callgrind: it prepares, warms up, and is then
+//! counted. All threads count, and the kernel does not.
 //!
-//! What is *not* here: times (`cargo bench`), and other servers (`streamgate-measure`), which would make
-//! the build slow.
+//! What is *not* here: times (`cargo bench`), and other servers (`streamgate-measure`), which would
+//! make the build slow.
 
 mod audience;
 mod budget;
@@ -26,7 +26,7 @@ use budget::{Budget, Machine};
 use callgrind::Callgrind;
 use paths::Path;
 
-/// The product's, whose instructions count as well.
+/// The product's allocator: its instructions count as well.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,8 +1,8 @@
-//! Bare axum, as its own documentation writes a server: the least that a server in front of Streamgate's
-//! work must do, which is to read a start as JSON and to answer in JSON.
+//! Bare axum, as its own documentation writes a server: the least that a server in front of
+//! Streamgate's work must do, which is to read a start as JSON and to answer in JSON.
 //!
-//! It is a process of its own (`streamgate-measure bare`), so that its cost can be measured. It decides
-//! nothing and keeps nothing: every start is admitted, every heartbeat renews.
+//! It is a process of its own (`streamgate-measure bare`), so that its cost can be measured. It
+//! decides nothing and keeps nothing: every start is admitted, every heartbeat renews.
 
 mod shape;
 

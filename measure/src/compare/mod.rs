@@ -1,6 +1,7 @@
-//! Streamgate beside others, on one machine in one sitting: bare HTTP servers, which show the cost of
-//! the work before any decision; the disk alone, which bounds how soon anything can be durable; and
-//! Redis, which is what teams build instead. `compare.toml` says what is compared and what is asked.
+//! Streamgate beside others, on one machine in one sitting: bare HTTP servers, which show the cost
+//! of the work before any decision; the disk alone, which bounds how soon anything can be durable;
+//! and Redis, which is what teams build instead. `compare.toml` says what is compared and what is
+//! asked.
 //!
 //! Machines drift. So all subjects run in turn in every round, and ratios are taken within a round.
 
@@ -36,7 +37,8 @@ pub(crate) struct Arguments {
     /// Only these: ids, or the beginnings of ids, as in `axum,streamgate-start`
     #[arg(long, value_name = "SUBJECT", value_delimiter = ',')]
     only: Vec<String>,
-    /// Another build of the binary `streamgate`, measured in turn with the first; any number of them
+    /// Another build of the binary `streamgate`, measured in turn with the first; any number of
+    /// them
     #[arg(long, value_name = "PATH")]
     streamgate: Vec<PathBuf>,
     /// Keep-alive connections of closed loops; open loops have 256

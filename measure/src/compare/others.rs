@@ -1,5 +1,5 @@
-//! What other programs measure: `redis-benchmark` a Redis that runs a Lua script a request, `fio` the
-//! disk.
+//! What other programs measure: `redis-benchmark` a Redis that runs a Lua script a request, `fio`
+//! the disk.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ const USER: &str = "u__rand_int__";
 const SESSION: &str = "0193503c-5d3e-7c4a-9a3b-__rand_int__";
 const FIRST_SESSION: &str = "0193503c-5d3e-7c4a-9a3b-000000000000";
 
-/// Users of starts: so many that hardly one comes twice.
+/// Users of starts: enough that hardly one comes twice.
 const ANY_USER: u64 = 1_000_000_000;
 
 /// Requests that show how many there can be in a second.
@@ -146,8 +146,8 @@ struct Latency {
     percentile: std::collections::BTreeMap<String, f64>,
 }
 
-/// Measures the disk: 4 KiB are written over old ones and synced, one after the other, on one thread;
-/// beside a thread for each processor that is never idle, if it is busy.
+/// Measures the disk: 4 KiB are written over old ones and synced, one after the other, on one
+/// thread; beside a thread for each processor that is never idle, if it is busy.
 pub(super) fn disk(is_busy: bool, plan: &Plan) -> Result<Round> {
     let dir = tempfile::tempdir_in(&plan.dir)?;
     let runtime = format!("--runtime={}ms", whole(plan.seconds.max(DISK_S_MIN) * 1e3));

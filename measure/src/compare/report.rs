@@ -70,8 +70,8 @@ impl Machine {
         let mut warnings = Vec::new();
         if matches!(self.filesystem.as_str(), "tmpfs" | "ramfs") {
             warnings.push(format!(
-                "WARNING: the data was on {}, in memory, so figures of durable requests say nothing; \
-                 name a directory on a disk with --dir.",
+                "WARNING: the data was on {}, in memory, so figures of durable requests say \
+                 nothing; name a directory on a disk with --dir.",
                 self.filesystem
             ));
         }
@@ -92,8 +92,8 @@ impl Machine {
         let limited: Vec<&str> = limited.collect();
         if !limited.is_empty() {
             warnings.push(format!(
-                "WARNING: the load generator was the limit of: {}. Their throughput and latency are its \
-                 own; their CPU holds.",
+                "WARNING: the load generator was the limit of: {}. Their throughput and latency \
+                 are its own; their CPU holds.",
                 limited.join("; ")
             ));
         }
@@ -290,17 +290,18 @@ fn bars_of(title: &str, unit: &str, bars: impl Iterator<Item = Bar>) -> Option<S
 fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = vec![
         format!(
-            "Closed loop over {} connections, or an open loop over {CONNECTIONS_AT_A_RATE} where a rate is \
-             named: there latency counts from when a request was due. Every server is a fresh process in \
-             every run; CPU is its user and system time. Ratios are taken within a round; the figure is \
-             their median. Heartbeats are for {} users with two sessions each.",
+            "Closed loop over {} connections, or an open loop over {CONNECTIONS_AT_A_RATE} where \
+             a rate is named: there latency counts from when a request was due. Every server is a \
+             fresh process in every run; CPU is its user and system time. Ratios are taken within \
+             a round; the figure is their median. Heartbeats are for {} users with two sessions \
+             each.",
             plan.connections,
             count(plan.users),
         ),
-        "Bare axum decides nothing and keeps nothing. Streamgate runs with its default settings and a \
-         key; starts and stops are answered when they are on the disk; a batch counts as its 1,000 \
-         heartbeats. Redis runs a Lua script a request, called by redis-benchmark. The disk is measured \
-         by fio: 4 KiB written and synced. docs/benchmarking.md says more."
+        "Bare axum decides nothing and keeps nothing. Streamgate runs with its default settings \
+         and a key; starts and stops are answered when they are on the disk; a batch counts as its \
+         1,000 heartbeats. Redis runs a Lua script a request, called by redis-benchmark. The disk \
+         is measured by fio: 4 KiB written and synced. docs/benchmarking.md says more."
             .to_owned(),
     ];
     for (build, binary) in plan.builds.iter().enumerate().skip(1) {

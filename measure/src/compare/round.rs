@@ -24,7 +24,7 @@ pub(super) struct Plan {
     pub(super) warm_up_s: f64,
     /// Of closed loops.
     pub(super) connections: usize,
-    /// Whose sessions heartbeats are for; starts are of ever new users.
+    /// Users with sessions for heartbeats; starts are of ever new users.
     pub(super) users: u64,
     /// The binaries of Streamgate.
     pub(super) builds: Vec<PathBuf>,
@@ -36,8 +36,8 @@ pub(super) struct Plan {
 /// Keep-alive connections of open loops.
 ///
 /// Each carries one request at a time. Over 64 of them, 50,000 requests a second are sent when they
-/// are due only as long as answers come within 1.28 ms on average: beyond that the connections would
-/// be measured. These bear 5.12 ms.
+/// are due only as long as answers come within 1.28 ms on average: beyond that the connections
+/// would be measured. These bear 5.12 ms.
 pub(super) const CONNECTIONS_AT_A_RATE: usize = 256;
 
 /// What one run came to.
@@ -84,8 +84,8 @@ impl Figure {
     }
 }
 
-/// Runs a subject once. A run in which the server hardly ran, as when the whole machine stood still,
-/// has measured nothing, and is done again.
+/// Runs a subject once. A run in which the server hardly ran, as when the whole machine stood
+/// still, has measured nothing, and is done again.
 pub(super) fn run(subject: &Subject, plan: &Plan) -> Result<Round> {
     let name = &subject.name;
     for _ in 0..ATTEMPTS {
@@ -142,7 +142,7 @@ fn over_http(subject: &Subject, plan: &Plan) -> Result<Round> {
         }
         Doing::Stop => {
             let ahead = span(warm_up_s, plan.seconds * STOPS_AHEAD)?;
-            let done = starts.run(ever(), None, ahead, &mut |_| {})?;
+            let done = starts.run(ever(), None, ahead)?;
             // The server is warm, and stops before the span would be missing in it.
             warm_up_s = 0.0;
             (&stops, Box::new(Stops::of(Arc::clone(&api), done.left)))
@@ -150,9 +150,7 @@ fn over_http(subject: &Subject, plan: &Plan) -> Result<Round> {
         Doing::Fdatasync => return Err("a server over HTTP has nothing to sync".into()),
     };
     let span = span(warm_up_s, plan.seconds)?;
-    let measured = call
-        .run(load, subject.per_second, span, &mut |_| {})?
-        .measured;
+    let measured = call.run(load, subject.per_second, span)?.measured;
     let used = measured
         .servers
         .first()

@@ -113,8 +113,7 @@ pub(super) struct Finding {
 }
 
 impl Table {
-    /// The table for so many builds of Streamgate, with the subjects that are named; all where none
-    /// is.
+    /// The table for this number of builds, with the subjects that `only` names, or all.
     ///
     /// # Errors
     ///
@@ -312,8 +311,8 @@ mod tests {
             .collect()
     }
 
-    /// Measurements of some subjects: processor time (a tenth of it is the p99) and requests a second
-    /// of each round.
+    /// Measurements of some subjects: processor time (a tenth of it is the p99) and requests a
+    /// second of each round.
     fn verdicts(of: &[(&str, &[(f64, f64)])]) -> Vec<(String, f64, Option<bool>)> {
         let table = table(&[]).unwrap();
         let measured = |(id, rounds): &(&str, &[(f64, f64)])| Measurement {

@@ -1,5 +1,6 @@
-//! The requests of a server that each call takes, as `docs/scaling.md` counts and prices them: a load
-//! and a commit are one request each, of Redis as of DynamoDB. And the size of a user's record.
+//! The requests of a server that each call takes, as `docs/scaling.md` counts and prices them: a
+//! load and a commit are one request each, of Redis as of DynamoDB. And the size of a user's
+//! record.
 
 use std::sync::Arc;
 use std::time::Duration;

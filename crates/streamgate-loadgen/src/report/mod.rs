@@ -1,6 +1,6 @@
 //! Reports: what a measurement prints, the page it writes, and its figures for programs.
 //!
-//! `streamgate bench`, `compare`, `growth` and `soak` all make a [`Report`] of sections: tables, and
+//! `streamgate bench`, `compare` and `growth` all make a [`Report`] of sections: tables, and
 //! plots as SVG. A page is one file that loads nothing.
 //!
 //! What is *not* here: figures, which [`Measured`] has.
@@ -154,7 +154,8 @@ impl Table {
     }
 }
 
-/// Plots of one run: throughput and latency over time, and the distribution of latency.
+/// Plots of one run: throughput and latency over time, the distribution of latency, and the memory
+/// of servers that were measured.
 #[must_use]
 pub fn plots(run: &Measured) -> Vec<Section> {
     // The last piece of a second says little about a second.
@@ -172,8 +173,13 @@ pub fn plots(run: &Measured) -> Vec<Section> {
         over_time("p99", |it| it.p99_ms),
         over_time("max", |it| it.max_ms),
     ];
+    let memory = vec![over_time("resident", |it| {
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let bytes = it.resident_bytes as f64;
+        bytes / 1_048_576.0
+    })];
     let time = ("time (s)", Scale::Linear);
-    let all = [
+    let mut all = vec![
         Lines::new(
             "Throughput over time",
             time,
@@ -188,6 +194,15 @@ pub fn plots(run: &Measured) -> Vec<Section> {
         ),
         distribution("Latency by percentile", &[("latency", run)]),
     ];
+    if !run.servers.is_empty() {
+        let mib = ("MiB", Scale::Linear);
+        all.push(Lines::new(
+            "Memory of the servers over time",
+            time,
+            mib,
+            memory,
+        ));
+    }
     // A run that ended at once has nothing to draw.
     let drawn = all
         .iter()
@@ -223,6 +238,7 @@ mod tests {
             p50_ms: 1.0,
             p99_ms: f64::from(4 + number % 3),
             max_ms: 30.0,
+            resident_bytes: 0,
         };
         let quantile = |step: i32| Quantile {
             percent: 100.0 - 100.0 * 0.5_f64.powi(step),

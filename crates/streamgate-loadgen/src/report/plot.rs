@@ -1,5 +1,5 @@
-//! Plots as SVG: lines over time or by percentile, and bars with ranges. Colours are classes that the
-//! page defines, for light and for dark mode.
+//! Plots as SVG: lines over time or by percentile, and bars with ranges. Colours are classes that
+//! the page defines, for light and for dark mode.
 
 use std::fmt::Write as _;
 

@@ -24,7 +24,7 @@ pub struct Batches {
     scratch: Vec<u8>,
 }
 
-/// Whose turn it is.
+/// The next session.
 #[derive(Debug)]
 struct Turn {
     slots: Slots,
@@ -32,7 +32,7 @@ struct Turn {
     next: u64,
 }
 
-/// What a server answers to many.
+/// The answer to a batch.
 #[derive(Deserialize)]
 struct BatchAnswer {
     renewed: u64,
@@ -127,7 +127,7 @@ impl Turn {
         }
     }
 
-    /// The place whose turn it is; then it is that of the one `size` after it.
+    /// The next place; the one after it is `size` further on.
     fn take(&mut self, size: u64) -> Option<u64> {
         let place = self.next;
         self.next = (place + size).checked_rem(self.count)?;
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_go_round_and_hold_nobody_twice() {
+    fn batches_go_round_and_contain_no_user_twice() {
         let mut five = batches(5, 3);
         assert_eq!(users(&mut five), ["00000", "00001", "00002"]);
         assert_eq!(users(&mut five), ["00003", "00004", "00000"]);

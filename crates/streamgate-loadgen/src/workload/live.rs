@@ -42,7 +42,7 @@ pub struct Live {
     /// How often each session was stopped and started since: odd while it is stopped. Empty where
     /// sessions do not change.
     turns: Vec<u16>,
-    /// Who starts again, and when.
+    /// Places that start again, and when.
     returning: VecDeque<(Nanos, u64)>,
     return_after: Nanos,
     /// How long after its start a session calls first, at least.
@@ -72,7 +72,7 @@ impl Live {
         let sessions = count as f64;
         let interval = nanos(audience.interval).max(1);
         let settled = interval / 4;
-        // Nobody leaves before its start is answered.
+        // No player leaves before its start is answered.
         let changes_begin = nanos(audience.ramp).saturating_add(settled.min(RETURN_AFTER_MAX));
         // Threads take turns, so that they do not all call at the same moments.
         let shift = |gap: f64| {
@@ -93,7 +93,7 @@ impl Live {
             starts: pace(sessions / audience.ramp.as_secs_f64(), 0),
             beats: pace(sessions / audience.interval.as_secs_f64(), 0),
             changes: pace(changes_per_s, changes_begin),
-            turns: vec![0; usize::try_from(turns).expect("so many sessions fit into memory")],
+            turns: vec![0; usize::try_from(turns).expect("a counter a session fits into memory")],
             returning: VecDeque::new(),
             return_after: RETURN_AFTER_MAX.min(interval / 8),
             first_beat_after: settled,
@@ -114,7 +114,8 @@ impl Live {
         let next = loop {
             let other = start.into_iter().chain(back).min_by_key(by_time);
             let change = (!self.turns.is_empty()).then(|| self.changes.due());
-            // First, so that heartbeats are as far as the change is when somebody is chosen for it.
+            // Heartbeats first, so that they have reached the time of the change when its session
+            // is chosen.
             let bound = other.map(|(due, _)| due).into_iter().chain(change).min();
             let beat = self.beat(bound);
             let next = other.into_iter().chain(beat).min_by_key(by_time);
@@ -135,7 +136,7 @@ impl Live {
         next
     }
 
-    /// The next heartbeat of a player who is there, if that is not after `bound`.
+    /// The next heartbeat of a live session, if that is not after `bound`.
     fn beat(&mut self, bound: Option<Nanos>) -> Option<(Nanos, Act)> {
         if self.count == 0 {
             return None;
@@ -154,14 +155,14 @@ impl Live {
         }
     }
 
-    /// Whose turn it is at a heartbeat of this number. Half a round away from whose start was due
-    /// at the same time if the audience gathers in one interval: so that first heartbeats come
+    /// The place of a heartbeat of this number: half a round away from the place whose start was
+    /// due at the same time if the audience gathers in one interval: so that first heartbeats come
     /// neither with the start nor after the lease.
     fn beating(&self, number: u64) -> u64 {
         (number % self.count + self.count / 2) % self.count
     }
 
-    /// A player who calls neither now nor soon: no heartbeat of a session should be under way while
+    /// A place that calls neither now nor soon: no heartbeat of a session should be under way while
     /// it is stopped.
     fn far_from_a_beat(&self, number: u64) -> u64 {
         // Spread over the half of the round that is farthest away.
@@ -345,7 +346,7 @@ mod tests {
                     other => panic!("{other}"),
                 }
                 let oldest = live.values().min().copied().unwrap_or(due);
-                assert!(due - oldest <= 38 * SECOND, "nobody is forgotten");
+                assert!(due - oldest <= 38 * SECOND, "no session is forgotten");
             }
         }
     }

@@ -16,12 +16,13 @@ use crate::pace::Share;
 use crate::population::Session;
 
 /// What is done in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
     /// New sessions of ever new users.
     Starts,
     /// Each session is started, and stopped soon after.
+    #[default]
     StartStop,
     /// Heartbeats of sessions that are live.
     Heartbeats,
@@ -31,7 +32,7 @@ pub enum Workload {
     Live,
 }
 
-/// Places for sessions, dealt out to threads in turn: so many for each user.
+/// Places for sessions, dealt out to threads in turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Slots {
     /// Which part of them a thread has.

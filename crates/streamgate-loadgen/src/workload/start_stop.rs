@@ -27,7 +27,7 @@ const START: usize = 0;
 const STOP: usize = 1;
 
 impl StartStop {
-    /// Sessions of so many users, each in turn.
+    /// Sessions of `users` users, each in turn.
     #[must_use]
     pub fn new(api: Arc<Api>, share: Share, users: u64) -> Self {
         Self {

@@ -23,11 +23,9 @@ fn drive(address: SocketAddr, connections: usize) -> Drive {
 
 /// The same request again and again.
 fn requests(drive: &Drive) -> Box<dyn Load> {
-    let mut bytes = Vec::new();
-    drive
-        .target
-        .write_request("POST", "/x", &[("a", "b")], b"body", &mut bytes);
-    Box::new(Same(bytes))
+    let host = drive.target.url();
+    let head = format!("POST /x HTTP/1.1\r\nhost: {host}\r\na: b\r\ncontent-length: 4\r\n\r\n");
+    Box::new(Same((head + "body").into_bytes()))
 }
 
 /// The same in an open loop.

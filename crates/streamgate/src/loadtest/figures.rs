@@ -226,16 +226,9 @@ mod tests {
             users: 500,
             sessions_per_user: 2,
             connections: 64,
-            threads: 1,
             requests_per_s,
             batch: 100,
-            heartbeat_interval_s: 30.0,
-            churn_per_minute: 0.0,
-            ramp_s: 0.0,
-            warm_up_s: 1.0,
-            duration_s: 10.0,
-            timeout_s: 10.0,
-            prefix: "b".to_owned(),
+            ..Plan::default()
         };
         Summary {
             target: "http://a".to_owned(),

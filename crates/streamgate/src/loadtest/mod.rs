@@ -1,5 +1,5 @@
-//! What `bench` does around a run: asks the server first, shows how far it is, hears signals, says
-//! what came of it.
+//! What `streamgate bench` does around a run: probe the server, show progress, handle signals,
+//! print the result.
 //!
 //! What is *not* here: flags (the command), load and measurement (`streamgate_loadgen`).
 

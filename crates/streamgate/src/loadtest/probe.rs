@@ -1,5 +1,5 @@
-//! One session before all others: it finds out whether the server is there, takes the key and is
-//! one of ours, and how it is set.
+//! One session before all others: it shows whether the server is there, accepts the key and is a
+//! Streamgate, and which limits it has.
 
 use serde_json::Value;
 use streamgate_loadgen::{Origin, Population, Session};
@@ -8,7 +8,7 @@ use ureq::http::Method;
 use crate::client::{Client, unexpected, user_path};
 use crate::exit::{Code, Failure};
 
-/// How a server is set.
+/// Settings of a server.
 #[derive(Debug)]
 pub(crate) struct Probed {
     /// How many sessions it admits of a user; not known while it cannot use its store.

@@ -104,19 +104,10 @@ mod tests {
     fn plan() -> Plan {
         Plan {
             workload: Workload::Live,
-            users: 1,
-            sessions_per_user: 1,
-            connections: 1,
-            threads: 1,
-            requests_per_s: None,
-            batch: 1,
-            heartbeat_interval_s: 30.0,
-            churn_per_minute: 0.0,
             ramp_s: 5.0,
             warm_up_s: 1.0,
             duration_s: 10.0,
-            timeout_s: 10.0,
-            prefix: "b".to_owned(),
+            ..Plan::default()
         }
     }
 
@@ -132,22 +123,26 @@ mod tests {
             ..Second::default()
         };
         let line = |stage, at_s| progress.line(stage, &Second { at_s, ..second }, 2_500);
-        assert_eq!(
-            line(Stage::Ramp, 3.0),
-            "2,500 sessions started, 1,500 a second"
-        );
-        assert_eq!(
-            line(Stage::Load, -4.0),
-            "1,500 requests a second, counting begins in 4 s"
-        );
-        assert_eq!(
-            line(Stage::Load, 3.0),
-            "3 s of 10 s, 1,500 requests a second, 2 errors, p99 1.25 ms"
-        );
-        assert_eq!(
-            line(Stage::Cleanup, 3.0),
-            "2,500 sessions stopped, 1,500 a second"
-        );
+        for (stage, at_s, expected) in [
+            (Stage::Ramp, 3.0, "2,500 sessions started, 1,500 a second"),
+            (
+                Stage::Load,
+                -4.0,
+                "1,500 requests a second, counting begins in 4 s",
+            ),
+            (
+                Stage::Load,
+                3.0,
+                "3 s of 10 s, 1,500 requests a second, 2 errors, p99 1.25 ms",
+            ),
+            (
+                Stage::Cleanup,
+                3.0,
+                "2,500 sessions stopped, 1,500 a second",
+            ),
+        ] {
+            assert_eq!(line(stage, at_s), expected);
+        }
     }
 
     #[test]

@@ -81,6 +81,8 @@ fn starts_and_stops_are_measured_apart() {
     assert!(difference <= 16, "{summary}");
     let used = &summary["servers"][0];
     assert_eq!(number(&used["pid"]), u64::from(server.pid()));
+    let second = &summary["seconds"][0];
+    assert!(number(&second["resident_bytes"]) > 0, "{summary}");
     for figure in ["cpu_us_per_request", "user_s", "system_s", "resident_bytes"] {
         assert!(used[figure].as_f64().unwrap() > 0.0, "{figure}: {summary}");
     }

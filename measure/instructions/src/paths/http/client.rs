@@ -116,7 +116,7 @@ fn status(answer: &[u8]) -> Result<Option<u16>> {
     }
 }
 
-/// The client's part: nobody answers but the kernel, so to speak.
+/// The client's part of a call: the answer comes from a plain socket.
 pub(in crate::paths) fn alone(repetitions: u64) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
