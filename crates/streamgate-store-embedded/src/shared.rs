@@ -125,8 +125,8 @@ impl Shared {
         if is_full {
             tracing::warn!(
                 %dir,
-                "the disk is full: starts are answered 503 store_full; stops, heartbeats and lists go \
-                 on in the reserve that was kept for them. Make room; no restart is needed"
+                "the disk is full: starts are answered 503 store_full; stops, heartbeats and lists \
+                 go on in the reserve that was kept for them. Make room; no restart is needed"
             );
         } else {
             tracing::info!(%dir, "the disk has room again: starts are admitted");

@@ -46,8 +46,8 @@ pub(super) fn cut(
     tracing::warn!(
         file = %disk.path().join(name).display(), at, torn_bytes, what = torn.what,
         "the last write of the log cannot be read and was cut. That is normal after a crash, which \
-         interrupts a write before any call is answered. It was acknowledged only if that write had \
-         ended less than a second before the crash and the disk has damaged it since"
+         interrupts a write before any call is answered. It was acknowledged only if that write \
+         had ended less than a second before the crash and the disk has damaged it since"
     );
     Ok(torn_bytes)
 }
