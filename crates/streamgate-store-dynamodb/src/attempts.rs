@@ -1,7 +1,7 @@
 //! The attempts of one write, and whether the outcome of any of them is unknown.
 //!
-//! The SDK retries a write whose answer was lost, and returns only the result of the last attempt. A
-//! retry that is refused says nothing about the attempt before it.
+//! The SDK retries a write whose answer was lost, and returns only the result of the last attempt.
+//! A retry that is refused says nothing about the attempt before it.
 
 use std::error::Error;
 use std::sync::Arc;

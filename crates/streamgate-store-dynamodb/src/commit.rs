@@ -1,7 +1,7 @@
 //! Committing: one conditional write, and what its answer says.
 //!
-//! Where the condition does not hold, DynamoDB answers with the current item, so a conflict needs no
-//! second read.
+//! Where the condition does not hold, DynamoDB answers with the current item, so a conflict needs
+//! no second read.
 
 use std::error::Error;
 

@@ -58,8 +58,8 @@ pub enum ConfigError {
     NoAttempts,
 }
 
-/// The region that `REGION` names, the variable of an earlier system; `None` if it is unset or empty.
-/// It goes before `AWS_REGION`.
+/// The region that `REGION` names, the variable of an earlier system; `None` if it is unset or
+/// empty. It goes before `AWS_REGION`.
 #[must_use]
 pub fn region_from_env() -> Option<String> {
     let region = std::env::var(REGION_VARIABLE).ok();

@@ -10,28 +10,28 @@
 //! | `r` | binary | the record |
 //! | `t` | number | when the record becomes garbage, in seconds since 1970; absent if it stays |
 //!
-//! `t` is the table's TTL attribute. DynamoDB deletes such items within a few days; nothing here relies
-//! on it. There is no index, because each heartbeat would be paid for twice.
+//! `t` is the table's TTL attribute. DynamoDB deletes such items within a few days; nothing here
+//! relies on it. There is no index, because each heartbeat would be paid for twice.
 //!
-//! One item is not a record: the format mark, with the key `\0format` and the number `f`, the newest
-//! version of records that may occur (1 if the item is missing).
+//! One item is not a record: the format mark, with the key `\0format` and the number `f`, the
+//! newest version of records that may occur (1 if the item is missing).
 //!
 //! # Clocks
 //!
 //! DynamoDB has no clock to ask, so each node uses its own. The skew between them must stay within
 //! [`CLOCK_SKEW_MAX_S`] (5 s), which NTP ensures; a policy for this store makes leases longer by as
-//! much ([`Policy::clock_skew`]). With a larger skew a fast node would end leases before their players
-//! call again. So each answer's `Date` is compared with the node's clock; while the skew is too large,
-//! every call is refused.
+//! much ([`Policy::clock_skew`]). With a larger skew a fast node would end leases before their
+//! players call again. So each answer's `Date` is compared with the node's clock; while the skew is
+//! too large, every call is refused.
 //!
 //! [`CLOCK_SKEW_MAX_S`]: streamgate_core::bounds::CLOCK_SKEW_MAX_S
 //! [`Policy::clock_skew`]: streamgate_core::Policy::clock_skew
 //!
 //! # Answers that are lost
 //!
-//! The SDK retries a write whose answer was lost. If the retry finds the write's own version, the write
-//! was done. If the retry is refused for another reason, the outcome is unknown, and that is what the
-//! store answers, never a conflict.
+//! The SDK retries a write whose answer was lost. If the retry finds the write's own version, the
+//! write was done. If the retry is refused for another reason, the outcome is unknown, and that is
+//! what the store answers, never a conflict.
 //!
 //! # Records that are too large
 //!

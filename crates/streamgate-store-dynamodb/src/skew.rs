@@ -1,7 +1,7 @@
 //! Clock skew: how far this node's clock is from the table's, by the `Date` of its answers.
 //!
-//! Nodes count leases by their own clocks. One whose skew is larger than the policy allows would cut
-//! the leases of others, or grant leases that are over already; so it must not decide.
+//! Nodes count leases by their own clocks. One whose skew is larger than the policy allows would
+//! cut the leases of others, or grant leases that are over already; so it must not decide.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ const DATE_MS: i64 = 1_000;
 
 /// Hears the clock skew with every answer of the table, for metrics. Nothing decides by it.
 pub trait ClockObserver: Send + Sync + fmt::Debug + 'static {
-    /// The node's clock is ahead of the table's by at least `ahead_ms` milliseconds; behind if it is
-    /// negative, and 0 if the answer allows that the clocks agree.
+    /// The node's clock is ahead of the table's by at least `ahead_ms` milliseconds; behind if it
+    /// is negative, and 0 if the answer allows that the clocks agree.
     fn skew(&self, ahead_ms: i64);
 }
 
@@ -106,8 +106,8 @@ impl Skew {
             tracing::error!(
                 ahead_ms,
                 allowed_ms,
-                "the clock of this node is wrong by that of the table: calls are answered 503 until it \
-                 is right. Look at its time synchronisation"
+                "the clock of this node is wrong by that of the table: calls are answered 503 \
+                 until it is right. Look at its time synchronisation"
             );
         } else if was_wrong && !is_wrong {
             tracing::info!(

@@ -84,8 +84,8 @@ impl DynamoDbStore {
         Ok(())
     }
 
-    /// The record of an item. The clock is read after the item, so the time is never before the write
-    /// by this node's clock.
+    /// The record of an item. The clock is read after the item, so the time is never before the
+    /// write by this node's clock.
     pub(crate) fn loaded(&self, item: Option<Item>) -> Result<Loaded, StoreError> {
         let (record, version) = match item {
             None => (None, Version::NONE),

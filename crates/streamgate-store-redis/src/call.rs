@@ -67,7 +67,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Sends it by its hash. A server that does not know the script did nothing, and gets the source.
+    /// Sends it by its hash. A server that does not know the script did nothing, and gets the
+    /// source.
     pub(crate) async fn send(
         &self,
         connection: &mut MultiplexedConnection,

@@ -41,8 +41,8 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// Codes of answers that servers give *instead of* running a script, or at its first write. After any
-/// other error a part of the script may have run.
+/// Codes of answers that servers give *instead of* running a script, or at its first write. After
+/// any other error a part of the script may have run.
 const REFUSALS: [&str; 13] = [
     "LOADING",
     "READONLY",

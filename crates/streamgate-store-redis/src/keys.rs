@@ -53,7 +53,8 @@ impl Names {
         format!("{}:ready:{n}", self.prefix).into_bytes()
     }
 
-    /// The name of the format mark, a decimal number in text. It has no brace, so it is no record's.
+    /// The name of the format mark, a decimal number in text. It has no brace, so it is no
+    /// record's.
     pub(crate) fn format(&self) -> Vec<u8> {
         format!("{}:format", self.prefix).into_bytes()
     }

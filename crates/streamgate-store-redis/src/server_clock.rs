@@ -1,6 +1,6 @@
-//! An estimate of a server's time, from its answers: never ahead, and behind by no more than the latency
-//! of the quickest answer. The server checks it with each speculative commit. It also notices that the
-//! server's time leapt, or that the server was silent for long: a stall.
+//! An estimate of a server's time, from its answers: never ahead, and behind by no more than the
+//! latency of the quickest answer. The server checks it with each speculative commit. It also
+//! notices that the server's time leapt, or that the server was silent for long: a stall.
 
 use parking_lot::Mutex;
 use streamgate_clock::passed_ms;
@@ -10,8 +10,8 @@ use streamgate_core::{Moment, Timestamp};
 /// The probe hears each server at least this often, in milliseconds.
 const ASKED_EVERY_MS: u64 = 3_000;
 
-/// Answers overtake each other by less than this, in milliseconds. A time further back means that the
-/// clock was set back.
+/// Answers overtake each other by less than this, in milliseconds. A time further back means that
+/// the clock was set back.
 const OVERTAKEN_MS: u64 = 1_000;
 
 /// What is known of one server's clock.
@@ -84,8 +84,8 @@ impl ServerClock {
         self.heard_after(time, passed_ms(), false)
     }
 
-    /// Takes in the time with which the server refused a commit that was decided by the estimate: its
-    /// clock was set, runs slower, or stood still, or another server took its place.
+    /// Takes in the time with which the server refused a commit that was decided by the estimate:
+    /// its clock was set, runs slower, or stood still, or another server took its place.
     pub(crate) fn corrected(&self, time: Timestamp) -> Moment {
         self.heard_after(time, passed_ms(), true)
     }

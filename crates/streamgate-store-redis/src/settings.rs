@@ -30,7 +30,8 @@ pub struct RedisSettings {
     pub wait_replicas: u32,
     /// How long a commit may wait for them. Shorter than the response timeout.
     pub wait_timeout: Duration,
-    /// Whether servers may evict keys, although the limit does not hold for users whose key is gone.
+    /// Whether servers may evict keys, although the limit does not hold for users whose key is
+    /// gone.
     pub allow_eviction: bool,
     /// When a silence or a leap of a server's clock counts as a stall.
     pub stall_rule: StallRule,

@@ -102,8 +102,8 @@ impl RedisStore {
         self.certificates.clone()
     }
 
-    /// Sends a call, bounded by the response timeout. An idempotent call is retried once if its answer
-    /// was lost, so that it survives a connection that the server has closed.
+    /// Sends a call, bounded by the response timeout. An idempotent call is retried once if its
+    /// answer was lost, so that it survives a connection that the server has closed.
     async fn send(&self, call: &Call<'_>, is_idempotent: bool) -> Result<Answer, Failure> {
         let sent = Sent::default();
         let answered = self.in_time(async {
@@ -255,8 +255,8 @@ impl RedisStore {
         written.map_err(Failure::reason).map(|_| ())
     }
 
-    /// Checks that at least one primary can be written. If a shard of a cluster is away, the users of
-    /// the others are still served.
+    /// Checks that at least one primary can be written. If a shard of a cluster is away, the users
+    /// of the others are still served.
     async fn probe(&self) -> Result<(), Reason> {
         let primaries = self.in_time(self.topology.primaries()).await;
         let primaries = primaries.unwrap_or_else(|| Err(self.too_late()))?;

@@ -1,4 +1,5 @@
-//! Region and credentials as the environment has them: `REGION` of an earlier system, and AWS's own. Each case is a process of its own, because a test cannot change its environment.
+//! Region and credentials as the environment has them: `REGION` of an earlier system, and AWS's
+//! own. Each case is a process of its own, because a test cannot change its environment.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex};

@@ -18,7 +18,8 @@ pub struct Certificates {
     pub client: Option<(Vec<u8>, Vec<u8>)>,
 }
 
-/// The certificates that new connections use, replaceable while there is a store. Clones share them.
+/// The certificates that new connections use, replaceable while there is a store. Clones share
+/// them.
 #[derive(Debug, Clone, Default)]
 pub struct CurrentCertificates(Arc<Mutex<Certificates>>);
 

@@ -1,7 +1,7 @@
 //! Connections to one server, whatever is sent on them.
 //!
-//! A [`ConnectionPool`] holds some [`SupervisedConnection`]s to one [`Target`]. A supervisor task per
-//! connection makes it anew when it breaks; calls borrow the [`LiveConnection`] of the moment.
+//! A [`ConnectionPool`] holds some [`SupervisedConnection`]s to one [`Target`]. A supervisor task
+//! per connection makes it anew when it breaks; calls borrow the [`LiveConnection`] of the moment.
 //!
 //! What is *not* here: which server has a key; `topology/` knows.
 

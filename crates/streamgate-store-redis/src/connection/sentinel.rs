@@ -1,5 +1,5 @@
-//! Discovery of a primary through sentinels: they name its address, and the server itself must confirm
-//! the role.
+//! Discovery of a primary through sentinels: they name its address, and the server itself must
+//! confirm the role.
 
 use std::time::Duration;
 

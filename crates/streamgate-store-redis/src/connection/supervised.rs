@@ -1,7 +1,7 @@
 //! One connection under supervision: reconnected when it breaks, checked every second.
 //!
-//! A call waits for the first attempt to reconnect, so that a short break goes unnoticed. After that
-//! attempt has failed, calls are refused at once until a later one succeeds; they never queue.
+//! A call waits for the first attempt to reconnect, so that a short break goes unnoticed. After
+//! that attempt has failed, calls are refused at once until a later one succeeds; they never queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 //! Servers that may evict keys: with its record a user loses the sessions that the limit counts.
 //!
-//! Every record has an expiry, so each policy but `noeviction` may take one once `maxmemory` is reached.
-//! A server that does not tell its policy is treated as one that evicts.
+//! Every record has an expiry, so each policy but `noeviction` may take one once `maxmemory` is
+//! reached. A server that does not tell its policy is treated as one that evicts.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -42,7 +42,8 @@ impl Evictions {
         }
     }
 
-    /// Counts the keys that were evicted since the last answer; for the first answer of a server, none.
+    /// Counts the keys that were evicted since the last answer; for the first answer of a server,
+    /// none.
     fn count(&mut self, heard: &Heard) {
         let Some(evicted) = heard.info.as_ref().ok().and_then(|info| info.evicted_keys) else {
             return;
@@ -58,7 +59,8 @@ impl Evictions {
             tracing::error!(
                 server = %heard.address,
                 keys = more,
-                "a server of the store has evicted keys: users may have more sessions than their limit"
+                "a server of the store has evicted keys: users may have more sessions than their \
+                 limit"
             );
         }
     }
@@ -88,8 +90,8 @@ impl Check for Evictions {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(
                 reason = refusal.why,
-                "servers of the store may evict keys, and store.redis.allow_eviction is true: where one does, \
-                 users get more sessions than their limit"
+                "servers of the store may evict keys, and store.redis.allow_eviction is true: \
+                 where one does, users get more sessions than their limit"
             );
         }
         None
@@ -110,9 +112,9 @@ fn refusal_of<'a>(faults: impl Iterator<Item = &'a String>) -> Option<Refusal> {
     }
     faults.sort_unstable();
     let why = format!(
-        "{}. Set maxmemory-policy to noeviction on every server, replicas too (CONFIG SET maxmemory-policy \
-         noeviction, and in its configuration; a managed service has it in its parameters), or, where lost \
-         sessions do no harm, store.redis.allow_eviction = true",
+        "{}. Set maxmemory-policy to noeviction on every server, replicas too (CONFIG SET \
+         maxmemory-policy noeviction, and in its configuration; a managed service has it in its \
+         parameters), or, where lost sessions do no harm, store.redis.allow_eviction = true",
         faults.join("; ")
     );
     Some(Refusal { told: TOLD, why })

@@ -26,8 +26,8 @@ impl Gate {
     /// Lets a call pass.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] before the first probe has passed, [`StoreError::Refused`] while a
-    /// probe finds something wrong.
+    /// [`StoreError::Unavailable`] before the first probe has passed, [`StoreError::Refused`] while
+    /// a probe finds something wrong.
     pub(crate) fn pass(&self) -> Result<(), StoreError> {
         if self.is_open() {
             return Ok(());
@@ -64,7 +64,8 @@ impl Gate {
         if !matches!(self.replace(State::Shut(refusal)), State::Shut(_)) {
             tracing::error!(
                 reason = why,
-                "the store must not be used as it is set up: calls are answered 503 until it is right"
+                "the store must not be used as it is set up: calls are answered 503 until it is \
+                 right"
             );
         }
     }

@@ -1,16 +1,16 @@
 //! The probe: one task per store that checks every primary every few seconds, for what no call can
 //! notice.
 //!
-//! A round asks each primary for `TIME`, `INFO memory` and `INFO stats` in one message, all primaries
-//! at once, within the response timeout. What they answered is a [`Round`]; every [`Check`] gets to see
-//! it. A check that finds something wrong shuts the [`Gate`]: the store refuses all calls, and is not
-//! ready, until a later round finds it right. The log tells when that begins and when it ends. At the
-//! start the gate is shut as well, until a round has heard a server and found nothing wrong: servers
-//! that come up after the node are not used before they are known.
+//! A round asks each primary for `TIME`, `INFO memory` and `INFO stats` in one message, all
+//! primaries at once, within the response timeout. What they answered is a [`Round`]; every
+//! [`Check`] gets to see it. A check that finds something wrong shuts the [`Gate`]: the store
+//! refuses all calls, and is not ready, until a later round finds it right. The log tells when that
+//! begins and when it ends. At the start the gate is shut as well, until a round has heard a server
+//! and found nothing wrong: servers that come up after the node are not used before they are known.
 //!
-//! The server's time goes to its [`ServerClock`](crate::server_clock::ServerClock). To check something
-//! else of primaries, implement [`Check`] and add it to [`checks`]; more of `INFO` is one more section in
-//! [`ask`].
+//! The server's time goes to its [`ServerClock`](crate::server_clock::ServerClock). To check
+//! something else of primaries, implement [`Check`] and add it to [`checks`]; more of `INFO` is one
+//! more section in [`ask`].
 //!
 //! What is *not* here: whether a server can be reached. Connections find that out by themselves.
 
@@ -41,8 +41,8 @@ pub(crate) use eviction::refusal as eviction_refusal;
 pub(crate) use gate::Gate;
 use info::Info;
 
-/// The shortest pause between two rounds, in milliseconds, and what is added to it at random, so that
-/// the nodes of an installation do not ask in step.
+/// The shortest pause between two rounds, in milliseconds, and what is added to it at random, so
+/// that the nodes of an installation do not ask in step.
 const PAUSE_MS: u64 = 1_500;
 const PAUSE_JITTER_MS: u64 = 1_000;
 
@@ -70,8 +70,8 @@ pub(crate) struct Round {
 
 /// A condition that all primaries must meet.
 pub(crate) trait Check: Send + 'static {
-    /// Looks at a round. Answers why the store must not be used, or `None` where it may be. A server
-    /// that did not answer is no news: what was known of it stays.
+    /// Looks at a round. Answers why the store must not be used, or `None` where it may be. A
+    /// server that did not answer is no news: what was known of it stays.
     fn look(&mut self, round: &Round) -> Option<Refusal>;
 }
 

@@ -1,15 +1,14 @@
--- KEYS[1]: a record, 8 bytes of version before its bytes.
--- ARGV[1]: the version it must have, empty for none. ARGV[2]: what it becomes, version first, empty
--- to take it away. ARGV[3]: when it goes by itself, in ms since 1970, empty for never. ARGV[4]: by which
--- time that was decided, in ms since 1970, empty where this server was asked. It must have reached that
--- time, and be half a second past it at most: slots and leases are exact to that. ARGV[5]: not empty where
--- it is done although the server's memory is full.
--- Answers 1 where it was done, or the time in ms where it was looked at; or, where the version or the
--- time is another, what the load script answers.
+-- KEYS[1]: a record, 8 bytes of version before its bytes. ARGV[1]: the version it must have, empty
+-- for none. ARGV[2]: what it becomes, version first, empty to take it away. ARGV[3]: when it goes
+-- by itself, in ms since 1970, empty for never. ARGV[4]: by which time that was decided, in ms
+-- since 1970, empty where this server was asked. It must have reached that time, and be half a
+-- second past it at most: slots and leases are exact to that. ARGV[5]: not empty where it is done
+-- although the server's memory is full. Answers 1 where it was done, or the time in ms where it was
+-- looked at; or, where the version or the time is another, what the load script answers.
 local value = redis.call('GET', KEYS[1])
 local version = value and string.sub(value, 1, 8) or ''
--- A commit that comes a second time was done the first time. What is there is written once more, so that
--- replicas can be waited for.
+-- A commit that comes a second time was done the first time. What is there is written once more, so
+-- that replicas can be waited for.
 if ARGV[2] ~= '' and version == string.sub(ARGV[2], 1, 8) then
     if ARGV[5] == '' then
         redis.call('SETRANGE', KEYS[1], 0, version)
@@ -41,8 +40,8 @@ if ARGV[2] == '' then
 else
     local written = ARGV[5] ~= '' and redis.pcall('SET', KEYS[1], ARGV[2])
     if not written or written.err then
-        -- Behind a first write of a script the limit of memory is not asked, on any version of Redis and
-        -- Valkey; taking the record away is a write that a full memory allows.
+        -- Behind a first write of a script the limit of memory is not asked, on any version of
+        -- Redis and Valkey; taking the record away is a write that a full memory allows.
         if written and string.find(written.err, 'OOM', 1, true) then
             redis.call('DEL', KEYS[1])
         end

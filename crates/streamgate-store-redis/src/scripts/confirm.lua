@@ -1,6 +1,6 @@
--- KEYS[1]: a record. ARGV[1]: the version it must have, empty for none.
--- Writes what is there already, so that there is a write behind all that was seen, and replicas can be
--- waited for. Answers 1, or, where the version is another, what the load script answers.
+-- KEYS[1]: a record. ARGV[1]: the version it must have, empty for none. Writes what is there
+-- already, so that there is a write behind all that was seen, and replicas can be waited for.
+-- Answers 1, or, where the version is another, what the load script answers.
 local value = redis.call('GET', KEYS[1])
 local version = value and string.sub(value, 1, 8) or ''
 if version ~= ARGV[1] then
@@ -19,7 +19,8 @@ if type(written) == 'table' then
     if not string.find(written.err or '', 'OOM', 1, true) then
         redis.call('SETRANGE', KEYS[1], 0, version)
     end
-    -- The memory is full: the record is taken away and written as it was, with what is left of its time.
+    -- The memory is full: the record is taken away and written as it was, with what is left of its
+    -- time.
     local left = redis.call('PTTL', KEYS[1])
     local time = redis.call('TIME')
     redis.call('DEL', KEYS[1])

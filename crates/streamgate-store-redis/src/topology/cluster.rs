@@ -1,8 +1,8 @@
 //! A cluster: a map of its slots, a connection pool for each primary, redirections followed.
 //!
-//! The cluster client of the `redis` crate is not used (ADR 0007): it retries calls whose answers were
-//! lost, blocks calls to healthy servers while it reconnects to another, and can fail until it is opened
-//! anew after all connections broke.
+//! The cluster client of the `redis` crate is not used (ADR 0007): it retries calls whose answers
+//! were lost, blocks calls to healthy servers while it reconnects to another, and can fail until it
+//! is opened anew after all connections broke.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Topologies: one primary (standalone, or found through sentinels), or a cluster. Routes a call to the
-//! server that has its key.
+//! Topologies: one primary (standalone, or found through sentinels), or a cluster. Routes a call to
+//! the server that has its key.
 
 mod cluster;
 mod slots;

@@ -42,7 +42,8 @@ pub enum UrlError {
     ClusterDatabase,
     /// There is something after the last part that a URL has.
     #[error(
-        "{0:?} at the end of the URL means nothing; a #, ? or / in a password is written %23, %3F or %2F"
+        "{0:?} at the end of the URL means nothing; a #, ? or / in a password is written %23, %3F \
+         or %2F"
     )]
     Rest(String),
 }

@@ -1,5 +1,5 @@
-//! Servers that answer that they take no writes, and keys that hold something else: told as they are.
-//! Where only the memory is full, stops, heartbeats and lists go on.
+//! Servers that answer that they take no writes, and keys that hold something else: told as they
+//! are. Where only the memory is full, stops, heartbeats and lists go on.
 
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ fn told(refused: Result<impl Sized, StoreError>, part: &str) {
     }
 }
 
-/// Two sessions are live, the memory fills, and all but starts go on: on a node that knows the record
-/// and on one that does not.
+/// Two sessions are live, the memory fills, and all but starts go on: on a node that knows the
+/// record and on one that does not.
 async fn frees_slots_when_full(settings: &RedisSettings, servers: &[Server]) {
     let known = open(settings).await;
     let key = user("ann");

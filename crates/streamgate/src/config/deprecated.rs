@@ -26,7 +26,8 @@ impl Reader {
         let used = self.layers.rename(&earlier, &present);
         if let (Some(origin), Some(twin)) = (used.first(), twin) {
             let message = format!(
-                "is the deprecated name of {present}, which is set as well ({}): remove one of them",
+                "is the deprecated name of {present}, which is set as well ({}): remove one of \
+                 them",
                 twin.origin
             );
             let problem = Problem::setting(origin.clone(), earlier.clone(), message);

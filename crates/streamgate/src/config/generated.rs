@@ -143,8 +143,9 @@ pub(crate) fn reference(loaded: &Loaded) -> String {
 fn deprecated_names(out: &mut String, loaded: &Loaded) {
     out.push_str(
         "\n## Deprecated names\n\nThese names still work in every place, the environment included \
-         (`policy.laziness_s`: `STREAMGATE_POLICY_LAZINESS_S`). `streamgate config check` and the log \
-         at the start warn of each. A setting that is given by both of its names is an error.\n\n\
+         (`policy.laziness_s`: `STREAMGATE_POLICY_LAZINESS_S`). `streamgate config check` and the \
+         log at the start warn of each. A setting that is given by both of its names is an \
+         error.\n\n\
          | deprecated | use |\n|---|---|\n",
     );
     for name in &loaded.earlier_names {

@@ -140,8 +140,9 @@ impl Layers {
             .cloned()
     }
 
-    /// Moves values from the `earlier` name of a setting to its `present` one, source by source; a value
-    /// under the present name stays. Returns where the earlier name was used, the strongest first.
+    /// Moves values from the `earlier` name of a setting to its `present` one, source by source; a
+    /// value under the present name stays. Returns where the earlier name was used, the strongest
+    /// first.
     pub(crate) fn rename(&mut self, earlier: &KeyPath, present: &KeyPath) -> Vec<Origin> {
         if let Some((variable, text)) = self.named.remove_entry(&earlier.variable()) {
             let entry = variable_entry(variable, &text);

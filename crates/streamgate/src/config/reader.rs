@@ -3,7 +3,8 @@
 //! The calls are kept, so the default file, the reference, `config show` and the list of unknown
 //! keys all come from the same place as the values, and cannot differ from them.
 //!
-//! What is *not* here: the types of values (`value_types.rs`), deprecated names (`deprecated.rs`), the settings themselves (`sections/`).
+//! What is *not* here: the types of values (`value_types.rs`), deprecated names (`deprecated.rs`),
+//! the settings themselves (`sections/`).
 
 use super::deprecated::EarlierName;
 use super::layers::Layers;

@@ -13,7 +13,8 @@ use crate::exit::{Code, Failure};
 use crate::serve::remote::{Remote, start_remote};
 
 /// What to check where DynamoDB refuses.
-const CHECK: &str = "check the table, the region and the credentials; `streamgate store create-table` makes a table";
+const CHECK: &str = "check the table, the region and the credentials; `streamgate store \
+     create-table` makes a table";
 
 /// Reports the skew of this node's clock to the metrics.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The format mark of a remote store, read while serving: nodes of the next release may raise it, see
-//! `docs/operating.md`.
+//! The format mark of a remote store, read while serving: nodes of the next release may raise it,
+//! see `docs/operating.md`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio::time::sleep;
 /// How often the mark is read.
 const READ_EVERY: Duration = Duration::from_secs(3);
 
-/// Keeps reading the mark: while it names a version that this program cannot read, the store answers
-/// every call 503. Called on the runtime. A mark that cannot be read now is read later.
+/// Keeps reading the mark: while it names a version that this program cannot read, the store
+/// answers every call 503. Called on the runtime. A mark that cannot be read now is read later.
 pub(super) fn watch<S: VersionedStore>(store: Arc<Optimistic<S>>) {
     tokio::spawn(async move {
         let mut before = Ok(());

@@ -21,8 +21,8 @@ pub(crate) struct Remote {
 /// Starts a store. Called on the runtime, which keeps its tasks.
 ///
 /// A process may start before its servers, and restart while they are away: it then answers 503 and
-/// serves as soon as they do. A server that refuses stops the start, because it would still refuse a
-/// minute later. `hint` says what to check then.
+/// serves as soon as they do. A server that refuses stops the start, because it would still refuse
+/// a minute later. `hint` says what to check then.
 pub(crate) async fn start_remote<S: RemoteStore>(remote: S, hint: &str) -> Result<Remote, Failure> {
     let clock_skew = remote.clock_skew();
     let started = Optimistic::start(remote).await;

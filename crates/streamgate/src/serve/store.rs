@@ -78,8 +78,9 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
 }
 
 /// What to check where Redis refuses.
-const CHECK_REDIS: &str = "check store.url (the user, the password, what they may do, and which kind of server it is), and \
-     with rediss the certificates (store.redis.tls_ca_file, store.redis.tls_cert_file)";
+const CHECK_REDIS: &str = "check store.url (the user, the password, what they may do, and which \
+     kind of server it is), and with rediss the certificates (store.redis.tls_ca_file, \
+     store.redis.tls_cert_file)";
 
 fn redis(
     config: &RedisSettings,
@@ -143,16 +144,16 @@ fn give_up(error: FatalError) {
         tracing::error!(
             %error,
             exit_code,
-            "the data directory, or a part of it, is gone; exiting. What was acknowledged may be gone \
-             with it: find out where it is (renamed, unmounted, cleaned up) before starting again, \
-             because a start in an empty directory begins with nothing"
+            "the data directory, or a part of it, is gone; exiting. What was acknowledged may be \
+             gone with it: find out where it is (renamed, unmounted, cleaned up) before starting \
+             again, because a start in an empty directory begins with nothing"
         );
     } else {
         tracing::error!(
             %error,
             exit_code,
-            "the store has failed; exiting. What was acknowledged is safe; check the disk, then start \
-             again"
+            "the store has failed; exiting. What was acknowledged is safe; check the disk, then \
+             start again"
         );
     }
     exit::now(Code::Store);

@@ -1,5 +1,5 @@
-//! A remote store that is unavailable at the start: the process answers 503, and logs it until the store
-//! is there.
+//! A remote store that is unavailable at the start: the process answers 503, and logs it until the
+//! store is there.
 //!
 //! What is *not* here: reconnecting. Stores do that by themselves.
 
@@ -21,8 +21,9 @@ const REMIND_EVERY: Duration = Duration::from_secs(60);
 pub(super) fn wait_for(store: &Arc<dyn Store>, why: &str) {
     tracing::warn!(
         reason = why,
-        "the store cannot be used yet: until it can, calls are answered 503. It is tried all the time; \
-         check that its servers run and can be reached from here, and the settings of [store]"
+        "the store cannot be used yet: until it can, calls are answered 503. It is tried all the \
+         time; check that its servers run and can be reached from here, and the settings of \
+         [store]"
     );
     let store = Arc::clone(store);
     tokio::spawn(async move {

@@ -1,7 +1,7 @@
 //! `[store]`: where records are kept.
 //!
-//! What is *not* here: the settings of one kind of store; `embedded.rs`, `redis.rs`, `security.rs` and
-//! `dynamodb.rs` read them.
+//! What is *not* here: the settings of one kind of store; `embedded.rs`, `redis.rs`, `security.rs`
+//! and `dynamodb.rs` read them.
 
 mod dynamodb;
 mod embedded;
@@ -15,7 +15,7 @@ use crate::config::reader::{Ask, Reader};
 use crate::config::sections::general::General;
 use crate::config::value::quoted;
 
-/// The word for the store in this process.
+/// The value for the store in this process.
 const EMBEDDED: &str = "embedded";
 
 /// The beginning of the URL of a table.
@@ -43,7 +43,7 @@ pub(crate) struct TableSettings {
     pub(crate) endpoint: Option<String>,
 }
 
-/// Which store a URL means.
+/// The kind of store that a URL means.
 #[derive(Debug, Clone)]
 enum Kind {
     Embedded,
@@ -51,28 +51,20 @@ enum Kind {
     Table(String),
 }
 
-impl Kind {
-    /// The URL of Redis servers; empty where others are meant.
-    fn redis_url(&self) -> &str {
-        match self {
-            Self::Redis { url } => url,
-            Self::Embedded | Self::Table(_) => "",
-        }
-    }
-}
-
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     reader.section(
         "[store]",
-        "Where sessions are kept: in this process and data_dir, or on servers that many nodes share.",
+        "Where sessions are kept: in this process and data_dir, or on servers that many nodes \
+         share.",
     );
     let url = Ask(
         "url",
         "\"embedded\" for one node that needs no other server; redis://[USER:PASSWORD@]HOST[:PORT] \
-         (Redis 6 or newer, or Valkey), redis+sentinel://HOST,HOST/NAME, redis+cluster://HOST,HOST, each \
-         also with rediss for TLS; dynamodb://TABLE, in a build that has DynamoDB. One with a password is \
-         best given by the environment, where other users of the machine cannot read it.",
+         (Redis 6 or newer, or Valkey), redis+sentinel://HOST,HOST/NAME, \
+         redis+cluster://HOST,HOST, each also with rediss for TLS; dynamodb://TABLE, in a build \
+         that has DynamoDB. One with a password is best given by the environment, where other \
+         users of the machine cannot read it.",
     );
     let takes = "\"embedded\" or a URL".to_owned();
     let show = |kind: &(Kind, String)| quoted(&without_password(&kind.1));
@@ -83,7 +75,11 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     });
     let embedded = embedded::read(reader, general);
     let kind = kind.map_or(Kind::Embedded, |(kind, _)| kind);
-    let redis = redis::read(reader, kind.redis_url());
+    let redis_url = match &kind {
+        Kind::Redis { url } => url,
+        _ => "",
+    };
+    let redis = redis::read(reader, redis_url);
     let (region, endpoint) = dynamodb::read(reader);
     match kind {
         Kind::Embedded => StoreSettings::Embedded(embedded),

@@ -7,15 +7,16 @@ use crate::config::value::quoted;
 pub(super) fn read(reader: &mut Reader) -> (Option<String>, Option<String>) {
     reader.section(
         "[store.dynamodb]",
-        "Where the table of a store.url that begins with dynamodb:// is. Credentials are found the AWS \
-         way.",
+        "Where the table of a store.url that begins with dynamodb:// is. Credentials are found the \
+         AWS way.",
     );
     for name in ["region", "endpoint"] {
         reader.was_called(&format!("store.{name}"), name);
     }
     let region = Ask(
         "region",
-        "The region. Unless set, it is found the AWS way: AWS_REGION, REGION, the profile, the role.",
+        "The region. Unless set, it is found the AWS way: AWS_REGION, REGION, the profile, the \
+         role.",
     );
     let endpoint = Ask(
         "endpoint",

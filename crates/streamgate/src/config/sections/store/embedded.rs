@@ -16,19 +16,20 @@ pub(super) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
     let default = EmbeddedConfig::new(&general.data_dir);
     let durability = Ask(
         "durability",
-        "Embedded: when a start or stop is acknowledged: \"fsync\", when it is on disk (survives a power \
-         loss); \"os\", when the operating system has it (survives a crash of the process); \
+        "Embedded: when a start or stop is acknowledged: \"fsync\", when it is on disk (survives a \
+         power loss); \"os\", when the operating system has it (survives a crash of the process); \
          \"none\", at once (a crash forgets the last moments).",
     );
     let snapshot_min_log_bytes = Ask(
         "snapshot_min_log_bytes",
-        "Embedded: the log may always grow to this size before a snapshot shortens it; with much live state \
-         it may grow to the size of that. More means longer restarts, less means more writing.",
+        "Embedded: the log may always grow to this size before a snapshot shortens it; with much \
+         live state it may grow to the size of that. More means longer restarts, less means more \
+         writing.",
     );
     let snapshot_max_log_bytes = Ask(
         "snapshot_max_log_bytes",
-        "Embedded: the log never grows longer than this before a snapshot, however much live state there is: \
-         a restart has to read it.",
+        "Embedded: the log never grows longer than this before a snapshot, however much live state \
+         there is: a restart has to read it.",
     );
     let modes = [
         DurabilityMode::Fsync,

@@ -39,8 +39,8 @@ const CONNECT_TIMEOUT_MS: Ask = Ask(
 );
 const RESPONSE_TIMEOUT_MS: Ask = Ask(
     "response_timeout_ms",
-    "How long an answer may take, in milliseconds; below engine.deadline_ms, so that there is time to \
-     find out what became of a call whose answer was lost.",
+    "How long an answer may take, in milliseconds; below engine.deadline_ms, so that there is time \
+     to find out what became of a call whose answer was lost.",
 );
 const WAIT_REPLICAS: Ask = Ask(
     "wait_replicas",
@@ -53,10 +53,10 @@ const WAIT_TIMEOUT_MS: Ask = Ask(
 );
 const ALLOW_EVICTION: Ask = Ask(
     "allow_eviction",
-    "Serve although servers may evict keys when their memory is full, or do not tell in INFO whether \
-     they do. A user whose key is evicted starts from no sessions, so the limit does not hold. \
-     Unless this is true, every primary must have maxmemory-policy noeviction, or no maxmemory: \
-     otherwise the server does not start, and refuses with 503 while it runs.",
+    "Serve although servers may evict keys when their memory is full, or do not tell in INFO \
+     whether they do. A user whose key is evicted starts from no sessions, so the limit does not \
+     hold. Unless this is true, every primary must have maxmemory-policy noeviction, or no \
+     maxmemory: otherwise the server does not start, and refuses with 503 while it runs.",
 );
 
 /// Reads the section. `url` is that of the servers, and empty for another store.

@@ -12,12 +12,13 @@ const HIDDEN: &str = "***";
 
 const CA_FILE: Ask = Ask(
     "tls_ca_file",
-    "With rediss: a PEM file with the certificates of the authorities that the servers' certificates \
-     must come from. Unless set, the public authorities.",
+    "With rediss: a PEM file with the certificates of the authorities that the servers' \
+     certificates must come from. Unless set, the public authorities.",
 );
 const CERT_FILE: Ask = Ask(
     "tls_cert_file",
-    "With rediss: a PEM file with the certificate that this node shows to servers that ask for one.",
+    "With rediss: a PEM file with the certificate that this node shows to servers that ask for \
+     one.",
 );
 const KEY_FILE: Ask = Ask(
     "tls_key_file",
