@@ -76,7 +76,7 @@ impl DynamoDbStore {
             return Ok(Committed::Done);
         }
         if attempts.are_in_doubt() {
-            // It may have been done, and somebody may have changed the record after it.
+            // It may have been done, and another write may have replaced it.
             let place = self.table.place();
             let reason = "an answer was lost, and the record is another by now";
             return Err(StoreError::OutcomeUnknown(format!("{place}: {reason}")));

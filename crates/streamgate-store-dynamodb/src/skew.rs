@@ -18,7 +18,7 @@ use streamgate_core::Seconds;
 use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
 use streamgate_store::{Refusal, StoreError};
 
-/// A `Date` tells whole seconds: the table's clock is up to so many milliseconds past it.
+/// A `Date` has whole seconds: the table's clock is up to this many milliseconds past it.
 const DATE_MS: i64 = 1_000;
 
 /// Hears the clock skew with every answer of the table, for metrics. Nothing decides by it.

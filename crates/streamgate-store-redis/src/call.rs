@@ -31,7 +31,7 @@ fn sha1_of(source: &str) -> String {
     redis::Script::new(source).get_hash().to_owned()
 }
 
-/// Wait for so many replicas, for so long.
+/// How many replicas to wait for, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wait {
     pub(crate) replicas: u32,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Hears what each probe finds.
 pub trait ServerObserver: Send + Sync + fmt::Debug + 'static {
-    /// The primaries have evicted so many keys since they were asked before.
+    /// The primaries have evicted this many keys since the probe before.
     fn evicted(&self, keys: u64);
 }
 

@@ -153,7 +153,7 @@ impl Reason {
         self.what == What::Damage
     }
 
-    /// Whether it stays until somebody does something about it.
+    /// Whether it stays until an operator does something about it.
     pub(crate) const fn is_permanent(&self) -> bool {
         self.is_permanent
     }

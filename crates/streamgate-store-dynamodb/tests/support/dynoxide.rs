@@ -13,7 +13,7 @@ const INSTALLED: &str = ".tools/node_modules/@dynoxide/linux-x64/dynoxide";
 /// Says where it is instead.
 const VARIABLE: &str = "STREAMGATE_TEST_DYNOXIDE";
 
-/// How often another port is tried, where somebody else took the one that was free.
+/// How many ports are tried, because another process may take one that was free.
 const PORTS_MAX: u32 = 20;
 
 /// An empty server on a port of its own. It ends when this is dropped.

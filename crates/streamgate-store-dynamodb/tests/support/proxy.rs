@@ -1,4 +1,4 @@
-//! A small HTTP proxy before a server: it counts requests and spoils answers as it is told.
+//! A small HTTP proxy before a server: it counts requests and injects faults into answers.
 
 use std::io;
 use std::sync::{Arc, Mutex};

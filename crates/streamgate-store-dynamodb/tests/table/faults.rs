@@ -307,7 +307,7 @@ async fn a_refusal_says_what_and_changed_nothing() {
     }
 }
 
-/// What stays until somebody changes something is told from what may pass.
+/// A permanent refusal is told from a transient failure.
 #[tokio::test]
 async fn a_store_that_is_refused_is_told_from_one_that_is_away() {
     let World { server, store } = world().await;

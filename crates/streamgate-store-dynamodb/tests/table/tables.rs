@@ -14,7 +14,7 @@ use crate::support::dynoxide::Dynoxide;
 use crate::support::proxy::{Act, Proxy, first};
 use crate::support::{REGION, TABLE, config, connect, raw};
 
-/// Makes a table as somebody else would, with these keys.
+/// Creates a foreign table with these keys.
 async fn make_by_hand(client: &Client, keys: &[(&str, KeyType, ScalarAttributeType)]) {
     let mut call = client
         .create_table()

@@ -3,8 +3,8 @@
 //! `SCAN` goes through a server's keys batch by batch and promises that a key that stays comes, if
 //! maybe twice. A page is cut from a batch; see [`Place`]. Where anything about the server changed
 //! between two pages (it started anew, another took over, its table grew), the batch or all of the
-//! server comes again: rather twice than never. Only a record whose slot moves to another primary
-//! of a cluster while it is scanned can be missed.
+//! server comes again: a scan is at-least-once. Only a record whose slot moves to another
+//! primary of a cluster while it is scanned can be missed.
 
 mod cursor;
 

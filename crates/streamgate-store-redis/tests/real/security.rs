@@ -1,4 +1,4 @@
-//! Passwords and rights; and what is told where they are wrong.
+//! Passwords and permissions, and the errors where they are wrong.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::support::{Flavour, Server, admitted, open, start_sentinel, user};
 use streamgate_store::versioned::NotUsable;
 use streamgate_store_redis::{Credentials, RedisSettings, RedisStore};
 
-/// What is told where a server answers no, and would again.
+/// The error where a server refuses, and would again.
 pub(crate) async fn refused(settings: &RedisSettings) -> String {
     match RedisStore::open(settings).await.unwrap_err() {
         NotUsable::Refused(told) => without_secrets(told),
@@ -14,7 +14,7 @@ pub(crate) async fn refused(settings: &RedisSettings) -> String {
     }
 }
 
-/// What is told where waiting may help.
+/// The error where waiting may help.
 async fn unavailable(settings: &RedisSettings) -> String {
     match RedisStore::open(settings).await.unwrap_err() {
         NotUsable::Unavailable(told) => without_secrets(told),
@@ -128,7 +128,7 @@ async fn what_the_settings_mean_is_not_what_the_server_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_there_is_told_with_the_address() {
+async fn a_server_that_is_not_there_is_reported_with_its_address() {
     let port = crate::support::free_port();
     let told = unavailable(&RedisSettings::new(&format!(
         "redis://:secret@127.0.0.1:{port}"

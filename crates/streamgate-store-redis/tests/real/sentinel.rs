@@ -40,7 +40,7 @@ async fn survives_a_dead_primary(servers: &mut Sentinel) {
         wait_replicas: 1,
         ..settings(&servers.url())
     };
-    // After the failover nobody is left to wait for, so another store asks for none.
+    // After the failover there is no replica to wait for, so another store waits for none.
     let plain = RedisSettings {
         wait_replicas: 0,
         ..careful.clone()
@@ -102,7 +102,7 @@ async fn reads_all_fifty(store: &dyn Store, cursor: Option<Cursor>) {
     assert_eq!(seen.len(), 50);
 }
 
-/// A primary that sleeps is no longer one when it wakes, and nobody listens to it.
+/// A frozen primary is demoted when it wakes, and the store does not listen to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_wakes_again_is_left_behind() {
     let servers = Sentinel::start().await;
@@ -117,7 +117,7 @@ async fn a_primary_that_wakes_again_is_left_behind() {
     println!("Sentinel: healed {healed} ms after SIGSTOP");
     assert_eq!(admitted(&[Arc::clone(&store)], &user("after"), 50).await, 3);
     servers.servers[0].thaw();
-    // Awake, it believes for a while that it is the primary; nobody who asks the store hears that.
+    // Awake, it believes for a while that it is the primary; no caller of the store hears that.
     let woken = || servers.servers[0].ask::<String>(&["PING"]);
     assert_eq!(woken(), "PONG");
     let late = open(&settings).await;

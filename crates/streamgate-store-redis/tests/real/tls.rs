@@ -1,4 +1,4 @@
-//! TLS: whom we trust, and what we show of ourselves.
+//! TLS: the authorities that are trusted, and client certificates.
 
 use std::path::Path;
 use std::process::Command;

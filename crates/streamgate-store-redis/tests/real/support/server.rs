@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::eventually;
 
-/// Whose server it is.
+/// Redis or Valkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flavour {
     Redis,
@@ -63,7 +63,7 @@ pub(crate) fn quiet(directory: &Path) -> Vec<String> {
     arguments.map(str::to_owned).to_vec()
 }
 
-/// A port that nobody listens on.
+/// A free port.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
@@ -100,7 +100,7 @@ impl Server {
         flavour: Flavour,
         arguments: impl Fn(u16, &Path) -> (Vec<String>, String),
     ) -> Self {
-        // Somebody else may take the port in between: then another.
+        // Another process may take the port in between: then another port.
         for _ in 0..10 {
             let port = free_port();
             let directory = tempfile::tempdir().unwrap();
