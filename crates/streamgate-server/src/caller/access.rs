@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
 use crate::caller::browser;
@@ -20,6 +20,9 @@ use crate::caller::rate_limit::CallerId;
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::state::{App, Peer};
 use crate::wire::path::{decoded, segment};
+
+/// The header of a key; `Authorization` is the other way to present one.
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A scope as a type, for signatures.
 pub(crate) trait Needs: Send + Sync + 'static {
@@ -204,7 +207,7 @@ fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<&'a Tenan
 /// The key in `x-api-key`, else in `Authorization: Bearer`.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     // One header decides. A wrong key in it is not forgiven for the sake of the other.
-    if let Some(key) = headers.get("x-api-key") {
+    if let Some(key) = headers.get(&X_API_KEY) {
         return Some(key.as_bytes());
     }
     let (scheme, token) = headers

@@ -102,7 +102,11 @@ impl<T: Unread> StallTimeoutStream<T> {
     /// What becomes of a read that has to wait for a head.
     fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let timeout = self.timeouts.head;
-        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        let idle = match &mut self.idle {
+            // Armed by an earlier poll, and it wakes the same task: that of the connection.
+            Some(idle) if !idle.is_elapsed() => return Poll::Pending,
+            idle => idle.get_or_insert_with(|| Box::pin(sleep(timeout))),
+        };
         loop {
             ready!(idle.as_mut().poll(cx));
             let left = timeout.saturating_sub(self.since.elapsed());

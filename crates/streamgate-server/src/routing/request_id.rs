@@ -1,4 +1,4 @@
-//! Request ids: the caller's own where it is sane, else one that is made here.
+//! Request ids: the caller's own if it is well formed, else one that is made here.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,28 +16,34 @@ const MAX_BYTES: usize = 64;
 /// Ours are a random number of this process and a count: unique, and without a random number for
 /// every request.
 pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
-    static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+    /// An id of this process, with a count of 0.
+    static PROCESS: LazyLock<[u8; 33]> = LazyLock::new(|| {
+        let mut id = *b"0000000000000000-0000000000000000";
+        put_hex(&mut id[..16], getrandom::u64().unwrap_or_default());
+        id
+    });
     static COUNT: AtomicU64 = AtomicU64::new(1);
 
-    if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| is_sane(id)) {
+    if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| is_well_formed(id)) {
         return id.clone();
     }
-    let mut id = *b"0000000000000000-0000000000000000";
-    put_hex(&mut id[..16], *PROCESS);
+    let mut id = *PROCESS;
     put_hex(&mut id[17..], COUNT.fetch_add(1, Ordering::Relaxed));
     HeaderValue::from_bytes(&id).expect("hexadecimal digits are a header value")
 }
 
-/// Writes a number over the whole of `out`, with leading zeros.
+/// Writes a number over the end of `out`, which holds zeros.
 fn put_hex(out: &mut [u8], mut number: u64) {
-    for digit in out.iter_mut().rev() {
+    let mut digits = out.iter_mut().rev();
+    while number > 0 {
+        let digit = digits.next().expect("`out` has room for 16 digits");
         *digit = b"0123456789abcdef"[(number % 16) as usize];
         number /= 16;
     }
 }
 
 /// 1 to 64 visible ASCII characters: nothing that could break a log line or a header.
-fn is_sane(id: &HeaderValue) -> bool {
+fn is_well_formed(id: &HeaderValue) -> bool {
     let id = id.as_bytes();
     (1..=MAX_BYTES).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }

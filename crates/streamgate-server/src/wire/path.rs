@@ -16,7 +16,7 @@ pub(crate) fn segment(uri: &Uri, place: usize) -> Result<Cow<'_, str>, &'static 
 /// A text that is percent-encoded, decoded; else what is wrong with it.
 pub(crate) fn decoded(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     // Nearly always there is nothing to decode.
-    if !raw.contains('%') {
+    if memchr::memchr(b'%', raw.as_bytes()).is_none() {
         return Ok(Cow::Borrowed(raw));
     }
     if !is_encoded(raw) {
