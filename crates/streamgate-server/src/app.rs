@@ -1,7 +1,7 @@
 //! The service put together: what every request shares, and the list of endpoints.
 //!
-//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the fast
-//! path ([`crate::routing::fast_path`]), and the socket that requests come from ([`crate::connection::serve`]).
+//! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the fast path
+//! ([`crate::routing::fast_path`]), and connections ([`crate::connection`]).
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -34,13 +34,13 @@ use crate::{compat, document, ops, v1};
 pub struct Endpoints {
     router: Router,
     fast_path: FastPath,
-    /// What is counted of requests that belong to no endpoint.
+    /// Metrics of requests that no endpoint takes.
     unmatched: Arc<HttpRoute>,
     app: Arc<App>,
 }
 
 impl Endpoints {
-    /// Answers a request; whatever goes wrong is an answer, too.
+    /// Answers a request; every error is an answer, too.
     pub async fn answer(&self, request: Request) -> Response {
         match classify(&request) {
             Some(call) => self.fast_path.answer(call, request).await,
@@ -55,18 +55,18 @@ impl Endpoints {
         answer.unwrap_or_else(|never| match never {})
     }
 
-    /// From here on these keys are accepted, and no others; requests under way end as they began.
+    /// Replaces the accepted keys. Requests under way keep the keys that they began with.
     pub fn set_keys(&self, keys: Keys) {
         self.app.keys.replace(keys);
     }
 
-    /// Answers a request that no endpoint gets to see.
+    /// Answers a request with this error, before any endpoint sees it.
     pub(crate) fn refuse(&self, request: &Request, error: ApiError) -> Response {
         let observation = Observation::begin(request.method(), request.headers());
         observation.end(&self.unmatched, error.into_response())
     }
 
-    /// Whether an answer depends on the address that the request came from.
+    /// Whether an answer depends on the peer address (a rate limit by address).
     pub(crate) fn asks_for_peer(&self) -> bool {
         self.app.limits.limits_callers()
     }
@@ -106,7 +106,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
     }
 }
 
-/// The route of requests whose path is none of ours, in metrics and logs.
+/// The route of requests that no endpoint takes, in metrics and logs.
 const UNMATCHED: &str = "none";
 
 /// The OpenAPI 3.1 document of the API. Every server serves this one, whatever its settings.
@@ -127,8 +127,8 @@ pub fn openapi_json_3_0() -> String {
     document::to_json_3_0(&openapi())
 }
 
-/// Every endpoint of the document; surrounded where they are to be served. A dialect at the root
-/// brings a document of its own.
+/// Every endpoint of the document, within `layers` if they are to be served. A dialect at the root
+/// has its own document.
 fn endpoints(layers: Option<&RouteLayers>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::default();
     let document = root_is_ours.then(ops::document_route);

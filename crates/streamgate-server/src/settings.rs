@@ -1,4 +1,4 @@
-//! What the server can be told, as plain values.
+//! The settings of the server, as plain values.
 //!
 //! What is *not* here: where the values come from. Flags, environment and file belong to the
 //! binary, and so does naming the setting that is wrong.
@@ -20,7 +20,7 @@ pub struct ServerSettings {
     pub listen: Option<IpAddr>,
     /// Who may call.
     pub keys: Keys,
-    /// How often one caller, or one user, may call.
+    /// Rate limits by caller and by user.
     pub rate_limit: RateLimitSettings,
     /// Which web pages of other origins may call.
     pub cors: CorsSettings,
@@ -51,8 +51,8 @@ pub struct HttpSettings {
     pub head_max_bytes: usize,
     /// Most memory for bodies under way, in bytes, those aside that come in one piece.
     pub bodies_max_bytes: usize,
-    /// How long the server goes on once it is told to stop, not ready any more, so that a load
-    /// balancer can notice. Nothing where there is none.
+    /// Drain time: how long the server still serves after it was told to stop, while `/readyz`
+    /// answers 503, so that a load balancer can notice. Zero if there is none.
     pub drain: Duration,
     /// How long requests under way may take to finish after that.
     pub shutdown_grace: Duration,

@@ -21,9 +21,9 @@ pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) keys: CurrentKeys,
-    /// What keeps foreign web pages out where no key is asked for.
+    /// Refuses calls of foreign web pages if no key is asked for.
     pub(crate) browser_guard: BrowserGuard,
-    /// The tenant of callers without a key, where none is asked for.
+    /// The tenant of callers without a key, if none is asked for.
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,
     pub(crate) body_timeout: Duration,

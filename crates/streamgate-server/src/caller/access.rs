@@ -1,4 +1,4 @@
-//! Who calls, and about whom: keys, scopes, rates and the ids in the path.
+//! Authorization of a request: key, scope, rate limits, and the ids in the path.
 //!
 //! An endpoint states the scope it needs in its signature, by the extractor it takes ([`Caller`] or
 //! [`UserPath`]), or in its first line ([`authorize_session`]). All of them look at the head of the
@@ -49,15 +49,15 @@ impl Needs for Admin {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// A caller whose key has the scope `N`.
+/// A caller with a key of scope `N`.
 #[derive(Debug)]
 pub(crate) struct Caller<N> {
-    /// Whose users the caller speaks of.
+    /// The tenant of the key: all users that the call names are of this tenant.
     pub(crate) tenant: TenantId,
     needs: PhantomData<N>,
 }
 
-/// A user named by the path, and a caller whose key has the scope `N`.
+/// The user that the path names, for a caller with a key of scope `N`.
 #[derive(Debug)]
 pub(crate) struct UserPath<N> {
     /// The user, of the caller's tenant.
@@ -101,8 +101,8 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
     }
 }
 
-/// The session of these ids in the path (the user's, and its own), if the caller has the scope and
-/// is within its rate, and so is the user.
+/// The session that these segments of the path name (user id, session id), if the caller has the
+/// scope, and caller and user are within their rates.
 pub(crate) fn authorize_session(
     app: &App,
     parts: &Parts,
@@ -133,7 +133,7 @@ pub(crate) fn authorize<'a>(
     authorize_call(app, keys, parts, needed, !browser::is_safe(&parts.method))
 }
 
-/// The same for a call of which the method does not say whether it `changes` something: two dialects
+/// [`authorize`] for a call whose method does not say whether it `changes` something: two dialects
 /// start sessions by GET.
 pub(crate) fn authorize_call<'a>(
     app: &'a App,
@@ -142,8 +142,8 @@ pub(crate) fn authorize_call<'a>(
     needed: Scope,
     changes: bool,
 ) -> Result<&'a TenantId, ApiError> {
-    // First who it is, then how often, then what for: a caller that is not known has no rate to use
-    // up, and one that may not do this uses up its own.
+    // The key first, then its rate, then its scope: an unknown caller uses up no rate, and a caller
+    // without the scope uses up its own.
     if keys.is_open() {
         return anonymous(app, parts, changes);
     }
@@ -152,9 +152,8 @@ pub(crate) fn authorize_call<'a>(
     known(app, keys, presented, needed)
 }
 
-/// The tenant of a caller that is not asked for a key although there are keys. One that is sent all
-/// the same counts: its tenant, its scope, its rate; and a key that is not known, perhaps because it
-/// was taken away, is refused as everywhere.
+/// Tenant of a caller on an endpoint that needs no key. A key that is sent is honoured: its tenant,
+/// scope and rate apply. An unknown key (it may have been revoked) is refused as everywhere.
 pub(crate) fn authorize_if_presented<'a>(
     app: &'a App,
     keys: &'a Keys,
@@ -168,7 +167,7 @@ pub(crate) fn authorize_if_presented<'a>(
     }
 }
 
-/// The tenant of this key, if it is known and permits the call.
+/// The tenant of this key, if it is known, within its rate, and has the scope.
 fn known<'a>(
     app: &App,
     keys: &'a Keys,
@@ -181,7 +180,7 @@ fn known<'a>(
     permitted(app, key, needed)
 }
 
-/// The tenant of a key that is known, if it is within its rate and has the scope.
+/// The tenant of a known key, if it is within its rate and has the scope.
 fn permitted<'a>(app: &App, key: &'a ApiKey, needed: Scope) -> Result<&'a TenantId, ApiError> {
     app.limits
         .check_caller(|| CallerId::Key(key.rate_id()))
@@ -197,7 +196,7 @@ fn permitted<'a>(app: &App, key: &'a ApiKey, needed: Scope) -> Result<&'a Tenant
     Ok(&key.tenant)
 }
 
-/// The tenant of a caller without a key, unless a foreign web page made its browser call.
+/// The tenant of a caller without a key, unless a foreign web page made a browser send the call.
 fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<&'a TenantId, ApiError> {
     app.browser_guard.check(parts, changes)?;
     app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
@@ -206,7 +205,7 @@ fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<&'a Tenan
 
 /// The key in `x-api-key`, else in `Authorization: Bearer`.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
-    // One header decides. A wrong key in it is not forgiven for the sake of the other.
+    // The first header decides: if its key is wrong, the other header is not tried.
     if let Some(key) = headers.get(&X_API_KEY) {
         return Some(key.as_bytes());
     }
@@ -224,7 +223,7 @@ fn unauthenticated(detail: &'static str) -> ApiError {
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
 }
 
-/// Where the request came from. Without a socket, as in tests, all come from one place.
+/// The peer address; 0.0.0.0 for a request that came from no socket, as in tests.
 fn peer_of(parts: &Parts) -> IpAddr {
     let unknown = IpAddr::from([0, 0, 0, 0]);
     parts
@@ -233,14 +232,14 @@ fn peer_of(parts: &Parts) -> IpAddr {
         .map_or(unknown, |peer| peer.0)
 }
 
-/// The user, unless too many ask about it.
+/// The user, if it is within its rate.
 fn within_user_rate(app: &App, user: Option<UserKey>) -> Result<UserKey, ApiError> {
     let user = user.expect("no error means an id");
     app.limits.check_user(&user)?;
     Ok(user)
 }
 
-/// The user of this tenant whose id a segment of the path is, if it could be decoded.
+/// The user of this tenant with the id in this decoded segment of the path.
 fn user_id(
     segment: Result<Cow<'_, str>, &'static str>,
     tenant: &TenantId,

@@ -4,8 +4,8 @@
 //! on that machine or network can reach it on behalf of any page. Two checks keep pages of other
 //! origins out:
 //!
-//! - **`Host`**, against DNS rebinding: a page whose own name resolves to this server is of the same
-//!   origin to the browser, and only `Host` still tells the name.
+//! - **`Host`**, against DNS rebinding: if the name of a page resolves to this server, the browser
+//!   regards both as one origin, and only `Host` still tells the name.
 //! - **`Origin`**, against cross-site requests: a browser sends some requests without asking first
 //!   (forms, beacons, images), so one that changes something must not come from another origin.
 //!
@@ -25,7 +25,7 @@ use crate::settings::AllowedOrigins;
 pub(crate) struct BrowserGuard {
     /// The address that the server listens on.
     listen: IpAddr,
-    /// The origins whose pages may call all the same, and whose hosts are as good as own ones.
+    /// Origins whose pages may call; their hosts count as own hosts.
     allowed: AllowedOrigins,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct BrowserGuard {
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 impl BrowserGuard {
-    /// For a server that listens there, whose operator allows these origins.
+    /// For a server that listens on this address and allows these origins.
     pub(crate) fn new(listen: IpAddr, allowed: AllowedOrigins) -> Self {
         Self {
             listen: listen.to_canonical(),
@@ -68,7 +68,7 @@ impl BrowserGuard {
     /// Whether this `Host` can only be this server's, or is one that the operator named.
     fn is_own(&self, host: &str) -> bool {
         let name = name_of(host);
-        // Nobody can register a name without a dot: it is `localhost`, or one of the local network
+        // A name without a dot cannot be registered: it is `localhost`, or one of the local network
         // (a container's, a service's, one of /etc/hosts).
         if !name.contains(['.', ':']) {
             return true;
@@ -83,8 +83,8 @@ impl BrowserGuard {
     }
 
     /// Whether a page at this address is served by this server. On other addresses than loopback,
-    /// port mappings and NAT give a server addresses that it does not know; and a page at an address
-    /// has no name that could be bound again.
+    /// port mappings and NAT give a server addresses that it does not know; and a page at an
+    /// address has no name that could be bound again.
     fn is_own_address(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_loopback() || address == self.listen || !self.listen.is_loopback()
@@ -126,7 +126,7 @@ pub(crate) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// The value as text. What is none is no host or origin that anybody knows.
+/// The value as text; `?.?`, which is no known host or origin, if it is not text.
 fn as_text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or("?.?")
 }

@@ -53,18 +53,18 @@ pub struct ApiKey {
     pub sha256: [u8; 32],
     /// What it may do.
     pub scope: Scope,
-    /// Whose users it speaks of.
+    /// The tenant whose users it gives access to.
     pub tenant: TenantId,
 }
 
 impl ApiKey {
-    /// What tells it from other keys where its calls are counted.
+    /// Identifies the key in the rate limiter.
     pub(crate) fn rate_id(&self) -> u64 {
         words(&self.sha256)[0]
     }
 }
 
-/// All keys that are accepted. With none, everybody may do everything as the default tenant.
+/// All accepted keys. Without any, every caller may do everything, as the default tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Keys {
     entries: Vec<ApiKey>,
@@ -119,7 +119,7 @@ impl CurrentKeys {
         KeysNow(self.0.load())
     }
 
-    /// From here on these keys are accepted, and no others.
+    /// Replaces the accepted keys.
     pub(crate) fn replace(&self, keys: Keys) {
         self.0.store(Arc::new(keys));
     }
@@ -131,7 +131,7 @@ impl fmt::Debug for CurrentKeys {
     }
 }
 
-/// The keys at the moment at which they were loaded: a request is judged by one set.
+/// The keys when they were loaded: one request is authorized by one set.
 pub(crate) struct KeysNow(Guard<Arc<Keys>>);
 
 impl Deref for KeysNow {
@@ -171,7 +171,7 @@ pub fn hash_key(text: &str) -> String {
     hex
 }
 
-/// Reads [`hash_key`] back; `None` where the text is not 64 hexadecimal digits.
+/// The inverse of [`hash_key`]; `None` if the text is not 64 hexadecimal digits.
 #[must_use]
 pub fn parse_hash(hex: &str) -> Option<[u8; 32]> {
     let digits: &[u8; 64] = hex.as_bytes().try_into().ok()?;

@@ -1,4 +1,4 @@
-//! How often a caller, or anybody about one user, may call. Off unless configured.
+//! Rate limits: requests a second of one caller, and about one user. Off unless configured.
 //!
 //! These limits protect the service. The limit of concurrent sessions is not among them: it is the
 //! core's, and exact.
@@ -15,11 +15,11 @@ use streamgate_core::UserKey;
 use crate::problem::{ApiError, Code};
 use crate::settings::RateLimitSettings;
 
-/// A limiter forgets those who have been quiet after this many checks, so that its memory is
-/// bounded by the callers of the last second and this many more.
+/// After this many checks a limiter drops idle entries, so that its memory is bounded by the
+/// callers of the last second and this many more.
 const CHECKS_PER_SWEEP: u32 = 10_000;
 
-/// Who is counted as one caller.
+/// What is counted as one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum CallerId {
     /// A key, by a part of its hash: its place among the keys can change while the server runs.
@@ -36,7 +36,7 @@ pub(crate) struct RateLimits {
 }
 
 impl RateLimits {
-    /// The limits that are configured; the others cost nothing.
+    /// The limits that are configured; others cost nothing.
     pub(crate) fn new(settings: RateLimitSettings) -> Self {
         Self {
             callers: settings.per_key_per_s.map(Limiter::new),
@@ -103,8 +103,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_who_are_quiet_are_forgotten() {
-        // So fast that everybody is quiet by the next check.
+    fn a_limiter_drops_idle_callers() {
+        // So fast that every entry is idle by the next check.
         let limiter = Limiter::<u32>::new(NonZeroU32::new(1_000_000_000).unwrap());
         for key in 0..CHECKS_PER_SWEEP + 10 {
             limiter.check(&key, "").unwrap();

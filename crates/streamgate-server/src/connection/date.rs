@@ -1,6 +1,7 @@
-//! The `Date` of answers.
+//! The `Date` header of answers.
 //!
-//! hyper's own stays in the future after the wall clock was set back, until that comes.
+//! hyper's own is cached until its time has passed: after the wall clock is set back, it stays in
+//! the future. That is why this module exists.
 
 use std::cell::RefCell;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,11 +14,11 @@ use streamgate_core::bounds::TIMESTAMP_MAX_MS;
 const SECOND_MAX: u64 = TIMESTAMP_MAX_MS / 1_000;
 
 thread_local! {
-    /// The date of a second, so that a thread writes one a second.
+    /// The text of the current second: each thread formats it once a second.
     static WRITTEN: RefCell<Option<(u64, HeaderValue)>> = const { RefCell::new(None) };
 }
 
-/// The date now; `None` while the wall clock shows none that the header can hold, as before 1970.
+/// The date now; `None` if the wall clock is before 1970 or after 9999.
 pub(crate) fn now() -> Option<HeaderValue> {
     let second = u64::try_from(wall_ms()).ok()? / 1_000;
     WRITTEN.with_borrow_mut(|written| match written {

@@ -1,9 +1,9 @@
 //! Heads that two servers could read in two ways (request smuggling): refused with 400.
 //!
-//! hyper takes a bare LF for the end of a line, more than one `Host`, a `Transfer-Encoding` of which
-//! only the last coding is `chunked`, and a `Transfer-Encoding` beside a `Content-Length`. A proxy in
-//! front may read each of them otherwise. What the parsed head still shows is checked there
-//! ([`check`]); line endings only the bytes show, so [`Lines`] looks at them as they are read.
+//! hyper accepts a bare LF as the end of a line, more than one `Host`, a `Transfer-Encoding` whose
+//! last coding alone is `chunked`, and a `Transfer-Encoding` beside a `Content-Length`. A proxy in
+//! front may parse each of them differently. [`check`] looks at the parsed head. Line endings are
+//! visible only in the bytes, so [`Lines`] looks at those as they are read.
 
 use axum::body::HttpBody as _;
 use axum::http::{HeaderMap, HeaderValue, Version, header};
@@ -15,15 +15,15 @@ use crate::problem::ApiError;
 /// Refuses a request whose head is ambiguous.
 ///
 /// # Errors
-/// 400 `invalid_request` that names the header. The connection is to be closed after it, because the
-/// two sides may not agree where the next request begins.
+/// 400 `invalid_request` that names the header. The connection is closed after it, because the two
+/// sides may not agree where the next request begins.
 pub(crate) fn check(request: &Request<Incoming>) -> Result<(), ApiError> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let wrong = match (hosts.next(), hosts.next()) {
         (Some(_), None) => None,
         (Some(_), Some(_)) => Some(("host", "is given more than once")),
-        // HTTP/1.0 knows no such header.
+        // HTTP/1.0 does not require it.
         (None, _) if request.version() < Version::HTTP_11 => None,
         (None, _) => Some(("host", "is required")),
     };
@@ -39,7 +39,7 @@ pub(crate) fn check(request: &Request<Incoming>) -> Result<(), ApiError> {
     }
 }
 
-/// Whether the body is sent as it is, or in chunks and nothing else.
+/// Whether the body has no transfer coding but `chunked`, given once.
 fn is_plain(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (encodings.next(), encodings.next()) {
@@ -52,10 +52,10 @@ fn is_plain(headers: &HeaderMap) -> bool {
 /// A byte that is invalid everywhere in a head: hyper answers 400 to it.
 const FORBIDDEN: u8 = 0;
 
-/// Follows the lines of the heads of a connection, and spoils a head that is ambiguous.
+/// Follows the lines of the heads of a connection, and makes an ambiguous head invalid.
 ///
-/// A head that follows another in the same read is looked at, too, unless the first may have a body:
-/// only the parser knows where that ends.
+/// A head behind another one in the same read (pipelining) is checked, too, unless the first may
+/// have a body: only the parser knows where a body ends.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     /// Whether the head has ended, and what comes next is a body.
@@ -63,11 +63,11 @@ pub(crate) struct Lines {
     /// How many bytes of the line under way came with earlier reads, and the last of them.
     begun: usize,
     last: u8,
-    /// Whether the head has a line: empty ones before the first do not end it.
+    /// Whether the head has a line. Empty lines before the first one do not end it.
     has_line: bool,
     has_length: bool,
     has_encoding: bool,
-    /// Whether a line came in pieces, so that nobody looked at what it says.
+    /// Whether a line came in pieces, so that its name was not checked.
     has_unseen: bool,
 }
 

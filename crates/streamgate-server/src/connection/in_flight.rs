@@ -53,8 +53,8 @@ impl RequestInFlight {
     }
 }
 
-/// The body of a streamed response. It ends early if the client has gone. The request ends when this
-/// is dropped: sent, skipped (HEAD) or abandoned.
+/// The body of a streamed response. It ends early if the client has gone. The request ends when
+/// this is dropped: sent, skipped (HEAD) or abandoned.
 #[derive(Debug)]
 struct Streamed {
     body: Body,

@@ -1,12 +1,11 @@
-//! How many connections one peer has, so that one client cannot take all of them.
+//! Counts the connections of each peer address, so that one client cannot take all of them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many of the bits of an IPv6 address name the peer: the rest of them belong to one network, and
-/// one machine can use any.
+/// How many bits of an IPv6 address name the peer: one machine can use any address of its network.
 const IPV6_PREFIX: u32 = 64;
 
 /// Counts the connections of each peer, where that is bounded.
@@ -16,7 +15,7 @@ pub(crate) struct Peers {
     open: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
-/// A connection of a peer that is counted until it is dropped.
+/// A counted connection; dropping it ends the count.
 #[derive(Debug)]
 pub(crate) struct Counted {
     peer: IpAddr,
@@ -28,7 +27,7 @@ pub(crate) struct Counted {
 pub(crate) struct TooMany;
 
 impl Peers {
-    /// At most so many connections for each; without a bound nothing is counted.
+    /// At most `max` connections of each peer; `None`: no bound, and nothing is counted.
     pub(crate) fn new(max: Option<NonZeroU32>) -> Self {
         Self {
             max,
@@ -62,7 +61,7 @@ impl Drop for Counted {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.peer) {
             *count -= 1;
-            // Peers that have gone take no memory.
+            // A peer without connections takes no memory.
             if *count == 0 {
                 open.remove(&self.peer);
             }

@@ -1,6 +1,6 @@
 //! The connection loop: accepts, serves HTTP/1.1, and stops without cutting requests off.
 //!
-//! What is *not* here: TLS (a proxy's, in front), and anything about a request but its peer.
+//! What is *not* here: TLS, which a proxy in front terminates.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -34,13 +34,13 @@ use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::state::{Draining, Peer};
 
-/// How long to wait after an accept that failed for want of something (file descriptors, memory).
+/// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// Connections whose requests did not finish within the grace, and were cut off.
+    /// Connections closed because their requests did not finish within the grace.
     pub cut_off: usize,
 }
 
@@ -75,8 +75,8 @@ pub async fn serve(
     };
     acceptor.accept_until(shutdown).await;
     if !http.drain.is_zero() {
-        // A load balancer notices by its checks that it should go elsewhere. Until then it is
-        // served as before, on connections that it does not use again.
+        // `/readyz` answers 503 from here on, so that a load balancer goes elsewhere. Until it
+        // does, its requests are served as before, and each connection is closed after its answer.
         acceptor.draining.store(true, Ordering::Relaxed);
         tracing::info!(
             drain_s = http.drain.as_secs(),
@@ -110,7 +110,7 @@ impl Acceptor {
             let (stream, peer, slot) = tokio::select! {
                 biased;
                 () = &mut end => return,
-                // Connections that have ended are let go of as they end, not all at once at last.
+                // Frees connections as they end, not all of them at the shutdown.
                 Some(_) = self.connections.join_next() => continue,
                 accepted = accept(&self.listener, &self.slots) => accepted,
             };
@@ -134,9 +134,9 @@ impl Acceptor {
         }
     }
 
-    /// Lets requests under way finish, and cuts off what takes longer than the grace.
+    /// Lets requests under way finish, and closes connections that take longer than the grace.
     async fn close(mut self, grace: Duration) -> Stopped {
-        // From here on the system refuses new connections, so that a load balancer goes elsewhere.
+        // From here on the system refuses new connections.
         drop(self.listener);
         tracing::info!(
             open = self.connections.len(),
@@ -159,8 +159,8 @@ impl Acceptor {
     }
 }
 
-/// HTTP/1.1 with a bound on how long a head may be, in bytes; hyper's own would let each connection
-/// keep 400 KB. How long a head may take, the socket knows.
+/// HTTP/1.1 with a bound on the length of a head, in bytes; hyper's default would let each
+/// connection keep 400 KB. The timeout of a head is the socket's ([`StallTimeoutStream`]).
 fn protocol(head_max_bytes: usize) -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
@@ -175,8 +175,8 @@ fn protocol(head_max_bytes: usize) -> http1::Builder {
     protocol
 }
 
-/// The next connection, once there is room for it. Cancel-safe: a connection that was accepted is
-/// returned at once.
+/// The next connection, once there is room for it. Cancel-safe: an accepted connection is returned
+/// at once.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -219,7 +219,7 @@ struct Connection {
 }
 
 impl Connection {
-    /// Serves requests until either side has had enough, or the watcher says that it is time.
+    /// Serves requests until either side closes the connection, or the watcher ends it.
     async fn run(self, protocol: http1::Builder, endpoints: Arc<Endpoints>, watcher: Watcher) {
         let Self {
             stream,
@@ -230,14 +230,14 @@ impl Connection {
             slot: _slot,
             gauge: _gauge,
         } = self;
-        // Answers are small and whole: nothing is gained by waiting for more to send.
+        // Answers are small, and written in one piece: waiting for more to send gains nothing.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let in_flight = RequestInFlight::default();
         let stream = StallTimeoutStream::new(stream, timeouts, in_flight.clone());
-        // Counted by this connection alone: with those of all of them, processors would take the
-        // count from each other with every request.
+        // An `Arc` of this connection alone: if each request cloned the shared one, all processors
+        // would contend for its reference count.
         let endpoints = Arc::new(endpoints);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let in_flight = in_flight.clone();
@@ -269,13 +269,13 @@ impl Connection {
         });
         let connection = protocol.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
-            // Clients come and go as they like; that is no news.
+            // A client may close its connection at any time: not worth a warning.
             tracing::debug!(%error, "a connection ended early");
         }
     }
 }
 
-/// A body as the endpoints take it. Most requests have none, and need none made for them.
+/// The body as axum's type. Most requests have none, and need no box for it.
 fn body(incoming: Incoming) -> Body {
     if incoming.is_end_stream() {
         return Body::empty();

@@ -1,15 +1,14 @@
-//! The socket of a connection, as hyper sees it: timeouts for a client that stalls, and what becomes
-//! of a connection whose client has gone.
+//! The socket of a connection, as hyper sees it: timeouts for a client that stalls, and write
+//! errors of a client that has gone.
 //!
-//! **Timeouts.** Without them a client that never ends its head, or asks and never reads, would hold
-//! its connection, and its place among `max_connections`, for good. hyper could bound heads as well,
-//! with a timer made for each; the one here is made once a connection, and set again when it goes
-//! off too early.
+//! **Timeouts.** Without them a client that never ends its head, or never reads its answers, would
+//! hold its connection, and its place among `max_connections`, for ever. hyper could bound heads as
+//! well, with a new timer for each head; the idle timer here is made once a connection.
 //!
-//! **A client that has gone.** hyper is set to `half_close`, so a FIN ends no request: it is read
-//! once the requests before it are answered. What is left is the write error. An answer that can no
-//! longer be delivered is discarded here and reported to nobody, because hyper would drop the
-//! requests that arrived behind it. The end of what was received then ends the connection.
+//! **A client that has gone.** hyper is set to `half_close`, so a FIN cancels no request: it is
+//! read once the requests before it are answered. That leaves the write error. An answer that
+//! cannot be delivered is discarded here without an error, because hyper would drop the pipelined
+//! requests behind it. The end of the input then ends the connection.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
@@ -26,15 +25,15 @@ use tokio::time::{Sleep, sleep};
 use crate::connection::heads::Lines;
 use crate::connection::in_flight::RequestInFlight;
 
-/// How long to wait for the runtime to report what the system knows already. A process that was
-/// stopped and goes on handles its timers before its sockets, so a timer that has gone off proves
-/// nothing until the sockets have been asked as well.
+/// How long to wait for the runtime to report what the kernel knows already. A process that was
+/// stopped (SIGSTOP) and continues handles its timers before its sockets, so an expired timer
+/// proves nothing until the sockets have been polled as well.
 pub(crate) const EVENT_DELAY: Duration = Duration::from_millis(100);
 
-/// How long the other side may take.
+/// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StallTimeouts {
-    /// From the end of one answer, or from the beginning, to the end of the next head.
+    /// From the last answer (or the accept) to the end of the next head.
     pub(crate) head: Duration,
     /// To read some of an answer.
     pub(crate) write: Duration,
@@ -42,14 +41,14 @@ pub(crate) struct StallTimeouts {
 
 /// A socket that can be asked whether bytes wait in its receive buffer.
 pub(crate) trait Unread {
-    /// Asks the system, and not the runtime, which may not have heard yet.
+    /// Asks the kernel, because the runtime may not have polled it yet.
     fn has_unread(&self) -> bool;
 }
 
 impl Unread for TcpStream {
     fn has_unread(&self) -> bool {
-        // A second descriptor of the same socket, as unblocking as the first; without a free
-        // descriptor nothing can be said, and the timeout holds.
+        // A second descriptor of the same, non-blocking socket. If no descriptor is free, the
+        // timeout holds.
         let Ok(socket) = self.as_fd().try_clone_to_owned() else {
             return false;
         };
@@ -58,30 +57,30 @@ impl Unread for TcpStream {
     }
 }
 
-/// A socket that fails once its client has stalled for too long.
+/// A socket that fails with `TimedOut` once its client has stalled for too long.
 #[derive(Debug)]
 pub(crate) struct StallTimeoutStream<T> {
     inner: T,
     timeouts: StallTimeouts,
     in_flight: RequestInFlight,
-    /// Armed while a write waits; nearly always none does.
+    /// Armed while a write waits, which is rare.
     stalled: Option<WriteTimer>,
     /// Since something was written last.
     since: Stopwatch,
-    /// Armed while a head is waited for. It may go off too early: `since` moves on, and it does
-    /// not.
+    /// Idle timer, armed while a head is waited for. Not reset on activity: when it fires, it
+    /// compares with `since`, and is armed again for the remainder.
     idle: Option<Pin<Box<Sleep>>>,
-    /// Where the heads end.
+    /// Follows the lines of the heads.
     lines: Lines,
-    /// Whether a head was ambiguous: nothing behind it is read.
+    /// Whether a head was ambiguous: nothing behind it is read any more.
     is_spoiled: bool,
 }
 
-/// The timer of a write that waits.
+/// The timer of a waiting write.
 #[derive(Debug)]
 struct WriteTimer {
     sleep: Pin<Box<Sleep>>,
-    /// Whether it has gone off once, and only [`EVENT_DELAY`] is left.
+    /// Whether it has fired once, and is armed again for [`EVENT_DELAY`].
     is_over: bool,
 }
 
@@ -99,7 +98,7 @@ impl<T: Unread> StallTimeoutStream<T> {
         }
     }
 
-    /// What becomes of a read that has to wait for a head.
+    /// The result of a read that has to wait for a head: pending, or `TimedOut`.
     fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let timeout = self.timeouts.head;
         let idle = match &mut self.idle {
@@ -113,8 +112,8 @@ impl<T: Unread> StallTimeoutStream<T> {
             if !left.is_zero() {
                 idle.set(sleep(left));
             } else if self.inner.has_unread() {
-                // A request that has come in time is not lost because this process was late. Its
-                // bytes are read as soon as the runtime reports them.
+                // The request came in time, and this process is late. Its bytes are read as soon
+                // as the runtime reports them.
                 idle.set(sleep(EVENT_DELAY));
             } else {
                 let why = "the client does not send a whole request";
@@ -123,8 +122,8 @@ impl<T: Unread> StallTimeoutStream<T> {
         }
     }
 
-    /// What became of a write of `length` bytes: an error instead of waiting any longer, and a
-    /// success where nobody is left to write to.
+    /// The result of a write of `length` bytes: `TimedOut` after too long a wait, and success if
+    /// the client has gone.
     fn bounded(
         &mut self,
         cx: &mut Context<'_>,
@@ -151,7 +150,7 @@ impl<T: Unread> StallTimeoutStream<T> {
         }
     }
 
-    /// Completes once a write has waited for too long.
+    /// Completes once a write has waited for its timeout.
     fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timeout = self.timeouts.write;
         let timer = self.stalled.get_or_insert_with(|| WriteTimer {
@@ -181,8 +180,7 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
         let awaits_head = !self.in_flight.is_active();
         match read {
-            // While a request is answered its own bounds hold: that of its body, and that of the
-            // store.
+            // A request in flight has its own timeouts: that of its body, and that of the store.
             Poll::Pending if awaits_head => self.idle(cx),
             Poll::Ready(Ok(())) => {
                 let new = &mut buf.filled_mut()[before..];
@@ -220,7 +218,7 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
-        // hyper need not read before there is something to read, so the wait for it begins here.
+        // hyper may wait for the next head without a read, so the idle timer is armed here, too.
         if !self.in_flight.is_active()
             && let Poll::Ready(Err(error)) = self.idle(cx)
         {

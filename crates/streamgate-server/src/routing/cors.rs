@@ -6,17 +6,17 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use crate::routing::request_id::X_REQUEST_ID;
 use crate::settings::{AllowedOrigins, CorsSettings};
 
-/// The calls that a page may send as a beacon while it is closed. A beacon always carries the
-/// credentials that a browser has for the server, so these say that they may be, and name the origin:
-/// a browser takes `*` for no answer there.
+/// The calls that a page may send as a beacon while it is being closed. A beacon always carries the
+/// browser's credentials for the server, so these answers allow credentials and name the origin:
+/// browsers do not accept `*` together with credentials.
 const BEACONS: [&str; 3] = [
     "/v1/users/{user_id}/sessions/{session_id}/stop",
     "/v1/heartbeats",
     "/compat/session-tracker/remove-session",
 ];
 
-/// The layer that answers preflight requests and marks answers of this route; `None` where no origin
-/// is allowed.
+/// The layer that answers preflight requests and adds headers to answers of this route; `None` if
+/// no origin is allowed.
 pub(crate) fn layer(settings: &CorsSettings, route: &str) -> Option<CorsLayer> {
     let is_beacon = BEACONS.contains(&route);
     let layer = CorsLayer::new().allow_credentials(is_beacon);
@@ -25,7 +25,7 @@ pub(crate) fn layer(settings: &CorsSettings, route: &str) -> Option<CorsLayer> {
         AllowedOrigins::Any if is_beacon => layer.allow_origin(AllowOrigin::mirror_request()),
         AllowedOrigins::Any => layer.allow_origin(Any),
         AllowedOrigins::List(origins) => layer.allow_origin(AllowOrigin::list(
-            // An origin that is no header value is none that a browser could send.
+            // A browser cannot send an origin that is not a header value.
             origins
                 .iter()
                 .filter_map(|origin| HeaderValue::from_str(origin).ok()),

@@ -2,12 +2,12 @@
 
 use crate::problem::{ApiError, Code};
 
-/// There is no such path.
+/// 404: there is no such path.
 pub(crate) async fn not_found() -> ApiError {
     ApiError::new(Code::NotFound, "there is nothing at this path")
 }
 
-/// There is such a path, but not with this method. The router itself adds `Allow`.
+/// 405: the path has no such method. The router adds `Allow`.
 pub(crate) async fn method_not_allowed() -> ApiError {
     ApiError::new(
         Code::MethodNotAllowed,

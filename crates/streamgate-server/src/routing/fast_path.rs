@@ -1,11 +1,11 @@
 //! The fast path: start, heartbeat and stop, the calls that players make all the time, go to their
 //! handlers without the router.
 //!
-//! A router that knows every path costs such a call as much as its decision does. So method and path
-//! alone tell these three. The router has the same handlers, and a test compares what both answer,
-//! with CORS and without. A request that is not exactly such a call goes through the router.
+//! A router that knows every path costs such a call as much as its decision does. So these three
+//! are classified by method and path alone. The router has the same handlers, and a test compares
+//! the answers of both, with CORS and without. Every other request goes through the router.
 //!
-//! What is *not* here: an endpoint of its own, or any word of an answer.
+//! What is *not* here: handlers, which are those of the router.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(crate) struct FastPath {
     heartbeat: HotRoute,
 }
 
-/// What stands around the handlers of one path.
+/// The layers around the handlers of one path.
 #[derive(Debug, Clone)]
 struct HotRoute {
     metrics: Arc<HttpRoute>,
@@ -56,7 +56,7 @@ enum Handler {
 const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
 const HEARTBEAT: &str = "/v1/users/{user_id}/sessions/{session_id}/heartbeat";
 
-/// Which hot call a request is, if it is one. The router says what is wrong with a missing id.
+/// Which hot call a request is, if it is one. The router answers paths with an empty id.
 pub(crate) fn classify(request: &Request) -> Option<HotCall> {
     let (segments, rest) = SessionSegments::split(request.uri().path())?;
     if segments.is_incomplete() {
@@ -103,7 +103,7 @@ impl FastPath {
     async fn run_within(&self, cors: &CorsLayer, call: HotCall, request: Request) -> Response {
         let mut call = Some(call);
         let handler = service_fn(|request| {
-            let call = call.take().expect("a layer asks its service once");
+            let call = call.take().expect("a layer calls its service once");
             async { Ok::<_, Infallible>(self.run(call, request).await) }
         });
         let answer = cors.layer(handler).oneshot(request).await;

@@ -1,7 +1,7 @@
-//! What stands around every route: who may call from a browser, and around that what is observed.
+//! The layers around every route: CORS, and around it observation (request id, log, metrics).
 //!
-//! In this order, so that a preflight, which no endpoint ever sees, has a request id, a line in the
-//! log and its place in the metrics like everything else.
+//! In this order, so that a CORS preflight, which no endpoint sees, has a request id, a log line
+//! and its place in the metrics like every other request.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::routing::cors;
 use crate::routing::observe::Observe;
 use crate::settings::{AllowedOrigins, CorsSettings};
 
-/// What stands around every route.
+/// The layers around every route.
 #[derive(Debug)]
 pub(crate) struct RouteLayers {
     cors: CorsSettings,
@@ -23,7 +23,7 @@ pub(crate) struct RouteLayers {
 }
 
 impl RouteLayers {
-    /// As the settings say, counted here.
+    /// With this CORS configuration, and observed in these metrics.
     pub(crate) fn new(settings: &CorsSettings, metrics: Arc<Metrics>) -> Self {
         Self {
             cors: settings.clone(),
@@ -42,7 +42,7 @@ impl RouteLayers {
         &self.allowed_origins
     }
 
-    /// Puts it around the methods of one path; `route` is the path's template.
+    /// Puts the layers around the methods of one path; `route` is its template.
     pub(crate) fn around<S>(&self, route: &str, methods: MethodRouter<S>) -> MethodRouter<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -54,8 +54,7 @@ impl RouteLayers {
         self.observe(route, methods)
     }
 
-    /// Puts only what is observed around them, for those that answer pages of other origins in a
-    /// way of their own.
+    /// Puts only the observation around them, for routes with their own CORS headers.
     pub(crate) fn observe<S>(&self, route: &str, methods: MethodRouter<S>) -> MethodRouter<S>
     where
         S: Clone + Send + Sync + 'static,
@@ -64,7 +63,7 @@ impl RouteLayers {
     }
 }
 
-/// Puts something around the methods of one path; `around` is told the path's template.
+/// Applies `around` to the methods of one path; it gets the template of the path.
 pub(crate) fn with_path<S>(
     routes: UtoipaMethodRouter<S>,
     around: impl FnOnce(&str, MethodRouter<S>) -> MethodRouter<S>,

@@ -1,7 +1,7 @@
-//! What happens around every request: its id, its duration in the metrics, its line in the log.
+//! Observation of every request: its id, its duration in the metrics, its line in the log.
 //!
-//! One [`Observation`] does it all. It is told the route by a layer that is made once for each
-//! route, so that it knows the template without asking and no raw path can become a label.
+//! Each route has its own layer, which knows the template of the path: no raw path can become a
+//! label.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -81,7 +81,7 @@ pub(crate) struct Observation {
 }
 
 impl Observation {
-    /// A request has come.
+    /// A request has arrived.
     pub(crate) fn begin(method: &Method, headers: &HeaderMap) -> Self {
         Self {
             watch: Stopwatch::start(),
@@ -90,15 +90,15 @@ impl Observation {
         }
     }
 
-    /// It has this answer of this route. Returns it with the request's id, and not to be stored by
-    /// caches unless it says otherwise.
+    /// The request has this answer. Returns it with the request's id, and with `no-store` unless it
+    /// has a `Cache-Control`.
     pub(crate) fn end(self, route: &HttpRoute, mut response: Response) -> Response {
         let duration = self.watch.elapsed();
         route.observe(self.method, response.status(), duration);
         log(route, self.method, &self.id, &response, duration);
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id);
-        // What is true of sessions is so now; and some systems start them by GET.
+        // Answers about sessions are true only now; and some dialects start sessions by GET.
         if let Entry::Vacant(entry) = headers.entry(header::CACHE_CONTROL) {
             entry.insert(NO_STORE);
         }
@@ -106,8 +106,8 @@ impl Observation {
     }
 }
 
-/// One line for each request: seen only by those who ask for it (`debug`), except where the fault
-/// is ours. It never holds a path, a query or a key, which would name users or let others in.
+/// One line for each request, at level `debug` unless the server failed. It never holds a path, a
+/// query or a key, which would name users or give access.
 fn log(
     route: &HttpRoute,
     method: &'static str,
@@ -139,7 +139,7 @@ fn log(
     }
 }
 
-/// The method as a label: one of a few words, whatever a caller invents.
+/// The method as a label: one of a few words, so that callers cannot invent labels.
 fn label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,5 +1,5 @@
-//! What endpoints with many entries in one call share: each entry succeeds or fails on its own, and
-//! a store that failed for all of them fails the call.
+//! Shared by the batch endpoints: each entry succeeds or fails on its own, and the call fails if
+//! the store failed for every entry.
 
 use streamgate_engine::EngineError;
 

@@ -200,7 +200,7 @@ impl From<Answered<HeartbeatOutcome>> for Beat {
     }
 }
 
-/// Runs the heartbeats whose ids are valid, and gives the results of all in their order.
+/// Runs the heartbeats with valid ids. The results of all are in the order of the entries.
 async fn run(
     engine: &Engine,
     tenant: &TenantId,

@@ -44,8 +44,8 @@ pub(crate) struct ImportEntry {
     /// The user.
     #[schema(example = "viewer-1")]
     user_id: String,
-    /// The sessions that it has there, each once, in the order in which they shall get slots. A user
-    /// with more than 1,000 is skipped.
+    /// The sessions that it has there, each once, in the order in which they shall get slots. A
+    /// user with more than 1,000 is skipped.
     #[serde(default)]
     #[schema(example = json!(["tv-evening"]))]
     sessions: Vec<String>,

@@ -56,8 +56,8 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// A session of this user, its times as they are on the wall. SessionMetadata are borrowed, because a page
-    /// can hold a thousand of them.
+    /// A session of this user, with its times on the wall clock. Metadata is borrowed, because a
+    /// page can hold a thousand sessions.
     pub(crate) fn new(user_id: &'a str, session: &'a core::Session, wall: Wall) -> Self {
         let metadata = session.metadata.as_deref();
         let name = |pick: fn(&core::SessionMetadata) -> &Option<Name>| {

@@ -1,5 +1,5 @@
-//! Promise 8: a request that has arrived whole is carried out, whoever hangs up. Clients close or reset
-//! their connection right behind a request, or close their sending side only.
+//! Promise 8: a request that has arrived whole is carried out, whoever hangs up. Clients close or
+//! reset their connection right behind a request, or close their sending side only.
 
 use std::time::Duration;
 

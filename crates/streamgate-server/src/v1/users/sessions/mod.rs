@@ -1,4 +1,4 @@
-//! Sessions of one user: the three calls of a player, and who is watching.
+//! Sessions of one user: start, heartbeat, stop, and the list of live sessions.
 
 pub(crate) mod heartbeat;
 pub(crate) mod list;

@@ -40,9 +40,9 @@ pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Respons
 /// Stop a session by beacon
 ///
 /// The same as DELETE on the session, for `navigator.sendBeacon`, which can only POST. Any body of
-/// any content type and any length is accepted and ignored. A beacon cannot carry a header: where the server asks
-/// for a key, a page that is closing sends DELETE by `fetch` with `keepalive` instead. Scope:
-/// `player`.
+/// any content type and any length is accepted and ignored. A beacon cannot carry a header: where
+/// the server asks for a key, a page that is closing sends DELETE by `fetch` with `keepalive`
+/// instead. Scope: `player`.
 #[utoipa::path(
     post,
     path = "/v1/users/{user_id}/sessions/{session_id}/stop",

@@ -1,4 +1,4 @@
-//! Start: may this user start another stream? What both ways to ask have in common.
+//! Start: may this user start another stream? Shared by POST and PUT.
 
 pub(crate) mod post;
 pub(crate) mod put;
@@ -28,8 +28,8 @@ use crate::wire::time::Time;
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StartBody {
-    /// POST only, since it stands in the path of PUT. The name of the new session, unique within its
-    /// user; the server makes a UUID of version 7 where there is none. To repeat a start whose
+    /// POST only, since it stands in the path of PUT. The name of the new session, unique within
+    /// its user; the server makes a UUID of version 7 where there is none. To repeat a start whose
     /// answer was lost, bring one.
     #[serde(default, deserialize_with = "double_option")]
     #[schema(value_type = SessionIdSchema, required = false, example = "tv-evening")]
@@ -139,8 +139,8 @@ pub(crate) struct LimitReached<'a> {
 }
 
 impl StartBody {
-    /// The command, with everything within its bounds. `id` is the new session's, where it is
-    /// right.
+    /// The command, once everything is within its bounds. `id` is the id of the new session, if it
+    /// is valid.
     fn check(self, id: Option<SessionId>, mut errors: FieldErrors) -> Result<Start, ApiError> {
         let mut name = |field, text: Option<String>| {
             text.and_then(|text| errors.check(field, Name::new(text)))
@@ -220,7 +220,7 @@ async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, Api
     })
 }
 
-/// The answer to a start whose id is the live session's of another device.
+/// The answer to a start with the id of a live session of another device.
 fn session_taken() -> ApiError {
     ApiError::new(
         Code::SessionTaken,
@@ -248,7 +248,7 @@ fn answer(
     wire::json(status, &answer)
 }
 
-/// The refusal: which limit, who holds the slots, and when one is free at the latest.
+/// The refusal: the limit, the sessions that hold the slots, and when one is free at the latest.
 fn limit_reached(user: &UserKey, refused: &Refused, wall: Wall) -> Response {
     let (limit, active) = (refused.limit, refused.active);
     // Not a text for viewers: players make those from the numbers, in the viewer's language.
