@@ -1,9 +1,11 @@
 //! API keys: what a key may do, and how a presented one is recognised.
 //!
-//! Only the SHA-256 of a key is kept. Keys are 256 random bits, so a fast hash without salt is
-//! enough: there is nothing to guess. What is *not* here: how a request presents its key
+//! Configuration holds only the SHA-256 of a key; the text of an accepted key is kept in memory, as
+//! in the buffers of connections. Keys are 256 random bits, so a fast hash without salt is enough:
+//! there is nothing to guess. What is *not* here: how a request presents its key
 //! ([`crate::caller::access`]).
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -60,7 +62,7 @@ pub struct ApiKey {
 impl ApiKey {
     /// Identifies the key in the rate limiter.
     pub(crate) fn rate_id(&self) -> u64 {
-        words(&self.sha256)[0]
+        words::<4>(&self.sha256)[0]
     }
 }
 
@@ -95,14 +97,67 @@ impl Keys {
     /// hash was right nor which key it was.
     #[must_use]
     pub fn find(&self, presented: &[u8]) -> Option<(usize, &ApiKey)> {
-        let hash = words(&Sha256::digest(presented).into());
+        let text = Text::of(presented);
+        let last = LAST_FOUND.get().filter(|last| last.is_of(text));
+        let hash = match last {
+            Some(last) => last.hash,
+            None => words(&Sha256::digest(presented)),
+        };
         let mut found = u64::MAX;
         for (index, entry) in (0_u64..).zip(&self.entries) {
-            let same = words(&entry.sha256).ct_eq(&hash);
+            let same = words::<4>(&entry.sha256).ct_eq(&hash);
             found.conditional_assign(&index, same);
         }
         let index = usize::try_from(found).ok()?;
-        Some((index, self.entries.get(index)?))
+        let entry = self.entries.get(index)?;
+        if let (None, Some(text)) = (last, text) {
+            LAST_FOUND.set(Some(Hashed { text, hash }));
+        }
+        Some((index, entry))
+    }
+}
+
+thread_local! {
+    /// Cache of one hash: nearly all calls of a thread bring the same key, and its SHA-256 costs as
+    /// much as the decision where the processor has no instructions for it. Only a key that was
+    /// found gets in, and the result is compared with the entries as ever, so that nothing has to
+    /// be invalidated.
+    static LAST_FOUND: Cell<Option<Hashed>> = const { Cell::new(None) };
+}
+
+/// A presented key and its hash.
+#[derive(Clone, Copy)]
+struct Hashed {
+    text: Text,
+    hash: [u64; 4],
+}
+
+impl Hashed {
+    /// Whether this is the hash of `text`. Compares in constant time.
+    fn is_of(&self, text: Option<Text>) -> bool {
+        text.is_some_and(|text| {
+            text.length == self.text.length && bool::from(text.words.ct_eq(&self.text.words))
+        })
+    }
+}
+
+/// The text of a presented key, padded with zeros.
+#[derive(Clone, Copy)]
+struct Text {
+    words: [u64; 8],
+    length: usize,
+}
+
+impl Text {
+    /// `None` if it is longer than 64 bytes; generated keys have 47.
+    fn of(presented: &[u8]) -> Option<Self> {
+        let mut padded = [0; 64];
+        let length = presented.len();
+        padded.get_mut(..length)?.copy_from_slice(presented);
+        Some(Self {
+            words: words(&padded),
+            length,
+        })
     }
 }
 
@@ -142,9 +197,10 @@ impl Deref for KeysNow {
     }
 }
 
-/// A hash as few large numbers, which are compared much faster than many small ones.
-fn words(hash: &[u8; 32]) -> [u64; 4] {
-    let (words, _) = hash.as_chunks::<8>();
+/// Bytes as few large numbers, which are compared much faster than many small ones. There are eight
+/// times `N` bytes.
+fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
+    let (words, _) = bytes.as_chunks::<8>();
     std::array::from_fn(|index| u64::from_ne_bytes(words[index]))
 }
 
@@ -206,6 +262,23 @@ mod tests {
             assert_eq!(keys.find(wrong), None);
         }
         assert_eq!(Keys::default().find(b"one"), None);
+    }
+
+    #[test]
+    fn the_cached_hash_of_a_key_admits_no_other_text_and_no_revoked_key() {
+        let long = "k".repeat(65);
+        let keys = Keys::new(vec![key("a", "one"), key("b", "two"), key("c", &long)]);
+        for _ in 0..2 {
+            assert_eq!(keys.find(b"one").unwrap().0, 0);
+            assert_eq!(keys.find(b"one").unwrap().0, 0);
+            for wrong in [&b"one\0"[..], b"on", b"onf", b"", &[0; 3], &[b'k'; 64]] {
+                assert_eq!(keys.find(wrong), None);
+            }
+            assert_eq!(keys.find(b"two").unwrap().0, 1);
+            assert_eq!(keys.find(long.as_bytes()).unwrap().0, 2);
+        }
+        assert!(keys.find(b"one").is_some());
+        assert_eq!(Keys::new(vec![key("b", "two")]).find(b"one"), None);
     }
 
     #[test]

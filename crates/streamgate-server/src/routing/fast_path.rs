@@ -114,9 +114,10 @@ impl FastPath {
         let app = &*self.app;
         let session_call = SessionCall::new(request, call.segments);
         let answer = match call.handler {
-            Handler::Start => start_named_session(app, session_call).await,
             Handler::Heartbeat => heartbeat(app, session_call).await,
-            Handler::Stop => stop_session(app, session_call).await,
+            // Boxed, because a heartbeat would move their kilobytes as well.
+            Handler::Start => Box::pin(start_named_session(app, session_call)).await,
+            Handler::Stop => Box::pin(stop_session(app, session_call)).await,
         };
         answer.unwrap_or_else(|error| error.into_response())
     }

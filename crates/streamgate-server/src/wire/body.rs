@@ -68,7 +68,7 @@ impl IgnoredBody {
         app: &App,
         answer: Result<Response, ApiError>,
     ) -> Result<Response, ApiError> {
-        if self.0.is_end_stream() || is_drained(app, self.0).await {
+        if self.0.is_end_stream() || Box::pin(is_drained(app, self.0)).await {
             return answer;
         }
         let mut answer = answer.unwrap_or_else(ApiError::into_response);
