@@ -20,6 +20,7 @@ use std::time::Duration;
 use streamgate_clock::Stopwatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
 use crate::connection::heads::Lines;
@@ -64,7 +65,7 @@ pub(crate) struct StallTimeoutStream<T> {
     timeouts: StallTimeouts,
     in_flight: RequestInFlight,
     /// Armed while a write waits, which is rare.
-    stalled: Option<WriteTimer>,
+    write_timer: Option<WriteTimer>,
     /// Since something was written last.
     since: Stopwatch,
     /// Idle timer, armed while a head is waited for. Not reset on activity: when it fires, it
@@ -73,7 +74,7 @@ pub(crate) struct StallTimeoutStream<T> {
     /// Follows the lines of the heads.
     lines: Lines,
     /// Whether a head was ambiguous: nothing behind it is read any more.
-    is_spoiled: bool,
+    is_ambiguous: bool,
 }
 
 /// The timer of a waiting write.
@@ -81,7 +82,7 @@ pub(crate) struct StallTimeoutStream<T> {
 struct WriteTimer {
     sleep: Pin<Box<Sleep>>,
     /// Whether it has fired once, and is armed again for [`EVENT_DELAY`].
-    is_over: bool,
+    has_fired: bool,
 }
 
 impl<T: Unread> StallTimeoutStream<T> {
@@ -90,16 +91,16 @@ impl<T: Unread> StallTimeoutStream<T> {
             inner,
             timeouts,
             in_flight,
-            stalled: None,
+            write_timer: None,
             since: Stopwatch::start(),
             idle: None,
             lines: Lines::default(),
-            is_spoiled: false,
+            is_ambiguous: false,
         }
     }
 
     /// The result of a read that has to wait for a head: pending, or `TimedOut`.
-    fn idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let timeout = self.timeouts.head;
         let idle = match &mut self.idle {
             // Armed by an earlier poll, and it wakes the same task: that of the connection.
@@ -107,7 +108,8 @@ impl<T: Unread> StallTimeoutStream<T> {
             idle => idle.get_or_insert_with(|| Box::pin(sleep(timeout))),
         };
         loop {
-            ready!(idle.as_mut().poll(cx));
+            // Without the task's budget: a poll that is out of budget would not arm the timer.
+            ready!(Pin::new(&mut unconstrained(idle.as_mut())).poll(cx));
             let left = timeout.saturating_sub(self.since.elapsed());
             if !left.is_zero() {
                 idle.set(sleep(left));
@@ -124,7 +126,7 @@ impl<T: Unread> StallTimeoutStream<T> {
 
     /// The result of a write of `length` bytes: `TimedOut` after too long a wait, and success if
     /// the client has gone.
-    fn bounded(
+    fn write_result(
         &mut self,
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
@@ -132,7 +134,7 @@ impl<T: Unread> StallTimeoutStream<T> {
     ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(written) => {
-                self.stalled = None;
+                self.write_timer = None;
                 self.since = Stopwatch::start();
                 Poll::Ready(Ok(written.unwrap_or_else(|error| {
                     tracing::debug!(%error, "a client has gone before its answer");
@@ -141,7 +143,7 @@ impl<T: Unread> StallTimeoutStream<T> {
                 })))
             }
             Poll::Pending => {
-                ready!(self.stalled(cx));
+                ready!(self.poll_write_timeout(cx));
                 Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::TimedOut,
                     "the client does not read its answer",
@@ -151,17 +153,17 @@ impl<T: Unread> StallTimeoutStream<T> {
     }
 
     /// Completes once a write has waited for its timeout.
-    fn stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let timeout = self.timeouts.write;
-        let timer = self.stalled.get_or_insert_with(|| WriteTimer {
+        let timer = self.write_timer.get_or_insert_with(|| WriteTimer {
             sleep: Box::pin(sleep(timeout)),
-            is_over: false,
+            has_fired: false,
         });
         ready!(timer.sleep.as_mut().poll(cx));
-        if timer.is_over {
+        if timer.has_fired {
             return Poll::Ready(());
         }
-        timer.is_over = true;
+        timer.has_fired = true;
         timer.sleep.set(sleep(EVENT_DELAY));
         timer.sleep.as_mut().poll(cx)
     }
@@ -173,7 +175,7 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_spoiled {
+        if self.is_ambiguous {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -181,10 +183,10 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
         let awaits_head = !self.in_flight.is_active();
         match read {
             // A request in flight has its own timeouts: that of its body, and that of the store.
-            Poll::Pending if awaits_head => self.idle(cx),
+            Poll::Pending if awaits_head => self.poll_idle(cx),
             Poll::Ready(Ok(())) => {
                 let new = &mut buf.filled_mut()[before..];
-                self.is_spoiled = self.lines.follow(new, awaits_head);
+                self.is_ambiguous = self.lines.follow(new, awaits_head);
                 Poll::Ready(Ok(()))
             }
             other => other,
@@ -199,7 +201,7 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.bounded(cx, written, bytes.len())
+        self.write_result(cx, written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -209,7 +211,7 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
     ) -> Poll<io::Result<usize>> {
         let length = bytes.iter().map(|piece| piece.len()).sum();
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
-        self.bounded(cx, written, length)
+        self.write_result(cx, written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -220,7 +222,7 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
         ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
         // hyper may wait for the next head without a read, so the idle timer is armed here, too.
         if !self.in_flight.is_active()
-            && let Poll::Ready(Err(error)) = self.idle(cx)
+            && let Poll::Ready(Err(error)) = self.poll_idle(cx)
         {
             return Poll::Ready(Err(error));
         }

@@ -187,12 +187,12 @@ enum Beat {
 }
 
 impl From<Answered<HeartbeatOutcome>> for Beat {
-    fn from(told: Answered<HeartbeatOutcome>) -> Self {
-        match told.outcome {
+    fn from(answered: Answered<HeartbeatOutcome>) -> Self {
+        match answered.outcome {
             HeartbeatOutcome::Renewed { session, .. }
             | HeartbeatOutcome::Revived { session, .. } => Self::Renewed {
                 expires_at: session.expires_at,
-                is_degraded: told.is_degraded,
+                is_degraded: answered.is_degraded,
             },
             HeartbeatOutcome::Ended(ending) => Self::Ended(ending.reason),
             HeartbeatOutcome::Unknown => Self::Unknown,
@@ -214,9 +214,8 @@ async fn run(
             Err(fault) => invalid.push((index, fault)),
         }
     }
-    let beaten = engine.heartbeats(&valid, Beat::from).await;
-    let beaten = beaten.into_iter();
-    let mut results: Vec<_> = beaten
+    let beats = engine.heartbeats(&valid, Beat::from).await.into_iter();
+    let mut results: Vec<_> = beats
         .map(|result| result.map_err(EntryError::Engine))
         .collect();
     // From the first to the last, so that each finds its place among those before it.

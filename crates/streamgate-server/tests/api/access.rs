@@ -85,7 +85,7 @@ async fn replaced_keys_are_the_only_ones_from_then_on() {
 }
 
 #[tokio::test]
-async fn without_a_known_key_nothing_is_told() {
+async fn every_call_without_a_known_key_is_401() {
     let service = Service::keyed();
     for (_, method, path) in CALLS {
         let answer = service.call(method, path).await;
@@ -169,7 +169,7 @@ async fn keys_of_another_tenant_see_other_users() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_tenant_leads_to_nobody_elses_users() {
+async fn a_cursor_of_another_tenant_shows_none_of_its_users() {
     let service = Service::keyed();
     for (key, user) in [("player", "mine"), ("other", "theirs")] {
         for id in ["a", "b", "c"] {
@@ -198,7 +198,7 @@ async fn a_cursor_of_another_tenant_leads_to_nobody_elses_users() {
 }
 
 #[tokio::test]
-async fn what_operators_ask_is_open_but_metrics_can_be_closed() {
+async fn operator_endpoints_need_no_key_but_metrics_can_ask_for_one() {
     let service = Service::keyed();
     for path in [
         "/healthz",

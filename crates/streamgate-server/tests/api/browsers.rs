@@ -114,7 +114,7 @@ async fn a_page_of_another_origin_changes_nothing() {
 }
 
 #[tokio::test]
-async fn callers_that_are_no_foreign_page_are_let_in() {
+async fn calls_without_a_key_from_no_foreign_page_are_answered() {
     for call in CHANGES {
         let service = service(AllowedOrigins::None);
         for headers in [

@@ -74,7 +74,7 @@ async fn behind_a_stall_the_watching_session_keeps_its_slot_for_a_lease() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_renews_behind_a_stall_is_free_one_lease_later() {
+async fn a_session_without_a_heartbeat_behind_a_stall_is_free_one_lease_later() {
     let service = with_limit_one().await;
     assert_eq!(
         service.get(SESSIONS).await.json()["next_slot_at"],

@@ -94,7 +94,7 @@ const KEY: (&str, &str) = ("x-api-key", "player");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[tokio::test]
-async fn calls_of_players_are_answered_as_by_the_router() {
+async fn hot_calls_are_answered_as_by_the_router() {
     let pairs = Pairs::keyed();
     let mut statuses = Vec::new();
     for (method, path, body) in [
@@ -129,7 +129,7 @@ async fn calls_of_players_are_answered_as_by_the_router() {
 }
 
 #[tokio::test]
-async fn what_is_nearly_such_a_call_is_answered_as_by_the_router() {
+async fn near_misses_of_hot_calls_are_answered_as_by_the_router() {
     let pairs = Pairs::keyed();
     for (method, path, status) in [
         ("PUT", "/v1/users//sessions/a", 400),
@@ -159,7 +159,7 @@ async fn what_is_nearly_such_a_call_is_answered_as_by_the_router() {
 }
 
 #[tokio::test]
-async fn callers_are_asked_for_their_keys_as_by_the_router() {
+async fn keys_of_hot_calls_are_checked_as_by_the_router() {
     let pairs = Pairs::keyed();
     let calls = [
         ("PUT", "/v1/users/u/sessions/a"),
@@ -178,7 +178,7 @@ async fn callers_are_asked_for_their_keys_as_by_the_router() {
 }
 
 #[tokio::test]
-async fn they_are_counted_as_by_the_router() {
+async fn hot_calls_are_counted_as_by_the_router() {
     let pairs = Pairs::keyed();
     for (method, path) in [
         ("PUT", "/v1/users/u/sessions/a"),

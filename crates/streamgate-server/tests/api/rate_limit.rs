@@ -72,7 +72,7 @@ async fn without_keys_callers_are_told_apart_by_address() {
 }
 
 #[tokio::test]
-async fn every_user_has_its_own_rate_whoever_asks() {
+async fn every_user_has_its_own_rate_over_all_callers() {
     let service = service(0, 1, true);
     assert_eq!(service.call_as("player", "GET", LIST).await.status, 200);
     assert_limited(&service, "admin", "DELETE", "/v1/users/u").await;

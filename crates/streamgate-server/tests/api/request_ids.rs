@@ -14,7 +14,7 @@ async fn returned(service: &Service, path: &str, id: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn the_callers_own_id_comes_back() {
+async fn a_callers_own_request_id_is_returned() {
     let service = Service::open();
     let longest = "x".repeat(64);
     for path in [
@@ -31,7 +31,7 @@ async fn the_callers_own_id_comes_back() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_not_sane_is_replaced() {
+async fn an_invalid_request_id_is_replaced() {
     let service = Service::open();
     let too_long = "x".repeat(65);
     for id in [
@@ -47,7 +47,7 @@ async fn an_id_that_is_not_sane_is_replaced() {
 }
 
 #[tokio::test]
-async fn ids_that_the_server_makes_differ() {
+async fn request_ids_that_the_server_makes_differ() {
     let service = Service::open();
     let a = service.get("/healthz").await;
     let b = service.get("/healthz").await;

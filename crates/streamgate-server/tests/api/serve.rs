@@ -59,7 +59,7 @@ async fn a_head_that_never_ends_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_connection_lasts_while_it_is_used_and_then_its_patience_longer() {
+async fn a_connection_stays_open_for_the_header_timeout_after_its_last_answer() {
     let patience = Duration::from_secs(3);
     let running = Running::with(HttpSettings {
         header_timeout: patience,
@@ -304,7 +304,7 @@ async fn a_chunked_body_is_bounded_too() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_waits_for_its_turn() {
+async fn connections_beyond_the_maximum_wait_for_a_free_place() {
     let running = Running::with(HttpSettings {
         max_connections: 1,
         ..HttpSettings::default()
@@ -350,7 +350,7 @@ async fn a_request_under_way_is_finished_before_the_end() {
 }
 
 #[tokio::test]
-async fn while_it_drains_it_serves_all_but_says_so() {
+async fn a_draining_server_serves_requests_is_not_ready_and_closes_connections() {
     let running = Running::with(HttpSettings {
         drain: Duration::from_secs(3_600),
         ..HttpSettings::default()

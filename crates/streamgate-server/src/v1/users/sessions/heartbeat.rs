@@ -100,9 +100,9 @@ pub(crate) async fn heartbeat(app: &App, call: SessionCall) -> Result<Response, 
 /// Renews the lease of the session.
 async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
-    let told = app.engine.heartbeat(&target.user, &heartbeat).await?;
+    let answered = app.engine.heartbeat(&target.user, &heartbeat).await?;
     let wall = app.engine.wall();
-    let degraded = told.is_degraded;
+    let degraded = answered.is_degraded;
     let answer = |session: Held, limit: u32, active: u32, revived| {
         let answer = HeartbeatAnswer {
             session_id: &heartbeat.id,
@@ -115,7 +115,7 @@ async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
         };
         wire::json(StatusCode::OK, &answer)
     };
-    match told.outcome {
+    match answered.outcome {
         HeartbeatOutcome::Renewed {
             session,
             limit,

@@ -209,10 +209,10 @@ fn other(
 /// Asks the engine: 201 for a new session, 200 for one that is live already, 409 for a
 /// refusal, and for an id that is another device's.
 async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiError> {
-    let told = app.engine.start(user, start).await?;
+    let answered = app.engine.start(user, start).await?;
     let answer =
-        |status, admitted: &Admitted| answer(app, user, status, admitted, told.is_degraded);
-    Ok(match &told.outcome {
+        |status, admitted: &Admitted| answer(app, user, status, admitted, answered.is_degraded);
+    Ok(match &answered.outcome {
         StartOutcome::Admitted(admitted) => answer(StatusCode::CREATED, admitted),
         StartOutcome::AlreadyLive(admitted) => answer(StatusCode::OK, admitted),
         StartOutcome::Refused(refused) => limit_reached(user, refused, app.engine.wall()),
