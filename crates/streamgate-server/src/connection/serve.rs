@@ -122,11 +122,9 @@ impl Acceptor {
             let connection = Connection {
                 stream,
                 peer,
-                counted,
                 timeouts: self.timeouts,
                 draining: Arc::clone(&self.draining),
-                slot,
-                gauge: Connected::new(&self.gauge),
+                held: (slot, counted, Connected::new(&self.gauge)),
             };
             let (protocol, endpoints) = (self.protocol.clone(), Arc::clone(&self.endpoints));
             let run = connection.run(protocol, endpoints, self.graceful.watcher());
@@ -211,31 +209,22 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connection {
     stream: TcpStream,
     peer: IpAddr,
-    counted: Option<Counted>,
     timeouts: StallTimeouts,
     draining: Arc<AtomicBool>,
-    slot: OwnedSemaphorePermit,
-    gauge: Connected,
+    /// Its place among all connections and among those of its peer, and its count in the metrics.
+    held: (OwnedSemaphorePermit, Option<Counted>, Connected),
 }
 
 impl Connection {
     /// Serves requests until either side closes the connection, or the watcher ends it.
     async fn run(self, protocol: http1::Builder, endpoints: Arc<Endpoints>, watcher: Watcher) {
-        let Self {
-            stream,
-            peer,
-            counted: _counted,
-            timeouts,
-            draining,
-            slot: _slot,
-            gauge: _gauge,
-        } = self;
+        let _held = self.held;
         // Answers are small, and written in one piece: waiting for more to send gains nothing.
-        if let Err(error) = stream.set_nodelay(true) {
+        if let Err(error) = self.stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let in_flight = RequestInFlight::default();
-        let stream = StallTimeoutStream::new(stream, timeouts, in_flight.clone());
+        let stream = StallTimeoutStream::new(self.stream, self.timeouts, in_flight.clone());
         // An `Arc` of this connection alone: if each request cloned the shared one, all processors
         // would contend for its reference count.
         let endpoints = Arc::new(endpoints);
@@ -245,9 +234,9 @@ impl Connection {
             let checked = heads::check(&request);
             let mut request = request.map(body);
             if endpoints.asks_for_peer() {
-                request.extensions_mut().insert(Peer(peer));
+                request.extensions_mut().insert(Peer(self.peer));
             }
-            let is_draining = draining.load(Ordering::Relaxed);
+            let is_draining = self.draining.load(Ordering::Relaxed);
             if is_draining {
                 request.extensions_mut().insert(Draining);
             }

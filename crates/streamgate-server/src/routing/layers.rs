@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::metrics::Metrics;
 use crate::routing::cors;
-use crate::routing::observe::Observe;
+use crate::routing::observe::observe;
 use crate::settings::{AllowedOrigins, CorsSettings};
 
 /// The layers around every route.
@@ -59,7 +60,8 @@ impl RouteLayers {
     where
         S: Clone + Send + Sync + 'static,
     {
-        methods.layer(Observe::new(route, &self.metrics))
+        let route = Arc::new(self.metrics.http_route(route));
+        methods.layer(from_fn_with_state(route, observe))
     }
 }
 

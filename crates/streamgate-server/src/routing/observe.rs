@@ -3,73 +3,30 @@
 //! Each route has its own layer, which knows the template of the path: no raw path can become a
 //! label.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::Entry;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::Response;
 use streamgate_clock::Stopwatch;
-use tower::{Layer, Service};
 
-use crate::metrics::{HttpRoute, Metrics};
+use crate::metrics::HttpRoute;
 use crate::problem::Cause;
 use crate::routing::request_id::{self, X_REQUEST_ID};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Observes the requests of one route.
-#[derive(Debug, Clone)]
-pub(crate) struct Observe(Arc<HttpRoute>);
-
-impl Observe {
-    /// For the route of this template.
-    pub(crate) fn new(route: &str, metrics: &Metrics) -> Self {
-        Self(Arc::new(metrics.http_route(route)))
-    }
-}
-
-impl<S> Layer<S> for Observe {
-    type Service = Observed<S>;
-
-    fn layer(&self, inner: S) -> Observed<S> {
-        let route = Arc::clone(&self.0);
-        Observed { inner, route }
-    }
-}
-
-/// A route that is observed.
-#[derive(Debug, Clone)]
-pub(crate) struct Observed<S> {
-    inner: S,
-    route: Arc<HttpRoute>,
-}
-
-impl<S> Service<Request> for Observed<S>
-where
-    S: Service<Request, Response = Response, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request) -> Self::Future {
-        let observation = Observation::begin(request.method(), request.headers());
-        // Called here and not within the future, so that the inner service need not be cloned.
-        let answer = self.inner.call(request);
-        let route = Arc::clone(&self.route);
-        Box::pin(async move { Ok(observation.end(&route, answer.await?)) })
-    }
+/// Observes the requests of one route: the layer around its methods.
+pub(crate) async fn observe(
+    State(route): State<Arc<HttpRoute>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let observation = Observation::begin(request.method(), request.headers());
+    observation.end(&route, next.run(request).await)
 }
 
 /// A request that is under way.
