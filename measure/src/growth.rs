@@ -143,7 +143,8 @@ impl Crowd {
         let target = &self.server.target;
         let api = |round| -> Result<Arc<Api>> {
             let population = population(&arguments.prefix, round)?;
-            Ok(Arc::new(Api::new(target, population, None)?))
+            let key = self.server.key.as_deref();
+            Ok(Arc::new(Api::new(target, population, key)?))
         };
         let (live, others) = (api(0)?, api(u64::from(round))?);
         let slots = slots(arguments.sessions);

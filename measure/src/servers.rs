@@ -53,17 +53,8 @@ impl Server {
         Self::listening(command, dir, None)
     }
 
-    /// This build of Streamgate with its data in a directory, and these settings.
+    /// This build of Streamgate with a key, its data in a directory, and these settings.
     pub(crate) fn streamgate(binary: &Path, dir: &Path, settings: &[String]) -> Result<Self> {
-        let mut command = serve(binary, dir);
-        for setting in settings {
-            command.args(["--set", setting]);
-        }
-        Self::listening(command, dir, None)
-    }
-
-    /// The same with the default settings and a key.
-    pub(crate) fn streamgate_with_key(binary: &Path, dir: &Path) -> Result<Self> {
         let made = command(binary)
             .args(["key", "new", "--json", "--name", "bench"])
             .output();
@@ -74,8 +65,15 @@ impl Server {
         let keys =
             format!("[[keys]]\nname = \"bench\"\nsha256 = \"{sha256}\"\nscope = \"player\"\n");
         fs::write(&config, keys)?;
-        let mut command = serve(binary, dir);
-        command.arg("--config").arg(&config);
+        let mut command = command(binary);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data_of(dir))
+            .arg("--config")
+            .arg(&config);
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
         Self::listening(command, dir, Some(key))
     }
 
@@ -101,14 +99,6 @@ impl Server {
 /// The directory of the data of a server that is started in `dir`.
 pub(crate) fn data_of(dir: &Path) -> PathBuf {
     dir.join("data")
-}
-
-fn serve(binary: &Path, dir: &Path) -> Command {
-    let mut command = command(binary);
-    command
-        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data_of(dir));
-    command
 }
 
 impl Redis {

@@ -44,7 +44,7 @@ pub(crate) struct Orders {
 }
 
 pub(crate) struct Worker {
-    load: Box<dyn Load>,
+    counts: Counts,
     orders: Orders,
     clock: Clock,
     poll: Poll,
@@ -52,22 +52,28 @@ pub(crate) struct Worker {
     connections: Vec<Connection>,
     /// Connections that may be idle; those that are not any more are passed over.
     idle: VecDeque<usize>,
-    in_flight: usize,
     /// Whether more is to be sent.
     issuing: bool,
-    /// What ended in this second.
-    record: Record,
     /// Which second this is.
     second: u64,
     /// When connections are looked after next.
     chores_at: Nanos,
-    /// When a connection was last up, as far as anybody has looked.
+    /// When a connection was last up, as of the last chores.
     up_at: Nanos,
-    /// The end of the last request that counts.
-    last_end: Nanos,
     /// Until when the drive lasts, once nothing more is to be sent.
     lasts_until: Nanos,
     cpu_at_begin: Option<Nanos>,
+}
+
+/// A load, and what is counted of it.
+struct Counts {
+    load: Box<dyn Load>,
+    span: Span,
+    /// What ended in this second.
+    record: Record,
+    in_flight: usize,
+    /// The end of the last request that counts.
+    last_end: Nanos,
 }
 
 /// What a thread leaves.
@@ -85,20 +91,23 @@ impl Worker {
         let alarm = Alarm::new(&poll)?;
         let record = Record::of_kinds(load.kinds().len());
         Ok(Self {
-            load,
+            counts: Counts {
+                load,
+                span: orders.span,
+                record,
+                in_flight: 0,
+                last_end: 0,
+            },
             orders,
             clock: Clock::start(),
             poll,
             alarm,
             connections: (0..connections).map(|_| Connection::new()).collect(),
             idle: VecDeque::with_capacity(connections),
-            in_flight: 0,
             issuing: true,
-            record,
             second: 0,
             chores_at: 0,
             up_at: 0,
-            last_end: 0,
             lasts_until: 0,
             cpu_at_begin: None,
         })
@@ -148,7 +157,7 @@ impl Worker {
                 self.chores(now);
             }
             self.issue();
-            if !self.issuing && self.in_flight == 0 && now >= self.lasts_until {
+            if !self.issuing && self.counts.in_flight == 0 && now >= self.lasts_until {
                 break;
             }
             let now = self.clock.now();
@@ -164,8 +173,8 @@ impl Worker {
         self.hand_over(self.clock.now(), out);
         Ok(Finished {
             cpu: thread_cpu().saturating_sub(self.cpu_at_begin.unwrap_or_default()),
-            load: self.load,
-            last_end: self.last_end,
+            last_end: self.counts.last_end,
+            load: self.counts.load,
             lasted_until: self.lasts_until,
         })
     }
@@ -183,7 +192,7 @@ impl Worker {
                 continue;
             };
             let now = self.clock.now();
-            let (due, is_timed) = match self.load.due() {
+            let (due, is_timed) = match self.counts.load.due() {
                 Due::Now => (now, false),
                 Due::At(due) => (due, true),
                 Due::Never => (Nanos::MAX, false),
@@ -195,15 +204,15 @@ impl Worker {
             if due > now {
                 return;
             }
-            let Some(sent) = self.load.next(connection.request()) else {
+            let Some(sent) = self.counts.load.next(connection.request()) else {
                 self.stop_issuing(now);
                 return;
             };
             self.idle.pop_front();
             if is_timed && since <= due && self.orders.span.counts(due) {
-                self.record.lateness.record(now - due);
+                self.counts.record.lateness.record(now - due);
             }
-            self.in_flight += 1;
+            self.counts.in_flight += 1;
             let flight = Flight { sent, due, at: now };
             if let Happened::Failed(flight, fault) = connection.launch(flight) {
                 self.failed(index, flight, fault);
@@ -222,20 +231,14 @@ impl Worker {
             Happened::Nothing => {}
             Happened::Connected => self.idle.push_back(index),
             Happened::Lost(_) => {
-                self.record.connections_lost += 1;
+                self.counts.record.connections_lost += 1;
                 self.reopen(index);
             }
             Happened::Answered(flight, answer, now) => {
-                count(
-                    &mut *self.load,
-                    &mut self.record,
-                    self.orders.span,
-                    flight.sent,
-                    (flight.due, now),
-                    &Ended::Answered(answer),
-                );
+                self.counts.in_flight -= 1;
+                let ended = Ended::Answered(answer);
+                self.counts.ended(flight.sent, flight.due, now, &ended);
                 let is_idle = matches!(connection.state, State::Idle { .. });
-                self.ended(flight.due, now);
                 if is_idle {
                     self.idle.push_back(index);
                 } else {
@@ -250,24 +253,11 @@ impl Worker {
     /// A request was lost with its connection.
     fn failed(&mut self, index: usize, flight: Flight, fault: Fault) {
         let now = self.clock.now();
-        self.record.connections_lost += 1;
-        count(
-            &mut *self.load,
-            &mut self.record,
-            self.orders.span,
-            flight.sent,
-            (flight.due, now),
-            &Ended::Failed(fault),
-        );
-        self.ended(flight.due, now);
+        self.counts.record.connections_lost += 1;
+        self.counts.in_flight -= 1;
+        let ended = Ended::Failed(fault);
+        self.counts.ended(flight.sent, flight.due, now, &ended);
         self.reopen(index);
-    }
-
-    fn ended(&mut self, due: Nanos, now: Nanos) {
-        self.in_flight -= 1;
-        if self.orders.span.counts(due) {
-            self.last_end = now;
-        }
     }
 
     /// Looks after connections: what waits for too long, what is down.
@@ -301,7 +291,7 @@ impl Worker {
     /// What has been due for too long with no connection free will not be sent.
     fn give_up_what_waits(&mut self, now: Nanos) {
         while self.issuing {
-            match self.load.due() {
+            match self.counts.load.due() {
                 Due::Now => {
                     // A closed loop has no due time; it ends if no connection has been up for the
                     // timeout.
@@ -313,15 +303,11 @@ impl Worker {
                 }
                 Due::At(due) if due >= self.orders.span.end => return self.end_of_span(now),
                 Due::At(due) if now.saturating_sub(due) > self.orders.timeout => {
-                    let Some(sent) = self.load.next(&mut Vec::new()) else {
+                    let Some(sent) = self.counts.load.next(&mut Vec::new()) else {
                         return self.stop_issuing(now);
                     };
                     let ended = Ended::Failed(Fault::Unsent);
-                    let (load, record) = (&mut *self.load, &mut self.record);
-                    count(load, record, self.orders.span, sent, (due, now), &ended);
-                    if self.orders.span.counts(due) {
-                        self.last_end = now;
-                    }
+                    self.counts.ended(sent, due, now, &ended);
                 }
                 Due::At(_) => return,
                 Due::Never => return self.end_of_span(now),
@@ -345,7 +331,7 @@ impl Worker {
     /// Connects again. Where that fails it is tried again later, and counted then.
     fn reopen(&mut self, index: usize) {
         if self.issuing && self.open(index).is_err() {
-            self.record.connections_lost += 1;
+            self.counts.record.connections_lost += 1;
         }
     }
 
@@ -359,12 +345,12 @@ impl Worker {
     fn wake_at(&mut self, now: Nanos) -> Nanos {
         let second = self.orders.span.end_of_second(self.second);
         let mut until = self.chores_at.min(second);
-        if !self.issuing && self.in_flight == 0 {
+        if !self.issuing && self.counts.in_flight == 0 {
             until = until.min(self.lasts_until);
         }
         if self.issuing
             && !self.idle.is_empty()
-            && let Due::At(due) = self.load.due()
+            && let Due::At(due) = self.counts.load.due()
         {
             return until.min(due.max(now + PACE_STEP));
         }
@@ -384,8 +370,8 @@ impl Worker {
     }
 
     fn hand_over(&mut self, end: Nanos, out: &Sender<Message>) {
-        let empty = Record::of_kinds(self.record.kinds.len());
-        let record = std::mem::replace(&mut self.record, empty);
+        let empty = Record::of_kinds(self.counts.record.kinds.len());
+        let record = std::mem::replace(&mut self.counts.record, empty);
         // The drive listens until all threads have ended.
         let _ = out.send(Message::Second {
             number: self.second,
@@ -404,23 +390,18 @@ impl Worker {
     }
 }
 
-/// Counts a request that ended, if it counts.
-fn count(
-    load: &mut dyn Load,
-    record: &mut Record,
-    span: Span,
-    sent: Sent,
-    (due, now): (Nanos, Nanos),
-    ended: &Ended<'_>,
-) {
-    if !span.counts(due) {
-        load.ended(sent, ended, &mut record.before);
-        return;
+impl Counts {
+    /// Counts a request that ended, if it was due in the span.
+    fn ended(&mut self, sent: Sent, due: Nanos, now: Nanos, ended: &Ended<'_>) {
+        if !self.span.counts(due) {
+            return self.load.ended(sent, ended, &mut self.record.before);
+        }
+        let kind = self.record.kinds.get_mut(sent.kind);
+        let kind = kind.expect("a load names all its kinds");
+        self.load.ended(sent, ended, &mut kind.tally);
+        kind.latencies.record(now.saturating_sub(due));
+        self.last_end = now;
     }
-    let kind = record.kinds.get_mut(sent.kind);
-    let kind = kind.expect("a load names all its kinds");
-    load.ended(sent, ended, &mut kind.tally);
-    kind.latencies.record(now.saturating_sub(due));
 }
 
 /// The processor's time that this thread has used.

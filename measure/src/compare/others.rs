@@ -1,4 +1,4 @@
-//! What other programs measure: `redis-benchmark` a Redis that runs a Lua script a request, `fio`
+//! What other programs measure: `redis-benchmark` a Redis that runs a Lua script a start, `fio`
 //! the disk.
 
 use std::path::Path;
@@ -6,12 +6,11 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::round::{Plan, Round};
-use super::table::{Doing, Server, Subject};
+use super::table::{Server, Subject};
 use crate::Result;
-use crate::load::SLOTS;
 use crate::servers::{Redis, command, output};
 
-/// Streamgate's defaults, as the scripts take them.
+/// Streamgate's defaults, as the script takes them.
 const LEASE_MS: &str = "90000";
 const LIMIT: &str = "3";
 
@@ -19,24 +18,12 @@ const LIMIT: &str = "3";
 /// `redis-benchmark` puts a random number of twelve digits in place of the word.
 const USER: &str = "u__rand_int__";
 const SESSION: &str = "0193503c-5d3e-7c4a-9a3b-__rand_int__";
-const FIRST_SESSION: &str = "0193503c-5d3e-7c4a-9a3b-000000000000";
 
-/// Users of starts: enough that hardly one comes twice.
-const ANY_USER: u64 = 1_000_000_000;
+/// Users: enough that hardly one comes twice.
+const USERS: &str = "1000000000";
 
 /// Requests that show how many there can be in a second.
 const TRIAL: u64 = 20_000;
-
-/// Makes the sessions of `ARGV[1]` users.
-const FILL: &str = "local time = redis.call('TIME') \
-    local ends = time[1] * 1000 + ARGV[2] \
-    for user = 0, ARGV[1] - 1 do \
-        local key = string.format('u%012d', user) \
-        for session = 0, ARGV[3] - 1 do \
-            redis.call('ZADD', key, ends, string.format('0193503c-5d3e-7c4a-9a3b-%012d', session)) \
-        end \
-        redis.call('PEXPIRE', key, ARGV[2]) \
-    end";
 
 /// Fails if a program is missing that these subjects need.
 pub(super) fn check(subjects: &[Subject]) -> Result<()> {
@@ -53,31 +40,19 @@ pub(super) fn check(subjects: &[Subject]) -> Result<()> {
     Ok(())
 }
 
-/// Measures Redis. A refusal is an error of the scripts, at which `redis-benchmark` gives up.
-pub(super) fn redis(appendfsync: Option<&str>, does: Doing, plan: &Plan) -> Result<Round> {
+/// Measures starts on Redis. A refusal is an error of the script, at which `redis-benchmark` gives
+/// up.
+pub(super) fn redis(appendfsync: Option<&str>, plan: &Plan) -> Result<Round> {
     let redis = Redis::start(appendfsync, &plan.dir)?;
-    let (script, users, arguments) = match does {
-        Doing::Start => {
-            let script = include_str!("redis_start.lua");
-            (script, ANY_USER, &[SESSION, LEASE_MS, LIMIT][..])
-        }
-        Doing::Heartbeat => {
-            let (users, sessions) = (plan.users.to_string(), SLOTS.sessions_per_user.to_string());
-            redis.ask(&["eval", FILL, "0", &users, LEASE_MS, &sessions])?;
-            let script = include_str!("redis_heartbeat.lua");
-            (script, plan.users, &[FIRST_SESSION, LEASE_MS][..])
-        }
-        _ => return Err("there is no script for it".into()),
-    };
-    let sha1 = redis.ask(&["script", "load", script])?;
-    let call = [&["evalsha", sha1.trim(), "1", USER], arguments].concat();
+    let sha1 = redis.ask(&["script", "load", include_str!("redis_start.lua")])?;
+    let call = ["evalsha", sha1.trim(), "1", USER, SESSION, LEASE_MS, LIMIT];
     let benchmark = |requests: u64| -> Result<[f64; 7]> {
         let mut benchmark = command(Path::new("redis-benchmark"));
         benchmark
             .args(["-p", &redis.port.to_string(), "--csv", "--precision", "3"])
             .args(["-c", &plan.connections.to_string()])
-            .args(["-n", &requests.to_string(), "-r", &users.to_string()])
-            .args(&call);
+            .args(["-n", &requests.to_string(), "-r", USERS])
+            .args(call);
         let said = output(&mut benchmark)?;
         csv(&said).ok_or_else(|| format!("redis-benchmark said {said}").into())
     };

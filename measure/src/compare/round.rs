@@ -92,9 +92,9 @@ pub(super) fn run(subject: &Subject, plan: &Plan) -> Result<Round> {
         let round = match subject.server {
             Kind::Disk | Kind::BusyDisk => others::disk(subject.server == Kind::BusyDisk, plan),
             Kind::Axum | Kind::Streamgate => over_http(subject, plan),
-            Kind::RedisNone => others::redis(None, subject.does, plan),
-            Kind::RedisEverysec => others::redis(Some("everysec"), subject.does, plan),
-            Kind::RedisAlways => others::redis(Some("always"), subject.does, plan),
+            Kind::RedisNone => others::redis(None, plan),
+            Kind::RedisEverysec => others::redis(Some("everysec"), plan),
+            Kind::RedisAlways => others::redis(Some("always"), plan),
         };
         let round = round.map_err(|error| format!("{name}: {error}; the comparison is void"))?;
         // Only a server has a processor time that must be long enough.
@@ -111,7 +111,7 @@ fn over_http(subject: &Subject, plan: &Plan) -> Result<Round> {
     let dir = tempfile::tempdir_in(&plan.dir)?;
     let server = match subject.server {
         Kind::Axum => Server::bare(dir.path())?,
-        _ => Server::streamgate_with_key(&plan.builds[subject.build], dir.path())?,
+        _ => Server::streamgate(&plan.builds[subject.build], dir.path(), &[])?,
     };
     let population = population("bench-", 0)?;
     let api = Api::new(&server.target, population, server.key.as_deref())?;

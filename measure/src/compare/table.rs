@@ -344,7 +344,7 @@ mod tests {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (24, 24));
+        assert_eq!((ids.len(), count), (21, 21));
         let all: Vec<(&str, &[(f64, f64)])> = ids
             .iter()
             .map(|id| (id.as_str(), &[(1.0, 1.0)][..]))
@@ -362,7 +362,7 @@ mod tests {
                 "streamgate-start-at-50000@2"
             ]
         );
-        assert_eq!(ids(&["redis"]).len(), 6);
+        assert_eq!(ids(&["redis"]).len(), 3);
         let error = table(&["axum", "redi"]).unwrap_err().to_string();
         assert!(error.contains("redi names none of: axum-start"), "{error}");
     }
