@@ -230,3 +230,29 @@ fn a_heartbeat_interval_beyond_the_idle_timeout_is_warned_of() {
     assert!(said.stderr.contains("http.header_timeout_s"), "{said:?}");
     run(&[&settings[..], &["--set", "http.header_timeout_s=201"]].concat()).ok();
 }
+
+#[test]
+fn a_deprecated_name_works_and_the_check_and_the_log_warn_of_it() {
+    let dir = TempDir::new().unwrap();
+    let path = file(dir.path(), "[store]\nkey_prefix = \"other\"\n");
+    let from_file = ["--config", &path];
+    let warning = format!("{path}:2: store.key_prefix is deprecated, use store.redis.key_prefix\n");
+    let said = run(&[&["config", "check"], &from_file[..]].concat());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.stderr, format!("warning: {warning}"));
+    let in_use = shown("key_prefix", &from_file, &[]);
+    assert_eq!(in_use, format!("key_prefix = \"other\" # {path}:2"));
+    let variable = ("STREAMGATE_POLICY_LAZINESS_S", "30");
+    let said = run_with(&["config", "check"], &[variable]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for part in [
+        variable.0,
+        "policy.laziness_s is deprecated",
+        "STREAMGATE_POLICY_HEARTBEAT_WRITE_INTERVAL_S",
+    ] {
+        assert!(said.stderr.contains(part), "{said:?}");
+    }
+    let mut server = Server::start_with(dir.path(), &from_file);
+    server.wait_for_log("store.key_prefix is deprecated");
+    assert!(server.terminate().status.success());
+}
