@@ -89,6 +89,14 @@ impl PreparedSegments {
         !self.state.lock().segments.is_empty()
     }
 
+    /// Runs `then` if a segment is ready, and keeps the writer from taking it meanwhile.
+    fn if_any(&self, then: impl FnOnce()) {
+        let state = self.state.lock();
+        if !state.segments.is_empty() {
+            then();
+        }
+    }
+
     /// Waits until a segment is wanted, for one tick at most.
     fn wanted(&self) -> Wanted {
         let mut state = self.state.lock();
@@ -134,7 +142,7 @@ pub(crate) fn prepare(shared: &Arc<Shared>, first_number: u64) {
             Wanted::Stop => return,
             // A write into the segment in use had found no room; the next segment is prepared.
             Wanted::Check if shared.queue.room.level() == Level::Reserve => {
-                shared.set_room(Level::Plenty);
+                shared.prepared.if_any(|| shared.set_room(Level::Plenty));
             }
             Wanted::Check => {}
             Wanted::Segment if pause > 0 => {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
-use streamgate_store_embedded::disk::{Disk, DiskFile};
+use streamgate_store_embedded::disk::{Disk, DiskFile, Space};
 
 /// The block size: a disk writes a block atomically.
 const BLOCK: usize = 512;
@@ -36,6 +36,8 @@ struct World {
     failing: Option<Failing>,
     /// The maximum of bytes of all named files.
     capacity: Option<usize>,
+    /// The free space does not show `capacity`: a quota.
+    has_quota: bool,
     /// Syncs of files do not return.
     held: bool,
     /// Creating a file whose name contains this blocks.
@@ -100,6 +102,20 @@ impl PowerDisk {
     pub(crate) fn leave_room(&self, bytes: Option<usize>) {
         let mut world = self.0.world.lock();
         world.capacity = bytes.map(|bytes| world.used() + bytes);
+    }
+
+    /// Leaves no room, and does not show it in the free space, as a quota.
+    pub(crate) fn use_up_quota(&self) {
+        self.leave_room(Some(0));
+        self.0.world.lock().has_quota = true;
+    }
+
+    /// Whether a segment has a batch.
+    pub(crate) fn is_in_use(&self, name: &str) -> bool {
+        let world = self.0.world.lock();
+        let file = world.find(name).map(|file| &world.files[file]);
+        // Behind the header.
+        file.is_ok_and(|file| file.now.iter().skip(64).any(|byte| *byte != 0))
     }
 
     /// Blocks all syncs of files, or releases them.
@@ -263,6 +279,15 @@ impl World {
 impl Disk for PowerDisk {
     fn path(&self) -> &Path {
         Path::new("/data")
+    }
+
+    fn space(&self) -> io::Result<Option<Space>> {
+        let world = self.0.world.lock();
+        let capacity = world.capacity.filter(|_| !world.has_quota);
+        Ok(capacity.map(|capacity| Space {
+            total: u64::MAX,
+            free: capacity.saturating_sub(world.used()) as u64,
+        }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

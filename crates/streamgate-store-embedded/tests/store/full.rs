@@ -9,7 +9,7 @@ use streamgate_clock::Stopwatch;
 use streamgate_store::{Store, StoreError};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, LogObserver};
 
-use crate::common::events::{PATIENCE, until_prepared};
+use crate::common::events::{PATIENCE, PREPARED, until_prepared};
 use crate::common::power::{Chance, PowerDisk, no_dir};
 use crate::common::{NOON, contents, small, start, stop};
 
@@ -124,6 +124,26 @@ async fn a_used_up_reserve_refuses_stops_at_once_and_reads_go_on() {
     disk.leave_room(None);
     start_when_there_is_room(&store, "late").await;
     stop(&store, "late", "a").await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// The free space does not tell, so the store finds out when it makes the next segment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quota_is_noticed_by_trying() {
+    let disk = PowerDisk::default();
+    let (store, fullness) = open(&disk);
+    until_prepared(|name| disk.has_for_good(name));
+    disk.use_up_quota();
+    let mut users = (0..).map(|user| format!("u-{user}"));
+    while !disk.is_in_use(PREPARED) {
+        start(&store, &users.next().unwrap(), "a").await.unwrap();
+    }
+    assert_eq!(fullness.recv_timeout(PATIENCE), Ok(true));
+    let refused = start(&store, "late", "a").await;
+    assert!(matches!(refused, Err(StoreError::Full(_))), "{refused:?}");
+    stop(&store, "u-0", "a").await.unwrap();
+    disk.leave_room(None);
+    start_when_there_is_room(&store, "late").await;
     store.close().await.unwrap();
 }
 
