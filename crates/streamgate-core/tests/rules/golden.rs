@@ -175,17 +175,17 @@ fn ledgers_of_sessions() -> Vec<Case<Ledger>> {
             named(&"x".repeat(128)),
         ),
         (
-            "metadata-all",
+            "facts-all",
             "Every fact, and attributes.",
             knowing(all_metadata()),
         ),
         (
-            "metadata-some",
+            "facts-some",
             "A device name and a content type.",
             knowing(some_metadata),
         ),
         (
-            "metadata-empty",
+            "facts-empty",
             "SessionMetadata that say nothing.",
             knowing(SessionMetadata::default()),
         ),
@@ -271,7 +271,7 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
     vec![
         ("started", "A bare start.", started(session(id(UUID)))),
         (
-            "started-metadata",
+            "started-facts",
             "A start with every fact.",
             started(with_metadata(all_metadata())),
         ),
