@@ -1,5 +1,6 @@
 //! What decides: limits by plan, what happens at the limit, and how long things last.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::bounds::{
@@ -9,6 +10,7 @@ use crate::bounds::{
 };
 use crate::ids::Name;
 use crate::ledger::Ledger;
+use crate::metadata::SessionMetadata;
 use crate::time::{Seconds, Timestamp};
 
 /// What happens to a start when every slot is taken.
@@ -111,15 +113,37 @@ pub struct PolicyError {
     pub is: u32,
 }
 
-/// The limit that applies to a user now, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EffectiveLimit {
-    /// Most concurrent sessions.
+/// The name of the rule that every user has: the limit of all of its sessions together.
+pub const LIMIT_RULE: &str = "limit";
+
+/// One rule of admission: how many concurrent sessions of one kind a user may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What a refusal calls it.
+    pub name: Cow<'static, str>,
+    /// Which sessions it counts.
+    pub scope: Scope,
+    /// Most concurrent sessions in the scope, 0 to 1,000.
     pub limit: u32,
     /// What happens when they are reached.
     pub at_limit: AtLimit,
-    /// Where the limit comes from.
-    pub source: LimitSource,
+}
+
+/// The sessions of a user that a [`Rule`] counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    All,
+}
+
+impl Scope {
+    /// Whether a session with this metadata is in the scope.
+    #[must_use]
+    pub fn covers(&self, _metadata: Option<&SessionMetadata>) -> bool {
+        match self {
+            Self::All => true,
+        }
+    }
 }
 
 impl Policy {
@@ -213,22 +237,38 @@ impl Policy {
         started_at.plus(self.evict_min_age)
     }
 
-    /// The limit of the user with this ledger: its own, else its plan's, else the default.
-    ///
-    /// A plan that configuration does not know any more counts as none: the default applies.
+    /// The rules for the user with this ledger. A start must satisfy each one whose scope covers it;
+    /// a refusal names the first that it does not.
+    pub fn rules_of(&self, ledger: &Ledger) -> impl Iterator<Item = Rule> + use<> {
+        std::iter::once(self.limit_of(ledger))
+    }
+
+    /// The rule that counts all sessions of the user with this ledger. Its limit is the user's own,
+    /// else its plan's, else the default.
     #[must_use]
-    pub fn limit_of(&self, ledger: &Ledger) -> EffectiveLimit {
-        let plan = ledger.plan.as_ref().and_then(|name| self.plans.get(name));
-        let at_limit = plan.and_then(|plan| plan.at_limit).unwrap_or(self.at_limit);
-        let (limit, source) = match (ledger.limit, plan) {
-            (Some(own), _) => (own, LimitSource::User),
-            (None, Some(plan)) => (plan.limit, LimitSource::Plan),
-            (None, None) => (self.default_limit, LimitSource::Default),
-        };
-        EffectiveLimit {
-            limit,
-            at_limit,
-            source,
+    pub fn limit_of(&self, ledger: &Ledger) -> Rule {
+        let plan = self.plan_of(ledger);
+        let of_plan = plan.map_or(self.default_limit, |plan| plan.limit);
+        Rule {
+            name: Cow::Borrowed(LIMIT_RULE),
+            scope: Scope::All,
+            limit: ledger.limit.unwrap_or(of_plan),
+            at_limit: plan.and_then(|plan| plan.at_limit).unwrap_or(self.at_limit),
         }
+    }
+
+    /// Where the limit of the user with this ledger comes from.
+    #[must_use]
+    pub fn limit_source(&self, ledger: &Ledger) -> LimitSource {
+        match (ledger.limit, self.plan_of(ledger)) {
+            (Some(_), _) => LimitSource::User,
+            (None, Some(_)) => LimitSource::Plan,
+            (None, None) => LimitSource::Default,
+        }
+    }
+
+    /// The user's plan. One that is not in the configuration counts as none.
+    fn plan_of(&self, ledger: &Ledger) -> Option<&Plan> {
+        self.plans.get(ledger.plan.as_ref()?)
     }
 }

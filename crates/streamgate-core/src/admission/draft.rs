@@ -3,8 +3,9 @@
 use crate::event::Event;
 use crate::ids::SessionId;
 use crate::ledger::Ledger;
-use crate::policy::{EffectiveLimit, OverLimit, Policy};
-use crate::session::EndReason;
+use crate::metadata::SessionMetadata;
+use crate::policy::{OverLimit, Policy, Rule};
+use crate::session::{EndReason, Session};
 use crate::time::{Moment, Timestamp};
 
 /// A ledger on which a decision is being made. It changes only by [`Draft::record`].
@@ -49,10 +50,29 @@ impl<'a> Draft<'a> {
         self.moment
     }
 
-    /// The limit that applies to the user now.
+    /// The rule that counts all sessions of the user.
     #[must_use]
-    pub fn limit(&self) -> EffectiveLimit {
+    pub fn limit(&self) -> Rule {
         self.policy.limit_of(&self.ledger)
+    }
+
+    /// The rules for a session of the user with this metadata.
+    pub(crate) fn rules(&self, metadata: Option<&SessionMetadata>) -> impl Iterator<Item = Rule> {
+        let rules = self.policy.rules_of(&self.ledger);
+        rules.filter(move |rule| rule.scope.covers(metadata))
+    }
+
+    /// Whether every rule admits one more session with this metadata as things stand.
+    pub(crate) fn has_slot_for(&self, metadata: Option<&SessionMetadata>) -> bool {
+        self.rules(metadata)
+            .all(|rule| self.active_under(&rule) < rule.limit)
+    }
+
+    /// The number of live sessions that a rule counts.
+    pub(crate) fn active_under(&self, rule: &Rule) -> u32 {
+        let live = self.ledger.live_at(self.now());
+        let counted = live.filter(|session| rule.scope.covers(session.metadata.as_deref()));
+        u32::try_from(counted.count()).expect("bounded by LIVE_MAX")
     }
 
     /// The number of slots taken.
@@ -88,20 +108,27 @@ impl<'a> Draft<'a> {
         count
     }
 
-    /// Ends the live session at `place` if the user's limit does not reach that far; whether it did.
+    /// Ends the live session at `place` if it is above the limit of a rule; returns whether it was.
     ///
-    /// A limit of 0 ends all sessions of the user. Any other ends this one, and only where the
-    /// policy says so: the others learn of it by their own calls.
-    pub(crate) fn end_above_limit(&mut self, place: usize, limit: u32) -> bool {
-        if limit == 0 {
+    /// A user whose limit is 0 loses all sessions. Else only this session ends, and only under
+    /// [`OverLimit::EndNewest`]: each of the others ends at its own next call.
+    pub(crate) fn end_above_limit(&mut self, place: usize) -> bool {
+        if self.limit().limit == 0 {
             self.end_all();
             return true;
         }
-        let within = usize::try_from(limit).expect("a limit is at most 1,000");
-        if self.policy.over_limit == OverLimit::Keep || place < within {
+        if self.policy.over_limit == OverLimit::Keep {
             return false;
         }
-        let id = self.ledger.live[place].id.clone();
+        let (before, session) = (&self.ledger.live[..place], &self.ledger.live[place]);
+        let is_above = |rule: Rule| {
+            let counted = |session: &&Session| rule.scope.covers(session.metadata.as_deref());
+            before.iter().filter(counted).count() >= rule.limit as usize
+        };
+        if !self.rules(session.metadata.as_deref()).any(is_above) {
+            return false;
+        }
+        let id = session.id.clone();
         self.end(&id, EndReason::Evicted, None);
         true
     }

@@ -68,7 +68,7 @@ impl Command for Heartbeat {
 pub(crate) fn beat(draft: &mut Draft<'_>, id: &SessionId) -> HeartbeatOutcome {
     let limit = draft.limit().limit;
     if let Some(place) = draft.ledger().place_of(id) {
-        if draft.end_above_limit(place, limit) {
+        if draft.end_above_limit(place) {
             let ending = draft.ledger().ending_of(id);
             let ending = ending.expect("an ending is remembered until the next decision");
             return HeartbeatOutcome::Ended(ending.clone());
@@ -83,7 +83,9 @@ pub(crate) fn beat(draft: &mut Draft<'_>, id: &SessionId) -> HeartbeatOutcome {
         return HeartbeatOutcome::Unknown;
     };
     match &ending.revivable {
-        Some(expired) if draft.active() < limit => revive(draft, expired, limit),
+        Some(expired) if draft.has_slot_for(expired.metadata.as_deref()) => {
+            revive(draft, expired, limit)
+        }
         _ => HeartbeatOutcome::Ended(ending),
     }
 }

@@ -58,7 +58,7 @@ impl ImportUser {
             renew(draft, place);
             return ImportedSession::AlreadyLive;
         }
-        if draft.active() >= draft.limit().limit {
+        if !draft.has_slot_for(None) {
             return ImportedSession::NoSlot;
         }
         let start = Start {

@@ -1,6 +1,6 @@
 //! Looking at a ledger without changing it.
 
-use crate::admission::settle::{cut_lease, graced_until};
+use crate::admission::settle::{clamp_future_lease, graced_until};
 use crate::admission::start::next_slot_at;
 use crate::bounds::PAGE_SIZE_DEFAULT;
 use crate::ids::{Name, SessionId};
@@ -94,7 +94,7 @@ pub fn sessions_of(
         let (_, expires_at) = lease_of(session, policy, now);
         (session.started_at, expires_at)
     });
-    let next_slot_at = next_slot_at(held, rule, policy, now.time);
+    let next_slot_at = next_slot_at(held, &rule, policy, now.time);
     let (page, next) = page_of(&live, query);
     let sessions = page.into_iter().map(|session| {
         let (last_seen_at, expires_at) = lease_of(session, policy, now);
@@ -173,11 +173,10 @@ pub fn user_of(ledger: &Ledger, policy: &Policy, now: impl Into<Moment>) -> User
     let now = now.into();
     let holders = holders(ledger, policy, now);
     let active = u32::try_from(holders.count()).expect("bounded by LIVE_MAX");
-    let rule = policy.limit_of(ledger);
     UserView {
         plan: ledger.plan.clone(),
-        limit: rule.limit,
-        limit_source: rule.source,
+        limit: policy.limit_of(ledger).limit,
+        limit_source: policy.limit_source(ledger),
         profile: ledger.profile.clone(),
         active,
     }
@@ -199,6 +198,6 @@ fn lease_of(session: &Session, policy: &Policy, now: Moment) -> (Timestamp, Time
     let graced = graced_until(session, policy, now);
     let graced = graced.map(|until| (session.last_seen_at, until));
     graced
-        .or_else(|| cut_lease(session, policy, now.time))
+        .or_else(|| clamp_future_lease(session, policy, now.time))
         .unwrap_or((session.last_seen_at, session.expires_at))
 }

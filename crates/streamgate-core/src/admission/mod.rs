@@ -88,9 +88,9 @@ impl<T> Decision<T> {
 
 /// Decides one command on one ledger at one time.
 ///
-/// Sessions whose lease is over at `now` are ended first, whatever the command; those that were live
-/// when a stall began have one lease of grace behind it ([`settle`]). The ledger of the decision is
-/// `ledger` with `events` applied to it; no other change is possible.
+/// Before any command, sessions whose lease is over at `now` are ended; those that were live when a
+/// stall began have one lease of grace behind it. The ledger of the decision is `ledger` with
+/// `events` applied to it; no other change is possible.
 ///
 /// No start ever leaves more live sessions than the user's limit.
 pub fn decide<C: Command>(
@@ -100,7 +100,7 @@ pub fn decide<C: Command>(
     now: impl Into<Moment>,
 ) -> Decision<C::Outcome> {
     let mut draft = Draft::new(ledger, policy, now.into());
-    settle::settle(&mut draft);
+    settle::expire_and_prune(&mut draft);
     let outcome = command.decide(&mut draft);
     let (ledger, events) = draft.finish();
     Decision {

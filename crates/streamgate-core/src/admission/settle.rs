@@ -33,7 +33,7 @@ impl Command for Settle {
 /// During a stall no player could renew its lease. So every session that held a slot when the last
 /// stall began holds it for at least one lease from the end of the stall. That admits nobody: what it
 /// prolongs has been in the ledger since before the stall, within the limit that held then.
-pub(crate) fn settle(draft: &mut Draft<'_>) {
+pub(crate) fn expire_and_prune(draft: &mut Draft<'_>) {
     grant_grace(draft);
     expire(draft);
     cut_leases_of_a_faster_clock(draft);
@@ -110,7 +110,7 @@ fn cut_leases_of_a_faster_clock(draft: &mut Draft<'_>) {
         .live
         .iter()
         .filter_map(|session| {
-            let (last_seen_at, expires_at) = cut_lease(session, draft.policy(), now)?;
+            let (last_seen_at, expires_at) = clamp_future_lease(session, draft.policy(), now)?;
             Some(Event::Renewed {
                 id: session.id.clone(),
                 last_seen_at,
@@ -125,7 +125,7 @@ fn cut_leases_of_a_faster_clock(draft: &mut Draft<'_>) {
 
 /// When the session was last seen and when its lease is over, if a clock granted it that ran ahead
 /// by more than clocks may.
-pub(crate) fn cut_lease(
+pub(crate) fn clamp_future_lease(
     session: &Session,
     policy: &Policy,
     now: Timestamp,

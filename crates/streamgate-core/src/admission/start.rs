@@ -1,11 +1,13 @@
 //! Start: may this user start another stream?
 
+use std::borrow::Cow;
+
 use crate::admission::{Command, Draft};
 use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, SESSIONS_LISTED_MAX, TERMINATE_MAX};
 use crate::event::Event;
 use crate::ids::SessionId;
 use crate::metadata::SessionMetadata;
-use crate::policy::{AtLimit, EffectiveLimit, Policy};
+use crate::policy::{AtLimit, Policy, Rule};
 use crate::session::{EndReason, Held, Session};
 use crate::time::{Seconds, Timestamp};
 
@@ -53,14 +55,16 @@ pub struct Admitted {
     pub evicted: Vec<Session>,
 }
 
-/// Why a start was refused: the limit, and who holds the slots.
+/// Why a start was refused: the rule, and the sessions that it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The user's limit.
+    /// The name of the rule.
+    pub rule: Cow<'static, str>,
+    /// The limit of the rule.
     pub limit: u32,
-    /// The number of slots taken.
+    /// The number of live sessions that the rule counts.
     pub active: u32,
-    /// The conflict: the live sessions, in the order in which they started; at most
+    /// The conflict: these sessions, in the order in which they started; at most
     /// [`SESSIONS_LISTED_MAX`].
     pub conflict: Vec<Session>,
     /// When a start is admitted at the latest if nobody calls again; `None` for a limit of 0.
@@ -81,7 +85,7 @@ impl Start {
     }
 
     /// Whether a session of this name would be ended by this start, and why.
-    fn gives_way(&self, id: &SessionId) -> bool {
+    fn ends(&self, id: &SessionId) -> bool {
         self.replaces.as_ref() == Some(id) || self.terminate.contains(id)
     }
 
@@ -92,7 +96,7 @@ impl Start {
             "the boundary bounds `terminate`"
         );
         assert!(
-            !self.gives_way(&self.id),
+            !self.ends(&self.id),
             "the boundary refuses a start that ends itself"
         );
         assert!(
@@ -102,28 +106,25 @@ impl Start {
         );
     }
 
-    /// The sessions that leave so that this one has a slot; `None` where too few may.
-    fn room(&self, draft: &Draft<'_>, rule: EffectiveLimit) -> Option<Room> {
+    /// The sessions that end so that this one has a slot; the first rule that leaves it none
+    /// otherwise.
+    fn room(&self, draft: &Draft<'_>) -> Result<Room, Rule> {
         let live = &draft.ledger().live;
-        let (leaving, staying): (Vec<&Session>, Vec<&Session>) =
-            live.iter().partition(|session| self.gives_way(&session.id));
-        let limit = usize::try_from(rule.limit).expect("a limit is at most 1,000");
-        let surplus = (staying.len() + 1).saturating_sub(limit);
+        let (leaving, mut staying): (Vec<&Session>, Vec<&Session>) =
+            live.iter().partition(|session| self.ends(&session.id));
         let mut evicted = Vec::new();
-        if surplus > 0 {
-            if rule.at_limit == AtLimit::DenyNew || limit == 0 {
-                return None;
-            }
-            let (policy, now) = (draft.policy(), draft.now());
-            let is_old = |session: &&Session| policy.evictable_from(session.started_at, now) <= now;
-            evicted.extend(staying.into_iter().filter(is_old).take(surplus));
-            if evicted.len() < surplus {
-                return None;
+        for rule in draft.rules(self.metadata.as_deref()) {
+            let Some(ended) = evicted_by(&rule, &staying, draft) else {
+                return Err(rule);
+            };
+            if !ended.is_empty() {
+                staying.retain(|session| ended.iter().all(|other| other.id != session.id));
+                evicted.extend(ended);
             }
         }
         let ids = |sessions: &[&Session]| sessions.iter().map(|s| s.id.clone()).collect();
         let listed = evicted.iter().take(SESSIONS_LISTED_MAX).copied().cloned();
-        Some(Room {
+        Ok(Room {
             leaving: ids(&leaving),
             evicted: ids(&evicted),
             listed: listed.collect(),
@@ -162,23 +163,18 @@ impl Start {
 
     /// Decides on a start whose session is live at `place`. `None` where it was above the limit and
     /// has ended for that, so that it starts as any other.
-    fn of_live(
-        &self,
-        draft: &mut Draft<'_>,
-        place: usize,
-        rule: EffectiveLimit,
-    ) -> Option<StartOutcome> {
+    fn of_live(&self, draft: &mut Draft<'_>, place: usize, limit: u32) -> Option<StartOutcome> {
         let live = &draft.ledger().live[place];
         if SessionMetadata::differ_in_device(live.metadata.as_deref(), self.metadata.as_deref()) {
             return Some(StartOutcome::Taken);
         }
-        if draft.end_above_limit(place, rule.limit) {
+        if draft.end_above_limit(place) {
             return None;
         }
         renew(draft, place);
         Some(StartOutcome::AlreadyLive(Admitted {
             session: draft.ledger().live[place].clone(),
-            limit: rule.limit,
+            limit,
             active: draft.active(),
             evicted: Vec::new(),
         }))
@@ -190,26 +186,27 @@ impl Command for Start {
 
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
         self.assert_bounded();
-        let rule = draft.limit();
+        let limit = draft.limit().limit;
         if let Some(place) = draft.ledger().place_of(&self.id)
-            && let Some(outcome) = self.of_live(draft, place, rule)
+            && let Some(outcome) = self.of_live(draft, place, limit)
         {
             return outcome;
         }
-        let Some(room) = self.room(draft, rule) else {
-            return StartOutcome::Refused(refusal(draft, rule));
+        let room = match self.room(draft) {
+            Ok(room) => room,
+            Err(rule) => return StartOutcome::Refused(refusal(draft, rule)),
         };
         self.make_room(draft, &room);
         let session = self.session(draft);
         draft.record(Event::Started(session.clone()));
         let active = draft.active();
         assert!(
-            active <= rule.limit,
+            active <= limit,
             "no start leaves more live sessions than the limit"
         );
         StartOutcome::Admitted(Admitted {
             session,
-            limit: rule.limit,
+            limit,
             active,
             evicted: room.listed,
         })
@@ -273,24 +270,54 @@ pub(crate) fn renew(draft: &mut Draft<'_>, place: usize) -> Held {
     held
 }
 
-fn refusal(draft: &Draft<'_>, rule: EffectiveLimit) -> Refused {
-    let live = &draft.ledger().live;
-    let held = live.iter().map(|s| (s.started_at, s.expires_at));
+/// The sessions among `staying` that a rule evicts so that one more can start, oldest first; `None`
+/// where the rule refuses the start.
+fn evicted_by<'a>(
+    rule: &Rule,
+    staying: &[&'a Session],
+    draft: &Draft<'_>,
+) -> Option<Vec<&'a Session>> {
+    let counted = || {
+        let covers = |session: &&&Session| rule.scope.covers(session.metadata.as_deref());
+        staying.iter().filter(covers).copied()
+    };
+    let limit = usize::try_from(rule.limit).expect("a limit is at most 1,000");
+    let surplus = (counted().count() + 1).saturating_sub(limit);
+    if surplus == 0 {
+        return Some(Vec::new());
+    }
+    if rule.at_limit == AtLimit::DenyNew || limit == 0 {
+        return None;
+    }
+    let (policy, now) = (draft.policy(), draft.now());
+    let is_old = |session: &&Session| policy.evictable_from(session.started_at, now) <= now;
+    let evicted: Vec<&Session> = counted().filter(is_old).take(surplus).collect();
+    (evicted.len() == surplus).then_some(evicted)
+}
+
+/// The refusal by a rule.
+fn refusal(draft: &Draft<'_>, rule: Rule) -> Refused {
+    let counted = || {
+        let covers = |session: &&Session| rule.scope.covers(session.metadata.as_deref());
+        draft.ledger().live.iter().filter(covers)
+    };
+    let held = counted().map(|s| (s.started_at, s.expires_at));
     Refused {
         limit: rule.limit,
-        active: draft.active(),
-        conflict: live.iter().take(SESSIONS_LISTED_MAX).cloned().collect(),
-        next_slot_at: next_slot_at(held, rule, draft.policy(), draft.now()),
+        active: draft.active_under(&rule),
+        conflict: counted().take(SESSIONS_LISTED_MAX).cloned().collect(),
+        next_slot_at: next_slot_at(held, &rule, draft.policy(), draft.now()),
+        rule: rule.name,
     }
 }
 
 /// When a start is admitted at the latest if nobody calls again: as soon as fewer than `limit` of
-/// the live sessions are left that neither have ended nor may be evicted. `live` says of each when
+/// the live sessions of the rule are left that neither have ended nor may be evicted. `live` says of each when
 /// it started and when its lease is over. `None` where a start is admitted now, and for a limit of
 /// 0.
 pub(crate) fn next_slot_at(
     live: impl Iterator<Item = (Timestamp, Timestamp)>,
-    rule: EffectiveLimit,
+    rule: &Rule,
     policy: &Policy,
     now: Timestamp,
 ) -> Option<Timestamp> {

@@ -92,7 +92,7 @@ fn the_own_limit_goes_before_the_plans_and_that_before_the_default() {
             ..Ledger::default()
         };
         let rule = policy.limit_of(&ledger);
-        (rule.limit, rule.source, rule.at_limit)
+        (rule.limit, policy.limit_source(&ledger), rule.at_limit)
     };
     let (deny, evict) = (AtLimit::DenyNew, AtLimit::EvictOldest);
     assert_eq!(rule(None, None), (3, LimitSource::Default, deny));

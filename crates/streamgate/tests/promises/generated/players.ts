@@ -33,7 +33,7 @@ function reason(problem: Schemas["SessionEnded"] | Refusal): string {
         case "session_ended":
             return problem.reason;
         case "limit_reached":
-            return `limit ${problem.limit}, held by ${problem.sessions.length}`;
+            return `${problem.rule} ${problem.limit}, held by ${problem.sessions.length}`;
         case "session_taken":
             return problem.detail;
     }

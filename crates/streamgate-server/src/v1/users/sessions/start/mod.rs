@@ -119,6 +119,10 @@ impl ToSchema for SessionTaken {}
 pub(crate) struct LimitReached<'a> {
     #[serde(flatten)]
     problem: Problem,
+    /// The name of the rule that refused the start: `limit` is that of all of the user's sessions
+    /// together. Later versions may have further rules.
+    #[schema(example = "limit")]
+    rule: &'a str,
     /// The user's limit.
     #[schema(value_type = LimitSchema)]
     limit: u32,
@@ -259,6 +263,7 @@ fn limit_reached(user: &UserKey, refused: &Refused, wall: Wall) -> Response {
     };
     let refusal = LimitReached {
         problem: Problem::new(Code::LimitReached, detail),
+        rule: &refused.rule,
         limit,
         active,
         sessions: Session::list(user.user(), &refused.conflict, wall),

@@ -115,6 +115,7 @@ async fn a_refusal_says_which_limit_who_holds_the_slots_and_until_when() {
     service.start(&["b", "c"]).await;
     let answer = service.call("PUT", "/v1/users/u/sessions/d").await;
     let problem = answer.assert_problem(409, "limit_reached");
+    assert_eq!(problem["rule"], "limit");
     assert_eq!(problem["limit"], 3);
     assert_eq!(problem["active"], 3);
     assert_eq!(problem["next_slot_at"], ONE_LEASE_LATER);
@@ -136,6 +137,7 @@ async fn a_refusal_says_which_limit_who_holds_the_slots_and_until_when() {
             "detail",
             "limit",
             "next_slot_at",
+            "rule",
             "sessions",
             "sessions_total",
             "status",
