@@ -83,7 +83,8 @@ pub const IGNORED_BODY_MAX_BYTES: usize = 64 * 1024;
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
 /// Most sessions that a node remembers which it admitted without its store.
 pub const DEGRADED_SESSIONS_MAX: usize = 100_000;
-/// Most commits of a node that run on after their callers have gone, so that their outcome is known.
+/// Most commits of a node that run on after their callers have gone, so that their outcome is
+/// known.
 pub const DETACHED_COMMITS_MAX: usize = 10_000;
 /// Most calls of a node whose outcome is unknown and still to be found out, for those who observe.
 pub const UNRESOLVED_CALLS_MAX: usize = 10_000;

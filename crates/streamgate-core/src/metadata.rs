@@ -1,5 +1,5 @@
-//! What plays and what is played: optional metadata about a session. No decision depends on them but
-//! one: a start that names a live session of another device is refused.
+//! What plays and what is played: optional metadata about a session. No decision depends on them
+//! but one: a start that names a live session of another device is refused.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,34 @@ pub struct SessionMetadata {
     /// Whatever else the caller wants to see again.
     pub attributes: Attributes,
 }
+
+/// One of the names in [`SessionMetadata`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NameField {
+    /// Its value.
+    pub(crate) get: fn(&SessionMetadata) -> &Option<Name>,
+    /// Where its value is.
+    pub(crate) get_mut: fn(&mut SessionMetadata) -> &mut Option<Name>,
+}
+
+/// The line of one field in [`NAME_FIELDS`].
+macro_rules! name_field {
+    ($field:ident) => {
+        NameField {
+            get: |metadata| &metadata.$field,
+            get_mut: |metadata| &mut metadata.$field,
+        }
+    };
+}
+
+/// The names in [`SessionMetadata`], in the order in which they are stored.
+pub(crate) const NAME_FIELDS: [NameField; 5] = [
+    name_field!(device_id),
+    name_field!(device_name),
+    name_field!(device_class),
+    name_field!(content_id),
+    name_field!(content_type),
+];
 
 impl SessionMetadata {
     /// Whether the two name different devices. SessionMetadata without a device name none.

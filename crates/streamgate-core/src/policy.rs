@@ -205,8 +205,8 @@ impl Policy {
             .plus(self.clock_skew)
     }
 
-    /// How long heartbeats may go unserved before sessions need a lease of grace, in milliseconds: a
-    /// heartbeat interval, or less where leases have less to spare. A player that calls every
+    /// How long heartbeats may go unserved before sessions need a lease of grace, in milliseconds:
+    /// a heartbeat interval, or less where leases have less to spare. A player that calls every
     /// interval does not lose its slot to a shorter stall.
     #[must_use]
     pub const fn stall_ms(&self) -> u64 {
@@ -237,8 +237,8 @@ impl Policy {
         started_at.plus(self.evict_min_age)
     }
 
-    /// The rules for the user with this ledger. A start must satisfy each one whose scope covers it;
-    /// a refusal names the first that it does not.
+    /// The rules for the user with this ledger. A start must satisfy each one whose scope covers
+    /// it; a refusal names the first that it does not.
     pub fn rules_of(&self, ledger: &Ledger) -> impl Iterator<Item = Rule> + use<> {
         std::iter::once(self.limit_of(ledger))
     }

@@ -21,7 +21,8 @@ pub struct Session {
     pub metadata: Option<Box<SessionMetadata>>,
 }
 
-/// Since when and until when a session holds its slot: what a heartbeat changes, without the metadata.
+/// Since when and until when a session holds its slot: what a heartbeat changes, without the
+/// metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
     /// When the session started.

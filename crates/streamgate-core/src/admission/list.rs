@@ -115,9 +115,9 @@ pub fn sessions_of(
 
 /// The sessions of a page, and where the next one begins.
 ///
-/// A ledger knows which of the sessions that started in one millisecond came first; a place does not,
-/// once they have ended. So they stand on one page. Where they are more than a page holds, they are
-/// listed in the order of their ids.
+/// A ledger knows which of the sessions that started in one millisecond came first; a place does
+/// not, once they have ended. So they stand on one page. Where they are more than a page holds,
+/// they are listed in the order of their ids.
 fn page_of<'a>(live: &[&'a Session], query: &SessionsQuery) -> (Vec<&'a Session>, Option<Place>) {
     let (mut page, mut behind) = (Vec::new(), None);
     for together in live.chunk_by(|one, other| one.started_at == other.started_at) {

@@ -76,7 +76,8 @@ impl<T> Decision<T> {
     }
 
     /// Whether the change adds to what is stored: a new session, or more about a user. A store that
-    /// is full refuses such a change and takes all others: heartbeats, stops, and what ends sessions.
+    /// is full refuses such a change and takes all others: heartbeats, stops, and what ends
+    /// sessions.
     #[must_use]
     pub fn needs_room(&self) -> bool {
         let any = |is: fn(&Event) -> bool| self.events.iter().any(is);

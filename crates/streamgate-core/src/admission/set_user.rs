@@ -21,9 +21,9 @@ pub enum Edit<T> {
 
 /// Change plan, limit or profile of a user; a user never seen is made.
 ///
-/// A limit of 0 ends all sessions (`Revoked`). With any other lower limit live sessions stay as they
-/// are for now: it holds from the next start, and [`crate::OverLimit`] says what becomes of those
-/// above it.
+/// A limit of 0 ends all sessions (`Revoked`). With any other lower limit live sessions stay as
+/// they are for now: it holds from the next start, and [`crate::OverLimit`] says what becomes of
+/// those above it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SetUser {
     /// The name of a plan that the policy knows.

@@ -312,9 +312,9 @@ fn refusal(draft: &Draft<'_>, rule: Rule) -> Refused {
 }
 
 /// When a start is admitted at the latest if nobody calls again: as soon as fewer than `limit` of
-/// the live sessions of the rule are left that neither have ended nor may be evicted. `live` says of each when
-/// it started and when its lease is over. `None` where a start is admitted now, and for a limit of
-/// 0.
+/// the live sessions of the rule are left that neither have ended nor may be evicted. `live` says
+/// of each when it started and when its lease is over. `None` where a start is admitted now, and
+/// for a limit of 0.
 pub(crate) fn next_slot_at(
     live: impl Iterator<Item = (Timestamp, Timestamp)>,
     rule: &Rule,

@@ -6,7 +6,7 @@ use crate::bounds::LIMIT_MAX;
 use crate::codec::CodecError;
 use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
 use crate::ids::{Name, SessionId};
-use crate::metadata::{Attributes, SessionMetadata};
+use crate::metadata::{Attributes, NAME_FIELDS, SessionMetadata};
 use crate::session::{EndReason, Session};
 use crate::time::{Seconds, Timestamp};
 
@@ -105,13 +105,7 @@ pub(super) fn session(reader: &mut Reader<'_>) -> Result<Session, CodecError> {
 }
 
 fn put_metadata(out: &mut Vec<u8>, metadata: &SessionMetadata) {
-    let names = [
-        &metadata.device_id,
-        &metadata.device_name,
-        &metadata.device_class,
-        &metadata.content_id,
-        &metadata.content_type,
-    ];
+    let names = NAME_FIELDS.map(|field| (field.get)(metadata));
     let mut flags = if metadata.attributes.is_empty() {
         0
     } else {
@@ -134,21 +128,12 @@ fn metadata(reader: &mut Reader<'_>) -> Result<SessionMetadata, CodecError> {
     if flags & !fact_flag::ALL != 0 {
         return Err(CodecError::Invalid("the flags of metadata"));
     }
-    let mut named = |bit: u8| {
+    let mut metadata = SessionMetadata::default();
+    for (bit, field) in NAME_FIELDS.iter().enumerate() {
         if flags & (1 << bit) != 0 {
-            name(reader).map(Some)
-        } else {
-            Ok(None)
+            *(field.get_mut)(&mut metadata) = Some(name(reader)?);
         }
-    };
-    let mut metadata = SessionMetadata {
-        device_id: named(0)?,
-        device_name: named(1)?,
-        device_class: named(2)?,
-        content_id: named(3)?,
-        content_type: named(4)?,
-        attributes: Attributes::default(),
-    };
+    }
     if flags & fact_flag::ATTRIBUTES != 0 {
         metadata.attributes = attributes(reader)?;
     }

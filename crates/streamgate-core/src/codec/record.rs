@@ -76,8 +76,8 @@ pub fn encode_ledger(ledger: &Ledger) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The lowest version that holds this ledger. A part that version 1 has no place for makes this look
-/// at the ledger: one that has the part gets the version that holds it, and no other does.
+/// The lowest version that holds this ledger. A part that version 1 has no place for makes this
+/// look at the ledger: one that has the part gets the version that holds it, and no other does.
 const fn version_of(_ledger: &Ledger) -> u8 {
     V1
 }
