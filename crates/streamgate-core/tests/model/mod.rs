@@ -3,10 +3,6 @@
 //! It shares no code with the core: ids are small numbers, times are milliseconds, and every rule
 //! is written the slow, obvious way. The bounds on remembered endings are *not* here; no history
 //! that is compared reaches them.
-#![allow(
-    dead_code,
-    reason = "each test file that includes the model uses its own part of it"
-)]
 
 pub(crate) mod calls;
 mod guests;

@@ -1,8 +1,4 @@
 //! What several test files need: short ways to write ids, times, metadata and calls.
-#![allow(
-    dead_code,
-    reason = "each test file that includes these helpers uses its own part of them"
-)]
 
 pub(crate) mod golden_file;
 

@@ -9,9 +9,9 @@ use streamgate_core::admission::{
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
 
-use crate::store::{Lost, Race};
+use crate::overtaken::store::{Lost, Race};
+use crate::overtaken::{admitted, live, named, nobody, race, stopped};
 use crate::support::{start, stop, user};
-use crate::{admitted, live, named, nobody, race, stopped};
 
 /// A node may try its commit on what it takes the record to be. Where the answer to a try in vain
 /// is lost, it says nothing about the runs before it.

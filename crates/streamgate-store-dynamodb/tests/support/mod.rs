@@ -1,5 +1,4 @@
 //! A real server to test against, a proxy that spoils its answers, and what tests begin with.
-#![allow(dead_code, reason = "each test file uses what it needs")]
 
 pub(crate) mod dynoxide;
 pub(crate) mod proxy;

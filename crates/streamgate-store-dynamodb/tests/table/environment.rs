@@ -56,7 +56,7 @@ async fn run_case(expected: &str, variables: &[(&str, &str)]) {
     let mut case = Command::new(std::env::current_exe().unwrap());
     case.args([
         "--exact",
-        "environment::a_case_in_its_own_process",
+        "table::environment::a_case_in_its_own_process",
         "--nocapture",
     ])
     .env_clear()

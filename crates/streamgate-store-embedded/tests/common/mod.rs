@@ -1,11 +1,6 @@
 //! Shared by the tests of the store: commands of a player, and short ways to open a store.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::panic_in_result_fn,
-    reason = "tests may panic, and each test file uses its own part of this"
-)]
+#![allow(clippy::panic_in_result_fn, reason = "a test may panic")]
 
 pub(crate) mod events;
 pub(crate) mod power;

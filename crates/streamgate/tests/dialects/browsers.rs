@@ -1,8 +1,8 @@
 //! A server without keys, as `streamgate serve` starts it, and the web pages that a browser on the
 //! same machine has open.
 
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 use crate::support::{Answer, exchange};
 
 /// Sends a request with these lines in its head.

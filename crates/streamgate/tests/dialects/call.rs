@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::client::Ask;
-use crate::dialect::{Dialect, Told, Verdict};
-use crate::recorded::is_uuid;
+use crate::dialects::client::Ask;
+use crate::dialects::dialect::{Dialect, Told, Verdict};
+use crate::dialects::recorded::is_uuid;
 use crate::support::Answer;
 
 /// Through which API a call goes.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::client::Ask;
+use crate::dialects::client::Ask;
 use crate::support::Answer;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,9 @@
 //! Who may call: which dialects ask for a key and when, in which words they refuse, and what
 //! happens to one that is switched off.
 
-use crate::dialect::Dialect;
-use crate::setup::{ADMIN_KEY, OTHER_TENANT_KEY, PLAYER_KEY, Service};
-use crate::shape;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::{ADMIN_KEY, OTHER_TENANT_KEY, PLAYER_KEY, Service};
+use crate::dialects::shape;
 use crate::support::Answer;
 
 /// Sends a start with these headers.

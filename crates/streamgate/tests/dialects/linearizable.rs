@@ -7,11 +7,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::call::{Call, Reply, Way, is_made};
-use crate::client::Client;
-use crate::dialect::{Dialect, Told, Verdict};
-use crate::history::{History, Reference};
-use crate::setup::Service;
+use streamgate_testkit::history::{History, Model};
+
+use crate::dialects::call::{Call, Reply, Way, is_made};
+use crate::dialects::client::Client;
+use crate::dialects::dialect::{Dialect, Told, Verdict};
+use crate::dialects::setup::Service;
 
 const USERS: usize = 6;
 const CALLS_PER_PLAYER: usize = 12;
@@ -97,7 +98,10 @@ impl User {
     }
 }
 
-impl Reference for User {
+impl Model for User {
+    type Call = Call;
+    type Reply = Reply;
+
     fn answers(&mut self, call: &Call, reply: &Reply) -> bool {
         match (self.invoke(call), reply) {
             (Reply::Started(Verdict::Held(all)), Reply::Started(Verdict::Held(told))) => {
@@ -139,7 +143,7 @@ async fn play(
     user: String,
     player: usize,
     seed: u64,
-    history: Arc<Mutex<History>>,
+    history: Arc<Mutex<History<User>>>,
 ) {
     let mut made = Vec::new();
     for i in 0..CALLS_PER_PLAYER as u64 {

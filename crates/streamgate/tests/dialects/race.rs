@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use crate::client::{Ask, Client};
-use crate::dialect::{Dialect, Verdict};
-use crate::setup::Service;
+use crate::dialects::client::{Ask, Client};
+use crate::dialects::dialect::{Dialect, Verdict};
+use crate::dialects::setup::Service;
 use crate::support::Answer;
 
 const CLIENTS: usize = 200;

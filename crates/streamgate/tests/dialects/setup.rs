@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::Ask;
-use crate::dialect::Dialect;
+use crate::dialects::client::Ask;
+use crate::dialects::dialect::Dialect;
 use crate::support::{Answer, Server, call, exchange, serve_arguments, streamgate};
 
 /// The key in the recordings of concurrency-service; its scope is `player`.

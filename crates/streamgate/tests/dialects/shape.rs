@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::dialect::Dialect;
+use crate::dialects::dialect::Dialect;
 use crate::support::Answer;
 
 /// Whether an answer is an error in the shape of the dialect; `Err` says what is wrong with it.

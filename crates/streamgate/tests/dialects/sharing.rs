@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::call::{Call, Way};
-use crate::client::{Ask, Client};
-use crate::dialect::{Dialect, Verdict};
-use crate::setup::Service;
+use crate::dialects::call::{Call, Way};
+use crate::dialects::client::{Ask, Client};
+use crate::dialects::dialect::{Dialect, Verdict};
+use crate::dialects::setup::Service;
 
 /// The verdict on a start by which the user must be known to the dialect.
 #[track_caller]

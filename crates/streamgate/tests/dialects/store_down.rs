@@ -3,10 +3,10 @@
 
 use tempfile::TempDir;
 
-use crate::call::Call;
-use crate::client::Ask;
-use crate::dialect::Dialect;
-use crate::shape;
+use crate::dialects::call::Call;
+use crate::dialects::client::Ask;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::shape;
 use crate::support::{Server, bare, call, serve_arguments};
 
 /// The server, which `strace` makes wait two seconds for the disk each time, from some moment on.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::call::{Call, Reply, Way, mix};
-use crate::client::{Ask, Client};
-use crate::dialect::Verdict;
-use crate::setup::Service;
+use crate::dialects::call::{Call, Reply, Way, mix};
+use crate::dialects::client::{Ask, Client};
+use crate::dialects::dialect::Verdict;
+use crate::dialects::setup::Service;
 
 /// Connections that speak one language.
 const PLAYERS_PER_WAY: usize = 4;

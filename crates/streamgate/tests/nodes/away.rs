@@ -9,9 +9,9 @@ use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
-use crate::process::Process;
+use crate::nodes::process::Process;
+use crate::nodes::{pause, redis_on};
 use crate::support::{Server, run, serve_arguments};
-use crate::{pause, redis_on};
 
 /// How long a loaded machine may take until a node has found its store.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -121,7 +121,7 @@ fn a_node_whose_store_never_comes_stops_when_it_is_told_to() {
 #[cfg(feature = "dynamodb")]
 #[test]
 fn a_node_that_starts_before_its_table_serves_when_the_table_does() {
-    use crate::dynamodb::{as_aws, emulator_on};
+    use crate::nodes::dynamodb::{as_aws, emulator_on};
     use crate::support::{Ran, streamgate};
 
     let kept = Reserved::new();

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::nodes::process::Process;
 use crate::support::{call, in_repository};
 
 /// A balancer that runs.

@@ -6,9 +6,9 @@ use serde_json::json;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::client::Client;
-use crate::race::PATIENT;
-use crate::{Nodes, redis};
+use crate::nodes::race::PATIENT;
+use crate::nodes::{Nodes, redis};
+use crate::promises::client::Client;
 
 const GATEWAYS: usize = 8;
 const PLAYERS: usize = 200;

@@ -9,11 +9,11 @@ use serde_json::Value;
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use crate::client::Client;
-use crate::race::{PATIENT, race};
+use crate::nodes::race::{PATIENT, race};
+use crate::nodes::{Nodes, redis};
+use crate::promises::client::Client;
 use crate::support::faketime::library;
 use crate::support::{Server, serve_arguments, streamgate};
-use crate::{Nodes, redis};
 
 /// The lease of [`SHORT_LEASE`].
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -269,7 +269,7 @@ fn a_redis_that_stands_still_for_longer_than_a_lease_costs_the_watching_session_
         assert_eq!(node.call("POST", &heartbeat, None).status, 503);
     }
     redis.thaw();
-    crate::eventually("redis answers", || {
+    crate::nodes::eventually("redis answers", || {
         node.call("GET", "/readyz", None).status == 200
     });
     let another = node.call("PUT", &session("another"), None);

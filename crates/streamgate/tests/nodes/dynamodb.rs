@@ -1,7 +1,6 @@
 //! Nodes over a DynamoDB table; `./test` builds with it. The table is in an emulator that the test
 //! starts.
 
-#[path = "throttled.rs"]
 mod throttled;
 
 use std::path::PathBuf;
@@ -10,13 +9,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::Nodes;
-use crate::clocks::{self, Shifted};
-use crate::process::Process;
-use crate::proxy::{Proxy, Weather, seed};
-use crate::race::{PATIENT, race};
-use crate::spoiled::{LIMIT, Storm};
-use crate::storm::storm;
+use crate::nodes::Nodes;
+use crate::nodes::clocks::{self, Shifted};
+use crate::nodes::process::Process;
+use crate::nodes::proxy::{Proxy, Weather, seed};
+use crate::nodes::race::{PATIENT, race};
+use crate::nodes::spoiled::{LIMIT, Storm};
+use crate::promises::storm::storm;
 use crate::support::faketime::WallClock;
 use crate::support::{Server, in_repository, serve_arguments, streamgate};
 
@@ -211,7 +210,7 @@ fn a_node_whose_clock_is_ten_minutes_behind_the_tables_refuses_until_it_is_right
     }
     assert_eq!(wrong.call("PUT", &session("d"), None).status, 503);
     wall.set("+0s");
-    crate::eventually("the clock is right", || {
+    crate::nodes::eventually("the clock is right", || {
         wrong.call("GET", "/readyz", None).status == 200
     });
     assert_eq!(wrong.call("PUT", &session("d"), None).status, 409);

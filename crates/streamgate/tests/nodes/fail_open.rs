@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
 
+use crate::nodes::{Nodes, pause, redis};
 use crate::support::Server;
-use crate::{Nodes, pause, redis};
 
 /// How soon a store that was frozen is noticed, and one that goes on.
 const SETTINGS: [&str; 8] = [

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
 
-use crate::client::Client;
+use crate::nodes::{Nodes, pause, redis};
+use crate::promises::client::Client;
 use crate::support::Server;
-use crate::{Nodes, pause, redis};
 
 /// How long it stands still.
 const FROZEN: Duration = Duration::from_secs(10);

@@ -1,9 +1,9 @@
 //! Promise 1 on many nodes, stricter: every answer that any node gives in a storm fits one order of
 //! events.
 
-use crate::race::PATIENT;
-use crate::storm::{is_explained, one_too_many, storm};
-use crate::{Nodes, redis};
+use crate::nodes::race::PATIENT;
+use crate::nodes::{Nodes, redis};
+use crate::promises::storm::{is_explained, one_too_many, storm};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_of_a_storm_over_four_nodes_fits_one_order() {

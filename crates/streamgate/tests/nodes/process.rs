@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::pause;
+use crate::nodes::pause;
 
 /// How long a server may take to start on a loaded machine, in pauses.
 const PAUSES: u32 = 500;

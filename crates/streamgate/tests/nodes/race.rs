@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use crate::client::Client;
-use crate::{Nodes, redis};
+use crate::nodes::{Nodes, redis};
+use crate::promises::client::Client;
 
 const STARTS: usize = 200;
 const LIMIT: usize = 3;

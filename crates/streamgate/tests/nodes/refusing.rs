@@ -7,10 +7,10 @@ use serde_json::json;
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::nodes::process::Process;
+use crate::nodes::topologies::ask;
+use crate::nodes::{Nodes, eventually, redis, redis_on};
 use crate::support::{Answer, Server, run, serve_arguments};
-use crate::topologies::ask;
-use crate::{Nodes, eventually, redis, redis_on};
 
 /// A Redis that evicts, should it ever be full.
 fn evicting() -> Process {

@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use crate::balancer::Balancer;
-use crate::client::Client;
-use crate::process::Process;
+use crate::nodes::balancer::Balancer;
+use crate::nodes::process::Process;
+use crate::nodes::{eventually, redis};
+use crate::promises::client::Client;
 use crate::support::Server;
-use crate::{eventually, redis};
 
 /// Clients that call without pause, each on a connection that it keeps.
 const CLIENTS: usize = 8;

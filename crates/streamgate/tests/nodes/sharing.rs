@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::{Nodes, departure, redis};
+use crate::nodes::{Nodes, redis};
+use crate::promises::departure;
 
 #[test]
 fn a_session_is_renewed_listed_and_stopped_on_any_node() {

@@ -15,10 +15,10 @@ use streamgate_core::bounds::STOPPED_ENDINGS_MAX;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::client::Client;
-use crate::proxy::{Proxy, Random, Weather, seed};
+use crate::nodes::proxy::{Proxy, Random, Weather, seed};
+use crate::nodes::{Nodes, redis};
+use crate::promises::client::Client;
 use crate::support::Server;
-use crate::{Nodes, redis};
 
 use observer::{observe, settle};
 use player::{Account, Player, Tally};

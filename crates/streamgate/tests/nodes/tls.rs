@@ -7,9 +7,9 @@ use std::process::Command;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::nodes::process::Process;
+use crate::nodes::{eventually, pause};
 use crate::support::{Server, run_with, serve_arguments, streamgate};
-use crate::{eventually, pause};
 
 /// The variable that keeps the password out of the command line.
 const URL: &str = "STREAMGATE_STORE_URL";

@@ -6,9 +6,9 @@ use redis::{FromRedisValue, ToRedisArgs};
 use streamgate_core::codec::{NEWEST, OLDEST};
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::nodes::process::Process;
+use crate::nodes::{Nodes, eventually, redis};
 use crate::support::{Answer, Server, serve_arguments, streamgate};
-use crate::{Nodes, eventually, redis};
 
 const MARK: &str = "sg:format";
 

@@ -1,6 +1,6 @@
 //! What players of a storm ask about their user, and what they are told.
 
-use crate::client::Client;
+use crate::promises::client::Client;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -29,7 +29,7 @@ pub(crate) enum Reply {
 /// Makes a call. Nothing but the answers above is an answer.
 pub(crate) async fn make(client: &mut Client, user: &str, call: &Call) -> Reply {
     let ids = |sessions: &serde_json::Value| -> Vec<u8> {
-        crate::client::session_ids(sessions)
+        crate::promises::client::session_ids(sessions)
             .iter()
             .map(|id| id.parse().unwrap())
             .collect()

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::Client;
-use crate::departure;
+use crate::promises::client::Client;
+use crate::promises::departure;
 use crate::support::Server;
 
 /// A few short of 10,000 would fit into the usual limit of descriptors by chance; this does not.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::promises::client::Client;
 use crate::support::Server;
 
 const CRASHES: u64 = 25;
@@ -162,7 +162,7 @@ async fn after_a_kill_live_sessions_have_one_lease_of_grace() {
         .await
         .unwrap();
     assert_eq!(
-        crate::client::session_ids(&listed.body["sessions"]),
+        crate::promises::client::session_ids(&listed.body["sessions"]),
         ["a", "b", "c"]
     );
     let refused = client.start("u", "d").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::promises::client::Client;
 use crate::support::Server;
 
 /// The highest limit, and the most entries of a batch.

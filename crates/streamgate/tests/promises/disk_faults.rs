@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::promises::client::Client;
 use crate::support::{Answer, Server, bare, serve_arguments};
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::promises::client::Client;
 use crate::support::{Server, serve_arguments, streamgate};
 
 /// Promise 4: free one lease after the last heartbeat, to the second, with no sweep.

@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::storm::{is_explained, one_too_many, storm};
+use crate::promises::storm::{is_explained, one_too_many, storm};
 use crate::support::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

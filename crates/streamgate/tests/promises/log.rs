@@ -10,8 +10,8 @@ use serde_json::Value;
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use crate::client::Client;
-use crate::disk_faults::{fill, in_its_namespace, on_a_volume, serve_command};
+use crate::promises::client::Client;
+use crate::promises::disk_faults::{fill, in_its_namespace, on_a_volume, serve_command};
 use crate::support::{Server, serve_arguments, streamgate};
 
 /// Far less than a stalled sink would take, and more than a loaded machine needs.

@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::Barrier;
 
-use crate::client::Client;
+use crate::promises::client::Client;
 use crate::support::Server;
 
 const STARTS: usize = 200;

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use crate::client::Client;
+use crate::promises::client::Client;
 use crate::support::{Server, bare, serve_arguments, streamgate};
 
 /// A server with one session that only an orderly stop writes.

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use crate::call::{Call, Reply, call, make};
-use crate::client::Client;
-use crate::history::{self, History};
+use streamgate_testkit::history::{History, Model};
+
+use crate::promises::call::{Call, Reply, call, make};
+use crate::promises::client::Client;
 
 const USERS: usize = 6;
 const PLAYERS_PER_USER: usize = 4;
@@ -24,7 +25,10 @@ struct Reference {
     ended: Vec<u8>,
 }
 
-impl history::Reference for Reference {
+impl Model for Reference {
+    type Call = Call;
+    type Reply = Reply;
+
     fn answers(&mut self, call: &Call, reply: &Reply) -> bool {
         self.answer(call) == *reply
     }

@@ -1,13 +1,7 @@
 //! What tests of the real binary share: running commands, serving, and a tiny HTTP client.
 //!
 //! Nothing here sleeps or polls: a server is waited for by the line in which it says where it
-//! listens, and everything else by what it logs or answers. Use it from a test crate beside this
-//! directory with `#[path = "../support/mod.rs"] mod support;`.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test crate uses a part of it"
-)]
+//! listens, and everything else by what it logs or answers.
 
 mod command;
 pub(crate) mod faketime;

@@ -1,7 +1,7 @@
 //! concurrency-service: two ids in the path, and a GET that must be no HEAD.
 
 use super::{Bad, OTHER_METHODS, bad, no_ids, refuses};
-use crate::dialect::Dialect;
+use crate::dialects::dialect::Dialect;
 
 fn path(user: &str, session: &str) -> String {
     format!("/dev/startSession/userId/{user}/sessionId/{session}")

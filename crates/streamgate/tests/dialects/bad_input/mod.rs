@@ -11,9 +11,9 @@ mod stream_log;
 mod stream_requests;
 mod user_streams;
 
-use crate::dialect::Dialect;
-use crate::setup::{Service, raw_request};
-use crate::shape;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::{Service, raw_request};
+use crate::dialects::shape;
 use crate::support::exchange;
 
 /// A request that is wrong, and what is answered.

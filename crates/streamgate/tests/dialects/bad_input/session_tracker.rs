@@ -1,8 +1,8 @@
 //! session-tracker: one parameter in the query, and bodies that are ignored.
 
 use super::{Bad, OTHER_METHODS, bad, no_ids, refuses};
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 
 const PATHS: [&str; 2] = ["/add-session", "/remove-session"];
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{Bad, NO_VALUES, OTHER_METHODS, bad, no_objects, refuses};
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 
 const PATH: &str = "/dev/stream";
 

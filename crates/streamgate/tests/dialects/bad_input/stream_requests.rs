@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Bad, NO_VALUES, OTHER_METHODS, bad, no_ids, no_objects, refuses};
-use crate::dialect::Dialect;
+use crate::dialects::dialect::Dialect;
 
 const CALLS: [&str; 3] = ["/createuser", "/removeuser", "/requeststream"];
 

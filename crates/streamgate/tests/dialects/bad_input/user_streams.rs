@@ -1,7 +1,7 @@
 //! user-streams: two ids in the path, and a GET that must be no HEAD.
 
 use super::{Bad, OTHER_METHODS, bad, no_ids, refuses};
-use crate::dialect::Dialect;
+use crate::dialects::dialect::Dialect;
 
 #[test]
 fn mistakes_are_refused() {

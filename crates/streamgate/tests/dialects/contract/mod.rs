@@ -5,8 +5,8 @@ mod stream_log;
 mod stream_requests;
 mod user_streams;
 
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 use crate::support::Answer;
 
 /// Sends a request to a dialect and gives status and body.

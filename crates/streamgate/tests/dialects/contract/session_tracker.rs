@@ -1,8 +1,8 @@
 //! session-tracker: who is one user, and who is known.
 
 use super::ask;
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 
 const ALREADY_0: &str = r#"{"message":"Already 0 active sessions, so can't remove any!"}"#;
 const NEVER_EXISTED: &str =

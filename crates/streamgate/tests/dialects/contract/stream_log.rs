@@ -1,8 +1,8 @@
 //! stream-log: whose a stream is.
 
 use super::ask;
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 
 fn post(service: &Service, user: &str) -> (u16, String) {
     let body = format!(r#"{{"userId":{user}}}"#);

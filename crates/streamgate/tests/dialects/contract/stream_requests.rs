@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::ask;
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 
 const DIALECT: Dialect = Dialect::StreamRequests;
 

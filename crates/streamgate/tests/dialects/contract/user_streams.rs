@@ -1,8 +1,8 @@
 //! user-streams: pages, CORS, and ids as they are written.
 
 use super::ask;
-use crate::dialect::Dialect;
-use crate::setup::Service;
+use crate::dialects::dialect::Dialect;
+use crate::dialects::setup::Service;
 
 const DIALECT: Dialect = Dialect::UserStreams;
 

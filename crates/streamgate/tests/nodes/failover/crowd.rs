@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use super::account::{Account, Fate};
 use super::player::{Player, Shared};
 use super::{LATE_USERS, LIMIT, PATIENCE, PLAYERS, USERS};
-use crate::Nodes;
-use crate::client::Client;
+use crate::nodes::Nodes;
+use crate::promises::client::Client;
 
 /// When nodes acknowledge a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

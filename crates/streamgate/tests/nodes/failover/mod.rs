@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
 
-use crate::topologies::Topology;
-use crate::{eventually, pause};
+use crate::nodes::topologies::Topology;
+use crate::nodes::{eventually, pause};
 use account::{Account, Fate};
 use crowd::{Crowd, Kind};
 

@@ -11,7 +11,7 @@ use streamgate_clock::Stopwatch;
 
 use super::account::{Account, Fate, Told};
 use super::{LATE_USERS, LIMIT, PATIENCE, USERS};
-use crate::client::{Answer, Client};
+use crate::promises::client::{Answer, Client};
 
 /// After an answer that the store cannot be used, a player waits so long: less than `Retry-After`
 /// says, so that it hears soon when it can.

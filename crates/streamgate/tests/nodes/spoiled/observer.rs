@@ -10,7 +10,7 @@ use streamgate_clock::Stopwatch;
 
 use super::player::{Account, Known};
 use super::{LIMIT, RECOVERY_MAX, user_name};
-use crate::client::{Answer, Client};
+use crate::promises::client::{Answer, Client};
 
 /// Asks the clean node for one list after another, and compares each with what players were told
 /// before and after; returns how many.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use streamgate_clock::Stopwatch;
 
 use super::{SLACK, STOPS_PER_PLAYER};
-use crate::client::{Answer, Client};
-use crate::proxy::Random;
+use crate::nodes::proxy::Random;
+use crate::promises::client::{Answer, Client};
 
 /// The pause before its next call, at most, in milliseconds.
 const THINKING_MAX_MS: u64 = 100;

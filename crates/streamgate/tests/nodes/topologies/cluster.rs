@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use tempfile::TempDir;
 
 use super::{DOWN_AFTER_MS, Topology, addresses, ask, has_replicas, server};
-use crate::eventually;
-use crate::process::Process;
+use crate::nodes::eventually;
+use crate::nodes::process::Process;
 
 /// The slots of the three primaries.
 const SLOTS: [(&str, &str); 3] = [("0", "5460"), ("5461", "10922"), ("10923", "16383")];

@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::FromRedisValue;
 use tempfile::TempDir;
 
-use crate::process::Process;
+use crate::nodes::process::Process;
 
 /// How long a server may take to answer on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);

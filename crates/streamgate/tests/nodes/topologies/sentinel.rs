@@ -7,8 +7,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::{DOWN_AFTER_MS, Topology, addresses, ask, has_replicas, server};
-use crate::eventually;
-use crate::process::Process;
+use crate::nodes::eventually;
+use crate::nodes::process::Process;
 
 impl Topology {
     /// Starts them, and waits until all know each other.

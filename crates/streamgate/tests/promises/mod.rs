@@ -1,20 +1,17 @@
 //! What Streamgate promises, tried on the real binary: under races, crashes, failing disks and
 //! hostile clients. `docs/promises.md` has the promises by number, and the tests that hold each.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod call;
-mod client;
+pub(crate) mod call;
+pub(crate) mod client;
 mod clocks;
 mod connections;
 mod crash;
 mod crowded;
-mod departure;
+pub(crate) mod departure;
 mod dialects;
 mod disk_faults;
 mod fuzz;
 mod generated;
-#[path = "../dialects/history.rs"]
-mod history;
 mod lifecycle;
 mod linearizable;
 mod live_sessions;
@@ -23,7 +20,5 @@ mod page;
 mod race;
 mod reload;
 mod signals;
-mod storm;
-#[path = "../support/mod.rs"]
-mod support;
+pub(crate) mod storm;
 mod versions;

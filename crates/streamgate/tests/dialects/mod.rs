@@ -1,6 +1,5 @@
 //! The five dialects, tried on the real binary: what was recorded of their predecessors, races and
 //! storms through all of them at once, keys, and everything a client can get wrong.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bad_input;
 mod browsers;
@@ -8,7 +7,6 @@ mod call;
 mod client;
 mod contract;
 mod dialect;
-mod history;
 mod keys;
 mod linearizable;
 mod race;
@@ -18,5 +16,3 @@ mod shape;
 mod sharing;
 mod store_down;
 mod storm;
-#[path = "../support/mod.rs"]
-mod support;

@@ -1,15 +1,13 @@
 //! Long random histories through an engine over this store, against the bare decision; and what is
 //! left of them after a restart.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-#[path = "../../streamgate-engine/tests/support/mod.rs"]
-mod support;
-#[path = "../../streamgate-engine/tests/histories/walk.rs"]
+#[path = "../../../streamgate-engine/tests/histories/walk.rs"]
 mod walk;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use self::walk::{Bare, ops, walk};
+use crate::support::{START_OF_TIME, user, world_over};
 use proptest::prelude::*;
 use streamgate_clock::{Clock, ManualClock};
 use streamgate_core::admission::{SessionsQuery, Settle, sessions_of};
@@ -17,9 +15,7 @@ use streamgate_core::codec::{encode_ledger, grant_grace};
 use streamgate_core::{AtLimit, Ledger, Policy, Session, decide};
 use streamgate_store::Store;
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
-use support::{START_OF_TIME, user, world_over};
 use tempfile::TempDir;
-use walk::{Bare, ops, walk};
 
 fn open(dir: &Path, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
     let config = EmbeddedConfig {

@@ -8,13 +8,13 @@ use streamgate_clock::Stopwatch;
 use tokio::task::JoinSet;
 
 use super::{nodes, table};
-use crate::Nodes;
-use crate::client::{Answer, Client};
-use crate::process::Process;
+use crate::nodes::Nodes;
+use crate::nodes::process::Process;
+use crate::promises::client::{Answer, Client};
 
 use proxy::{Act, Proxy, Request};
 
-#[path = "../../../streamgate-store-dynamodb/tests/support/proxy.rs"]
+#[path = "../../../../streamgate-store-dynamodb/tests/support/proxy.rs"]
 #[allow(dead_code, reason = "it can spoil more than is spoiled here")]
 mod proxy;
 

@@ -1,23 +1,20 @@
 //! Lost requests and answers while others come in between: what a caller is told must have
 //! happened, and what was counted must be what there is.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod guesses;
 mod store;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Lost, Race};
+use self::store::{Lost, Race};
+use crate::support::{World, heartbeat, id, start, stop, user};
 use streamgate_core::admission::{
     Edit, Erased, HeartbeatOutcome, ImportUser, ImportedSession, ResetUser, SessionsQuery, SetUser,
     StartOutcome, StopOutcome,
 };
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
-use support::{World, heartbeat, id, start, stop, user};
 
 const LEASE: Duration = Duration::from_secs(90);
 

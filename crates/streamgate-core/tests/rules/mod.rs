@@ -1,5 +1,4 @@
-//! The rules of the core and its byte form. One binary, so that one link serves all of them.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+//! The rules of the core and its byte form.
 
 mod above_limit;
 mod adopt;
@@ -15,8 +14,6 @@ mod import;
 mod in_doubt;
 mod leases;
 mod metadata;
-#[path = "../model/mod.rs"]
-mod model;
 mod newest;
 mod one_device;
 mod policy;
@@ -25,6 +22,4 @@ mod reset;
 mod slack;
 mod stalls;
 mod started_with;
-#[path = "../support/mod.rs"]
-mod support;
 mod timestamps;

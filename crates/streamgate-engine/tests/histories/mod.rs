@@ -3,22 +3,19 @@
 //! The core's own tests hold the decision against a reference model; here the same commands run
 //! through everything around it. With answers and requests being lost, every answer must still be
 //! one that the bare decision gave, and whoever counts what was committed counts what is live.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../support/mod.rs"]
-mod support;
 mod walk;
 
 use std::sync::Arc;
 
+use self::walk::{Op, ops, walk};
+use crate::support::START_OF_TIME;
 use proptest::prelude::*;
 use proptest::sample::select;
 use streamgate_clock::ManualClock;
 use streamgate_core::{AtLimit, OverLimit, Policy, Seconds};
 use streamgate_store::MemoryStore;
 use streamgate_store::faults::{Fault, FaultyStore};
-use support::START_OF_TIME;
-use walk::{Op, ops, walk};
 
 fn check(
     ops: &[(usize, Op)],

@@ -1,15 +1,12 @@
 //! The Dockerfile, as far as it can be tried without a container engine: what it copies exists, and
 //! what it runs works with the variables that it sets.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use support::{Server, in_repository, run_with, streamgate};
-
-mod support;
+use crate::support::{Server, in_repository, run_with, streamgate};
 
 /// The instructions of the Dockerfile: the word, and the rest in one line without comments.
 fn instructions() -> Vec<(String, String)> {

@@ -1,30 +1,16 @@
 //! Several nodes over one store: one limit, whichever node is asked. The nodes are real processes,
 //! and so is the server that they share.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the lint knows tests by their attribute, not the helpers that they share"
-)]
-
 mod away;
 mod balancer;
 mod batches;
-#[path = "../promises/call.rs"]
-mod call;
-#[path = "../promises/client.rs"]
-#[allow(dead_code, reason = "a client knows more calls than these tests make")]
-mod client;
 mod clocks;
-#[path = "../promises/departure.rs"]
-mod departure;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod example;
 mod fail_open;
 mod failover;
 mod frozen;
-#[path = "../dialects/history.rs"]
-mod history;
 mod linearizable;
 mod process;
 mod proxy;
@@ -33,10 +19,6 @@ mod refusing;
 mod rolling;
 mod sharing;
 mod spoiled;
-#[path = "../promises/storm.rs"]
-mod storm;
-#[path = "../support/mod.rs"]
-mod support;
 mod tls;
 mod topologies;
 mod versions;
@@ -48,8 +30,8 @@ use std::time::Duration;
 use streamgate_clock::Stopwatch;
 use tempfile::TempDir;
 
-use process::Process;
-use support::Server;
+use self::process::Process;
+use crate::support::Server;
 
 /// Nodes that share a store.
 struct Nodes {

@@ -1,5 +1,4 @@
 //! The command line, tried on the real binary: what it prints, how it ends, what wins.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bench;
 mod health;
@@ -14,6 +13,3 @@ mod sessions;
 mod settings;
 mod store;
 mod users;
-
-#[path = "../support/mod.rs"]
-mod support;

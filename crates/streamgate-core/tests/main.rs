@@ -1,0 +1,6 @@
+//! Tests of the core, as one test binary, so that one link serves all of them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod model;
+mod rules;
+mod support;

@@ -1,0 +1,15 @@
+//! The embedded store on real and simulated disks.
+
+mod conformance;
+mod corruption;
+mod detached;
+mod directory;
+mod faults;
+mod full;
+mod gone;
+mod power_loss;
+mod process_death;
+mod reopen;
+mod scan;
+mod snapshots;
+mod visibility;

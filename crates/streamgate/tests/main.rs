@@ -1,0 +1,9 @@
+//! Tests of the real binary, as one test binary, so that one link serves all of them.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod cli;
+mod dialects;
+mod image;
+mod nodes;
+mod promises;
+mod support;
