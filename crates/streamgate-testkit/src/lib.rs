@@ -3,6 +3,34 @@
 //! The crate is a dev-dependency only: no shipped code uses it, and its helpers panic where a test
 //! should fail. It exists because integration tests of one crate cannot import those of another;
 //! its manifest forbids nothing.
+//!
+//! Nothing here polls a Streamgate server: it is waited for by the line in which it says where it
+//! listens, and everything else by what it logs or answers.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod certificates;
+pub mod faketime;
+pub mod generated;
 pub mod history;
+mod http;
+mod process;
+pub mod proxy;
+pub mod random;
+mod wait;
+
+pub use certificates::Certificates;
+pub use http::{Answer, Client, Lost, Request, call, exchange, session_ids};
+pub use process::{
+    Cluster, Ended, Flavour, Process, Ran, Redis, Sentinel, Server, bare, binary, dynoxide,
+    dynoxide_on, free_port, run, run_with, serve_arguments, streamgate,
+};
+pub use wait::{eventually, pause};
+
+use std::path::{Path, PathBuf};
+
+/// A file or directory of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path)
+}

@@ -6,4 +6,3 @@ mod dialects;
 mod image;
 mod nodes;
 mod promises;
-mod support;

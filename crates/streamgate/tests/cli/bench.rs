@@ -7,9 +7,8 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use streamgate_testkit::{Ran, Server, run, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Ran, Server, run, streamgate};
 
 /// A short run.
 const SHORT: [&str; 6] = ["--duration", "1", "--warm-up", "0.2", "--connections", "8"];

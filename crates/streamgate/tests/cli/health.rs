@@ -1,8 +1,7 @@
 //! `streamgate health`, as a container runs it.
 
+use streamgate_testkit::{Server, run, run_with};
 use tempfile::TempDir;
-
-use crate::support::{Server, run, run_with};
 
 #[test]
 fn a_server_that_is_ready_is_healthy() {

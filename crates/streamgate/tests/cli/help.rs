@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::{in_repository, run};
+use streamgate_testkit::{repository, run};
 
 /// The names of the commands in a help text.
 fn commands_in(help: &str) -> Vec<String> {
@@ -35,7 +35,7 @@ fn collect(command: &[&str], helps: &mut BTreeMap<String, String>) {
 
 #[test]
 fn every_help_text_is_committed() {
-    let dir: PathBuf = in_repository("crates/streamgate/tests/help");
+    let dir: PathBuf = repository("crates/streamgate/tests/help");
     let mut helps = BTreeMap::new();
     collect(&[], &mut helps);
     assert!(helps.len() > 15, "{:?}", helps.keys());

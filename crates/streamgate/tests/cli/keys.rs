@@ -2,9 +2,8 @@
 
 use std::fs;
 
+use streamgate_testkit::{Server, call, run, run_with, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, call, run, run_with, serve_arguments, streamgate};
 
 #[test]
 fn a_new_key_works_once_its_hash_is_in_the_settings() {

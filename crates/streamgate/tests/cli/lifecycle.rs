@@ -4,9 +4,8 @@ use std::net::TcpStream;
 
 use rustix::process::Signal;
 use serde_json::json;
+use streamgate_testkit::{Ran, Request, Server, bare, run, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Ran, Request, Server, bare, run, serve_arguments, streamgate};
 
 const START: &str = "/v1/users/anna/sessions/tv";
 

@@ -1,8 +1,7 @@
 //! `streamgate openapi`.
 
+use streamgate_testkit::{Server, run, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, run, serve_arguments, streamgate};
 
 const DIALECTS: [&str; 5] = [
     "session-tracker",

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread;
 
-use crate::support::{Ran, run};
+use streamgate_testkit::{Ran, run};
 
 /// The address of something that gives every request the same answer.
 fn answering(status: &str, body: &str) -> String {

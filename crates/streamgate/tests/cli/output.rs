@@ -4,9 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::pipe;
 use std::process::{Output, Stdio};
 
+use streamgate_testkit::{Server, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, streamgate};
 
 fn full_device() -> File {
     let full = OpenOptions::new().write(true).open("/dev/full");

@@ -1,9 +1,8 @@
 //! `streamgate sessions` against a server.
 
 use serde_json::json;
+use streamgate_testkit::{Ran, Server, run_with};
 use tempfile::TempDir;
-
-use crate::support::{Ran, Server, run_with};
 
 fn sessions(server: &Server, arguments: &[&str]) -> Ran {
     run_with(

@@ -6,9 +6,8 @@
 use std::fs;
 use std::path::Path;
 
+use streamgate_testkit::{Server, repository, run, run_with, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, in_repository, run, run_with, serve_arguments, streamgate};
 
 /// The value of a setting and where it came from, as `config show` prints them.
 fn shown(setting: &str, arguments: &[&str], variables: &[(&str, &str)]) -> String {
@@ -128,7 +127,7 @@ fn a_file_that_is_not_there_is_an_error() {
 #[test]
 fn the_default_file_is_the_committed_one_and_passes_the_check() {
     let printed = run(&["config", "default"]).ok();
-    let committed = in_repository("crates/streamgate/src/config/default.toml");
+    let committed = repository("crates/streamgate/src/config/default.toml");
     assert_eq!(printed, fs::read_to_string(committed).unwrap());
     let dir = TempDir::new().unwrap();
     let path = file(dir.path(), &printed);
@@ -136,7 +135,7 @@ fn the_default_file_is_the_committed_one_and_passes_the_check() {
         run(&["config", "check", "--config", &path]).ok(),
         "the settings are valid\n"
     );
-    let reference = fs::read_to_string(in_repository("docs/configuration.md")).unwrap();
+    let reference = fs::read_to_string(repository("docs/configuration.md")).unwrap();
     assert_eq!(run(&["config", "reference"]).ok(), reference);
 }
 

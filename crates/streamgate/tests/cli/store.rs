@@ -4,9 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use streamgate_testkit::{Ran, Server, run, run_with, serve_arguments};
 use tempfile::TempDir;
-
-use crate::support::{Ran, Server, run, run_with, serve_arguments};
 
 /// A directory with a history: five users with a session each.
 fn served_dir() -> TempDir {

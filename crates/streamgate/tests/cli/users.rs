@@ -1,9 +1,8 @@
 //! `streamgate users` against a server.
 
 use serde_json::json;
+use streamgate_testkit::{Ran, Server, run, run_with};
 use tempfile::TempDir;
-
-use crate::support::{Ran, Server, run, run_with};
 
 fn users(server: &Server, arguments: &[&str]) -> Ran {
     run_with(

@@ -1,9 +1,10 @@
 //! A server without keys, as `streamgate serve` starts it, and the web pages that a browser on the
 //! same machine has open.
 
+use streamgate_testkit::{Answer, exchange};
+
 use crate::dialects::dialect::Dialect;
 use crate::dialects::setup::Service;
-use crate::support::{Answer, exchange};
 
 /// Sends a request with these lines in its head.
 fn send(service: &Service, request_line: &str, lines: &str, body: &str) -> Answer {

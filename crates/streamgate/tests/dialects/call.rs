@@ -1,11 +1,11 @@
 //! One call of a storm: through which dialect, what it asks for, and what its answer says.
 
 use serde_json::json;
+use streamgate_testkit::Answer;
 
-use crate::dialects::client::Ask;
+use crate::dialects::ask::Ask;
 use crate::dialects::dialect::{Dialect, Told, Verdict};
 use crate::dialects::recorded::is_uuid;
-use crate::support::Answer;
 
 /// Through which API a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The dialects as a client sees them: how each starts a session, and what its answers may be.
 
 use serde_json::{Value, json};
+use streamgate_testkit::Answer;
 
-use crate::dialects::client::Ask;
-use crate::support::Answer;
+use crate::dialects::ask::Ask;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Dialect {

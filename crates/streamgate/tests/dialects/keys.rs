@@ -1,10 +1,11 @@
 //! Who may call: which dialects ask for a key and when, in which words they refuse, and what
 //! happens to one that is switched off.
 
+use streamgate_testkit::Answer;
+
 use crate::dialects::dialect::Dialect;
 use crate::dialects::setup::{ADMIN_KEY, OTHER_TENANT_KEY, PLAYER_KEY, Service};
 use crate::dialects::shape;
-use crate::support::Answer;
 
 /// Sends a start with these headers.
 fn start(service: &Service, dialect: Dialect, user: &str, headers: &[(&str, &str)]) -> Answer {

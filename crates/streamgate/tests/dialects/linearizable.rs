@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use streamgate_testkit::Client;
 use streamgate_testkit::history::{History, Model};
 
 use crate::dialects::call::{Call, Reply, Way, is_made};
-use crate::dialects::client::Client;
 use crate::dialects::dialect::{Dialect, Told, Verdict};
 use crate::dialects::setup::Service;
 
@@ -150,7 +150,7 @@ async fn play(
         let call = Call::random(Way::ALL[player], seed + i, &mut made);
         let ask = call.ask(&user);
         let began = history.lock().unwrap().begin();
-        let answer = client.send(&ask).await;
+        let answer = ask.send(&mut client).await;
         let reply = call.reply(&answer, &user, LIMIT);
         if let Reply::Started(verdict) = &reply {
             made.extend(verdict.told().made);
@@ -169,7 +169,7 @@ async fn every_answer_of_a_storm_through_all_dialects_fits_one_order() {
         for user in 0..USERS {
             let history = Arc::new(Mutex::new(History::new(Way::ALL.len())));
             for player in 0..Way::ALL.len() {
-                let client = Client::connect(service.address()).await;
+                let client = Client::connect(service.address()).await.unwrap();
                 let seed = ((round * USERS + user) * Way::ALL.len() + player) as u64 * 1_009;
                 let name = format!("u{user}-{round}");
                 tasks.push(tokio::spawn(play(

@@ -1,10 +1,10 @@
 //! The five dialects, tried on the real binary: what was recorded of their predecessors, races and
 //! storms through all of them at once, keys, and everything a client can get wrong.
 
+mod ask;
 mod bad_input;
 mod browsers;
 mod call;
-mod client;
 mod contract;
 mod dialect;
 mod keys;

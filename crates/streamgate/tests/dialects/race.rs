@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
+use streamgate_testkit::{Answer, Client};
 use tokio::sync::Barrier;
 
-use crate::dialects::client::{Ask, Client};
+use crate::dialects::ask::Ask;
 use crate::dialects::dialect::{Dialect, Verdict};
 use crate::dialects::setup::Service;
-use crate::support::Answer;
 
 const CLIENTS: usize = 200;
 /// Rounds at the default limit, and as many again at a limit set through /v1.
@@ -185,14 +185,14 @@ async fn at_once(
     let ask = Arc::new(ask);
     let mut tasks = Vec::new();
     for number in 0..CLIENTS {
-        let mut client = Client::connect(service.address()).await;
+        let mut client = Client::connect(service.address()).await.unwrap();
         let (barrier, ask) = (Arc::clone(&barrier), Arc::clone(&ask));
         tasks.push(tokio::spawn(async move {
             let mut answers = Vec::new();
             for round in 0..rounds {
                 let ask = ask(number, round);
                 barrier.wait().await;
-                answers.push(client.send(&ask).await);
+                answers.push(ask.send(&mut client).await);
             }
             answers
         }));

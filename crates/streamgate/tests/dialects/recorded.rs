@@ -12,10 +12,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use streamgate_testkit::Answer;
 
 use crate::dialects::dialect::Dialect;
 use crate::dialects::setup::Service;
-use crate::support::Answer;
 
 /// A difference from a recording that is meant.
 #[derive(Debug)]

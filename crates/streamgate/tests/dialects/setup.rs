@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use serde_json::{Value, json};
+use streamgate_testkit::{Answer, Server, call, exchange, serve_arguments, streamgate};
 use tempfile::TempDir;
 
-use crate::dialects::client::Ask;
+use crate::dialects::ask::Ask;
 use crate::dialects::dialect::Dialect;
-use crate::support::{Answer, Server, call, exchange, serve_arguments, streamgate};
 
 /// The key in the recordings of concurrency-service; its scope is `player`.
 pub(crate) const PLAYER_KEY: &str = "d41d8cd98f00b204e9800998ecf8427e";

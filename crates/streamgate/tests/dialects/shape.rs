@@ -2,9 +2,9 @@
 //! where they look for them.
 
 use serde_json::Value;
+use streamgate_testkit::Answer;
 
 use crate::dialects::dialect::Dialect;
-use crate::support::Answer;
 
 /// Whether an answer is an error in the shape of the dialect; `Err` says what is wrong with it.
 pub(crate) fn check(dialect: Dialect, answer: &Answer) -> Result<(), String> {

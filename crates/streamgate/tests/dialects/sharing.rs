@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use streamgate_testkit::Client;
 
+use crate::dialects::ask::Ask;
 use crate::dialects::call::{Call, Way};
-use crate::dialects::client::{Ask, Client};
 use crate::dialects::dialect::{Dialect, Verdict};
 use crate::dialects::setup::Service;
 
@@ -263,10 +264,10 @@ async fn the_slots_of_all_dialects_are_free_one_lease_later() {
     let service = Service::start(&["compat.lease_s=5"]);
     let watch = streamgate_clock::Stopwatch::start();
     one_through_each(&service);
-    let mut client = Client::connect(service.address()).await;
+    let mut client = Client::connect(service.address()).await.unwrap();
     let list = Call::List.ask("u");
     let free_after = loop {
-        let active = client.send(&list).await.json()["active"].clone();
+        let active = list.send(&mut client).await.json()["active"].clone();
         match watch.elapsed() {
             elapsed if active == 0 => break elapsed,
             elapsed => assert!(elapsed < Duration::from_secs(15), "{active} are left"),

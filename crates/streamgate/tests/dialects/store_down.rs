@@ -1,13 +1,13 @@
 //! What clients hear while the disk does not answer in time: each dialect has words for it, and
 //! they are the last that may be mistaken for a yes.
 
+use streamgate_testkit::{Server, bare, call, serve_arguments};
 use tempfile::TempDir;
 
+use crate::dialects::ask::Ask;
 use crate::dialects::call::Call;
-use crate::dialects::client::Ask;
 use crate::dialects::dialect::Dialect;
 use crate::dialects::shape;
-use crate::support::{Server, bare, call, serve_arguments};
 
 /// The server, which `strace` makes wait two seconds for the disk each time, from some moment on.
 /// No call waits that long. The tracer stands aside (`-D`): the server is our child, and once it is

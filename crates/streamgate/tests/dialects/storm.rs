@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use streamgate_testkit::Client;
+
+use crate::dialects::ask::Ask;
 use crate::dialects::call::{Call, Reply, Way, mix};
-use crate::dialects::client::{Ask, Client};
 use crate::dialects::dialect::Verdict;
 use crate::dialects::setup::Service;
 
@@ -48,13 +50,13 @@ async fn storm(service: &Service, users: Vec<User>) {
     let users: Arc<[User]> = users.into();
     let is_over = Arc::new(AtomicBool::new(false));
     let watcher = tokio::spawn(watch(
-        Client::connect(service.address()).await,
+        Client::connect(service.address()).await.unwrap(),
         Arc::clone(&users),
         Arc::clone(&is_over),
     ));
     let mut players = Vec::new();
     for player in 0..PLAYERS_PER_WAY * Way::ALL.len() {
-        let client = Client::connect(service.address()).await;
+        let client = Client::connect(service.address()).await.unwrap();
         players.push(tokio::spawn(play(client, player, Arc::clone(&users))));
     }
     let mut replies = Counts::new();
@@ -87,7 +89,7 @@ async fn watch(mut client: Client, users: Arc<[User]>, is_over: Arc<AtomicBool>)
             break;
         }
         let ask = Ask::new("GET", format!("/v1/users/{name}/sessions"));
-        let body = client.send(&ask).await.json();
+        let body = ask.send(&mut client).await.json();
         let live = body["sessions"].as_array().unwrap().len();
         assert!(live <= *limit, "{body}");
         assert_eq!(
@@ -114,7 +116,7 @@ async fn play(mut client: Client, player: usize, users: Arc<[User]>) -> Counts {
         let User { name, limit } = &users[user];
         let made = made.entry(name).or_default();
         let call = Call::random(way, seed, made);
-        let reply = call.reply(&client.send(&call.ask(name)).await, name, *limit);
+        let reply = call.reply(&call.ask(name).send(&mut client).await, name, *limit);
         if let Reply::Started(verdict) = &reply {
             made.extend(verdict.told().made);
         }

@@ -4,13 +4,12 @@
 use std::fs;
 
 use serde_json::Value;
+use streamgate_testkit::{Server, repository, run_with, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, in_repository, run_with, streamgate};
 
 /// The instructions of the Dockerfile: the word, and the rest in one line without comments.
 fn instructions() -> Vec<(String, String)> {
-    let text = fs::read_to_string(in_repository("Dockerfile")).unwrap();
+    let text = fs::read_to_string(repository("Dockerfile")).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let text = lines.collect::<Vec<_>>().join("\n").replace("\\\n", " ");
     let instructions = text.lines().filter_map(|line| line.trim().split_once(' '));
@@ -67,7 +66,7 @@ fn images() -> Vec<String> {
 
 #[test]
 fn what_is_copied_exists_and_is_enough_to_build() {
-    let ignored = fs::read_to_string(in_repository(".dockerignore")).unwrap();
+    let ignored = fs::read_to_string(repository(".dockerignore")).unwrap();
     let kept: Vec<&str> = ignored
         .lines()
         .filter_map(|line| line.strip_prefix('!'))
@@ -77,7 +76,7 @@ fn what_is_copied_exists_and_is_enough_to_build() {
         let mut paths: Vec<&str> = sources.split(' ').collect();
         paths.pop().expect("the last is where it goes");
         for path in paths {
-            assert!(in_repository(path).exists(), "{path}");
+            assert!(repository(path).exists(), "{path}");
             assert!(
                 kept.contains(&path),
                 "{path} is kept from the builder by .dockerignore"
@@ -85,7 +84,7 @@ fn what_is_copied_exists_and_is_enough_to_build() {
             copied.push(path.to_owned());
         }
     }
-    let manifest = fs::read_to_string(in_repository("Cargo.toml")).unwrap();
+    let manifest = fs::read_to_string(repository("Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let workspace = &manifest["workspace"];
     for member in workspace["members"].as_array().unwrap() {

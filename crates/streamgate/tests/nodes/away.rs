@@ -2,16 +2,12 @@
 //! itself once the store is there. What only a change of the settings can help stops the start.
 
 use std::net::Ipv4Addr;
-use std::process::Command;
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Flavour, Redis, Server, pause, run, serve_arguments};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
-
-use crate::nodes::process::Process;
-use crate::nodes::{pause, redis_on};
-use crate::support::{Server, run, serve_arguments};
 
 /// How long a loaded machine may take until a node has found its store.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,10 +34,6 @@ impl Reserved {
             port: socket.local_addr().unwrap().port(),
             _socket: socket,
         }
-    }
-
-    fn start(&self, command: impl Fn(u16) -> Command) -> Process {
-        Process::start_on(self.port, command).expect("it starts on the port that was kept")
     }
 }
 
@@ -96,11 +88,7 @@ fn a_node_that_starts_before_its_redis_serves_when_redis_does() {
         assert!(said.contains(part), "{part}: {said}");
     }
     refuses(&node);
-    let _redis = kept.start(|port| {
-        let mut command = redis_on(port);
-        command.args(["--requirepass", "do-not-tell"]);
-        command
-    });
+    let _redis = Redis::start_on(kept.port, &["--requirepass", "do-not-tell"]);
     serves_by_itself(&mut node);
     let log = log_of(node);
     assert!(!log.contains("do-not-tell"), "{log}");
@@ -121,8 +109,9 @@ fn a_node_whose_store_never_comes_stops_when_it_is_told_to() {
 #[cfg(feature = "dynamodb")]
 #[test]
 fn a_node_that_starts_before_its_table_serves_when_the_table_does() {
-    use crate::nodes::dynamodb::{as_aws, emulator_on};
-    use crate::support::{Ran, streamgate};
+    use streamgate_testkit::{Process, Ran, dynoxide_on, streamgate};
+
+    use crate::nodes::dynamodb::as_aws;
 
     let kept = Reserved::new();
     let dir = TempDir::new().unwrap();
@@ -139,7 +128,7 @@ fn a_node_that_starts_before_its_table_serves_when_the_table_does() {
         assert!(said.contains(part), "{part}: {said}");
     }
     refuses(&node);
-    let _emulator = kept.start(emulator_on);
+    let _emulator = Process::start_on(kept.port, dynoxide_on).expect("the port was kept for it");
     let create = ["store", "create-table", "sessions", "--endpoint", &endpoint];
     Ran::from(as_aws(streamgate(&create)).output().unwrap()).ok();
     serves_by_itself(&mut node);
@@ -148,13 +137,19 @@ fn a_node_that_starts_before_its_table_serves_when_the_table_does() {
 
 #[test]
 fn a_redis_that_lets_nobody_in_stops_the_start_and_no_password_is_shown() {
-    let redis = Process::start(|port| {
-        let mut command = redis_on(port);
-        command
-            .args(["--user", "reader", "on", ">do-not-tell", "~*", "+@read"])
-            .args(["--requirepass", "do-not-tell"]);
-        command
-    });
+    let redis = Redis::start(
+        Flavour::Redis,
+        &[
+            "--user",
+            "reader",
+            "on",
+            ">do-not-tell",
+            "~*",
+            "+@read",
+            "--requirepass",
+            "do-not-tell",
+        ],
+    );
     let dir = TempDir::new().unwrap();
     for (who, why) in [
         (":do-not-tell-either@", "authentication failed"),

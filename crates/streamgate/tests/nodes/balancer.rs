@@ -4,10 +4,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use streamgate_testkit::{Process, call, repository};
 use tempfile::TempDir;
-
-use crate::nodes::process::Process;
-use crate::support::{call, in_repository};
 
 /// A balancer that runs.
 pub(crate) struct Balancer {
@@ -54,7 +52,7 @@ impl Balancer {
 
 /// The configuration in the operator's guide.
 fn recommended() -> String {
-    let guide = fs::read_to_string(in_repository("docs/operating.md")).unwrap();
+    let guide = fs::read_to_string(repository("docs/operating.md")).unwrap();
     let (_, rest) = guide.split_once("```haproxy\n").expect("it has one");
     let (lines, _) = rest.split_once("```").expect("it ends");
     lines.to_owned()

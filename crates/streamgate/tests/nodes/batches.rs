@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use streamgate_testkit::Client;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use crate::nodes::race::PATIENT;
 use crate::nodes::{Nodes, redis};
-use crate::promises::client::Client;
 
 const GATEWAYS: usize = 8;
 const PLAYERS: usize = 200;
@@ -37,7 +37,7 @@ async fn batches_of_heartbeats_at_once_all_renew() {
                 let answer = client.send("POST", "/v1/heartbeats", Some(&body));
                 let answer = answer.await.unwrap();
                 assert_eq!(answer.status, 200, "{answer:?}");
-                assert_eq!(answer.body["renewed"], PLAYERS, "{answer:?}");
+                assert_eq!(answer.json()["renewed"], PLAYERS, "{answer:?}");
             }
         });
     }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::faketime::library;
+use streamgate_testkit::{Client, Server, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 use crate::nodes::race::{PATIENT, race};
 use crate::nodes::{Nodes, redis};
-use crate::promises::client::Client;
-use crate::support::faketime::library;
-use crate::support::{Server, serve_arguments, streamgate};
 
 /// The lease of [`SHORT_LEASE`].
 pub(crate) const LEASE: Duration = Duration::from_secs(5);
@@ -94,7 +93,7 @@ impl Shifted {
         for (i, node) in self.addresses().into_iter().enumerate() {
             let mut client = Client::connect(node).await.unwrap();
             let answer = client.start(&format!("started-{i}"), "s").await.unwrap();
-            at.push(time_in(&answer.body["session"], "started_at"));
+            at.push(time_in(&answer.json()["session"], "started_at"));
         }
         at.try_into().unwrap()
     }
@@ -156,7 +155,7 @@ async fn vanish(user: &str, player: SocketAddr, others: SocketAddr, latest: Dura
     loop {
         let asked_after = since_answered.elapsed();
         let answer = others.start(user, "next").await.unwrap();
-        match answer.status.as_u16() {
+        match answer.status {
             409 => assert!(asked_after < latest + TOLERANCE, "{user}: {answer:?}"),
             201 => break,
             _ => panic!("{user}: {answer:?}"),
@@ -220,11 +219,11 @@ async fn nodes_ten_seconds_apart_over_redis_have_one_time_and_one_limit() {
     let apart = -RECKONED_BEHIND_MS..=passed_ms(before) + RECKONED_BEHIND_MS;
     assert!(apart.contains(&signed_between(one, other)));
     let answer = nodes[0].start("u", "s").await.unwrap();
-    let first = time_in(&answer.body["session"], "expires_at");
+    let first = time_in(&answer.json()["session"], "expires_at");
     let mut last = first;
     for turn in 0..20 {
         let answer = nodes[turn % 2].heartbeat("u", "s").await.unwrap();
-        let expires_at = time_in(&answer.body, "expires_at");
+        let expires_at = time_in(&answer.json(), "expires_at");
         let later = signed_between(last, expires_at);
         assert!(
             later >= -RECKONED_BEHIND_MS,
@@ -236,7 +235,7 @@ async fn nodes_ten_seconds_apart_over_redis_have_one_time_and_one_limit() {
     let mut said = Vec::new();
     for node in &mut nodes {
         let answer = node.send("GET", "/v1/users/u/sessions", None).await;
-        said.push(answer.unwrap().body["sessions"].clone());
+        said.push(answer.unwrap().json()["sessions"].clone());
     }
     assert_eq!(said[0], said[1]);
     race(&shifted.nodes, 5).await;
@@ -269,7 +268,7 @@ fn a_redis_that_stands_still_for_longer_than_a_lease_costs_the_watching_session_
         assert_eq!(node.call("POST", &heartbeat, None).status, 503);
     }
     redis.thaw();
-    crate::nodes::eventually("redis answers", || {
+    eventually("redis answers", || {
         node.call("GET", "/readyz", None).status == 200
     });
     let another = node.call("PUT", &session("another"), None);

@@ -3,46 +3,33 @@
 
 mod throttled;
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use streamgate_testkit::faketime::WallClock;
+use streamgate_testkit::proxy::tcp::{Disturbance, Proxy};
+use streamgate_testkit::random::seed;
+use streamgate_testkit::{
+    Process, Server, dynoxide, eventually, repository, serve_arguments, streamgate,
+};
 use tempfile::TempDir;
 
 use crate::nodes::Nodes;
 use crate::nodes::clocks::{self, Shifted};
-use crate::nodes::process::Process;
-use crate::nodes::proxy::{Proxy, Weather, seed};
 use crate::nodes::race::{PATIENT, race};
 use crate::nodes::spoiled::{LIMIT, Storm};
 use crate::promises::storm::storm;
-use crate::support::faketime::WallClock;
-use crate::support::{Server, in_repository, serve_arguments, streamgate};
-
-/// Starts the emulator.
-fn emulator() -> Process {
-    Process::start(emulator_on)
-}
-
-/// The emulator, on this port.
-pub(crate) fn emulator_on(port: u16) -> Command {
-    let installed = in_repository(".tools/node_modules/@dynoxide/linux-x64/dynoxide");
-    let binary = std::env::var_os("STREAMGATE_TEST_DYNOXIDE").map_or(installed, PathBuf::from);
-    let mut command = Command::new(&binary);
-    command.args(["serve", "--port", &port.to_string()]);
-    command
-}
 
 /// Starts the emulator and makes the table `sessions` in it.
 fn table() -> Process {
-    let emulator = emulator();
+    let emulator = dynoxide();
     let output = create_table(&emulator);
     assert!(output.status.success(), "{output:?}");
     emulator
 }
 
 fn create_table(emulator: &Process) -> Output {
-    let endpoint = format!("http://127.0.0.1:{}", emulator.port);
+    let endpoint = emulator.url();
     let create = ["store", "create-table", "sessions", "--endpoint", &endpoint];
     as_aws(streamgate(&create)).output().unwrap()
 }
@@ -84,7 +71,7 @@ pub(crate) fn as_aws(mut command: Command) -> Command {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
-    let emulator = emulator();
+    let emulator = dynoxide();
     for said in ["is made", "is there"] {
         let output = create_table(&emulator);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -98,7 +85,7 @@ async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
 
 #[test]
 fn a_table_that_is_not_there_stops_a_node_and_says_what_to_do() {
-    let emulator = emulator();
+    let emulator = dynoxide();
     let dir = TempDir::new().unwrap();
     let mut command = serve_table(&dir, "nothing", emulator.port, &[]);
     let output = command.output().unwrap();
@@ -142,7 +129,7 @@ async fn what_players_were_told_is_true_however_spoiled_the_way_to_a_table_is() 
         clean: clean.servers[0].address,
         seed,
         spell: Duration::from_millis(400),
-        spells: Weather::COUNT,
+        spells: Disturbance::COUNT,
     };
     storm.rage(24).await;
 }
@@ -210,7 +197,7 @@ fn a_node_whose_clock_is_ten_minutes_behind_the_tables_refuses_until_it_is_right
     }
     assert_eq!(wrong.call("PUT", &session("d"), None).status, 503);
     wall.set("+0s");
-    crate::nodes::eventually("the clock is right", || {
+    eventually("the clock is right", || {
         wrong.call("GET", "/readyz", None).status == 200
     });
     assert_eq!(wrong.call("PUT", &session("d"), None).status, 409);

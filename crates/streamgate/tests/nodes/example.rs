@@ -9,9 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
+use streamgate_testkit::{Ran, repository};
 use tempfile::TempDir;
-
-use crate::support::{Ran, in_repository};
 
 /// Ports behind the first that the example listens on; servers of a cluster also listen 10,000
 /// above.
@@ -36,7 +35,7 @@ fn free_base_port() -> u16 {
 
 /// The example with this test's binary; all that it leaves is in `dir`.
 fn example(dir: &Path, base_port: u16, arguments: &[&str]) -> Command {
-    let mut command = Command::new(in_repository("examples/cluster"));
+    let mut command = Command::new(repository("examples/cluster"));
     command
         .args(arguments)
         // Nothing of this process's environment but the path: nodes read settings from theirs.

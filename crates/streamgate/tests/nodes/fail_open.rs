@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Server, pause};
 
-use crate::nodes::{Nodes, pause, redis};
-use crate::support::Server;
+use crate::nodes::{Nodes, redis};
 
 /// How soon a store that was frozen is noticed, and one that goes on.
 const SETTINGS: [&str; 8] = [

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Client, Server, pause};
 
-use crate::nodes::{Nodes, pause, redis};
-use crate::promises::client::Client;
-use crate::support::Server;
+use crate::nodes::{Nodes, redis};
 
 /// How long it stands still.
 const FROZEN: Duration = Duration::from_secs(10);
@@ -155,8 +154,8 @@ async fn repeat(node: &Server, users: impl Iterator<Item = &String>) -> usize {
     let mut was_done = 0;
     for user in users {
         let answer = client.start(user, "s").await.unwrap();
-        assert!(matches!(answer.status.as_u16(), 200 | 201), "{answer:?}");
-        assert_eq!(answer.body["active"], 1);
+        assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+        assert_eq!(answer.json()["active"], 1);
         was_done += usize::from(answer.status == 200);
     }
     was_done

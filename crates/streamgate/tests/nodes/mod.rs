@@ -12,8 +12,6 @@ mod fail_open;
 mod failover;
 mod frozen;
 mod linearizable;
-mod process;
-mod proxy;
 mod race;
 mod refusing;
 mod rolling;
@@ -24,14 +22,9 @@ mod topologies;
 mod versions;
 
 use std::net::SocketAddr;
-use std::process::Command;
-use std::time::Duration;
 
-use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Flavour, Redis, Server};
 use tempfile::TempDir;
-
-use self::process::Process;
-use crate::support::Server;
 
 /// Nodes that share a store.
 struct Nodes {
@@ -42,12 +35,8 @@ struct Nodes {
 
 impl Nodes {
     /// So many nodes over this server; `arguments` go to each.
-    fn over(redis: &Process, count: usize, arguments: &[&str]) -> Self {
-        Self::over_url(
-            &format!("redis://127.0.0.1:{}", redis.port),
-            count,
-            arguments,
-        )
+    fn over(redis: &Redis, count: usize, arguments: &[&str]) -> Self {
+        Self::over_url(&redis.url(), count, arguments)
     }
 
     /// So many nodes over the store of this URL.
@@ -68,33 +57,6 @@ impl Nodes {
 }
 
 /// Starts a Redis server that keeps nothing.
-fn redis() -> Process {
-    Process::start(redis_on)
-}
-
-/// A Redis server that keeps nothing, on this port.
-fn redis_on(port: u16) -> Command {
-    let mut command = Command::new("redis-server");
-    command
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args(["--save", "", "--appendonly", "no"]);
-    command
-}
-
-/// Lets another process get on before it is asked again. Whoever asks has a deadline.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "servers of others do not say when they are ready"
-)]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(20));
-}
-
-/// Waits until something is so, as it must be within a minute even on a loaded machine.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let waited = Stopwatch::start();
-    while !is_so() {
-        assert!(waited.elapsed() < Duration::from_secs(60), "not so: {what}");
-        pause();
-    }
+fn redis() -> Redis {
+    Redis::start(Flavour::Redis, &[])
 }

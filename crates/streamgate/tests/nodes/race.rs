@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use streamgate_testkit::Client;
 use tokio::sync::Barrier;
 
 use crate::nodes::{Nodes, redis};
-use crate::promises::client::Client;
 
 const STARTS: usize = 200;
 const LIMIT: usize = 3;
@@ -35,7 +35,7 @@ pub(crate) async fn race(nodes: &Nodes, rounds: usize) {
                 barrier.wait().await;
                 let (user, id) = (format!("round-{round}"), format!("p{player}"));
                 let answer = client.start(&user, &id).await.unwrap();
-                match answer.status.as_u16() {
+                match answer.status {
                     201 => admitted.push(round),
                     409 => assert_eq!(answer.code(), "limit_reached"),
                     _ => panic!("{answer:?}"),

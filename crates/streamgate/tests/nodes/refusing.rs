@@ -1,28 +1,21 @@
 //! A Redis that must not be used, or that answers that it does not do it: the node says so, to callers,
 //! to its balancer, to its metrics and in its log.
 
-use std::process::Command;
-
 use serde_json::json;
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Answer, Flavour, Redis, Server, eventually, run, serve_arguments};
 use tempfile::TempDir;
 
-use crate::nodes::process::Process;
-use crate::nodes::topologies::ask;
-use crate::nodes::{Nodes, eventually, redis, redis_on};
-use crate::support::{Answer, Server, run, serve_arguments};
+use crate::nodes::{Nodes, redis};
 
 /// A Redis that evicts, should it ever be full.
-fn evicting() -> Process {
-    Process::start(|port| {
-        let mut command: Command = redis_on(port);
-        command.args(["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]);
-        command
-    })
+fn evicting() -> Redis {
+    let evicts = ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"];
+    Redis::start(Flavour::Redis, &evicts)
 }
 
-fn set(redis: &Process, name: &str, value: &str) {
-    let _: String = ask(redis, &["CONFIG", "SET", name, value]);
+fn set(redis: &Redis, name: &str, value: &str) {
+    let _: String = redis.ask(&["CONFIG", "SET", name, value]);
 }
 
 fn start(node: &Server, user: &str, session: &str) -> Answer {
@@ -140,7 +133,7 @@ fn a_record_that_is_none_is_500_counted_and_logged_without_its_user() {
     let redis = redis();
     let mut nodes = Nodes::over(&redis, 1, &["--set", "store.redis.key_prefix=sg"]);
     let node = &mut nodes.servers[0];
-    let _: String = ask(&redis, &["SET", "sg:{default\0private-name}", "garbage"]);
+    let _: String = redis.ask(&["SET", "sg:{default\0private-name}", "garbage"]);
     assert!(metric(node, "streamgate_damaged_records_total") < 0.5);
     for _ in 0..2 {
         let failed = start(node, "private-name", "tv");

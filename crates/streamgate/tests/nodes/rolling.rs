@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Client, Redis, Server, eventually};
 use tempfile::TempDir;
 
 use crate::nodes::balancer::Balancer;
-use crate::nodes::process::Process;
-use crate::nodes::{eventually, redis};
-use crate::promises::client::Client;
-use crate::support::Server;
+use crate::nodes::redis;
 
 /// Clients that call without pause, each on a connection that it keeps.
 const CLIENTS: usize = 8;
@@ -52,7 +50,7 @@ async fn three_nodes_are_restarted_one_by_one_and_no_request_fails() {
 }
 
 /// A node that listens there and nowhere else.
-fn start_node(redis: &Process, dir: &TempDir, address: &SocketAddr) -> Server {
+fn start_node(redis: &Redis, dir: &TempDir, address: &SocketAddr) -> Server {
     let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
     let address = address.to_string();
     let arguments = ["--listen", &address, "--set", &url, "--set", DRAIN];
@@ -131,7 +129,7 @@ impl Load {
 async fn watch_a_film(client: &mut Client, user: &str, session: &str) {
     let started = client.start(user, session).await.unwrap();
     assert_eq!(started.status, 201, "{started:?}");
-    assert_eq!(started.body["active"], 1, "{started:?}");
+    assert_eq!(started.json()["active"], 1, "{started:?}");
     let renewed = client.heartbeat(user, session).await.unwrap();
     assert_eq!(renewed.status, 200, "{renewed:?}");
     assert_eq!(client.live(user).await.unwrap(), [session]);

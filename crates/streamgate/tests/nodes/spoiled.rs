@@ -15,13 +15,13 @@ use streamgate_core::bounds::STOPPED_ENDINGS_MAX;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::nodes::proxy::{Proxy, Random, Weather, seed};
 use crate::nodes::{Nodes, redis};
-use crate::promises::client::Client;
-use crate::support::Server;
 
 use observer::{observe, settle};
 use player::{Account, Player, Tally};
+use streamgate_testkit::proxy::tcp::{Disturbance, Proxy};
+use streamgate_testkit::random::{Random, seed};
+use streamgate_testkit::{Client, Server};
 
 pub(crate) const LIMIT: usize = 2;
 const PLAYERS_PER_USER: usize = 4;
@@ -86,7 +86,7 @@ async fn what_players_were_told_is_true_however_spoiled_the_way_to_redis_is() {
         clean: clean.servers[0].address,
         seed,
         spell: Duration::from_millis(400),
-        spells: 2 * Weather::COUNT,
+        spells: 2 * Disturbance::COUNT,
     };
     storm.rage(24).await;
 }
@@ -155,9 +155,9 @@ impl Storm {
             if spell >= self.spells && self.has_spoiled_everything() && tally.is_enough() {
                 return;
             }
-            let turn = spell % Weather::COUNT;
+            let turn = spell % Disturbance::COUNT;
             if turn == 0 {
-                let shuffled = self.proxies.iter().map(|_| Weather::shuffled(random));
+                let shuffled = self.proxies.iter().map(|_| Disturbance::shuffled(random));
                 orders = shuffled.collect();
             }
             for (proxy, order) in self.proxies.iter().zip(&orders) {
@@ -176,7 +176,7 @@ impl Storm {
     /// Ends the storm, and waits until every node serves again; returns how long that took.
     async fn clear_up(&self) -> Duration {
         for proxy in &self.proxies {
-            proxy.set(Weather::Clear);
+            proxy.set(Disturbance::None);
         }
         let waited = Stopwatch::start();
         for (mut node, _) in self.clients().await {

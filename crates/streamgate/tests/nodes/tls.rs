@@ -5,72 +5,31 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Signal;
+use streamgate_testkit::{
+    Certificates, Redis, Server, eventually, pause, run_with, serve_arguments, streamgate,
+};
 use tempfile::TempDir;
-
-use crate::nodes::process::Process;
-use crate::nodes::{eventually, pause};
-use crate::support::{Server, run_with, serve_arguments, streamgate};
 
 /// The variable that keeps the password out of the command line.
 const URL: &str = "STREAMGATE_STORE_URL";
 
-/// Two authorities that know nothing of each other, and certificates of the first for a server at
-/// 127.0.0.1 and for a node.
-fn certificates() -> TempDir {
-    let made = TempDir::new().unwrap();
-    let run = |arguments: &str| {
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(made.path())
-            .output()
-            .expect("openssl is there: ./test installs it");
-        assert!(output.status.success(), "{arguments}: {output:?}");
-    };
-    fs::write(made.path().join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    for name in ["ca", "other"] {
-        run(&format!(
-            "req -x509 {key} -keyout {name}.key -out {name}.pem -days 2 -subj /CN={name}"
-        ));
-    }
-    for name in ["server", "node"] {
-        run(&format!(
-            "req {key} -keyout {name}.key -out {name}.csr -subj /CN={name}"
-        ));
-        run(&format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem \
-             -days 2 -extfile names"
-        ));
-    }
-    made
-}
-
 /// A Redis server that speaks nothing but TLS, asks for a certificate, and knows one user.
-fn redis(made: &Path) -> Process {
-    Process::start(|port| redis_at(made, port))
-}
-
-fn redis_at(made: &Path, port: u16) -> Command {
-    let mut command = Command::new("redis-server");
-    command
-        .current_dir(made)
-        .args(["--port", "0", "--tls-port", &port.to_string()])
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(["--tls-cert-file", "server.pem"])
-        .args(["--tls-key-file", "server.key"])
-        .args(["--tls-ca-cert-file", "ca.pem"])
-        .args(["--tls-auth-clients", "yes"])
-        .args(["--user", "gate", "on", ">do@not-tell", "~sg:*", "+@all"])
-        .args(["--user", "default", "off"]);
-    command
+fn redis(made: &Certificates) -> Redis {
+    let rights = [">do@not-tell", "~sg:*", "+@all"];
+    let users = [
+        &["--user", "gate", "on"],
+        &rights[..],
+        &["--user", "default", "off"],
+    ];
+    Redis::start_tls(made, "yes", &users.concat())
 }
 
 /// Arguments that set files, each in a directory.
-fn files(made: &Path, files: &[(&str, &str)]) -> Vec<String> {
+fn files(made: &Certificates, files: &[(&str, &str)]) -> Vec<String> {
     files
         .iter()
         .flat_map(|(setting, file)| {
-            let file = made.join(file);
+            let file = made.path(file);
             [
                 "--set".to_owned(),
                 format!("store.redis.{setting}={}", file.display()),
@@ -88,13 +47,16 @@ fn node(data: &Path, url: &str, files: &[String]) -> Command {
 
 #[test]
 fn a_node_shows_its_certificate_and_trusts_only_whom_it_was_told_to() {
-    let made = certificates();
-    let redis = redis(made.path());
+    let made = Certificates::make();
+    let redis = redis(&made);
     let data = TempDir::new().unwrap();
     let address = format!("127.0.0.1:{}", redis.port);
     let url = format!("rediss://gate:do%40not-tell@{address}");
-    let own = [("tls_cert_file", "node.pem"), ("tls_key_file", "node.key")];
-    let trusting = |ca| files(made.path(), &[&own[..], &[("tls_ca_file", ca)]].concat());
+    let own = [
+        ("tls_cert_file", "client.pem"),
+        ("tls_key_file", "client.key"),
+    ];
+    let trusting = |ca| files(&made, &[&own[..], &[("tls_ca_file", ca)]].concat());
 
     let node_of = |ca| node(data.path(), &url, &trusting(ca));
     let server = Server::spawn(node_of("ca.pem"));
@@ -124,20 +86,20 @@ fn a_node_shows_its_certificate_and_trusts_only_whom_it_was_told_to() {
 /// A certificate is replaced while a node runs: new connections use the new one.
 #[test]
 fn certificates_are_read_again_at_sighup() {
-    let made = certificates();
-    let redis = redis(made.path());
+    let made = Certificates::make();
+    let mut redis = redis(&made);
     let port = redis.port;
     let data = TempDir::new().unwrap();
     let url = format!("rediss://gate:do%40not-tell@127.0.0.1:{port}");
-    let trusted = made.path().join("trusted.pem");
-    let trust = |ca: &str| fs::copy(made.path().join(ca), &trusted).unwrap();
+    let trusted = made.path("trusted.pem");
+    let trust = |ca: &str| fs::copy(made.path(ca), &trusted).unwrap();
     trust("ca.pem");
     let own = [
         ("tls_ca_file", "trusted.pem"),
-        ("tls_cert_file", "node.pem"),
-        ("tls_key_file", "node.key"),
+        ("tls_cert_file", "client.pem"),
+        ("tls_key_file", "client.key"),
     ];
-    let mut server = Server::spawn(node(data.path(), &url, &files(made.path(), &own)));
+    let mut server = Server::spawn(node(data.path(), &url, &files(&made, &own)));
     assert_eq!(server.call("GET", "/readyz", None).status, 200);
     // The node trusts an authority that knows nothing of the server: once its connection is gone, it
     // finds none that it may use.
@@ -145,9 +107,7 @@ fn certificates_are_read_again_at_sighup() {
     server.signal(Signal::HUP);
     let line = server.wait_for_log("SIGHUP: the settings were read again");
     assert!(line.contains("store.redis.tls_ca_file"), "{line}");
-    drop(redis);
-    let again = Process::start_on(port, |port| redis_at(made.path(), port));
-    let _redis = again.expect("the port was its own");
+    redis.restart();
     let start = || server.call("PUT", "/v1/users/u/sessions/s", None).status;
     for _ in 0..20 {
         assert_eq!(start(), 503);
@@ -171,8 +131,8 @@ fn complaint(url: &str, arguments: &[String]) -> String {
 
 #[test]
 fn each_file_that_cannot_be_used_is_named_with_its_setting() {
-    let made = certificates();
-    let at = |file: &str| made.path().join(file).display().to_string();
+    let made = Certificates::make();
+    let at = |file: &str| made.path(file).display().to_string();
     let (ca, cert, key) = ("tls_ca_file", "tls_cert_file", "tls_key_file");
     let tls = "rediss://h";
     for (url, settings, wrong, why) in [
@@ -190,37 +150,37 @@ fn each_file_that_cannot_be_used_is_named_with_its_setting() {
         ),
         (
             tls,
-            vec![(cert, "node.pem")],
+            vec![(cert, "client.pem")],
             cert,
             "without store.redis.tls_key_file",
         ),
         (
             tls,
-            vec![(key, "node.key")],
+            vec![(key, "client.key")],
             key,
             "without store.redis.tls_cert_file",
         ),
         (
             tls,
-            vec![(cert, "node.key"), (key, "node.key")],
+            vec![(cert, "client.key"), (key, "client.key")],
             cert,
-            "node.key: there is no certificate",
+            "client.key: there is no certificate",
         ),
         (
             tls,
-            vec![(cert, "node.pem"), (key, "node.pem")],
+            vec![(cert, "client.pem"), (key, "client.pem")],
             key,
-            "node.pem: there is no private key",
+            "client.pem: there is no private key",
         ),
         (
             tls,
-            vec![(cert, "node.pem"), (key, "server.key")],
+            vec![(cert, "client.pem"), (key, "server.key")],
             key,
             "server.key: it is the key of another certificate",
         ),
         ("redis://h", vec![(ca, "ca.pem")], ca, "without TLS"),
     ] {
-        let said = complaint(url, &files(made.path(), &settings));
+        let said = complaint(url, &files(&made, &settings));
         assert!(
             said.contains(&format!("--set: store.redis.{wrong} ")),
             "{said}"
@@ -228,14 +188,14 @@ fn each_file_that_cannot_be_used_is_named_with_its_setting() {
         assert!(said.contains(why), "{why}: {said}");
     }
     // All is well with those that belong together.
-    let good = [(ca, "ca.pem"), (cert, "node.pem"), (key, "node.key")];
-    let good = files(made.path(), &good);
+    let good = [(ca, "ca.pem"), (cert, "client.pem"), (key, "client.key")];
+    let good = files(&made, &good);
     let good: Vec<&str> = good.iter().map(String::as_str).collect();
     let arguments = [&["config", "show"], &good[..]].concat();
     let shown = run_with(&arguments, &[(URL, tls)]).ok();
-    assert!(shown.contains(&at("node.key")), "{shown}");
+    assert!(shown.contains(&at("client.key")), "{shown}");
     // A key in place of its file is not repeated.
-    let pem = fs::read_to_string(at("node.key")).unwrap();
+    let pem = fs::read_to_string(at("client.key")).unwrap();
     let said = complaint(
         tls,
         &["--set".to_owned(), format!("store.redis.{key}={pem}")],

@@ -2,36 +2,24 @@
 //! client that writes what it would: values of version 1 as they are, and records and the format
 //! mark of the version after the newest.
 
-use redis::{FromRedisValue, ToRedisArgs};
 use streamgate_core::codec::{NEWEST, OLDEST};
+use streamgate_testkit::{Answer, Redis, Server, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
-use crate::nodes::process::Process;
-use crate::nodes::{Nodes, eventually, redis};
-use crate::support::{Answer, Server, serve_arguments, streamgate};
+use crate::nodes::{Nodes, redis};
 
 const MARK: &str = "sg:format";
-
-fn ask<T: FromRedisValue>(server: &Process, command: &str, arguments: &[impl ToRedisArgs]) -> T {
-    let client = redis::Client::open(("127.0.0.1", server.port)).unwrap();
-    let mut connection = client.get_connection().unwrap();
-    let mut request = redis::cmd(command);
-    for argument in arguments {
-        request.arg(argument);
-    }
-    request.query(&mut connection).unwrap()
-}
 
 fn key(user: &str) -> Vec<u8> {
     format!("sg:{{default\0{user}}}").into_bytes()
 }
 
-fn get(server: &Process, user: &str) -> Vec<u8> {
-    ask(server, "GET", &[key(user)])
+fn get(server: &Redis, user: &str) -> Vec<u8> {
+    server.ask(&[b"GET".to_vec(), key(user)])
 }
 
-fn set(server: &Process, user: &str, value: &[u8]) {
-    let () = ask(server, "SET", &[key(user), value.to_vec()]);
+fn set(server: &Redis, user: &str, value: &[u8]) {
+    let () = server.ask(&[b"SET".to_vec(), key(user), value.to_vec()]);
 }
 
 /// A 503 that says why, and is no damage.
@@ -89,7 +77,7 @@ fn a_store_marked_for_a_newer_format_is_refused_at_the_start_and_while_serving()
     let start = || node.call("PUT", "/v1/users/u/sessions/s", None);
     assert_eq!(start().status, 201);
     let before = get(&redis, "u");
-    let () = ask(&redis, "SET", &[MARK.to_owned(), (NEWEST + 1).to_string()]);
+    let () = redis.ask(&["SET", MARK, &(NEWEST + 1).to_string()]);
     // No probe asks: the node looks by itself.
     eventually("calls are refused", || start().status == 503);
     assert_newer(&start());
@@ -106,6 +94,6 @@ fn a_store_marked_for_a_newer_format_is_refused_at_the_start_and_while_serving()
     assert!(refused.stderr.contains(&words), "{}", refused.stderr);
 
     // The mark of this very version, as after the upgrade of all nodes.
-    let () = ask(&redis, "SET", &[MARK.to_owned(), NEWEST.to_string()]);
+    let () = redis.ask(&["SET", MARK, &NEWEST.to_string()]);
     eventually("calls are served again", || start().status == 200);
 }

@@ -1,6 +1,6 @@
 //! What players of a storm ask about their user, and what they are told.
 
-use crate::promises::client::Client;
+use streamgate_testkit::{Client, session_ids};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
@@ -29,7 +29,7 @@ pub(crate) enum Reply {
 /// Makes a call. Nothing but the answers above is an answer.
 pub(crate) async fn make(client: &mut Client, user: &str, call: &Call) -> Reply {
     let ids = |sessions: &serde_json::Value| -> Vec<u8> {
-        crate::promises::client::session_ids(sessions)
+        session_ids(sessions)
             .iter()
             .map(|id| id.parse().unwrap())
             .collect()
@@ -45,8 +45,8 @@ pub(crate) async fn make(client: &mut Client, user: &str, call: &Call) -> Reply 
         }
     }
     .unwrap();
-    let active = || usize::try_from(answer.body["active"].as_u64().unwrap()).unwrap();
-    match (answer.status.as_u16(), call) {
+    let active = || usize::try_from(answer.json()["active"].as_u64().unwrap()).unwrap();
+    match (answer.status, call) {
         (status @ (200 | 201), Call::Start(_)) => Reply::Held {
             new: status == 201,
             active: active(),
@@ -55,11 +55,11 @@ pub(crate) async fn make(client: &mut Client, user: &str, call: &Call) -> Reply 
             new: false,
             active: active(),
         },
-        (409, Call::Start(_)) => Reply::Refused(ids(&answer.body["sessions"])),
+        (409, Call::Start(_)) => Reply::Refused(ids(&answer.json()["sessions"])),
         (204, Call::Stop(_)) => Reply::Stopped,
         (410, Call::Heartbeat(_)) => Reply::Ended,
         (404, Call::Stop(_) | Call::Heartbeat(_)) => Reply::Unknown,
-        (200, Call::List) => Reply::Live(ids(&answer.body["sessions"])),
+        (200, Call::List) => Reply::Live(ids(&answer.json()["sessions"])),
         _ => panic!("{call:?}: {answer:?}"),
     }
 }

@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 use serde_json::Value;
+use streamgate_testkit::faketime::WallClock;
+use streamgate_testkit::{Server, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::faketime::WallClock;
-use crate::support::{Server, serve_arguments, streamgate};
 
 /// One slot, and a lease that a test can wait for.
 const ONE_SLOT: [&str; 4] = [

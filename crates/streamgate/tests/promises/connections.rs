@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
+use streamgate_testkit::{Client, Server};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::promises::client::Client;
 use crate::promises::departure;
-use crate::support::Server;
 
 /// A few short of 10,000 would fit into the usual limit of descriptors by chance; this does not.
 const IDLE: usize = 10_000;

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use streamgate_testkit::{Client, Server, session_ids};
 use tempfile::TempDir;
-
-use crate::promises::client::Client;
-use crate::support::Server;
 
 const CRASHES: u64 = 25;
 const PLAYERS: usize = 16;
@@ -48,13 +46,13 @@ async fn play(
         let Ok(started) = client.start(&user, &session).await else {
             return;
         };
-        match started.status.as_u16() {
+        match started.status {
             201 => note(&user, &session, Known::Live),
             409 => note(&user, &session, Known::Stopped),
             _ => panic!("{started:?}"),
         }
         acks.fetch_add(1, Ordering::SeqCst);
-        let active = started.body["active"].as_u64().unwrap();
+        let active = started.json()["active"].as_u64().unwrap();
         assert!(active <= 3, "{started:?}");
         // Stop two of three, so that users neither fill up nor stay empty.
         if started.status == 201 && i % 3 != 0 {
@@ -161,24 +159,21 @@ async fn after_a_kill_live_sessions_have_one_lease_of_grace() {
         .send("GET", "/v1/users/u/sessions", None)
         .await
         .unwrap();
-    assert_eq!(
-        crate::promises::client::session_ids(&listed.body["sessions"]),
-        ["a", "b", "c"]
-    );
+    assert_eq!(session_ids(&listed.json()["sessions"]), ["a", "b", "c"]);
     let refused = client.start("u", "d").await.unwrap();
     assert_eq!(
-        (refused.status.as_u16(), refused.code()),
+        (refused.status, refused.code().as_str()),
         (409, "limit_reached")
     );
     for session in ["a", "b", "c"] {
         let renewed = client.heartbeat("u", session).await.unwrap();
         assert_eq!(renewed.status, 200, "{renewed:?}");
         assert_eq!(
-            renewed.body.get("revived"),
+            renewed.json().get("revived"),
             None,
             "it was live all the time"
         );
     }
     let user = client.send("GET", "/v1/users/v", None).await.unwrap();
-    assert_eq!(user.body["limit"], 1);
+    assert_eq!(user.json()["limit"], 1);
 }

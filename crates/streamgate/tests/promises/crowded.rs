@@ -3,10 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use streamgate_testkit::{Client, Server};
 use tempfile::TempDir;
-
-use crate::promises::client::Client;
-use crate::support::Server;
 
 /// The highest limit, and the most entries of a batch.
 const SESSIONS: usize = 1_000;
@@ -21,7 +19,7 @@ async fn crowded(dir: &TempDir) -> (Server, Client) {
         .collect();
     let import = json!({"users": [{"user_id": "crowd", "sessions": sessions}]});
     let answer = client.send("POST", "/v1/import", Some(&import)).await;
-    assert_eq!(answer.unwrap().body["started"], SESSIONS);
+    assert_eq!(answer.unwrap().json()["started"], SESSIONS);
     (server, client)
 }
 
@@ -33,7 +31,7 @@ async fn took(client: &mut Client, path: &str, body: Option<&Value>) -> (Duratio
     let began = Instant::now();
     let answer = client.send("POST", path, body).await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
-    (began.elapsed(), answer.body)
+    (began.elapsed(), answer.json())
 }
 
 /// A heartbeat of such a user reads and writes a record of a thousand sessions. A batch of a thousand
@@ -68,16 +66,16 @@ async fn refusals_and_lists_of_a_crowded_user_are_bounded() {
     let (_server, mut client) = crowded(&dir).await;
     let refusal = client.start("crowd", "one-more").await.unwrap();
     assert_eq!(
-        (refusal.status.as_u16(), refusal.code()),
+        (refusal.status, refusal.code().as_str()),
         (409, "limit_reached")
     );
-    assert_eq!(refusal.body["sessions"].as_array().unwrap().len(), 100);
-    assert_eq!(refusal.body["sessions_total"], SESSIONS);
-    assert_eq!(refusal.body["active"], SESSIONS);
+    assert_eq!(refusal.json()["sessions"].as_array().unwrap().len(), 100);
+    assert_eq!(refusal.json()["sessions_total"], SESSIONS);
+    assert_eq!(refusal.json()["active"], SESSIONS);
     let mut path = "/v1/users/crowd/sessions".to_owned();
     let mut listed = Vec::new();
     while let Some(query) = {
-        let page = client.send("GET", &path, None).await.unwrap().body;
+        let page = client.send("GET", &path, None).await.unwrap().json();
         let sessions = page["sessions"].as_array().unwrap();
         assert!(sessions.len() <= 100);
         listed.extend(
@@ -101,10 +99,10 @@ async fn limit_0_ends_a_thousand_sessions_at_once() {
     let dir = TempDir::new().unwrap();
     let (_server, mut client) = crowded(&dir).await;
     let answer = client.set_limit("crowd", 0).await.unwrap();
-    assert_eq!(answer.body["active"], 0, "{answer:?}");
+    assert_eq!(answer.json()["active"], 0, "{answer:?}");
     for session in ["s000", "s500", "s999"] {
         let ended = client.heartbeat("crowd", session).await.unwrap();
         assert_eq!(ended.status, 410, "{ended:?}");
-        assert_eq!(ended.body["reason"], "revoked");
+        assert_eq!(ended.json()["reason"], "revoked");
     }
 }

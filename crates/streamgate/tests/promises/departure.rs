@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::Server;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::support::Server;
 
 /// How a client leaves once its request is written.
 #[derive(Debug, Clone, Copy)]

@@ -2,12 +2,12 @@
 //! heartbeats go on.
 
 use serde_json::{Value, json};
+use streamgate_testkit::{Answer, Server};
 use tempfile::TempDir;
 
-use crate::disk_faults::{
+use crate::promises::disk_faults::{
     fill, in_its_namespace, large, on_a_volume, serve_command, start_until_it_fails,
 };
-use crate::support::{Answer, Server};
 
 /// A start of a session `s` of this user in each dialect, and the status of a refusal for lack of
 /// space.

@@ -10,10 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Answer, Client, Server, bare, serve_arguments};
 use tempfile::TempDir;
-
-use crate::promises::client::Client;
-use crate::support::{Answer, Server, bare, serve_arguments};
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.
 const STORE_FAILED: i32 = 74;

@@ -2,9 +2,8 @@
 
 use std::process::Command;
 
+use streamgate_testkit::Server;
 use tempfile::TempDir;
-
-use crate::support::Server;
 
 /// What a schema cannot say, with the reasons.
 const CONFIG: &str = concat!(

@@ -8,9 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use streamgate_testkit::{Server, run, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, run, serve_arguments, streamgate};
 
 /// The key of the clients, of scope admin.
 const KEYS: &str = r#"[{ name = "test", scope = "admin", sha256 = "6159179caa575fed1e22615bda7acf47e1de1620f5d30cbf9aefc406d3e9253e" }]"#;

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
+use streamgate_testkit::{Client, Server, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::promises::client::Client;
-use crate::support::{Server, serve_arguments, streamgate};
 
 /// Promise 4: free one lease after the last heartbeat, to the second, with no sweep.
 #[tokio::test]
@@ -41,11 +39,8 @@ async fn a_vanished_player_gives_its_slot_back_one_lease_later() {
         "freed late: {free_after:?}"
     );
     let ended = client.heartbeat("u", "vanished").await.unwrap();
-    assert_eq!(
-        (ended.status.as_u16(), ended.code()),
-        (410, "session_ended")
-    );
-    assert_eq!(ended.body["reason"], "expired");
+    assert_eq!((ended.status, ended.code()), (410, "session_ended"));
+    assert_eq!(ended.json()["reason"], "expired");
 }
 
 /// Promise 6: a refusal says which limit, who holds the slots, and when the next one is free.
@@ -64,8 +59,8 @@ async fn a_refusal_explains_itself() {
     }
     let refused = client.start("u", "one-more").await.unwrap();
     assert_eq!(refused.status, 409);
-    assert_eq!(refused.body["limit"], 3);
-    let devices: Vec<&str> = refused.body["sessions"]
+    assert_eq!(refused.json()["limit"], 3);
+    let devices: Vec<&str> = refused.json()["sessions"]
         .as_array()
         .unwrap()
         .iter()
@@ -73,8 +68,8 @@ async fn a_refusal_explains_itself() {
         .collect();
     assert_eq!(devices, ["tv", "phone", "tablet"]);
     assert_eq!(
-        refused.body["next_slot_at"],
-        refused.body["sessions"][0]["expires_at"]
+        refused.json()["next_slot_at"],
+        refused.json()["sessions"][0]["expires_at"]
     );
 }
 

@@ -1,9 +1,9 @@
 //! Promise 1 again, stricter: every answer of a mixed storm fits one order of events.
 
+use streamgate_testkit::Server;
 use tempfile::TempDir;
 
 use crate::promises::storm::{is_explained, one_too_many, storm};
-use crate::support::Server;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_of_a_storm_fits_one_order() {

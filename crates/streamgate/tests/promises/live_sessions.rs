@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Server, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, serve_arguments, streamgate};
 
 /// How long leases and a sweep may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Client, Server, serve_arguments, streamgate};
 use tempfile::TempDir;
 
-use crate::promises::client::Client;
 use crate::promises::disk_faults::{fill, in_its_namespace, on_a_volume, serve_command};
-use crate::support::{Server, serve_arguments, streamgate};
 
 /// Far less than a stalled sink would take, and more than a loaded machine needs.
 const SOON: Duration = Duration::from_secs(20);
@@ -145,7 +144,7 @@ async fn a_log_that_nobody_reads_holds_up_no_call_and_no_stop() {
     for i in 0..5_000 {
         let user = format!("u{}", i % 100);
         let answer = client.start(&user, "s").await.unwrap();
-        assert!(answer.status.is_success(), "{answer:?}");
+        assert!(answer.status < 300, "{answer:?}");
     }
     assert!(lines_dropped(&server) > 0, "else this proves nothing");
     assert_eq!(server.call("GET", "/healthz", None).status, 200);

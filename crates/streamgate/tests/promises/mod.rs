@@ -2,7 +2,6 @@
 //! hostile clients. `docs/promises.md` has the promises by number, and the tests that hold each.
 
 pub(crate) mod call;
-pub(crate) mod client;
 mod clocks;
 mod connections;
 mod crash;

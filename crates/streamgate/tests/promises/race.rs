@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use streamgate_testkit::{Client, Server};
 use tempfile::TempDir;
 use tokio::sync::Barrier;
-
-use crate::promises::client::Client;
-use crate::support::Server;
 
 const STARTS: usize = 200;
 const ROUNDS: usize = 50;
@@ -36,16 +34,16 @@ async fn of_200_parallel_starts_exactly_the_limit_is_admitted_50_times() {
                 } else {
                     client.send("POST", &sessions, None).await.unwrap()
                 };
-                match answer.status.as_u16() {
+                match answer.status {
                     201 => {
-                        assert!(answer.body["active"].as_u64() <= Some(3), "{answer:?}");
+                        assert!(answer.json()["active"].as_u64() <= Some(3), "{answer:?}");
                         admitted.push(round);
                     }
                     409 => {
                         assert_eq!(answer.code(), "limit_reached");
-                        assert_eq!(answer.body["limit"], json!(3));
-                        assert_eq!(answer.body["active"], json!(3));
-                        assert_eq!(answer.body["sessions"].as_array().unwrap().len(), 3);
+                        assert_eq!(answer.json()["limit"], json!(3));
+                        assert_eq!(answer.json()["active"], json!(3));
+                        assert_eq!(answer.json()["sessions"].as_array().unwrap().len(), 3);
                     }
                     _ => panic!("{answer:?}"),
                 }
@@ -84,8 +82,8 @@ async fn one_start_sent_by_many_at_once_takes_one_slot() {
             for round in 0..20 {
                 barrier.wait().await;
                 let answer = client.start(&format!("u{round}"), "the-one").await.unwrap();
-                assert_eq!(answer.body["active"], json!(1), "{answer:?}");
-                statuses.push(answer.status.as_u16());
+                assert_eq!(answer.json()["active"], json!(1), "{answer:?}");
+                statuses.push(answer.status);
             }
             statuses
         }));

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 use serde_json::json;
 use streamgate_server::hash_key;
+use streamgate_testkit::{Answer, Server, call};
 use tempfile::TempDir;
-
-use crate::support::{Answer, Server, call};
 
 const TAKEN: &str = "SIGHUP: the settings were read again";
 const REFUSED: &str = "SIGHUP: the settings are wrong";

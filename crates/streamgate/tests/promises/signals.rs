@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Client, Server, bare, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::promises::client::Client;
-use crate::support::{Server, bare, serve_arguments, streamgate};
 
 /// A server with one session that only an orderly stop writes.
 async fn with_a_session(dir: &TempDir) -> Server {

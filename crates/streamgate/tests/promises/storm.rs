@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use streamgate_testkit::Client;
 use streamgate_testkit::history::{History, Model};
 
 use crate::promises::call::{Call, Reply, call, make};
-use crate::promises::client::Client;
 
 const USERS: usize = 6;
 const PLAYERS_PER_USER: usize = 4;

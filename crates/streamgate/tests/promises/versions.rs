@@ -11,9 +11,8 @@ use streamgate_core::codec::NEWEST;
 use streamgate_core::{Durability, TenantId, UserId, UserKey};
 use streamgate_store::{Change, Store, View};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoLogObserver};
+use streamgate_testkit::{Server, run, serve_arguments, streamgate};
 use tempfile::TempDir;
-
-use crate::support::{Server, run, serve_arguments, streamgate};
 
 /// The next release serves the directory: `write` says what the record of `user` becomes.
 async fn under_the_next_release(dir: &Path, user: &str, write: fn(&[u8]) -> Vec<u8>) {

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::json;
+use streamgate_testkit::{Ran, streamgate};
 use tempfile::TempDir;
 
 use super::{EXPORT, Place, database_json, db_json, file, import};
-use crate::support::{Ran, streamgate};
 
 #[test]
 fn a_table_becomes_sessions_with_stable_names() {

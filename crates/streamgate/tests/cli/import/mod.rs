@@ -8,9 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use streamgate_testkit::{Ran, Server, run};
 use tempfile::TempDir;
-
-use crate::support::{Ran, Server, run};
 
 /// A server, and a directory for files.
 struct Place {

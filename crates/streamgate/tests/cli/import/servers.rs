@@ -5,10 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 
 use serde_json::{Value, json};
+use streamgate_testkit::{Server, run, run_with, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 use super::{EXPORT, file, import};
-use crate::support::{Server, run, run_with, serve_arguments, streamgate};
 
 /// What a server says of no users at all.
 const NOTHING: &str = r#"{"users":0,"started":0,"already_live":0,"skipped":[]}"#;

@@ -11,10 +11,11 @@ mod stream_log;
 mod stream_requests;
 mod user_streams;
 
+use streamgate_testkit::exchange;
+
 use crate::dialects::dialect::Dialect;
 use crate::dialects::setup::{Service, raw_request};
 use crate::dialects::shape;
-use crate::support::exchange;
 
 /// A request that is wrong, and what is answered.
 #[derive(Debug)]

@@ -5,9 +5,10 @@ mod stream_log;
 mod stream_requests;
 mod user_streams;
 
+use streamgate_testkit::Answer;
+
 use crate::dialects::dialect::Dialect;
 use crate::dialects::setup::Service;
-use crate::support::Answer;
 
 /// Sends a request to a dialect and gives status and body.
 fn ask(

@@ -9,14 +9,10 @@ use tokio::task::JoinSet;
 
 use super::{nodes, table};
 use crate::nodes::Nodes;
-use crate::nodes::process::Process;
-use crate::promises::client::{Answer, Client};
 
 use proxy::{Act, Proxy, Request};
-
-#[path = "../../../../streamgate-store-dynamodb/tests/support/proxy.rs"]
-#[allow(dead_code, reason = "it can spoil more than is spoiled here")]
-mod proxy;
+use streamgate_testkit::proxy::http::{Act, Proxy, Request};
+use streamgate_testkit::{Answer, Client, Process};
 
 const LIMIT: usize = 3;
 const USERS: usize = 40;
@@ -54,8 +50,7 @@ impl World {
             let refused = Arc::clone(&refused);
             move |request: &Request| act(*refused.lock().unwrap(), request)
         };
-        let endpoint = format!("http://127.0.0.1:{}", emulator.port);
-        let proxy = Proxy::before(&endpoint, plan).await;
+        let proxy = Proxy::before(&emulator.url(), plan).await;
         let port = proxy.url().rsplit(':').next().unwrap().parse().unwrap();
         Self {
             refused,
@@ -109,9 +104,9 @@ fn header<'a>(request: &'a Request, name: &str) -> &'a str {
 /// Calls, and sees to it that the answer is in time.
 async fn call(client: &mut Client, method: &str, path: &str) -> (bool, Answer) {
     let waited = Stopwatch::start();
-    let (headers, answer) = client.exchange(method, path, None).await.unwrap();
+    let answer = client.send(method, path, None).await.unwrap();
     assert!(waited.elapsed() < DEADLINE + SLACK, "{answer:?}");
-    let says_when = headers.get("retry-after").is_some_and(|s| s == "1");
+    let says_when = answer.header("retry-after") == "1";
     (says_when, answer)
 }
 
@@ -132,7 +127,7 @@ async fn throttling_that_passes_refuses_no_start_however_many_and_lets_nobody_in
     }
     let mut admitted = [0; USERS];
     for (user, answer) in starts.join_all().await {
-        match answer.status.as_u16() {
+        match answer.status {
             201 => admitted[user] += 1,
             409 => assert_eq!(answer.code(), "limit_reached"),
             _ => panic!("{answer:?}"),
@@ -192,7 +187,7 @@ async fn throttling_of_all_calls_is_a_503_in_time_and_leaves_nothing_behind() {
         let user = format!("u{user}");
         loop {
             let answer = client.start(&user, "s").await.unwrap();
-            match answer.status.as_u16() {
+            match answer.status {
                 201 => break,
                 503 => assert!(resumed.elapsed() < RECOVERY_MAX, "{answer:?}"),
                 _ => panic!("{answer:?}"),

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::Client;
 use tokio::task::JoinHandle;
 
 use super::account::{Account, Fate};
 use super::player::{Player, Shared};
 use super::{LATE_USERS, LIMIT, PATIENCE, PLAYERS, USERS};
 use crate::nodes::Nodes;
-use crate::promises::client::Client;
 
 /// When nodes acknowledge a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,9 @@ use std::time::Duration;
 use streamgate_clock::Stopwatch;
 
 use crate::nodes::topologies::Topology;
-use crate::nodes::{eventually, pause};
 use account::{Account, Fate};
 use crowd::{Crowd, Kind};
+use streamgate_testkit::{eventually, pause};
 
 /// The limit of every user.
 const LIMIT: usize = 3;

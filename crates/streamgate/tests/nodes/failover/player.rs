@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Answer, Client};
 
 use super::account::{Account, Fate, Told};
 use super::{LATE_USERS, LIMIT, PATIENCE, USERS};
-use crate::promises::client::{Answer, Client};
 
 /// After an answer that the store cannot be used, a player waits so long: less than `Retry-After`
 /// says, so that it hears soon when it can.
@@ -113,9 +113,9 @@ impl Player {
         let sent = self.shared.watch.elapsed();
         let name = self.shared.user(user);
         let answer = self.client.start(&name, &session).await.unwrap();
-        match answer.status.as_u16() {
+        match answer.status {
             200 | 201 => {
-                let active = answer.body["active"].as_u64().unwrap();
+                let active = answer.json()["active"].as_u64().unwrap();
                 assert!(active <= LIMIT as u64, "{answer:?}");
                 self.shared.starts[self.number % 2][user].fetch_add(1, Ordering::Relaxed);
                 self.users[user].live.push(self.account.told.len());
@@ -145,7 +145,7 @@ impl Player {
         let Told { user, session, .. } = self.account.told[told].clone();
         let name = self.shared.user(user);
         let answer = self.client.heartbeat(&name, &session).await.unwrap();
-        match answer.status.as_u16() {
+        match answer.status {
             200 => self.account.renewed += 1,
             404 => {
                 assert_eq!(answer.code(), "session_unknown");
@@ -164,7 +164,7 @@ impl Player {
         self.ends(told, Fate::Stopping, now);
         let name = self.shared.user(user);
         let answer = self.client.stop(&name, &session).await.unwrap();
-        self.account.told[told].fate = match answer.status.as_u16() {
+        self.account.told[told].fate = match answer.status {
             204 => Fate::Stopped(self.shared.watch.elapsed()),
             404 => Fate::Forgotten,
             _ => {
@@ -184,7 +184,7 @@ impl Player {
     }
 
     fn failed(&mut self, answer: &Answer) -> bool {
-        let status = answer.status.as_u16();
+        let status = answer.status;
         assert!(status >= 500, "{answer:?}");
         *self.account.errors.entry(status).or_default() += 1;
         self.shared.errors.fetch_add(1, Ordering::Relaxed);
@@ -239,7 +239,7 @@ impl Player {
         let Told { user, session, .. } = self.account.told[told].clone();
         let name = self.shared.user(user);
         let answer = self.client.heartbeat(&name, &session).await.unwrap();
-        match answer.status.as_u16() {
+        match answer.status {
             410 => Fate::Stopped(at),
             404 => Fate::Forgotten,
             200 => Fate::LiveAgain(at),

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Answer, Client};
 
 use super::player::{Account, Known};
 use super::{LIMIT, RECOVERY_MAX, user_name};
-use crate::promises::client::{Answer, Client};
 
 /// Asks the clean node for one list after another, and compares each with what players were told
 /// before and after; returns how many.
@@ -76,7 +76,7 @@ pub(super) async fn settle(
         if is_live {
             expected.insert(id);
         } else {
-            assert_eq!(answer.body["reason"], "stopped", "{session}");
+            assert_eq!(answer.json()["reason"], "stopped", "{session}");
         }
     }
     assert_eq!(live_of(clean, user).await, expected, "{user}");
@@ -86,7 +86,7 @@ pub(super) async fn settle(
         let node = i % nodes.len();
         let path = format!("/v1/users/{user}/sessions/new-{i}");
         let answer = insist(&mut nodes[node].0, "PUT", &path).await;
-        let is_admitted = matches!(answer.status.as_u16(), 200 | 201);
+        let is_admitted = matches!(answer.status, 200 | 201);
         assert_eq!(is_admitted, i < free, "{user}: {answer:?}");
     }
 }
@@ -98,7 +98,7 @@ async fn resolve(clean: &mut Client, session: &str, known: Known) -> Known {
         Known::New | Known::Starting | Known::Abandoned => {}
         Known::Stopping { was_live } => {
             let answer = insist(clean, "DELETE", session).await;
-            match answer.status.as_u16() {
+            match answer.status {
                 204 => return Known::Stopped,
                 404 if !was_live => {}
                 _ => panic!("stop of {session}, {known:?}: {answer:?}"),
@@ -107,7 +107,7 @@ async fn resolve(clean: &mut Client, session: &str, known: Known) -> Known {
     }
     // A start that is acknowledged or refused leaves no room for one that is still on its way.
     let answer = insist(clean, "PUT", session).await;
-    match answer.status.as_u16() {
+    match answer.status {
         200 | 201 => Known::Live,
         409 => Known::Refused,
         _ => panic!("start of {session}, {known:?}: {answer:?}"),

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
+use streamgate_testkit::random::Random;
+use streamgate_testkit::{Answer, Client};
 
 use super::{SLACK, STOPS_PER_PLAYER};
-use crate::nodes::proxy::Random;
-use crate::promises::client::{Answer, Client};
 
 /// The pause before its next call, at most, in milliseconds.
 const THINKING_MAX_MS: u64 = 100;
@@ -124,7 +124,7 @@ impl Player {
 
     async fn start(&mut self, id: &str, known: Known) -> Known {
         let answer = self.call("PUT", id, "").await;
-        match (answer.status.as_u16(), known) {
+        match (answer.status, known) {
             (201, Known::New) => {}
             (200 | 201, Known::Starting) => count(&self.tally.repeated),
             (409, Known::New | Known::Starting) => {
@@ -143,7 +143,7 @@ impl Player {
 
     async fn heartbeat(&mut self, id: &str) -> Known {
         let answer = self.call("POST", id, "/heartbeat").await;
-        match answer.status.as_u16() {
+        match answer.status {
             200 => count(&self.tally.renewed),
             503 => {}
             _ => panic!("heartbeat of {id}, which is live: {answer:?}"),
@@ -154,7 +154,7 @@ impl Player {
     async fn stop(&mut self, id: &str, was_live: bool) -> Known {
         self.account.lock().unwrap().live.remove(id);
         let answer = self.call("DELETE", id, "").await;
-        match answer.status.as_u16() {
+        match answer.status {
             204 => {
                 count(&self.tally.stopped);
                 self.stops += 1;
@@ -174,14 +174,14 @@ impl Player {
         let (client, deadline) = &mut self.nodes[node];
         let path = format!("/v1/users/{}/sessions/{id}{rest}", self.user);
         let waited = Stopwatch::start();
-        let (headers, answer) = client.exchange(method, &path, None).await.unwrap();
+        let answer = client.send(method, &path, None).await.unwrap();
         let waited = waited.elapsed();
         assert!(waited < *deadline + SLACK, "{waited:?}: {answer:?}");
         let ms = usize::try_from(waited.as_millis()).unwrap();
         self.tally.slowest_ms.fetch_max(ms, Ordering::Relaxed);
         if answer.status == 503 {
             count(&self.tally.unavailable);
-            assert_eq!(headers["retry-after"], "1", "{answer:?}");
+            assert_eq!(answer.header("retry-after"), "1", "{answer:?}");
         }
         answer
     }

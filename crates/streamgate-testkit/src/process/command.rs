@@ -1,28 +1,44 @@
 //! Running a command of the binary to its end.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
 /// How a command ended and what it said.
 #[derive(Debug)]
-pub(crate) struct Ran {
-    /// The exit code; `None` where a signal ended it.
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ran {
+    /// The exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
 }
 
 /// The binary, with nothing of this process's environment but the path.
-pub(crate) fn streamgate(arguments: &[&str]) -> Command {
-    let mut command = bare(env!("CARGO_BIN_EXE_streamgate"));
+pub fn streamgate(arguments: &[&str]) -> Command {
+    let mut command = bare(binary().to_str().expect("the target directory is UTF-8"));
     command.args(arguments);
     command
 }
 
+/// The binary. Cargo builds it before the tests of its package, into the directory above theirs.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let directory = test.ancestors().nth(2).expect("a test is in PROFILE/deps");
+    let binary = directory.join("streamgate");
+    assert!(
+        binary.is_file(),
+        "{} is missing: run the tests with cargo",
+        binary.display()
+    );
+    binary
+}
+
 /// A program, with nothing of this process's environment but the path: variables that are meant for
 /// the tests must not be taken for settings.
-pub(crate) fn bare(program: &str) -> Command {
+pub fn bare(program: &str) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
@@ -31,12 +47,12 @@ pub(crate) fn bare(program: &str) -> Command {
 }
 
 /// Runs the binary.
-pub(crate) fn run(arguments: &[&str]) -> Ran {
+pub fn run(arguments: &[&str]) -> Ran {
     run_with(arguments, &[])
 }
 
 /// Runs the binary with environment variables.
-pub(crate) fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+pub fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     streamgate(arguments)
         .envs(variables.iter().copied())
         .output()
@@ -57,21 +73,21 @@ impl From<Output> for Ran {
 impl Ran {
     /// The output of a command that must have succeeded and said nothing on the side.
     #[track_caller]
-    pub(crate) fn ok(self) -> String {
+    pub fn ok(self) -> String {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{self:?}");
         self.stdout
     }
 
     /// The JSON of a command that must have succeeded.
     #[track_caller]
-    pub(crate) fn json(self) -> Value {
+    pub fn json(self) -> Value {
         serde_json::from_str(&self.ok()).expect("it printed JSON")
     }
 
     /// The errors of a command that must have failed with a code and explained itself in the way of
     /// every command.
     #[track_caller]
-    pub(crate) fn failed(self, code: i32) -> String {
+    pub fn failed(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
         let is_error = |line: &str| line.starts_with("error: ");
         assert!(self.stderr.lines().any(is_error), "{self:?}");

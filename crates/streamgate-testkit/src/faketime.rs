@@ -1,5 +1,5 @@
 //! A wall clock that a test sets while a process runs, by the preloaded library of the command
-//! `faketime`. Time passes as fast as elsewhere, and what passes is not faked.
+//! `faketime`. Its speed is not faked, and the monotonic clock is not either.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 /// A wall clock.
 #[derive(Debug)]
-pub(crate) struct WallClock {
+pub struct WallClock {
     file: PathBuf,
     _dir: TempDir,
 }
 
 impl WallClock {
-    /// A clock that is so far away from the right time, such as `+3600s` or `-60y`.
-    pub(crate) fn shifted(by: &str) -> Self {
+    /// A clock that differs by this much from the right time, such as `+3600s` or `-60y`.
+    pub fn shifted(by: &str) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let clock = Self {
             file: dir.path().join("shift"),
@@ -25,15 +25,15 @@ impl WallClock {
         clock
     }
 
-    /// Sets it. The file is replaced, so that nobody reads half of it.
-    pub(crate) fn set(&self, by: &str) {
+    /// Sets it. The file is replaced, so that no reader sees half of it.
+    pub fn set(&self, by: &str) {
         let next = self.file.with_extension("next");
         std::fs::write(&next, format!("{by}\n")).expect("it can be written");
         std::fs::rename(&next, &self.file).expect("it can be replaced");
     }
 
     /// Lets a command see it.
-    pub(crate) fn show_to(&self, command: &mut Command) {
+    pub fn show_to(&self, command: &mut Command) {
         command
             .env("LD_PRELOAD", library())
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
@@ -44,7 +44,7 @@ impl WallClock {
 
 /// Where the command `faketime` has its library. It may name it in the language of the dynamic
 /// linker.
-pub(crate) fn library() -> String {
+pub fn library() -> String {
     let mut faketime = Command::new("faketime");
     faketime.args(["-f", "+0s", "printenv", "LD_PRELOAD"]);
     // It fails where a process with the same id has left something behind: then another.

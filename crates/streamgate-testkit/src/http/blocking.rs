@@ -1,4 +1,5 @@
-//! A tiny HTTP/1.1 client over a plain socket, so that a test can stop in the middle of a request.
+//! HTTP/1.1 over a plain socket, without a runtime: a test can stop in the middle of a request or
+//! send bytes that are none.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,40 +7,19 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::answer::Answer;
+
 /// How long an answer may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) text: String,
-}
-
-impl Answer {
-    /// The body as JSON.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    /// The value of a header; empty where it is not there.
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(known, _)| known == name);
-        found.map_or("", |(_, value)| value)
-    }
-}
-
 /// A request of which the head and perhaps a part of the body is sent.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub struct Request {
     stream: TcpStream,
 }
 
 /// Sends a whole request and gives the answer. `key` is sent as `x-api-key`.
-pub(crate) fn call(
+pub fn call(
     to: SocketAddr,
     method: &str,
     path: &str,
@@ -59,7 +39,7 @@ const CONTINUE: &[u8; 25] = b"HTTP/1.1 100 Continue\r\n\r\n";
 impl Request {
     /// Sends the head of a request whose body will be `length` bytes long, and waits until the
     /// server asks for it: from then on the request is certainly under way.
-    pub(crate) fn begin(to: SocketAddr, method: &str, path: &str, length: usize) -> Self {
+    pub fn begin(to: SocketAddr, method: &str, path: &str, length: usize) -> Self {
         let mut request = Self::head(to, method, path, "expect: 100-continue\r\n", length);
         let mut said = [0; CONTINUE.len()];
         request
@@ -86,12 +66,12 @@ impl Request {
     }
 
     /// Sends a part of the body.
-    pub(crate) fn send(&mut self, part: &[u8]) {
+    pub fn send(&mut self, part: &[u8]) {
         self.stream.write_all(part).expect("the server takes it");
     }
 
     /// Reads the answer.
-    pub(crate) fn answer(self) -> Answer {
+    pub fn answer(self) -> Answer {
         // The connection is closed after the answer.
         read_answer(&mut BufReader::new(self.stream))
     }
@@ -99,7 +79,7 @@ impl Request {
 
 /// Sends these bytes, whatever they are, and gives the answer. They should ask for the connection
 /// to be closed; the length that the answer states must be the one it has.
-pub(crate) fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
+pub fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(to).expect("the server listens");
     stream
         .set_read_timeout(Some(PATIENCE))
