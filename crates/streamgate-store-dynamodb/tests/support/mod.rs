@@ -1,7 +1,4 @@
-//! A real server to test against, a proxy that spoils its answers, and what tests begin with.
-
-pub(crate) mod dynoxide;
-pub(crate) mod proxy;
+//! Stores over an emulator of DynamoDB, and what tests ask of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,27 +9,26 @@ use streamgate_core::{TenantId, Timestamp, UserId, UserKey};
 use streamgate_store::StoreError;
 use streamgate_store::versioned::{Committed, Version, VersionedStore, Write};
 use streamgate_store_dynamodb::{Credentials, DynamoDbConfig, DynamoDbStore, create_table};
-
-use dynoxide::Dynoxide;
+use streamgate_testkit::{Process, dynoxide};
 
 pub(crate) const TABLE: &str = "streamgate-test";
 pub(crate) const REGION: &str = "eu-west-1";
 
 /// A server with a table, and a store over it.
 pub(crate) struct World {
-    pub(crate) server: Dynoxide,
+    pub(crate) server: Process,
     pub(crate) store: Arc<DynamoDbStore>,
 }
 
 pub(crate) async fn world() -> World {
     let server = server_with_table().await;
-    let store = Arc::new(connect(&config(server.url())).await);
+    let store = Arc::new(connect(&config(&server.url())).await);
     World { server, store }
 }
 
-pub(crate) async fn server_with_table() -> Dynoxide {
-    let server = Dynoxide::start().await;
-    create_table(&config(server.url())).await.expect("a table");
+pub(crate) async fn server_with_table() -> Process {
+    let server = dynoxide();
+    create_table(&config(&server.url())).await.expect("a table");
     server
 }
 

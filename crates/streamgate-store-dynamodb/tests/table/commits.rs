@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use streamgate_core::TenantId;
 use streamgate_store::StoreError;
 use streamgate_store::versioned::{Version, VersionedStore};
+use streamgate_testkit::proxy::http::{Act, Proxy};
 
-use crate::support::proxy::{Act, Proxy};
 use crate::support::{
     TABLE, World, commit, config, connect, raw, read, taking_away, user, world, write, write_until,
 };
@@ -62,7 +62,7 @@ async fn a_conflict_is_one_request_and_taking_nothing_away_is_none() {
         .unwrap()
         .unwrap();
 
-    let proxy = Proxy::before(server.url(), |_| Act::Pass).await;
+    let proxy = Proxy::before(&server.url(), |_| Act::Pass).await;
     let store = connect(&config(proxy.url())).await;
     let kept = Err((Some(b"there".to_vec()), there.version));
     for expected in [Version::NONE, Version::fresh()] {
@@ -82,7 +82,7 @@ async fn a_conflict_is_one_request_and_taking_nothing_away_is_none() {
 #[tokio::test]
 async fn an_item_has_a_time_exactly_where_it_may_be_taken_away() {
     let World { server, store } = world().await;
-    let client = raw(server.url());
+    let client = raw(&server.url());
     let key = user("u");
     let mut expected = Version::NONE;
     let times = [
@@ -129,7 +129,7 @@ async fn a_record_that_no_item_can_hold_is_refused_before_it_is_sent() {
         .unwrap()
         .unwrap();
 
-    let proxy = Proxy::before(server.url(), |_| Act::Pass).await;
+    let proxy = Proxy::before(&server.url(), |_| Act::Pass).await;
     let store = connect(&config(proxy.url())).await;
     let too_large = write(&vec![7; 400 * 1_024]);
     let refused = commit(&store, &key, fits.version, &too_large).await;
@@ -145,7 +145,7 @@ async fn a_record_that_no_item_can_hold_is_refused_before_it_is_sent() {
 async fn an_item_of_something_else_is_neither_read_nor_overwritten() {
     let World { server, store } = world().await;
     let key = user("u");
-    let foreign = raw(server.url())
+    let foreign = raw(&server.url())
         .put_item()
         .table_name(TABLE)
         .item("k", AttributeValue::B(Blob::new(key.as_bytes())))

@@ -6,14 +6,13 @@ use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::Moment;
 use streamgate_store::Store;
 use streamgate_store::versioned::Optimistic;
-
-use crate::support::dynoxide::Dynoxide;
+use streamgate_testkit::Process;
 
 /// Keeps the server for as long as the store, which is all that a test of the suite has.
 #[derive(Debug)]
 struct ClockOf {
     clock: SystemClock,
-    _server: Dynoxide,
+    _server: Process,
 }
 
 impl Clock for ClockOf {
@@ -24,7 +23,7 @@ impl Clock for ClockOf {
 
 async fn open() -> Arc<dyn Store> {
     let server = crate::support::server_with_table().await;
-    let store = crate::support::connect(&crate::support::config(server.url())).await;
+    let store = crate::support::connect(&crate::support::config(&server.url())).await;
     let clock = ClockOf {
         clock: SystemClock::new(),
         _server: server,

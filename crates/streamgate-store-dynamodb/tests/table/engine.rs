@@ -11,8 +11,8 @@ use streamgate_core::{EndReason, Policy, Seconds, SessionId, Timestamp};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::DynamoDbStore;
+use streamgate_testkit::proxy::http::{Act, Proxy};
 
-use crate::support::proxy::{Act, Proxy};
 use crate::support::{TABLE, config, connect, raw, server_with_table, user};
 
 const START_OF_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -49,7 +49,7 @@ fn engine(store: DynamoDbStore, policy: Policy) -> Engine {
 async fn slots_are_taken_kept_given_back_and_run_out() {
     let server = server_with_table().await;
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
-    let store = connect(&config(server.url()))
+    let store = connect(&config(&server.url()))
         .await
         .with_clock(clock.clone())
         .without_comparing_clocks();
@@ -81,7 +81,7 @@ async fn slots_are_taken_kept_given_back_and_run_out() {
     assert!(!is_admitted(&engine, "phone 4").await);
 
     // The item may go once its last session is over and forgotten, and not before.
-    let scan = raw(server.url()).scan().table_name(TABLE).send();
+    let scan = raw(&server.url()).scan().table_name(TABLE).send();
     let items = scan.await.unwrap().items.unwrap();
     let garbage_at_s: u64 = items[0]["t"].as_n().unwrap().parse().unwrap();
     let over_ms = (START_OF_TIME.as_millis() + 2 * u64::try_from(lease.as_millis()).unwrap()) - 1;
@@ -99,7 +99,7 @@ async fn slots_are_taken_kept_given_back_and_run_out() {
 #[tokio::test]
 async fn a_start_is_two_requests_a_heartbeat_one_and_one_that_need_not_be_written_none() {
     let server = server_with_table().await;
-    let proxy = Proxy::before(server.url(), |_| Act::Pass).await;
+    let proxy = Proxy::before(&server.url(), |_| Act::Pass).await;
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let store = connect(&config(proxy.url())).await;
     let lazy = Policy {

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use streamgate_store::versioned::VersionedStore;
 use streamgate_store_dynamodb::{DynamoDbConfig, DynamoDbStore, region_from_env};
+use streamgate_testkit::proxy::http::{Act, Proxy, Request};
 
-use crate::support::proxy::{Act, Proxy, Request};
 use crate::support::{REGION, TABLE, server_with_table};
 
 /// What the case expects: `ready`, or a part of an error.
@@ -103,7 +103,7 @@ fn all_are(scopes: &Mutex<Vec<String>>, expected: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environment_says_region_endpoint_and_credentials() {
     let server = server_with_table().await;
-    let (proxy, scopes) = signed_by(server.url()).await;
+    let (proxy, scopes) = signed_by(&server.url()).await;
     let keys = [
         ("AWS_ENDPOINT_URL_DYNAMODB", proxy.url()),
         ("AWS_ACCESS_KEY_ID", "AKIDENV"),
@@ -132,7 +132,7 @@ async fn the_environment_says_region_endpoint_and_credentials() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_profile_says_region_endpoint_and_credentials() {
     let server = server_with_table().await;
-    let (proxy, scopes) = signed_by(server.url()).await;
+    let (proxy, scopes) = signed_by(&server.url()).await;
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
         let path = directory.path().join(name);
@@ -169,7 +169,7 @@ fn role(id: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_role_of_a_container_says_credentials() {
     let server = server_with_table().await;
-    let (proxy, scopes) = signed_by(server.url()).await;
+    let (proxy, scopes) = signed_by(&server.url()).await;
     let agent = Proxy::alone(|request| {
         assert_eq!(request.operation, "GET /task");
         Act::Answer(200, role("AKIDTASK"))
@@ -188,7 +188,7 @@ async fn the_role_of_a_container_says_credentials() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_role_of_an_instance_says_region_and_credentials() {
     let server = server_with_table().await;
-    let (proxy, scopes) = signed_by(server.url()).await;
+    let (proxy, scopes) = signed_by(&server.url()).await;
     let metadata = Proxy::alone(|request| {
         let (_, path) = request.operation.split_once(' ').unwrap();
         match path {

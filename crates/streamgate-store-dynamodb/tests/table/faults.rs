@@ -6,10 +6,10 @@ use std::time::Duration;
 use streamgate_store::StoreError;
 use streamgate_store::versioned::{NotUsable, RemoteStore, Version, VersionedStore};
 use streamgate_store_dynamodb::DynamoDbConfig;
+use streamgate_testkit::free_port;
+use streamgate_testkit::proxy::http::{Act, Proxy, Request, first};
 use tokio::task::JoinSet;
 
-use crate::support::dynoxide::free_port;
-use crate::support::proxy::{Act, Proxy, Request, first};
 use crate::support::{
     REGION, TABLE, World, commit, config, connect, hasty, read, taking_away, user, world, write,
 };
@@ -56,7 +56,7 @@ async fn throttling_that_passes_is_not_noticed() {
     for (i, code) in codes.into_iter().enumerate() {
         for operation in ["PutItem", "GetItem"] {
             let plan = first(3, operation, Act::refuse(code));
-            let proxy = Proxy::before(server.url(), plan).await;
+            let proxy = Proxy::before(&server.url(), plan).await;
             let store = connect(&config(proxy.url())).await;
             let key = user(&format!("{operation}{i}"));
             commit(&store, &key, Version::NONE, &write(b"r"))
@@ -81,7 +81,7 @@ async fn throttling_of_many_calls_takes_no_repetition_from_any() {
         true => Act::Pass,
         false => Act::refuse("ProvisionedThroughputExceededException"),
     };
-    let proxy = Proxy::before(server.url(), plan).await;
+    let proxy = Proxy::before(&server.url(), plan).await;
     let store = Arc::new(connect(&config(proxy.url())).await);
     let mut loads = JoinSet::new();
     for i in 0..300 {
@@ -101,7 +101,7 @@ async fn throttling_without_end_is_unavailable_before_the_deadline() {
         store: _store,
     } = world().await;
     let refusal = Act::refuse("ThrottlingException");
-    let proxy = Proxy::before(server.url(), move |_| refusal.clone()).await;
+    let proxy = Proxy::before(&server.url(), move |_| refusal.clone()).await;
     let store = connect(&config(proxy.url())).await;
     let key = user("u");
     let calls = async {
@@ -126,7 +126,7 @@ async fn a_lost_answer_is_found_to_be_done_by_the_repetition() {
         store: _store,
     } = world().await;
     for (i, act) in [Act::LoseAnswer, Act::Hang].into_iter().enumerate() {
-        let proxy = Proxy::before(server.url(), first(2, "PutItem", act)).await;
+        let proxy = Proxy::before(&server.url(), first(2, "PutItem", act)).await;
         let store = connect(&hasty(proxy.url())).await;
         let key = user(&format!("u{i}"));
         let new = write(b"new");
@@ -160,7 +160,7 @@ async fn an_answer_that_stays_lost_is_an_unknown_outcome() {
         (Act::Answer(200, "}{".to_owned()), false),
     ];
     for (i, (act, is_done)) in acts.into_iter().enumerate() {
-        let proxy = Proxy::before(server.url(), move |_| act.clone()).await;
+        let proxy = Proxy::before(&server.url(), move |_| act.clone()).await;
         let store = connect(&DynamoDbConfig {
             attempts: 2,
             ..hasty(proxy.url())
@@ -186,7 +186,7 @@ async fn a_refusal_after_a_lost_answer_is_an_unknown_outcome() {
     for (i, code) in refusals.into_iter().enumerate() {
         let mut first = Some(Act::LoseAnswer);
         let plan = move |_: &Request| first.take().unwrap_or_else(|| Act::refuse(code));
-        let proxy = Proxy::before(server.url(), plan).await;
+        let proxy = Proxy::before(&server.url(), plan).await;
         let store = connect(&config(proxy.url())).await;
         let key = user(&format!("u{i}"));
         let why = unknown(commit(&store, &key, Version::NONE, &write(b"new")).await);
@@ -209,7 +209,7 @@ async fn a_record_that_others_changed_after_a_lost_answer_is_an_unknown_outcome(
         .unwrap();
     // The first attempt is done and its answer never comes; others change the record before the
     // second.
-    let proxy = Proxy::before(server.url(), first(1, "PutItem", Act::Hang)).await;
+    let proxy = Proxy::before(&server.url(), first(1, "PutItem", Act::Hang)).await;
     let store = connect(&DynamoDbConfig {
         attempt_timeout: Duration::from_secs(2),
         ..config(proxy.url())
@@ -241,7 +241,7 @@ async fn a_deletion_whose_answer_was_lost_is_an_unknown_outcome() {
         .await
         .unwrap()
         .unwrap();
-    let proxy = Proxy::before(server.url(), first(1, "DeleteItem", Act::LoseAnswer)).await;
+    let proxy = Proxy::before(&server.url(), first(1, "DeleteItem", Act::LoseAnswer)).await;
     let store = connect(&config(proxy.url())).await;
     unknown(commit(&store, &key, old.version, &taking_away()).await);
     assert_eq!(read(&direct, &key).await, (None, Version::NONE));
@@ -270,7 +270,7 @@ async fn a_refusal_says_what_and_changed_nothing() {
     store.check_ready().await.unwrap();
     let elsewhere = DynamoDbConfig {
         table: "streamgate-test-not".to_owned(),
-        ..config(server.url())
+        ..config(&server.url())
     };
     let elsewhere = connect(&elsewhere).await;
     let key = user("u");
@@ -293,7 +293,7 @@ async fn a_refusal_says_what_and_changed_nothing() {
         "UnrecognizedClientException",
         "ValidationException",
     ] {
-        let proxy = Proxy::before(server.url(), move |_| Act::refuse(code)).await;
+        let proxy = Proxy::before(&server.url(), move |_| Act::refuse(code)).await;
         let store = connect(&config(proxy.url())).await;
         for answer in [
             store.check_ready().await,
@@ -314,7 +314,7 @@ async fn a_store_that_is_refused_is_told_from_one_that_is_away() {
     store.prove().await.unwrap();
     let elsewhere = DynamoDbConfig {
         table: "streamgate-test-not".to_owned(),
-        ..config(server.url())
+        ..config(&server.url())
     };
     let error = connect(&elsewhere).await.prove().await.unwrap_err();
     assert!(matches!(error, NotUsable::Refused(_)), "{error}");
@@ -346,7 +346,7 @@ async fn each_permission_that_is_missing_makes_the_store_not_ready() {
     let World { server, store } = world().await;
     for operation in ["GetItem", "PutItem", "DeleteItem"] {
         let plan = first(1, operation, Act::refuse("AccessDeniedException"));
-        let proxy = Proxy::before(server.url(), plan).await;
+        let proxy = Proxy::before(&server.url(), plan).await;
         let store = connect(&config(proxy.url())).await;
         let why = unavailable(store.check_ready().await);
         assert!(why.contains("AccessDenied"), "{why}");

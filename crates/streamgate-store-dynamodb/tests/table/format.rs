@@ -34,7 +34,7 @@ fn number(format: u32) -> AttributeValue {
 #[tokio::test]
 async fn a_format_mark_is_read_and_is_no_record() {
     let server = server_with_table().await;
-    let (store, client) = (connect(&config(server.url())).await, raw(server.url()));
+    let (store, client) = (connect(&config(&server.url())).await, raw(&server.url()));
     assert_eq!(store.format_mark().await, Ok(None));
     for format in [1, 2, 7] {
         mark(&client, number(format)).await;
@@ -50,13 +50,13 @@ async fn a_format_mark_is_read_and_is_no_record() {
 #[tokio::test]
 async fn a_format_mark_that_is_no_number_is_an_error() {
     let server = server_with_table().await;
-    let store = connect(&config(server.url())).await;
+    let store = connect(&config(&server.url())).await;
     for wrong in [
         AttributeValue::S("2".to_owned()),
         AttributeValue::N("-1".to_owned()),
         AttributeValue::N("1.5".to_owned()),
     ] {
-        mark(&raw(server.url()), wrong.clone()).await;
+        mark(&raw(&server.url()), wrong.clone()).await;
         let read = store.format_mark().await;
         assert!(
             matches!(read, Err(StoreError::Unavailable(_))),
@@ -68,8 +68,8 @@ async fn a_format_mark_that_is_no_number_is_an_error() {
 #[tokio::test]
 async fn a_table_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_gone() {
     let server = server_with_table().await;
-    let client = raw(server.url());
-    let store = Optimistic::new(connect(&config(server.url())).await);
+    let client = raw(&server.url());
+    let store = Optimistic::new(connect(&config(&server.url())).await);
     let newest = u32::from(NEWEST);
     mark(&client, number(newest)).await;
     assert_eq!(store.look_at_format().await, Ok(Ok(())));
@@ -79,7 +79,7 @@ async fn a_table_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_
     let store = Arc::new(store);
     let opened: Result<Arc<dyn Store>, StoreError> = Ok(Arc::clone(&store) as Arc<_>);
     a_newer_format_is_refused(opened).await;
-    let started = Optimistic::start(connect(&config(server.url())).await).await;
+    let started = Optimistic::start(connect(&config(&server.url())).await).await;
     a_newer_format_is_refused(started.map(|it| it.store as Arc<dyn Store>)).await;
     mark(&client, number(newest)).await;
     assert_eq!(store.look_at_format().await, Ok(Ok(())));

@@ -10,9 +10,9 @@ use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomId
 use streamgate_store::conformance::{read_ledger, run};
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::DynamoDbStore;
+use streamgate_testkit::proxy::http::{Act, Proxy, Request};
 use tokio::task::JoinSet;
 
-use crate::support::proxy::{Act, Proxy, Request};
 use crate::support::{config, connect, hasty, server_with_table, user};
 
 const NODES: usize = 4;
@@ -23,7 +23,7 @@ async fn nodes_that_share_a_table_admit_exactly_the_limit() {
     let server = server_with_table().await;
     let mut nodes: Vec<Arc<Optimistic<DynamoDbStore>>> = Vec::new();
     for _ in 0..NODES {
-        let store = connect(&config(server.url())).await;
+        let store = connect(&config(&server.url())).await;
         nodes.push(Arc::new(Optimistic::new(store)));
     }
     for round in 0..ROUNDS {
@@ -87,7 +87,7 @@ async fn lost_answers_let_nobody_in_and_keep_nobody_out() {
     let mut nodes = Vec::new();
     let mut proxies = Vec::new();
     for node in 0..NODES {
-        let proxy = Proxy::before(server.url(), lossy(2 + node)).await;
+        let proxy = Proxy::before(&server.url(), lossy(2 + node)).await;
         let store = Optimistic::new(connect(&hasty(proxy.url())).await);
         let settings = EngineSettings {
             deadline: Duration::from_secs(30),

@@ -9,9 +9,9 @@ use streamgate_store::versioned::VersionedStore;
 use streamgate_store_dynamodb::{
     ConfigError, CreateTableError, Created, DynamoDbConfig, create_table,
 };
+use streamgate_testkit::dynoxide;
+use streamgate_testkit::proxy::http::{Act, Proxy, first};
 
-use crate::support::dynoxide::Dynoxide;
-use crate::support::proxy::{Act, Proxy, first};
 use crate::support::{REGION, TABLE, config, connect, raw};
 
 /// Creates a foreign table with these keys.
@@ -46,9 +46,9 @@ async fn time_to_live(client: &Client) -> (Option<TimeToLiveStatus>, Option<Stri
 
 #[tokio::test]
 async fn a_table_is_made_once_and_found_after_that() {
-    let server = Dynoxide::start().await;
-    let config = config(server.url());
-    let client = raw(server.url());
+    let server = dynoxide();
+    let config = config(&server.url());
+    let client = raw(&server.url());
     assert_eq!(create_table(&config).await, Ok(Created::New));
     connect(&config).await.check_ready().await.unwrap();
     for _ in 0..2 {
@@ -70,8 +70,8 @@ async fn a_table_is_made_once_and_found_after_that() {
 
 #[tokio::test]
 async fn many_may_make_it_at_once() {
-    let server = Dynoxide::start().await;
-    let config = config(server.url());
+    let server = dynoxide();
+    let config = config(&server.url());
     let made = tokio::join!(
         create_table(&config),
         create_table(&config),
@@ -85,20 +85,20 @@ async fn many_may_make_it_at_once() {
 #[tokio::test]
 async fn a_lost_answer_does_not_matter() {
     for operation in ["CreateTable", "UpdateTimeToLive", "DescribeTable"] {
-        let server = Dynoxide::start().await;
-        let proxy = Proxy::before(server.url(), first(1, operation, Act::LoseAnswer)).await;
+        let server = dynoxide();
+        let proxy = Proxy::before(&server.url(), first(1, operation, Act::LoseAnswer)).await;
         create_table(&config(proxy.url())).await.unwrap();
-        let (_, attribute) = time_to_live(&raw(server.url())).await;
+        let (_, attribute) = time_to_live(&raw(&server.url())).await;
         assert_eq!(attribute.as_deref(), Some("t"));
     }
 }
 
 #[tokio::test]
 async fn a_table_that_is_still_being_made_is_waited_for() {
-    let server = Dynoxide::start().await;
+    let server = dynoxide();
     let body = r#"{"Table":{"TableName":"streamgate-test","TableStatus":"CREATING"}}"#;
     let creating = Act::Answer(200, body.to_owned());
-    let proxy = Proxy::before(server.url(), first(2, "DescribeTable", creating)).await;
+    let proxy = Proxy::before(&server.url(), first(2, "DescribeTable", creating)).await;
     create_table(&config(proxy.url())).await.unwrap();
     let looked = proxy.take_seen();
     let looked = looked
@@ -109,10 +109,10 @@ async fn a_table_that_is_still_being_made_is_waited_for() {
 
 #[tokio::test]
 async fn a_table_made_by_hand_is_good_where_its_key_is() {
-    let server = Dynoxide::start().await;
-    let client = raw(server.url());
+    let server = dynoxide();
+    let client = raw(&server.url());
     make_by_hand(&client, &[("k", KeyType::Hash, ScalarAttributeType::B)]).await;
-    let config = config(server.url());
+    let config = config(&server.url());
     assert_eq!(create_table(&config).await, Ok(Created::AlreadyThere));
     assert_eq!(time_to_live(&client).await.1.as_deref(), Some("t"));
     connect(&config).await.check_ready().await.unwrap();
@@ -138,10 +138,10 @@ async fn a_table_with_another_key_is_an_error_that_says_so() {
         ),
     ];
     for (keys, words) in keys {
-        let server = Dynoxide::start().await;
-        let client = raw(server.url());
+        let server = dynoxide();
+        let client = raw(&server.url());
         make_by_hand(&client, &keys).await;
-        let error = create_table(&config(server.url())).await.unwrap_err();
+        let error = create_table(&config(&server.url())).await.unwrap_err();
         assert!(
             matches!(error, CreateTableError::WrongKey { .. }),
             "{error:?}"
@@ -160,8 +160,8 @@ async fn a_table_with_another_key_is_an_error_that_says_so() {
 
 #[tokio::test]
 async fn a_table_with_another_time_to_live_is_an_error_that_says_so() {
-    let server = Dynoxide::start().await;
-    let client = raw(server.url());
+    let server = dynoxide();
+    let client = raw(&server.url());
     make_by_hand(&client, &[("k", KeyType::Hash, ScalarAttributeType::B)]).await;
     let other = TimeToLiveSpecification::builder()
         .attribute_name("expires")
@@ -173,7 +173,7 @@ async fn a_table_with_another_time_to_live_is_an_error_that_says_so() {
         .table_name(TABLE)
         .time_to_live_specification(other);
     update.send().await.unwrap();
-    let error = create_table(&config(server.url())).await.unwrap_err();
+    let error = create_table(&config(&server.url())).await.unwrap_err();
     assert!(error.to_string().contains("`expires`"), "{error}");
 }
 

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::support::{
-    Cluster, Flavour, Load, admitted, eventually, lost, open, open_fresh, settings, start, user,
-};
+use crate::support::{Load, admitted, eventually, lost, open, open_fresh, settings, start, user};
 use streamgate_clock::Stopwatch;
 use streamgate_core::TenantId;
 use streamgate_store::Store;
 use streamgate_store::conformance;
 use streamgate_store_redis::RedisSettings;
+use streamgate_testkit::{Cluster, Flavour};
 
 /// How long a failover may take here: a server is missed after a second, replicas are elected, and
 /// then the store has to hear of it.
@@ -17,7 +16,7 @@ const HEALED_WITHIN_S: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passes_the_suite_and_follows_failovers() {
-    let mut cluster = Cluster::start(Flavour::Redis).await;
+    let mut cluster = Cluster::start(Flavour::Redis);
     let url = cluster.url();
     let open = async || open_fresh(&url).await;
     streamgate_store::conformance_suite!(in_sequence open);
@@ -143,7 +142,7 @@ async fn heals(store: &dyn Store) -> u128 {
 /// Valkey counts its keys slot by slot, so its scans are others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valkey_scans_and_admits_alike() {
-    let cluster = Cluster::start(Flavour::Valkey).await;
+    let cluster = Cluster::start(Flavour::Valkey);
     let fresh = async || open_fresh(&cluster.url()).await;
     conformance::a_scan_reads_every_record_once(fresh().await).await;
     conformance::a_scan_goes_on_where_its_last_record_was_taken_away(fresh().await).await;

@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use streamgate_store::versioned::{NotUsable, Optimistic, RemoteStore};
 use streamgate_store::{Store, StoreError};
 use streamgate_store_redis::{RedisSettings, RedisStore, ServerObserver};
+use streamgate_testkit::{Cluster, Flavour, Redis, Sentinel};
 
-use crate::support::{Cluster, Flavour, Sentinel, Server, eventually, open, settings, start, user};
+use crate::support::{eventually, open, settings, start, user};
 
 /// Room enough, so that nothing is evicted in these tests unless that is what they are about.
 const ROOMY: &str = "256mb";
 
-fn set(server: &Server, name: &str, value: &str) {
+fn set(server: &Redis, name: &str, value: &str) {
     let _: String = server.ask(&["CONFIG", "SET", name, value]);
 }
 
-fn evict(server: &Server) {
+fn evict(server: &Redis) {
     set(server, "maxmemory", ROOMY);
     set(server, "maxmemory-policy", "allkeys-lru");
 }
@@ -62,8 +63,8 @@ fn refused_for(opened: Result<RedisStore, NotUsable>, part: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_may_evict_keys_is_no_store_unless_that_is_meant() {
     for flavour in [Flavour::Redis, Flavour::Valkey] {
-        let server = Server::start(flavour, &["--maxmemory-policy", "volatile-lru"]).await;
-        let settings = settings(&format!("redis://{}", server.address()));
+        let server = Redis::start(flavour, &["--maxmemory-policy", "volatile-lru"]);
+        let settings = settings(&server.url());
         // Without a limit of memory nothing is evicted, whatever the policy.
         open(&settings).await;
         set(&server, "maxmemory", ROOMY);
@@ -79,8 +80,8 @@ async fn a_server_that_may_evict_keys_is_no_store_unless_that_is_meant() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_policy_that_is_changed_while_running_is_noticed_and_so_is_its_end() {
-    let server = Server::start(Flavour::Redis, &["--maxmemory", ROOMY]).await;
-    let store = open(&settings(&format!("redis://{}", server.address()))).await;
+    let server = Redis::start(Flavour::Redis, &["--maxmemory", ROOMY]);
+    let store = open(&settings(&server.url())).await;
     is_served(&*store).await;
     for policy in ["allkeys-lru", "volatile-ttl"] {
         set(&server, "maxmemory-policy", policy);
@@ -92,7 +93,7 @@ async fn a_policy_that_is_changed_while_running_is_noticed_and_so_is_its_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_primary_of_a_cluster_is_looked_at_and_a_replica_once_it_is_one() {
-    let mut cluster = Cluster::start(Flavour::Redis).await;
+    let mut cluster = Cluster::start(Flavour::Redis);
     let settings = settings(&cluster.url());
     evict(&cluster.servers[2]);
     refused_for(
@@ -112,7 +113,7 @@ async fn every_primary_of_a_cluster_is_looked_at_and_a_replica_once_it_is_one() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_sentinels_name_after_a_failover_is_looked_at() {
-    let sentinel = Sentinel::start().await;
+    let sentinel = Sentinel::start(1);
     evict(&sentinel.servers[1]);
     let store = open(&settings(&sentinel.url())).await;
     is_served(&*store).await;
@@ -124,7 +125,7 @@ async fn a_primary_that_sentinels_name_after_a_failover_is_looked_at() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_does_not_let_us_ask_for_its_policy_is_taken_to_evict() {
-    let server = Server::start(Flavour::Redis, &["--maxmemory", ROOMY]).await;
+    let server = Redis::start(Flavour::Redis, &["--maxmemory", ROOMY]);
     let rights = ["ACL", "SETUSER", "sg", "on", ">pw", "~*", "+@all", "-info"];
     let _: String = server.ask(&rights);
     let settings = settings(&format!("redis://sg:pw@{}", server.address()));
@@ -137,14 +138,14 @@ async fn a_server_that_does_not_let_us_ask_for_its_policy_is_taken_to_evict() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_after_the_store_is_probed_before_any_call_is_served() {
     let evicting = ["--maxmemory", ROOMY, "--maxmemory-policy", "allkeys-lru"];
-    let mut server = Server::start(Flavour::Redis, &evicting).await;
-    let settings = settings(&format!("redis://{}", server.address()));
+    let mut server = Redis::start(Flavour::Redis, &evicting);
+    let settings = settings(&server.url());
     server.kill();
     let store = RedisStore::start(&settings).unwrap();
     let away = store.prove().await;
     assert!(matches!(away, Err(NotUsable::Unavailable(_))), "{away:?}");
     let store = Optimistic::new(store);
-    server.restart().await;
+    server.restart();
     eventually("the probe refuses the server", 20, async || {
         match start(&store, &user("u"), "s").await {
             Err(StoreError::Refused(refusal)) if refusal.told.contains("drop sessions") => Some(()),
@@ -168,8 +169,8 @@ impl ServerObserver for Evicted {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn evicted_keys_are_counted() {
-    let server = Server::start(Flavour::Redis, &["--maxmemory-policy", "allkeys-lru"]).await;
-    let settings = allowing(&settings(&format!("redis://{}", server.address())));
+    let server = Redis::start(Flavour::Redis, &["--maxmemory-policy", "allkeys-lru"]);
+    let settings = allowing(&settings(&server.url()));
     let evicted = Arc::new(Evicted::default());
     let observer = Arc::clone(&evicted) as Arc<dyn ServerObserver>;
     let store = RedisStore::start_observed(&settings, &observer).unwrap();

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Flavour, Server, eventually, open, settings, start, start_sentinel, user};
+use crate::support::{eventually, open, settings, start, user};
 use streamgate_clock::Stopwatch;
 use streamgate_store::versioned::{NotUsable, Optimistic, RemoteStore, VersionedStore as _};
 use streamgate_store::{Store, StoreError, View};
 use streamgate_store_redis::{RedisSettings, RedisStore};
+use streamgate_testkit::{Flavour, Redis, Sentinel, free_port};
 
-fn quick(server: &Server) -> RedisSettings {
+fn quick(server: &Redis) -> RedisSettings {
     RedisSettings {
         connect_timeout: Duration::from_millis(300),
         response_timeout: Duration::from_millis(500),
-        ..settings(&format!("redis://{}", server.address()))
+        ..settings(&server.url())
     }
 }
 
@@ -28,7 +29,7 @@ async fn resumes(store: &dyn Store) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_is_refused_at_once_and_found_again() {
-    let mut server = Server::start(Flavour::Redis, &[]).await;
+    let mut server = Redis::start(Flavour::Redis, &[]);
     let store = open(&quick(&server)).await;
     assert!(start(&*store, &user("u"), "s").await.unwrap());
     server.kill();
@@ -46,7 +47,7 @@ async fn a_server_that_is_killed_is_refused_at_once_and_found_again() {
         "refusals take no time"
     );
     store.check_ready().await.unwrap_err();
-    server.restart().await;
+    server.restart();
     println!(
         "found again after {} ms",
         resumes(&*store).await.as_millis()
@@ -56,11 +57,11 @@ async fn a_server_that_is_killed_is_refused_at_once_and_found_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_may_begin_before_its_servers_and_serves_when_they_do() {
-    let primary = Server::start(Flavour::Redis, &[]).await;
-    let standalone = Server::start(Flavour::Redis, &[]).await;
-    let cluster = Server::start(Flavour::Redis, &["--cluster-enabled", "yes"]).await;
+    let primary = Redis::start(Flavour::Redis, &[]);
+    let standalone = Redis::start(Flavour::Redis, &[]);
+    let cluster = Redis::start(Flavour::Redis, &["--cluster-enabled", "yes"]);
     let _: String = cluster.ask(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    let sentinel = start_sentinel(&primary.port.to_string(), &[]).await;
+    let sentinel = Sentinel::watching(primary.port, &[]);
     for (mut away, before, behind) in [
         (standalone, "redis://", ""),
         (cluster, "redis+cluster://", ""),
@@ -81,7 +82,7 @@ async fn a_store_may_begin_before_its_servers_and_serves_when_they_do() {
             waited.elapsed() < Duration::from_secs(5),
             "after the first attempt nobody waits"
         );
-        away.restart().await;
+        away.restart();
         let store = Optimistic::new(store);
         println!(
             "{before}: served {} ms after the server came",
@@ -93,7 +94,7 @@ async fn a_store_may_begin_before_its_servers_and_serves_when_they_do() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_to_a_frozen_server_end_at_the_response_timeout() {
-    let server = Server::start(Flavour::Redis, &[]).await;
+    let server = Redis::start(Flavour::Redis, &[]);
     let store = RedisStore::open(&quick(&server)).await.unwrap();
     let store = Arc::new(Optimistic::new(store));
     assert!(start(&*store, &user("u"), "s").await.unwrap());
@@ -129,7 +130,7 @@ async fn calls_to_a_frozen_server_end_at_the_response_timeout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_the_server_closes_costs_no_answer() {
-    let server = Server::start(Flavour::Redis, &[]).await;
+    let server = Redis::start(Flavour::Redis, &[]);
     let store = open(&quick(&server)).await;
     for i in 0..20 {
         let _: u32 = server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
@@ -150,10 +151,10 @@ fn resident_kb() -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_cannot_be_written_is_not_ready_and_answers_nothing_old() {
-    let server = Server::start(Flavour::Redis, &[]).await;
+    let server = Redis::start(Flavour::Redis, &[]);
     let store = open(&quick(&server)).await;
     assert!(start(&*store, &user("u"), "s").await.unwrap());
-    let nobody = crate::support::free_port().to_string();
+    let nobody = free_port().to_string();
     let _: String = server.ask(&["REPLICAOF", "127.0.0.1", &nobody]);
     store.check_ready().await.unwrap_err();
     let refused = start(&*store, &user("u"), "s").await.unwrap_err();
@@ -170,7 +171,7 @@ async fn a_server_that_cannot_be_written_is_not_ready_and_answers_nothing_old() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
-    let server = Server::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]).await;
+    let server = Redis::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]);
     let settings = RedisSettings {
         wait_replicas: 1,
         wait_timeout: Duration::from_millis(50),
@@ -183,7 +184,7 @@ async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
         "{error}"
     );
     let port = server.port.to_string();
-    let replica = Server::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]).await;
+    let replica = Redis::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]);
     let store = eventually("the replica is there", 20, async || {
         RedisStore::open(&settings).await.ok()
     })
@@ -201,9 +202,9 @@ async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
 /// A repeated stop, a refused start, a list: whatever changes nothing rests on what it saw.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_too_few_replicas_have_is_told_nobody() {
-    let server = Server::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]).await;
+    let server = Redis::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]);
     let port = server.port.to_string();
-    let replica = Server::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]).await;
+    let replica = Redis::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]);
     let settings = RedisSettings {
         wait_replicas: 1,
         wait_timeout: Duration::from_millis(50),

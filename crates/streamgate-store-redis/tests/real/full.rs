@@ -10,8 +10,9 @@ use streamgate_core::{Command, EndReason, SessionId, UserKey};
 use streamgate_store::conformance::{read_ledger, run};
 use streamgate_store::{Store, StoreError};
 use streamgate_store_redis::RedisSettings;
+use streamgate_testkit::{Cluster, Flavour, Redis};
 
-use crate::support::{Cluster, Flavour, Server, eventually, open, settings, start, user};
+use crate::support::{eventually, open, settings, start, user};
 
 fn id(text: &str) -> SessionId {
     SessionId::new(text).unwrap()
@@ -24,7 +25,7 @@ fn stop(session: &str) -> Stop {
     }
 }
 
-fn set(servers: &[Server], name: &str, value: &str) {
+fn set(servers: &[Redis], name: &str, value: &str) {
     for server in servers {
         let _: String = server.ask(&["CONFIG", "SET", name, value]);
     }
@@ -53,7 +54,7 @@ fn told(refused: Result<impl Sized, StoreError>, part: &str) {
 
 /// Two sessions are live, the memory fills, and all but starts go on: on a node that knows the
 /// record and on one that does not.
-async fn frees_slots_when_full(settings: &RedisSettings, servers: &[Server]) {
+async fn frees_slots_when_full(settings: &RedisSettings, servers: &[Redis]) {
     let known = open(settings).await;
     let key = user("ann");
     for session in ["a", "b"] {
@@ -92,7 +93,7 @@ async fn frees_slots_when_full(settings: &RedisSettings, servers: &[Server]) {
 }
 
 /// How long each record of these servers stays, in milliseconds; -1 for good.
-fn left_to_live(servers: &[Server]) -> Vec<i64> {
+fn left_to_live(servers: &[Redis]) -> Vec<i64> {
     let script = "local left = {} for _, key in ipairs(redis.call('KEYS', '*ann*')) do \
                   left[#left + 1] = redis.call('PTTL', key) end return left";
     servers
@@ -104,18 +105,18 @@ fn left_to_live(servers: &[Server]) -> Vec<i64> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_memory_refuses_starts_and_nothing_else() {
     for flavour in [Flavour::Redis, Flavour::Valkey] {
-        let server = Server::start(flavour, &[]).await;
-        let settings = settings(&format!("redis://{}", server.address()));
+        let server = Redis::start(flavour, &[]);
+        let settings = settings(&server.url());
         frees_slots_when_full(&settings, &[server]).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_memory_refuses_starts_and_nothing_else_where_replicas_are_waited_for() {
-    let primary = Server::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]).await;
+    let primary = Redis::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]);
     let port = primary.port.to_string();
     let follows = ["--replicaof", "127.0.0.1", port.as_str()];
-    let _replica = Server::start(Flavour::Redis, &follows).await;
+    let _replica = Redis::start(Flavour::Redis, &follows);
     eventually("the replica is in step", 20, async || {
         let info: String = primary.ask(&["INFO", "replication"]);
         info.contains("state=online").then_some(())
@@ -123,14 +124,14 @@ async fn a_full_memory_refuses_starts_and_nothing_else_where_replicas_are_waited
     .await;
     let settings = RedisSettings {
         wait_replicas: 1,
-        ..settings(&format!("redis://{}", primary.address()))
+        ..settings(&primary.url())
     };
     frees_slots_when_full(&settings, &[primary]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_memory_refuses_starts_and_nothing_else_in_a_cluster() {
-    let cluster = Cluster::start(Flavour::Valkey).await;
+    let cluster = Cluster::start(Flavour::Valkey);
     let settings = settings(&cluster.url());
     // A machine under load must not look like a failure: this is about no failover.
     set(&cluster.servers, "cluster-node-timeout", "60000");
@@ -139,8 +140,8 @@ async fn a_full_memory_refuses_starts_and_nothing_else_in_a_cluster() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_takes_no_writes_is_told_with_its_reason() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let store = open(&settings(&format!("redis://{}", server.address()))).await;
+    let server = Redis::start(Flavour::Redis, &[]);
+    let store = open(&settings(&server.url())).await;
     let key = user("u");
     assert!(start(&*store, &key, "s").await.unwrap());
     let servers = [server];
@@ -165,8 +166,8 @@ async fn a_server_that_takes_no_writes_is_told_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_holds_something_else_is_damage_and_no_reason_to_try_again() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let settings = settings(&format!("redis://{}", server.address()));
+    let server = Redis::start(Flavour::Redis, &[]);
+    let settings = settings(&server.url());
     let (known, fresh) = (open(&settings).await, open(&settings).await);
     let name = format!("{}:{{default\0u}}", settings.key_prefix);
     let key = user("u");

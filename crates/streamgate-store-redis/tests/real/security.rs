@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::support::{Flavour, Server, admitted, open, start_sentinel, user};
+use crate::support::{admitted, open, user};
 use streamgate_store::versioned::NotUsable;
 use streamgate_store_redis::{Credentials, RedisSettings, RedisStore};
+use streamgate_testkit::{Flavour, Redis, Sentinel, free_port};
 
 /// The error where a server refuses, and would again.
 pub(crate) async fn refused(settings: &RedisSettings) -> String {
@@ -50,7 +51,7 @@ async fn a_user_with_a_password_needs_few_rights() {
         "default",
         "off",
     ];
-    let server = Server::start(Flavour::Redis, &rules).await;
+    let server = Redis::start(Flavour::Redis, &rules);
     let url = |who: &str| RedisSettings::new(&format!("redis://{who}{}", server.address()));
     let store = open(&url("gate:secret%401@")).await;
     assert_eq!(admitted(&[Arc::clone(&store)], &user("u"), 20).await, 3);
@@ -83,13 +84,13 @@ async fn a_user_with_a_password_needs_few_rights() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels_have_users_of_their_own() {
-    let primary = Server::start(Flavour::Redis, &["--requirepass", "secret1"]).await;
+    let primary = Redis::start(Flavour::Redis, &["--requirepass", "secret1"]);
     let users = [
         "sentinel auth-pass main secret1",
         "user watch on >secret2 +@all",
         "user default off",
     ];
-    let sentinel = start_sentinel(&primary.port.to_string(), &users).await;
+    let sentinel = Sentinel::watching(primary.port, &users);
     let with = |sentinel_credentials| RedisSettings {
         sentinel_credentials,
         ..RedisSettings::new(&format!(
@@ -111,7 +112,7 @@ async fn sentinels_have_users_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_settings_mean_is_not_what_the_server_is() {
-    let server = Server::start(Flavour::Redis, &[]).await;
+    let server = Redis::start(Flavour::Redis, &[]);
     let url = |before: &str, behind: &str| {
         RedisSettings::new(&format!("{before}{}{behind}", server.address()))
     };
@@ -121,7 +122,7 @@ async fn what_the_settings_mean_is_not_what_the_server_is() {
     assert!(told.contains("DB index is out of range"), "{told}");
     let told = refused(&url("redis://:secret@", "")).await;
     assert!(told.contains("authentication failed"), "{told}");
-    let cluster = Server::start(Flavour::Redis, &["--cluster-enabled", "yes"]).await;
+    let cluster = Redis::start(Flavour::Redis, &["--cluster-enabled", "yes"]);
     let address = cluster.address();
     let told = unavailable(&RedisSettings::new(&format!("redis+cluster://{address}"))).await;
     assert!(told.contains("knows no servers that have slots"), "{told}");
@@ -129,7 +130,7 @@ async fn what_the_settings_mean_is_not_what_the_server_is() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_not_there_is_reported_with_its_address() {
-    let port = crate::support::free_port();
+    let port = free_port();
     let told = unavailable(&RedisSettings::new(&format!(
         "redis://:secret@127.0.0.1:{port}"
     )))

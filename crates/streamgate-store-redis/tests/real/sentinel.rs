@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{
-    Load, Sentinel, admitted, eventually, lost, open, open_fresh, settings, start, user,
-};
+use crate::support::{Load, admitted, eventually, lost, open, open_fresh, settings, start, user};
 use streamgate_clock::Stopwatch;
 use streamgate_core::TenantId;
 use streamgate_store::versioned::NotUsable;
 use streamgate_store::{Cursor, Store};
 use streamgate_store_redis::{RedisSettings, RedisStore};
+use streamgate_testkit::Sentinel;
 
 /// How long a failover may take here: sentinels call a primary down after a second, elect a leader,
 /// and promote; then the store has to hear of it.
@@ -19,7 +18,7 @@ const HEALED_WITHIN_S: u64 = 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passes_the_suite_and_follows_failovers() {
-    let mut servers = Sentinel::start().await;
+    let mut servers = Sentinel::start(1);
     let url = servers.url();
     let open = async || open_fresh(&url).await;
     streamgate_store::conformance_suite!(in_sequence open);
@@ -105,7 +104,7 @@ async fn reads_all_fifty(store: &dyn Store, cursor: Option<Cursor>) {
 /// A frozen primary is demoted when it wakes, and the store does not listen to it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_wakes_again_is_left_behind() {
-    let servers = Sentinel::start().await;
+    let servers = Sentinel::start(1);
     let settings = settings(&servers.url());
     let store = open(&settings).await;
     assert_eq!(

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Flavour, Server, admitted, open, open_fresh, settings, start, user};
+use crate::support::{admitted, open, open_fresh, settings, start, user};
 use streamgate_core::Timestamp;
 use streamgate_core::admission::{Edit, SetUser};
 use streamgate_store::Store;
@@ -13,10 +13,11 @@ use streamgate_store::versioned::{
     Committed, Optimistic, Speculation, Version, VersionedStore as _, Write,
 };
 use streamgate_store_redis::RedisStore;
+use streamgate_testkit::{Flavour, Redis};
 
 async fn passes_the_suite(flavour: Flavour) {
-    let server = Server::start(flavour, &[]).await;
-    let url = format!("redis://{}", server.address());
+    let server = Redis::start(flavour, &[]);
+    let url = server.url();
     let open = async || open_fresh(&url).await;
     streamgate_store::conformance_suite!(in_sequence open);
 }
@@ -33,7 +34,7 @@ async fn valkey_passes_the_suite() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_that_share_a_server_admit_exactly_the_limit() {
-    let server = Server::start(Flavour::Redis, &[]).await;
+    let server = Redis::start(Flavour::Redis, &[]);
     let settings = settings(&format!("redis://{}/3", server.address()));
     let mut nodes: Vec<Arc<dyn Store>> = Vec::new();
     for _ in 0..4 {
@@ -47,8 +48,8 @@ async fn nodes_that_share_a_server_admit_exactly_the_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_go_by_themselves_unless_they_hold_a_limit() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let settings = settings(&format!("redis://{}", server.address()));
+    let server = Redis::start(Flavour::Redis, &[]);
+    let settings = settings(&server.url());
     let store = open(&settings).await;
     let name = |user: &str| format!("{}:{{default\0{user}}}", settings.key_prefix);
     let ttl_ms = |user: &str| -> i64 { server.ask(&["PTTL", &name(user)]) };
@@ -72,8 +73,8 @@ async fn keys_go_by_themselves_unless_they_hold_a_limit() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn scripts_that_a_server_forgets_are_sent_again() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let store = open_fresh(&format!("redis://{}", server.address())).await;
+    let server = Redis::start(Flavour::Redis, &[]);
+    let store = open_fresh(&server.url()).await;
     for round in 0..20 {
         let _: String = server.ask(&["SCRIPT", "FLUSH"]);
         let key = user(&format!("u{round}"));
@@ -85,10 +86,8 @@ async fn scripts_that_a_server_forgets_are_sent_again() {
 /// that the server has not reached, or has long passed, changes nothing and brings the true one.
 #[tokio::test]
 async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let store = RedisStore::open(&settings(&format!("redis://{}", server.address())))
-        .await
-        .unwrap();
+    let server = Redis::start(Flavour::Redis, &[]);
+    let store = RedisStore::open(&settings(&server.url())).await.unwrap();
     let key = user("u");
     let now = store.load(&key).await.unwrap().now.time;
     let shifted = |ms: i64| Timestamp::from_millis(now.as_millis().saturating_add_signed(ms));
@@ -126,10 +125,8 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
 /// come.
 #[tokio::test]
 async fn a_commit_that_comes_again_is_done_once() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let store = RedisStore::open(&settings(&format!("redis://{}", server.address())))
-        .await
-        .unwrap();
+    let server = Redis::start(Flavour::Redis, &[]);
+    let store = RedisStore::open(&settings(&server.url())).await.unwrap();
     let key = user("u");
     let now = store.load(&key).await.unwrap().now.time;
     let write = |decided_at| Write {
@@ -160,8 +157,8 @@ async fn a_commit_that_comes_again_is_done_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_are_marked_for_a_newer_format_are_refused() {
-    let server = Server::start(Flavour::Redis, &[]).await;
-    let settings = settings(&format!("redis://{}", server.address()));
+    let server = Redis::start(Flavour::Redis, &[]);
+    let settings = settings(&server.url());
     let mark = format!("{}:format", settings.key_prefix);
     let newer = u32::from(streamgate_core::codec::NEWEST) + 1;
     let _: String = server.ask(&["SET", &mark, &newer.to_string()]);

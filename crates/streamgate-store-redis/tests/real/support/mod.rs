@@ -1,13 +1,7 @@
-//! Real servers for tests: started on free ports of loopback, ended by their process ids.
+//! Stores on real servers, and waiting for them without blocking the runtime.
 
-mod cluster;
-mod sentinel;
-mod server;
 mod work;
 
-pub(crate) use cluster::Cluster;
-pub(crate) use sentinel::{Sentinel, start_sentinel};
-pub(crate) use server::{Flavour, Server, free_port, quiet};
 pub(crate) use work::{Load, admitted, lost, open, open_fresh, settings, start, user};
 
 use std::time::Duration;
