@@ -3,7 +3,7 @@
 //! version that holds it, so a new version adds files and changes none.
 //!
 //! A file that fails here is a format that changed: give the new form a new version instead, and
-//! keep the file. `STREAMGATE_WRITE_GOLDEN=1` writes files that are missing, and never any other.
+//! keep the file. `UPDATE_GENERATED=1` writes files that are missing, and never any other.
 #![expect(
     clippy::disallowed_methods,
     reason = "the golden files are files; the core itself reads none"
@@ -329,8 +329,8 @@ fn committed(name: &str, comment: &str, encoded: &[u8]) -> Vec<u8> {
     let path = golden_file::path(name);
     if !path.exists() {
         assert!(
-            std::env::var("STREAMGATE_WRITE_GOLDEN").as_deref() == Ok("1"),
-            "{path:?} is missing; run this test with STREAMGATE_WRITE_GOLDEN=1 to write it, \
+            std::env::var_os("UPDATE_GENERATED").is_some(),
+            "{path:?} is missing; run this test with UPDATE_GENERATED=1 to write it, \
              read it byte by byte, and commit it"
         );
         fs::write(&path, golden_file::text(comment, encoded)).expect("a writable folder");

@@ -14,7 +14,7 @@ use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
 use streamgate_store::versioned::{Optimistic, Version};
 
 use crate::support::{START_OF_TIME, heartbeat, start, stop, user};
-use crate::suspended::server::{Guesses, Node, Server};
+use crate::calls::suspended::server::{Guesses, Node, Server};
 
 /// One or two nodes over one server. Of two, a call comes to the one that did not write last.
 struct Nodes {

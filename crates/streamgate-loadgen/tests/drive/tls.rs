@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,38 +13,15 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use streamgate_loadgen::{Drive, DriveError, Span, Stop, Target};
+use streamgate_testkit::Certificates;
 
 use crate::server::{Reply, stall, status, talk};
 use crate::{SECOND, closed, open, outcomes, requests};
 
-/// Makes an authority, and a certificate by it for 127.0.0.1.
-fn certificates(directory: &Path) {
-    let run = |arguments: &str| {
-        let output = Command::new("openssl")
-            .args(arguments.split(' '))
-            .current_dir(directory)
-            .output()
-            .expect("openssl is there: ./test installs it");
-        assert!(output.status.success(), "{arguments}: {output:?}");
-    };
-    std::fs::write(directory.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    run(&format!(
-        "req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"
-    ));
-    run(&format!(
-        "req {key} -keyout server.key -out server.csr -subj /CN=server"
-    ));
-    run(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem \
-         -days 2 -extfile names",
-    );
-}
-
 /// Serves over TLS for as long as the test runs; its URL.
-fn serve(directory: &Path) -> String {
-    let certificate = CertificateDer::from_pem_file(directory.join("server.pem")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
+fn serve(made: &Certificates) -> String {
+    let certificate = CertificateDer::from_pem_file(made.path("server.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(made.path("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -110,11 +85,10 @@ impl Write for Shared {
 
 #[test]
 fn load_over_tls_is_load_and_only_on_whom_it_trusts() {
-    let made = tempfile::tempdir().unwrap();
-    certificates(made.path());
-    let url = serve(made.path());
+    let made = Certificates::make();
+    let url = serve(&made);
     let mut roots = RootCertStore::empty();
-    let authority = CertificateDer::from_pem_file(made.path().join("ca.pem")).unwrap();
+    let authority = CertificateDer::from_pem_file(made.path("ca.pem")).unwrap();
     roots.add(authority).unwrap();
     let trusting = Drive::new(Target::trusting(&url, roots).unwrap(), 3);
     let driven = open(&trusting, 200.0, SECOND / 2);

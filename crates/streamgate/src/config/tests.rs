@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use streamgate_server::DialectName;
+use streamgate_testkit::generated::assert_generated;
 
 use super::generated::{default_file, reference};
 use super::layers::Inputs;
@@ -39,18 +40,8 @@ fn shown(problems: &[super::Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// Compares with a committed file; `UPDATE_GENERATED=1` writes it anew.
 fn assert_committed(path: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == text,
-        "{} is out of date; run the tests with UPDATE_GENERATED=1",
-        path.display()
-    );
+    assert_generated(Path::new(env!("CARGO_MANIFEST_DIR")).join(path), text);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Every help text is committed under `tests/help/`, so that a change of one is seen and read.
 //!
-//! `UPDATE_GENERATED=1 cargo test -p streamgate --test cli` writes them anew.
+//! `UPDATE_GENERATED=1 cargo nextest run -p streamgate help` rewrites them.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use streamgate_testkit::generated::is_updating;
 use streamgate_testkit::{repository, run};
 
 /// The names of the commands in a help text.
@@ -39,7 +40,7 @@ fn every_help_text_is_committed() {
     let mut helps = BTreeMap::new();
     collect(&[], &mut helps);
     assert!(helps.len() > 15, "{:?}", helps.keys());
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
+    if is_updating() {
         for entry in fs::read_dir(&dir).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }

@@ -1,15 +1,11 @@
 //! The OpenAPI documents of the dialects, and the copies of them in the repository.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::{Value, json};
 use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialect_openapi_json};
+use streamgate_testkit::generated::assert_generated;
+use streamgate_testkit::repository;
 
 use crate::support::{Service, keys};
-
-/// Set it to write the copies anew.
-const REWRITE: &str = "STREAMGATE_REWRITE";
 
 fn document(name: DialectName) -> Value {
     serde_json::from_str(&dialect_openapi_json(name)).unwrap()
@@ -30,20 +26,10 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 
 #[test]
 fn the_copies_in_the_repository_are_what_the_code_says() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi");
+    let dir = repository("crates/streamgate-server/openapi");
     for name in DialectName::ALL {
         let path = dir.join(format!("{}.json", name.as_str()));
-        let current = dialect_openapi_json(name);
-        if std::env::var_os(REWRITE).is_some() {
-            fs::create_dir_all(&dir).unwrap();
-            fs::write(&path, &current).unwrap();
-        }
-        let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            committed == current,
-            "{} differs from the code; run this test with {REWRITE}=1",
-            path.display()
-        );
+        assert_generated(path, &dialect_openapi_json(name));
     }
 }
 

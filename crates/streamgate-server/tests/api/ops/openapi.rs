@@ -1,13 +1,12 @@
 //! `/openapi.json`, and the copy of it in the repository.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::{Value, json};
 use streamgate_server::{
     AllowedOrigins, CorsSettings, DialectName, ServerSettings, dialect_openapi_json,
     dialect_openapi_json_3_0, openapi_json, openapi_json_3_0,
 };
+use streamgate_testkit::generated::assert_generated;
+use streamgate_testkit::repository;
 
 use crate::support::Service;
 
@@ -15,21 +14,10 @@ fn document() -> Value {
     serde_json::from_str(&openapi_json()).unwrap()
 }
 
-/// Set it to write the copy anew.
-const REWRITE: &str = "STREAMGATE_REWRITE";
-
 #[test]
 fn the_copy_in_the_repository_is_what_the_code_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
-    let current = openapi_json();
-    if std::env::var_os(REWRITE).is_some() {
-        fs::write(&path, &current).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == current,
-        "openapi.json differs from the code; run this test with {REWRITE}=1"
-    );
+    let path = repository("crates/streamgate-server/openapi.json");
+    assert_generated(path, &openapi_json());
 }
 
 /// A client that is generated from it must not depend on the server that it was generated at.
