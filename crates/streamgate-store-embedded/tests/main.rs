@@ -2,7 +2,4 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod common;
-mod histories;
 mod store;
-#[path = "../../streamgate-engine/tests/support/mod.rs"]
-mod support;

@@ -4,18 +4,20 @@
 //! through everything around it. With answers and requests being lost, every answer must still be
 //! one that the bare decision gave, and whoever counts what was committed counts what is live.
 
+mod embedded;
 mod walk;
 
 use std::sync::Arc;
 
-use self::walk::{Op, ops, walk};
-use crate::support::START_OF_TIME;
 use proptest::prelude::*;
 use proptest::sample::select;
 use streamgate_clock::ManualClock;
 use streamgate_core::{AtLimit, OverLimit, Policy, Seconds};
 use streamgate_store::MemoryStore;
 use streamgate_store::faults::{Fault, FaultyStore};
+
+use self::walk::{Op, ops, walk};
+use crate::support::START_OF_TIME;
 
 fn check(
     ops: &[(usize, Op)],

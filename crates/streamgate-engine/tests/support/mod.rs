@@ -1,5 +1,4 @@
 //! An engine on a store with a clock that stands, and an observer that remembers.
-#![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

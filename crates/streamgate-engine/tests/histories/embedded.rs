@@ -1,13 +1,9 @@
-//! Long random histories through an engine over this store, against the bare decision; and what is
-//! left of them after a restart.
-#[path = "../../../streamgate-engine/tests/histories/walk.rs"]
-mod walk;
+//! Long random histories through an engine over the embedded store, against the bare decision, and
+//! what a restart recovers of them.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use self::walk::{Bare, ops, walk};
-use crate::support::{START_OF_TIME, user, world_over};
 use proptest::prelude::*;
 use streamgate_clock::{Clock, ManualClock};
 use streamgate_core::admission::{SessionsQuery, Settle, sessions_of};
@@ -16,6 +12,9 @@ use streamgate_core::{AtLimit, Ledger, Policy, Session, decide};
 use streamgate_store::Store;
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
 use tempfile::TempDir;
+
+use super::walk::{Bare, ops, walk};
+use crate::support::{START_OF_TIME, user, world_over};
 
 fn open(dir: &Path, clock: &Arc<ManualClock>) -> Arc<dyn Store> {
     let config = EmbeddedConfig {
