@@ -7,14 +7,15 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::store::{Lost, Race};
-use crate::support::{World, heartbeat, id, start, stop, user};
 use streamgate_core::admission::{
     Edit, Erased, HeartbeatOutcome, ImportUser, ImportedSession, ResetUser, SessionsQuery, SetUser,
     StartOutcome, StopOutcome,
 };
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
+
+use self::store::{Lost, Race};
+use crate::support::{World, heartbeat, id, start, stop, user};
 
 const LEASE: Duration = Duration::from_secs(90);
 
