@@ -1,8 +1,10 @@
 //! The Streamgate server as a process: waited for by what it prints, killed when it is dropped.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::str::FromStr;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -124,6 +126,16 @@ impl Server {
     /// Calls the server without a key.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         call(self.address, method, path, None, body)
+    }
+
+    /// The value of a metric; `series` is its name with its labels, as `/metrics` writes them.
+    #[track_caller]
+    pub fn metric<T: FromStr<Err: Debug>>(&self, series: &str) -> T {
+        let page = self.call("GET", "/metrics", None).text;
+        let mut lines = page.lines();
+        let value = lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("no {series} in\n{page}"));
+        value.parse().expect("a number of this type")
     }
 
     /// The id of the process.

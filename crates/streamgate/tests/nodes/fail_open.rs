@@ -34,16 +34,6 @@ fn beat(node: &Server, session: &str) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
-fn metric(node: &Server, name: &str) -> u64 {
-    let page = node.call("GET", "/metrics", None).text;
-    let line = page.lines().find(|line| line.starts_with(name));
-    let value = line.and_then(|line| line.rsplit(' ').next());
-    value
-        .unwrap_or_else(|| panic!("no {name}"))
-        .parse()
-        .unwrap()
-}
-
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let waited = Stopwatch::start();
     while !is_so() {
@@ -82,7 +72,7 @@ fn players_are_let_in_while_the_store_stands_still_and_share_the_slots_when_it_g
         (200, &json!("degraded"))
     );
     assert_eq!(
-        metric(a, r#"streamgate_starts_total{result="degraded"}"#),
+        a.metric::<u64>(r#"streamgate_starts_total{result="degraded"}"#),
         2
     );
     let listed = a.call("GET", "/v1/users/u/sessions", None);
@@ -92,7 +82,11 @@ fn players_are_let_in_while_the_store_stands_still_and_share_the_slots_when_it_g
     // Nobody calls: the nodes bring their sessions to the store, and it has two slots for the four.
     let reconciled = |result: &str| -> u64 {
         let name = format!("streamgate_reconciled_total{{result=\"{result}\"}}");
-        nodes.servers.iter().map(|node| metric(node, &name)).sum()
+        nodes
+            .servers
+            .iter()
+            .map(|node| node.metric::<u64>(&name))
+            .sum()
     };
     wait_for("all four are reconciled", || {
         reconciled("kept") + reconciled("refused") == 4

@@ -208,8 +208,7 @@ fn serves_all_but_starts(server: &Server, users: &[String]) {
         let listed = server.call("GET", &format!("/v1/users/{user}/sessions"), None);
         assert_eq!(listed.json()["active"], 0, "{listed:?}");
     }
-    let metrics = server.call("GET", "/metrics", None).text;
-    assert!(metrics.contains("streamgate_store_full 1"), "{metrics}");
+    assert_eq!(server.metric::<u8>("streamgate_store_full"), 1);
     assert_eq!(server.call("GET", "/readyz", None).status, 200);
 }
 

@@ -42,11 +42,7 @@ fn abandoned(dir: &TempDir, arguments: &[&str]) -> Server {
 }
 
 fn lines_dropped(server: &Server) -> u64 {
-    let page = server.call("GET", "/metrics", None).text;
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix("streamgate_log_lines_dropped_total "));
-    line.unwrap_or_else(|| panic!("{page}")).parse().unwrap()
+    server.metric("streamgate_log_lines_dropped_total")
 }
 
 #[test]
