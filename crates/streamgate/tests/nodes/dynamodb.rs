@@ -9,9 +9,7 @@ use std::time::Duration;
 use streamgate_testkit::faketime::WallClock;
 use streamgate_testkit::proxy::tcp::{Disturbance, Proxy};
 use streamgate_testkit::random::seed;
-use streamgate_testkit::{
-    Process, Server, dynoxide, eventually, repository, serve_arguments, streamgate,
-};
+use streamgate_testkit::{Process, Server, dynoxide, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 use crate::nodes::Nodes;

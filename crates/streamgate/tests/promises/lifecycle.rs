@@ -39,7 +39,10 @@ async fn a_vanished_player_gives_its_slot_back_one_lease_later() {
         "freed late: {free_after:?}"
     );
     let ended = client.heartbeat("u", "vanished").await.unwrap();
-    assert_eq!((ended.status, ended.code()), (410, "session_ended"));
+    assert_eq!(
+        (ended.status, ended.code().as_str()),
+        (410, "session_ended")
+    );
     assert_eq!(ended.json()["reason"], "expired");
 }
 
@@ -60,7 +63,8 @@ async fn a_refusal_explains_itself() {
     let refused = client.start("u", "one-more").await.unwrap();
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["limit"], 3);
-    let devices: Vec<&str> = refused.json()["sessions"]
+    let refusal = refused.json();
+    let devices: Vec<&str> = refusal["sessions"]
         .as_array()
         .unwrap()
         .iter()
@@ -68,8 +72,8 @@ async fn a_refusal_explains_itself() {
         .collect();
     assert_eq!(devices, ["tv", "phone", "tablet"]);
     assert_eq!(
-        refused.json()["next_slot_at"],
-        refused.json()["sessions"][0]["expires_at"]
+        refusal["next_slot_at"],
+        refusal["sessions"][0]["expires_at"]
     );
 }
 

@@ -20,10 +20,7 @@ fn serve(dir: &TempDir) -> Server {
 }
 
 fn live_sessions(server: &Server) -> u32 {
-    let page = server.call("GET", "/metrics", None).text;
-    let mut lines = page.lines();
-    let gauge = lines.find_map(|line| line.strip_prefix("streamgate_live_sessions "));
-    gauge.expect("the page has the gauge").parse().unwrap()
+    server.metric("streamgate_live_sessions")
 }
 
 #[test]

@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 use super::{nodes, table};
 use crate::nodes::Nodes;
 
-use proxy::{Act, Proxy, Request};
 use streamgate_testkit::proxy::http::{Act, Proxy, Request};
 use streamgate_testkit::{Answer, Client, Process};
 
