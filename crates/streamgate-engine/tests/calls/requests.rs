@@ -13,8 +13,8 @@ use streamgate_core::{Policy, Seconds, SessionMetadata, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
 use streamgate_store::versioned::{Optimistic, Version};
 
-use crate::support::{START_OF_TIME, heartbeat, start, stop, user};
 use crate::calls::suspended::server::{Guesses, Node, Server};
+use crate::support::{START_OF_TIME, heartbeat, start, stop, user};
 
 /// One or two nodes over one server. Of two, a call comes to the one that did not write last.
 struct Nodes {

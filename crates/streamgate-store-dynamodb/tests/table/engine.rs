@@ -97,7 +97,7 @@ async fn slots_are_taken_kept_given_back_and_run_out() {
 
 /// What is paid for: each request to DynamoDB.
 #[tokio::test]
-async fn a_start_is_two_requests_a_heartbeat_one_and_one_that_need_not_be_written_none() {
+async fn requests_to_dynamodb_are_counted_for_each_kind_of_call() {
     let server = server_with_table().await;
     let proxy = Proxy::before(&server.url(), |_| Act::Pass).await;
     let clock = Arc::new(ManualClock::at(START_OF_TIME));

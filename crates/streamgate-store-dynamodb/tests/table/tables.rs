@@ -69,7 +69,7 @@ async fn a_table_is_made_once_and_found_after_that() {
 }
 
 #[tokio::test]
-async fn many_may_make_it_at_once() {
+async fn create_table_may_run_many_times_at_once() {
     let server = dynoxide();
     let config = config(&server.url());
     let made = tokio::join!(
@@ -83,7 +83,7 @@ async fn many_may_make_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_does_not_matter() {
+async fn create_table_survives_a_lost_answer() {
     for operation in ["CreateTable", "UpdateTimeToLive", "DescribeTable"] {
         let server = dynoxide();
         let proxy = Proxy::before(&server.url(), first(1, operation, Act::LoseAnswer)).await;

@@ -201,7 +201,7 @@ async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
 
 /// A repeated stop, a refused start, a list: whatever changes nothing rests on what it saw.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_too_few_replicas_have_is_told_nobody() {
+async fn a_commit_on_too_few_replicas_is_never_read() {
     let server = Redis::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]);
     let port = server.port.to_string();
     let replica = Redis::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]);

@@ -20,7 +20,7 @@ fn with(server: &Redis, tls: Certificates) -> RedisSettings {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tls_trusts_whom_it_was_told_to() {
+async fn tls_trusts_only_the_configured_ca() {
     let made = Made::make();
     let server = server(&made, "no");
     let trusting = |authorities: Option<&str>| Certificates {
@@ -54,7 +54,7 @@ async fn a_server_that_asks_for_a_certificate_is_shown_it() {
 }
 
 #[test]
-fn what_cannot_be_used_is_found_before_a_server_is_asked() {
+fn unusable_tls_files_are_found_before_connecting() {
     let made = Made::make();
     let check = |authorities: &str, certificate: &str, key: &str| {
         let settings = RedisSettings {

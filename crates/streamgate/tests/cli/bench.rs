@@ -205,7 +205,7 @@ fn a_key_is_sent_and_a_wrong_one_ends_it_at_once() {
 }
 
 #[test]
-fn nobody_listening_ends_it_at_once() {
+fn bench_ends_at_once_if_no_server_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -214,7 +214,7 @@ fn nobody_listening_ends_it_at_once() {
 }
 
 #[test]
-fn what_makes_no_sense_is_usage() {
+fn bench_arguments_that_cannot_work_are_usage_errors() {
     let dir = TempDir::new().unwrap();
     let server = serve(&dir, &["--set", "policy.default_limit=2"]);
     for (wrong, word) in [
@@ -242,7 +242,7 @@ fn what_makes_no_sense_is_usage() {
 }
 
 #[test]
-fn ctrl_c_ends_it_early_and_it_still_says_what_it_found() {
+fn bench_interrupted_by_ctrl_c_still_reports() {
     let dir = TempDir::new().unwrap();
     let server = serve(&dir, &[]);
     let url = server.url();
@@ -273,7 +273,7 @@ fn ctrl_c_ends_it_early_and_it_still_says_what_it_found() {
 }
 
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn bench_ends_at_once_at_a_second_signal() {
     let dir = TempDir::new().unwrap();
     let server = serve(&dir, &[]);
     let url = server.url();

@@ -69,7 +69,7 @@ fn the_version_is_that_of_the_manifest() {
 }
 
 #[test]
-fn a_slip_in_the_command_line_is_usage() {
+fn a_wrong_command_line_is_a_usage_error() {
     for wrong in [
         &["serv"][..],
         &["serve", "--lisen", "127.0.0.1:0"],

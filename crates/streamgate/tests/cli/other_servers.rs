@@ -32,14 +32,14 @@ fn list(url: &str) -> Ran {
 }
 
 #[test]
-fn a_page_that_leads_to_itself_is_not_followed_for_ever() {
+fn a_cursor_that_repeats_itself_ends_the_listing() {
     let url = answering("200 OK", r#"{"users":[],"next_cursor":"again"}"#);
     let said = list(&url).failed(1);
     assert!(said.contains("does not look like a Streamgate"), "{said}");
 }
 
 #[test]
-fn no_answer_steers_the_terminal() {
+fn control_characters_in_answers_do_not_reach_the_terminal() {
     let users = r#"{"users":[{"user_id":"a\u001b[2J\u009bb"}],"next_cursor":null}"#;
     let said = list(&answering("200 OK", users)).ok();
     assert!(said.contains("a\u{fffd}[2J\u{fffd}b"), "{said}");

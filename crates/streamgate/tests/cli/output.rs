@@ -62,7 +62,7 @@ fn a_result_that_cannot_be_written_is_an_error_of_every_command() {
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_error() {
+fn a_closed_output_pipe_is_no_error() {
     for arguments in [&["openapi"][..], &["config", "default"], &["--help"]] {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
@@ -77,7 +77,7 @@ fn a_reader_that_went_away_is_no_error() {
 }
 
 #[test]
-fn a_key_that_nobody_got_is_an_error_whatever_became_of_its_reader() {
+fn key_new_fails_if_its_output_cannot_be_written() {
     for arguments in [&["key", "new"][..], &["key", "new", "--json"]] {
         let (reader, writer) = pipe().unwrap();
         drop(reader);

@@ -56,7 +56,7 @@ fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_reported_at_once() {
+fn all_wrong_settings_are_reported_together() {
     let dir = TempDir::new().unwrap();
     let path = file(
         dir.path(),

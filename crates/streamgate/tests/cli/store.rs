@@ -43,7 +43,7 @@ fn damage(dir: &Path) {
 }
 
 #[test]
-fn a_build_without_dynamodb_says_so_and_one_with_it_reads_what_it_is_told() {
+fn dynamodb_commands_need_a_build_with_dynamodb() {
     let where_to = ["--region", "eu-west-1", "--endpoint", "nowhere"];
     let create = run(&[&["store", "create-table", "table"], &where_to[..]].concat());
     let check = run(&["config", "check", "--set", "store.url=dynamodb://table"]);

@@ -70,7 +70,7 @@ fn assert_forbidden(answer: &Answer) {
 }
 
 #[test]
-fn the_others_ask_for_none_only_where_they_are_told_so() {
+fn the_other_dialects_need_no_key_only_where_configured() {
     let service = Service::with_keys(&["compat.require_key=false"]);
     assert_eq!(service.raw(("GET", "/v1/users"), &[], b"").status, 401);
     for dialect in Dialect::ALL {
@@ -90,7 +90,7 @@ fn the_others_ask_for_none_only_where_they_are_told_so() {
 }
 
 #[test]
-fn without_keys_nobody_is_asked() {
+fn no_dialect_asks_for_a_key_where_none_is_configured() {
     let service = Service::start(&[]);
     for dialect in Dialect::ALL {
         let answer = service.start_session(dialect, dialect.name(), "s");

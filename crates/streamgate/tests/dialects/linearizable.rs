@@ -160,7 +160,7 @@ async fn play(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_of_a_storm_through_all_dialects_fits_one_order() {
+async fn v1_and_all_dialects_together_are_linearizable() {
     let service = Service::start(&[]);
     let mut replies: BTreeMap<&str, usize> = BTreeMap::new();
     for round in 0..ROUNDS {
@@ -235,7 +235,7 @@ fn is_explained(calls: &[(Call, Reply)]) -> bool {
 }
 
 #[test]
-fn the_search_finds_what_no_order_explains() {
+fn the_linearizability_checker_rejects_impossible_answers() {
     let start = |dialect, told| {
         let call = Call::Start(Way::Dialect(dialect), "0".to_owned());
         (call, Reply::Started(Verdict::Held(told)))
@@ -279,7 +279,7 @@ fn the_search_finds_what_no_order_explains() {
 
 /// Two calls at once may have come in either order; one after the other only in one.
 #[test]
-fn the_search_knows_what_was_before_what() {
+fn the_linearizability_checker_respects_real_time() {
     let list = (Call::List, Reply::Live(Vec::new()));
     let verdict = Verdict::Held(Told::default());
     let start = (

@@ -25,7 +25,7 @@ fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
 }
 
 #[test]
-fn each_dialect_says_that_it_cannot_tell() {
+fn each_dialect_has_its_error_for_an_unavailable_store() {
     let dir = TempDir::new().unwrap();
     let server = serve_on_a_disk_that_slows_down(&dir);
     let send = |ask: &Ask| {

@@ -65,7 +65,7 @@ fn images() -> Vec<String> {
 }
 
 #[test]
-fn what_is_copied_exists_and_is_enough_to_build() {
+fn the_dockerfile_copies_files_that_exist_and_suffice_to_build() {
     let ignored = fs::read_to_string(repository(".dockerignore")).unwrap();
     let kept: Vec<&str> = ignored
         .lines()
@@ -105,7 +105,7 @@ fn what_is_copied_exists_and_is_enough_to_build() {
 }
 
 #[test]
-fn the_image_runs_as_nobody_in_particular_and_stops_as_the_server_expects() {
+fn the_image_runs_unprivileged_and_stops_by_the_right_signal() {
     assert_eq!(only("STOPSIGNAL"), "SIGTERM");
     let (user, _) = only("USER")
         .split_once(':')
@@ -124,7 +124,7 @@ fn the_image_runs_as_nobody_in_particular_and_stops_as_the_server_expects() {
 }
 
 #[test]
-fn out_of_the_box_it_refuses_and_says_what_to_do() {
+fn the_image_without_keys_refuses_to_start_and_says_what_to_do() {
     let started = [command(&only("ENTRYPOINT")), command(&only("CMD"))].concat();
     let installed = all("COPY").into_iter().any(|it| it.ends_with(&started[0]));
     assert!(installed, "{started:?}");
@@ -139,7 +139,7 @@ fn out_of_the_box_it_refuses_and_says_what_to_do() {
 }
 
 #[test]
-fn told_to_be_open_it_serves_and_its_health_check_finds_it() {
+fn the_image_set_to_open_serves_and_passes_its_health_check() {
     let dir = TempDir::new().unwrap();
     let listen = |port: &str| {
         let variables = variables();

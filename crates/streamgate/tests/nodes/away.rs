@@ -95,7 +95,7 @@ fn a_node_that_starts_before_its_redis_serves_when_redis_does() {
 }
 
 #[test]
-fn a_node_whose_store_never_comes_stops_when_it_is_told_to() {
+fn a_node_without_its_store_stops_at_sigterm() {
     let kept = Reserved::new();
     let dir = TempDir::new().unwrap();
     let url = format!("store.url=redis+cluster://127.0.0.1:{}", kept.port);
@@ -136,7 +136,7 @@ fn a_node_that_starts_before_its_table_serves_when_the_table_does() {
 }
 
 #[test]
-fn a_redis_that_lets_nobody_in_stops_the_start_and_no_password_is_shown() {
+fn a_failed_redis_login_stops_the_start_and_shows_no_password() {
     let redis = Redis::start(
         Flavour::Redis,
         &[

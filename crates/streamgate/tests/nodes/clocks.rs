@@ -207,7 +207,7 @@ fn passed_ms(since: Stopwatch) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_ten_seconds_apart_over_redis_have_one_time_and_one_limit() {
+async fn nodes_over_redis_share_time_and_limit_with_clocks_10_s_apart() {
     let redis = redis();
     let shifted = Shifted::over_redis(redis.port, &PATIENT);
     let mut nodes = Vec::new();
@@ -242,7 +242,7 @@ async fn nodes_ten_seconds_apart_over_redis_have_one_time_and_one_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_ten_seconds_apart_over_redis_free_a_slot_after_exactly_a_lease() {
+async fn a_slot_over_redis_is_free_after_one_lease_with_clocks_10_s_apart() {
     let redis = redis();
     let shifted = Shifted::over_redis(redis.port, &SHORT_LEASE);
     tokio::join!(
@@ -254,7 +254,7 @@ async fn nodes_ten_seconds_apart_over_redis_free_a_slot_after_exactly_a_lease() 
 /// Redis clashes with the library that fakes clocks, so leaps of its clock are tried where its time is
 /// reckoned (`streamgate-store-redis`). A silence gives the same grace.
 #[test]
-fn a_redis_that_stands_still_for_longer_than_a_lease_costs_the_watching_session_nothing() {
+fn a_redis_stall_longer_than_a_lease_ends_no_watching_session() {
     let redis = redis();
     let mut nodes = Nodes::over(&redis, 1, &SHORT_LEASE);
     let node = &mut nodes.servers[0];

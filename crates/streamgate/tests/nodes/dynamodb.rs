@@ -94,14 +94,14 @@ fn a_table_that_is_not_there_stops_a_node_and_says_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_of_a_storm_over_three_nodes_and_a_table_fits_one_order() {
+async fn three_nodes_over_dynamodb_are_linearizable() {
     let emulator = table();
     let nodes = nodes(emulator.port, 3, &PATIENT);
     storm(&nodes.addresses(), 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_players_were_told_is_true_however_spoiled_the_way_to_a_table_is() {
+async fn answers_stay_true_over_a_disturbed_network_to_dynamodb() {
     let emulator = table();
     let seed = seed();
     let limit = format!("policy.default_limit={LIMIT}");
@@ -139,7 +139,7 @@ fn nodes_five_seconds_apart(emulator: &Process, arguments: &[&str]) -> Shifted {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_five_seconds_apart_over_a_table_hold_the_limit() {
+async fn the_limit_over_dynamodb_holds_with_node_clocks_5_s_apart() {
     let emulator = table();
     let shifted = nodes_five_seconds_apart(&emulator, &PATIENT);
     let [right, ahead] = shifted.started_at().await;
@@ -148,7 +148,7 @@ async fn nodes_five_seconds_apart_over_a_table_hold_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nodes_five_seconds_apart_over_a_table_end_no_lease_too_early_and_none_much_later() {
+async fn leases_over_dynamodb_end_on_time_with_node_clocks_5_s_apart() {
     let emulator = table();
     let shifted = nodes_five_seconds_apart(&emulator, &clocks::SHORT_LEASE);
     // Leases are 5 s longer for the sake of clocks that are ahead; and what such a clock granted
@@ -172,7 +172,7 @@ fn clock_skew_s(node: &Server) -> f64 {
 /// The clock of one node is ten minutes behind, as after a machine that stood still: it refuses, and
 /// takes no slot and no lease from the sessions of the other, until its clock is right.
 #[test]
-fn a_node_whose_clock_is_ten_minutes_behind_the_tables_refuses_until_it_is_right() {
+fn a_node_10_minutes_behind_dynamodb_refuses_until_its_clock_is_right() {
     let emulator = table();
     let right = nodes(emulator.port, 1, &PATIENT);
     let right = &right.servers[0];

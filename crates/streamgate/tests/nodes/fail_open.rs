@@ -43,7 +43,7 @@ fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn players_are_let_in_while_the_store_stands_still_and_share_the_slots_when_it_goes_on() {
+fn fail_open_admits_while_redis_is_frozen_and_reconciles_afterwards() {
     let redis = redis();
     let nodes = Nodes::over(&redis, 2, &SETTINGS);
     let [a, b] = &nodes.servers[..] else {

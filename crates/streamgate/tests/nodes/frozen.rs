@@ -34,8 +34,7 @@ const GROWTH_MAX_KB: u64 = 4 * 1_024;
     clippy::print_stdout,
     reason = "figures, for those who look at a test's output"
 )]
-async fn a_store_that_stands_still_for_ten_seconds_is_a_503_at_the_deadline_and_then_serves_again()
-{
+async fn a_frozen_redis_is_503_at_the_deadline_and_serves_again_once_thawed() {
     let redis = redis();
     let settings = [
         "engine.deadline_ms=1000",

@@ -6,13 +6,13 @@ use crate::nodes::{Nodes, redis};
 use crate::promises::storm::{is_explained, one_too_many, storm};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_answer_of_a_storm_over_four_nodes_fits_one_order() {
+async fn four_nodes_over_redis_are_linearizable() {
     let redis = redis();
     let nodes = Nodes::over(&redis, 4, &PATIENT);
     storm(&nodes.addresses(), 15).await;
 }
 
 #[test]
-fn the_search_finds_a_slot_that_was_given_twice() {
+fn the_linearizability_checker_finds_a_slot_given_twice() {
     assert!(!is_explained(&one_too_many()));
 }

@@ -15,7 +15,7 @@ const LIMIT: usize = 3;
 pub(crate) const PATIENT: [&str; 2] = ["--set", "engine.deadline_ms=30000"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_200_parallel_starts_on_four_nodes_exactly_the_limit_is_admitted_50_times() {
+async fn four_nodes_admit_exactly_the_limit_of_200_parallel_starts() {
     let redis = redis();
     let nodes = Nodes::over(&redis, 4, &PATIENT);
     race(&nodes, 50).await;

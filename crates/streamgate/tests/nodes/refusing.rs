@@ -23,7 +23,7 @@ fn start(node: &Server, user: &str, session: &str) -> Answer {
 }
 
 #[test]
-fn a_node_does_not_start_over_a_redis_that_may_evict_keys_unless_that_is_meant() {
+fn serve_refuses_a_redis_that_may_evict_keys_unless_allowed() {
     let redis = evicting();
     let url = format!("store.url=redis://127.0.0.1:{}", redis.port);
     let dir = TempDir::new().unwrap();
@@ -52,7 +52,7 @@ fn a_node_does_not_start_over_a_redis_that_may_evict_keys_unless_that_is_meant()
 }
 
 #[test]
-fn a_node_refuses_while_its_redis_may_evict_keys_and_serves_when_it_is_right_again() {
+fn a_node_refuses_calls_while_redis_may_evict_keys() {
     let redis = redis();
     set(&redis, "maxmemory", "256mb");
     let mut nodes = Nodes::over(&redis, 1, &[]);
@@ -90,7 +90,7 @@ fn a_node_refuses_while_its_redis_may_evict_keys_and_serves_when_it_is_right_aga
 }
 
 #[test]
-fn a_full_redis_is_told_to_starts_and_stops_and_heartbeats_go_on() {
+fn a_full_redis_refuses_starts_while_stops_and_heartbeats_go_on() {
     let redis = redis();
     let nodes = Nodes::over(&redis, 2, &[]);
     for session in ["tv", "phone"] {
@@ -119,7 +119,7 @@ fn a_full_redis_is_told_to_starts_and_stops_and_heartbeats_go_on() {
 }
 
 #[test]
-fn a_record_that_is_none_is_500_counted_and_logged_without_its_user() {
+fn a_damaged_record_is_500_counted_and_logged_without_its_user() {
     let redis = redis();
     let mut nodes = Nodes::over(&redis, 1, &["--set", "store.redis.key_prefix=sg"]);
     let node = &mut nodes.servers[0];

@@ -52,7 +52,7 @@ pub(crate) struct Storm {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_players_were_told_is_true_however_spoiled_the_way_to_redis_is() {
+async fn answers_stay_true_over_a_disturbed_network_to_redis() {
     let redis = redis();
     let seed = seed();
     let limit = format!("policy.default_limit={LIMIT}");

@@ -46,7 +46,7 @@ fn node(data: &Path, url: &str, files: &[String]) -> Command {
 }
 
 #[test]
-fn a_node_shows_its_certificate_and_trusts_only_whom_it_was_told_to() {
+fn a_node_presents_its_certificate_and_trusts_only_the_configured_ca() {
     let made = Certificates::make();
     let redis = redis(&made);
     let data = TempDir::new().unwrap();
@@ -130,7 +130,7 @@ fn complaint(url: &str, arguments: &[String]) -> String {
 }
 
 #[test]
-fn each_file_that_cannot_be_used_is_named_with_its_setting() {
+fn each_unusable_tls_file_is_named_with_its_setting() {
     let made = Certificates::make();
     let at = |file: &str| made.path(file).display().to_string();
     let (ca, cert, key) = ("tls_ca_file", "tls_cert_file", "tls_key_file");

@@ -74,7 +74,7 @@ fn seconds_from_now(answer: &Value, name: &str) -> i64 {
     reason = "a process that stands still tells nobody"
 )]
 #[test]
-fn a_pause_longer_than_the_lease_costs_the_watching_session_nothing() {
+fn a_pause_longer_than_the_lease_ends_no_watching_session() {
     let dir = TempDir::new().unwrap();
     let mut server = Server::spawn(serve(&dir, &ONE_SLOT));
     watch(&server);
@@ -118,7 +118,7 @@ fn times_in_answers_follow_a_step_of_the_wall_clock_and_leases_do_not() {
 }
 
 #[test]
-fn a_server_that_starts_in_the_seventies_shows_the_right_time_once_the_clock_is_set() {
+fn a_server_started_in_the_1970s_shows_the_right_time_once_the_clock_is_set() {
     let dir = TempDir::new().unwrap();
     let wall = WallClock::shifted("-55y");
     let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);

@@ -99,7 +99,7 @@ async fn check(address: std::net::SocketAddr, book: &Book) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_25_kills_under_load() {
+async fn acknowledged_calls_survive_25_kills_under_load() {
     let dir = TempDir::new().unwrap();
     let book = Book::default();
     for life in 0..CRASHES {

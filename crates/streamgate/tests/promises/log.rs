@@ -132,7 +132,7 @@ async fn the_final_write_of_durability_none_does_not_need_a_log() {
 
 /// The queue and the pipe together hold a megabyte; 5,000 calls at `debug` log more.
 #[tokio::test]
-async fn a_log_that_nobody_reads_holds_up_no_call_and_no_stop() {
+async fn an_unread_log_pipe_delays_no_call_and_no_stop() {
     let dir = TempDir::new().unwrap();
     let filter = ["--set", "log.filter=trace"];
     let (server, _unread) = unread(&dir, &filter);

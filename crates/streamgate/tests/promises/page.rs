@@ -60,7 +60,7 @@ fn has_test(source: &str, name: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_the_page_names_exists() {
+fn every_test_that_promises_md_names_exists() {
     let promises = promises();
     assert!(promises.keys().copied().eq(1..=PROMISES));
     let mut missing = Vec::new();
@@ -108,7 +108,7 @@ fn sources_under(dir: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn files_that_name_a_promise_are_named_by_the_page() {
+fn test_files_that_name_a_promise_are_listed_in_promises_md() {
     let (root, promises) = (root(), promises());
     let mut sources = Vec::new();
     sources_under(&root.join("crates"), &mut sources);

@@ -12,7 +12,7 @@ const ROUNDS: usize = 50;
 const LIMIT: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_200_parallel_starts_exactly_the_limit_is_admitted_50_times() {
+async fn exactly_the_limit_of_200_parallel_starts_is_admitted() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path());
     let barrier = Arc::new(Barrier::new(STARTS));

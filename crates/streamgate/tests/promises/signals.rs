@@ -25,7 +25,7 @@ async fn has_its_session(dir: &TempDir) -> bool {
 }
 
 #[tokio::test]
-async fn signals_without_a_meaning_are_logged_and_ignored() {
+async fn signals_that_the_server_does_not_use_are_logged_and_ignored() {
     let dir = TempDir::new().unwrap();
     let mut server = with_a_session(&dir).await;
     let pid = server.pid().to_string();
@@ -67,7 +67,7 @@ fn send_by_number(number: &str, pid: &str) {
 }
 
 #[tokio::test]
-async fn every_signal_that_means_the_end_is_an_orderly_stop() {
+async fn every_terminating_signal_stops_the_server_in_order() {
     for (name, signal) in [
         ("SIGTERM", Signal::TERM),
         ("SIGINT", Signal::INT),
@@ -87,7 +87,7 @@ async fn every_signal_that_means_the_end_is_an_orderly_stop() {
 
 /// A server whose files may not grow to what its log needs.
 #[test]
-fn a_limit_of_file_sizes_is_said_to_be_the_reason() {
+fn a_file_size_limit_met_at_the_start_is_named_as_the_reason() {
     let dir = TempDir::new().unwrap();
     let serve = streamgate(&serve_arguments(dir.path()));
     let mut limited = bare("sh");
@@ -103,7 +103,7 @@ fn a_limit_of_file_sizes_is_said_to_be_the_reason() {
 
 /// The same limit, met by a server that runs.
 #[test]
-fn a_limit_of_file_sizes_that_is_met_later_ends_the_process_with_its_reason() {
+fn a_file_size_limit_met_while_serving_ends_the_server_with_its_reason() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path());
     let none = Rlimit {

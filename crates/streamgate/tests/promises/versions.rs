@@ -48,7 +48,7 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[tokio::test]
-async fn an_upgrade_can_be_taken_back_until_something_newer_was_written() {
+async fn an_upgrade_can_be_undone_until_a_newer_format_is_written() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path());
     assert_eq!(

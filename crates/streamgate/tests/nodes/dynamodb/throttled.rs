@@ -110,7 +110,7 @@ async fn call(client: &mut Client, method: &str, path: &str) -> (bool, Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn throttling_that_passes_refuses_no_start_however_many_and_lets_nobody_in() {
+async fn brief_dynamodb_throttling_refuses_no_start_and_keeps_the_limit() {
     let world = World::start().await;
     world.refuse(Refused::First);
     let mut starts = JoinSet::new();
@@ -145,7 +145,7 @@ async fn throttling_that_passes_refuses_no_start_however_many_and_lets_nobody_in
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn throttling_of_all_calls_is_a_503_in_time_and_leaves_nothing_behind() {
+async fn full_dynamodb_throttling_is_503_in_time_and_leaves_no_session() {
     let world = World::start().await;
     let mut client = world.client(0).await;
     for i in 0..LIMIT {

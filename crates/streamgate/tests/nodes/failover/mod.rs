@@ -51,13 +51,13 @@ const HEALED_WITHIN: Duration = Duration::from_secs(20);
 const LAG_MAX: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_sentinels_replace_a_dead_primary_only_what_no_replica_had_is_lost() {
+async fn sentinel_failover_loses_only_unreplicated_starts() {
     let servers = Topology::sentinel();
     fail_over(servers, &[Kind::Plain, Kind::Careful]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_a_cluster_replaces_a_dead_primary_only_what_no_replica_had_is_lost() {
+async fn cluster_failover_loses_only_unreplicated_starts() {
     let servers = Topology::cluster();
     // The replica that takes over has none of its own. Nodes that wait for one change nothing there
     // until it has.
