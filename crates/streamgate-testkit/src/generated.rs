@@ -11,8 +11,8 @@ pub fn is_updating() -> bool {
     std::env::var_os(UPDATE_GENERATED).is_some()
 }
 
-/// Asserts that the file is committed with exactly this text. Rewrites it first if `UPDATE_GENERATED`
-/// is set.
+/// Asserts that the file is committed with exactly this text. Rewrites it first if
+/// `UPDATE_GENERATED` is set.
 #[track_caller]
 pub fn assert_generated(path: impl AsRef<Path>, current: &str) {
     let path = path.as_ref();

@@ -148,8 +148,8 @@ fn told_again(first: Answer) -> Answer {
     }
 }
 
-/// The same for heartbeats of a batch. What they are told of the number of slots may differ: others of
-/// the same batch were revived or ended behind them.
+/// The same for heartbeats of a batch. What they are told of the number of slots may differ: others
+/// of the same batch were revived or ended behind them.
 fn are_told_again(
     moment: &Moment<'_>,
     first: &[Answer],

@@ -193,8 +193,8 @@ fn bytes_that_are_no_cursor_are_refused() {
     }
 }
 
-/// An engine with 300 users, the number of calls that its store has had, and tasks that list all users
-/// or all sessions over and over.
+/// An engine with 300 users, the number of calls that its store has had, and tasks that list all
+/// users or all sessions over and over.
 async fn with_lists(lists: usize) -> (World, Arc<AtomicUsize>, JoinSet<()>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);

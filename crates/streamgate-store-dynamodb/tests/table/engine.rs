@@ -1,4 +1,5 @@
-//! The whole shell over a table: a viewer's evening, by a clock that stands until it is moved.
+//! The engine over a table, on a manual clock: starts, heartbeats, stops, expiry, and the requests
+//! that each call costs.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What the store says when DynamoDB refuses, is silent, or loses an answer.
+//! What the store answers when DynamoDB refuses, hangs, or loses an answer.
 
 use std::sync::Arc;
 use std::time::Duration;

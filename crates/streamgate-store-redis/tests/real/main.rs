@@ -1,4 +1,5 @@
-//! Tests against real servers, which they start themselves. One that is not there is a failure.
+//! The store on real Redis and Valkey servers, which the tests start. A missing server fails the
+//! tests.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(
     clippy::print_stdout,

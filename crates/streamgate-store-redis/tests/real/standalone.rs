@@ -1,5 +1,5 @@
-//! One server of each kind: the suite, nodes that share it, keys that go, scripts that are
-//! forgotten.
+//! One server of each kind: the conformance suite, nodes that share it, expiring keys, flushed
+//! scripts.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -99,8 +99,8 @@ impl Server {
             .unwrap_or_else(|| panic!("never logged {text:?}; its log:\n{}", self.stderr.all))
     }
 
-    /// Starts a command that serves, with another standard error than the test reads, and waits until
-    /// it says where.
+    /// Starts a command that serves, with another standard error than the test reads, and waits
+    /// until it says where.
     pub fn spawn_logging_to(mut command: Command, stderr: impl Into<Stdio>) -> Self {
         let mut child = command
             .stdin(Stdio::null())

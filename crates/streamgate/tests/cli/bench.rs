@@ -1,4 +1,4 @@
-//! `streamgate bench` against a server: what it says is so, and nothing of it stays.
+//! `streamgate bench` against a server: its figures are true, and its sessions are stopped.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,4 @@
-//! From the greeting to the last byte on disk.
+//! `streamgate serve` from its greeting to an orderly stop.
 
 use std::net::TcpStream;
 

@@ -1,4 +1,4 @@
-//! The command line, tried on the real binary: what it prints, how it ends, what wins.
+//! The command line of the real binary: output, exit codes, precedence of settings.
 
 mod bench;
 mod health;

@@ -1,4 +1,4 @@
-//! Whatever answers at the address may be broken, or not Streamgate at all.
+//! Commands that call a server which is broken, hostile, or not Streamgate.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! Who may call: which dialects ask for a key and when, in which words they refuse, and what
-//! happens to one that is switched off.
+//! API keys: which dialects ask for one and when, how they refuse, and a dialect that is switched
+//! off.
 
 use streamgate_testkit::Answer;
 

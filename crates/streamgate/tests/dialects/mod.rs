@@ -1,5 +1,5 @@
-//! The five dialects, tried on the real binary: what was recorded of their predecessors, races and
-//! storms through all of them at once, keys, and everything a client can get wrong.
+//! The five dialects on the real binary: recorded exchanges of their predecessors, races and storms
+//! through all of them, keys, and bad input.
 
 mod ask;
 mod bad_input;

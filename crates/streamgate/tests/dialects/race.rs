@@ -1,7 +1,5 @@
-//! Never more than the limit, however many ask at once, in every dialect.
-//!
-//! The predecessors read a number, compared it and wrote it back; two requests at once could both
-//! be let in. That nobody can do the same here is what their clients gain by coming over.
+//! The limit under parallel starts, in every dialect. The predecessors read a number, compared it
+//! and wrote it back, so two requests at once could both be admitted.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! How each dialect says that something is wrong. Whatever the mistake, its clients find the words
-//! where they look for them.
+//! The shape of an error in each dialect, the same for every mistake.
 
 use serde_json::Value;
 use streamgate_testkit::Answer;

@@ -1,5 +1,5 @@
-//! What clients hear while the disk does not answer in time: each dialect has words for it, and
-//! they are the last that may be mistaken for a yes.
+//! The error of each dialect while the disk does not answer in time: never one that a client may
+//! take for an admission.
 
 use streamgate_testkit::{Server, bare, call, serve_arguments};
 use tempfile::TempDir;

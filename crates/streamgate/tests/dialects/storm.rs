@@ -1,5 +1,5 @@
-//! A storm of starts and stops through all dialects and /v1 at once: at no moment are more sessions
-//! live than the limit allows, and every answer is one that the contract has.
+//! A storm of starts and stops through all dialects and /v1: the limit holds at every moment, and
+//! every answer is one of the contract.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! A store that is not there when a node starts: the node says so, answers 503, and serves by
-//! itself once the store is there. What only a change of the settings can help stops the start.
+//! A store that is unavailable when a node starts: the node answers 503 and serves once the store
+//! is there. An error that only new settings can mend stops the start.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! HAProxy in front of nodes, with the very lines that the operator's guide recommends.
+//! HAProxy in front of nodes, with the configuration that docs/operating.md recommends.
 
 use std::fs;
 use std::net::SocketAddr;

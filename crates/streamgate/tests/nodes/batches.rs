@@ -1,4 +1,4 @@
-//! Calls that bring many heartbeats, from several gateways at once: none stands in another's way.
+//! Parallel batches of heartbeats from several gateways.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Nodes whose clocks are apart. Only their wall clocks are shifted, by the preloaded library of
-//! the command `faketime`: time passes as fast as elsewhere.
+//! Nodes whose wall clocks differ. `faketime` shifts the wall clock only: time passes as fast as
+//! elsewhere.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -28,8 +28,8 @@ pub(crate) const SHORT_LEASE: [&str; 4] = [
 /// Clocks tell whole milliseconds, and machines are busy.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
-/// A node over Redis reckons the server's time between two answers, never ahead of the server and at
-/// most so far behind it; so times of two nodes differ by no more.
+/// A node over Redis reckons the server's time between two answers, never ahead of the server and
+/// at most so far behind it; so times of two nodes differ by no more.
 const RECKONED_BEHIND_MS: i64 = 500;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -251,8 +251,8 @@ async fn a_slot_over_redis_is_free_after_one_lease_with_clocks_10_s_apart() {
     );
 }
 
-/// Redis clashes with the library that fakes clocks, so leaps of its clock are tried where its time is
-/// reckoned (`streamgate-store-redis`). A silence gives the same grace.
+/// Redis clashes with the library that fakes clocks, so leaps of its clock are tried where its time
+/// is reckoned (`streamgate-store-redis`). A silence gives the same grace.
 #[test]
 fn a_redis_stall_longer_than_a_lease_ends_no_watching_session() {
     let redis = redis();

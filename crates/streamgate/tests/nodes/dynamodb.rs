@@ -1,5 +1,4 @@
-//! Nodes over a DynamoDB table; `./test` builds with it. The table is in an emulator that the test
-//! starts.
+//! Nodes over a DynamoDB table, in an emulator that the test starts.
 
 mod throttled;
 
@@ -169,8 +168,8 @@ fn clock_skew_s(node: &Server) -> f64 {
     value.expect("the gauge is there").parse().unwrap()
 }
 
-/// The clock of one node is ten minutes behind, as after a machine that stood still: it refuses, and
-/// takes no slot and no lease from the sessions of the other, until its clock is right.
+/// The clock of one node is ten minutes behind, as after a machine that stood still: it refuses,
+/// and takes no slot and no lease from the sessions of the other, until its clock is right.
 #[test]
 fn a_node_10_minutes_behind_dynamodb_refuses_until_its_clock_is_right() {
     let emulator = table();

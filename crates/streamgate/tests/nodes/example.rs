@@ -1,5 +1,5 @@
-//! `examples/cluster`, which people try first, run as they run it: it says that the limit held, and
-//! leaves nothing behind, however it ends.
+//! `examples/cluster` as a user runs it: it reports that the limit held, and ends all its
+//! processes.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,5 @@
-//! Nodes that fail open: players are let in while the store is away, and the limit holds again when
-//! it is back, whoever asks whom.
+//! Nodes that fail open: they admit players while the store is unavailable, and the limit holds
+//! again once it is back.
 
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;

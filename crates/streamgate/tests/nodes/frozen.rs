@@ -1,5 +1,5 @@
-//! A store that stands still under load: callers hear of it at their deadline, the node's memory
-//! stays where it was, and service comes back by itself.
+//! A frozen store under load: calls end at their deadline, the memory of the node stays bounded,
+//! and service resumes by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -1,5 +1,4 @@
-//! Promise 1 on many nodes, stricter: every answer that any node gives in a storm fits one order of
-//! events.
+//! Promise 1 on many nodes, stricter: the answers of all nodes in a storm are linearizable.
 
 use crate::nodes::race::PATIENT;
 use crate::nodes::{Nodes, redis};

@@ -1,4 +1,4 @@
-//! Promise 1 on many nodes: never more than the limit, however many ask at once, and whom.
+//! Promise 1 on many nodes: never more than the limit under parallel starts on all of them.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A Redis that must not be used, or that answers that it does not do it: the node says so, to callers,
-//! to its balancer, to its metrics and in its log.
+//! A Redis that may evict keys, is full, or holds damaged records: the node reports it to callers,
+//! `/readyz`, metrics and its log.
 
 use serde_json::json;
 use streamgate_clock::Stopwatch;

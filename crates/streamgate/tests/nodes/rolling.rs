@@ -1,4 +1,4 @@
-//! Nodes that are restarted one by one behind a balancer: nobody who calls it notices.
+//! A rolling restart of nodes behind a balancer: no call fails.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What one node did, every other knows; and a node that goes takes nothing with it.
+//! Nodes that share a store: each sees what the others did, and a killed node loses nothing.
 
 use serde_json::json;
 

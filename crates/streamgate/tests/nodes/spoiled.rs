@@ -1,6 +1,6 @@
-//! A bad network between nodes and store: late, cut, half open, answers lost. Players repeat what
-//! got no answer, with the same ids; what they were told must be true, during the storm and after
-//! it.
+//! A disturbed network between nodes and store: delays, broken connections, lost requests and
+//! answers. Players repeat unanswered calls with the same ids; every answer must be true, during
+//! the storm and after it.
 
 mod observer;
 mod player;

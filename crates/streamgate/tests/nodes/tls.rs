@@ -1,4 +1,4 @@
-//! Redis behind TLS, passwords and certificates; and settings of them that cannot work.
+//! Redis with TLS, passwords and client certificates, and settings of them that cannot work.
 
 use std::fs;
 use std::path::Path;
@@ -101,8 +101,8 @@ fn certificates_are_read_again_at_sighup() {
     ];
     let mut server = Server::spawn(node(data.path(), &url, &files(&made, &own)));
     assert_eq!(server.call("GET", "/readyz", None).status, 200);
-    // The node trusts an authority that knows nothing of the server: once its connection is gone, it
-    // finds none that it may use.
+    // The node trusts an authority that knows nothing of the server: once its connection is gone,
+    // it finds none that it may use.
     trust("other.pem");
     server.signal(Signal::HUP);
     let line = server.wait_for_log("SIGHUP: the settings were read again");

@@ -1,4 +1,4 @@
-//! Redis servers of which one primary is going to die: watched by sentinels, or in a cluster.
+//! Redis servers of which one primary will be killed: watched by sentinels, or in a cluster.
 
 use streamgate_testkit::{Cluster, Flavour, Redis, Sentinel};
 

@@ -1,6 +1,6 @@
-//! A node of this release beside one of the next, over one Redis. The next release is played by a
-//! client that writes what it would: values of version 1 as they are, and records and the format
-//! mark of the version after the newest.
+//! A node of this release beside one of the next, over one Redis. A client plays the next release:
+//! it writes values of version 1 as they are, and records and the format mark of the version after
+//! the newest.
 
 use streamgate_core::codec::{NEWEST, OLDEST};
 use streamgate_testkit::{Answer, Redis, Server, eventually, serve_arguments, streamgate};

@@ -1,4 +1,4 @@
-//! What players of a storm ask about their user, and what they are told.
+//! The calls of the players in a storm, and their answers.
 
 use streamgate_testkit::{Client, session_ids};
 

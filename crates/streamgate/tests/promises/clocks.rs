@@ -1,5 +1,5 @@
-//! Promise 13: no pause and no step of the wall clock admits more than the limit, and a pause of the
-//! server costs no session its slot. Times in answers are the wall clock's.
+//! Promise 13: no pause and no step of the wall clock admits more than the limit, and a pause of
+//! the server costs no session its slot. Times in answers are the wall clock's.
 
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

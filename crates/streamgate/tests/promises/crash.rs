@@ -1,4 +1,4 @@
-//! Promises 2 and 5: what was acknowledged survives `kill -9`, and nothing is invented.
+//! Promises 2 and 5: acknowledged calls survive `kill -9`, and nothing is invented.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! A user near the bounds: what it asks costs others no more than a call should.
+//! A user near the bounds of sessions: its calls cost other users little.
 
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,8 @@ async fn took(client: &mut Client, path: &str, body: Option<&Value>) -> (Duratio
     (began.elapsed(), answer.json())
 }
 
-/// A heartbeat of such a user reads and writes a record of a thousand sessions. A batch of a thousand
-/// heartbeats does so once; entry by entry it would take a thousand times as long as one.
+/// A heartbeat of such a user reads and writes a record of a thousand sessions. A batch of a
+/// thousand heartbeats does so once; entry by entry it would take a thousand times as long as one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_of_a_thousand_heartbeats_of_one_user_is_one_decision() {
     let dir = TempDir::new().unwrap();

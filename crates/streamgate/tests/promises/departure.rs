@@ -1,4 +1,4 @@
-//! Clients that leave right behind their request, and what the server makes of the requests.
+//! Clients that close or reset the connection right behind their request.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Promise 2 on failing disks: whoever cannot write does not acknowledge.
+//! Promise 2 on failing disks: a call that cannot be written is not acknowledged.
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;

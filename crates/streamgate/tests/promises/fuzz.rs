@@ -1,4 +1,4 @@
-//! Promise 7 by brute force: schemathesis tries everything the OpenAPI documents allow and forbid.
+//! Promise 7 by brute force: schemathesis tries what the OpenAPI documents allow and forbid.
 
 use std::process::Command;
 
@@ -49,8 +49,8 @@ fn schemathesis_finds_no_failure_in_a_dialect() {
     );
 }
 
-/// Tries what a document describes; `examples` of each operation at most. It passes with other seeds
-/// and 250 examples too, which takes minutes: `--max-examples 250 --seed 7`.
+/// Tries what a document describes; `examples` of each operation at most. It passes with other
+/// seeds and 250 examples too, which takes minutes: `--max-examples 250 --seed 7`.
 fn run(server: &Server, document: &str, checks: &str, examples: &str) {
     let reports = TempDir::new().unwrap();
     let output = Command::new("schemathesis")

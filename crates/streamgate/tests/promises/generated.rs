@@ -1,8 +1,8 @@
 //! Clients that are generated from the OpenAPI documents, used against the real server: a document
 //! that is valid can still make clients that are not.
 //!
-//! Both generators get documents of both versions: the Python client Streamgate's own in 3.1 and the
-//! dialects in 3.0, TypeScript the other way round. What the clients do is in `generated/`.
+//! Both generators get documents of both versions: the Python client Streamgate's own in 3.1 and
+//! the dialects in 3.0, TypeScript the other way round. What the clients do is in `generated/`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

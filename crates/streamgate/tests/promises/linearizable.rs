@@ -1,4 +1,4 @@
-//! Promise 1 again, stricter: every answer of a mixed storm fits one order of events.
+//! Promise 1, stricter: the answers of a mixed storm are linearizable.
 
 use streamgate_testkit::Server;
 use tempfile::TempDir;

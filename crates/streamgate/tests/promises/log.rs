@@ -1,5 +1,5 @@
-//! Promise 9 for the log, on the real binary: no call, no signal and no exit code depends on standard
-//! error.
+//! Promise 9 for the log, on the real binary: no call, no signal and no exit code depends on
+//! standard error.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, PipeReader, Write as _, pipe};

@@ -1,5 +1,5 @@
-//! What Streamgate promises, tried on the real binary: under races, crashes, failing disks and
-//! hostile clients. `docs/promises.md` has the promises by number, and the tests that hold each.
+//! The promises of `docs/promises.md` on the real binary: under races, crashes, failing disks and
+//! hostile clients.
 
 pub(crate) mod call;
 mod clocks;

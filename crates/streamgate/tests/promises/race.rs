@@ -1,4 +1,4 @@
-//! Promise 1: never more than the limit, however many ask at once.
+//! Promise 1: never more than the limit under parallel starts.
 
 use std::sync::Arc;
 

@@ -1,5 +1,4 @@
-//! Signals on the real binary: none ends it that does not say so, and each that does is an orderly
-//! stop.
+//! Signals: those that end the server end it in order, and all others leave it running.
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};

@@ -1,8 +1,5 @@
-//! A storm of calls, each user's put down in the order in which they were made and answered.
-//!
-//! Players of few users start, stop, heartbeat and list at once. Each user's log is then searched
-//! for an order that a one-at-a-time reference would have given, and that does not contradict real
-//! time.
+//! A storm: players of few users start, stop, send heartbeats and list at once. The linearizability
+//! checker then searches the log of each user for a sequential order that explains every answer.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

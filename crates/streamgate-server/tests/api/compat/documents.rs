@@ -147,8 +147,8 @@ async fn each_is_served_as_it_is_printed_and_the_explorer_lists_it() {
     }
 }
 
-/// The refusal is a text under the media type of JSON. A client that is generated from a schema would
-/// take it for JSON, and fail.
+/// The refusal is a text under the media type of JSON. A client that is generated from a schema
+/// would take it for JSON, and fail.
 #[test]
 fn the_text_of_concurrency_service_has_no_schema() {
     let document = document(DialectName::ConcurrencyService);

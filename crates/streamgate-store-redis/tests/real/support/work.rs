@@ -1,4 +1,4 @@
-//! Stores on servers, and players that start on them.
+//! Stores on real servers, and a load of players that start sessions on them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

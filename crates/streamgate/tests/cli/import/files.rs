@@ -1,4 +1,4 @@
-//! Files of all kinds: those that are read, and those that are not.
+//! `streamgate import`: the file formats that it reads, and files that it refuses.
 
 use std::io::Write as _;
 use std::process::Stdio;

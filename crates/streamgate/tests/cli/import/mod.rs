@@ -1,5 +1,4 @@
-//! `streamgate import` against a server: what becomes of users and sessions; and what the tests of
-//! files and of servers share.
+//! `streamgate import` against a server: what becomes of users and sessions.
 
 mod files;
 mod servers;

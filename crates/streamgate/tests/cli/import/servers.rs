@@ -1,4 +1,4 @@
-//! Servers that ask for a key, fail for a while, or go away.
+//! `streamgate import` into servers that ask for a key, fail for a while, or go away.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Lines of the contracts that no recording has: each test says one of them.
+//! Rules of the contracts that no recording covers, one a test.
 
 mod session_tracker;
 mod stream_log;

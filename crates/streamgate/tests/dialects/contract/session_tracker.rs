@@ -1,4 +1,4 @@
-//! session-tracker: who is one user, and who is known.
+//! session-tracker: which ids are one user, and which users are known.
 
 use super::ask;
 use crate::dialects::dialect::Dialect;

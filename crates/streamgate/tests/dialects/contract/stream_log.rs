@@ -1,4 +1,4 @@
-//! stream-log: whose a stream is.
+//! stream-log: which user a stream belongs to.
 
 use super::ask;
 use crate::dialects::dialect::Dialect;

@@ -1,5 +1,4 @@
-//! A table that is asked for more than it was given: DynamoDB refuses requests then, and says that
-//! it is to be asked again.
+//! A table beyond its provisioned throughput: DynamoDB refuses requests as retryable.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What players were told of their sessions, and what became of it.
+//! What players were told of their sessions, and what is stored after the failover.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,6 +1,5 @@
-//! A primary of Redis dies under load, and for a moment before it nothing that it did reached its
-//! replicas. What players see of that: how long nobody is served, what they are told, and which of
-//! the sessions that they were promised are there afterwards.
+//! Failover of Redis under load, of a primary whose last writes reached no replica: how long calls
+//! fail, what players are told, and which acknowledged sessions are lost.
 
 mod account;
 mod crowd;

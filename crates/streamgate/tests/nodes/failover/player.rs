@@ -1,4 +1,5 @@
-//! A player that starts, renews and stops sessions of many users without pause, and keeps account.
+//! A player that starts, renews and stops sessions of many users without pause, and records the
+//! answers.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

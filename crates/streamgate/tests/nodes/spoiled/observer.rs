@@ -1,4 +1,5 @@
-//! Whoever compares what players were told with what is: during a storm, and after it.
+//! The observer of a storm: compares what players were told with what is stored, during the storm
+//! and after it.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

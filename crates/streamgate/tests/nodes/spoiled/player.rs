@@ -1,4 +1,4 @@
-//! A player in a storm: what it asks, what it is told, and what it may conclude from that.
+//! A player in a storm: its calls, their answers, and what it may conclude from them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
