@@ -35,17 +35,17 @@ const SLACK: Duration = Duration::from_secs(4);
 /// How long nodes may take to find a store again, on such a machine.
 const RECOVERY_MAX: Duration = Duration::from_secs(15);
 
-/// How often the weather changes at most: each kind of fault must have happened by then.
+/// How often the disturbance changes at most: each kind of fault must have happened by then.
 const SPELLS_MAX: usize = 100;
 
-/// Nodes behind proxies, one that is not, and how bad it gets.
+/// Nodes behind proxies, one without, and the disturbances.
 pub(crate) struct Storm {
     /// With their deadlines.
     pub(crate) spoiled: Vec<(SocketAddr, Duration)>,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) clean: SocketAddr,
     pub(crate) seed: u64,
-    /// How long each weather lasts.
+    /// How long each disturbance lasts.
     pub(crate) spell: Duration,
     /// How often it changes, at least.
     pub(crate) spells: usize,
@@ -92,8 +92,8 @@ async fn answers_stay_true_over_a_disturbed_network_to_redis() {
 }
 
 impl Storm {
-    /// Lets it rage over players of so many users, and settles the accounts.
-    #[expect(clippy::print_stdout, reason = "figures, for whoever looks at them")]
+    /// Runs the storm with players of this many users, and compares answers with what is stored.
+    #[expect(clippy::print_stdout, reason = "figures for a reader of the log")]
     pub(crate) async fn rage(&self, users: usize) {
         let mut random = Random::new(self.seed);
         let tally = Arc::new(Tally::default());
@@ -121,14 +121,14 @@ impl Storm {
         }
         let observing = observe(self.clean, accounts, Arc::clone(&is_over));
         let observing = tokio::spawn(observing);
-        self.change_weather(&mut random, &tally).await;
+        self.change_disturbance(&mut random, &tally).await;
         is_over.store(true, Ordering::Relaxed);
         let mut known = Vec::new();
         for playing in players {
             known.push(playing.join_all().await.concat());
         }
         let lists = observing.await.unwrap();
-        let recovered = self.clear_up().await;
+        let recovered = self.recover().await;
         let mut clean = Client::connect(self.clean).await.unwrap();
         let mut nodes = self.clients().await;
         for (user, sessions) in known.into_iter().enumerate() {
@@ -146,10 +146,10 @@ impl Storm {
         clients
     }
 
-    /// Lets each proxy have every weather, each in an order of its own, until every kind of fault
+    /// Lets each proxy cause every disturbance, in an order of its own, until every kind of fault
     /// has happened and the players were told enough: a storm in which little went well, or little
     /// badly, would prove little.
-    async fn change_weather(&self, random: &mut Random, tally: &Tally) {
+    async fn change_disturbance(&self, random: &mut Random, tally: &Tally) {
         let mut orders = Vec::new();
         for spell in 0..SPELLS_MAX {
             if spell >= self.spells && self.has_spoiled_everything() && tally.is_enough() {
@@ -174,7 +174,7 @@ impl Storm {
     }
 
     /// Ends the storm, and waits until every node serves again; returns how long that took.
-    async fn clear_up(&self) -> Duration {
+    async fn recover(&self) -> Duration {
         for proxy in &self.proxies {
             proxy.set(Disturbance::None);
         }
