@@ -118,10 +118,9 @@ async fn a_request_under_way_is_no_idle_connection() {
         ..HttpSettings::default()
     })
     .await;
-    let mut stream = running.connect().await;
-    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 20\r\n\r\n{";
-    stream.write_all(head).await.unwrap();
+    let mut stream = running.sent(head).await;
     let answer = read_all(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
@@ -133,10 +132,9 @@ async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
         ..HttpSettings::default()
     })
     .await;
-    let mut stream = running.connect().await;
-    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 20\r\n\r\n{\"device_id\"";
-    stream.write_all(head).await.unwrap();
+    let mut stream = running.sent(head).await;
     let answer = read_all(&mut stream).await;
     assert!(
         answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
@@ -180,7 +178,7 @@ async fn bodies_under_way_have_a_bound_in_bytes() {
         ..HttpSettings::default()
     })
     .await;
-    let head = b"POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 262144\r\n\r\n";
     let (bytes, refusals) = (
         "streamgate_http_body_bytes",
@@ -189,16 +187,14 @@ async fn bodies_under_way_have_a_bound_in_bytes() {
     let mut unfinished = Vec::new();
     // Four of 250 KiB fit, and would not if they took much more than they are long.
     for i in 1..=4 {
-        let mut stream = running.connect().await;
-        stream.write_all(head).await.unwrap();
+        let mut stream = running.sent(head).await;
         stream.write_all(&[b' '; 250 * 1024]).await.unwrap();
         unfinished.push(stream);
         let has_come = |taken: &str| taken.parse::<usize>().unwrap() >= i * 250 * 1024;
         eventually(&running.service, bytes, has_come).await;
     }
     assert_eq!(running.service.metric(refusals).await, "0");
-    let mut stream = running.connect().await;
-    stream.write_all(head).await.unwrap();
+    let mut stream = running.sent(head).await;
     // A server that refuses need not take the rest.
     let _ = stream.write_all(&[b' '; 250 * 1024]).await;
     let answer = read_until(&mut stream, "}").await;
@@ -208,10 +204,9 @@ async fn bodies_under_way_have_a_bound_in_bytes() {
     assert!(answer.contains("http.bodies_max_bytes"), "{answer}");
     assert_eq!(running.service.metric(refusals).await, "1");
     // What comes in one piece needs no memory of its own.
-    let mut other = running.connect().await;
-    let start = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
+    let start = "PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
                   content-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
-    other.write_all(start).await.unwrap();
+    let mut other = running.sent(start).await;
     let answer = read_until(&mut other, "}").await;
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     // What the others took is free once they have gone.
@@ -226,11 +221,10 @@ async fn a_peer_has_at_most_so_many_connections() {
         ..HttpSettings::default()
     })
     .await;
-    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut open = Vec::new();
     for _ in 0..2 {
-        let mut stream = running.connect().await;
-        stream.write_all(request).await.unwrap();
+        let mut stream = running.sent(request).await;
         read_until(&mut stream, "\"ok\"}").await;
         open.push(stream);
     }
@@ -243,8 +237,7 @@ async fn a_peer_has_at_most_so_many_connections() {
     open.pop();
     let connections = "streamgate_http_connections";
     eventually(&running.service, connections, |open| open == "1").await;
-    let mut next = running.connect().await;
-    next.write_all(request).await.unwrap();
+    let mut next = running.sent(request).await;
     read_until(&mut next, "\"ok\"}").await;
 }
 
@@ -282,10 +275,9 @@ async fn a_client_that_does_not_read_its_answers_is_cut_off() {
 #[tokio::test]
 async fn a_body_that_says_it_is_too_large_is_refused_unread() {
     let running = Running::with(HttpSettings::default()).await;
-    let mut stream = running.connect().await;
-    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 1000000000\r\n\r\n";
-    stream.write_all(head).await.unwrap();
+    let mut stream = running.sent(head).await;
     let answer = read_until(&mut stream, "}").await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
@@ -293,10 +285,9 @@ async fn a_body_that_says_it_is_too_large_is_refused_unread() {
 #[tokio::test]
 async fn a_chunked_body_is_bounded_too() {
     let running = Running::with(HttpSettings::default()).await;
-    let mut stream = running.connect().await;
-    let head = b"POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
-    stream.write_all(head).await.unwrap();
+    let mut stream = running.sent(head).await;
     let chunk = format!("4001\r\n{}\r\n", " ".repeat(0x4001));
     stream.write_all(chunk.as_bytes()).await.unwrap();
     let answer = read_until(&mut stream, "}").await;
@@ -310,12 +301,10 @@ async fn connections_beyond_the_maximum_wait_for_a_free_place() {
         ..HttpSettings::default()
     })
     .await;
-    let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
-    let mut first = running.connect().await;
-    first.write_all(request).await.unwrap();
+    let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut first = running.sent(request).await;
     read_until(&mut first, "\"ok\"}").await;
-    let mut second = running.connect().await;
-    second.write_all(request).await.unwrap();
+    let mut second = running.sent(request).await;
     assert_eq!(
         running.service.metric("streamgate_http_connections").await,
         "1"
@@ -328,10 +317,9 @@ async fn connections_beyond_the_maximum_wait_for_a_free_place() {
 async fn a_request_under_way_is_finished_before_the_end() {
     let running = Running::with(HttpSettings::default()).await;
     let mut idle = running.connect().await;
-    let mut busy = running.connect().await;
-    let head = b"POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
                  expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
-    busy.write_all(head).await.unwrap();
+    let mut busy = running.sent(head).await;
     // The server asks for the body, so the request is under way.
     read_until(&mut busy, "HTTP/1.1 100 Continue\r\n\r\n").await;
     running.stop.send(()).unwrap();
@@ -400,10 +388,9 @@ async fn a_request_that_does_not_finish_within_the_grace_is_cut_off() {
     })
     .await;
     let mut idle = running.connect().await;
-    let mut busy = running.connect().await;
-    let head = b"POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
+    let head = "POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
                  expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
-    busy.write_all(head).await.unwrap();
+    let mut busy = running.sent(head).await;
     read_until(&mut busy, "HTTP/1.1 100 Continue\r\n\r\n").await;
     running.stop.send(()).unwrap();
     assert_eq!(read_all(&mut idle).await, "");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -241,21 +241,20 @@ fn bench_arguments_that_cannot_work_are_usage_errors() {
     assert_eq!(sessions(&server), Vec::<Value>::new());
 }
 
+/// `streamgate bench` for longer than the test waits.
+fn ten_minutes_of(workload: &str, server: &Server) -> Command {
+    let target = server.url();
+    let mut command = streamgate(&["bench", "--target", &target, "--duration", "600"]);
+    command.args(["--workload", workload]);
+    command
+}
+
 #[test]
 fn bench_interrupted_by_ctrl_c_still_reports() {
     let dir = TempDir::new().unwrap();
     let server = serve(&dir, &[]);
-    let url = server.url();
-    let arguments = [
-        "bench",
-        "--target",
-        &url,
-        "--workload",
-        "heartbeats",
-        "--duration",
-        "600",
-    ];
-    let child = streamgate(&[&arguments[..], &["--json"]].concat())
+    let child = ten_minutes_of("heartbeats", &server)
+        .arg("--json")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -276,17 +275,7 @@ fn bench_interrupted_by_ctrl_c_still_reports() {
 fn bench_ends_at_once_at_a_second_signal() {
     let dir = TempDir::new().unwrap();
     let server = serve(&dir, &[]);
-    let url = server.url();
-    let arguments = [
-        "bench",
-        "--target",
-        &url,
-        "--workload",
-        "live",
-        "--duration",
-        "600",
-    ];
-    let mut child = streamgate(&arguments)
+    let mut child = ten_minutes_of("live", &server)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
