@@ -37,7 +37,7 @@ ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
-COPY bench bench
+COPY measure measure
 COPY crates crates
 # The registry and the compiled dependencies are kept between builds of the same machine; nothing of
 # them is in a layer, so the binary is copied out in the same step.
