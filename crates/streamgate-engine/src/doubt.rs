@@ -49,8 +49,7 @@ impl<O> Doubt<O> {
     /// Compares each run with the record, as it is before the next run changes it.
     pub(crate) fn compare(&mut self, ledger: &Ledger) {
         for run in &mut self.0 {
-            let is_contradicted = |event| contradicts(ledger, event);
-            run.is_borne_out = !run.events.iter().any(is_contradicted);
+            run.is_borne_out = !lasting(&run.events).any(|event| contradicts(ledger, event));
         }
     }
 
@@ -130,6 +129,19 @@ fn is_durable(events: &[Event]) -> bool {
     events
         .iter()
         .any(|event| event.durability() == Durability::Durable)
+}
+
+/// The events of a run that leave something in the record: all but the endings of sessions that
+/// start again in the same run, as one above a lowered limit may.
+fn lasting(events: &[Event]) -> impl Iterator<Item = &Event> {
+    events.iter().enumerate().filter_map(|(at, event)| {
+        let starts_again = |id: &SessionId| {
+            let mut later = events[at + 1..].iter();
+            later.any(|event| matches!(event, Event::Started(new) if new.id == *id))
+        };
+        let is_undone = matches!(event, Event::Ended { id, .. } if starts_again(id));
+        (!is_undone).then_some(event)
+    })
 }
 
 /// Whether a record shows that an event of a run in doubt did not happen, some moments later.

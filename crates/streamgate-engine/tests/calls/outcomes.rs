@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{START_OF_TIME, faults, start, stop, user, world, world_over};
+use crate::support::{START_OF_TIME, faults, id, start, stop, user, world, world_over};
 use streamgate_clock::ManualClock;
-use streamgate_core::Policy;
-use streamgate_core::admission::{SessionsQuery, StartOutcome, StopOutcome};
+use streamgate_core::admission::{Edit, SessionsQuery, SetUser, Start, StartOutcome, StopOutcome};
+use streamgate_core::{OverLimit, Policy};
 use streamgate_engine::EngineError;
 use streamgate_store::MemoryStore;
 use streamgate_store::faults::Fault::{
     DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
 };
+use streamgate_store::faults::FaultyStore;
 
 async fn live(world: &crate::support::World, name: &str) -> usize {
     world
@@ -49,7 +50,7 @@ async fn a_start_whose_answer_was_lost_is_admitted_once() {
 async fn a_start_that_evicted_still_says_whom_when_its_answer_was_lost() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let plan = faults([NoFault, LoseAnswer]);
-    let store = streamgate_store::faults::FaultyStore::new(MemoryStore::new(clock.clone()), plan);
+    let store = FaultyStore::new(MemoryStore::new(clock.clone()), plan);
     let policy = Policy {
         default_limit: 1,
         at_limit: streamgate_core::AtLimit::EvictOldest,
@@ -63,10 +64,54 @@ async fn a_start_that_evicted_still_says_whom_when_its_answer_was_lost() {
         panic!("the start is admitted");
     };
     assert_eq!(new.evicted.len(), 1);
-    assert_eq!(new.evicted[0].id, crate::support::id("old"));
+    assert_eq!(new.evicted[0].id, id("old"));
     assert_eq!(
         world.memo.words(),
         ["started old", "evicted old", "started new"]
+    );
+}
+
+/// A start of a session above a lowered limit ends that session and starts it again: in the record,
+/// its ending has left nothing.
+#[tokio::test]
+async fn a_session_that_ended_and_started_again_in_one_run_is_reported_when_its_answer_was_lost() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let plan = faults([NoFault, NoFault, NoFault, LoseAnswer]);
+    let store = FaultyStore::new(MemoryStore::new(clock.clone()), plan);
+    let policy = Policy {
+        default_limit: 2,
+        over_limit: OverLimit::EndNewest,
+        ..Policy::default()
+    };
+    let world = world_over(Arc::new(store), clock.clone(), policy);
+    let (engine, user) = (&world.engine, user("u"));
+    engine.start(&user, &start("a")).await.unwrap();
+    engine.start(&user, &start("d")).await.unwrap();
+    let lower = SetUser {
+        limit: Edit::Set(1),
+        ..SetUser::default()
+    };
+    engine.set_user(&user, &lower).await.unwrap();
+    clock.advance(Duration::from_millis(1));
+    let in_place_of_a = Start {
+        replaces: Some(id("a")),
+        ..start("d")
+    };
+    let told = engine.start(&user, &in_place_of_a).await.unwrap();
+    assert!(
+        matches!(told.outcome, StartOutcome::Admitted(_)),
+        "{told:?}"
+    );
+    assert_eq!(world.memo.unknown(), 1);
+    assert_eq!(
+        world.memo.words(),
+        [
+            "started a",
+            "started d",
+            "evicted d",
+            "terminated a",
+            "started d"
+        ]
     );
 }
 
