@@ -23,11 +23,19 @@ use tokio::task::JoinSet;
 
 /// A store of small files that snapshots when its log is this long.
 fn open_with(dir: &Path, observer: Arc<dyn LogObserver>, min_log_bytes: u64) -> EmbeddedStore {
+    open_config(small(dir), observer, min_log_bytes)
+}
+
+fn open_config(
+    config: EmbeddedConfig,
+    observer: Arc<dyn LogObserver>,
+    min_log_bytes: u64,
+) -> EmbeddedStore {
     let config = EmbeddedConfig {
         snapshot_min_log_bytes: min_log_bytes,
         // The state is compared, not its survival; syncs would only take time.
         durability: DurabilityMode::Os,
-        ..small(dir)
+        ..config
     };
     let clock = Arc::new(ManualClock::at(NOON));
     let hook = Arc::new(|error| panic!("{error}"));
@@ -93,6 +101,21 @@ async fn the_directory_stays_as_small_as_the_live_state() {
     assert!(bytes < 1 << 20, "{bytes} bytes: {:?}", files(dir.path()));
     let again = open_small(dir.path());
     assert_eq!(contents(&again).await.len(), 20);
+}
+
+/// A snapshot begins a new segment: it does not wait for the one in use to fill.
+#[tokio::test]
+async fn a_snapshot_is_written_at_the_least_log_length_although_segments_are_longer() {
+    let dir = tempdir().unwrap();
+    let (observer, snapshots) = Snapshots::new();
+    let config = EmbeddedConfig::new(dir.path());
+    let (segment_bytes, min_log_bytes) = (config.segment_bytes, 64 << 10);
+    assert!(segment_bytes > 16 * min_log_bytes);
+    let store = Arc::new(open_config(config, observer, min_log_bytes));
+    // 1,998 changes of about a hundred bytes are some 200 KB of log.
+    zap(Arc::clone(&store), "user".into(), 1_000).await;
+    snapshots.recv_timeout(PATIENCE).expect("a snapshot");
+    store.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
