@@ -1,4 +1,4 @@
-//! What callers are told when a request fails: RFC 9457 problems, one code for each kind.
+//! Errors of the API: RFC 9457 problems, one code for each kind.
 //!
 //! What is *not* here: the problems with members of their own (`limit_reached`, `session_ended`);
 //! they stand with their endpoints, in [`crate::v1`].
@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 
 use crate::wire::answer;
 
-/// How soon a caller should try again when the store cannot be used, in seconds.
+/// `Retry-After` while the store cannot be used, in seconds.
 const STORE_RETRY_AFTER_S: u32 = 1;
 
-/// The same when the store is full: room comes from an operator, or from a snapshot of the store.
+/// `Retry-After` while the store is full, in seconds: an operator or a snapshot makes room.
 const FULL_RETRY_AFTER_S: u32 = 10;
 
-/// Most bytes of a caller's own words that an error repeats.
+/// Most bytes of a request that an error repeats.
 const ECHO_MAX_BYTES: usize = 160;
 
 macro_rules! codes {
@@ -67,41 +67,59 @@ macro_rules! codes {
 
 codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
-        "Something in the path, the query or the body is wrong; `errors` names each field. Nothing was changed.";
+        "Something in the path, the query or the body is wrong; `errors` names each field. \
+         Nothing was changed.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "An API key is needed",
-        "The request brings no API key, or one that is not known. Send it as `x-api-key` or `Authorization: Bearer`.";
+        "The request has no API key, or an unknown one. Send it as `x-api-key` or \
+         `Authorization: Bearer`.";
     Forbidden = "forbidden", FORBIDDEN, "The caller may not do this",
-        "The key is known, but its scope does not include this operation, and `detail` names the scope needed. Without a key: the request names a foreign `Host`, or would change something for a web page of another origin; `detail` says what the operator can do.";
+        "The key is known, but its scope does not include this operation, and `detail` names the \
+         scope needed. Without a key: the request names a foreign `Host`, or would change \
+         something for a web page of another origin; `detail` says what the operator can do.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
         "No such path, or a user that was never seen.";
     SessionUnknown = "session_unknown", NOT_FOUND, "The user never had this session",
-        "The user never had a session of this id, or it ended so long ago that it is forgotten. Start it again.";
+        "The user never had a session of this id, or it ended so long ago that it is forgotten. \
+         Start it again.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path has no such method",
         "The header `Allow` lists the methods of this path.";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The body came too slowly",
         "The body did not arrive in time. Nothing was changed; the connection is closed.";
     LimitReached = "limit_reached", CONFLICT, "The limit of concurrent sessions is reached",
-        "Every slot is taken. `sessions` says by whom (100 of them at most, `sessions_total` how many there are), `next_slot_at` when a start is admitted at the latest. Ask the viewer which session to end, then start again with `terminate`.";
+        "Every slot is taken. `sessions` lists the sessions that hold them (100 at most; \
+         `sessions_total` counts all), `next_slot_at` is when a start is admitted at the latest. \
+         Ask the viewer which session to end, then start again with `terminate`.";
     SessionTaken = "session_taken", CONFLICT, "The session is another device's",
-        "A session of this id is live, and it was started with another `device_id`. An id is one playback's: make a new one for each. Nothing was changed.";
+        "A session of this id is live, and it was started with another `device_id`. Make a new \
+         session id for each playback. Nothing was changed.";
     SessionEnded = "session_ended", GONE, "The session has ended",
-        "The session holds no slot any more; `reason` says why. Stop playing, or start a new session.";
+        "The session no longer holds a slot; `reason` says why. Stop playing, or start a new \
+         session.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "A body may have 16 KiB, a batch 256 KiB.";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body must be JSON",
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
+        "The body must be JSON",
         "Send the body as `application/json`, and not compressed.";
     TooManyRequests = "too_many_requests", TOO_MANY_REQUESTS, "Too many requests",
-        "The caller, or the user asked about, has used up its rate. Wait as many seconds as `Retry-After` says.";
+        "The caller, or the calls about this user, exceed their rate limit. Wait as many seconds \
+         as `Retry-After` says.";
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something is wrong inside",
-        "Such as a stored record that cannot be read. Sending the request again does not help; the operator finds the cause in the log, by the answer's `x-request-id`.";
+        "For example, a stored record cannot be read. A retry does not help; the operator finds \
+         the cause in the log, by the `x-request-id` of the response.";
     StoreUnavailable = "store_unavailable", SERVICE_UNAVAILABLE, "The store cannot be used now",
-        "No answer could be given that would be true; `detail` says why: the store is not reached, did not answer in time, or answered that it refuses (full, read-only, loading, set up so that it may drop sessions). Send the same request again after `Retry-After`: every call is safe to repeat.";
+        "The store gives no reliable answer; `detail` says why: it is not reached, did not answer \
+         in time, or refuses (full, read-only, loading, set up so that it may drop sessions). \
+         Send the same request again after `Retry-After`: every call is safe to repeat.";
     StoreFull = "store_full", SERVICE_UNAVAILABLE, "The store has no room for more",
-        "The store has no room, so nothing new is started and no user is changed. Heartbeats, stops and lists are answered as ever. Send the same request again after `Retry-After`: once there is room, it is admitted without a restart.";
+        "The store has no room, so no session is started and no user is changed. Heartbeats, stops \
+         and lists work as usual. Send the same request again after `Retry-After`: once there is \
+         room, it succeeds without a restart.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is under way at once",
-        "The bodies of requests under way take all the memory that they may. Nothing was changed. Send the same request again after `Retry-After`.";
+        "Request bodies take all the memory that `http.bodies_max_bytes` allows. Nothing was \
+         changed. Send the same request again after `Retry-After`.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
-        "Only `/readyz` says so, to load balancers: requests are still answered, for as long as `http.drain_s` says.";
+        "Only `/readyz` says so, to load balancers: requests are still answered, for as long as \
+         `http.drain_s` says.";
 }
 
 /// A problem (RFC 9457).
@@ -158,7 +176,7 @@ impl Problem {
     }
 }
 
-/// Why a request got no answer of its endpoint.
+/// The error of a request: a problem, a header, and a cause for the log.
 #[derive(Debug)]
 pub(crate) struct ApiError(Box<Failure>);
 
@@ -171,7 +189,7 @@ struct Failure {
     cause: Option<Cause>,
 }
 
-/// What the log says about a failure, carried there by the response's extensions.
+/// The cause of an error for the log, passed on as an extension of the response.
 #[derive(Debug, Clone)]
 pub(crate) struct Cause(pub(crate) String);
 
@@ -192,7 +210,7 @@ impl ApiError {
         errors.into()
     }
 
-    /// The request should be sent again after this many seconds.
+    /// A problem of this kind that asks for a retry after this many seconds.
     pub(crate) fn retry_after(
         code: Code,
         detail: impl Into<Cow<'static, str>>,
@@ -201,13 +219,13 @@ impl ApiError {
         Self::new(code, detail).with_header(header::RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    /// Adds the header that the code asks for (`Allow` aside, which the router adds).
+    /// Sets the header that the code asks for (the router adds `Allow`).
     pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.header = Some((name, value));
         self
     }
 
-    /// Tells the log more than the caller.
+    /// Sets the cause, which is logged and not sent.
     pub(crate) fn with_cause(mut self, cause: impl fmt::Display) -> Self {
         self.0.cause = Some(Cause(cause.to_string()));
         self
@@ -223,8 +241,7 @@ impl ApiError {
         &self.0.problem.detail
     }
 
-    /// Makes an answer of it: whatever the words are, the header that the code asks for and what
-    /// the log should say go with them.
+    /// The response that `words` makes of the error, with the header and the cause for the log.
     pub(crate) fn respond_with(self, words: impl FnOnce(&Self) -> Response) -> Response {
         let mut response = words(&self);
         if let Some((name, value)) = self.0.header {
@@ -239,8 +256,7 @@ impl ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        // Every call is safe to repeat, whatever became of it; the detail says what is known, and
-        // the log says more.
+        // Every call is safe to repeat, even if its outcome is unknown.
         if let Some(cause) = store_trouble(&error) {
             let detail = format!("{cause}; send the same request again");
             if let EngineError::StoreFull(_) = error {
@@ -252,7 +268,7 @@ impl From<EngineError> for ApiError {
         }
         match error {
             EngineError::BadCursor => Self::field("cursor", "was not made by this service"),
-            // The record and what is wrong with it are the operator's business.
+            // Details of a damaged record are for the operator only.
             other => {
                 Self::new(Code::Internal, "the request could not be answered").with_cause(other)
             }
@@ -260,7 +276,7 @@ impl From<EngineError> for ApiError {
     }
 }
 
-/// What callers are told of a store that cannot be used for now; `None` for other errors.
+/// The detail for an error of the store that may pass; `None` for other errors.
 pub(crate) const fn store_trouble(error: &EngineError) -> Option<&'static str> {
     match error {
         EngineError::Refused(refusal) => Some(refusal.told),
@@ -281,12 +297,12 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Everything that is wrong with a request, collected so that a caller hears of it at once.
+/// All invalid fields of a request, reported together.
 #[derive(Debug, Default)]
 pub(crate) struct FieldErrors(Vec<FieldError>);
 
 impl FieldErrors {
-    /// One more error.
+    /// Adds an error.
     pub(crate) fn add(&mut self, field: impl Into<String>, message: impl fmt::Display) {
         self.0.push(FieldError {
             field: shortened(field.into()),
@@ -294,7 +310,7 @@ impl FieldErrors {
         });
     }
 
-    /// The value, or `None` and one more error.
+    /// The value; otherwise `None`, and the error is added.
     pub(crate) fn check<T, E: fmt::Display>(
         &mut self,
         field: &str,
@@ -303,7 +319,7 @@ impl FieldErrors {
         result.map_err(|error| self.add(field, error)).ok()
     }
 
-    /// The first error in a sentence, and how many more there are.
+    /// A sentence with the first error and the number of others.
     pub(crate) fn sentence(&self) -> String {
         let Some(FieldError { field, message }) = self.0.first() else {
             return String::new();
@@ -314,7 +330,7 @@ impl FieldErrors {
         }
     }
 
-    /// Fails if anything was wrong.
+    /// Fails if an error was added.
     pub(crate) fn finish(self) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());
@@ -331,7 +347,7 @@ impl From<FieldErrors> for ApiError {
     }
 }
 
-/// The text cut to a length that is fit to be repeated.
+/// The text, truncated to a length that an error may repeat.
 pub(crate) fn shortened(mut text: String) -> String {
     if text.len() > ECHO_MAX_BYTES {
         text.truncate(text.floor_char_boundary(ECHO_MAX_BYTES));

@@ -1,6 +1,6 @@
-//! The problems of operations, for the OpenAPI document: which statuses, and with which headers.
+//! Error responses of operations, for the OpenAPI document: statuses, bodies and headers.
 //!
-//! What is *not* here: problems of one endpoint only; the endpoint documents them itself.
+//! What is *not* here: errors of a single endpoint; the endpoint documents them itself.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::problem::Code;
 
-/// What every operation under `/v1` can answer.
+/// Errors of every operation under `/v1`.
 pub(crate) struct Always;
 
-/// What an operation that adds to what is stored can answer too.
+/// Further errors of operations that add to what is stored.
 pub(crate) struct NeedsRoom;
 
-/// What an operation that reads a JSON body can answer too.
+/// Further errors of operations that read a JSON body.
 pub(crate) struct WithJsonBody;
 
 pub(crate) type Responses = BTreeMap<String, RefOr<Response>>;
@@ -52,7 +52,7 @@ impl IntoResponses for WithJsonBody {
     }
 }
 
-/// One response for each status. Codes of a list that share a status share its header, too.
+/// One response for each status. Codes with the same status have the same header.
 fn responses(codes: &[Code]) -> Responses {
     codes
         .chunk_by(|one, other| one.status() == other.status())

@@ -1,4 +1,4 @@
-//! Writing answers as the earlier systems wrote them, media type and all.
+//! Responses as the earlier systems wrote them: with their media types.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,13 +11,13 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json;
 /// The media type of plain text.
 pub(crate) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
     let bytes = serde_json::to_vec(answer).expect("answers have text as keys");
     response(status, JSON, bytes)
 }
 
-/// An answer with this body.
+/// A response with this body.
 pub(crate) fn response(
     status: StatusCode,
     media_type: HeaderValue,
@@ -27,7 +27,7 @@ pub(crate) fn response(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, media_type);
-    // Callers' words come back in texts; no browser may take one for a page.
+    // Texts repeat what callers sent; a browser must not sniff HTML in them.
     headers.insert(
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),

@@ -1,5 +1,5 @@
-//! Bodies that are JSON whatever their content type says, as the earlier systems read them. One that
-//! is compressed is refused: only one of the originals read those.
+//! JSON bodies of any content type, as the earlier systems read them. A compressed body is refused:
+//! only one of the originals read those.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ use crate::problem::ApiError;
 use crate::state::App;
 use crate::wire::body::{check_encoding, read};
 
-/// A body that is a JSON object; anything else is a 400 in the words of the dialect `D`.
+/// Extractor of a body that is a JSON object; anything else is a 400 of the dialect `D`.
 pub(crate) struct AnyJson<D> {
     members: Map<String, Value>,
     dialect: PhantomData<fn() -> D>,
@@ -37,7 +37,7 @@ impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
                 dialect: PhantomData,
             }),
             Ok(_) => Err(ApiError::field("body", "must be a JSON object").into()),
-            // Serde takes it for a fault of the syntax, which it is not.
+            // Serde reports it as a syntax error.
             Err(error) if error.to_string().starts_with("number out of range") => {
                 Err(ApiError::field("body", "has too large a number; send it as text").into())
             }
@@ -49,20 +49,20 @@ impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
 }
 
 impl<D> AnyJson<D> {
-    /// A member of the object; `None` also for null.
+    /// A member of the object; `None` if it is missing or null.
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 }
 
-/// Up to here every whole number is a float of its own.
+/// Largest magnitude up to which every whole number has its own `f64`.
 const WHOLE_FLOAT_MAX: f64 = 1e15;
 
-/// A whole number in its one spelling, however it is written: `10`, `10.0` and `1e1` are one, and
-/// `-0` is 0. `None` where it is not whole, or a float that could be taken for its neighbour.
+/// The canonical form of a whole number: `10`, `10.0` and `1e1` are the same, and `-0` is 0. `None`
+/// for a fraction, and for a float too large to tell from its neighbours.
 pub(crate) fn whole(number: &Number) -> Option<Number> {
     if !number.is_f64() {
-        // 64 bits, kept to the last digit.
+        // Exact: a signed or unsigned integer of 64 bits.
         return Some(number.clone());
     }
     let float = number.as_f64().filter(|float| float.fract() == 0.0)?;

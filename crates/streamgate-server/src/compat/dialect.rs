@@ -29,7 +29,8 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     /// Whether it has pages for people at its own root.
     const HAS_HOME: bool = false;
 
-    /// Whether its calls by GET change something. A browser sends those for any page, without asking.
+    /// Whether its calls by GET change something. A browser sends those for any page, without
+    /// asking.
     const CHANGES_BY_GET: bool = false;
 
     /// Its endpoints: every path with its methods, in the order of the document.

@@ -1,4 +1,4 @@
-//! Why a call of a dialect failed, said in its own words.
+//! The error of an endpoint of a dialect, which becomes a response of that dialect.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use streamgate_engine::EngineError;
 use super::dialect::Dialect;
 use crate::problem::ApiError;
 
-/// A failure that the dialect `D` puts into words.
+/// An error, to be written as [`Dialect::failure`] of `D` does.
 pub(crate) struct DialectError<D> {
     error: ApiError,
     dialect: PhantomData<fn() -> D>,

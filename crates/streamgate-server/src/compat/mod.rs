@@ -1,8 +1,8 @@
-//! The languages of earlier systems, so that their clients work unchanged. One dialect is one
-//! folder behind the trait [`Dialect`](dialect::Dialect).
+//! Dialects: the HTTP APIs of earlier systems, so that their clients work unchanged. One dialect is
+//! one folder behind the trait [`Dialect`](dialect::Dialect).
 //!
-//! A dialect is a guest: it translates requests into commands of the engine and outcomes into its
-//! own words, and decides nothing. What a user has in one dialect counts in all of them and in
+//! A dialect translates requests into commands of the engine and outcomes into its own responses,
+//! and decides nothing. A session started in one dialect counts in all of them and in
 //! [`crate::v1`]. What is *not* here: rules, and how clients move over (`docs/migrating.md`).
 
 pub(crate) mod answer;

@@ -43,14 +43,14 @@ macro_rules! of_dialect {
     };
 }
 
-/// Mounts the dialects that the settings name, one of them also at the root.
+/// Mounts the dialects that the settings list, and one of them at the root as well.
 pub(crate) fn mount(router: Router, app: &Arc<App>, layers: &RouteLayers) -> Router {
     let mut router = router;
     for name in &app.compat.dialects {
         let at = path_of(*name);
         let service = of_dialect!(*name, service(app, layers));
         router = if of_dialect!(*name, has_home()) {
-            // Without the slash, the relative links of its pages would lead astray.
+            // Relative links of its pages need the slash at the end.
             let home = format!("{at}/");
             let redirect = any(redirect_to(home.clone()));
             router
@@ -62,24 +62,24 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, layers: &RouteLayers) -> Rou
     }
     match app.compat.root {
         None => router,
-        // Whatever is none of our own paths.
+        // Everything that no own path matches.
         Some(name) => router.fallback_service(of_dialect!(name, service(app, layers))),
     }
 }
 
-/// The OpenAPI document of a dialect. Every server serves this one, whatever its settings.
+/// The OpenAPI document of a dialect; the same on every server, whatever its settings.
 #[must_use]
 pub fn dialect_openapi(name: DialectName) -> OpenApi {
     of_dialect!(name, document_of())
 }
 
-/// The same as JSON, indented.
+/// [`dialect_openapi`] as indented JSON.
 #[must_use]
 pub fn dialect_openapi_json(name: DialectName) -> String {
     document::to_json(&dialect_openapi(name))
 }
 
-/// The same as OpenAPI 3.0.3, for generators that read nothing newer.
+/// [`dialect_openapi`] as OpenAPI 3.0.3, for generators that read nothing newer.
 #[must_use]
 pub fn dialect_openapi_json_3_0(name: DialectName) -> String {
     document::to_json_3_0(&dialect_openapi(name))
@@ -104,7 +104,7 @@ fn path_of(name: DialectName) -> String {
     format!("/compat/{}", name.as_str())
 }
 
-/// The document of a dialect. One that is at the root is also where this says that it is.
+/// The document of a dialect. Its server is the mount path, where the dialect is in any case.
 fn document_of<D: Dialect>() -> OpenApi {
     let calls = D::routes()
         .into_iter()
@@ -136,7 +136,7 @@ pub(super) fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> Diale
     router.map_request(with_path_of::<D>)
 }
 
-/// The dialect's document, where its clients look for it.
+/// The routes of the dialect's document.
 fn documents<D: Dialect>() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
     let document = Bytes::from(document::to_json(&document_of::<D>()));
     let response = |media_type: HeaderValue| {
@@ -160,7 +160,7 @@ fn asks_for_key<D: Dialect>(settings: &CompatSettings) -> bool {
     D::asks_for_key(settings)
 }
 
-/// Sends callers on, whatever their method.
+/// A redirect, for any method.
 fn redirect_to(path: String) -> impl Handler<((),), ()> {
     async move || Redirect::permanent(&path)
 }
@@ -168,13 +168,13 @@ fn redirect_to(path: String) -> impl Handler<((),), ()> {
 /// Where each dialect has its document.
 const DOCUMENT: &str = "/openapi.json";
 
-/// Where one with pages for people has it in YAML, which JSON is, too.
+/// Where a dialect with pages for people also has it as YAML: JSON is valid YAML.
 const DOCUMENT_IN_YAML: &str = "/openapi.yaml";
 
 /// The media type of YAML, as the framework of the original wrote it.
 const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
 
-/// Puts the path that the dialect makes of a request's path in its place, for the router to look up.
+/// Replaces the path of a request by [`Dialect::path`] of it, before the router matches.
 fn with_path_of<D: Dialect>(mut request: Request) -> Request {
     let uri = request.uri();
     let path = D::path(uri.path());
@@ -186,7 +186,7 @@ fn with_path_of<D: Dialect>(mut request: Request) -> Request {
         None => path.into_owned(),
     };
     let mut parts = uri.clone().into_parts();
-    // A part of a path, or its lower case, is a path.
+    // Parts of a valid path, or its lower case, are a valid path.
     if let Ok(path_and_query) = PathAndQuery::try_from(path_and_query) {
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {

@@ -1,12 +1,12 @@
-//! Query strings as web forms write them: `+` is a space.
+//! Query strings in the encoding of web forms: `+` is a space.
 
 use std::borrow::Cow;
 
 use crate::problem::ApiError;
 use crate::wire::path::decoded;
 
-/// The value of the parameter `name`, decoded; `None` where it is missing or empty. Others are
-/// ignored, as they always were.
+/// The decoded value of the parameter `name`; `None` if it is missing or empty. Other parameters
+/// are ignored, as in the originals.
 pub(crate) fn single(query: Option<&str>, name: &str) -> Result<Option<String>, ApiError> {
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {
@@ -22,7 +22,7 @@ pub(crate) fn single(query: Option<&str>, name: &str) -> Result<Option<String>, 
     Ok(found.filter(|value| !value.is_empty()))
 }
 
-/// A name or value decoded; else what is wrong with it.
+/// Decodes a name or value.
 fn decode(text: &str) -> Result<String, &'static str> {
     let text = text.replace('+', " ");
     decoded(&text).map(Cow::into_owned)

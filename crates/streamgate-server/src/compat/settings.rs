@@ -1,6 +1,7 @@
 //! Settings of the dialects: which are mounted, and what each is told.
 //!
-//! What is *not* here: what a dialect fixes by itself; that is in its [`Dialect`](super::dialect::Dialect).
+//! What is *not* here: what a dialect fixes by itself; that is in its
+//! [`Dialect`](super::dialect::Dialect).
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! The OpenAPI document: what the handlers say about themselves, and what they have in common.
+//! The OpenAPI document: the descriptions at the handlers, and what all operations have in common.
 //!
-//! It is one document, whatever the settings of a server: what clients are generated from must not
-//! depend on the server that they were generated at. What is *not* here: anything about a single
-//! endpoint. `openapi.json` beside the manifest is this document; a test compares them.
+//! The document does not depend on the settings of a server, so neither do generated clients. What
+//! is *not* here: anything about a single endpoint. `openapi.json` beside the manifest is a copy of
+//! this document; a test compares them.
 
 mod openapi_3_0;
 mod schemas;
@@ -26,35 +26,35 @@ use crate::compat::DialectName;
 use crate::problem::Problem;
 use crate::wire::schema::text;
 
-/// The name of the header that every answer carries, among the components.
+/// The name of the component for the header `x-request-id`, which every response has.
 const REQUEST_ID: &str = "RequestId";
 
 const DESCRIPTION: &str = "\
-May this user start another stream? Streamgate answers exactly: never more sessions than the limit, \
-and a vanished player's slot is free again one lease after its last heartbeat.
+May this user start another stream? Streamgate answers exactly: never more sessions than the \
+limit, and a vanished player's slot is free again one lease after its last heartbeat.
 
 A player makes three calls: **start** a session, send **heartbeats** while it plays, **stop** it.
 
-- Generate clients from this document; `streamgate openapi --version 3.0` prints it as OpenAPI 3.0.3. Every \
-server serves the same one. A later version may add members to answers and values to `code`, `reason` \
-and their like, so a client must let those pass that it does not know.
-- Whether an operation needs an API key is a matter of the server: one that has keys asks for one in every \
-operation that says how it takes it, and one without keys asks for none.
+- Generate clients from this document; `streamgate openapi --version 3.0` prints it as OpenAPI \
+3.0.3. Every server serves the same one. A later version may add members to answers and values to \
+`code`, `reason` and their like, so a client must tolerate those that it does not know.
+- Whether an operation needs an API key depends on the server: one that has keys asks for a key in \
+every operation with a security scheme, and one without keys asks for none.
 - Times are RFC 3339 in UTC with milliseconds; durations are in seconds, with the unit in the name.
 - Errors are RFC 9457 problems; `code` is for programs, `detail` for people.
 - Ids in paths are percent-decoded, and not normalised: `%2F` is a slash within an id.
-- Ids are compared byte by byte: case, Unicode normalisation forms (NFC, NFD), blanks and invisible characters make
-  different ids. Whoever makes ids normalises them.
+- Ids are compared byte by byte: case, Unicode normalisation forms (NFC, NFD), blanks and \
+invisible characters make different ids. Normalise ids before you send them.
 - A session id is one playback's. Make a new one for each.
 - Lengths of text are bounded in bytes of UTF-8; the schemas can only say characters.
-- What is no HTTP request, or has a head of more than 64 KiB, is answered 400, 414 or 431 without a \
-body, and the connection is closed.
-- After a 503 or no answer, send the same request again: every call that names its session, and every \
-call about a user, is safe to repeat.
+- The response to anything but an HTTP request, or to a head of more than 64 KiB, is 400, 414 or \
+431 without a body, and the connection is closed.
+- After a 503 or no answer, send the same request again: every call that names its session, and \
+every call about a user, is safe to repeat.
 - Every answer carries `x-request-id`: the caller's own (1 to 64 visible ASCII characters), or one \
 that the server made. The log knows it.";
 
-/// A document as it is served and committed: indented, and ending in a line break.
+/// A document as it is served and committed: indented, with a line break at the end.
 pub(crate) fn to_json(document: &OpenApi) -> String {
     let mut json = document
         .to_pretty_json()
@@ -63,7 +63,7 @@ pub(crate) fn to_json(document: &OpenApi) -> String {
     json
 }
 
-/// The document of a dialect that is mounted `at` a path.
+/// Completes the document of a dialect that is mounted `at` a path.
 pub(crate) fn of_dialect(
     mut document: OpenApi,
     name: DialectName,
@@ -83,7 +83,7 @@ pub(crate) fn of_dialect(
     document
 }
 
-/// Adds what all operations have in common.
+/// Completes the document of this API with what all operations have in common.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     document.info = info("Streamgate", DESCRIPTION);
     document.servers = Some(servers());
@@ -110,7 +110,7 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
     document
 }
 
-/// Adds what several operations refer to: the problem, and what dialects refer to as well.
+/// Adds the components that several operations refer to.
 fn add_components(document: &mut OpenApi) {
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
@@ -121,7 +121,7 @@ fn add_components(document: &mut OpenApi) {
     add_shared_components(components);
 }
 
-/// Adds the ways to bring a key, and the request id.
+/// Adds the components that dialects refer to as well: security schemes and the request id.
 fn add_shared_components(all: &mut Components) {
     let components = ComponentsBuilder::new()
         .security_scheme(
@@ -144,7 +144,7 @@ fn add_shared_components(all: &mut Components) {
     all.security_schemes.extend(components.security_schemes);
 }
 
-/// What the document is about.
+/// Title, description, version and license.
 fn info(title: &str, description: &str) -> Info {
     InfoBuilder::new()
         .title(title)
@@ -159,7 +159,7 @@ fn info(title: &str, description: &str) -> Info {
         .build()
 }
 
-/// A key, in either header; or none, because the document is also that of servers without keys.
+/// A key in either header; or none, because servers without keys have the same document.
 fn either_key() -> Vec<SecurityRequirement> {
     let mut either: Vec<_> = ["api_key", "bearer"]
         .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
@@ -168,7 +168,7 @@ fn either_key() -> Vec<SecurityRequirement> {
     either
 }
 
-/// Where the API is: at the server that served this, and at one that was told nothing.
+/// The URLs of the API: relative to the document, and the default address of `streamgate serve`.
 fn servers() -> Vec<Server> {
     [
         ("/", "The server that served this document."),
@@ -198,9 +198,9 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .flatten()
 }
 
-/// Adds what the operation shares with all others.
+/// Completes one operation.
 fn complete_operation(operation: &mut Operation) {
-    // An operation that says nothing about security is for callers with a key, in either header.
+    // Unless the handler says otherwise.
     operation.security.get_or_insert_with(either_key);
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         for content in body.content.values_mut() {
@@ -215,7 +215,7 @@ fn complete_operation(operation: &mut Operation) {
     add_request_id(operation);
 }
 
-/// Every answer carries the request's id.
+/// Adds the header `x-request-id` to each response.
 fn add_request_id(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response {
@@ -227,8 +227,8 @@ fn add_request_id(operation: &mut Operation) {
     }
 }
 
-/// The schema in "this or null". A handler that takes an `Option` means a body that may be absent,
-/// which is not the same as null.
+/// The other schema of a union with null. A handler that takes an `Option` accepts a missing body,
+/// but not null.
 fn without_null(schema: &mut RefOr<Schema>) -> Option<RefOr<Schema>> {
     match schema {
         RefOr::T(Schema::OneOf(alternatives)) => alternatives

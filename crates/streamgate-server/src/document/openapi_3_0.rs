@@ -1,15 +1,15 @@
 //! The document in OpenAPI 3.0.3, for generators that read nothing newer.
 //!
-//! Version 3.1 took over JSON Schema as it is; 3.0 has a dialect of it. What 3.0 cannot say is left
-//! out or said more loosely: nothing that the server answers contradicts it.
+//! Version 3.1 uses JSON Schema, 3.0 a variant of it. What 3.0 cannot express is left out or made
+//! looser, so that every response still matches.
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-/// Members whose content is data, and no schema.
+/// Members whose content is data instead of a schema.
 const DATA: [&str; 4] = ["example", "examples", "enum", "default"];
 
-/// The document as OpenAPI 3.0.3, indented, and ending in a line break.
+/// The document as OpenAPI 3.0.3: indented, with a line break at the end.
 pub(crate) fn to_json_3_0(document: &OpenApi) -> String {
     let mut document = serde_json::to_value(document).expect("the document has text as keys");
     document["openapi"] = json!("3.0.3");
@@ -22,14 +22,14 @@ pub(crate) fn to_json_3_0(document: &OpenApi) -> String {
     json
 }
 
-/// Rewrites every schema in this part of the document, the inner ones first.
+/// Rewrites every schema in this part of the document, depth first.
 fn rewrite(part: &mut Value) {
     match part {
         Value::Array(items) => items.iter_mut().for_each(rewrite),
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {
                 match (name.as_str(), member) {
-                    // The names in it are those of members, whatever they are.
+                    // Its keys are names of members, even where they look like keywords.
                     ("properties", Value::Object(properties)) => {
                         properties.values_mut().for_each(rewrite);
                     }
@@ -43,13 +43,13 @@ fn rewrite(part: &mut Value) {
     }
 }
 
-/// Rewrites the members of one schema. What is no schema has none of them.
+/// Rewrites the keywords of one schema. Other objects have none of them.
 fn rewrite_members(members: &mut Map<String, Value>) {
     members.remove("propertyNames");
     if let Some(constant) = members.remove("const") {
         members.insert("enum".to_owned(), json!([constant]));
     }
-    // A list belongs to a schema; a map is that of a media type, which 3.0 has too.
+    // A list belongs to a schema. A map belongs to a media type, and 3.0 has it, too.
     if let Some(Value::Array(examples)) = members.get_mut("examples") {
         let first = (!examples.is_empty()).then(|| examples.swap_remove(0));
         members.remove("examples");
@@ -68,7 +68,7 @@ fn rewrite_members(members: &mut Map<String, Value>) {
         }
     }
     is_nullable |= without_null(members);
-    // 3.0 ignores what stands beside a reference.
+    // 3.0 ignores the siblings of a reference.
     if (members.len() > 1 || is_nullable)
         && let Some(reference) = members.remove("$ref")
     {
@@ -79,7 +79,7 @@ fn rewrite_members(members: &mut Map<String, Value>) {
     }
 }
 
-/// Takes null out of the alternatives; whether it was one of them.
+/// Removes null from the alternatives; whether it was one of them.
 fn without_null(members: &mut Map<String, Value>) -> bool {
     let Some(Value::Array(alternatives)) = members.get_mut("oneOf") else {
         return false;

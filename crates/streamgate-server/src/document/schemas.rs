@@ -1,5 +1,5 @@
-//! Schemas as clients need them that are generated: sets of words that may grow, and problems of one
-//! code as types of their own.
+//! Schemas for generated clients: enums that can grow, and a type for each problem with members of
+//! its own.
 
 use serde_json::{Value, json};
 use utoipa::PartialSchema as _;
@@ -9,8 +9,8 @@ use utoipa::openapi::{Components, RefOr};
 
 use crate::problem::{Code, Problem};
 
-/// Makes texts of the enums, with what they can be in words. A client that is generated from an enum
-/// fails on a value that a later version adds.
+/// Turns enums into text whose description lists the values. A client generated from an enum would
+/// fail on a value that a later version adds.
 pub(super) fn open_enums(components: &mut Components) {
     for schema in components.schemas.values_mut() {
         let RefOr::T(Schema::Object(object)) = schema else {
@@ -33,8 +33,8 @@ pub(super) fn open_enums(components: &mut Components) {
     }
 }
 
-/// Writes each problem that has members of its own as one object, with the code and the status that
-/// it always has: so a client can tell by `code` which it is.
+/// Flattens each problem with members of its own into one object whose code and status are
+/// constant, so that a client can discriminate by `code`.
 pub(super) fn flatten_problems(components: &mut Components) {
     for (name, schema) in &mut components.schemas {
         let RefOr::T(Schema::AllOf(parts)) = schema else {
@@ -60,7 +60,7 @@ fn code_of(schema: &str) -> Option<Code> {
     Code::ALL.iter().find(same).copied()
 }
 
-/// A problem of this code, with members of its own.
+/// The schema of the problem of this code, with these members of its own.
 fn problem_of(code: Code, own: Object) -> Object {
     let RefOr::T(Schema::Object(mut problem)) = Problem::schema() else {
         unreachable!("a problem is an object");
@@ -82,7 +82,7 @@ fn problem_of(code: Code, own: Object) -> Object {
     problem
 }
 
-/// A value that is always the same.
+/// The schema of a constant.
 fn constant(kind: Type, value: Value) -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::new(kind))

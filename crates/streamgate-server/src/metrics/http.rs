@@ -11,8 +11,8 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use super::page::Page;
 
-/// Bounds of the buckets, in seconds: from what a heartbeat takes inside the server to what a
-/// client gives up after.
+/// Bucket bounds, in seconds: from the time of a heartbeat inside the server to the timeout of a
+/// client.
 const BUCKETS_S: [f64; 16] = [
     0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
     0.5, 1.0, 5.0,
@@ -27,11 +27,11 @@ pub(super) struct HttpDurations(Family<Labels, Histogram, fn() -> Histogram>);
 pub(crate) struct HttpRoute {
     route: Template,
     durations: HttpDurations,
-    /// Those that were seen first, to be found without hashing labels.
+    /// The first few pairs of method and status, found without hashing labels.
     usual: [OnceLock<Usual>; USUAL],
 }
 
-/// Method and status of requests, and how long they took.
+/// The durations of requests with this method and status.
 #[derive(Debug)]
 struct Usual {
     method: &'static str,
@@ -39,7 +39,7 @@ struct Usual {
     durations: Histogram,
 }
 
-/// How many kinds of answers a route gives, usually.
+/// Pairs of method and status that a route usually has.
 const USUAL: usize = 6;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,16 +60,16 @@ impl EncodeLabelValue for Template {
 }
 
 impl HttpDurations {
-    /// Nothing measured yet.
+    /// No measurement.
     pub(super) fn new(page: &mut Page) -> Self {
         Self(page.add(
             "streamgate_http_request_duration_seconds",
-            "From a request's head to its answer, by method, route and status",
+            "Time from the head of a request to its response, by method, route and status",
             Family::new_with_constructor(|| Histogram::new(BUCKETS_S)),
         ))
     }
 
-    /// Those of one route.
+    /// The durations of one route.
     pub(super) fn route(&self, template: &str) -> HttpRoute {
         HttpRoute {
             route: Template(template.into()),
@@ -80,12 +80,12 @@ impl HttpDurations {
 }
 
 impl HttpRoute {
-    /// The path with names in braces for what varies.
+    /// The path, with names in braces for parameters.
     pub(crate) fn template(&self) -> &str {
         &self.route.0
     }
 
-    /// Counts one request. Method and status are few and known, whatever a caller invents.
+    /// Counts one request. The values of `method` and `status` must be bounded.
     pub(crate) fn observe(&self, method: &'static str, status: StatusCode, duration: Duration) {
         let seconds = duration.as_secs_f64();
         for place in &self.usual {

@@ -1,7 +1,7 @@
-//! What the process counts, for Prometheus. Nothing decides by it, and no label names a user.
+//! Metrics of the process, for Prometheus. No decision depends on them, and no label names a user.
 //!
-//! What is *not* here: a registry that everything reaches into. There is one [`Metrics`], made by
-//! whoever starts the process and passed to all who count.
+//! What is *not* here: a global registry. The binary makes one [`Metrics`] and passes it to each
+//! part that counts.
 
 mod http;
 mod page;
@@ -28,12 +28,12 @@ pub(crate) use http::HttpRoute;
 
 use crate::wire::body_bytes::BodyMemory;
 
-/// Bounds of the buckets for commits, whose most part is one fsync, in seconds.
+/// Bucket bounds for commits, in seconds: most of a commit is one fsync.
 const COMMIT_BUCKETS_S: [f64; 12] = [
     0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0,
 ];
 
-/// What the process counts. One for all; share it.
+/// The metrics of the process. Make one and share it.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -62,13 +62,13 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Every count is zero.
     #[must_use]
     pub fn new() -> Self {
         Self::with_lines_dropped(Counter::default())
     }
 
-    /// The same; the log lines that this queue drops are counted among them.
+    /// [`new`](Self::new), with the count of lines that this queue drops.
     #[must_use]
     pub fn with_log(queue: &LineQueue) -> Self {
         Self::with_lines_dropped(queue.dropped_counter())
@@ -86,27 +86,27 @@ impl Metrics {
             sessions: Sessions::new(&mut page),
             users: page.add(
                 "streamgate_users",
-                "Users of whom something is stored, where the store knows",
+                "Users with a stored record, if the store can count them",
                 Family::default(),
             ),
             http: HttpDurations::new(&mut page),
             connections: page.add(
                 "streamgate_http_connections",
-                "Connections that are open",
+                "Open connections",
                 Gauge::default(),
             ),
             connections_refused: page.counter(
                 "streamgate_http_connections_refused",
-                "Connections closed at once because their peer has http.max_connections_per_peer",
+                "Connections closed because their peer had http.max_connections_per_peer open",
             ),
             body_bytes: page.add(
                 "streamgate_http_body_bytes",
-                "Memory of request bodies under way that came in several pieces",
+                "Memory of request bodies being received in several frames",
                 Gauge::default(),
             ),
             bodies_refused: page.counter(
                 "streamgate_http_bodies_refused",
-                "Requests refused because bodies under way took http.bodies_max_bytes",
+                "Requests refused because request bodies took all of http.bodies_max_bytes",
             ),
             commit_duration: page.add(
                 "streamgate_commit_duration_seconds",
@@ -124,16 +124,16 @@ impl Metrics {
             ),
             outcome_unknown: page.counter(
                 "streamgate_outcome_unknown",
-                "Commits whose outcome was unknown, so that the command was run again",
+                "Commits with an unknown outcome, after which the command was run again",
             ),
             damaged_records: page.counter(
                 "streamgate_damaged_records",
-                "Looks at stored records that cannot be read: alarm on any increase",
+                "Reads of stored records that cannot be decoded: alarm on any increase",
             ),
             evicted_keys: page.counter(
                 "streamgate_store_evicted_keys",
-                "Keys that Redis servers have evicted, as this node sees it: all nodes see the same ones; \
-                 alarm on any increase",
+                "Keys that Redis servers have evicted, as seen by this node (every node counts the \
+                 same ones): alarm on any increase",
             ),
             store_full: page.add(
                 "streamgate_store_full",
@@ -146,14 +146,14 @@ impl Metrics {
         }
     }
 
-    /// How many sessions a restart found alive; later ones are counted by their events.
+    /// Sets the number of live sessions that a restart recovered; events change it from then on.
     pub fn set_live_sessions(&self, count: u64) {
         self.sessions
             .live
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// The embedded store has written and synced a batch.
+    /// Counts a batch that the embedded store has written and synced.
     pub fn observe_commit(&self, records: usize, bytes: usize, duration: Duration) {
         self.commit_duration.observe(duration.as_secs_f64());
         self.commit_records
@@ -162,30 +162,30 @@ impl Metrics {
             .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// The disk of the embedded store is full, or has room again.
+    /// Sets whether the disk of the embedded store is full.
     pub fn set_store_full(&self, is_full: bool) {
         self.store_full.set(i64::from(is_full));
     }
 
-    /// Servers of the store have evicted so many more keys.
+    /// Counts keys that servers of the store have evicted.
     pub fn observe_evicted(&self, keys: u64) {
         self.evicted_keys.inc_by(keys);
     }
 
-    /// The clock of this node is ahead of the store's by at least so many milliseconds.
+    /// Sets by how many milliseconds, at least, the clock of this node is ahead of the store's.
     pub fn set_clock_skew(&self, ahead_ms: i64) {
         let ahead_ms =
             i32::try_from(ahead_ms).unwrap_or(if ahead_ms < 0 { i32::MIN } else { i32::MAX });
         self.clock_skew.set(f64::from(ahead_ms) / 1_000.0);
     }
 
-    /// Everything, in the Prometheus text format 0.0.4, which every scraper reads.
+    /// All metrics in the Prometheus text format 0.0.4, which every scraper reads.
     #[must_use]
     pub fn render_text(&self) -> String {
         text::of_open_metrics(&self.render())
     }
 
-    /// Everything, in the text format of OpenMetrics.
+    /// All metrics in the text format of OpenMetrics.
     #[must_use]
     pub fn render(&self) -> String {
         let mut page = String::new();
@@ -194,14 +194,15 @@ impl Metrics {
         page
     }
 
-    /// How many users have a record; left out of the page until it is known.
+    /// Sets the number of users with a record; without it the page has no such line.
     pub(crate) fn set_users(&self, count: u64) {
         self.users
             .get_or_create(&[])
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// How many sessions this node admitted without the store that the store has not heard of.
+    /// Sets the number of sessions that this node admitted without the store and has not
+    /// reconciled.
     pub(crate) fn set_degraded_sessions(&self, count: usize) {
         self.sessions
             .degraded
@@ -213,17 +214,17 @@ impl Metrics {
         &self.connections
     }
 
-    /// Counts connections that are closed because their peer has too many.
+    /// The count of connections closed because their peer had too many.
     pub(crate) fn connections_refused(&self) -> &Counter {
         &self.connections_refused
     }
 
-    /// Memory for bodies of at most so many bytes, counted here.
+    /// A budget of `max` bytes for bodies, whose use is counted here.
     pub(crate) fn body_memory(&self, max: usize) -> BodyMemory {
         BodyMemory::new(max, self.body_bytes.clone(), self.bodies_refused.clone())
     }
 
-    /// What is counted of a route.
+    /// The durations of a route.
     pub(crate) fn http_route(&self, template: &str) -> HttpRoute {
         self.http.route(template)
     }
@@ -272,7 +273,7 @@ fn add_build_info(page: &mut Page) {
     .set(1);
 }
 
-/// Every metric's name and what it means, in the order of the page.
+/// The name and the help text of each metric, in the order of the page.
 #[must_use]
 pub fn metric_names() -> Vec<(String, &'static str)> {
     Metrics::new().names

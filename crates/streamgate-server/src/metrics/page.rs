@@ -1,10 +1,10 @@
-//! The page of metrics while it is being made up: names, help texts, and the metrics themselves.
+//! Builder of the page of metrics: names, help texts, and the metrics themselves.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Metric, Registry};
 
-/// The page while it is being made up.
+/// Builder of the page.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) registry: Registry,
@@ -29,7 +29,7 @@ impl Page {
         self.total(name, help, Counter::default())
     }
 
-    /// Adds a family of counters, one for each value of its label, all of them there from the
+    /// Adds a family of counters, one for each value of its label. All of them exist from the
     /// start: a rate over a counter that appears with its first event misses that event.
     pub(super) fn counters<const N: usize>(
         &mut self,
@@ -43,7 +43,7 @@ impl Page {
         values.map(|value| family.get_or_create_owned(&[(label, value)]))
     }
 
-    /// Adds a counter that somebody else counts, or a family of counters.
+    /// Adds an existing counter, or a family of counters.
     pub(super) fn total<M: Metric + Clone>(
         &mut self,
         name: &'static str,

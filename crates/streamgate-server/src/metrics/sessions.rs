@@ -1,4 +1,4 @@
-//! What players are told, and how sessions begin and end.
+//! Counts of answers to players, and of beginnings and ends of sessions.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,29 +18,30 @@ pub(super) struct Sessions {
     reconciled: [Counter; 2],
     /// Sessions that hold a slot.
     pub(super) live: Gauge,
-    /// Sessions that were admitted without the store and are not known to it.
+    /// Sessions admitted without the store and not reconciled yet.
     pub(super) degraded: Gauge,
 }
 
 impl Sessions {
-    /// Nothing counted yet.
+    /// Every count is zero.
     pub(super) fn new(page: &mut Page) -> Self {
         Self {
             starts: page.counters(
                 "streamgate_starts",
-                "Starts answered, by result; a repeated start is already_live, one that names another device's session taken, one that was let in without the store degraded",
+                "Starts by result: already_live is a repeated start, taken names the session of \
+                 another device, degraded was admitted without the store",
                 "result",
                 ["admitted", "already_live", "refused", "taken", "degraded"],
             ),
             heartbeats: page.counters(
                 "streamgate_heartbeats",
-                "Heartbeats answered, by result, those of batches included",
+                "Heartbeats by result, including those of batches",
                 "result",
                 ["renewed", "revived", "ended", "unknown", "degraded"],
             ),
             stops: page.counters(
                 "streamgate_stops",
-                "Stops answered, by result",
+                "Stops by result",
                 "result",
                 ["stopped", "already_ended", "unknown"],
             ),
@@ -52,13 +53,14 @@ impl Sessions {
             ),
             reconciled: page.counters(
                 "streamgate_reconciled",
-                "Sessions let in without the store that it has heard of since, by whether they hold a slot",
+                "Sessions admitted without the store and reconciled since, by whether they hold a \
+                 slot",
                 "result",
                 ["kept", "refused"],
             ),
             degraded: page.add(
                 "streamgate_degraded_sessions",
-                "Sessions that this node let in without the store and that do not hold a slot yet",
+                "Sessions that this node admitted without the store and has not reconciled yet",
                 Gauge::default(),
             ),
             live: page.add(
@@ -69,7 +71,7 @@ impl Sessions {
         }
     }
 
-    /// Counts what a player is told.
+    /// Counts the answer to a player.
     pub(super) fn answered(&self, answer: Answer<'_>) {
         let counter = match answer {
             Answer::Start(StartOutcome::Admitted(_)) => &self.starts[0],
@@ -89,13 +91,13 @@ impl Sessions {
         counter.inc();
     }
 
-    /// Counts a session that was let in without the store and that the store has heard of.
+    /// Counts a session that was admitted without the store and is reconciled.
     pub(super) fn reconciled(&self, holds_slot: bool) {
         self.reconciled[usize::from(!holds_slot)].inc();
     }
 
-    /// Counts beginnings and ends. Started and revived sessions each end exactly once, so the gauge
-    /// comes back to zero.
+    /// Counts beginnings and ends. Each started or revived session ends exactly once, so the gauge
+    /// returns to zero.
     pub(super) fn committed(&self, events: &[Event]) {
         for event in events {
             match event {

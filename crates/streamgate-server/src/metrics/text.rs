@@ -1,14 +1,14 @@
-//! The Prometheus text format 0.0.4, made of the OpenMetrics text.
+//! The Prometheus text format 0.0.4, converted from the OpenMetrics text.
 //!
-//! The two differ in what is said about a counter: OpenMetrics names it without the `_total` that its
-//! samples have, and a parser of 0.0.4 then takes the samples for metrics without a type.
+//! The two differ in the metadata of counters: OpenMetrics names them without the `_total` of their
+//! samples, and a parser of 0.0.4 would take the samples for untyped metrics.
 
 use std::fmt::Write as _;
 
 /// The same page in the text format 0.0.4.
 pub(super) fn of_open_metrics(page: &str) -> String {
     let mut text = String::with_capacity(page.len());
-    // What a metric means comes before its type.
+    // The help text precedes the type.
     let mut help = None;
     for line in page.lines() {
         if let Some(described) = line.strip_prefix("# HELP ") {

@@ -1,8 +1,7 @@
 //! `/docs/`: the API explorer, and `/docs/problems`: what each problem means. Both work offline.
 //!
-//! The explorer's JavaScript is compiled in. The content security policy forbids the browser to
-//! load or to send anything from or to anywhere else, so being offline is not left to the settings
-//! of somebody else's program.
+//! The explorer's JavaScript is compiled in. The content security policy keeps the browser from
+//! loading or sending anything elsewhere, whatever the settings of the explorer.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -23,8 +22,7 @@ use crate::routing::fallback::method_not_allowed;
 use crate::routing::layers::RouteLayers;
 use crate::state::App;
 
-/// Nothing from elsewhere. The explorer writes its own styles into the page and keeps images and
-/// fonts within its script.
+/// Allows no other origin. The explorer has inline styles, and images and fonts within its script.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; img-src 'self' data: blob:; \
      font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
@@ -34,7 +32,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 /// The document of our own API. At the root there may be that of a dialect.
 const DOCUMENT: &str = "/docs/openapi.json";
 
-/// The pages, with around them what stands around everything else.
+/// The routes of the pages, with the usual layers.
 pub(crate) fn router(layers: &RouteLayers) -> Router<Arc<App>> {
     let route = |router: Router<Arc<App>>, (path, methods): (_, MethodRouter<Arc<App>>)| {
         let methods = methods.fallback(method_not_allowed);
@@ -55,8 +53,9 @@ pub(crate) fn router(layers: &RouteLayers) -> Router<Arc<App>> {
     .fold(Router::new(), route)
 }
 
-/// The page of the explorer under this title, for any document; `scripts` is the folder of [`scalar`] and
-/// [`settings`], which are files of their own, because the policy allows no other scripts.
+/// The page of the explorer under this title, for any document; `scripts` is the folder of
+/// [`scalar`] and [`settings`], which are files of their own, because the policy allows no other
+/// scripts.
 pub(crate) fn explorer(title: &str, scripts: &str, document: &str) -> Response {
     let html = format!(
         r#"<!doctype html>
@@ -109,7 +108,7 @@ Scalar.createApiReference("#app", {{
     page("text/javascript; charset=utf-8", script)
 }
 
-/// The explorer's script. It is copied out of the binary once, and only if somebody asks for it.
+/// The explorer's script, decompressed at the first request for it.
 pub(crate) async fn scalar() -> Response {
     static SCRIPT: LazyLock<Option<Bytes>> =
         LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
@@ -119,7 +118,7 @@ pub(crate) async fn scalar() -> Response {
     }
 }
 
-/// What each code means. The `type` of a problem leads here.
+/// The meaning of each code. The `type` of a problem is a link into this page.
 async fn problems() -> Response {
     let mut html = "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
                     <title>Streamgate problems</title></head>\n<body>\n<h1>Problems</h1>\n<dl>\n"
@@ -139,7 +138,7 @@ async fn problems() -> Response {
     page("text/html; charset=utf-8", html)
 }
 
-/// An answer for browsers, under the policy.
+/// A page for browsers, with the policy.
 pub(crate) fn page(media_type: &'static str, body: impl Into<Body>) -> Response {
     const NO_SNIFF: (HeaderName, HeaderValue) = (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -147,7 +146,7 @@ pub(crate) fn page(media_type: &'static str, body: impl Into<Body>) -> Response 
     );
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
-    // They are the same until another version runs.
+    // Pages change only with the version of the server; `no-cache` still revalidates.
     let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let headers = [media_type, policy, NO_SNIFF, cache];
     (StatusCode::OK, headers, body.into()).into_response()

@@ -1,5 +1,5 @@
-//! `GET /healthz` and `GET /readyz`: whether to restart this process, and whether to send it
-//! traffic.
+//! `GET /healthz` and `GET /readyz`: liveness (restart the process or not) and readiness (send it
+//! traffic or not).
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub(crate) struct Health {
 
 /// Whether the process lives
 ///
-/// Answers as long as the process can answer at all; a store that is down is no reason to restart.
+/// Says ok as long as the process can answer; a store that is down is no reason to restart.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -38,9 +38,9 @@ pub(crate) async fn healthz() -> Response {
 
 /// Whether to send traffic
 ///
-/// Not where the store cannot be used (a server that is set to let players in without it is ready
-/// all the same), nor once the process was told to stop: a load balancer that asks here goes
-/// elsewhere before nobody listens any more.
+/// Not ready while the store cannot be used, unless the server is set to admit players without it;
+/// nor once the process was told to stop, so that a load balancer turns away before the listener
+/// closes.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -48,7 +48,8 @@ pub(crate) async fn healthz() -> Response {
     security(()),
     responses(
         (status = 200, description = "Send traffic.", body = Health),
-        (status = 503, description = "`store_unavailable`: the store cannot be used now. `stopping`: the process was told to stop.",
+        (status = 503, description = "`store_unavailable`: the store cannot be used now. \
+            `stopping`: the process was told to stop.",
             body = Problem, content_type = "application/problem+json",
             headers(("Retry-After" = u32, description = "Seconds to wait before asking again."))),
     )

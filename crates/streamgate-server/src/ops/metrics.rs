@@ -1,4 +1,4 @@
-//! `GET /metrics`: what the process counts, for Prometheus.
+//! `GET /metrics`: metrics of the process, for Prometheus.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ const OPENMETRICS: HeaderValue =
 
 /// What the process counts
 ///
-/// In the Prometheus text format 0.0.4; in that of OpenMetrics where the header `Accept` prefers it.
-/// Open unless the server is configured to ask for a key of scope `admin`.
+/// In the Prometheus text format 0.0.4; in that of OpenMetrics where the header `Accept` prefers
+/// it. Open unless the server is configured to ask for a key of scope `admin`.
 #[utoipa::path(
     get,
     path = "/metrics",

@@ -1,5 +1,4 @@
-//! What operators and their machines ask: is it alive, is it ready, what does it count, how does it
-//! speak.
+//! Endpoints for operators: health, metrics, the OpenAPI document and its explorer.
 
 pub(crate) mod docs;
 mod health;

@@ -1,10 +1,9 @@
 //! Logs: where they go and how they look.
 //!
-//! A line takes this way: [`EnvFilter`] (what is logged), [`Repeats`] (a failure that repeats is
-//! summed up), a layer that formats, and the [`LineQueue`] with its one writer thread. No caller
-//! waits for the sink.
+//! The pipeline of a line: [`EnvFilter`], [`Repeats`] (rate limit of repeated failures), a layer
+//! that formats, and the [`LineQueue`] with its writer thread. No caller waits for the sink.
 //!
-//! What is *not* here: what is logged; each part of the server says that itself.
+//! What is *not* here: the events; each part of the server logs its own.
 
 mod queue;
 mod repeats;
@@ -19,7 +18,7 @@ use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 pub use queue::{LineQueue, QUEUE_MAX_BYTES};
 pub use repeats::Repeats;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Text for people.
@@ -35,13 +34,13 @@ pub enum TelemetryError {
     /// The filter is not in the syntax of `tracing_subscriber::EnvFilter`.
     #[error("the log filter is not valid: {0}")]
     Filter(#[from] ParseError),
-    /// Something else in the process logs already.
+    /// The process has a logger already.
     #[error("logging was set up twice")]
     Twice,
 }
 
-/// Sends logs to a queue whose sink is standard error, from now until the process ends. The answer
-/// reports what was summed up: call [`Repeats::report`] once a second.
+/// Installs the logger of the process, which writes to this queue. Call [`Repeats::report`] of the
+/// result once a second.
 ///
 /// `filter` is in the syntax of `EnvFilter`: `info`, `streamgate_server=debug,info`.
 ///

@@ -1,8 +1,8 @@
-//! The log queue: bounded, never waited for, and written to its sink by one thread.
+//! The log queue: bounded in bytes, non-blocking, written to its sink by one thread.
 //!
-//! A sink can stall (a pipe that nobody reads, a terminal on hold), fail (a closed pipe, a full
-//! disk), or do both by turns. A line that does not fit into the queue, or that the sink refuses, is
-//! dropped and counted. Only the writer thread ever waits for the sink.
+//! A sink can stall (a pipe without a reader, a terminal on hold) or fail (a closed pipe, a full
+//! disk), temporarily or permanently. A line that does not fit into the queue, or that the sink
+//! refuses, is dropped and counted. Only the writer thread waits for the sink.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
@@ -15,17 +15,17 @@ use streamgate_clock::Stopwatch;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Most bytes that wait in the queue. As many again can be in the hands of the writer thread.
+/// Most bytes in the queue. The writer thread can hold as many again.
 pub const QUEUE_MAX_BYTES: usize = 1 << 20;
 
-/// The part of the queue that only warnings and errors may fill: a flood of other lines must not
-/// drop the one that says why the process ends.
+/// Space reserved for warnings and errors: a flood of other lines must not displace the one that
+/// says why the process ends.
 const URGENT_BYTES: usize = QUEUE_MAX_BYTES / 8;
 
-/// How long the writer waits before it tries a sink again that takes nothing now (`EAGAIN`).
+/// Delay before the writer retries a sink that would block (`EAGAIN`).
 const RETRY_AFTER: Duration = Duration::from_millis(10);
 
-/// How often the log says at most that lines were dropped.
+/// Least time between two warnings about dropped lines.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// A bounded queue of lines, and the thread that writes them. Clones share it.
@@ -34,9 +34,9 @@ pub struct LineQueue(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Signalled when the queue is empty no more.
+    /// Signalled when the queue is no longer empty.
     filled: Condvar,
-    /// Signalled when all that was pushed is written or dropped.
+    /// Signalled when every line is written or dropped.
     drained: Condvar,
     dropped: Counter,
 }
@@ -44,7 +44,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Batch,
-    /// The writer thread has a batch in its hands.
+    /// The writer thread holds a batch.
     is_writing: bool,
     /// There is a writer thread.
     is_running: bool,
@@ -57,7 +57,7 @@ impl State {
 }
 
 impl LineQueue {
-    /// Starts the thread that writes to `sink`. Without a thread to be had, every line is dropped.
+    /// Starts the thread that writes to `sink`. If no thread can be started, every line is dropped.
     pub fn start(sink: impl Write + Send + 'static) -> Self {
         let queue = Self(Arc::new(Shared {
             state: Mutex::new(State::default()),
@@ -73,13 +73,13 @@ impl LineQueue {
         queue
     }
 
-    /// Whether there is a thread that writes.
+    /// Whether the writer thread was started.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.0.state.lock().is_running
     }
 
-    /// Queues a line that ends in a line break, or drops it where there is no room. Never waits.
+    /// Queues a line, with its line break, or drops it if it does not fit. Never blocks.
     pub fn push(&self, line: &[u8], is_urgent: bool) {
         let room = if is_urgent {
             QUEUE_MAX_BYTES
@@ -93,13 +93,13 @@ impl LineQueue {
             return;
         }
         state.waiting.push(line);
-        // A writer that has a batch looks again before it waits.
+        // A writer that holds a batch checks the queue before it waits.
         if !state.is_writing {
             self.0.filled.notify_one();
         }
     }
 
-    /// Waits until all lines are written or dropped, at most for `patience`. Whether they are.
+    /// Waits until all lines are written or dropped, at most for `patience`; whether they are.
     pub fn flush(&self, patience: Duration) -> bool {
         let mut state = self.0.state.lock();
         let is_busy = |state: &mut State| !state.is_drained();
@@ -107,13 +107,13 @@ impl LineQueue {
         !waited.timed_out()
     }
 
-    /// How many lines were dropped.
+    /// The number of lines dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.0.dropped.get()
     }
 
-    /// The same as a metric.
+    /// [`dropped`](Self::dropped) as a metric.
     pub(crate) fn dropped_counter(&self) -> Counter {
         self.0.dropped.clone()
     }
@@ -134,7 +134,7 @@ impl Shared {
             let is_due = since_report
                 .as_ref()
                 .is_none_or(|since| since.elapsed() >= REPORT_EVERY);
-            // A sink that takes nothing cannot take this line either.
+            // Wait for a batch that the sink took whole: it would refuse this line as well.
             if dropped > reported && written.lost == 0 && is_due {
                 tracing::warn!(
                     lines = dropped - reported,
@@ -146,7 +146,7 @@ impl Shared {
         }
     }
 
-    /// Exchanges a batch that is done with for what has been queued since.
+    /// Swaps a written batch for the lines queued since.
     fn take(&self, batch: &mut Batch) {
         batch.clear();
         let mut state = self.state.lock();
@@ -162,17 +162,17 @@ impl Shared {
     }
 }
 
-/// Lines, one behind the other.
+/// Concatenated lines.
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
-    /// Where each line ends, so that those that were not written can be counted.
+    /// The end of each line, to count those that were not written.
     ends: Vec<usize>,
 }
 
-/// What became of a batch.
+/// The result of writing a batch.
 struct Written {
-    /// Lines that were not written whole.
+    /// Lines not written completely.
     lost: u64,
     /// The sink has the beginning of a line without its end.
     ends_in_line: bool,
@@ -189,9 +189,9 @@ impl Batch {
         self.ends.clear();
     }
 
-    /// Writes it, and gives up at the first error: what is behind it is lost.
+    /// Writes the batch up to the first error; the rest is lost.
     fn write_to(&self, sink: &mut impl Write, sink_is_in_line: bool) -> Written {
-        // Half a line of before must not become the beginning of a whole one.
+        // End an incomplete line first, so that it does not merge with the next one.
         if sink_is_in_line && write_patiently(sink, b"\n") == 0 {
             return Written {
                 lost: self.ends.len() as u64,
@@ -207,7 +207,8 @@ impl Batch {
     }
 }
 
-/// Writes, for as long as it takes, until everything is written or the sink fails. How much it took.
+/// Writes until everything is written or the sink fails, however long it takes. Returns the number
+/// of bytes written.
 fn write_patiently(sink: &mut impl Write, bytes: &[u8]) -> usize {
     let mut written = 0;
     while written < bytes.len() {
@@ -215,7 +216,7 @@ fn write_patiently(sink: &mut impl Write, bytes: &[u8]) -> usize {
             Ok(0) => break,
             Ok(more) => written += more,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Another process can make a shared pipe or terminal non-blocking.
+            // Another process can set a shared pipe or terminal to non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 std::thread::park_timeout(RETRY_AFTER);
             }
@@ -225,7 +226,7 @@ fn write_patiently(sink: &mut impl Write, bytes: &[u8]) -> usize {
     written
 }
 
-/// A line on its way into the queue.
+/// A writer of one line into the queue.
 #[derive(Debug)]
 pub struct QueuedLine<'a> {
     queue: &'a LineQueue,
@@ -233,7 +234,7 @@ pub struct QueuedLine<'a> {
 }
 
 impl Write for QueuedLine<'_> {
-    /// Takes a whole line, and never fails: whoever logs has nothing to do about it.
+    /// Queues a whole line. Never fails: the caller could do nothing about it.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.queue.push(line, self.is_urgent);
         Ok(line.len())

@@ -1,8 +1,8 @@
 //! Rate limit of repeated log lines: a failure that repeats is one line a second, with its count.
 //!
-//! A store that is away fails every request for the same cause, thousands a second. The first line
-//! of a cause passes at once. The following ones are counted, and [`Repeats::report`] logs the count.
-//! Only warnings and errors are summed up: whoever asks for `debug` wants each line.
+//! While a store is down, every request fails for the same cause, thousands a second. The first
+//! line of a cause is logged at once; later ones are counted, and [`Repeats::report`] logs the
+//! count. Only warnings and errors are limited: `debug` is switched on to see each line.
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
@@ -14,17 +14,17 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// Most causes that are told apart at a time; the rest are counted together. An attacker must not
-/// be able to make more lines by making more causes.
+/// Most causes counted separately; the others share one count. More causes must not make more
+/// lines, or a client could flood the log.
 const CAUSES_MAX: usize = 64;
 
-/// Longest text by which a cause is known, in bytes.
+/// Longest text that identifies a cause, in bytes.
 const CAUSE_MAX_BYTES: usize = 512;
 
-/// Fields in which lines of one cause differ.
+/// Fields that differ between lines of the same cause.
 const VOLATILE: [&str; 5] = ["request_id", "duration_us", "route", "method", "waited_s"];
 
-/// Counts lines that repeat. Clones share the counts.
+/// A layer that counts repeated lines. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct Repeats(Arc<Mutex<Causes>>);
 
@@ -38,19 +38,19 @@ struct Causes {
 #[derive(Debug)]
 struct Seen {
     level: Level,
-    /// Lines that did not pass since the last one that did.
+    /// Lines suppressed since the last one logged.
     repeated: u64,
-    /// A report has been made since the first line passed.
+    /// A report was due since the first line was logged.
     is_reported: bool,
 }
 
 impl Repeats {
-    /// Logs how often each cause has repeated since its last line. To be called once a second.
+    /// Logs how often each cause repeated since its last line. Call it once a second.
     pub fn report(&self) {
         self.report_those(|seen| seen.is_reported);
     }
 
-    /// The same for all causes, however young: for the end of the process.
+    /// The same without waiting a second for new causes: for the end of the process.
     pub fn report_all(&self) {
         self.report_those(|_| true);
     }
@@ -60,7 +60,7 @@ impl Repeats {
         let mut causes = self.0.lock();
         causes.known.retain(|cause, seen| {
             if !is_due(seen) {
-                // Less than a second may have passed since its first line.
+                // Its first line may be younger than a second.
                 seen.is_reported = true;
                 return true;
             }
@@ -87,7 +87,7 @@ impl Repeats {
         }
     }
 
-    /// Whether a line of this cause is logged; else it is counted.
+    /// Whether to log a line of this cause; otherwise it is counted.
     fn passes(&self, level: Level, cause: String) -> bool {
         let mut causes = self.0.lock();
         if let Some(seen) = causes.known.get_mut(&cause) {
@@ -113,7 +113,7 @@ impl Repeats {
 impl<S: Subscriber> Layer<S> for Repeats {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        // The sums themselves come from here.
+        // Lines of this module are the reports.
         if *metadata.level() > Level::WARN || metadata.target() == module_path!() {
             return true;
         }
@@ -123,7 +123,7 @@ impl<S: Subscriber> Layer<S> for Repeats {
     }
 }
 
-/// The text by which a line's cause is known: its message and its lasting fields.
+/// The text that identifies the cause of a line: its message and its stable fields.
 #[derive(Default)]
 struct CauseText {
     message: String,
@@ -209,8 +209,8 @@ mod tests {
         });
         let sum = |times, cause| {
             format!(
-                "WARN the same line was logged repeatedly repeated={times} line=\"request status=503 \
-                 cause=\\\"{cause}\\\"\""
+                "WARN the same line was logged repeatedly repeated={times} line=\"request \
+                status=503 cause=\\\"{cause}\\\"\""
             )
         };
         let mut sums = lines[2..4].to_vec();

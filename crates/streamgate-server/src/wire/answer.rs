@@ -1,4 +1,4 @@
-//! Writing answers: a status, a media type, and JSON that is serialized once.
+//! Responses: a status, a media type, and JSON that is serialized once.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,27 +10,27 @@ pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("applicati
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The usual answer fits without growing, with all that a start says of its device and content.
+/// Initial capacity of a body: enough for the response to a start with all its metadata.
 const ANSWER_CAPACITY_BYTES: usize = 768;
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub(crate) fn json<T: Serialize>(status: StatusCode, answer: &T) -> Response {
     typed(status, JSON, answer)
 }
 
-/// A problem with a JSON body.
+/// A response whose JSON body is a problem.
 pub(crate) fn problem<T: Serialize>(status: StatusCode, problem: &T) -> Response {
     typed(status, PROBLEM_JSON, problem)
 }
 
-/// An answer without a body.
+/// A 204 without a body.
 pub(crate) fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// An answer with a body, serialized once, into memory that usually suffices.
+/// A response with a JSON body of this media type.
 fn typed<T: Serialize>(status: StatusCode, media_type: HeaderValue, value: &T) -> Response {
     let mut bytes = Vec::with_capacity(ANSWER_CAPACITY_BYTES);
     serde_json::to_writer(&mut bytes, value).expect("answers have text as keys");

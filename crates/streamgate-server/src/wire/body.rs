@@ -1,4 +1,4 @@
-//! Reading bodies: bounded in size and time, then as JSON with errors that name the field.
+//! Request bodies: bounded in size and time, parsed as JSON with errors that name the field.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -21,7 +21,7 @@ use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 
-/// The bytes of a JSON body of at most `MAX` bytes. A body that is not there is an empty object.
+/// The bytes of a JSON body of at most `MAX` bytes. A missing body is an empty object.
 #[derive(Debug)]
 pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(Whole);
 
@@ -50,7 +50,7 @@ impl<const MAX: usize> FromRequest<Arc<App>> for JsonBody<MAX> {
     }
 }
 
-/// A body that nobody looks at, whatever it is: the path says all.
+/// A body that is discarded unread: the path has everything that the call needs.
 #[derive(Debug)]
 pub(crate) struct IgnoredBody(Body);
 
@@ -61,8 +61,8 @@ impl From<Body> for IgnoredBody {
 }
 
 impl IgnoredBody {
-    /// Discards the body once the call is carried out. If it is too long or too slow for that, the
-    /// connection is closed after the answer.
+    /// Reads and discards the body after the call is carried out. If it is too long or too slow,
+    /// the connection is closed after the response.
     pub(crate) async fn discard(
         self,
         app: &App,
@@ -78,7 +78,7 @@ impl IgnoredBody {
     }
 }
 
-/// Reads a body to its end, and keeps none of it. Whether its end came soon enough.
+/// Reads a body and discards it; whether its end came within the bounds of size and time.
 async fn is_drained(app: &App, mut body: Body) -> bool {
     let drained = async {
         let mut left = IGNORED_BODY_MAX_BYTES;
@@ -93,24 +93,27 @@ async fn is_drained(app: &App, mut body: Body) -> bool {
         .is_ok_and(|end| end.is_some())
 }
 
-/// The bytes of a body, if they are few enough and come soon enough.
+/// The bytes of a body of at most `max` bytes.
+///
+/// # Errors
+/// 413 for a longer body, 408 for one that is too slow, 400 for one that breaks off.
 pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Whole, ApiError> {
     if body.is_end_stream() {
         return Ok(Bytes::new().into());
     }
-    // A body that says it is too large is not read at all.
+    // A body whose declared length is too large is not read at all.
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         return Err(too_large(max));
     }
     let mut frames = pin!(read_frames(app, &mut body, max));
-    // Usually the body has come with the head, and needs no timer.
+    // Fast path: the body usually arrived with the head, and needs no timer.
     if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(frames.as_mut().poll(cx))).await {
         return read;
     }
     if let Ok(read) = timeout(app.body_timeout, &mut frames).await {
         return read;
     }
-    // The body may have come in time to a process that was stopped meanwhile.
+    // The process may have been suspended: a body that arrived meanwhile still counts.
     timeout(EVENT_DELAY, frames).await.unwrap_or_else(|_| {
         Err(
             ApiError::new(Code::RequestTimeout, "the body did not arrive in time")
@@ -119,7 +122,7 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Whole,
     })
 }
 
-/// The body's bytes. One that comes in one piece, as nearly all do, is not copied.
+/// The bytes of the body. A body of a single frame, the usual case, is not copied.
 async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<Whole, ApiError> {
     let Some(first) = next_piece(body).await? else {
         return Ok(Bytes::new().into());
@@ -139,7 +142,7 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<Whole, Ap
         if length > max {
             return Err(too_large(max));
         }
-        // A body that does not say its length may go on up to the bound.
+        // A body of unknown length can go on up to the bound.
         let rest = body.size_hint().exact();
         let rest = rest.and_then(|rest| usize::try_from(rest).ok());
         whole.push(&piece, rest.unwrap_or(max - length))?;
@@ -150,10 +153,10 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<Whole, Ap
     }
 }
 
-/// The next piece of a body; `None` at its end.
+/// The next data frame of a body; `None` at its end.
 async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     while let Some(frame) = body.frame().await {
-        // The client went away or broke the framing; nobody is likely to read this.
+        // The client disconnected or broke the framing, and rarely reads this response.
         let frame = frame
             .map_err(|error| ApiError::field("body", "could not be read").with_cause(error))?;
         if let Ok(piece) = frame.into_data() {
@@ -163,7 +166,7 @@ async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
     Ok(None)
 }
 
-/// The answer to a body of more than `max` bytes.
+/// The error of a body of more than `max` bytes.
 fn too_large(max: usize) -> ApiError {
     ApiError::new(
         Code::BodyTooLarge,
@@ -171,7 +174,7 @@ fn too_large(max: usize) -> ApiError {
     )
 }
 
-/// Refuses a body of which the headers say that it cannot be read as JSON.
+/// Checks that the headers declare uncompressed JSON.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     if !is_json(headers) {
         return Err(ApiError::new(
@@ -182,8 +185,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     check_encoding(headers)
 }
 
-/// Refuses a body that is compressed. Bodies are too small to gain by it, and one of 16 KiB may
-/// unpack to anything.
+/// Refuses a compressed body: bodies are too small to gain from compression, and 16 KiB can unpack
+/// to any size.
 pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_encoded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
     if headers
@@ -222,22 +225,22 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// A value from the bytes of a JSON object.
 fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, ApiError> {
-    // A text is one to its end: so serde_json need not look at each within it.
+    // Validating UTF-8 once is cheaper than serde_json doing so for each string.
     let read = match std::str::from_utf8(bytes) {
         Ok(text) => serde_json::from_str::<Object<T>>(text),
         Err(_) => serde_json::from_slice::<Object<T>>(bytes),
     };
     match read {
         Ok(Object(value)) => Ok(value),
-        // Only a body that is wrong is read a second time, to find out where.
+        // Only an invalid body is parsed a second time, to find the field.
         Err(error) => Err(explain::<T>(bytes, &error)),
     }
 }
 
-/// Says which field of a body is wrong, and how.
+/// The error of a body, with the field that is wrong.
 fn explain<'de, T: Deserialize<'de>>(bytes: &'de [u8], error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
-    // Serde takes a number beyond its own bounds for a fault of the syntax, which it is not.
+    // Serde reports a number out of its range as a syntax error.
     if !error.is_data() && !text.starts_with("number out of range") {
         return ApiError::field("body", format!("is not valid JSON: {error}"));
     }
@@ -258,10 +261,10 @@ fn explain<'de, T: Deserialize<'de>>(bytes: &'de [u8], error: &serde_json::Error
     ApiError::field(field, message)
 }
 
-/// What is said of a member that is not there.
+/// The message about a missing member.
 const MISSING: &str = "is required";
 
-/// Serde's words for the commonest mistakes, in ours; and the member that they quote.
+/// The member that a message of serde quotes, and the message in the wording of this API.
 fn in_plain_words(message: &str) -> (Option<&str>, &str) {
     for (theirs, ours) in [
         ("unknown field `", "unknown field"),

@@ -1,6 +1,6 @@
-//! The memory for bodies under way: bounded for the whole process, in bytes.
+//! Memory for request bodies being received: bounded for the whole process, in bytes.
 //!
-//! Only bodies that come in several reads count. One that comes whole is a part of the buffer of its
+//! Only bodies of several frames count. A body of one frame is part of the buffer of its
 //! connection, which `http.head_max_bytes` and `http.max_connections` bound.
 
 use std::ops::Deref;
@@ -13,14 +13,14 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::problem::{ApiError, Code};
 
-/// How much a body grows at a time, in bytes: so a body takes at most that much more than it is
-/// long, where doubling its memory would take up to twice its length.
+/// Growth step of a buffer, in bytes: a body takes at most this much more than its length. Doubling
+/// would take up to twice its length.
 const STEP_BYTES: usize = 32 * 1024;
 
-/// How soon a caller should try again, in seconds: bodies come within seconds, or are given up.
+/// `Retry-After`, in seconds: bodies arrive or time out within seconds.
 const RETRY_AFTER_S: u32 = 1;
 
-/// The memory that bodies under way may take, and how much of it they do.
+/// The memory that bodies may take, and how much is in use.
 #[derive(Debug)]
 pub(crate) struct BodyMemory {
     max: usize,
@@ -30,7 +30,7 @@ pub(crate) struct BodyMemory {
 }
 
 impl BodyMemory {
-    /// At most so many bytes; what is taken and refused is counted there.
+    /// A budget of `max` bytes, with the metrics for use and refusals.
     pub(crate) fn new(max: usize, gauge: Gauge, refused: Counter) -> Self {
         Self {
             max,
@@ -40,7 +40,7 @@ impl BodyMemory {
         }
     }
 
-    /// Takes so many bytes more.
+    /// Reserves `bytes` more.
     fn take(&self, bytes: usize) -> Result<(), ApiError> {
         let fits = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.max);
         let taken = self
@@ -69,14 +69,14 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// A body of which the first piece is not all.
+/// The buffer of a body of several frames.
 #[derive(Debug)]
 pub(super) struct Growing {
     bytes: Vec<u8>,
     taken: Taken,
 }
 
-/// Memory that is taken, until it is dropped.
+/// Reserved memory; dropping releases it.
 #[derive(Debug)]
 struct Taken {
     memory: Arc<BodyMemory>,
@@ -90,7 +90,7 @@ impl Drop for Taken {
 }
 
 impl Growing {
-    /// Nothing yet.
+    /// An empty buffer.
     pub(super) fn new(memory: &Arc<BodyMemory>) -> Self {
         Self {
             bytes: Vec::new(),
@@ -101,11 +101,11 @@ impl Growing {
         }
     }
 
-    /// Adds a piece; `rest` is how many bytes are still to come at least, so that no more is taken
-    /// for the last of them than they need.
+    /// Appends a frame. `rest` is the number of bytes expected after it, so that the last step
+    /// reserves no more than it needs.
     ///
     /// # Errors
-    /// 503 `overloaded` if there is no memory for it.
+    /// 503 `overloaded` if the budget is used up.
     pub(super) fn push(&mut self, piece: &[u8], rest: usize) -> Result<(), ApiError> {
         let needed = self.bytes.len() + piece.len();
         if needed > self.bytes.capacity() {
@@ -127,7 +127,7 @@ impl Growing {
     }
 }
 
-/// A body that has come whole, and the memory that it takes until it is dropped.
+/// A complete body, with the memory reserved for it until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Whole {
     bytes: Bytes,
@@ -135,7 +135,7 @@ pub(crate) struct Whole {
 }
 
 impl From<Bytes> for Whole {
-    /// A body that came in one piece.
+    /// A body of one frame, which reserves nothing.
     fn from(bytes: Bytes) -> Self {
         Self {
             bytes,

@@ -1,9 +1,9 @@
-//! Members of a body that are absent, null or set, which are three different things.
+//! Members of a body that tell absent, null and a value apart.
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads a member that is there: `Some(None)` for null. Beside `#[serde(default)]`, which makes an
-/// absent member `None`.
+/// Deserializes a member that is present: null is `Some(None)`. Used with `#[serde(default)]`,
+/// which makes an absent member `None`.
 pub(crate) fn double_option<'de, T, D>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,

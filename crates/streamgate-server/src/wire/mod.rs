@@ -1,4 +1,4 @@
-//! Bytes in and out: reading paths, bodies and queries, writing JSON. What every endpoint shares.
+//! The wire format that all endpoints share: reading paths, bodies and queries, writing JSON.
 //!
 //! What is *not* here: what the bytes mean; each endpoint has its own wire types.
 

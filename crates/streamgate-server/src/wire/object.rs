@@ -1,4 +1,4 @@
-//! JSON objects, and nothing that only looks like one.
+//! Values that must be JSON objects.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// A value read from a JSON object only. Serde's structs would also take an array of their fields'
-/// values in order, which no document mentions.
+/// A value deserialized from a JSON object only. A derived `Deserialize` also accepts an array of
+/// the fields' values, which no document mentions.
 #[derive(Debug)]
 pub(crate) struct Object<T>(pub(crate) T);
 

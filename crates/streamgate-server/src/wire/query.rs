@@ -1,4 +1,4 @@
-//! Query strings of lists: `cursor` and `page_size`, and nothing else.
+//! Query strings of lists: `cursor` and `page_size`; any other parameter is an error.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -13,12 +13,12 @@ use utoipa::IntoParams;
 
 use crate::problem::{ApiError, FieldErrors};
 
-/// Where a page of a list begins, as bytes that only this service reads.
+/// The position of a page in a list, as bytes that are opaque to clients.
 pub(crate) trait WireCursor: Sized {
     /// The cursor as bytes.
     fn to_bytes(&self) -> Vec<u8>;
 
-    /// Reads them back; `None` where they are no cursor of this kind of list.
+    /// Parses them; `None` if they are no cursor of this kind of list.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
@@ -32,13 +32,13 @@ impl WireCursor for PageCursor {
     }
 }
 
-/// What a place begins with. No [`PageCursor`] does.
+/// The first byte of an encoded [`Place`]; no [`PageCursor`] begins with it.
 const PLACE: u8 = 2;
 
-/// How many bytes of a place are the time of a start, in milliseconds, big-endian.
+/// Bytes of the start time in an encoded [`Place`]: milliseconds, big-endian.
 const START_BYTES: usize = 6;
 
-/// The byte [`PLACE`], the time of the start, then the id, if there is one.
+/// Layout: the byte [`PLACE`], the start time, the id if there is one.
 impl WireCursor for Place {
     fn to_bytes(&self) -> Vec<u8> {
         let time = self.started_at.as_millis().to_be_bytes();
@@ -67,7 +67,7 @@ impl WireCursor for Place {
     }
 }
 
-/// Which page of a list is asked for.
+/// The page of a list that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PageQuery<C = PageCursor> {
     /// Where the page begins; `None` for the first.
@@ -76,7 +76,7 @@ pub(crate) struct PageQuery<C = PageCursor> {
     pub(crate) page_size: usize,
 }
 
-/// The same for the document.
+/// [`PageQuery`] for the document.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
@@ -89,7 +89,7 @@ pub(crate) struct PageParams {
     page_size: Option<u32>,
 }
 
-/// A cursor as callers see it.
+/// A cursor as clients see it: base64url.
 pub(crate) fn cursor_text(cursor: &impl WireCursor) -> String {
     URL_SAFE_NO_PAD.encode(cursor.to_bytes())
 }
@@ -103,8 +103,8 @@ impl<S: Sync, C: WireCursor> FromRequestParts<S> for PageQuery<C> {
 }
 
 impl<C: WireCursor> PageQuery<C> {
-    /// Reads a query string. What is unknown or given twice is an error: a misspelt `page_size`
-    /// would otherwise pass for the default.
+    /// Parses a query string. Unknown and repeated parameters are errors: otherwise a misspelt
+    /// `page_size` would silently mean the default.
     fn parse(query: &str) -> Result<Self, ApiError> {
         let mut errors = FieldErrors::default();
         let (mut cursor, mut page_size) = (None, None);
@@ -135,8 +135,7 @@ impl<C: WireCursor> PageQuery<C> {
     }
 }
 
-/// A cursor that this service made. Which tenant it was made for does not matter: a page is looked
-/// up under the caller's own.
+/// Parses a cursor. Its tenant does not matter: the page is looked up in the tenant of the caller.
 fn parse_cursor<C: WireCursor>(text: &str) -> Result<C, &'static str> {
     let bytes: Vec<u8> = percent_decode_str(text).collect();
     URL_SAFE_NO_PAD

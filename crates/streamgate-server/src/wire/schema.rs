@@ -1,5 +1,5 @@
-//! Bounds as the OpenAPI document says them, and the parameters of paths. What decides is the core;
-//! these only say it in advance, from the same constants.
+//! Schemas of the OpenAPI document for ids, names and numbers, from the bounds that the core
+//! enforces, and the parameters of paths.
 
 use streamgate_core::EndReason;
 use streamgate_core::bounds::{LIMIT_MAX, NAME_MAX_BYTES, SESSION_ID_MAX_BYTES, USER_ID_MAX_BYTES};
@@ -9,9 +9,9 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 /// Text without control characters.
 const TEXT: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 
-/// Text of so many bytes at least and at most, without control characters.
+/// Text of `min` to `max` bytes, without control characters.
 ///
-/// A schema can only count characters. Text beyond ASCII may be refused although it fits.
+/// JSON Schema counts characters, so text beyond ASCII can match and still be refused.
 pub(crate) fn text(min: usize, max: usize) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(SchemaType::new(Type::String))
@@ -27,7 +27,7 @@ pub(crate) fn words<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
         .enum_values(Some(words))
 }
 
-/// Names a schema that no Rust type has.
+/// Defines a named schema that is not derived from a Rust type.
 macro_rules! schema {
     ($type:ident is $name:literal: $make:expr) => {
         #[doc = concat!("The schema `", $name, "`, for fields of that kind.")]
@@ -54,7 +54,8 @@ schema!(UserIdSchema is "UserId": text(1, USER_ID_MAX_BYTES)
     .examples(["viewer-1"]));
 
 schema!(SessionIdSchema is "SessionId": text(1, SESSION_ID_MAX_BYTES)
-    .description(Some("A session, unique within its user: 1 to 128 bytes of UTF-8 without control characters.")));
+    .description(Some("A session, unique within its user: 1 to 128 bytes of UTF-8 without control \
+        characters.")));
 
 schema!(NameSchema is "Name": text(1, NAME_MAX_BYTES)
     .description(Some("1 to 256 bytes of UTF-8 without control characters.")));

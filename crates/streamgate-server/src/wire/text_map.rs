@@ -15,12 +15,12 @@ use utoipa::{PartialSchema, ToSchema};
 use super::schema::text;
 use crate::problem::FieldErrors;
 
-/// A map of text to text in which no key stands twice.
+/// A map of text to text without duplicate keys.
 #[derive(Debug, Default)]
 pub(crate) struct TextMap(BTreeMap<Box<str>, Box<str>>);
 
 impl TextMap {
-    /// The map within the bounds of the core, or `None` and one more error.
+    /// The map within the bounds of the core; otherwise `None`, and an error is added.
     pub(crate) fn check(self, field: &str, errors: &mut FieldErrors) -> Option<Attributes> {
         match Attributes::new(self.0) {
             Ok(attributes) => Some(attributes),
@@ -54,7 +54,7 @@ impl<'de> Visitor<'de> for TextMapVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TextMap, A::Error> {
         let mut entries = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<Box<str>, Box<str>>()? {
-            // Serde's own maps keep the last of two and say nothing.
+            // Serde's maps silently keep the last of duplicates.
             if entries.insert(key, value).is_some() {
                 return Err(A::Error::custom("a key is given twice"));
             }
@@ -68,7 +68,8 @@ impl PartialSchema for TextMap {
         let value = text(0, ATTRIBUTE_VALUE_MAX_BYTES).build();
         ObjectBuilder::new()
             .description(Some(
-                "Text to text. Lengths are bounded in bytes of UTF-8: 64 for a key, 256 for a value.",
+                "Text to text. Lengths are bounded in bytes of UTF-8: 64 for a key, 256 for a \
+                 value.",
             ))
             .max_properties(Some(ATTRIBUTES_MAX))
             .property_names(Some(text(1, ATTRIBUTE_KEY_MAX_BYTES).build()))

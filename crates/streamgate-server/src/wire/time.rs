@@ -1,4 +1,8 @@
-//! Times in answers: RFC 3339, UTC, always with three decimals.
+//! Times in responses: RFC 3339, UTC, always with three decimals.
+//!
+//! Formatted by hand: every response to a start or heartbeat has one or two times, the size is
+//! known, and a library (jiff, time) would go through a calendar type and a `Formatter` for each.
+//! The tests check every day of a thousand years.
 
 use std::fmt;
 
@@ -9,18 +13,18 @@ use utoipa::ToSchema;
 
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1_000;
 
-/// A time as it is written.
+/// A time as it is serialized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-11-21T06:30:00.000Z")]
 pub(crate) struct Time(Timestamp);
 
 impl Time {
-    /// A time of an outcome, as it is on the wall.
+    /// A time of an outcome, converted to the wall clock.
     pub(crate) const fn at(time: Timestamp, wall: Wall) -> Self {
         Self(wall.show(time))
     }
 
-    /// `2026-11-21T06:30:00.000Z`. Always 24 bytes, because no timestamp is after the year 9999.
+    /// `2026-11-21T06:30:00.000Z`: always 24 bytes, because timestamps end with the year 9999.
     fn to_bytes(self) -> [u8; 24] {
         let ms = self.0.as_millis();
         let (year, month, day) = civil_from_days(ms / MS_PER_DAY);
@@ -53,10 +57,11 @@ impl Serialize for Time {
     }
 }
 
-/// Year, month and day of a day counted from 1970-01-01.
+/// Year, month and day of a day counted from 1970-01-01 (the algorithm `civil_from_days` of Howard
+/// Hinnant).
 ///
-/// Counted in years that begin in March, so that the leap day is the last day of its year, and in
-/// eras of 400 years, which all have the same number of days.
+/// Years begin in March, so that the leap day is the last day of its year; eras of 400 years all
+/// have the same number of days.
 fn civil_from_days(days: u64) -> (u64, u64, u64) {
     const DAYS_PER_ERA: u64 = 146_097;
     // From 0000-03-01 to 1970-01-01.

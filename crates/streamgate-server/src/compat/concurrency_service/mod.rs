@@ -1,7 +1,7 @@
 //! The dialect `concurrency-service`: one call, as a function behind an API gateway answered it.
 //!
-//! Two voices speak here. What the gateway said is JSON with a `message`; what the function behind
-//! it refused is a bare text, under the media type of JSON all the same.
+//! There are two kinds of errors. Those of the gateway are JSON with a `message`; those of the
+//! function behind it are bare text, although the media type says JSON.
 
 mod start_session;
 
@@ -26,7 +26,7 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct ConcurrencyService;
 
-/// What the gateway says.
+/// An error of the gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Message {
     /// What is wrong.
@@ -34,10 +34,10 @@ pub(crate) struct Message {
     message: String,
 }
 
-/// Where the gateway names the kind of its refusal.
+/// The header with the kind of a refusal of the gateway.
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
-/// What the gateway says of a function that failed: to the byte, a space included.
+/// The body of the gateway for a function that failed, to the byte.
 const FUNCTION_FAILED: &str = r#"{"message": "Internal server error"}"#;
 
 impl Dialect for ConcurrencyService {
@@ -54,14 +54,14 @@ starts no session.";
         vec![routes!(start_session::start_session).map(no_head)]
     }
 
-    /// The call with an id left out, and with a slash at its end. A router does not take an empty
-    /// segment for a parameter, and these callers are told what is missing.
+    /// The call without an id, or with a slash at its end. The router matches no empty segment as
+    /// the last one, and these callers get an error that says what is missing.
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         [
             "/{stage}/startSession/userId//sessionId/{sessionId}",
             "/{stage}/startSession/userId/{userId}/sessionId/",
             "/{stage}/startSession/userId//sessionId/",
-            // A gateway did not mind a slash at the end.
+            // The gateway accepted a slash at the end.
             "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}/",
             "/{stage}/startSession/userId//sessionId/{sessionId}/",
         ]
@@ -99,18 +99,18 @@ starts no session.";
     }
 }
 
-/// The methods without HEAD, which would otherwise start a session like GET.
+/// The methods without HEAD: a GET route of axum serves HEAD as well, and would start a session.
 fn no_head(methods: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     methods.head(no_such_call::<ConcurrencyService>)
 }
 
-/// An answer of the gateway.
+/// A response of the gateway.
 fn message(status: StatusCode, message: &str) -> Response {
     let message = message.to_owned();
     answer::json(status, &Message { message })
 }
 
-/// A refusal of the gateway, which names its kind.
+/// A refusal of the gateway, with its kind in a header.
 fn refused_by_gateway(status: StatusCode, words: &str, kind: &'static str) -> Response {
     let mut response = message(status, words);
     let headers = response.headers_mut();

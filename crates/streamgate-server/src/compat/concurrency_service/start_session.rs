@@ -15,11 +15,11 @@ use crate::caller::access::Player;
 use crate::problem::{ApiError, Code};
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
-/// Where the ids stand in the path.
+/// Path segments of the ids, counted from 0.
 const USER_PLACE: usize = 3;
 const SESSION_PLACE: usize = 5;
 
-/// What their fields are called.
+/// Names of the ids in errors.
 const USER: &str = "userId";
 const SESSION: &str = "sessionId";
 
@@ -43,12 +43,18 @@ pub(crate) struct Counted {
     path = "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}",
     params(
         ("stage" = String, Path, description = "Any text.", example = "dev"),
-        ("userId" = inline(UserIdSchema), Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
-        ("sessionId" = inline(SessionIdSchema), Path, description = "The session, percent-encoded."),
+        ("userId" = inline(UserIdSchema), Path,
+            description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a \
+                plus."),
+        ("sessionId" = inline(SessionIdSchema), Path,
+            description = "The session, percent-encoded."),
     ),
     responses(
         (status = 200, description = "It holds a slot.", body = Counted),
-        (status = 400, description = "Every slot is taken; or an id is empty or not valid. The body is a bare text under the media type of JSON, as it always was: `User abc is trying to watch 4 streams at once, which is too many.` So no schema is stated, and a client should read the body as text.",
+        (status = 400, description = "Every slot is taken; or an id is empty or not valid. The \
+            body is a bare text under the media type of JSON, as it always was: `User abc is \
+            trying to watch 4 streams at once, which is too many.` So no schema is stated, and a \
+            client should read the body as text.",
             content(("application/json"))),
         (status = 403, description = "No key, or not one that may do this.", body = Message,
             headers(("x-amzn-errortype" = String, description = "`ForbiddenException`"))),
@@ -90,7 +96,7 @@ pub(super) async fn start_session(
     })
 }
 
-/// What is said where an id is left out, whichever it is.
+/// The error of a request without one of the ids.
 fn nameless() -> ApiError {
     ApiError::new(
         Code::InvalidRequest,

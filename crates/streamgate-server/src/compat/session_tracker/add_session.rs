@@ -18,11 +18,13 @@ use crate::wire::schema::UserIdSchema;
 #[utoipa::path(
     post,
     path = "/add-session",
-    params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and `1` are one user.")),
+    params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and \
+        `1` are one user.")),
     responses(
         Always<SessionTracker>,
         (status = 200, description = "It holds a slot.", body = Message),
-        (status = 400, description = "`user_id` is missing, empty, given twice or not valid.", body = Message),
+        (status = 400, description = "`user_id` is missing, empty, given twice or not valid.",
+            body = Message),
         (status = 409, description = "Every slot is taken.", body = Message,
             example = json!({"message": "Max sessions of 3 reached."})),
     )

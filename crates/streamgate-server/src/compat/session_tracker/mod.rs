@@ -1,6 +1,6 @@
-//! The dialect `session-tracker`: it counts sessions and never names them.
+//! The dialect `session-tracker`: it counts sessions without naming them.
 //!
-//! The ids are made here, and a removal ends the newest session of the user.
+//! The server makes the ids, and a removal ends the newest session of the user.
 
 mod add_session;
 mod remove_session;
@@ -30,7 +30,7 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct SessionTracker;
 
-/// Every answer of this dialect.
+/// The body of every response of this dialect.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Message {
     /// What happened, in a sentence.
@@ -42,8 +42,8 @@ impl Dialect for SessionTracker {
     const NAME: DialectName = DialectName::SessionTracker;
 
     const ABOUT: &'static str = "\
-Counts the sessions of a user, without ids: `add-session` starts one, `remove-session` ends the one \
-that started last. Paths ignore case and a slash at the end; bodies are ignored.";
+Counts the sessions of a user, without ids: `add-session` starts one, `remove-session` ends the \
+one that started last. Paths ignore case and a slash at the end; bodies are ignored.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
@@ -62,7 +62,7 @@ that started last. Paths ignore case and a slash at the end; bodies are ignored.
 
     fn failure(error: &ApiError) -> Response {
         let status = match error.code() {
-            // Its clients know one status for everything that is not their fault.
+            // Its clients know a single status for errors of the server.
             Code::StoreUnavailable | Code::StoreFull | Code::Overloaded => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -72,7 +72,7 @@ that started last. Paths ignore case and a slash at the end; bodies are ignored.
     }
 }
 
-/// An answer that says this.
+/// A response with this message.
 fn message(status: StatusCode, message: impl Into<String>) -> Response {
     let message = message.into();
     answer::json(status, &Message { message })

@@ -18,13 +18,17 @@ use crate::wire::schema::UserIdSchema;
 #[utoipa::path(
     post,
     path = "/remove-session",
-    params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and `1` are one user.")),
+    params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and \
+        `1` are one user.")),
     responses(
         Always<SessionTracker>,
-        (status = 200, description = "It gave its slot back; or the user was never seen.", body = Message,
+        (status = 200, description = "It gave its slot back; or the user was never seen.",
+            body = Message,
             example = json!({"message": "Number of active session decremented to 2"})),
-        (status = 400, description = "`user_id` is missing, empty, given twice or not valid.", body = Message),
-        (status = 409, description = "The user is known, and no session is active.", body = Message),
+        (status = 400, description = "`user_id` is missing, empty, given twice or not valid.",
+            body = Message),
+        (status = 409, description = "The user is known, and no session is active.",
+            body = Message),
     )
 )]
 pub(super) async fn remove_session(

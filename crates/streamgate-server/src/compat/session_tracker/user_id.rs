@@ -1,4 +1,4 @@
-//! Whom a call is about.
+//! The user that a call names.
 
 use axum::http::Uri;
 use streamgate_core::{UserId, UserKey};
@@ -18,14 +18,14 @@ pub(super) fn user_of<N>(
 ) -> Result<UserKey, ApiError> {
     let name = query::single(uri.query(), FIELD)?
         .ok_or_else(|| ApiError::field(FIELD, "must be given and not be empty"))?;
-    // Bounded as it is written, as the document says, and not as it is meant: zeros go away.
+    // The documented bound holds for the text as sent, before zeros are dropped.
     UserId::new(name.as_str()).map_err(|error| ApiError::field(FIELD, error))?;
     caller.user(FIELD, canonical(&name))
 }
 
-/// A plain decimal number in its one spelling, and any other text as it is. The original knew users
-/// by number, so that `001`, `1.0` and `1` are one user. Digits are compared, not values: no two
-/// long numbers meet.
+/// The canonical form of a plain decimal number; any other text unchanged. The original identified
+/// users by number, so `001`, `1.0` and `1` are one user. Works on digits, not on values, so that
+/// long numbers stay distinct.
 #[must_use]
 pub fn canonical(name: &str) -> &str {
     let (whole, fraction) = name.split_once('.').unwrap_or((name, "0"));
@@ -34,7 +34,7 @@ pub fn canonical(name: &str) -> &str {
         return name;
     }
     let without_zeros = whole.trim_start_matches('0').len();
-    // A lone zero stays.
+    // Keep a single zero.
     let from = whole.len() - without_zeros.max(1);
     let to = match fraction.trim_end_matches('0').len() {
         0 => whole.len(),

@@ -22,11 +22,11 @@ use crate::wire::schema::SessionIdSchema;
 /// The member of the body that names the stream.
 const STREAM: &str = "streamId";
 
-/// Which stream is over.
+/// The stream to end.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct Watched {
-    /// Whose it is.
+    /// Its user.
     #[schema(rename = "userId")]
     user_id: UserName,
     /// The stream.
@@ -47,7 +47,8 @@ pub(crate) struct Watched {
         WithBody<StreamLog>,
         (status = 204, description = "It gave its slot back."),
         (status = 400, description = "No JSON object.", body = FailedAnswer),
-        (status = 404, description = "The user has no such stream, or it has ended; or a member of the body is missing, empty or not valid.",
+        (status = 404, description = "The user has no such stream, or it has ended; or a member \
+            of the body is missing, empty or not valid.",
             body = FailedAnswer,
             example = json!({"statusCode": 404, "message": {"error": "The conditional request failed"}})),
     )
@@ -86,7 +87,7 @@ fn stream_of<N>(
     Ok((caller.user(user_name::FIELD, &name.id())?, id))
 }
 
-/// What names no stream at all is a stream that is not there: so the clients know it.
+/// An invalid reference to a stream is reported as an unknown stream, as in the original.
 fn not_found(error: ApiError) -> ApiError {
     match error.code() {
         Code::InvalidRequest => ApiError::new(Code::SessionUnknown, error.detail().to_owned()),

@@ -1,4 +1,4 @@
-//! The dialect `stream-log`: streams with ids that are made here, and a status in every body.
+//! The dialect `stream-log`: the server makes the ids of streams, and every body has a status.
 
 mod end_stream;
 mod start_stream;
@@ -56,7 +56,7 @@ number 7 is the user `number:7` of every other API.";
         vec![routes!(start_stream::start_stream, end_stream::end_stream)]
     }
 
-    /// The same with a slash at the end, which a gateway did not mind.
+    /// The same path with a slash at its end, which the gateway accepted.
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         let calls = post(start_stream::start_stream).delete(end_stream::end_stream);
         vec![("/{stage}/stream/", calls)]
@@ -71,7 +71,7 @@ number 7 is the user `number:7` of every other API.";
     }
 }
 
-/// An answer that says what went wrong.
+/// A response that says what went wrong.
 fn failed(status: StatusCode, error: impl Into<String>) -> Response {
     let failed = FailedAnswer {
         status_code: status.as_u16(),
@@ -82,7 +82,7 @@ fn failed(status: StatusCode, error: impl Into<String>) -> Response {
     answer::json(status, &failed)
 }
 
-/// What is said of a member of the body that is not there, or empty.
+/// The error of a member of the body that is missing or empty.
 fn missing(field: &str) -> ApiError {
     ApiError::new(Code::InvalidRequest, format!("Request missing {field}"))
 }

@@ -16,7 +16,7 @@ use super::{FailedAnswer, StreamLog, failed};
 use crate::caller::access::Player;
 use crate::wire::schema::SessionIdSchema;
 
-/// Who wants to watch.
+/// The user who wants to watch.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct Viewer {
@@ -25,7 +25,7 @@ pub(crate) struct Viewer {
     user_id: UserName,
 }
 
-/// An answer that a stream holds a slot.
+/// The response to an admitted start.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StartedAnswer {
     /// The status of the answer.
@@ -60,7 +60,8 @@ pub(crate) struct Started {
         Always<StreamLog>,
         WithBody<StreamLog>,
         (status = 201, description = "It holds a slot.", body = StartedAnswer),
-        (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.", body = FailedAnswer),
+        (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.",
+            body = FailedAnswer),
         (status = 403, description = "Every slot is taken.", body = FailedAnswer,
             example = json!({"statusCode": 403, "message": {"error": "Unable to start a new stream, maximum limit reached"}})),
     )

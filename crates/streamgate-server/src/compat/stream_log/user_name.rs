@@ -1,4 +1,4 @@
-//! Whom a call is about. A number and the same digits as text are two users.
+//! The user that a call names. A number and the same digits as text are two users.
 
 use std::borrow::Cow;
 
@@ -14,8 +14,8 @@ use crate::wire::schema::UserIdSchema;
 /// The member of the body that names the user.
 pub(super) const FIELD: &str = "userId";
 
-/// Every decimal of so many digits has a float of its own, and keeps it although the parser of JSON
-/// may miss the nearest float by one.
+/// Decimals of up to this many digits have distinct floats, even if the JSON parser is off by one
+/// from the nearest float.
 const FLOAT_DIGITS: usize = f64::DIGITS as usize;
 
 /// A user as callers name it.
@@ -25,7 +25,7 @@ pub(crate) enum UserName {
     /// The user of this name.
     #[schema(value_type = UserIdSchema)]
     Text(String),
-    /// The user whose name is `number:` and this number, in its one spelling. 0 counts as missing.
+    /// The user `number:` followed by this number in canonical form. 0 counts as missing.
     #[schema(value_type = f64)]
     Number(Number),
 }
@@ -34,7 +34,7 @@ impl UserName {
     /// The user that a body names.
     pub(super) fn of(body: &AnyJson<StreamLog>) -> Result<Self, ApiError> {
         match body.member(FIELD) {
-            // What JavaScript takes for false was missing to the original.
+            // The original took every falsy value of JavaScript for a missing one.
             None | Some(Value::Bool(false)) => Err(missing(FIELD)),
             Some(Value::String(text)) if text.is_empty() => Err(missing(FIELD)),
             Some(Value::Number(number)) if number.as_f64() == Some(0.0) => Err(missing(FIELD)),
@@ -46,7 +46,7 @@ impl UserName {
         }
     }
 
-    /// The user's name in every other API.
+    /// The user's id in every other API.
     pub(super) fn id(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
@@ -55,7 +55,7 @@ impl UserName {
     }
 }
 
-/// The number in its one spelling: `1`, `1.0` and `1e0` are one, and `-0` is 0. `None` where a
+/// The canonical form of the number: `1`, `1.0` and `1e0` are the same, and `-0` is 0. `None` if a
 /// float cannot tell it from its neighbours.
 fn canonical(number: &Number) -> Option<Number> {
     let is_fraction = |float: &f64| float.fract() != 0.0;

@@ -1,4 +1,4 @@
-//! `POST /createuser`: creates a user, or lets one begin again.
+//! `POST /createuser`: creates a user, or resets an existing one.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ use crate::caller::access::Service;
 use crate::problem::ApiError;
 use crate::wire::schema::NameSchema;
 
-/// What need not be escaped in the value of a parameter.
+/// Bytes that are not escaped in the value of a parameter: all but the unreserved ones are.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -55,11 +55,13 @@ pub(crate) struct NewUser {
         Always<StreamRequests>,
         WithBody<StreamRequests>,
         (status = 200, description = "It is there.", body = String, content_type = "text/html",
-            headers(("Location" = String, description = "Where the user is found, by its id: `getuser?id=010`.")),
+            headers(("Location" = String, description = "Where the user is found, by its id: \
+                `getuser?id=010`.")),
             example = "Van Persie created"),
         (status = 400, description = "No JSON object, or a member of it is missing or not valid.",
             body = String, content_type = "text/plain"),
-        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.",
+            body = String, content_type = "text/plain"),
     )
 )]
 pub(super) async fn create_user(
@@ -83,7 +85,7 @@ pub(super) async fn create_user(
     Ok(response)
 }
 
-/// The text in this member of the body, which must have one.
+/// The text in this member of the body, which is required.
 fn text<'a>(body: &'a AnyJson<StreamRequests>, field: &str) -> Result<&'a str, ApiError> {
     match optional_text(body, field)? {
         None => Err(ApiError::field(field, "must be given")),
@@ -92,7 +94,7 @@ fn text<'a>(body: &'a AnyJson<StreamRequests>, field: &str) -> Result<&'a str, A
     }
 }
 
-/// The text in this member of the body, if it is there.
+/// The text in this member of the body; `None` if it is missing.
 fn optional_text<'a>(
     body: &'a AnyJson<StreamRequests>,
     field: &str,
@@ -116,7 +118,7 @@ fn profile(name: &str, subscription: Option<&str>) -> Result<Attributes, ApiErro
     })
 }
 
-/// Where the user is found, beside this call.
+/// The URL of the user, relative to this call.
 fn location(id: &str) -> HeaderValue {
     let uri = format!("getuser?{ID}={}", utf8_percent_encode(id, PLAIN));
     HeaderValue::from_str(&uri).expect("what is escaped is visible ASCII")

@@ -1,8 +1,8 @@
-//! `GET /getallusers`: every user, in one answer of any length.
+//! `GET /getallusers`: every user, in one response of any length.
 //!
-//! It is written page by page while it is sent, so that millions of users need the memory of a
-//! page. A page has fewer users where they watch much, and the engine lets other calls go on after
-//! each.
+//! The body is streamed page by page, so that millions of users take the memory of one page. The
+//! number of users on a page follows the size of the page before, and the engine serves other calls
+//! between pages.
 
 use std::collections::BTreeMap;
 
@@ -24,10 +24,10 @@ use super::StreamRequests;
 use super::user::User;
 use crate::caller::access::Admin;
 
-/// Users of the first page, of which nobody knows yet how much they watch.
+/// Users of the first page, before any page has shown how large a user is.
 const FIRST_PAGE: usize = 10;
 
-/// What a page should be long: a reader that stops reading keeps one in memory.
+/// Target size of a page: a client that stops reading keeps one in memory.
 const PAGE_BYTES: usize = 64 * 1024;
 
 /// Every user by its id.
@@ -49,7 +49,8 @@ pub(crate) struct Users<'a> {
     responses(
         Always<StreamRequests>,
         (status = 200, description = "Every user that is known.", body = Users<'_>),
-        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.",
+            body = String, content_type = "text/plain"),
     )
 )]
 pub(super) async fn get_all_users(
@@ -61,7 +62,7 @@ pub(super) async fn get_all_users(
         lead: "",
         page_size: FIRST_PAGE,
     };
-    // Before the head is sent, so that a store that is down is still an answer.
+    // Read before the head is sent, so that a store that is down is still a 503.
     let (first, rest) = listing.page().await?;
     let begun = [Bytes::from_static(b"{\"Users\":{"), first];
     let pieces = stream::iter(begun.map(Ok)).chain(pages(rest));
@@ -69,7 +70,7 @@ pub(super) async fn get_all_users(
     Ok(answer::response(StatusCode::OK, answer::JSON, body))
 }
 
-/// The pages from here on. After a failure the answer breaks off: it must not look complete.
+/// The remaining pages. After an error the connection breaks: the body must not look complete.
 fn pages(from: Option<Listing>) -> impl Stream<Item = Result<Bytes, EngineError>> {
     let pages = stream::try_unfold(from, async |listing| match listing {
         Some(listing) => listing.page().await.map(Some),
@@ -78,18 +79,18 @@ fn pages(from: Option<Listing>) -> impl Stream<Item = Result<Bytes, EngineError>
     pages.inspect_err(|error| tracing::warn!(%error, "a list of all users broke off"))
 }
 
-/// What is left to be listed.
+/// The rest of the list.
 struct Listing {
     caller: DialectCaller<StreamRequests, Admin>,
     from: Option<PageCursor>,
-    /// What stands before the next user.
+    /// Separator before the next user.
     lead: &'static str,
     /// Users of the next page.
     page_size: usize,
 }
 
 impl Listing {
-    /// The next page in JSON, and what is left after it. The last one ends the answer.
+    /// The next page as JSON, and the rest after it. The last page closes the body.
     async fn page(mut self) -> Result<(Bytes, Option<Self>), EngineError> {
         let tenant = self.caller.tenant();
         let page = self
@@ -115,7 +116,7 @@ impl Listing {
     }
 }
 
-/// How many users a page should have after one of so many, which was so long.
+/// Users of the next page, if a page of `users` had `length` bytes.
 fn fitting(users: usize, length: usize) -> usize {
     let of_that_length = users * PAGE_BYTES / length.max(1);
     of_that_length.clamp(1, PAGE_SIZE_DEFAULT)

@@ -20,9 +20,11 @@ use crate::wire::schema::UserIdSchema;
     responses(
         Always<StreamRequests>,
         (status = 200, description = "The user.", body = User<'_>),
-        (status = 400, description = "The user is not known; or `id` is missing, empty, given twice or not valid.",
+        (status = 400, description = "The user is not known; or `id` is missing, empty, given \
+            twice or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
-        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.",
+            body = String, content_type = "text/plain"),
     )
 )]
 pub(super) async fn get_user(

@@ -1,4 +1,4 @@
-//! The dialect `stream-requests`: users are created before they may watch, and every answer is a
+//! The dialect `stream-requests`: users are created before they may watch, and most responses are a
 //! sentence.
 
 mod create_user;
@@ -37,14 +37,14 @@ pub(crate) struct StreamRequests;
 const NAME: &str = "Name";
 const SUBSCRIPTION: &str = "Subscription";
 
-/// What the fields of a body and of a query are called.
+/// Names of members of bodies and of parameters.
 const ID: &str = "id";
 const STREAM: &str = "stream";
 
-/// The media type of sentences about something that went well.
+/// The media type of sentences about success.
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
-/// No browser runs or loads anything for a sentence.
+/// The content security policy of a sentence: a browser runs and loads nothing.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
 impl Dialect for StreamRequests {
@@ -52,9 +52,9 @@ impl Dialect for StreamRequests {
 
     const ABOUT: &'static str = "\
 Creates and removes users, and starts their streams: a stream is a session by its name, and `Name` \
-and `Subscription` are kept in the user's profile. Only users that are known may watch. Paths ignore \
-case and a slash at the end; bodies are JSON whatever their content type says. Nothing ends a single \
-stream here: `/v1` does, and its lease. Names of streams are compared without case.";
+and `Subscription` are kept in the user's profile. Only users that are known may watch. Paths \
+ignore case and a slash at the end; bodies are JSON whatever their content type says. Nothing ends \
+a single stream here: `/v1` does, and its lease. Names of streams are compared without case.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
@@ -81,8 +81,8 @@ stream here: `/v1` does, and its lease. Names of streams are compared without ca
     }
 }
 
-/// A sentence about something that went well. It has callers' words in it and is, as it always was,
-/// a page to browsers.
+/// A response to a call that succeeded: a sentence that repeats what callers sent, as HTML, which
+/// the clients of the original expect.
 fn sentence(text: String) -> Response {
     let mut response = answer::response(StatusCode::OK, HTML, text);
     let headers = response.headers_mut();
@@ -90,12 +90,12 @@ fn sentence(text: String) -> Response {
     response
 }
 
-/// What is said of a user who is not known, and where nothing more was ever said.
+/// The error of an unknown user, and of requests about which the original said no more.
 fn bad_request() -> ApiError {
     ApiError::new(Code::InvalidRequest, "Bad Request")
 }
 
-/// The error in the two words of this dialect where the request is to blame.
+/// Replaces the detail of an invalid request by the two words of the original.
 fn in_two_words(error: ApiError) -> ApiError {
     match error.code() {
         Code::InvalidRequest => bad_request(),

@@ -1,5 +1,5 @@
-//! Names in bodies: of users and of streams. They were keys of objects in JavaScript, so that a
-//! whole number and its digits as text are one name.
+//! Names of users and streams in bodies. The original used them as keys of JavaScript objects, so a
+//! whole number and its digits as text are the same name.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,7 @@ pub(super) enum StreamName {
 
 schema!(WholeSchema is "WholeNumber": ObjectBuilder::new()
     .schema_type(SchemaType::new(Type::Integer))
-    // What 64 bits hold, with a sign or without.
+    // 64 bits, signed or unsigned.
     .minimum(Some(isize::MIN))
     .maximum(Some(usize::MAX))
     .description(Some("A whole number of 64 bits, signed or not. Its digits are the name.")));
@@ -50,8 +50,8 @@ schema!(SubscriptionSchema is "Subscription": text(0, ATTRIBUTE_VALUE_MAX_BYTES)
     .description(Some("At most 256 bytes of UTF-8 without control characters."))
     .examples(["basic plan"]));
 
-/// The session of a stream. The original compared the names of streams without case, so they are
-/// kept in lower case. How one was written first is a fact of its session.
+/// The session id of a stream: its name in lower case, because the original compared names without
+/// case. The metadata of the session keeps the first spelling.
 #[must_use]
 pub fn stream_session(name: &str) -> Cow<'_, str> {
     if name.chars().any(char::is_uppercase) {
@@ -60,7 +60,7 @@ pub fn stream_session(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
-/// The name in this member of the body; `None` where there is none.
+/// The name in this member of the body; `None` if the member is missing.
 pub(super) fn optional<'a>(
     body: &'a AnyJson<StreamRequests>,
     field: &str,
@@ -77,7 +77,7 @@ pub(super) fn optional<'a>(
     name.ok_or_else(wrong).map(Some)
 }
 
-/// The name in this member of the body, which must have it.
+/// The name in this member of the body, which is required.
 pub(super) fn required<'a>(
     body: &'a AnyJson<StreamRequests>,
     field: &str,

@@ -13,7 +13,7 @@ use super::{ID, StreamRequests, sentence};
 use crate::caller::access::Service;
 use crate::problem::{ApiError, Code};
 
-/// Who is to be removed.
+/// The user to remove.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct OldUser {
@@ -24,8 +24,8 @@ pub(crate) struct OldUser {
 
 /// Remove a user
 ///
-/// Its sessions end; profile and history are erased. Plan and limit stay: whoever may call this
-/// could otherwise lift a limit. A user that has one is still known, and can be removed again.
+/// Its sessions end; profile and history are erased. Plan and limit stay: otherwise any caller
+/// could lift a limit. A user that has one is still known, and can be removed again.
 #[utoipa::path(
     post,
     path = "/removeuser",
@@ -33,12 +33,16 @@ pub(crate) struct OldUser {
     responses(
         Always<StreamRequests>,
         WithBody<StreamRequests>,
-        (status = 200, description = "Its sessions have ended, and its profile is gone.", body = String,
+        (status = 200, description = "Its sessions have ended, and its profile is gone.",
+            body = String,
             content_type = "text/html", example = "user 010 successfully deleted"),
-        (status = 400, description = "No JSON object, or `id` is missing or not valid.", body = String,
+        (status = 400, description = "No JSON object, or `id` is missing or not valid.",
+            body = String,
             content_type = "text/plain"),
-        (status = 403, description = "The key's scope does not include this.", body = String, content_type = "text/plain"),
-        (status = 404, description = "The user is not known.", body = String, content_type = "text/plain"),
+        (status = 403, description = "The key's scope does not include this.",
+            body = String, content_type = "text/plain"),
+        (status = 404, description = "The user is not known.",
+            body = String, content_type = "text/plain"),
     )
 )]
 pub(super) async fn remove_user(

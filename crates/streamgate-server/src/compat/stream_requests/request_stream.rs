@@ -1,4 +1,4 @@
-//! `POST /requeststream`: starts a stream of a user that is known.
+//! `POST /requeststream`: starts a stream of a known user.
 
 use axum::response::Response;
 use streamgate_core::SessionMetadata;
@@ -15,7 +15,7 @@ use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
 use crate::caller::access::Player;
 use crate::problem::ApiError;
 
-/// Who wants to watch what.
+/// The user and the stream to watch.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct StreamRequest {
@@ -39,9 +39,11 @@ pub(crate) struct StreamRequest {
     responses(
         Always<StreamRequests>,
         WithBody<StreamRequests>,
-        (status = 200, description = "It holds a slot, held one already, or every slot is taken: `User - 010 has exceeded maximum concurrent streams allowed.`",
+        (status = 200, description = "It holds a slot, held one already, or every slot is taken: \
+            `User - 010 has exceeded maximum concurrent streams allowed.`",
             body = String, content_type = "text/html", example = "Request for stream_1 succesful"),
-        (status = 400, description = "The user is not known; or no JSON object; or a member of it is missing or not valid.",
+        (status = 400, description = "The user is not known; or no JSON object; or a member of it \
+            is missing or not valid.",
             body = String, content_type = "text/plain", example = "Bad Request"),
     )
 )]
@@ -62,7 +64,7 @@ pub(super) async fn request_stream(
         .outcome
         .ok_or_else(bad_request)?;
     Ok(sentence(match outcome {
-        // One letter is missing, as it always was.
+        // Misspelt in the original, too.
         StartOutcome::Admitted(_) => format!("Request for {stream} succesful"),
         StartOutcome::AlreadyLive(_) => format!("User {id} is already watching {stream}"),
         StartOutcome::Taken => return Err(session_taken().into()),
@@ -72,7 +74,7 @@ pub(super) async fn request_stream(
     }))
 }
 
-/// Keeps how the name of a stream was written, where the session is called otherwise.
+/// Metadata with the spelling of a stream that differs from its session id.
 fn metadata_of(stream: &str) -> Result<Option<Box<SessionMetadata>>, ApiError> {
     if stream_session(stream) == stream {
         return Ok(None);

@@ -61,7 +61,7 @@ struct Offline {
     last_online: (),
 }
 
-/// The name of the stream of a session, as it was written when it started.
+/// The name of the stream of a session, in its first spelling.
 fn stream_of(session: &Watching) -> String {
     let id = session.id.to_string();
     match session.content_id.as_ref().map(Name::as_str) {

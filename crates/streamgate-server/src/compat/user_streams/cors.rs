@@ -1,8 +1,8 @@
-//! Cross-origin requests in the words of the original: every answer says `*`, asked or not. It said
-//! so to every page; here only to pages of the origins that the settings allow.
+//! CORS as the original had it: every response allows `*`, also without an `Origin`. Unlike the
+//! original, only for pages of the origins that the settings allow.
 //!
-//! The headers contradict each other, on purpose: no browser hands out an answer to a request with
-//! credentials where the origin is `*`. Clients have seen both, and nothing is opened by them.
+//! The headers contradict each other on purpose: with `*`, no browser hands a response to a request
+//! with credentials to the page. Clients have seen both headers, and together they allow nothing.
 
 use std::sync::Arc;
 
@@ -20,15 +20,15 @@ use crate::caller::browser::is_of_other_site;
 use crate::settings::AllowedOrigins;
 use crate::wire;
 
-/// Marks an answer for pages of allowed origins. OPTIONS is a preflight, whatever else it says.
-pub(super) async fn as_ever(
+/// Adds the headers for pages of allowed origins. Any OPTIONS request counts as a preflight.
+pub(super) async fn allow_origins(
     State(allowed): State<Arc<AllowedOrigins>>,
     request: Request,
     next: Next,
 ) -> Response {
     let is_allowed = match request.headers().get(ORIGIN) {
         Some(origin) => allowed.allows(origin),
-        // No cross-origin request: no page reads anything by these headers.
+        // No cross-origin request: the headers give no page access.
         None => *allowed == AllowedOrigins::Any || !is_of_other_site(request.headers()),
     };
     let mut response = if request.method() == Method::OPTIONS {
@@ -45,14 +45,14 @@ pub(super) async fn as_ever(
         );
     }
     if *allowed != AllowedOrigins::Any {
-        // No cache may hand the answer of one origin to another.
+        // A cache must not serve the response for one origin to another.
         headers.append(VARY, HeaderValue::from_static("origin"));
     }
     response
 }
 
-/// What a page may send: any method of the original, and the headers that it asks for. A page that
-/// may not call gets an answer that permits nothing.
+/// The response to a preflight: all methods of the original, and the headers that it asks for. A
+/// page that is not allowed gets no header that permits anything.
 fn preflight(asked: &HeaderMap, is_allowed: bool) -> Response {
     let mut response = wire::no_content();
     if !is_allowed {

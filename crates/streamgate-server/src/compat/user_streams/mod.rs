@@ -1,7 +1,6 @@
 //! The dialect `user-streams`: a GET starts a session and lists who is watching.
 //!
-//! Its clients are web pages, so it answers cross-origin requests in a way of its own, and people
-//! find a home page and an explorer in it.
+//! Its clients are web pages, so it has its own CORS headers, a home page and an explorer.
 
 mod cors;
 mod pages;
@@ -34,11 +33,11 @@ use crate::state::App;
 #[derive(Debug)]
 pub(crate) struct UserStreams;
 
-/// Where the ids stand in the path.
+/// Path segments of the ids, counted from 0.
 const USER_PLACE: usize = 1;
 const SESSION_PLACE: usize = 2;
 
-/// What their fields are called.
+/// Names of the ids in errors.
 const USER: &str = "userId";
 const SESSION: &str = "sessionId";
 
@@ -75,9 +74,9 @@ impl Dialect for UserStreams {
     const NAME: DialectName = DialectName::UserStreams;
 
     const ABOUT: &'static str = "\
-Starts sessions by GET, and lists who is watching in the same answer: `allow` says whether the session \
-holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. Pages of other \
-origins may call where `cors.allowed_origins` allows theirs.";
+Starts sessions by GET, and lists who is watching in the same answer: `allow` says whether the \
+session holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. Pages of \
+other origins may call where `cors.allowed_origins` allows theirs.";
 
     const HAS_HOME: bool = true;
 
@@ -85,7 +84,7 @@ origins may call where `cors.allowed_origins` allows theirs.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![
-            // A router takes GET for HEAD too, unless told.
+            // A GET route of axum serves HEAD as well.
             routes!(start_session::start_session).map(|methods| methods.head(no_such_call::<Self>)),
             routes!(reset_user::reset_user),
         ]
@@ -93,9 +92,9 @@ origins may call where `cors.allowed_origins` allows theirs.";
 
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         let mut pages = pages::pages();
-        // A router takes an empty segment for a parameter, except at the end. It is no call here.
+        // The router matches an empty segment, unless it is the last one. Here it is no call.
         pages.push(("/user-streams//{sessionId}", MethodRouter::new()));
-        // The framework of the original did not mind a slash at the end.
+        // The framework of the original accepted a slash at the end.
         let start = get(start_session::start_session).head(no_such_call::<Self>);
         pages.push(("/user-streams/{userId}/{sessionId}/", start));
         let reset = delete(reset_user::reset_user);
@@ -129,7 +128,7 @@ origins may call where `cors.allowed_origins` allows theirs.";
         )
     }
 
-    /// Allowed origins are told so in the words of the original.
+    /// CORS as the original had it, for allowed origins.
     fn around(
         layers: &RouteLayers,
         route: &str,
@@ -138,12 +137,12 @@ origins may call where `cors.allowed_origins` allows theirs.";
         let allowed = Arc::clone(layers.allowed_origins());
         layers.observe(
             route,
-            methods.layer(from_fn_with_state(allowed, cors::as_ever)),
+            methods.layer(from_fn_with_state(allowed, cors::allow_origins)),
         )
     }
 }
 
-/// What the framework of the original called a failure of this kind.
+/// The name of an error in the framework of the original.
 fn name_of(code: Code) -> &'static str {
     match code {
         Code::InvalidRequest => "BadRequestError",

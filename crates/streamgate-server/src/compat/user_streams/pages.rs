@@ -1,5 +1,5 @@
-//! `/`, `/index.html`, `/explorer/`: what people find who open the dialect in a browser, under the
-//! names and titles of the original.
+//! `/`, `/index.html`, `/explorer/`: pages for browsers, under the names and titles of the
+//! original.
 //!
 //! Every link is relative, because the dialect does not know where it is mounted.
 
@@ -15,7 +15,7 @@ use crate::state::App;
 /// The document, as the explorer reaches it.
 const DOCUMENT: &str = "../openapi.json";
 
-/// What the original called its explorer; its own acceptance test looks for it.
+/// The title of the explorer of the original; its acceptance test looks for it.
 const TITLE: &str = "LoopBack API Explorer";
 
 const HOME: &str = r#"<!doctype html>

@@ -15,8 +15,8 @@ use crate::wire::schema::UserIdSchema;
 
 /// End every session of a user
 ///
-/// Its history is forgotten too. Plan, limit and profile stay: whoever may call this could
-/// otherwise lift a limit.
+/// Its history is forgotten too. Plan, limit and profile stay: otherwise any caller could lift a
+/// limit.
 #[utoipa::path(
     delete,
     path = "/user-streams/{userId}",
@@ -39,7 +39,7 @@ pub(super) async fn reset_user(
     if caller.engine().reset_user(&user, &reset).await?.was_known {
         return Ok(wire::no_content());
     }
-    // The id in quotes, and within them as JSON has it.
+    // The id as a JSON string, quotes included.
     let id = serde_json::Value::from(&*name);
     Ok(failed(
         StatusCode::NOT_FOUND,

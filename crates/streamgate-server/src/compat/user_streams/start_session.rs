@@ -15,7 +15,7 @@ use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams};
 use crate::caller::access::Player;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
-/// The media type of this one answer, which never said a charset.
+/// The media type of this response; unlike the others it has no charset.
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Who is watching, and whether the session is among them.
@@ -42,12 +42,16 @@ pub(crate) struct Streams<'a> {
     get,
     path = "/user-streams/{userId}/{sessionId}",
     params(
-        ("userId" = UserIdSchema, Path, description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a plus."),
-        ("sessionId" = SessionIdSchema, Path, description = "The session, percent-encoded.", example = "1"),
+        ("userId" = UserIdSchema, Path,
+            description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a \
+                plus."),
+        ("sessionId" = SessionIdSchema, Path,
+            description = "The session, percent-encoded.", example = "1"),
     ),
     responses(
         Always<UserStreams>,
-        (status = 200, description = "It holds a slot where `allow` is true; else every slot is taken.", body = Streams<'_>),
+        (status = 200, description = "It holds a slot where `allow` is true; else every slot is \
+            taken.", body = Streams<'_>),
         (status = 400, description = "An id is not valid.", body = Failed<'_>),
     )
 )]
