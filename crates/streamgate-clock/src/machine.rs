@@ -15,15 +15,15 @@ const MOMENT_MS: u64 = 2;
 
 /// Clocks that a [`SystemClock`](super::SystemClock) is made of.
 pub trait Source: Send + Sync + fmt::Debug + 'static {
-    /// Milliseconds that have passed since some moment in the past, suspend included. Nobody can
-    /// set it.
+    /// Milliseconds that have passed since some moment in the past, suspend included. Cannot be
+    /// set.
     fn passed_ms(&self) -> u64;
 
-    /// The wall clock: milliseconds since 1970, negative before. Anybody may set it.
+    /// The wall clock: milliseconds since 1970, negative before. May be set at any time.
     fn wall_ms(&self) -> i64;
 
-    /// How far the wall clock is ahead of `passed_ms`; `None` where the two could not be read at
-    /// the same moment, because the thread was interrupted in between.
+    /// How far the wall clock is ahead of `passed_ms`; `None` if the thread was interrupted between
+    /// the two reads each time.
     fn wall_ahead_ms(&self) -> Option<i64> {
         (0..READS_MAX).find_map(|_| {
             let before_ms = self.passed_ms();
@@ -75,6 +75,7 @@ pub fn wall_ms() -> i64 {
     }
 }
 
+/// The monotonic clock of [`Stopwatch`](crate::Stopwatch).
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the adapter that everything else uses"

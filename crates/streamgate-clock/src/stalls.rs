@@ -1,4 +1,4 @@
-//! Stalls: noticed by whoever looks at a clock regularly, because a look came late.
+//! Stalls: a task that reads a clock regularly notices one because a read comes late.
 
 use streamgate_core::{Moment, Policy, Stall, Timestamp};
 
@@ -7,8 +7,8 @@ use streamgate_core::{Moment, Policy, Stall, Timestamp};
 pub struct StallRule {
     /// A longer time between two looks is a stall, in milliseconds.
     pub after_ms: u64,
-    /// How long the grace behind a stall lasts, in milliseconds. A stall that begins before the
-    /// grace of the one before is over is told as one with it: no grace is cut short.
+    /// How long the grace after a stall lasts, in milliseconds. A stall that begins within the
+    /// grace of the one before is merged with it: no grace is cut short.
     pub grace_ms: u64,
 }
 

@@ -65,15 +65,15 @@ struct News {
     step_ms: Option<i64>,
 }
 
-/// What a ticker has told already.
+/// What the ticker has reported already.
 #[derive(Debug)]
-struct Told {
+struct Reported {
     stall: Option<Stall>,
     wall_ahead_ms: Option<i64>,
 }
 
 impl SystemClock {
-    /// A clock for leases that nobody else counts. A step of the wall clock does not move it.
+    /// A clock for leases that only this node counts. A step of the wall clock does not move it.
     #[must_use]
     pub fn for_leases(policy: &Policy) -> Self {
         Self::over(Machine, Kind::Lease, StallRule::of(policy))
@@ -113,7 +113,7 @@ impl<S: Source> SystemClock<S> {
             }),
             wall_offset_ms: AtomicI64::new(0),
         };
-        clock.look(&mut Told::nothing());
+        clock.look(&mut Reported::nothing());
         clock
     }
 
@@ -122,8 +122,8 @@ impl<S: Source> SystemClock<S> {
         self.state.lock().stalls.set_rule(StallRule::of(policy));
     }
 
-    /// Starts a thread that reads the clock for as long as anybody else has it, and logs stalls and
-    /// steps of the wall clock.
+    /// Starts a thread that reads the clock while others hold it, and logs stalls and steps of the
+    /// wall clock.
     ///
     /// # Errors
     /// The system has no thread to spare.
@@ -136,23 +136,24 @@ impl<S: Source> SystemClock<S> {
         Ok(clock)
     }
 
-    /// Looks at both clocks; what has happened that was not told yet.
-    fn look(&self, told: &mut Told) -> News {
+    /// Reads both clocks; what has happened that was not reported yet.
+    fn look(&self, reported: &mut Reported) -> News {
         let moment = self.now();
-        let stall = moment.stall.filter(|_| moment.stall != told.stall);
-        told.stall = moment.stall;
+        let stall = moment.stall.filter(|_| moment.stall != reported.stall);
+        reported.stall = moment.stall;
         let Some(ahead_ms) = self.source.wall_ahead_ms() else {
             return News {
                 stall,
                 step_ms: None,
             };
         };
-        let last_ms = told.wall_ahead_ms.unwrap_or(ahead_ms);
+        let last_ms = reported.wall_ahead_ms.unwrap_or(ahead_ms);
         let step_ms = ahead_ms - last_ms;
         let is_step = step_ms.unsigned_abs() >= STEP_MIN_MS;
-        // Else the difference is kept from which a step is reckoned: small ones would add up.
-        if is_step || told.wall_ahead_ms.is_none() {
-            told.wall_ahead_ms = Some(ahead_ms);
+        // Else the reference for the next step stays, so that small differences do not add up to
+        // one.
+        if is_step || reported.wall_ahead_ms.is_none() {
+            reported.wall_ahead_ms = Some(ahead_ms);
             let base_ms = i64::try_from(self.state.lock().base_ms).unwrap_or(i64::MAX);
             if self.kind == Kind::Lease {
                 self.wall_offset_ms
@@ -168,8 +169,8 @@ impl<S: Source> SystemClock<S> {
 
 impl<S: Source> Clock for SystemClock<S> {
     fn now(&self) -> Moment {
-        // Both are taken under the lock, so that later calls never see an earlier time, and that a
-        // stall is known to whoever sees a time behind it.
+        // Both are read under the lock, so that later calls never see an earlier time, and every
+        // call that sees a time after a stall sees the stall.
         let mut state = self.state.lock();
         let passed_ms = self.source.passed_ms();
         let since_ms = passed_ms.saturating_sub(state.read_ms);
@@ -186,7 +187,7 @@ impl<S: Source> Clock for SystemClock<S> {
     }
 }
 
-/// The time on the wall, or the one that was seen last where the wall clock is a little behind it.
+/// The time on the wall, or the one that was seen last if the wall clock is a little behind it.
 fn wall_time(wall_ms: i64, seen: Option<Timestamp>) -> Timestamp {
     let wall = Timestamp::from_millis(u64::try_from(wall_ms).unwrap_or(0));
     let skew_ms = Seconds(CLOCK_SKEW_MAX_S).as_millis();
@@ -194,7 +195,7 @@ fn wall_time(wall_ms: i64, seen: Option<Timestamp>) -> Timestamp {
     ahead.unwrap_or(wall)
 }
 
-impl Told {
+impl Reported {
     const fn nothing() -> Self {
         Self {
             stall: None,
@@ -203,15 +204,15 @@ impl Told {
     }
 }
 
-/// Reads the clock until nobody else has it.
+/// Reads the clock while others hold it.
 #[expect(
     clippy::disallowed_methods,
     reason = "a clock has nothing to wait for but time"
 )]
 fn tick<S: Source>(clock: &Weak<SystemClock<S>>) {
-    let mut told = Told::nothing();
+    let mut reported = Reported::nothing();
     while let Some(clock) = clock.upgrade() {
-        clock.look(&mut told).log(clock.kind);
+        clock.look(&mut reported).log(clock.kind);
         drop(clock);
         std::thread::sleep(TICK);
     }

@@ -1,40 +1,51 @@
-//! Many heartbeats in one call: one decision and one commit for each user, whatever their number.
+//! Heartbeats, one or many in a call: one decision and one commit for each user, whatever their
+//! number.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 use foldhash::fast::RandomState;
-use streamgate_core::UserKey;
-use streamgate_core::admission::{Command, Heartbeat, HeartbeatOutcome, Heartbeats};
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Heartbeats, Start};
+use streamgate_core::{SessionId, UserKey};
 
-use crate::engine::{Engine, decide_on};
+use crate::call::Call;
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::fail_open::Answered;
+use crate::observer::Answer;
 use crate::pace::Pace;
 use crate::side_by_side::side_by_side;
 
-/// What a heartbeat is answered.
+/// The answer to a heartbeat.
 type Beaten = Result<Answered<HeartbeatOutcome>, EngineError>;
+
+/// The answers to heartbeats of one user, in their order.
+struct Beats {
+    answers: Vec<Beaten>,
+    /// The size of the records that were decoded for them.
+    read_bytes: usize,
+}
 
 impl Engine {
     /// Renews the lease of a session.
     ///
+    /// If the store cannot be used and the engine fails open, it is renewed without it.
+    ///
     /// # Errors
     /// [`EngineError`].
     pub async fn heartbeat(&self, user: &UserKey, heartbeat: &Heartbeat) -> Beaten {
-        match self.heartbeat_now(user, heartbeat, &mut 0) {
-            Some(told) => told,
-            // Boxed, because a heartbeat that is answered at once would move its kilobytes as well.
-            None => Box::pin(self.heartbeat_waiting(user, heartbeat)).await,
-        }
+        self.beat(user, heartbeat, &mut 0).await
     }
 
     /// Renews the leases of many sessions, at most [`BATCH_ENTRIES_MAX`] and of any users. `tell`
-    /// makes of each outcome what the caller keeps of it. The results are in the order of the
-    /// heartbeats, and each is what the heartbeat is told on its own.
+    /// maps each outcome to what the caller keeps of it. The results are in the order of the
+    /// heartbeats, and each is what the heartbeat would be answered on its own.
     ///
-    /// The heartbeats of one user are decided at once, and their changes are one commit. Users that
-    /// the store answers at once are answered one after the other; the others wait side by side.
+    /// The heartbeats of one user are decided at once, and their changes are one commit. Calls that
+    /// the store answers at once are made one after the other; the others wait side by side.
     ///
     /// [`BATCH_ENTRIES_MAX`]: streamgate_core::bounds::BATCH_ENTRIES_MAX
     pub async fn heartbeats<T>(
@@ -44,31 +55,35 @@ impl Engine {
     ) -> Vec<Result<T, EngineError>> {
         let mut results: Vec<Option<Result<T, EngineError>>> = Vec::new();
         results.resize_with(batch.len(), || None);
-        let mut keep = |at: usize, beaten: Beaten| results[at] = Some(beaten.map(&tell));
         let users = ByUser::of(batch, |(user, beat)| {
             self.admitted_without_store(user, &beat.id).is_some()
         });
+        let mut keep = |first, beats: Beats| {
+            for (at, answer) in users.places(first).zip(beats.answers) {
+                results[at] = Some(answer.map(&tell));
+            }
+        };
         let (mut waiting, mut pace) = (Vec::new(), Pace::default());
+        // The allocation of the last call that was answered at once, for the next one.
+        let mut spare = None;
         for &first in &users.firsts {
-            let mut read_bytes = 0;
-            let (user, heartbeat) = &batch[first];
-            if users.is_alone(first) {
-                match self.heartbeat_now(user, heartbeat, &mut read_bytes) {
-                    Some(beaten) => keep(first, beaten),
-                    None => waiting.push(vec![first]),
+            let mut call = pinned(self.beats(batch, &users, first), spare.take());
+            match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+                Poll::Ready(beats) => {
+                    let read_bytes = beats.read_bytes;
+                    keep(first, beats);
+                    spare = Some(call);
+                    pace.keep_exactly(read_bytes).await;
                 }
-            } else {
-                let places: Vec<usize> = users.places(first).collect();
-                match self.several_now(batch, &places, &mut read_bytes) {
-                    Some(beaten) => places.iter().zip(beaten).for_each(|(at, b)| keep(*at, b)),
-                    None => waiting.push(places),
+                Poll::Pending => {
+                    waiting.push((first, call));
+                    pace.keep(0).await;
                 }
             }
-            pace.keep_exactly(read_bytes).await;
         }
-        let running = waiting.iter().map(|places| self.waiting(batch, places));
-        for (places, beaten) in waiting.iter().zip(side_by_side(running).await) {
-            places.iter().zip(beaten).for_each(|(at, b)| keep(*at, b));
+        let (firsts, calls): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+        for (first, beats) in firsts.into_iter().zip(side_by_side(calls).await) {
+            keep(first, beats);
         }
         let results = results.into_iter();
         results
@@ -76,65 +91,52 @@ impl Engine {
             .collect()
     }
 
-    /// The answer to a heartbeat that can be given at once; `None` where it cannot, and nothing has
-    /// changed.
-    fn heartbeat_now(
-        &self,
-        user: &UserKey,
-        heartbeat: &Heartbeat,
-        read_bytes: &mut usize,
-    ) -> Option<Beaten> {
-        if self.admitted_without_store(user, &heartbeat.id).is_some() {
-            return None;
+    /// The answers to the heartbeats of the user whose first one this is.
+    async fn beats(&self, batch: &[(UserKey, Heartbeat)], users: &ByUser, first: usize) -> Beats {
+        let (user, heartbeat) = &batch[first];
+        let mut read_bytes = 0;
+        if users.is_alone(first) {
+            let answers = vec![self.beat(user, heartbeat, &mut read_bytes).await];
+            return Beats {
+                answers,
+                read_bytes,
+            };
         }
-        let recalled = self.recalled(user, heartbeat);
-        let decided = match recalled.filter(is_renewed) {
-            Some(outcome) => Ok(outcome),
-            None => self.execute_now(user, heartbeat, read_bytes)?,
-        };
-        Some(self.or_go_on(user, &heartbeat.id, decided))
-    }
-
-    /// The same for one that [`heartbeat_now`](Self::heartbeat_now) cannot answer.
-    async fn heartbeat_waiting(&self, user: &UserKey, heartbeat: &Heartbeat) -> Beaten {
-        let decided = match self.admitted_without_store(user, &heartbeat.id) {
-            Some(start) => self.adopt(user, start).await,
-            None => self.execute(user, heartbeat).await,
-        };
-        self.or_go_on(user, &heartbeat.id, decided)
-    }
-
-    /// The answers to the heartbeats at these places, all of one user, if they can be given at
-    /// once.
-    fn several_now(
-        &self,
-        batch: &[(UserKey, Heartbeat)],
-        places: &[usize],
-        read_bytes: &mut usize,
-    ) -> Option<Vec<Beaten>> {
-        let user = &batch[*places.first()?].0;
-        let command = several(batch, places);
-        let recalled = self.recalled(user, &command);
-        let decided = match recalled.filter(|outcomes| outcomes.iter().all(is_renewed)) {
-            Some(outcomes) => Ok(outcomes),
-            None => self.execute_now(user, &command, read_bytes)?,
-        };
-        Some(self.each_or_go_on(user, &command, decided))
-    }
-
-    /// The answers to the heartbeats at these places, all of one user, that cannot be given at once.
-    async fn waiting(&self, batch: &[(UserKey, Heartbeat)], places: &[usize]) -> Vec<Beaten> {
-        let (user, heartbeat) = &batch[places[0]];
-        if places.len() == 1 {
-            return vec![self.heartbeat_waiting(user, heartbeat).await];
+        let ids = users.places(first).map(|at| batch[at].1.id.clone());
+        let command = Heartbeats { ids: ids.collect() };
+        let mut call = Call::new(self, user, &command)
+            .accepting_cached(|outcomes| outcomes.iter().all(is_renewed));
+        let decided = self.finish(&mut call).await;
+        Beats {
+            answers: self.each_or_renew(user, &command, decided),
+            read_bytes: call.read_bytes(),
         }
-        let command = several(batch, places);
-        let decided = self.execute(user, &command).await;
-        self.each_or_go_on(user, &command, decided)
     }
 
-    /// The store's answer to several heartbeats, or what each is told where it has none.
-    fn each_or_go_on(
+    /// The answer to one heartbeat. Adds the size of the records that were decoded to `read_bytes`.
+    async fn beat(&self, user: &UserKey, heartbeat: &Heartbeat, read_bytes: &mut usize) -> Beaten {
+        let decided = match (
+            &self.fail_open,
+            self.admitted_without_store(user, &heartbeat.id),
+        ) {
+            (Some(open), Some(start)) => self.adopt(open, user, start).await,
+            _ => {
+                let mut call = Call::new(self, user, heartbeat).accepting_cached(is_renewed);
+                let decided = self.finish(&mut call).await;
+                *read_bytes += call.read_bytes();
+                decided
+            }
+        };
+        self.or_renew(user, &heartbeat.id, decided)
+    }
+
+    /// The start of a session that this node admitted without the store.
+    fn admitted_without_store(&self, user: &UserKey, id: &SessionId) -> Option<Start> {
+        self.fail_open.as_ref()?.find(user, id)
+    }
+
+    /// The store's answers to several heartbeats, or answers without it.
+    fn each_or_renew(
         &self,
         user: &UserKey,
         command: &Heartbeats,
@@ -145,31 +147,42 @@ impl Engine {
             Err(error) => vec![Err(error); command.ids.len()],
         };
         let each = command.ids.iter().zip(each);
-        each.map(|(id, decided)| self.or_go_on(user, id, decided))
+        each.map(|(id, decided)| self.or_renew(user, id, decided))
             .collect()
     }
 
-    /// The outcome of heartbeats that the policy lets go unwritten, where this node wrote the ones
-    /// before and remembers them: their leases last for these as well, whatever others did since. If
-    /// they ended a session, its player hears so with the next heartbeat that is written.
-    fn recalled<C: Command>(&self, user: &UserKey, command: &C) -> Option<C::Outcome> {
-        let policy = self.policy();
-        if policy.heartbeat_write_interval.0 == 0 {
-            return None;
+    /// The store's answer to a heartbeat, or, if it has none and the engine fails open, an answer
+    /// without it.
+    fn or_renew(
+        &self,
+        user: &UserKey,
+        id: &SessionId,
+        decided: Result<HeartbeatOutcome, EngineError>,
+    ) -> Beaten {
+        match (decided, &self.fail_open) {
+            (Ok(outcome), _) => {
+                self.observer.answered(Answer::Heartbeat(&outcome));
+                Ok(outcome.into())
+            }
+            (Err(error), Some(open)) if error.is_retryable() => {
+                let outcome = open.renew(user, id, &self.policy(), self.wall(), &error);
+                self.observer.answered(Answer::DegradedHeartbeat);
+                Ok(Answered::degraded(outcome))
+            }
+            (Err(error), _) => Err(error),
         }
-        let mut recalled = None;
-        self.store.recall(user, &mut |view| {
-            let decided = decide_on(view, &policy, command).ok();
-            recalled = decided.filter(|decision| decision.events.is_empty());
-        });
-        Some(recalled?.outcome)
     }
 }
 
-/// The heartbeats at these places as one command.
-fn several(batch: &[(UserKey, Heartbeat)], places: &[usize]) -> Heartbeats {
-    let ids = places.iter().map(|at| batch[*at].1.id.clone());
-    Heartbeats { ids: ids.collect() }
+/// Pins a future, in the allocation of an earlier one if there is one.
+fn pinned<F>(future: F, spare: Option<Pin<Box<F>>>) -> Pin<Box<F>> {
+    match spare {
+        Some(mut spare) => {
+            spare.set(future);
+            spare
+        }
+        None => Box::pin(future),
+    }
 }
 
 fn is_renewed(outcome: &HeartbeatOutcome) -> bool {

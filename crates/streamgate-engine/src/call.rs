@@ -1,33 +1,68 @@
 //! One call: a command about one user, run until its outcome is known.
 
-use std::sync::Arc;
-
 use streamgate_core::admission::Command;
-use streamgate_core::codec::{CodecError, decode_ledger};
-use streamgate_core::{Decision, Durability, Ledger, UserKey, decide};
-use streamgate_store::{Change, CommitCallback, StepFn, Store, StoreError, View};
+use streamgate_core::codec::CodecError;
+use streamgate_core::{Decision, Durability, UserKey, decide};
+use streamgate_store::{Change, CommitCallback, StepFn, StoreError, View};
 
-use crate::doubt::{Doubt, is_reported};
-use crate::engine::{ATTEMPTS_MAX, Engine, change_of, decided};
+use crate::decision::{decide_on, ledger_of};
+use crate::engine::{ATTEMPTS_MAX, Engine};
 use crate::error::EngineError;
+use crate::unresolved_runs::{UnresolvedRuns, is_reported};
 
-/// What was decided on a record, if it could be read.
-pub(crate) type Decided<T> = Result<Decision<T>, CodecError>;
+impl Engine {
+    /// Runs a command of the core until its outcome is known, within the deadline, and reports what
+    /// it changed ([`EngineObserver::committed`](crate::EngineObserver::committed)).
+    ///
+    /// It is what every other operation on one user is made of, and for commands that have none. It
+    /// never answers without the store, and observers do not hear of the answer
+    /// ([`EngineObserver::answered`](crate::EngineObserver::answered)): calls of players are
+    /// [`start`](Self::start), [`heartbeat`](Self::heartbeat) and [`stop`](Self::stop).
+    ///
+    /// # Errors
+    /// [`EngineError`]; after a retryable one the same command may be run again.
+    pub async fn run<C>(&self, user: &UserKey, command: &C) -> Result<C::Outcome, EngineError>
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
+        self.finish(&mut Call::new(self, user, command)).await
+    }
+
+    /// Runs a call within the deadline, and reports what it changed.
+    pub(crate) async fn finish<C>(&self, call: &mut Call<'_, C>) -> Result<C::Outcome, EngineError>
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
+        let user = call.user;
+        let decision = self
+            .within_deadline(call.run_until_known())
+            .await?
+            .map_err(|error| self.failed(user, error))?;
+        self.reports.committed(user, &decision.events);
+        Ok(decision.outcome)
+    }
+}
 
 /// A command about a user, and the runs of it.
 ///
 /// What it committed is reported once: by its caller, if there is an answer; else by the callback
-/// of its last run, or by whoever resolves the runs in doubt that it leaves behind when dropped.
+/// of its last run, or by the task that resolves the runs it leaves unresolved when it is dropped.
 pub(crate) struct Call<'a, C: Command> {
     engine: &'a Engine,
     user: &'a UserKey,
     command: &'a C,
-    /// What the last run decided.
-    last: Option<Decided<C::Outcome>>,
-    doubt: Doubt<C::Outcome>,
-    /// Whether a run that changes nothing still writes the record. A commit that is on its way with
+    /// What the last run decided, if the record could be read.
+    last: Option<Result<Decision<C::Outcome>, CodecError>>,
+    unresolved: UnresolvedRuns<C::Outcome>,
+    /// Whether a run that changes nothing still writes the record. A commit that is in flight with
     /// the version before cannot land behind it.
     always_writes: bool,
+    /// Whether an outcome may come from the cached record; `None` if none may.
+    accepts_cached: Option<fn(&C::Outcome) -> bool>,
+    /// The size of all records that its runs decoded.
+    read_bytes: usize,
 }
 
 impl<'a, C> Call<'a, C>
@@ -41,84 +76,96 @@ where
             user,
             command,
             last: None,
-            doubt: Doubt::none(),
+            unresolved: UnresolvedRuns::none(),
             always_writes: false,
+            accepts_cached: None,
+            read_bytes: 0,
         }
     }
 
     /// A call that also finds out what became of runs of an earlier one.
-    pub(crate) const fn resolving(
+    pub(crate) fn resolving(
         engine: &'a Engine,
         user: &'a UserKey,
         command: &'a C,
-        doubt: Doubt<C::Outcome>,
+        unresolved: UnresolvedRuns<C::Outcome>,
     ) -> Self {
-        Self {
-            engine,
-            user,
-            command,
-            last: None,
-            doubt,
-            always_writes: true,
-        }
+        let mut call = Self::new(engine, user, command);
+        call.unresolved = unresolved;
+        call.always_writes = true;
+        call
+    }
+
+    /// A call that may be answered from the cached record, if the policy leaves the command
+    /// unwritten there and `accepts` its outcome.
+    pub(crate) fn accepting_cached(mut self, accepts: fn(&C::Outcome) -> bool) -> Self {
+        self.accepts_cached = Some(accepts);
+        self
+    }
+
+    /// The size of all records that were decoded so far: the time a call takes grows with it.
+    pub(crate) const fn read_bytes(&self) -> usize {
+        self.read_bytes
     }
 
     /// Runs the command until its outcome is known.
     ///
-    /// Where the store does not know whether the change was made, the command is run again: every
+    /// If the store does not know whether the change was made, the command is run again: every
     /// command is idempotent by the ids in it, so the second run either does what the first did
-    /// not, or finds it done. In the latter case the outcome of the run in doubt is the true one;
+    /// not, or finds it done. In the latter case the outcome of the unresolved run is the true one;
     /// which case it is, [`Command::confirms`] says.
-    pub(crate) async fn run_until_known(mut self) -> Result<Decision<C::Outcome>, EngineError> {
+    pub(crate) async fn run_until_known(&mut self) -> Result<Decision<C::Outcome>, EngineError> {
         for _ in 1..ATTEMPTS_MAX {
             match self.attempt().await {
-                Ok(()) => return self.settled(),
+                Ok(()) => return self.resolved(),
                 Err(StoreError::OutcomeUnknown(_)) => {
                     self.engine.observer.outcome_unknown();
-                    self.is_in_doubt();
+                    self.keep_unresolved();
                 }
                 Err(error) => return Err(self.failed(error)),
             }
         }
         match self.attempt().await {
-            Ok(()) => self.settled(),
+            Ok(()) => self.resolved(),
             Err(error) => Err(self.failed(error)),
         }
     }
 
     async fn attempt(&mut self) -> Result<(), StoreError> {
         self.last = None;
-        let store: &Arc<dyn Store> = &self.engine.store;
-        store.transact(self.user, self).await
+        let engine = self.engine;
+        engine.store.transact(self.user, self).await
     }
 
     /// The store has answered the last run.
-    fn settled(&mut self) -> Result<Decision<C::Outcome>, EngineError> {
+    fn resolved(&mut self) -> Result<Decision<C::Outcome>, EngineError> {
         // Nothing can be compared with a record that cannot be read, now or later.
-        let doubt = self.take_doubt();
-        Ok(doubt.settle::<C>(decided(self.last.take())?))
+        let unresolved = self.take_unresolved();
+        let last = self.last.take();
+        let last = last.expect("a store that answers Ok has run the step");
+        Ok(unresolved.resolve::<C>(last?))
     }
 
     /// The store does not know what became of the last run.
-    fn is_in_doubt(&mut self) {
+    fn keep_unresolved(&mut self) {
         if let Some(Ok(decision)) = self.last.take() {
-            self.doubt.add(decision.events, decision.outcome);
+            self.unresolved.add(decision.events, decision.outcome);
         }
     }
 
-    /// A store that refuses while an earlier run is in doubt leaves the outcome unknown.
+    /// A store that refuses while an earlier run is unresolved leaves the outcome unknown.
     fn failed(&mut self, error: StoreError) -> EngineError {
         match error {
             StoreError::Unavailable(why) | StoreError::Damaged(why) | StoreError::Full(why)
-                if self.doubt.matters() =>
+                if self.unresolved.matter() =>
             {
                 EngineError::OutcomeUnknown(why)
             }
-            StoreError::Refused(refusal) if self.doubt.matters() => {
+            StoreError::Refused(refusal) if self.unresolved.matter() => {
                 EngineError::OutcomeUnknown(refusal.to_string())
             }
             StoreError::OutcomeUnknown(why) => {
-                self.is_in_doubt();
+                self.keep_unresolved();
                 EngineError::OutcomeUnknown(why)
             }
             other => other.into(),
@@ -127,8 +174,8 @@ where
 }
 
 impl<C: Command> Call<'_, C> {
-    fn take_doubt(&mut self) -> Doubt<C::Outcome> {
-        std::mem::replace(&mut self.doubt, Doubt::none())
+    fn take_unresolved(&mut self) -> UnresolvedRuns<C::Outcome> {
+        std::mem::replace(&mut self.unresolved, UnresolvedRuns::none())
     }
 }
 
@@ -138,13 +185,14 @@ where
     C::Outcome: Send,
 {
     fn run(&mut self, view: View<'_>) -> Option<Change> {
+        self.read_bytes += view.record.map_or(0, <[u8]>::len);
         let policy = self.engine.policy();
         let decided = ledger_of(view).map(|ledger| {
-            self.doubt.compare(&ledger);
+            self.unresolved.compare(&ledger);
             decide(ledger, &policy, self.command, view.now)
         });
         let decision = self.last.insert(decided).as_ref().ok()?;
-        match change_of(decision, &policy) {
+        match Change::of(decision, &policy) {
             None if self.always_writes => view.record.map(|record| Change {
                 record: Some(record.to_vec()),
                 delta: Vec::new(),
@@ -156,28 +204,45 @@ where
         }
     }
 
+    /// This node wrote the cached record, and the lease that it wrote lasts for this call as well.
+    /// If another node has ended the session meanwhile, its player learns that with the next
+    /// heartbeat that is written.
+    fn recall(&mut self, cached: View<'_>) -> bool {
+        let Some(accepts) = self.accepts_cached else {
+            return false;
+        };
+        let policy = self.engine.policy();
+        if policy.heartbeat_write_interval.0 == 0 || !self.unresolved.is_empty() {
+            return false;
+        }
+        let decided = decide_on(cached, &policy, self.command);
+        let is_answer = matches!(
+            &decided,
+            Ok(decision) if decision.events.is_empty() && accepts(&decision.outcome)
+        );
+        if is_answer {
+            self.last = Some(decided);
+        }
+        is_answer
+    }
+
     fn detach(&mut self) -> Option<CommitCallback> {
         let decision = self.last.take()?.ok()?;
         if !is_reported(&decision.events) {
-            // Runs before it that are in doubt stay so.
+            // Earlier runs that are unresolved stay so.
             return None;
         }
-        let doubt = self.take_doubt().without_outcomes();
+        let unresolved = self.take_unresolved().without_outcomes();
         let reports = &self.engine.reports;
-        Some(reports.callback(self.user, doubt, decision.events))
+        Some(reports.callback(self.user, unresolved, decision.events))
     }
 }
 
 impl<C: Command> Drop for Call<'_, C> {
-    /// The caller has an error, or has gone. What is in doubt is found out without it.
+    /// The caller has an error, or has gone. What became of unresolved runs is found out without
+    /// it.
     fn drop(&mut self) {
-        let doubt = self.take_doubt().without_outcomes();
-        self.engine.reports.unresolved(self.user, doubt);
+        let unresolved = self.take_unresolved().without_outcomes();
+        self.engine.reports.unresolved(self.user, unresolved);
     }
-}
-
-/// The ledger in a record; an empty one where there is none.
-pub(crate) fn ledger_of(view: View<'_>) -> Result<Ledger, CodecError> {
-    view.record
-        .map_or_else(|| Ok(Ledger::default()), decode_ledger)
 }

@@ -1,7 +1,7 @@
-//! Records that cannot be read, because they are damaged or newer than this program: reported to the
-//! operator without naming the user.
+//! Records that cannot be read, because they are damaged or newer than this program: reported to
+//! the operator without naming the user.
 //!
-//! What is *not* here: a second attempt. What cannot be read stays so until somebody repairs it.
+//! What is *not* here: a second attempt. A damaged record stays so until an operator repairs it.
 
 use sha2::{Digest as _, Sha256};
 use streamgate_core::UserKey;
@@ -42,8 +42,8 @@ impl Engine {
                 %error,
                 tenant = user.tenant(),
                 user_sha256 = user_hash(user.user()),
-                "calls about such users are answered 503, and their records are left as they are: run \
-                 the newer version on this node, too"
+                "calls about such users are answered 503, and their records are left as they are: \
+                 run the newer version on this node, too"
             );
         }
         error
@@ -51,7 +51,7 @@ impl Engine {
 }
 
 /// The beginning of the SHA-256 of a user's id: `printf %s ID | sha256sum` tells whether it is this
-/// user, and the log names nobody.
+/// user, and the log names no user.
 fn user_hash(user: &str) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(2 * HASH_BYTES);

@@ -7,29 +7,30 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use streamgate_core::admission::Command;
-use streamgate_core::codec::{CodecError, encode_delta, encode_ledger};
-use streamgate_core::{Decision, Policy, SessionId, UserKey, decide};
-use streamgate_store::{Change, Store, View};
+use streamgate_clock::Clock;
+use streamgate_core::{Policy, SessionId};
+use streamgate_store::Store;
 use tokio::sync::Semaphore;
 
-use crate::call::{Call, Decided, ledger_of};
 use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
 use crate::newer::NewerRecords;
 use crate::observer::EngineObserver;
-use crate::pages::PAGES_AT_ONCE;
 use crate::policy::{CurrentPolicy, PolicyNow};
 use crate::report::Reports;
+use crate::wall::Wall;
 
 /// How often a command is run in all when its outcome stays unknown.
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
 
-/// What the engine can be told.
+/// How many pages of lists are made at once, on all threads.
+const PAGES_AT_ONCE: usize = 4;
+
+/// Settings of an engine.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSettings {
-    /// How long a call may take in the store, repetitions included.
+    /// How long a call may take in the store, retries included.
     pub deadline: Duration,
     /// How long one pass of the sweep over all records takes at least.
     pub sweep_interval: Duration,
@@ -53,7 +54,7 @@ pub struct Engine {
     ids: Arc<dyn IdSource>,
     pub(crate) settings: EngineSettings,
     pub(crate) fail_open: Option<FailOpen>,
-    /// Whose turn it is to make a page of a list.
+    /// Permits to make a page of a list.
     pub(crate) page_turns: Semaphore,
     pub(crate) newer: NewerRecords,
 }
@@ -67,8 +68,8 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine over a store. What the store does not answer, it does not answer either, unless it
-    /// is told to [`fail_open`](Self::fail_open).
+    /// An engine over a store. It fails closed: a call that the store cannot answer is an error,
+    /// unless [`fail_open`](Self::fail_open) is called.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -88,6 +89,31 @@ impl Engine {
             page_turns: Semaphore::new(PAGES_AT_ONCE),
             newer: NewerRecords::default(),
         }
+    }
+
+    /// Answers starts and heartbeats also while the store cannot be used. `clock` is this node's.
+    #[must_use]
+    pub fn fail_open(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.fail_open = Some(FailOpen::new(clock));
+        self
+    }
+
+    /// Whether players are answered without the store when it cannot be used.
+    #[must_use]
+    pub const fn fails_open(&self) -> bool {
+        self.fail_open.is_some()
+    }
+
+    /// How many sessions this node admitted without the store that the store has not heard of.
+    #[must_use]
+    pub fn degraded_sessions(&self) -> usize {
+        self.fail_open.as_ref().map_or(0, FailOpen::len)
+    }
+
+    /// How times of outcomes are to be shown.
+    #[must_use]
+    pub fn wall(&self) -> Wall {
+        Wall::ahead_by(self.store.wall_offset_ms())
     }
 
     /// The rules that apply to every user now.
@@ -114,7 +140,7 @@ impl Engine {
         self.ids.session_id_v4()
     }
 
-    /// Answers when the store can be used, and no record was met lately that is newer than this
+    /// Answers if the store can be used, and no record was read lately that is newer than this
     /// program.
     ///
     /// # Errors
@@ -127,7 +153,7 @@ impl Engine {
             .map_err(EngineError::from)
     }
 
-    /// How many users have a record, where the store knows without counting.
+    /// How many users have a record; `None` if the store would have to count.
     #[must_use]
     pub fn record_count(&self) -> Option<u64> {
         self.store.record_count()
@@ -141,68 +167,6 @@ impl Engine {
         Ok(self.store.close().await?)
     }
 
-    /// Runs a command until its outcome is known, within the deadline.
-    pub(crate) async fn execute<C>(
-        &self,
-        user: &UserKey,
-        command: &C,
-    ) -> Result<C::Outcome, EngineError>
-    where
-        C: Command + Sync,
-        C::Outcome: Send,
-    {
-        let call = Call::new(self, user, command);
-        let decision = self
-            .within_deadline(call.run_until_known())
-            .await?
-            .map_err(|error| self.failed(user, error))?;
-        Ok(self.reported(user, decision))
-    }
-
-    /// The outcome of a decision that was committed, once the observer has heard of it.
-    fn reported<T>(&self, user: &UserKey, decision: Decision<T>) -> T {
-        self.reports.committed(user, &decision.events);
-        decision.outcome
-    }
-
-    /// The same, where the store answers at once: without a clock, a timer or a future. Adds the
-    /// size of the record that was read to `read_bytes`: what a decision costs grows with it.
-    pub(crate) fn execute_now<C>(
-        &self,
-        user: &UserKey,
-        command: &C,
-        read_bytes: &mut usize,
-    ) -> Option<Result<C::Outcome, EngineError>>
-    where
-        C: Command + Sync,
-        C::Outcome: Send,
-    {
-        let mut last = None;
-        let mut step = |view: View<'_>| {
-            *read_bytes += view.record.map_or(0, <[u8]>::len);
-            self.step(view, command, &mut last)
-        };
-        let result = self.store.transact_now(user, &mut step)?;
-        let decided = result
-            .map_err(EngineError::from)
-            .and_then(|()| decided(last));
-        let outcome = decided.map(|decision| self.reported(user, decision));
-        Some(outcome.map_err(|error| self.failed(user, error)))
-    }
-
-    /// Decides on a record, and says what it becomes. `last` remembers the decision.
-    fn step<C: Command>(
-        &self,
-        view: View<'_>,
-        command: &C,
-        last: &mut Option<Decided<C::Outcome>>,
-    ) -> Option<Change> {
-        let policy = self.policy();
-        let decided = last.insert(decide_on(view, &policy, command));
-        let decision = decided.as_ref().ok()?;
-        change_of(decision, &policy)
-    }
-
     /// Waits for an answer of the store, at most until the deadline.
     pub(crate) async fn within_deadline<T>(
         &self,
@@ -210,7 +174,7 @@ impl Engine {
     ) -> Result<T, EngineError> {
         let deadline = self.settings.deadline;
         let mut call = pin!(call);
-        // What is answered at once needs no clock and no timer: nearly all heartbeats.
+        // An answer at once needs no timer: nearly all heartbeats.
         if let Poll::Ready(answer) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
             return Ok(answer);
         }
@@ -218,33 +182,4 @@ impl Engine {
             .await
             .map_err(|_| EngineError::DeadlineExceeded(deadline.as_millis()))
     }
-}
-
-/// Decides on a record.
-pub(crate) fn decide_on<C: Command>(
-    view: View<'_>,
-    policy: &Policy,
-    command: &C,
-) -> Result<Decision<C::Outcome>, CodecError> {
-    Ok(decide(ledger_of(view)?, policy, command, view.now))
-}
-
-/// What a decision makes of the record; `None` where it changes nothing.
-pub(crate) fn change_of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Change> {
-    let durability = decision.durability()?;
-    let delta = encode_delta(&decision.events);
-    Some(Change {
-        record: encode_ledger(&decision.ledger),
-        delta,
-        durability,
-        garbage_at: decision.ledger.garbage_at(policy.revive_window),
-        needs_room: decision.needs_room(),
-    })
-}
-
-/// The decision of a run that the store answered.
-pub(crate) fn decided<T>(decision: Option<Decided<T>>) -> Result<Decision<T>, EngineError> {
-    decision
-        .expect("a store that answers Ok has run the step")
-        .map_err(EngineError::from)
 }

@@ -19,7 +19,7 @@ pub enum EngineError {
     /// changed. It names no user.
     #[error("a stored record cannot be read: {0}")]
     NewerRecord(String),
-    /// The change may or may not have been made, and reading back did not tell.
+    /// The change may or may not have been made, and the retries did not tell.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
     /// The store did not answer before the deadline. The change may or may not have been made.
@@ -64,7 +64,7 @@ impl From<StoreError> for EngineError {
 }
 
 impl From<CodecError> for EngineError {
-    /// Of a stored record: one of a newer version is told from a damaged one.
+    /// The error of a stored record: of a newer version, or damaged.
     fn from(error: CodecError) -> Self {
         match error {
             CodecError::NewerVersion(_) => Self::NewerRecord(error.to_string()),

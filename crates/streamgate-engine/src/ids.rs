@@ -25,8 +25,8 @@ impl IdSource for RandomIds {
         reason = "this is the adapter that everything else uses"
     )]
     fn session_id(&self) -> SessionId {
-        // Not `Uuid::now_v7`, which panics before 1970. The random bytes of one version are those of
-        // the other, version and variant aside, and those are overwritten.
+        // Not `Uuid::now_v7`, which panics before 1970. The random bytes of one version are those
+        // of the other, version and variant aside, and those are overwritten.
         let random = Uuid::new_v4().into_bytes();
         let (_, random) = random.split_last_chunk().expect("ten of sixteen bytes");
         let now_ms = u64::try_from(wall_ms()).unwrap_or(0);

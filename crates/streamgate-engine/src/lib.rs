@@ -1,15 +1,18 @@
 //! The shell around the decision: runs commands of the core on a store.
 //!
 //! The engine decodes a record, lets `streamgate_core::decide` decide, and hands the store the
-//! result. It adds what the world makes necessary: a deadline per call, an answer to "the outcome
-//! is unknown", paging, sweeping, and an [`EngineObserver`] that hears what happened.
+//! result. It adds a deadline per call, retries after unknown outcomes, fail-open, paging,
+//! sweeping, and reports to an [`EngineObserver`].
+//!
+//! `engine.rs` is the state; each other file with an `impl Engine` adds operations to it, and none
+//! of them is known to the files that the state is made of.
 //!
 //! What is *not* here: rules (the core), bytes on disk (the stores), wire formats (the server).
 
 mod batch;
 mod call;
 mod damage;
-mod doubt;
+mod decision;
 mod engine;
 mod error;
 mod fail_open;
@@ -20,9 +23,13 @@ mod operations;
 mod pace;
 mod pages;
 mod policy;
+mod reconcile;
 mod report;
+mod resolve;
 mod side_by_side;
+mod starts;
 mod sweep;
+mod unresolved_runs;
 mod wall;
 
 pub use engine::{Engine, EngineSettings};
@@ -34,4 +41,5 @@ pub use operations::NewestStopped;
 pub use pages::{PageCursor, SessionsPage, UsersPage};
 pub use policy::PolicyNow;
 pub use side_by_side::side_by_side;
+pub use starts::Starts;
 pub use wall::Wall;

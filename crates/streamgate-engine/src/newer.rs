@@ -1,7 +1,7 @@
-//! Records of a newer version that were met: a sign that this node should not be sent traffic.
+//! Records of a newer version: a sign that this node should not get traffic.
 //!
 //! A store that several nodes share is marked before such a record is written, and a node that
-//! reads the mark refuses as a whole. This is for a record that is there without a mark.
+//! reads the mark refuses all calls. This is for a record in a store without a mark.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use streamgate_clock::Stopwatch;
 
 use crate::error::EngineError;
 
-/// How long the node is not ready after such a record was met. Not for good: the record may be
-/// rewritten or go, and one record is no reason to keep a node out for ever.
+/// How long the node is not ready after such a record was read. Not for ever: the record may be
+/// rewritten or removed.
 const UNREADY_FOR: Duration = Duration::from_secs(60);
 
-/// The record that was met last, where one was.
+/// The last such record.
 #[derive(Debug, Default)]
 pub(crate) struct NewerRecords(Mutex<Option<(Stopwatch, EngineError)>>);
 
 impl NewerRecords {
-    /// Remembers that one was met. `true` where that is news, which the log should have.
+    /// One was read. `true` if that is worth a line in the log.
     pub(crate) fn met(&self, error: &EngineError) -> bool {
         let is_news = self.check().is_ok();
         *self.0.lock() = Some((Stopwatch::start(), error.clone()));
         is_news
     }
 
-    /// Whether none was met lately.
+    /// Fails if one was read lately.
     ///
     /// # Errors
     /// [`EngineError::NewerRecord`].

@@ -1,4 +1,4 @@
-//! Hearing what happened, for metrics and logs. Nothing decides by it.
+//! Observing what happened, for metrics and logs. No decision depends on it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
 use streamgate_core::{Event, UserKey};
 
-/// Hears what the engine did. Called on the path of requests, so it must be quick; it may be called
-/// on any thread.
+/// Is called with what the engine did, on the path of requests: it must be quick. Any thread may
+/// call it.
 pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// A change of this user was committed: it is in the store, as durable as its events ask to be,
     /// and every later call sees it.
     ///
-    /// Each change is reported once, by the node that committed it, also where its caller has gone
+    /// Each change is reported once, by the node that committed it, also if its call was dropped
     /// by then. The events of one change come together and in order; changes of calls at the same
     /// time may come in another order than they were committed in. Changes in which nothing but
     /// leases was renewed are not reported.
@@ -22,27 +22,28 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// - what a process had not reported yet when it died;
     /// - sessions that were started before a restart (the embedded store counts those that it
     ///   recovered);
-    /// - expiries of users of whom no call comes until a server takes their record away (Redis,
-    ///   DynamoDB), since such stores are not swept;
-    /// - where the answer to a commit was lost and other nodes changed the record at the same time,
-    ///   what the record does not tell: a session that came and went beyond what a ledger
+    /// - expiries of users without calls until the server removes their record (Redis, DynamoDB),
+    ///   since such stores are not swept;
+    /// - if the answer to a commit was lost and other nodes changed the record at the same time,
+    ///   what the record does not show: a session that came and went beyond what a ledger
     ///   remembers, or an expiry that two nodes found at once, which both report.
     fn committed(&self, user: &UserKey, events: &[Event]);
 
     /// A player is about to be answered.
     fn answered(&self, answer: Answer<'_>);
 
-    /// The store has heard of a session that was admitted without it, and has a slot for it or not.
+    /// A session that was admitted without the store was written to it, and holds a slot there or
+    /// not.
     fn reconciled(&self, holds_slot: bool);
 
     /// The outcome of a commit was unknown, and the command is run again to find out.
     fn outcome_unknown(&self);
 
-    /// So many records were looked at that cannot be read; the same ones again each time.
+    /// This many records cannot be read. Each read of the same record counts again.
     fn damaged(&self, _records: usize) {}
 }
 
-/// What a player is told.
+/// The answer to a player.
 #[derive(Debug, Clone, Copy)]
 pub enum Answer<'a> {
     /// To a start.
@@ -53,16 +54,16 @@ pub enum Answer<'a> {
     Stop(&'a StopOutcome),
     /// To a start that was admitted because the store could not be used.
     DegradedStart,
-    /// To a heartbeat that was taken for good because the store could not be used.
+    /// To a heartbeat that was answered without the store because that could not be used.
     DegradedHeartbeat,
 }
 
-/// Several observers, told one after the other.
+/// Several observers, called one after the other.
 #[derive(Debug, Clone)]
 pub struct Observers(Box<[Arc<dyn EngineObserver>]>);
 
 impl Observers {
-    /// Tells all of these.
+    /// An observer that calls all of these.
     #[must_use]
     pub fn new(observers: impl IntoIterator<Item = Arc<dyn EngineObserver>>) -> Self {
         Self(observers.into_iter().collect())
@@ -91,7 +92,7 @@ impl EngineObserver for Observers {
     }
 }
 
-/// Nobody listens.
+/// An observer that ignores everything.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 

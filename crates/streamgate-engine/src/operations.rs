@@ -1,17 +1,18 @@
-//! The operations on one user.
+//! The operations on one user that do more than run a command, or are read.
 
 use streamgate_core::admission::{
-    EraseUser, Erased, IfKnown, ImportUser, ImportedUser, ResetUser, SessionsQuery, SessionsView,
-    SetUser, SetUserOutcome, Settle, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome,
-    StopOutcome, UserView, Watching, WithSessions, sessions_of, user_of, watching_of,
+    EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, Stop, StopNewest,
+    StopNewestOutcome, StopOutcome, UserView, Watching, sessions_of, user_of, watching_of,
 };
 use streamgate_core::{Ledger, Moment, Policy, UserKey};
 use streamgate_store::{Step, StoreError, View};
 
-use crate::engine::{ATTEMPTS_MAX, Engine, decide_on};
+use crate::decision::decide_on;
+use crate::engine::{ATTEMPTS_MAX, Engine};
 use crate::error::EngineError;
 use crate::fail_open::Answered;
 use crate::observer::Answer;
+use crate::starts::Starts;
 
 /// The answer to [`Engine::stop_newest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,55 +30,40 @@ pub enum NewestStopped {
 }
 
 impl Engine {
-    /// Starts a session, or says why not.
+    /// Starts a session, or says why not: by a [`Start`](streamgate_core::admission::Start), or by
+    /// a command around one that does more in the same step.
+    ///
+    /// If the store cannot be used and the engine fails open, the session is admitted without it.
     ///
     /// # Errors
     /// [`EngineError`]; after a retryable one the same start may be sent again.
-    pub async fn start(
+    pub async fn start<C>(
         &self,
         user: &UserKey,
-        start: &Start,
-    ) -> Result<Answered<StartOutcome>, EngineError> {
-        let decided = self.execute(user, start).await;
-        let decided = decided.inspect(|outcome| self.observer.answered(Answer::Start(outcome)));
-        self.or_admit(user, start, decided, |outcome, _| outcome)
-    }
-
-    /// Starts a session, or says why not; and who is watching after that.
-    ///
-    /// # Errors
-    /// [`EngineError`]; after a retryable one the same start may be sent again.
-    pub async fn start_and_list(
-        &self,
-        user: &UserKey,
-        start: Start,
-    ) -> Result<Answered<(StartOutcome, Vec<Watching>)>, EngineError> {
-        let command = WithSessions(start);
-        let decided = self.execute(user, &command).await;
-        let decided =
-            decided.inspect(|(outcome, _)| self.observer.answered(Answer::Start(outcome)));
-        self.or_admit(user, &command.0, decided, |outcome, session| {
-            let content_id = session.metadata.and_then(|metadata| metadata.content_id);
-            let id = session.id;
-            (outcome, vec![Watching { id, content_id }])
-        })
-    }
-
-    /// Starts a session of a user that is known, or says why not; `None` if the user is not known.
-    ///
-    /// # Errors
-    /// [`EngineError`]; after a retryable one the same start may be sent again.
-    pub async fn start_if_known(
-        &self,
-        user: &UserKey,
-        start: Start,
-    ) -> Result<Answered<Option<StartOutcome>>, EngineError> {
-        let command = IfKnown(start);
-        let decided = self.execute(user, &command).await;
-        if let Ok(Some(outcome)) = &decided {
-            self.observer.answered(Answer::Start(outcome));
+        command: &C,
+    ) -> Result<Answered<C::Outcome>, EngineError>
+    where
+        C: Starts + Sync,
+        C::Outcome: Send,
+    {
+        match (self.run(user, command).await, &self.fail_open) {
+            (Ok(outcome), open) => {
+                if let Some(open) = open {
+                    open.forget(user, &command.start().id);
+                }
+                if let Some(outcome) = C::start_outcome(&outcome) {
+                    self.observer.answered(Answer::Start(outcome));
+                }
+                Ok(outcome.into())
+            }
+            (Err(error), Some(open)) if error.is_retryable() => {
+                let (policy, wall) = (self.policy(), self.wall());
+                let admitted = open.admit(user, command.start(), &policy, wall, &error);
+                self.observer.answered(Answer::DegradedStart);
+                Ok(Answered::degraded(command.without_store(admitted)))
+            }
+            (Err(error), _) => Err(error),
         }
-        self.or_admit(user, &command.0, decided, |outcome, _| Some(outcome))
     }
 
     /// Stops a session.
@@ -85,8 +71,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn stop(&self, user: &UserKey, stop: &Stop) -> Result<StopOutcome, EngineError> {
-        let was_degraded = self.forget_degraded(user, &stop.id);
-        let outcome = match self.execute(user, stop).await? {
+        // Whatever the store answers, the session is not brought to it any more.
+        let open = self.fail_open.as_ref();
+        let was_degraded = open.is_some_and(|open| open.forget(user, &stop.id));
+        let outcome = match self.run(user, stop).await? {
             StopOutcome::Unknown if was_degraded => StopOutcome::Stopped,
             outcome => outcome,
         };
@@ -103,7 +91,7 @@ impl Engine {
         self.within_deadline(async {
             let mut stop = StopNewest::default();
             loop {
-                match self.execute(user, &stop).await? {
+                match self.run(user, &stop).await? {
                     // Named now; and again, if another started or ended meanwhile.
                     StopNewestOutcome::NewestIs { newest, .. } => stop.expected = Some(newest),
                     StopNewestOutcome::NoneLive { is_known, .. } => {
@@ -119,25 +107,13 @@ impl Engine {
         .await?
     }
 
-    /// Changes plan, limit or profile of a user.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub async fn set_user(
-        &self,
-        user: &UserKey,
-        set: &SetUser,
-    ) -> Result<SetUserOutcome, EngineError> {
-        self.execute(user, set).await
-    }
-
     /// Ends all sessions of a user and erases it.
     ///
     /// # Errors
     /// [`EngineError`].
     pub async fn erase_user(&self, user: &UserKey) -> Result<Erased, EngineError> {
-        self.forget_degraded_of(user);
-        self.execute(user, &EraseUser).await
+        self.forget_admitted(user);
+        self.run(user, &EraseUser).await
     }
 
     /// Ends all sessions of a user and forgets its history; plan and limit stay.
@@ -149,20 +125,8 @@ impl Engine {
         user: &UserKey,
         reset: &ResetUser,
     ) -> Result<Erased, EngineError> {
-        self.forget_degraded_of(user);
-        self.execute(user, reset).await
-    }
-
-    /// Takes over a user from another system: starts its sessions as far as slots are free.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub async fn import_user(
-        &self,
-        user: &UserKey,
-        import: &ImportUser,
-    ) -> Result<ImportedUser, EngineError> {
-        self.execute(user, import).await
+        self.forget_admitted(user);
+        self.run(user, reset).await
     }
 
     /// Who of a user is watching now: a page of the live sessions.
@@ -212,6 +176,13 @@ impl Engine {
         .await
     }
 
+    /// Forgets what was admitted without the store: an operator ends all sessions of a user.
+    fn forget_admitted(&self, user: &UserKey) {
+        if let Some(open) = &self.fail_open {
+            open.forget_user(user);
+        }
+    }
+
     /// Looks at a user's ledger, brought up to the present, without changing what is stored.
     async fn look<T: Send>(
         &self,
@@ -232,7 +203,7 @@ impl Engine {
             .map_err(|error| self.failed(user, error))
     }
 
-    /// Runs a step that changes nothing. Where its answer is lost, reading again is all it takes.
+    /// Runs a step that changes nothing. If its answer is lost, it is read again.
     async fn read(&self, user: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         for _ in 1..ATTEMPTS_MAX {
             match self.store.transact(user, step).await {

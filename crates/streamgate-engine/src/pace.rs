@@ -1,4 +1,4 @@
-//! When work that never waits gives other tasks a turn.
+//! Cooperative scheduling: when work that never waits yields to other tasks.
 
 /// What a task decodes before other tasks of the thread go on, in bytes of records: some hundred
 /// microseconds to a millisecond.
@@ -21,7 +21,7 @@ impl Pace {
         self.keep_exactly(record_bytes.max(RECORD_MIN_BYTES)).await;
     }
 
-    /// The same for work whose own cost beside the bytes is small.
+    /// The same for work whose cost beside the bytes is small.
     pub(crate) async fn keep_exactly(&mut self, bytes: usize) {
         self.read_bytes += bytes;
         if self.read_bytes >= TURN_BYTES {

@@ -1,8 +1,9 @@
 //! All users and all sessions, page by page.
 //!
-//! A list is long work beside calls that take microseconds. So few pages are made at once (the others
-//! wait in a fair queue, within the deadline of a call), and each lets other tasks of its thread go
-//! on after about every hundred records ([`Pace`]). What a page needs of memory is bounded by its size.
+//! A list is long work beside calls that take microseconds. So only a few pages are made at once
+//! (the others wait in a fair queue, within the deadline of a call), and each yields to other tasks
+//! of its thread about every hundred records ([`Pace`]). The memory of a page is bounded by its
+//! size.
 
 use streamgate_core::admission::{Settle, UserView, Watching, user_of, watching_of};
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
@@ -10,21 +11,19 @@ use streamgate_store::{Cursor, Page, View};
 use tokio::sync::SemaphorePermit;
 use tokio::task::yield_now;
 
-use crate::engine::{Engine, decide_on};
+use crate::decision::decide_on;
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::pace::Pace;
 
-/// Most records looked at for one page, so that a page over users who watch nothing ends too.
+/// Most records read for one page, so that a page over users without sessions ends too.
 const RECORDS_PER_PAGE_MAX: usize = 10_000;
-
-/// Pages that are made at once, on all threads.
-pub(crate) const PAGES_AT_ONCE: usize = 4;
 
 /// Where the next page begins. Opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PageCursor {
     store: Option<Cursor>,
-    /// The session given last, where a page ended between two sessions of one user.
+    /// The last session of the page, if it ended between two sessions of one user.
     within: Option<(UserKey, SessionId)>,
 }
 
@@ -152,7 +151,7 @@ impl Engine {
                 .await?;
             looked_at += page.records.len().max(1);
             for (user, record) in page.records {
-                let ledger = self.settled(&user, &record, page.now)?;
+                let ledger = self.present_ledger(&user, &record, page.now)?;
                 if ledger.is_known() {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
@@ -231,7 +230,12 @@ impl Engine {
     }
 
     /// The ledger in a record, brought up to the present.
-    fn settled(&self, user: &UserKey, record: &[u8], now: Moment) -> Result<Ledger, EngineError> {
+    fn present_ledger(
+        &self,
+        user: &UserKey,
+        record: &[u8],
+        now: Moment,
+    ) -> Result<Ledger, EngineError> {
         let decided = decide_on(
             View {
                 key: user,
@@ -246,8 +250,8 @@ impl Engine {
             .map_err(|error| self.failed(user, error))
     }
 
-    /// The live sessions of each user of a page, up to the first with whom there are more than
-    /// `room`; of the user of which some were given already, the rest.
+    /// The live sessions of each user of a page, up to the user that brings their number above
+    /// `room`; of the user that the page before ended in, the rest.
     async fn live_sessions(
         &self,
         page: &Page,
@@ -257,7 +261,7 @@ impl Engine {
         let (mut users, mut total) = (Vec::with_capacity(page.records.len()), 0);
         let mut pace = Pace::default();
         for (user, record) in &page.records {
-            let mut live = self.settled(user, record, page.now)?.live;
+            let mut live = self.present_ledger(user, record, page.now)?.live;
             // By id, because the order in which sessions started does not tell where a session
             // stood that has ended since.
             live.sort_by(|a, b| a.id.cmp(&b.id));
@@ -278,9 +282,8 @@ impl Engine {
     /// The permission to make a page, in the order in which it was asked for.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {
         let turn = self.within_deadline(self.page_turns.acquire()).await?;
-        // A turn that is passed on makes the next list ready at once. A thread that goes from one
-        // ready task to the next looks at its sockets after dozens of them only; a task that
-        // yields is ready again after it has looked.
+        // A permit that is released makes the next list ready at once. A worker thread polls its
+        // sockets only after dozens of ready tasks; a task that yields runs again after that.
         yield_now().await;
         Ok(turn.expect("the semaphore is never closed"))
     }

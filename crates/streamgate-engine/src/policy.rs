@@ -27,7 +27,7 @@ impl CurrentPolicy {
     }
 }
 
-/// The policy at the moment at which it was loaded. Load it anew rather than keep it.
+/// The policy as loaded. Load it anew for each decision rather than keep it.
 pub struct PolicyNow(Guard<Arc<Policy>>);
 
 impl Deref for PolicyNow {

@@ -1,38 +1,25 @@
-//! Telling the observer what was committed: once, and also for calls whose callers have gone.
+//! Telling the observer what was committed: once, and also for calls that were dropped.
 //!
-//! What a call reports must have happened. Where that is not known when the call ends, it is found
-//! out: by the store, where the commit is still on its way (a [`CommitCallback`]), else by
-//! comparing the user's record with what the call would have left in it ([`Unresolved`]).
+//! What a call reports must have happened. If that is not known when the call ends, it is found
+//! out: by the store, if the commit is still in flight (a [`CommitCallback`]), else by comparing
+//! the user's record with what the call would have left in it ([`Unresolved`], `resolve.rs`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{StreamExt as _, stream};
 use parking_lot::Mutex;
-use streamgate_core::admission::Settle;
 use streamgate_core::bounds::UNRESOLVED_CALLS_MAX;
 use streamgate_core::{Event, UserKey};
 use streamgate_store::{CommitCallback, CommitResult};
 use tokio::sync::Notify;
 
-use crate::call::Call;
-use crate::doubt::{Doubt, is_reported};
-use crate::engine::Engine;
-use crate::error::EngineError;
 use crate::observer::EngineObserver;
-
-/// How long to wait before records are read: a commit whose answer was lost may still arrive, and a
-/// store that is away be back.
-const READ_EVERY: Duration = Duration::from_secs(1);
-
-/// How many records are read at once.
-const AT_ONCE: usize = 32;
+use crate::unresolved_runs::{UnresolvedRuns, is_reported};
 
 /// Tells an observer what was committed.
 pub(crate) struct Reports {
     observer: Arc<dyn EngineObserver>,
-    unresolved: Unresolved,
+    pub(crate) unresolved: Unresolved,
 }
 
 impl Reports {
@@ -43,8 +30,8 @@ impl Reports {
         }
     }
 
-    /// These events were committed. Renewals alone are not reported: nobody decides by them, and
-    /// nearly all calls are renewals.
+    /// These events were committed. Renewals alone are not reported: they are nearly all calls, and
+    /// change no count.
     pub(crate) fn committed(&self, user: &UserKey, events: &[Event]) {
         if is_reported(events) {
             self.observer.committed(user, events);
@@ -52,26 +39,26 @@ impl Reports {
     }
 
     /// A call has ended without its outcome.
-    pub(crate) fn unresolved(&self, user: &UserKey, doubt: Doubt<()>) {
-        if !doubt.is_empty() {
-            self.unresolved.add(user.clone(), doubt);
+    pub(crate) fn unresolved(&self, user: &UserKey, runs: UnresolvedRuns<()>) {
+        if !runs.is_empty() {
+            self.unresolved.add(user.clone(), runs);
         }
     }
 
-    /// Hears for a caller that has gone what became of the last run of its command.
+    /// The callback of a call that is dropped: it reports what became of its last run.
     pub(crate) fn callback(
         self: &Arc<Self>,
         user: &UserKey,
-        mut doubt: Doubt<()>,
+        mut runs: UnresolvedRuns<()>,
         last: Vec<Event>,
     ) -> CommitCallback {
         let (reports, user) = (Arc::clone(self), user.clone());
         Box::new(move |result| match result {
-            CommitResult::Committed => reports.committed(&user, &doubt.events_with(last)),
-            CommitResult::NotCommitted => reports.unresolved(&user, doubt),
+            CommitResult::Committed => reports.committed(&user, &runs.events_with(last)),
+            CommitResult::NotCommitted => reports.unresolved(&user, runs),
             CommitResult::Unknown => {
-                doubt.add(last, ());
-                reports.unresolved(&user, doubt);
+                runs.add(last, ());
+                reports.unresolved(&user, runs);
             }
         })
     }
@@ -79,66 +66,37 @@ impl Reports {
 
 /// Calls that have ended without their outcome. Bounded; lost with the process, as the observer is.
 #[derive(Default)]
-struct Unresolved {
-    calls: Mutex<VecDeque<(UserKey, Doubt<()>)>>,
+pub(crate) struct Unresolved {
+    calls: Mutex<VecDeque<(UserKey, UnresolvedRuns<()>)>>,
     added: Notify,
 }
 
 impl Unresolved {
-    fn add(&self, user: UserKey, doubt: Doubt<()>) {
+    fn add(&self, user: UserKey, runs: UnresolvedRuns<()>) {
         let mut calls = self.calls.lock();
         if calls.len() >= UNRESOLVED_CALLS_MAX {
             drop(calls);
             tracing::warn!(
-                "too many calls without an outcome; counts of live sessions are wrong by one of them"
+                "too many calls without an outcome; \
+                 counts of live sessions are wrong by one of them"
             );
             return;
         }
-        calls.push_back((user, doubt));
+        calls.push_back((user, runs));
         drop(calls);
         self.added.notify_one();
     }
 
-    fn take(&self) -> VecDeque<(UserKey, Doubt<()>)> {
+    pub(crate) fn len(&self) -> usize {
+        self.calls.lock().len()
+    }
+
+    /// Waits until a call is added.
+    pub(crate) async fn added(&self) {
+        self.added.notified().await;
+    }
+
+    pub(crate) fn take(&self) -> VecDeque<(UserKey, UnresolvedRuns<()>)> {
         std::mem::take(&mut *self.calls.lock())
-    }
-}
-
-impl Engine {
-    /// How many calls have ended without their outcome, so that the observer has not heard yet
-    /// whether their changes were committed.
-    #[must_use]
-    pub fn unresolved_calls(&self) -> usize {
-        self.reports.unresolved.calls.lock().len()
-    }
-
-    /// Finds out what became of calls that ended without their outcome, and reports it, until
-    /// dropped. No answer depends on it.
-    pub async fn resolve_forever(&self) {
-        loop {
-            self.reports.unresolved.added.notified().await;
-            while self.unresolved_calls() > 0 {
-                tokio::time::sleep(READ_EVERY).await;
-                let calls = self.reports.unresolved.take();
-                stream::iter(calls)
-                    .for_each_concurrent(AT_ONCE, |(user, doubt)| self.resolve(user, doubt))
-                    .await;
-            }
-        }
-    }
-
-    /// Brings a record up to the present, compares it with what the call would have left, and
-    /// reports what happened. Where the store has no answer, the call stays unresolved.
-    async fn resolve(&self, user: UserKey, doubt: Doubt<()>) {
-        let call = Call::resolving(self, &user, &Settle, doubt);
-        match self.within_deadline(call.run_until_known()).await {
-            Ok(Ok(decision)) => self.reports.committed(&user, &decision.events),
-            Ok(Err(error @ (EngineError::Damaged(_) | EngineError::NewerRecord(_)))) => {
-                tracing::error!(%error, "what became of a call cannot be found out");
-            }
-            Ok(Err(error)) | Err(error) => {
-                tracing::debug!(%error, "what became of a call is not known yet");
-            }
-        }
     }
 }

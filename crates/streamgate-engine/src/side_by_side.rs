@@ -1,4 +1,4 @@
-//! Many futures in one task that does not keep its thread from other tasks.
+//! Many futures in one task that yields to other tasks of its thread.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,12 +13,12 @@ use streamgate_clock::Stopwatch;
 /// How long the futures keep the thread at a time, beyond the one that is being polled.
 const TURN: Duration = Duration::from_millis(2);
 
-/// Runs all futures, and gives what they came to in the same order.
+/// Runs all futures, and returns their outputs in the same order.
 ///
-/// They make progress side by side: whichever can do its next step does it. One that waited for its
-/// turn among them could keep a user locked that others wait for, and two callers that do so to each
-/// other would never end. Many of them can be ready at once, and each may decode a large record, so
-/// after a turn of 2 ms the task goes to the end of the scheduler's queue.
+/// All make progress concurrently: if one waited for another, it could keep a user locked that a
+/// second call waits for, and two such calls could deadlock. Many can be ready at once, and each
+/// may decode a large record, so after 2 ms the task yields and goes to the end of the scheduler's
+/// queue.
 pub async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     let turn = Turn::new();
     let mut results = Vec::new();

@@ -1,4 +1,4 @@
-//! Sweeping: takes what is over out of memory and reports it. No promise depends on it.
+//! Sweeping: removes expired sessions from memory and reports them. No promise depends on it.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use streamgate_core::admission::Settle;
 use streamgate_core::{Event, UserKey};
 use streamgate_store::{Change, Cursor, StepFn, Swept, View};
 
-use crate::engine::{Engine, change_of, decide_on};
+use crate::decision::decide_on;
+use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::policy::PolicyNow;
 use crate::report::Reports;
@@ -15,8 +16,8 @@ use crate::report::Reports;
 /// Records looked at in one go.
 const SLICE_RECORDS: usize = 1_000;
 
-/// A pass takes longer than its interval where it would be busy for more than one part in so many
-/// of the time: with tens of millions of users, callers come before tidiness.
+/// A sweep is busy for at most one part in this many of the time. With tens of millions of users a
+/// pass then takes longer than its interval, so that calls are not delayed.
 const BUSY_PART: u32 = 20;
 
 /// How long to wait after a store that could not be swept.
@@ -24,8 +25,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Sweeps until it is dropped: one pass over all records every `sweep_interval`, in slices
-    /// spread evenly over it; a slower one where there are so many that it would take more than a
-    /// twentieth of a processor.
+    /// spread evenly over it; slower if it would take more than a twentieth of a processor.
     pub async fn sweep_forever(&self) {
         let mut cursor = None;
         loop {
@@ -80,8 +80,8 @@ impl Engine {
         Ok(swept)
     }
 
-    /// The share of the interval that so many records are of all, so that a pass takes the interval
-    /// however many records a store visits in one go.
+    /// The time to allot to a slice of `visited` records, so that one pass takes `sweep_interval`
+    /// whatever the size of a slice.
     fn share_of_interval(&self, visited: usize) -> Duration {
         let count = |records: u64| u32::try_from(records).unwrap_or(u32::MAX);
         let visited = count(visited as u64);
@@ -94,8 +94,7 @@ impl Engine {
     }
 }
 
-/// How long to wait after a slice that took so long: the share of the interval that it stands for,
-/// or longer.
+/// How long to wait after a slice: the rest of its share of the interval, or longer.
 fn pause_between(share: Duration, took: Duration) -> Duration {
     share
         .saturating_sub(took)
@@ -106,7 +105,7 @@ fn pause_between(share: Duration, took: Duration) -> Duration {
 struct SweepStep<'a> {
     reports: &'a Reports,
     policy: PolicyNow,
-    /// What the last run has changed, until the store says that it is made.
+    /// What the last run has changed, until the store confirms it.
     found: Option<(UserKey, Vec<Event>)>,
     /// How many records could not be read.
     damaged: usize,
@@ -118,7 +117,7 @@ impl StepFn for SweepStep<'_> {
             self.damaged += 1;
             return None;
         };
-        let change = change_of(&decision, &self.policy)?;
+        let change = Change::of(&decision, &self.policy)?;
         self.found = Some((view.key.clone(), decision.events));
         Some(change)
     }

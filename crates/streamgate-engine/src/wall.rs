@@ -1,8 +1,6 @@
-//! From the time that leases are counted by to the time on the wall.
+//! From the time of the lease clock to wall-clock time.
 
 use streamgate_core::{Session, Timestamp};
-
-use crate::engine::Engine;
 
 /// What a time of the store is on the wall clock, now. Made for each answer, because the wall clock
 /// may be set at any time.
@@ -23,7 +21,7 @@ impl Wall {
         Timestamp::from_millis(ms)
     }
 
-    /// From a clock that the wall clock is ahead of by so much to the store's.
+    /// From a clock that is `offset_ms` behind the wall clock to the store's.
     pub(crate) const fn ahead_of(self, offset_ms: i64) -> Self {
         Self::ahead_by(offset_ms.saturating_sub(self.offset_ms))
     }
@@ -36,13 +34,5 @@ impl Wall {
             expires_at: self.show(session.expires_at),
             ..session
         }
-    }
-}
-
-impl Engine {
-    /// How times of outcomes are to be shown.
-    #[must_use]
-    pub fn wall(&self) -> Wall {
-        Wall::ahead_by(self.store.wall_offset_ms())
     }
 }

@@ -8,7 +8,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use streamgate_clock::ManualClock;
 use streamgate_clock::Stopwatch;
 use streamgate_core::admission::{Heartbeat, Start, Stop};
-use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::codec::{decode_ledger, encode_ledger};
 use streamgate_core::{
     Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
@@ -97,14 +97,9 @@ fn record() -> Vec<u8> {
 /// What a command makes of a record.
 fn change<C: Command>(record: &[u8], command: &C) -> Change {
     let ledger = decode_ledger(record).expect("it was encoded here");
-    let decision = decide(ledger, &Policy::default(), command, NOW);
-    Change {
-        record: encode_ledger(&decision.ledger),
-        delta: encode_delta(&decision.events),
-        durability: decision.durability().expect("it changes something"),
-        garbage_at: None,
-        needs_room: decision.needs_room(),
-    }
+    let policy = Policy::default();
+    let decision = decide(ledger, &policy, command, NOW);
+    Change::of(&decision, &policy).expect("it changes something")
 }
 
 /// Calls that nobody waits for a disk for.

@@ -1,4 +1,5 @@
-//! A decorator that injects faults into a store: it refuses, delays, loses requests and answers.
+//! Decorators of stores for tests: [`FaultyStore`] injects faults (refused, delayed, lost requests
+//! and answers), and [`Intercepted`] lets a test replace single calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept};
+use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{CommitResult, DetachOnDrop, Step};
 
 /// What goes wrong with one call.
@@ -16,9 +17,9 @@ pub enum Fault {
     None,
     /// The store refuses: nothing is changed, and it says so.
     Refuse,
-    /// The request is lost on its way: nothing is changed, and nobody can know.
+    /// The request is lost on its way: nothing is changed, and the outcome is unknown.
     LoseRequest,
-    /// The answer is lost on its way: the change is made, and nobody can know.
+    /// The answer is lost on its way: the change is made, and the outcome is unknown.
     LoseAnswer,
     /// The request takes this long on its way.
     DelayRequest(Duration),
@@ -26,7 +27,7 @@ pub enum Fault {
     DelayAnswer(Duration),
 }
 
-/// A store in front of which things go wrong. Scans and sweeps can be refused and delayed only.
+/// A store with injected faults. Scans and sweeps can be refused and delayed only.
 pub struct FaultyStore<S> {
     inner: S,
     plan: Mutex<Box<dyn FnMut() -> Fault + Send>>,
@@ -80,12 +81,8 @@ fn lost() -> StoreError {
 }
 
 impl<S: Store> Store for FaultyStore<S> {
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move {
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
+        Transaction::Pending(Box::pin(async move {
             match self.next_fault() {
                 Fault::None => self.inner.transact(key, step).await,
                 Fault::Refuse => Err(refused()),
@@ -111,7 +108,7 @@ impl<S: Store> Store for FaultyStore<S> {
                     answer
                 }
             }
-        })
+        }))
     }
 
     fn scan<'a>(
@@ -151,5 +148,74 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.inner.close()
+    }
+}
+
+/// What a test replaces of a store. Each default passes the call on.
+pub trait Intercept: Send + Sync + 'static {
+    /// The store that is called.
+    fn inner(&self) -> &dyn Store;
+
+    /// As [`Store::transact`].
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
+        self.inner().transact(key, step)
+    }
+
+    /// As [`Store::sweep`].
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        self.inner().sweep(from, budget, step)
+    }
+}
+
+/// A store in which a test has replaced calls.
+#[derive(Debug)]
+pub struct Intercepted<T>(pub T);
+
+impl<T: Intercept> Store for Intercepted<T> {
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
+        self.0.transact(key, step)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.0.inner().scan(tenant, from, page_size)
+    }
+
+    fn sweep<'a>(
+        &'a self,
+        from: Option<&'a Cursor>,
+        budget: usize,
+        step: Step<'a>,
+    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
+        self.0.sweep(from, budget, step)
+    }
+
+    fn scans_may_repeat(&self) -> bool {
+        self.0.inner().scans_may_repeat()
+    }
+
+    fn wall_offset_ms(&self) -> i64 {
+        self.0.inner().wall_offset_ms()
+    }
+
+    fn record_count(&self) -> Option<u64> {
+        self.0.inner().record_count()
+    }
+
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.inner().check_ready()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.inner().close()
     }
 }

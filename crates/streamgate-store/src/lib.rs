@@ -1,11 +1,12 @@
 //! The store port: where ledgers are kept, as a contract.
 //!
-//! A store is dumb. It keeps one record (bytes) per key, and lets a [`Step`] look at a record and
-//! replace it if nobody else did meanwhile. It does not know what the bytes mean and decides
-//! nothing; the rules are in `streamgate-core`.
+//! A store is dumb. It keeps one record (bytes) per key, and lets a [`Step`] read and replace a
+//! record atomically. It does not know what the bytes mean and decides nothing; the rules are in
+//! `streamgate-core`.
 //!
-//! Beside the contract ([`Store`]) there is a [`MemoryStore`], a decorator that injects
-//! faults ([`faults`]), and the [`conformance`] suite that every store must pass.
+//! Beside the contract ([`Store`]) there is the adapter for servers ([`versioned`]), a
+//! [`MemoryStore`], decorators for tests ([`faults`]), and the [`conformance`] suite that every
+//! store must pass.
 
 pub mod conformance;
 pub mod faults;
@@ -15,5 +16,7 @@ mod step;
 pub mod versioned;
 
 pub use memory::MemoryStore;
-pub use port::{BoxFuture, Change, Cursor, Page, Refusal, Store, StoreError, Swept, View};
+pub use port::{
+    BoxFuture, Change, Cursor, Page, Refusal, Store, StoreError, Swept, Transaction, View,
+};
 pub use step::{CommitCallback, CommitResult, DetachOnDrop, Step, StepFn};

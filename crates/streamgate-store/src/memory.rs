@@ -1,4 +1,4 @@
-//! The memory store: the contract without durability. For tests, and to compare stores with.
+//! The memory store: the contract without durability. For tests, and as a baseline in measurements.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::port::{BoxFuture, Change, Cursor, Page, Store, StoreError, Swept, View};
+use crate::port::{BoxFuture, Change, Cursor, Page, Store, StoreError, Swept, Transaction, View};
 use crate::step::Step;
 use streamgate_clock::Clock;
 
@@ -34,7 +34,7 @@ impl MemoryStore {
         }
     }
 
-    /// Lets the store be full, or have room again.
+    /// Makes the store full, or gives it room again.
     pub fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
     }
@@ -154,16 +154,8 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.apply(key, step).map(drop) })
-    }
-
-    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
-        Some(self.apply(key, step).map(drop))
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
+        Transaction::Done(self.apply(key, step).map(drop))
     }
 
     fn scan<'a>(

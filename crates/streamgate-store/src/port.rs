@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use streamgate_core::codec::{encode_delta, encode_ledger};
 use streamgate_core::{Decision, Durability, Moment, Policy, TenantId, Timestamp, UserKey};
@@ -15,9 +16,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// A record as a step sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// Whose record it is. A sweep visits keys that its caller does not know.
+    /// The key of the record. A sweep visits keys that its caller does not know.
     pub key: &'a UserKey,
-    /// The bytes, or `None` where there is no record.
+    /// The bytes; `None` if there is no record.
     pub record: Option<&'a [u8]>,
     /// The time, by the store's clock, and the last stall that the store noticed. For one user the
     /// time goes backwards only where that clock is set back; users may live on servers whose
@@ -35,17 +36,17 @@ pub struct Change {
     pub delta: Vec<u8>,
     /// When the change must be on disk.
     pub durability: Durability,
-    /// From when on nobody needs the record after the change, for stores whose records go by
-    /// themselves; `None` where it stays for good, or is taken away.
+    /// When the record becomes garbage, for stores that expire records by themselves (TTL); `None`
+    /// if it never does, or is taken away.
     pub garbage_at: Option<Timestamp>,
-    /// Whether it adds to what is stored. A store that is full refuses such a change, and takes all
+    /// Whether it adds to what is stored. A full store refuses such a change, and accepts all
     /// others for as long as it can: heartbeats, stops, and what frees slots.
     pub needs_room: bool,
 }
 
 impl Change {
-    /// The change that a decision makes of its record; `None` if the decision changed nothing. `policy`
-    /// is the one that it was made by.
+    /// The change that a decision makes of its record; `None` if the decision changed nothing.
+    /// `policy` is the one that it was made by.
     #[must_use]
     pub fn of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Self> {
         Some(Self {
@@ -58,16 +59,16 @@ impl Change {
     }
 }
 
-/// Where a scan or sweep goes on. Opaque, made by the store, good across restarts of the node.
+/// Where a scan or sweep continues. Opaque, made by the store, valid across restarts of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub Vec<u8>);
 
 /// A part of a scan.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Keys and their records; can be empty although the scan goes on.
+    /// Keys and their records; can be empty although more follow.
     pub records: Vec<(UserKey, Vec<u8>)>,
-    /// Where the scan goes on; `None` at its end.
+    /// Where the scan continues; `None` at its end.
     pub next: Option<Cursor>,
     /// The time of this part, by the store's clock, and the last stall that the store noticed.
     pub now: Moment,
@@ -78,15 +79,15 @@ pub struct Page {
 pub struct Swept {
     /// How many records were looked at.
     pub visited: usize,
-    /// Where the sweep goes on; `None` at its end.
+    /// Where the sweep continues; `None` at its end.
     pub next: Option<Cursor>,
 }
 
-/// Why a store that answers does not do what it was asked, in words for two readers.
+/// Why a store that answers refuses a call, in words for two readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// For callers: a sentence without a full stop that names no server, no user and no secret, such
-    /// as "the store refuses writes: its memory is full".
+    /// For callers: a sentence without a full stop that names no server, no user and no secret,
+    /// such as "the store refuses writes: its memory is full".
     pub told: &'static str,
     /// For the operator's log: the same with all that is known.
     pub why: String,
@@ -98,31 +99,58 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Why a store did not do what it was asked.
+/// Why a call of a store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The store cannot be reached. Nothing was changed; trying again is safe.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
-    /// The store can be reached and refuses: it is full, takes no writes now, or must not be used as
-    /// it is set up. Nothing was changed; trying again is safe, and helps once the cause is gone.
+    /// The store can be reached and refuses: its server is full, read-only, or not configured as it
+    /// must be. Nothing was changed; trying again is safe, and helps once the cause is gone.
     #[error("{0}")]
     Refused(Refusal),
     /// The store has no room for what [needs some](Change::needs_room). Nothing was changed; all
     /// other changes may still be made, and reads are answered.
     #[error("the store is full: {0}")]
     Full(String),
-    /// What is stored under the key is no record, and says why. Nothing was changed; trying again
-    /// does not help.
+    /// The stored bytes are not a record, and why. Nothing was changed; trying again does not help.
     #[error("the stored record cannot be read: {0}")]
     Damaged(String),
-    /// The change may or may not have been made: the answer was lost. Read back before saying
-    /// anything about it.
+    /// The answer was lost: the change may or may not have been made. A read tells.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
     /// The cursor was not made by this store.
     #[error("the cursor is not valid")]
     BadCursor,
+}
+
+/// A call of [`Store::transact`]: a future of its answer, which may be there already.
+#[must_use = "the answer says whether the change is made"]
+pub enum Transaction<'a> {
+    /// The answer. Nothing was waited for.
+    Done(Result<(), StoreError>),
+    /// The answer is to come. The step may have run already.
+    Pending(BoxFuture<'a, Result<(), StoreError>>),
+}
+
+impl Future for Transaction<'_> {
+    type Output = Result<(), StoreError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Done(answer) => Poll::Ready(answer.clone()),
+            Self::Pending(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done(answer) => f.debug_tuple("Done").field(answer).finish(),
+            Self::Pending(_) => f.debug_tuple("Pending").finish_non_exhaustive(),
+        }
+    }
 }
 
 /// Keeps one record per key.
@@ -137,46 +165,33 @@ pub enum StoreError {
 ///
 /// **Durable.** When `transact` answers `Ok` to a change marked [`Durability::Durable`], the change
 /// survives what the store promises to survive (a crash of the process, a power loss). That holds
-/// also for what the step merely *saw*: an answer never rests on a change that a crash could
-/// still take back. `Relaxed` changes are written soon, `Memory` changes need not be written.
+/// also for what the step *saw*: an answer never depends on a change that a crash could still undo.
+/// `Relaxed` changes are written soon, `Memory` changes need not be written.
 ///
-/// **Honest.** `Unavailable`, `Refused`, `Full` and `Damaged` mean that nothing was changed. Where a
-/// store cannot know, it says `OutcomeUnknown`. It never answers `Ok` to a durable change that is not durable.
+/// **Honest.** `Unavailable`, `Refused`, `Full` and `Damaged` mean that nothing was changed. A
+/// store that cannot know answers `OutcomeUnknown`. It never answers `Ok` to a durable change that
+/// is not durable.
 ///
-/// **Cancel-safe.** A caller may drop the future at any time; the change is then made or not made,
-/// never half of it. Where it may have been made by then, the store detaches the step
-/// ([`StepFn::detach`](crate::StepFn::detach)) and tells the callback what became of the change as
-/// soon as it knows.
+/// **Cancel-safe.** A caller may drop a [`Transaction`] at any time; the change is then made or not
+/// made, never half of it. If it may have been made by then, the store detaches the step
+/// ([`StepFn::detach`](crate::StepFn::detach)) and calls the callback as soon as it knows what
+/// became of the change.
 ///
-/// **Time.** `View::now` comes from one clock for all nodes that share the store where there is one
-/// (a server's), else from the node. It is taken while the record cannot change. A step that runs
-/// behind a stall ([`streamgate_core::Stall`]) is told of it, the first one already.
+/// **Time.** `View::now` comes from one clock for all nodes that share the store if there is one (a
+/// server's), else from the node. It is read while the record cannot change. Every step that runs
+/// after a stall ([`streamgate_core::Stall`]) sees it in there, from the first one on.
 pub trait Store: Send + Sync + 'static {
     /// Runs `step` on the record of `key` and stores what it returns, as one indivisible step. A
     /// step that returns `None` makes this a read.
     ///
+    /// A store that can answer without I/O and without a durability wait, for the change and for
+    /// what the step saw, returns [`Transaction::Done`]. So can a store that caches the record as
+    /// this node wrote it last, if the step accepts that
+    /// ([`StepFn::recall`](crate::StepFn::recall)).
+    ///
     /// # Errors
     /// Each [`StoreError`] but [`StoreError::BadCursor`].
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>>;
-
-    /// The same as [`transact`](Store::transact), where that would answer at once: without asking
-    /// anybody, and without a wait for the disk, neither for the change nor for what the step saw.
-    /// `None` where it would not. Then nothing has changed, although the step may have run, and
-    /// `transact` is to be called. No outcome is unknown: an error means that nothing has changed.
-    fn transact_now(&self, _key: &UserKey, _step: Step<'_>) -> Option<Result<(), StoreError>> {
-        None
-    }
-
-    /// Shows `look` what this node knows of a record without asking anybody; `false` where that is
-    /// nothing. It is what the node wrote last: others may have changed the record since, so
-    /// nothing may rest on it but what holds for records that were once true.
-    fn recall(&self, _key: &UserKey, _look: &mut dyn FnMut(View<'_>)) -> bool {
-        false
-    }
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a>;
 
     /// Reads about `page_size` records of a tenant, from the beginning or from where an earlier
     /// page ended, in an order of the store's own, and never more than `page_size`. A record that
@@ -193,16 +208,16 @@ pub trait Store: Send + Sync + 'static {
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>>;
 
-    /// Whether a scan may read a record more than once, because the server's own order moves while
-    /// it grows or shrinks.
+    /// Whether a scan may read a record more than once, because the server reorders keys while it
+    /// grows or shrinks.
     fn scans_may_repeat(&self) -> bool {
         false
     }
 
     /// Runs `step` on about `budget` records, each as in [`transact`](Store::transact), so that
-    /// what is over can be taken out of memory. Nobody waits for the changes to be on disk; each is
-    /// told to the step when it is made ([`StepFn::swept`](crate::StepFn::swept)). A store whose
-    /// records go by themselves visits none.
+    /// expired sessions are removed from memory. It does not wait for the disk; after each change
+    /// it calls [`StepFn::swept`](crate::StepFn::swept). A store that expires records by itself
+    /// visits none.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
@@ -213,14 +228,13 @@ pub trait Store: Send + Sync + 'static {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>>;
 
-    /// What to add to a time of this store to get the time on the wall, in milliseconds: other than 0
-    /// where leases are counted by a clock that a step of the wall clock does not move. A look at a
-    /// number.
+    /// What to add to a time of this store to get wall-clock time, in milliseconds: not 0 if leases
+    /// are counted by a clock that a step of the wall clock does not move. Costs no I/O.
     fn wall_offset_ms(&self) -> i64 {
         0
     }
 
-    /// How many records there are, where the store knows without counting.
+    /// How many records there are; `None` if the store would have to count.
     fn record_count(&self) -> Option<u64>;
 
     /// Answers when the store can be used now.

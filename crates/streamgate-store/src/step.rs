@@ -1,22 +1,28 @@
-//! What a store runs on a record, and how it tells the outcome to a caller that has gone.
+//! What a store runs on a record, and how it reports the outcome of a call that was dropped.
 
 use crate::port::{Change, View};
 
-/// A function of a record that remembers its last run. Every closure of the right shape is one.
+/// A function of a record that keeps the result of its last run. Every closure of this signature is
+/// one.
 ///
-/// It is pure but for what it remembers: a store may run it more than once, and only the last run
+/// It is pure but for what it keeps: a store may run it more than once, and only the last run
 /// counts. It is short and never blocks, because a store may hold a lock.
 pub trait StepFn: Send {
     /// Looks at a record and says what it becomes; `None` leaves it as it is.
     fn run(&mut self, view: View<'_>) -> Option<Change>;
 
-    /// In a sweep: the change of the last run is made. A sweep says it after each record that it
-    /// changed, since it may fail or be dropped later on. `transact` says it by answering `Ok`.
+    /// Looks at a cached record, which this node wrote last and other nodes may have changed since.
+    /// `true` if the call can be answered from it; then nothing is read and nothing changed.
+    fn recall(&mut self, _cached: View<'_>) -> bool {
+        false
+    }
+
+    /// In a sweep: the change of the last run is made. A sweep calls this after each record that it
+    /// changed, because it may fail or be dropped later; `transact` answers `Ok` instead.
     fn swept(&mut self) {}
 
-    /// The call is being dropped while the change of the last run may have been made and may be
-    /// made still. Returns the callback to which the store then tells what became of it; `None`
-    /// where the caller does not want to know.
+    /// The call is dropped while the change of the last run is in flight. Returns the callback for
+    /// its outcome; `None` if the outcome is of no interest.
     ///
     /// A call that is dropped without `detach` has not made the change of its last run, and never
     /// will.
@@ -48,18 +54,18 @@ pub enum CommitResult {
     Unknown,
 }
 
-/// Is called once, on any thread, with what became of a change whose caller has gone. It is short
-/// and never blocks.
+/// Is called once, on any thread, with what became of the change of a dropped call. It is short and
+/// never blocks.
 pub type CommitCallback = Box<dyn FnOnce(CommitResult) + Send>;
 
-/// Detaches a step where the call is dropped before the outcome of its change is known.
+/// Detaches a step if the call is dropped before the outcome of its change is known.
 ///
-/// A store makes one when the change may have been made, and calls [`answered`](Self::answered)
-/// when it knows. `then` takes the callback of a caller that has gone.
+/// A store makes one once the change may have been made, and calls [`answered`](Self::answered)
+/// when it knows. `then` takes the callback of a dropped call.
 pub struct DetachOnDrop<'a, F: FnOnce(CommitCallback)>(Option<(Step<'a>, F)>);
 
 impl<'a, F: FnOnce(CommitCallback)> DetachOnDrop<'a, F> {
-    /// Watches over a call whose outcome is not known yet.
+    /// Guards a call whose outcome is not known yet.
     pub fn new(step: Step<'a>, then: F) -> Self {
         Self(Some((step, then)))
     }

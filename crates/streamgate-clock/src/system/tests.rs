@@ -31,7 +31,7 @@ impl Fake {
         self.step(ms.into());
     }
 
-    /// Somebody sets the wall clock.
+    /// Sets the wall clock.
     fn step(&self, ms: i64) {
         self.0.1.fetch_add(ms, Ordering::SeqCst);
     }
@@ -51,16 +51,20 @@ impl Source for Fake {
 struct Ticking {
     fake: Fake,
     clock: SystemClock<Fake>,
-    told: Told,
+    reported: Reported,
 }
 
 impl Ticking {
     fn at(wall_ms: i64, kind: Kind) -> Self {
         let fake = Fake::at(wall_ms);
         let clock = SystemClock::over(fake.clone(), kind, RULE);
-        let mut told = Told::nothing();
-        assert_eq!(clock.look(&mut told), News::default());
-        Self { fake, clock, told }
+        let mut reported = Reported::nothing();
+        assert_eq!(clock.look(&mut reported), News::default());
+        Self {
+            fake,
+            clock,
+            reported,
+        }
     }
 
     fn leases() -> Self {
@@ -72,7 +76,7 @@ impl Ticking {
     }
 
     fn look(&mut self) -> News {
-        self.clock.look(&mut self.told)
+        self.clock.look(&mut self.reported)
     }
 
     /// Time passes while the ticker runs.

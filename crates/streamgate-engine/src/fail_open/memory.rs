@@ -1,8 +1,8 @@
-//! The sessions that this node admitted without the store. Bounded; lost with the process, because
-//! nothing rests on it: a player whose session nobody remembers starts again.
+//! The sessions that this node admitted without the store. Bounded in number. Lost with the
+//! process: no promise depends on them, and a player whose session is forgotten starts again.
 //!
-//! What a start, a heartbeat or a stop costs does not depend on how many there are, also where the
-//! memory is full: [`Sessions::expire`] looks at a few, those first whose leases are over first.
+//! The cost of a start, a heartbeat or a stop does not depend on how many there are, also when the
+//! memory is full: [`Sessions::expire`] checks a few, in the order in which their leases end.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,15 +12,15 @@ use streamgate_core::admission::Start;
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::{Seconds, Session, SessionId, Timestamp, UserKey};
 
-/// How many leases a start looks at: each look removes a session that is over, or finds one that was
-/// renewed. More than one, so that room is made faster than it is taken.
+/// How many leases a start checks: each check removes a session that has expired, or finds one that
+/// was renewed. More than one, so that room is made faster than it is taken.
 const EXPIRED_PER_START: usize = 4;
 
 /// Sessions that were admitted without the store.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     sessions: Mutex<Sessions>,
-    /// How many there are; so that nobody takes the lock while there are none.
+    /// How many there are, so that no call takes the lock while there are none.
     len: AtomicUsize,
 }
 
@@ -28,20 +28,19 @@ pub(super) struct Memory {
 struct Remembered {
     start: Start,
     session: Session,
-    /// The store is back and had no slot for it. Kept so that its player is told why.
+    /// The store is back and had no slot for it. Kept so that the answer to its player says why.
     is_refused: bool,
     /// Its place in [`Sessions::by_expiry`].
     place: Place,
 }
 
-/// When a lease is over, as far as it was known when the place was given, and a number that no other
-/// place has.
+/// When the lease ends, as known when the place was given, and a number that makes it unique.
 type Place = (Timestamp, u64);
 
 #[derive(Debug, Default)]
 struct Sessions {
     by_user: HashMap<UserKey, HashMap<SessionId, Remembered>>,
-    /// Every session once. A renewal leaves the place as it is: it is corrected when it is looked at.
+    /// Every session once. A renewal leaves the place as it is: [`Sessions::expire`] corrects it.
     by_expiry: BTreeMap<Place, (UserKey, SessionId)>,
     /// The number of the next place.
     next: u64,
@@ -53,8 +52,8 @@ impl Memory {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Remembers a session, or renews it where it is remembered already; whether it is new. Where
-    /// the memory is full, the session is admitted all the same.
+    /// Remembers a session, or renews it if it is remembered already; `true` if it is new. If the
+    /// memory is full, the session is admitted and not remembered.
     pub(super) fn admit(
         &self,
         user: &UserKey,
@@ -76,7 +75,7 @@ impl Memory {
                 lease,
                 metadata: start.metadata.clone(),
             };
-            // One of this id that is over makes room for itself.
+            // An expired session of this id is replaced.
             sessions.remove(user, &start.id);
             sessions.expire(now, EXPIRED_PER_START);
             if sessions.len() < DEGRADED_SESSIONS_MAX {
@@ -100,8 +99,9 @@ impl Memory {
         })?
     }
 
-    /// The store has heard of a session, and holds a slot for it or not. Whether that is news.
-    pub(super) fn settle(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
+    /// A session was written to the store, which holds a slot for it or not. `true` if that is
+    /// news.
+    pub(super) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
         if holds_slot {
             return self.forget(user, id);
         }
@@ -121,7 +121,7 @@ impl Memory {
         }
     }
 
-    /// Up to `count` sessions that the store should hear of. Forgets those that are over.
+    /// Up to `count` sessions to be written to the store. Forgets those that have expired.
     pub(super) fn pending(&self, count: usize, now: Timestamp) -> Vec<(UserKey, Start)> {
         self.change(|sessions| {
             sessions.expire(now, usize::MAX);
@@ -200,8 +200,8 @@ impl Sessions {
         }
     }
 
-    /// Removes sessions that are over, looking at so many at most; how many it looked at. Those whose
-    /// places say that their leases are not over need not be looked at.
+    /// Removes expired sessions, checking `at_most` places that are due; returns how many it
+    /// checked.
     fn expire(&mut self, now: Timestamp, at_most: usize) -> usize {
         let mut looked_at = 0;
         while looked_at < at_most
@@ -302,7 +302,8 @@ mod tests {
     #[test]
     fn a_full_memory_finds_the_sessions_that_are_over() {
         let memory = full();
-        // At 105 s the second half is over. A quarter of the looks finds it behind the renewed ones.
+        // At 105 s the second half is over. A quarter of the looks finds it behind the renewed
+        // ones.
         for number in DEGRADED_SESSIONS_MAX..2 * DEGRADED_SESSIONS_MAX {
             memory.admit(&user(number), &start(number), LEASE, at(105));
         }

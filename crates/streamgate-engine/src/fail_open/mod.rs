@@ -1,20 +1,20 @@
-//! Answering players without the store, for operators who would rather let too many watch than
-//! none.
+//! Answering players without the store, for operators who prefer too many viewers to none.
 //!
-//! What is admitted so is remembered on this node, and brought to the store when it is back: by the
-//! session's next heartbeat or by [`crate::Engine::reconcile_forever`], whichever comes first. From
-//! then on the limit holds again. Stops, lists and changes of users are never answered without the
-//! store.
+//! This node remembers the sessions it admits so, and writes them to the store when it is back:
+//! with the session's next heartbeat or by [`crate::Engine::reconcile_forever`], whichever comes
+//! first. From then on the limit holds again. Stops, lists and changes of users are never answered
+//! without the store.
+//!
+//! What is *not* here: the store and the engine. They ask here once the store has failed.
 
-mod answers;
 mod memory;
-mod reconcile;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use streamgate_clock::Clock;
-use streamgate_core::{Session, Timestamp};
+use streamgate_core::admission::{Admitted, HeartbeatOutcome, Start, StartOutcome};
+use streamgate_core::{Policy, Session, SessionId, Timestamp, UserKey};
 use tokio::sync::Notify;
 
 use crate::error::EngineError;
@@ -27,20 +27,20 @@ const WARN_EVERY_MS: u64 = 10_000;
 /// What players are answered while the store cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailMode {
-    /// That it cannot be used: the limit holds, and nobody new watches.
+    /// Fail closed: an error. The limit holds, and no session starts.
     #[default]
     Closed,
-    /// That they may watch: nobody is turned away, and the limit does not hold for that while.
+    /// Fail open: they may watch. No player is turned away, and the limit does not hold meanwhile.
     Open,
 }
 
-/// What a player is told, and whether the store had a say in it.
+/// The answer to a player, and whether the store gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answered<T> {
     /// The outcome. In a degraded one the limit is the default and only this session is counted,
     /// because nothing is known of the user.
     pub outcome: T,
-    /// Whether it was given without the store, which could not be used.
+    /// Whether it was given without the store, because that could not be used.
     pub is_degraded: bool,
 }
 
@@ -55,7 +55,7 @@ impl<T> From<T> for Answered<T> {
 }
 
 impl<T> Answered<T> {
-    const fn degraded(outcome: T) -> Self {
+    pub(crate) const fn degraded(outcome: T) -> Self {
         Self {
             outcome,
             is_degraded: true,
@@ -73,13 +73,7 @@ pub(crate) struct FailOpen {
 }
 
 impl FailOpen {
-    /// From this node's clock to that of the store, so that its sessions are shown as others are.
-    fn as_of_store(&self, wall: Wall, session: Session) -> Session {
-        wall.ahead_of(self.clock.wall_offset_ms())
-            .show_session(session)
-    }
-
-    fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             memory: Memory::default(),
@@ -88,7 +82,103 @@ impl FailOpen {
         }
     }
 
-    /// Says so in the log, now and then.
+    /// How many sessions are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.memory.len()
+    }
+
+    /// Admits a session, because the store failed with `error`.
+    pub(crate) fn admit(
+        &self,
+        user: &UserKey,
+        start: &Start,
+        policy: &Policy,
+        wall: Wall,
+        error: &EngineError,
+    ) -> StartOutcome {
+        let now = self.clock.now().time;
+        self.warn(now, error);
+        let lease = start.lease.unwrap_or(policy.lease);
+        let (session, is_new) = self.memory.admit(user, start, lease, now);
+        self.admitted.notify_one();
+        let admitted = Admitted {
+            session: self.as_of_store(wall, session),
+            limit: policy.default_limit,
+            active: 1,
+            evicted: Vec::new(),
+        };
+        if is_new {
+            StartOutcome::Admitted(admitted)
+        } else {
+            StartOutcome::AlreadyLive(admitted)
+        }
+    }
+
+    /// Renews a session, because the store failed with `error`; also one that is not remembered,
+    /// which the store may know.
+    pub(crate) fn renew(
+        &self,
+        user: &UserKey,
+        id: &SessionId,
+        policy: &Policy,
+        wall: Wall,
+        error: &EngineError,
+    ) -> HeartbeatOutcome {
+        let now = self.clock.now().time;
+        self.warn(now, error);
+        let session = self.memory.renew(user, id, now);
+        let session = session.unwrap_or_else(|| Session {
+            id: id.clone(),
+            started_at: now,
+            last_seen_at: now,
+            expires_at: now.plus(policy.lease),
+            lease: policy.lease,
+            metadata: None,
+        });
+        HeartbeatOutcome::Renewed {
+            session: self.as_of_store(wall, session).held(),
+            limit: policy.default_limit,
+            active: 1,
+        }
+    }
+
+    /// The start of a session that is remembered.
+    pub(crate) fn find(&self, user: &UserKey, id: &SessionId) -> Option<Start> {
+        self.memory.find(user, id, self.clock.now().time)
+    }
+
+    /// Up to `count` sessions that the store has not heard of.
+    pub(crate) fn pending(&self, count: usize) -> Vec<(UserKey, Start)> {
+        self.memory.pending(count, self.clock.now().time)
+    }
+
+    /// Waits until a session is admitted.
+    pub(crate) async fn admitted(&self) {
+        self.admitted.notified().await;
+    }
+
+    /// The store has heard of a session, and holds a slot for it or not. `true` if that is news.
+    pub(crate) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
+        self.memory.mark_reconciled(user, id, holds_slot)
+    }
+
+    /// Forgets a session, so that it is not brought to the store; whether it was remembered.
+    pub(crate) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
+        self.memory.forget(user, id)
+    }
+
+    /// Forgets all sessions of a user.
+    pub(crate) fn forget_user(&self, user: &UserKey) {
+        self.memory.forget_user(user);
+    }
+
+    /// Converts times of this node's clock to the store's, so that all sessions are shown alike.
+    fn as_of_store(&self, wall: Wall, session: Session) -> Session {
+        wall.ahead_of(self.clock.wall_offset_ms())
+            .show_session(session)
+    }
+
+    /// Warns in the log, at most once per [`WARN_EVERY_MS`].
     fn warn(&self, now: Timestamp, error: &EngineError) {
         let now_ms = now.as_millis();
         let warned_at_ms = self.warned_at_ms.load(Ordering::Relaxed);

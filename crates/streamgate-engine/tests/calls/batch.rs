@@ -11,10 +11,10 @@ use crate::support::{
 };
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Start};
-use streamgate_core::{Attributes, Policy, SessionMetadata, TenantId, UserKey};
+use streamgate_core::{Attributes, Policy, SessionMetadata, UserKey};
 use streamgate_engine::EngineError;
-use streamgate_store::faults::Fault;
-use streamgate_store::{BoxFuture, Cursor, MemoryStore, Page, Step, Store, StoreError, Swept};
+use streamgate_store::faults::{Fault, Intercept, Intercepted};
+use streamgate_store::{MemoryStore, Step, Store, Transaction};
 
 /// A memory store that counts the calls of it.
 struct Counted {
@@ -24,52 +24,20 @@ struct Counted {
     at_once: bool,
 }
 
-impl Store for Counted {
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.store.transact(key, step)
+impl Intercept for Counted {
+    fn inner(&self) -> &dyn Store {
+        &self.store
     }
 
-    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
-        if !self.at_once {
-            return None;
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        if self.at_once {
+            return self.store.transact(key, step);
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        self.store.transact_now(key, step)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        from: Option<&'a Cursor>,
-        page_size: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.scan(tenant, from, page_size)
-    }
-
-    fn sweep<'a>(
-        &'a self,
-        from: Option<&'a Cursor>,
-        budget: usize,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
-        self.store.sweep(from, budget, step)
-    }
-
-    fn record_count(&self) -> Option<u64> {
-        self.store.record_count()
-    }
-
-    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.check_ready()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.close()
+        Transaction::Pending(Box::pin(async move {
+            tokio::task::yield_now().await;
+            self.store.transact(key, step).await
+        }))
     }
 }
 
@@ -85,7 +53,10 @@ fn counted(at_once: bool) -> (World, Arc<AtomicUsize>) {
         default_limit: 1_000,
         ..Policy::default()
     };
-    (world_over(Arc::new(store), clock, policy), calls)
+    (
+        world_over(Arc::new(Intercepted(store)), clock, policy),
+        calls,
+    )
 }
 
 fn beat(name: &str, session: &str) -> (UserKey, Heartbeat) {

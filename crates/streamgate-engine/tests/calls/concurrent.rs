@@ -17,7 +17,7 @@ async fn watching(limit: u32, sessions: usize) -> World {
         limit: Edit::Set(limit),
         ..SetUser::default()
     };
-    world.engine.set_user(&user("u"), &set).await.unwrap();
+    world.engine.run(&user("u"), &set).await.unwrap();
     for i in 0..sessions {
         assert!(is_admitted(&world.engine, &format!("s{i}")).await);
     }
@@ -113,7 +113,7 @@ async fn imports_at_once_fill_the_limit_and_no_more() {
             lease: Seconds(3_600),
             profile: Attributes::default(),
         };
-        engine.import_user(&user("u"), &import).await.unwrap()
+        engine.run(&user("u"), &import).await.unwrap()
     })
     .await;
     assert!(told.iter().all(|import| import.active <= 7));

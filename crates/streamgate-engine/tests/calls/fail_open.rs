@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{START_OF_TIME, World, heartbeat, id, start, stop, user, world_over};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{
-    HeartbeatOutcome, SessionsQuery, Start, StartOutcome, StopOutcome,
+    HeartbeatOutcome, IfKnown, SessionsQuery, Start, StartOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::{EndReason, Policy, Seconds};
@@ -276,11 +276,17 @@ async fn a_start_with_its_list_and_one_of_a_known_user_are_admitted_too() {
     let open = Open::new(1);
     open.goes_away();
     let engine = &open.world.engine;
-    let told = engine.start_and_list(&user("u"), start("a")).await.unwrap();
+    let told = engine
+        .start(&user("u"), &WithSessions(start("a")))
+        .await
+        .unwrap();
     let (outcome, view) = told.outcome;
     assert!(matches!(outcome, StartOutcome::Admitted(_)) && told.is_degraded);
     assert_eq!(view[0].id, id("a"));
-    let told = engine.start_if_known(&user("u"), start("b")).await.unwrap();
+    let told = engine
+        .start(&user("u"), &IfKnown(start("b")))
+        .await
+        .unwrap();
     assert!(matches!(told.outcome, Some(StartOutcome::Admitted(_))) && told.is_degraded);
     assert_eq!(open.remembers(), 2);
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, id, start, stop, user, world, world_over};
 use streamgate_clock::ManualClock;
-use streamgate_core::admission::{Edit, SessionsQuery, SetUser, Start, StartOutcome, StopOutcome};
+use streamgate_core::admission::{
+    Edit, SessionsQuery, SetUser, Start, StartOutcome, StopOutcome, WithSessions,
+};
 use streamgate_core::{OverLimit, Policy};
 use streamgate_engine::EngineError;
 use streamgate_store::MemoryStore;
@@ -91,7 +93,7 @@ async fn a_session_that_ended_and_started_again_in_one_run_is_reported_when_its_
         limit: Edit::Set(1),
         ..SetUser::default()
     };
-    engine.set_user(&user, &lower).await.unwrap();
+    engine.run(&user, &lower).await.unwrap();
     clock.advance(Duration::from_millis(1));
     let in_place_of_a = Start {
         replaces: Some(id("a")),
@@ -226,4 +228,19 @@ fn ids_for_dialects_are_uuids_of_version_4_and_ours_of_version_7() {
     let version = |id: streamgate_core::SessionId| id.as_uuid_bytes().unwrap()[6] >> 4;
     assert_eq!(version(world.engine.new_session_id_v4()), 4);
     assert_eq!(version(world.engine.new_session_id()), 7);
+}
+
+#[tokio::test]
+async fn a_command_without_an_operation_of_its_own_is_run_and_reported() {
+    let world = world(faults([NoFault, NoFault, LoseAnswer]));
+    for session in ["a", "b"] {
+        let start = start(session);
+        world.engine.start(&user("u"), &start).await.unwrap();
+    }
+    let command = WithSessions(stop("a"));
+    let (outcome, watching) = world.engine.run(&user("u"), &command).await.unwrap();
+    assert_eq!(outcome, StopOutcome::Stopped);
+    let left: Vec<_> = watching.iter().map(|it| it.id.to_string()).collect();
+    assert_eq!(left, ["b"]);
+    assert_eq!(world.memo.words(), ["started a", "started b", "stopped a"]);
 }

@@ -20,7 +20,7 @@ async fn with_users(limits: &[u32]) -> World {
             limit: Edit::Set(100),
             ..SetUser::default()
         };
-        world.engine.set_user(&user, &set).await.unwrap();
+        world.engine.run(&user, &set).await.unwrap();
         for j in 0..*sessions {
             world
                 .engine

@@ -13,7 +13,7 @@ use streamgate_core::{Policy, Seconds, SessionMetadata, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
 use streamgate_store::versioned::{Optimistic, Version};
 
-use crate::calls::suspended::server::{Guesses, Node, Server};
+use crate::calls::suspended::server::{Node, Server, Speculates};
 use crate::support::{START_OF_TIME, heartbeat, start, stop, user};
 
 /// One or two nodes over one server. Of two, a call comes to the one that did not write last.
@@ -40,7 +40,7 @@ const CALLS: [&str; 10] = [
 ];
 
 impl Nodes {
-    fn new(count: usize, guesses: Guesses) -> Self {
+    fn new(count: usize, speculates: Speculates) -> Self {
         let clock = Arc::new(ManualClock::at(START_OF_TIME));
         let server = Arc::new(Server::new(Arc::clone(&clock)));
         let policy = Policy {
@@ -50,7 +50,7 @@ impl Nodes {
         };
         let policy = Arc::new(policy.checked().unwrap());
         let node = |_| {
-            let node = Arc::new(Optimistic::new(Node::new(Arc::clone(&server), guesses)));
+            let node = Arc::new(Optimistic::new(Node::new(Arc::clone(&server), speculates)));
             let engine = Engine::new(
                 Arc::clone(&node) as _,
                 Arc::clone(&policy),
@@ -122,8 +122,8 @@ impl Nodes {
 
 #[tokio::test]
 async fn each_call_takes_the_loads_and_commits_of_the_table() {
-    let one_node = |guesses| Nodes::new(1, guesses).all();
-    let any_node = |guesses| Nodes::new(2, guesses).all();
+    let one_node = |speculates| Nodes::new(1, speculates).all();
+    let any_node = |speculates| Nodes::new(2, speculates).all();
     let dynamodb_any = [
         [1, 1],
         [1, 1],
@@ -149,12 +149,12 @@ async fn each_call_takes_the_loads_and_commits_of_the_table() {
         [1, 0],
     ];
     assert_eq!(
-        any_node(Guesses::Nothing).await,
+        any_node(Speculates::Never).await,
         dynamodb_any,
         "DynamoDB, any node"
     );
     assert_eq!(
-        one_node(Guesses::OwnWrites).await,
+        one_node(Speculates::IfSoleWriter).await,
         dynamodb_one,
         "DynamoDB, one node"
     );
@@ -162,9 +162,9 @@ async fn each_call_takes_the_loads_and_commits_of_the_table() {
     let scripts = |all: Vec<[usize; 2]>| -> Vec<usize> {
         all.iter().map(|[loads, commits]| loads + commits).collect()
     };
-    let any = scripts(any_node(Guesses::Anything).await);
+    let any = scripts(any_node(Speculates::Always).await);
     assert_eq!(any, [1, 2, 2, 1, 1, 2, 1, 2, 1, 1], "Redis, any node");
-    let one = scripts(one_node(Guesses::Anything).await);
+    let one = scripts(one_node(Speculates::Always).await);
     assert_eq!(one, [1, 1, 1, 1, 0, 1, 1, 1, 1, 1], "Redis, one node");
 }
 
@@ -188,12 +188,12 @@ async fn items_of_users_have_the_sizes_of_the_table() {
             ..SessionMetadata::default()
         })
     };
-    let plain = Nodes::new(1, Guesses::Nothing);
+    let plain = Nodes::new(1, Speculates::Never);
     for (call, bytes) in CALLS.iter().zip([103, 140, 177]) {
         plain.call(call).await;
         assert_eq!(item_bytes(&plain), bytes, "{call}");
     }
-    let named = Nodes::new(1, Guesses::Nothing);
+    let named = Nodes::new(1, Speculates::Never);
     let user = named.user.clone();
     for number in 0..22 {
         let session = format!("0193503c-5d3e-7c4a-9a3b-0000000000{number:02}");

@@ -6,11 +6,10 @@ use std::time::Duration;
 use crate::support::{START_OF_TIME, faults, heartbeat, start, user, world, world_over};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::SessionsQuery;
-use streamgate_core::{Durability, Policy, TenantId, UserKey};
+use streamgate_core::{Durability, Policy, TenantId};
 use streamgate_engine::EngineError;
-use streamgate_store::{
-    BoxFuture, Change, Cursor, MemoryStore, Page, Step, Store, StoreError, Swept,
-};
+use streamgate_store::faults::{Intercept, Intercepted};
+use streamgate_store::{BoxFuture, Change, Cursor, MemoryStore, Step, Store, StoreError, Swept};
 
 #[tokio::test]
 async fn a_sweep_reports_expiries_and_then_forgets_the_user() {
@@ -149,22 +148,9 @@ async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
 #[derive(Debug)]
 struct Silent(MemoryStore);
 
-impl Store for Silent {
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.transact(key, step)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        from: Option<&'a Cursor>,
-        page_size: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.0.scan(tenant, from, page_size)
+impl Intercept for Silent {
+    fn inner(&self) -> &dyn Store {
+        &self.0
     }
 
     fn sweep<'a>(
@@ -178,24 +164,12 @@ impl Store for Silent {
             std::future::pending().await
         })
     }
-
-    fn record_count(&self) -> Option<u64> {
-        self.0.record_count()
-    }
-
-    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.check_ready()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.close()
-    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_sweep_that_is_cut_off_reports_what_it_ended_and_reports_it_once() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
-    let store = Silent(MemoryStore::new(clock.clone()));
+    let store = Intercepted(Silent(MemoryStore::new(clock.clone())));
     let world = world_over(Arc::new(store), clock, Policy::default());
     world.engine.start(&user("u"), &start("a")).await.unwrap();
     world.clock.advance(Duration::from_secs(90));

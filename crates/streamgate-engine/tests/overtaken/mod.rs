@@ -1,15 +1,15 @@
 //! Lost requests and answers while others come in between: what a caller is told must have
 //! happened, and what was counted must be what there is.
 
-mod guesses;
+mod speculation;
 mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_core::admission::{
-    Edit, Erased, HeartbeatOutcome, ImportUser, ImportedSession, ResetUser, SessionsQuery, SetUser,
-    StartOutcome, StopOutcome,
+    Edit, Erased, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession, ResetUser, SessionsQuery,
+    SetUser, StartOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
@@ -138,7 +138,7 @@ async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_told_as_adm
         let outcome = race
             .world
             .engine
-            .start_if_known(&user("u"), start("a"))
+            .start(&user("u"), &IfKnown(start("a")))
             .await;
         assert_eq!(outcome, Ok(None.into()), "{lost:?}");
         assert_eq!(live(&race.world).await, [""; 0]);
@@ -152,7 +152,7 @@ async fn a_start_with_its_list_is_told_as_it_was_when_its_answer_was_lost() {
     let answer = race
         .world
         .engine
-        .start_and_list(&user("u"), start("a"))
+        .start(&user("u"), &WithSessions(start("a")))
         .await;
     let (outcome, view) = answer.unwrap().outcome;
     assert!(
@@ -285,7 +285,7 @@ async fn an_import_that_was_overtaken_is_told_what_became_of_it() {
             others.start(&user("u"), &start("rival")).await.unwrap();
         });
         let import = import(&["a", "b"]);
-        let told = race.world.engine.import_user(&user("u"), &import).await;
+        let told = race.world.engine.run(&user("u"), &import).await;
         assert_eq!(told.unwrap().sessions, expected, "{lost:?}");
         assert_eq!(live(&race.world).await, watching, "{lost:?}");
     }
@@ -300,13 +300,13 @@ async fn an_import_of_a_profile_that_another_overtook_says_that_it_is_not_there(
             profile,
             ..SetUser::default()
         };
-        others.set_user(&user("u"), &set).await.unwrap();
+        others.run(&user("u"), &set).await.unwrap();
     });
     let import = ImportUser {
         profile: named("Old"),
         ..import(&[])
     };
-    let told = race.world.engine.import_user(&user("u"), &import).await;
+    let told = race.world.engine.run(&user("u"), &import).await;
     assert!(!told.unwrap().has_profile);
 }
 

@@ -5,11 +5,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use streamgate_clock::ManualClock;
-use streamgate_core::{Policy, TenantId, UserKey};
+use streamgate_core::{Policy, UserKey};
 use streamgate_engine::Engine;
-use streamgate_store::{
-    BoxFuture, Cursor, MemoryStore, Page, Step, Store, StoreError, Swept, View,
-};
+use streamgate_store::faults::{Intercept, Intercepted};
+use streamgate_store::{BoxFuture, MemoryStore, Step, Store, StoreError, Transaction, View};
 
 use crate::support::{START_OF_TIME, World, world_over};
 
@@ -20,13 +19,13 @@ pub(crate) enum Lost {
     Request,
     /// The answer: the change is made.
     Answer,
-    /// The answer to a try that was in vain: it was decided on what the node remembers, and the
-    /// record was another by then.
-    Guess,
+    /// The answer to a speculative commit that failed: it was decided on the node's cached record,
+    /// and the record was another by then.
+    Speculative,
 }
 
-/// The record that a node remembers.
-type Remembered = Arc<Mutex<Option<Vec<u8>>>>;
+/// The record that a node has cached.
+type Cached = Arc<Mutex<Option<Vec<u8>>>>;
 
 type Others = Box<dyn FnOnce(Arc<Engine>) -> BoxFuture<'static, ()> + Send>;
 
@@ -37,7 +36,7 @@ struct Overtaken {
     inner: Arc<MemoryStore>,
     others: Arc<Engine>,
     plan: Arc<Mutex<Plan>>,
-    remembered: Remembered,
+    cached: Cached,
 }
 
 impl fmt::Debug for Overtaken {
@@ -52,7 +51,7 @@ pub(crate) struct Race {
     pub(crate) others: Arc<Engine>,
     records: Arc<MemoryStore>,
     plan: Arc<Mutex<Plan>>,
-    remembered: Remembered,
+    cached: Cached,
 }
 
 impl Race {
@@ -61,27 +60,26 @@ impl Race {
         let inner = Arc::new(MemoryStore::new(clock.clone()));
         let others = world_over(inner.clone(), clock.clone(), policy.clone());
         let plan = Arc::new(Mutex::new(Plan::new()));
-        let remembered = Remembered::default();
+        let cached = Cached::default();
         let store = Overtaken {
             inner: Arc::clone(&inner),
             others: Arc::clone(&others.engine),
             plan: Arc::clone(&plan),
-            remembered: Arc::clone(&remembered),
+            cached: Arc::clone(&cached),
         };
         Self {
-            world: world_over(Arc::new(store), clock, policy),
+            world: world_over(Arc::new(Intercepted(store)), clock, policy),
             others: others.engine,
             records: inner,
             plan,
-            remembered,
+            cached,
         }
     }
 
-    /// From now on the node takes this user's record to be what it is now. Before, it knows of
-    /// none.
-    pub(crate) async fn remember(&self, user: &UserKey) {
+    /// From now on the node has this user's record cached as it is now. Before, it has none.
+    pub(crate) async fn cache(&self, user: &UserKey) {
         let mut step = |view: View<'_>| {
-            *self.remembered.lock().unwrap() = view.record.map(<[u8]>::to_vec);
+            *self.cached.lock().unwrap() = view.record.map(<[u8]>::to_vec);
             None
         };
         self.records.transact(user, &mut step).await.unwrap();
@@ -108,22 +106,22 @@ impl Race {
     }
 }
 
-impl Store for Overtaken {
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
+impl Intercept for Overtaken {
+    fn inner(&self) -> &dyn Store {
+        &*self.inner
+    }
+
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
         let planned = self.plan.lock().unwrap().pop_front().flatten();
-        Box::pin(async move {
+        Transaction::Pending(Box::pin(async move {
             let Some((lost, others)) = planned else {
                 return self.inner.transact(key, step).await;
             };
-            let remembered = self.remembered.lock().unwrap().clone();
+            let cached = self.cached.lock().unwrap().clone();
             // The step runs in each case: what it wants to write may be lost on its way.
             let mut step = |view: View<'_>| {
                 let record = match lost {
-                    Lost::Guess => remembered.as_deref(),
+                    Lost::Speculative => cached.as_deref(),
                     Lost::Request | Lost::Answer => view.record,
                 };
                 step.run(View { record, ..view })
@@ -132,36 +130,6 @@ impl Store for Overtaken {
             self.inner.transact(key, &mut step).await?;
             others(Arc::clone(&self.others)).await;
             Err(StoreError::OutcomeUnknown("lost".into()))
-        })
-    }
-
-    fn scan<'a>(
-        &'a self,
-        tenant: &'a TenantId,
-        from: Option<&'a Cursor>,
-        page_size: usize,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.inner.scan(tenant, from, page_size)
-    }
-
-    fn sweep<'a>(
-        &'a self,
-        from: Option<&'a Cursor>,
-        budget: usize,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<Swept, StoreError>> {
-        self.inner.sweep(from, budget, step)
-    }
-
-    fn record_count(&self) -> Option<u64> {
-        self.inner.record_count()
-    }
-
-    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.check_ready()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.close()
+        }))
     }
 }

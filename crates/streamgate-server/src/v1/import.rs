@@ -211,7 +211,7 @@ impl Entry {
             Err(fault) => return Err(EntryError::Invalid(fault.clone())),
         };
         engine
-            .import_user(&UserKey::new(tenant, user), import)
+            .run(&UserKey::new(tenant, user), import)
             .await
             .map_err(EntryError::Engine)
     }

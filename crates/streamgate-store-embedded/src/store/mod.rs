@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use streamgate_clock::Clock;
 use streamgate_core::{Durability, TenantId, UserKey};
 use streamgate_store::{
-    BoxFuture, Change, Cursor, DetachOnDrop, Page, Step, Store, StoreError, Swept, View,
+    BoxFuture, Change, Cursor, DetachOnDrop, Page, Step, Store, StoreError, Swept, Transaction,
+    View,
 };
 
 use crate::config::{DurabilityMode, EmbeddedConfig};
@@ -156,9 +157,8 @@ impl EmbeddedStore {
         self.shared.queue.request_snapshot();
     }
 
-    /// Runs a step under the lock of its shard. If the result needs a wait and the caller
-    /// `may_wait` for none, nothing was changed.
-    fn run_step(&self, key: &UserKey, step: Step<'_>, may_wait: bool) -> Result<Ran, StoreError> {
+    /// Runs a step under the lock of its shard.
+    fn run_step(&self, key: &UserKey, step: Step<'_>) -> Result<Ran, StoreError> {
         let Shared { table, queue, .. } = &*self.shared;
         queue.check()?;
         let bytes = key.as_bytes();
@@ -168,9 +168,6 @@ impl EmbeddedStore {
         // Every call prunes, so the list never holds more than the changes of two batches.
         pending.prune(queue.durable());
         let seen = pending.last_of(hash);
-        if seen.is_some() && !may_wait {
-            return Ok(Ran::unchanged(seen));
-        }
         let slot = slot(entries, hash, bytes);
         let change = step.run(View {
             key,
@@ -184,9 +181,6 @@ impl EmbeddedStore {
         if change.durability > Durability::Memory {
             assert_has_delta(&change);
             let durable = change.durability == Durability::Durable;
-            if durable && !may_wait {
-                return Ok(Ran::unchanged(Some(queue.appended())));
-            }
             // The log comes first: if it refuses the change, nothing has changed.
             let lsn = queue.append(bytes, &change.delta, durable, change.needs_room)?;
             if durable && queue.mode() != DurabilityMode::None {
@@ -201,32 +195,23 @@ impl EmbeddedStore {
         Ok(Ran { wait, is_changed })
     }
 
-    /// See [`Store::transact`]. The shard lock is released before the first wait.
-    async fn transact(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
-        self.shared.queue.wait_room().await?;
-        match self.run_step(key, step, true)?.wait {
-            Some(lsn) => {
-                let queue = &self.shared.queue;
-                let waiting =
-                    DetachOnDrop::new(step, |callback| queue.call_when_durable(lsn, callback));
-                let durable = queue.wait_durable(lsn).await;
-                waiting.answered();
-                durable
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// See [`Store::transact_now`].
-    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
-        if !self.shared.queue.has_room() {
-            return None;
-        }
-        match self.run_step(key, step, false) {
-            Ok(Ran { wait: Some(_), .. }) => None,
-            Ok(Ran { wait: None, .. }) => Some(Ok(())),
-            Err(error) => Some(Err(error)),
-        }
+    /// See [`Store::transact`]. The lock of the shard is released before the wait for the disk.
+    fn transact<'a>(&'a self, key: &UserKey, step: Step<'a>) -> Transaction<'a> {
+        let lsn = match self.run_step(key, step) {
+            Ok(Ran { wait: None, .. }) => return Transaction::Done(Ok(())),
+            Ok(Ran {
+                wait: Some(lsn), ..
+            }) => lsn,
+            Err(error) => return Transaction::Done(Err(error)),
+        };
+        let queue = &self.shared.queue;
+        let waiting =
+            DetachOnDrop::new(step, move |callback| queue.call_when_durable(lsn, callback));
+        Transaction::Pending(Box::pin(async move {
+            let durable = queue.wait_durable(lsn).await;
+            waiting.answered();
+            durable
+        }))
     }
 }
 
@@ -256,16 +241,15 @@ fn assert_has_delta(change: &Change) {
 }
 
 impl Store for EmbeddedStore {
-    fn transact<'a>(
-        &'a self,
-        key: &'a UserKey,
-        step: Step<'a>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.transact(key, step))
-    }
-
-    fn transact_now(&self, key: &UserKey, step: Step<'_>) -> Option<Result<(), StoreError>> {
-        self.transact_now(key, step)
+    fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
+        let queue = &self.shared.queue;
+        if queue.has_room() {
+            return self.transact(key, step);
+        }
+        Transaction::Pending(Box::pin(async move {
+            queue.wait_room().await?;
+            self.transact(key, step).await
+        }))
     }
 
     fn scan<'a>(

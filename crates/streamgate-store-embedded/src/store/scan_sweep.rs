@@ -100,7 +100,7 @@ impl EmbeddedStore {
                 let key = UserKey::from_bytes(&key).expect("only keys are stored");
                 self.shared.queue.wait_room().await?;
                 // Not waited for here: a call that sees the change waits.
-                if self.run_step(&key, step, true)?.is_changed {
+                if self.run_step(&key, step)?.is_changed {
                     step.swept();
                 }
                 visited += 1;

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Settle, Start, StartOutcome, Stop, StopOutcome};
-use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::codec::decode_ledger;
 use streamgate_core::{
     Command, EndReason, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey, decide,
 };
-use streamgate_store::{Change, Store, StoreError, View};
+use streamgate_store::{Change, Store, StoreError, Transaction, View};
 use streamgate_store_embedded::{
     DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver, OpenError,
 };
@@ -81,7 +81,7 @@ where
     Ok(outcome.expect("the step ran"))
 }
 
-/// The same, where the store does so at once.
+/// The same if the store answers at once; else the call is dropped.
 pub(crate) fn run_now<C: Command + Sync>(
     store: &dyn Store,
     key: &UserKey,
@@ -92,11 +92,14 @@ where
 {
     let mut outcome = None;
     let mut step = |view: View<'_>| decided(view, command, &mut outcome);
-    let done = store.transact_now(key, &mut step)?;
+    let done = match store.transact(key, &mut step) {
+        Transaction::Done(answer) => answer,
+        Transaction::Pending(_) => return None,
+    };
     Some(done.map(|()| outcome.expect("the step ran")))
 }
 
-fn decided<C: Command>(
+pub(crate) fn decided<C: Command>(
     view: View<'_>,
     command: &C,
     outcome: &mut Option<C::Outcome>,
@@ -109,15 +112,9 @@ fn decided<C: Command>(
         decode_ledger(record).expect("a record is a ledger")
     });
     let decision = decide(ledger, &policy, command, view.now);
-    let (durability, needs_room) = (decision.durability(), decision.needs_room());
+    let change = Change::of(&decision, &policy);
     *outcome = Some(decision.outcome);
-    durability.map(|durability| Change {
-        record: encode_ledger(&decision.ledger),
-        delta: encode_delta(&decision.events),
-        durability,
-        garbage_at: None,
-        needs_room,
-    })
+    change
 }
 
 pub(crate) async fn start(store: &dyn Store, user: &str, name: &str) -> Result<(), StoreError> {

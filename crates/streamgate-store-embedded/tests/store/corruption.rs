@@ -10,6 +10,7 @@ use crate::common::events::{PATIENCE, Snapshots};
 use crate::common::{Contents, NOON, contents, files, open, open_small, small, start, stop};
 use streamgate_clock::ManualClock;
 use streamgate_store::Store;
+use streamgate_store::conformance::a_newer_format_is_refused;
 use streamgate_store_embedded::tools::{check, repair, stats};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, OpenError};
 use tempfile::{TempDir, tempdir};
@@ -250,6 +251,8 @@ async fn a_file_of_a_newer_version_is_not_called_damaged_and_not_repaired() {
         );
         assert!(error.to_string().contains("newer Streamgate"), "{error}");
     };
+    let opened = open(small(dir.path())).map(|store| Arc::new(store) as Arc<dyn Store>);
+    a_newer_format_is_refused(opened).await;
     newer(open(small(dir.path())).unwrap_err());
     newer(check(dir.path()).unwrap_err());
     newer(repair(dir.path()).unwrap_err());

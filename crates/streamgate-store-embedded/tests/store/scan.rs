@@ -8,7 +8,7 @@ use crate::common::{NOON, contents, key_of, open, run, session, start, with_mode
 use streamgate_clock::ManualClock;
 use streamgate_core::TenantId;
 use streamgate_core::admission::{SetUser, Settle, Start};
-use streamgate_core::codec::{decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::codec::decode_ledger;
 use streamgate_core::{Policy, SessionMetadata, decide};
 use streamgate_store::{Change, Store, View};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedStore, NoLogObserver};
@@ -69,13 +69,7 @@ async fn a_sweep_ends_what_is_over_and_frees_memory() {
     let mut step = |view: View<'_>| {
         let ledger = decode_ledger(view.record?).unwrap();
         let decision = decide(ledger, &policy, &Settle, view.now);
-        decision.durability().map(|durability| Change {
-            record: encode_ledger(&decision.ledger),
-            delta: encode_delta(&decision.events),
-            durability,
-            garbage_at: None,
-            needs_room: decision.needs_room(),
-        })
+        Change::of(&decision, &policy)
     };
     // The first round ends the sessions, the second forgets them.
     for (advance_s, left) in [(100, 2_000), (3_600, 0)] {

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::common::power::{PowerDisk, no_dir};
-use crate::common::{NOON, key, run, run_now, session, settle, small, start};
+use crate::common::{NOON, decided, key, run, run_now, session, settle, small, start};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Settle, Start};
 use streamgate_core::{Seconds, TenantId};
-use streamgate_store::{Store, StoreError};
+use streamgate_store::{Store, StoreError, Transaction, View};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, NoLogObserver};
 
 /// A store on a disk whose syncs can be held, and its clock.
@@ -68,15 +68,19 @@ async fn a_call_that_sees_a_change_waits_until_it_is_durable() {
 }
 
 #[tokio::test]
-async fn what_needs_the_disk_is_not_begun_at_once() {
+async fn what_needs_the_disk_is_not_answered_at_once() {
     let disk = PowerDisk::default();
     let (store, clock) = open(&disk, DurabilityMode::Fsync);
     start(&store, "other", "a").await.unwrap();
     disk.hold_syncs(true);
-    // A change that must be durable: nothing of it is there.
+    // A change that must be durable.
     let user = key("user");
     assert!(run_now(&store, &user, &Start::new(session("a"))).is_none());
-    assert_eq!(store.record_count(), Some(1));
+    assert_eq!(
+        store.record_count(),
+        Some(2),
+        "it is on its way to the disk"
+    );
     // A heartbeat that sees one which is not durable yet.
     let mut starts = pin!(start(&store, "user", "a"));
     assert!(!is_ready(&mut starts));
@@ -92,6 +96,25 @@ async fn what_needs_the_disk_is_not_begun_at_once() {
     disk.hold_syncs(false);
     starts.await.unwrap();
     assert!(run_now(&store, &user, &heartbeat).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn a_step_runs_once_although_its_change_waits_for_the_disk() {
+    let (store, clock) = open(&PowerDisk::default(), DurabilityMode::Fsync);
+    start(&store, "user", "a").await.unwrap();
+    clock.advance(Duration::from_secs(100));
+    let (key, heartbeat, mut runs) = (key("user"), Heartbeat { id: session("a") }, 0);
+    let mut revival = |view: View<'_>| {
+        runs += 1;
+        decided(view, &heartbeat, &mut None)
+    };
+    let call = store.transact(&key, &mut revival);
+    assert!(
+        matches!(call, Transaction::Pending(_)),
+        "a revival is durable"
+    );
+    call.await.unwrap();
+    assert_eq!(runs, 1);
 }
 
 #[tokio::test]

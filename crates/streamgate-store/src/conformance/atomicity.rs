@@ -4,6 +4,7 @@
     reason = "these are tests: they panic where a store fails"
 )]
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -64,7 +65,7 @@ pub async fn a_dropped_call_is_done_or_not_done(store: Arc<dyn Store>) {
         put_limit(&*store, &key, 1).await;
         let mut step = |view: View<'_>| decided(view, &set_limit(2)).0;
         let mut call = store.transact(&key, &mut step);
-        let _ = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let _ = Pin::new(&mut call).poll(&mut Context::from_waker(Waker::noop()));
         drop(call);
         let limit = limit_in(&*store, &key).await;
         assert!(limit == 1 || limit == 2, "{limit}");

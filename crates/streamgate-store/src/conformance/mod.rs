@@ -5,8 +5,8 @@
 //! make the function panic: a suite that skips proves nothing. Where servers are dear to start,
 //! `conformance_suite!(in_sequence open)` runs all cases one after the other inside one test.
 //!
-//! A store that is kept on disk or on a server also calls [`a_newer_format_is_refused`] with data that
-//! it has marked as written by a newer release.
+//! A store that is kept on disk or on a server also calls [`a_newer_format_is_refused`] with data
+//! that it has marked as written by a newer release.
 //!
 //! Records are real ledgers, changed by real commands, because a store that keeps a log rebuilds
 //! records from their deltas.
@@ -53,7 +53,7 @@ macro_rules! conformance_suite {
             a_change_is_seen_by_the_next_step,
             a_step_that_returns_none_changes_nothing,
             a_record_can_be_taken_away,
-            what_is_asked_at_once_is_done_or_not_begun,
+            a_call_answered_at_once_has_taken_effect,
             keys_do_not_affect_each_other,
             a_record_of_a_thousand_sessions_is_kept,
             time_does_not_go_backwards,

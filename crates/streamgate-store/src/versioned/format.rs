@@ -8,10 +8,10 @@ use streamgate_core::codec::NEWEST;
 
 use crate::port::{Refusal, StoreError};
 
-/// The version that occurs in a store without a mark.
+/// The only version of records in a store without a mark.
 const UNMARKED: u32 = 1;
 
-/// What callers are told.
+/// [`Refusal::told`] of a store with newer records.
 const TOLD: &str = "the store was written by a newer version of this server";
 
 /// A store with records that this program cannot read.
@@ -20,17 +20,16 @@ const TOLD: &str = "the store was written by a newer version of this server";
     "the store was written by a newer Streamgate (format {found}), this one reads up to {NEWEST}"
 )]
 pub struct NewerFormat {
-    /// The newest version that may occur.
+    /// The version in the mark: the newest that may occur in the store.
     pub found: u32,
 }
 
-/// What the mark last said.
+/// The version in the mark, as read last.
 #[derive(Debug)]
 pub(super) struct Format(AtomicU32);
 
 impl Format {
-    /// Nothing is known yet, and so nothing is refused: a record of a newer version is refused for
-    /// itself.
+    /// The mark was not read yet, so no call is refused; a newer record is still refused by itself.
     pub(super) const fn unknown() -> Self {
         Self(AtomicU32::new(UNMARKED))
     }

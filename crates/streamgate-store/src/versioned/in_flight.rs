@@ -1,5 +1,4 @@
-//! A commit that is on its way to the server. It runs on where its caller goes away, so that the
-//! answer is heard all the same.
+//! A commit in flight. It runs on if its call is dropped, so that its outcome is known.
 
 use std::sync::Arc;
 
@@ -14,8 +13,8 @@ use crate::step::{CommitCallback, CommitResult, Step};
 /// The answer to a commit, and the write that was sent.
 pub(super) type Answered = (Result<Committed, StoreError>, Write);
 
-/// The commits of a store that run on without their callers. Bounded: each ends with its answer,
-/// or with the timeout of the server's store.
+/// The commits of a store that run on after their calls were dropped. Bounded in number; each ends
+/// with its answer, or with the timeout of the server's store.
 #[derive(Debug)]
 pub(super) struct Detached(Arc<Semaphore>);
 
@@ -24,8 +23,8 @@ impl Detached {
         Self(Arc::new(Semaphore::new(DETACHED_COMMITS_MAX)))
     }
 
-    /// Lets a commit run on in a task of its own, and tells the callback how it ends. Beyond the
-    /// bound, or outside a runtime, the commit is dropped and its outcome is unknown.
+    /// Spawns a task that finishes a commit and calls the callback. Beyond the bound, or outside a
+    /// runtime, the commit is dropped and its outcome is unknown.
     fn run_on(&self, commit: BoxFuture<'static, Answered>, callback: CommitCallback) {
         let permit = Arc::clone(&self.0).try_acquire_owned();
         match (permit, Handle::try_current()) {
@@ -39,7 +38,7 @@ impl Detached {
     }
 }
 
-/// A commit on its way, and the step whose change it is.
+/// A commit in flight, and the step that made its change.
 pub(super) struct InFlight<'a> {
     /// `None` once it is answered.
     commit: Option<BoxFuture<'static, Answered>>,

@@ -1,12 +1,15 @@
-//! Stores that are somewhere else: they load a record with its version, and replace it if it still
-//! has that version. [`Optimistic`] makes a [`Store`](crate::Store) of one.
+//! Stores on servers, by optimistic concurrency: load a record with its version, and replace it if
+//! it still has that version (compare-and-set). [`Optimistic`] makes a [`Store`](crate::Store) of
+//! one.
 //!
-//! What is *not* here: connections, and what is kept beside the bytes; each server's store knows.
+//! What is *not* here: connections, and what a server keeps beside the bytes; see each server's
+//! store.
 
+mod attempt;
 mod format;
 mod in_flight;
 mod optimistic;
-mod recent;
+mod record_cache;
 mod remote;
 mod version;
 
@@ -27,7 +30,7 @@ pub struct Loaded {
     pub record: Option<Vec<u8>>,
     /// The version of these bytes; [`Version::NONE`] where there is no record.
     pub version: Version,
-    /// The time of the loading, by the server's clock where it has one to ask, and the last stall.
+    /// The time of the load, by the server's clock if it has one to ask, and the last stall.
     pub now: Moment,
 }
 
@@ -38,31 +41,33 @@ pub struct Write {
     pub record: Option<Vec<u8>>,
     /// The version of these bytes, never used before.
     pub version: Version,
-    /// From when on nobody needs the record, so that the server may take it away by itself; `None`
-    /// where it stays for good.
+    /// When the record becomes garbage, which the server may then remove by itself (TTL); `None` if
+    /// never.
     pub garbage_at: Option<Timestamp>,
-    /// The time by which this was decided, where the node reckoned it ([`VersionedStore::speculation`]).
-    /// A server with a clock of its own refuses what was decided by a time that it has not reached,
-    /// or has long passed: that is a conflict, too.
+    /// The time by which this was decided, if it is the node's estimate
+    /// ([`VersionedStore::speculation`]). A server with a clock of its own answers with a conflict
+    /// if that time is in its future, or long past.
     pub decided_at: Option<Timestamp>,
-    /// Whether it adds to what is stored, as [`Change::needs_room`](crate::Change::needs_room) says.
+    /// Whether it adds to what is stored, as [`Change::needs_room`](crate::Change::needs_room)
+    /// says.
     pub needs_room: bool,
 }
 
-/// What a commit may be tried on before anything was loaded, with the time to decide by.
+/// What a commit may be tried on without a load, and the time to decide by (the node's estimate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speculation {
-    /// On nothing.
+    /// Never speculate: load first.
     Never,
-    /// On what this node wrote last, where nobody else seems to write: a commit in vain is dear.
+    /// Speculate on the cached record if no other node seems to write it. For servers where a
+    /// failed commit is expensive.
     IfSoleWriter(Moment),
-    /// On what this node wrote last, or else on there being no record: a commit in vain brings what
-    /// a load would, and costs as much.
+    /// Always speculate: on the cached record, or else on "no record". A failed commit returns the
+    /// current record, so it costs no more than the load it replaces.
     Always(Moment),
 }
 
 impl Speculation {
-    /// The time, by the node's own reckoning.
+    /// The time, by the node's estimate.
     #[must_use]
     pub const fn now(self) -> Option<Moment> {
         match self {
@@ -93,10 +98,9 @@ pub enum Committed {
 /// **Durable.** What a commit that answered [`Committed::Done`] survives is what the server
 /// promises to survive; the operator's guide says it for each.
 ///
-/// **Honest.** [`StoreError::Unavailable`], [`StoreError::Refused`] and [`StoreError::Damaged`] mean
-/// that nothing was changed. A commit whose answer
-/// was lost is [`StoreError::OutcomeUnknown`], also where the call timed out: the server may still
-/// do it.
+/// **Honest.** [`StoreError::Unavailable`], [`StoreError::Refused`] and [`StoreError::Damaged`]
+/// mean that nothing was changed. A commit whose answer was lost is [`StoreError::OutcomeUnknown`],
+/// also if the call timed out: the server may still do it.
 ///
 /// **Repeatable.** The very same commit, sent again after it was done, is [`Committed::Done`] while
 /// the record has the version that it wrote, and changes nothing; so it survives what that promises
@@ -129,9 +133,9 @@ pub trait VersionedStore: Send + Sync + 'static {
         Speculation::Never
     }
 
-    /// Answers [`Committed::Done`] once what was loaded with this version survives all that a
-    /// commit does, so that an answer can rest on it. A store whose loads see nothing else need not
-    /// do anything.
+    /// Answers [`Committed::Done`] once the record of this version is as durable as a commit, so
+    /// that an answer may depend on it. The default is for stores whose loads see durable records
+    /// only.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -159,8 +163,8 @@ pub trait VersionedStore: Send + Sync + 'static {
         false
     }
 
-    /// As [`Store::sweep`](crate::Store::sweep). The default visits no record: it is for servers that
-    /// remove records by themselves once their [`Write::garbage_at`] is past.
+    /// As [`Store::sweep`](crate::Store::sweep). The default visits no record: it is for servers
+    /// that remove records by themselves once their [`Write::garbage_at`] is past.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
@@ -178,9 +182,10 @@ pub trait VersionedStore: Send + Sync + 'static {
         })
     }
 
-    /// The format mark: the newest version of records that may occur; `None` where there is no mark,
-    /// and so only the first. It is an entry of the store's own, which no user has, that is written
-    /// by whoever raises it and stays. A read sees every raise that was answered before.
+    /// The format mark: the newest version of records that may occur; `None` if there is no mark,
+    /// and so only the first version. It is an entry of the store's own under a key that no user
+    /// has, written before the first newer record, and stays. A read sees every raise that was
+    /// answered before.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

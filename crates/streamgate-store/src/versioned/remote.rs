@@ -37,8 +37,8 @@ pub trait RemoteStore: VersionedStore {
     fn prove(&self) -> BoxFuture<'_, Result<(), NotUsable>>;
 
     /// How far the clocks of the nodes may differ, in seconds, where each node counts leases by its
-    /// own ([`Policy::clock_skew`](streamgate_core::Policy::clock_skew)); 0 where the server's clock
-    /// counts them.
+    /// own ([`Policy::clock_skew`](streamgate_core::Policy::clock_skew)); 0 where the server's
+    /// clock counts them.
     fn clock_skew(&self) -> Seconds {
         Seconds(0)
     }

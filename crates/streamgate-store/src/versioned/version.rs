@@ -1,7 +1,7 @@
 //! Versions of records.
 
-/// What tells two writes of a record apart. It is random and not counted: a record that was taken
-/// away and written anew must not have a version that somebody saw before.
+/// Identifies one write of a record. Random rather than counted: a record that is removed and
+/// written anew must not have a version that any node has seen before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Version([u8; Version::BYTES]);
 

@@ -5,60 +5,60 @@ mod server;
 
 use std::sync::Arc;
 
-use server::{Guesses, Lost, Map, Node};
+use server::{Lost, Map, Node, Speculates};
 use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_core::admission::{Start, StartOutcome, Stop};
 use streamgate_core::{Durability, EndReason, SessionId, TenantId, UserId, UserKey};
 use streamgate_store::conformance::{a_newer_format_is_refused, run};
 use streamgate_store::versioned::{NotUsable, Optimistic, Started, Version};
-use streamgate_store::{Change, Store, StoreError, View};
+use streamgate_store::{Change, StepFn, Store, StoreError, Transaction, View};
 
-mod guessing_nothing {
+mod speculating_never {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
         Arc::new(Optimistic::new(Node::over(
             &Arc::default(),
-            Guesses::Nothing,
+            Speculates::Never,
         )))
     }
 
     streamgate_store::conformance_suite!(open);
 }
 
-mod guessing_on_own_writes {
+mod speculating_if_sole_writer {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
         Arc::new(Optimistic::new(Node::over(
             &Arc::default(),
-            Guesses::OwnWrites,
+            Speculates::IfSoleWriter,
         )))
     }
 
     streamgate_store::conformance_suite!(open);
 }
 
-mod guessing_on_anything {
+mod speculating_always {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
         Arc::new(Optimistic::new(Node::over(
             &Arc::default(),
-            Guesses::Anything,
+            Speculates::Always,
         )))
     }
 
     streamgate_store::conformance_suite!(open);
 }
 
-mod guessing_by_a_wrong_clock {
+mod speculating_by_a_wrong_clock {
     use super::*;
 
     async fn open() -> Arc<dyn Store> {
         Arc::new(Optimistic::new(Node::over(
             &Arc::default(),
-            Guesses::Wrongly,
+            Speculates::ByAWrongClock,
         )))
     }
 
@@ -104,18 +104,35 @@ async fn length(node: &Optimistic<Node>) -> usize {
     length
 }
 
-/// The length of what the node remembers, if it does.
+/// A step that takes any cached record for an answer.
+#[derive(Default)]
+struct Recall {
+    length: Option<usize>,
+}
+
+impl StepFn for Recall {
+    fn run(&mut self, _view: View<'_>) -> Option<Change> {
+        None
+    }
+
+    fn recall(&mut self, cached: View<'_>) -> bool {
+        self.length = cached.record.map(<[u8]>::len);
+        true
+    }
+}
+
+/// The length of the cached record, if there is one.
 fn recalled(node: &Optimistic<Node>) -> Option<usize> {
-    let mut length = None;
-    let found = node.recall(&user(), &mut |view| length = view.record.map(<[u8]>::len));
-    assert_eq!(found, length.is_some());
-    length
+    let mut step = Recall::default();
+    let is_done = matches!(node.transact(&user(), &mut step), Transaction::Done(Ok(())));
+    assert_eq!(is_done, step.length.is_some());
+    step.length
 }
 
 #[tokio::test]
 async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is_there() {
     let map = Arc::<Map>::default();
-    let node = Optimistic::new(Node::over(&map, Guesses::OwnWrites));
+    let node = Optimistic::new(Node::over(&map, Speculates::IfSoleWriter));
     change(&node).await;
     assert_eq!(
         node.remote().calls(),
@@ -138,7 +155,7 @@ async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is
 #[tokio::test]
 async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::OwnWrites)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::IfSoleWriter)));
     change(&node).await;
     change(&node).await;
     change(&other).await;
@@ -164,7 +181,7 @@ async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() 
 
 #[tokio::test]
 async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_remembered() {
-    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Nothing));
+    let node = Optimistic::new(Node::over(&Arc::default(), Speculates::Never));
     for _ in 0..3 {
         change(&node).await;
     }
@@ -175,7 +192,7 @@ async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_
 #[tokio::test]
 async fn where_a_failed_try_is_as_good_as_a_load_a_first_commit_is_one_call() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
     change(&node).await;
     assert_eq!(node.remote().calls(), (0, 2));
@@ -192,7 +209,7 @@ async fn where_a_failed_try_is_as_good_as_a_load_a_first_commit_is_one_call() {
 
 #[tokio::test]
 async fn what_was_decided_by_a_wrong_clock_is_decided_again_by_the_servers() {
-    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Wrongly));
+    let node = Optimistic::new(Node::over(&Arc::default(), Speculates::ByAWrongClock));
     let ran = run(&node, &user(), &start("a")).await.unwrap();
     assert_eq!(node.remote().calls(), (0, 2));
     let StartOutcome::Admitted(admitted) = ran.outcome else {
@@ -207,9 +224,13 @@ async fn what_was_decided_by_a_wrong_clock_is_decided_again_by_the_servers() {
 
 #[tokio::test]
 async fn a_change_is_made_once_whatever_is_lost_of_its_commit() {
-    for guesses in [Guesses::Nothing, Guesses::OwnWrites, Guesses::Anything] {
+    for speculates in [
+        Speculates::Never,
+        Speculates::IfSoleWriter,
+        Speculates::Always,
+    ] {
         let map = Arc::<Map>::default();
-        let node = Optimistic::new(Node::over(&map, guesses));
+        let node = Optimistic::new(Node::over(&map, speculates));
         for (i, lost) in [Lost::Answer, Lost::Request, Lost::InTime]
             .into_iter()
             .enumerate()
@@ -218,7 +239,7 @@ async fn a_change_is_made_once_whatever_is_lost_of_its_commit() {
             node.remote().lose(&[lost]);
             change(&node).await;
             assert_eq!(node.remote().calls().1, 2, "the same was sent twice");
-            assert_eq!(length(&node).await, i + 1, "{guesses:?}, {lost:?}");
+            assert_eq!(length(&node).await, i + 1, "{speculates:?}, {lost:?}");
         }
         node.remote().let_arrive(&user());
         assert_eq!(length(&node).await, 3, "it was done already");
@@ -231,7 +252,7 @@ async fn a_change_is_made_once_whatever_is_lost_of_its_commit() {
 #[tokio::test]
 async fn what_arrives_late_has_no_effect() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
     node.remote().lose(&[Lost::InTime]);
     change(&node).await;
@@ -242,9 +263,9 @@ async fn what_arrives_late_has_no_effect() {
 
 /// Then only what is there can tell whether it was done, and whoever asked must look.
 #[tokio::test]
-async fn a_commit_that_was_lost_and_overtaken_is_in_doubt_and_the_next_step_guesses_nothing() {
+async fn a_commit_that_was_lost_and_overtaken_is_in_doubt_and_the_next_step_loads() {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Guesses::Anything)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
     for lost in [Lost::Answer, Lost::Request] {
         // What the node remembers is another record than what is there, so the try is in vain.
@@ -266,7 +287,7 @@ async fn a_commit_that_was_lost_and_overtaken_is_in_doubt_and_the_next_step_gues
 
 #[tokio::test]
 async fn a_store_that_is_away_when_it_is_asked_again_leaves_the_commit_in_doubt() {
-    let node = Optimistic::new(Node::over(&Arc::default(), Guesses::Anything));
+    let node = Optimistic::new(Node::over(&Arc::default(), Speculates::Always));
     node.remote().lose(&[Lost::Answer, Lost::Request]);
     let told = try_to_change(&node).await;
     assert!(
@@ -278,14 +299,14 @@ async fn a_store_that_is_away_when_it_is_asked_again_leaves_the_commit_in_doubt(
 
 #[tokio::test]
 async fn a_refusal_rests_on_what_is_there_now() {
-    for guesses in [Guesses::OwnWrites, Guesses::Anything] {
-        refuses_by_what_is_there(guesses).await;
+    for speculates in [Speculates::IfSoleWriter, Speculates::Always] {
+        refuses_by_what_is_there(speculates).await;
     }
 }
 
-async fn refuses_by_what_is_there(guesses: Guesses) {
+async fn refuses_by_what_is_there(speculates: Speculates) {
     let map = Arc::<Map>::default();
-    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, guesses)));
+    let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, speculates)));
     for session in ["a", "b", "c"] {
         run(&node, &user(), &start(session)).await.unwrap();
     }
@@ -301,12 +322,12 @@ async fn refuses_by_what_is_there(guesses: Guesses) {
 async fn nodes_that_share_a_server_admit_exactly_the_limit() {
     let map = Arc::<Map>::default();
     let nodes = [
-        Guesses::Nothing,
-        Guesses::OwnWrites,
-        Guesses::Anything,
-        Guesses::Wrongly,
+        Speculates::Never,
+        Speculates::IfSoleWriter,
+        Speculates::Always,
+        Speculates::ByAWrongClock,
     ]
-    .map(|guesses| Arc::new(Optimistic::new(Node::over(&map, guesses))));
+    .map(|speculates| Arc::new(Optimistic::new(Node::over(&map, speculates))));
     let mut starts = Vec::new();
     for i in 0..200 {
         let node = Arc::clone(&nodes[i % 4]);
@@ -339,7 +360,7 @@ fn versions_differ_and_are_never_that_of_no_record() {
 #[tokio::test]
 async fn a_store_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_as_before() {
     let map = Arc::<Map>::default();
-    let node = Optimistic::new(Node::over(&map, Guesses::Anything));
+    let node = Optimistic::new(Node::over(&map, Speculates::Always));
     let newest = u32::from(streamgate_core::codec::NEWEST);
     map.mark(Some(newest));
     node.check_ready().await.unwrap();
@@ -375,7 +396,7 @@ fn newer_map() -> Arc<Map> {
 
 #[tokio::test]
 async fn a_store_over_a_newer_format_refuses_whether_it_is_started_or_only_opened() {
-    let node = || Node::over(&newer_map(), Guesses::Anything);
+    let node = || Node::over(&newer_map(), Speculates::Always);
     let opened: Arc<dyn Store> = Arc::new(Optimistic::new(node()));
     a_newer_format_is_refused::<NotUsable>(Ok(opened)).await;
     let started = Optimistic::start(node()).await;
@@ -385,7 +406,7 @@ async fn a_store_over_a_newer_format_refuses_whether_it_is_started_or_only_opene
 #[tokio::test]
 async fn a_remote_store_starts_while_its_server_is_unavailable_and_not_where_it_is_refused() {
     let start = async |proof| {
-        let node = Node::over(&Arc::default(), Guesses::Anything);
+        let node = Node::over(&Arc::default(), Speculates::Always);
         node.prove_with(proof);
         Optimistic::start(node).await
     };

@@ -61,22 +61,22 @@ impl Map {
     }
 }
 
-/// What a node's commits are tried on.
+/// When a node's commits are speculative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guesses {
-    Nothing,
-    OwnWrites,
-    Anything,
-    /// On anything, by a clock that is wrong by an hour.
-    Wrongly,
+pub(crate) enum Speculates {
+    Never,
+    IfSoleWriter,
+    Always,
+    /// Always, by a clock that is wrong by an hour.
+    ByAWrongClock,
 }
 
 /// A node's way to it: it gives way to others wherever a network would.
 #[derive(Debug)]
 pub(crate) struct Node {
     map: Arc<Map>,
-    /// What commits are tried on.
-    guesses: Guesses,
+    /// When commits are speculative.
+    speculates: Speculates,
     loads: AtomicUsize,
     commits: AtomicUsize,
     /// What is lost of the next commits.
@@ -97,10 +97,10 @@ pub(crate) enum Lost {
 }
 
 impl Node {
-    pub(crate) fn over(map: &Arc<Map>, guesses: Guesses) -> Self {
+    pub(crate) fn over(map: &Arc<Map>, speculates: Speculates) -> Self {
         Self {
             map: Arc::clone(map),
-            guesses,
+            speculates,
             loads: AtomicUsize::new(0),
             commits: AtomicUsize::new(0),
             losses: Mutex::default(),
@@ -193,11 +193,11 @@ impl VersionedStore for Node {
 
     fn speculation(&self, _key: &UserKey) -> Speculation {
         let now = self.map.clock.now();
-        match self.guesses {
-            Guesses::Nothing => Speculation::Never,
-            Guesses::OwnWrites => Speculation::IfSoleWriter(now),
-            Guesses::Anything => Speculation::Always(now),
-            Guesses::Wrongly => Speculation::Always(now.time.plus(Seconds(3_600)).into()),
+        match self.speculates {
+            Speculates::Never => Speculation::Never,
+            Speculates::IfSoleWriter => Speculation::IfSoleWriter(now),
+            Speculates::Always => Speculation::Always(now),
+            Speculates::ByAWrongClock => Speculation::Always(now.time.plus(Seconds(3_600)).into()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use streamgate_core::admission::{
     Heartbeat, HeartbeatOutcome, Start, StartOutcome, Stop, StopOutcome,
 };
-use streamgate_core::codec::{CodecError, decode_ledger, encode_delta, encode_ledger};
+use streamgate_core::codec::{CodecError, decode_ledger};
 use streamgate_core::{Command, EndReason, Policy, SessionId, decide};
 use streamgate_store::Change;
 
@@ -75,12 +75,6 @@ pub(super) fn step<C: Command>(
     command: &C,
 ) -> std::result::Result<(C::Outcome, Option<Change>), CodecError> {
     let decision = decide(decode_ledger(record)?, policy, command, NOW);
-    let change = decision.durability().map(|durability| Change {
-        record: encode_ledger(&decision.ledger),
-        delta: encode_delta(&decision.events),
-        durability,
-        garbage_at: decision.ledger.garbage_at(policy.revive_window),
-        needs_room: decision.needs_room(),
-    });
+    let change = Change::of(&decision, policy);
     Ok((decision.outcome, change))
 }

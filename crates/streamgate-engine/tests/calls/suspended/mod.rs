@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use server::{Guesses, Loss, Node, Server};
+use server::{Loss, Node, Server, Speculates};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::Start;
 use streamgate_core::codec::decode_ledger;
@@ -84,11 +84,12 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn new(guesses: Guesses) -> Self {
+    fn new(speculates: Speculates) -> Self {
         let clock = Arc::new(ManualClock::at(START_OF_TIME));
         let server = Arc::new(Server::new(Arc::clone(&clock)));
         let memo = Arc::new(Memo::default());
-        let node = |guesses| Arc::new(Optimistic::new(Node::new(Arc::clone(&server), guesses)));
+        let node =
+            |speculates| Arc::new(Optimistic::new(Node::new(Arc::clone(&server), speculates)));
         let engine = |node: Arc<Optimistic<Node>>| {
             let policy = Arc::new(Policy::default());
             let settings = EngineSettings::default();
@@ -101,10 +102,10 @@ impl Nodes {
                 settings,
             ))
         };
-        let first = node(guesses);
+        let first = node(speculates);
         Self {
             engine: engine(Arc::clone(&first)),
-            other: engine(node(Guesses::Nothing)),
+            other: engine(node(Speculates::Never)),
             node: first,
             clock,
             server,
@@ -225,19 +226,19 @@ fn is_true(nodes: &Nodes, may_be_doubled: bool) -> bool {
 }
 
 async fn drop_everywhere(
-    guesses: Guesses,
+    speculates: Speculates,
     asked: Asked,
     losses: &[Loss],
     others: Others,
     untrue: &mut Vec<String>,
 ) {
     for polls in 1.. {
-        let nodes = Nodes::new(guesses);
+        let nodes = Nodes::new(speculates);
         nodes.begin().await;
         nodes.disturb(losses, others);
         let has_ended = ends_within(ask(&nodes.engine, asked), polls).await;
         nodes.calm_down().await;
-        let case = format!("{guesses:?}, {asked:?}, {losses:?}, {others:?}, {polls} waits");
+        let case = format!("{speculates:?}, {asked:?}, {losses:?}, {others:?}, {polls} waits");
         // Where an answer is lost and another node writes, two nodes may have found one expiry, and
         // the record does not tell which of them did.
         let may_be_doubled = !losses.is_empty() && others != Others::Nothing;
@@ -251,12 +252,12 @@ async fn drop_everywhere(
     }
 }
 
-async fn drop_everywhere_with(guesses: Guesses) {
+async fn drop_everywhere_with(speculates: Speculates) {
     let mut untrue = Vec::new();
     for asked in ASKED {
         for losses in LOSSES {
             for others in OTHERS {
-                drop_everywhere(guesses, asked, losses, others, &mut untrue).await;
+                drop_everywhere(speculates, asked, losses, others, &mut untrue).await;
             }
         }
     }
@@ -270,25 +271,29 @@ async fn drop_everywhere_with(guesses: Guesses) {
 
 #[tokio::test(start_paused = true)]
 async fn reports_are_what_is_stored_wherever_a_call_is_dropped() {
-    drop_everywhere_with(Guesses::Nothing).await;
+    drop_everywhere_with(Speculates::Never).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn reports_are_what_is_stored_wherever_a_call_on_own_writes_is_dropped() {
-    drop_everywhere_with(Guesses::OwnWrites).await;
+    drop_everywhere_with(Speculates::IfSoleWriter).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn reports_are_what_is_stored_wherever_a_call_on_a_guess_is_dropped() {
-    drop_everywhere_with(Guesses::Anything).await;
+async fn reports_are_what_is_stored_wherever_a_speculative_call_is_dropped() {
+    drop_everywhere_with(Speculates::Always).await;
 }
 
 /// A stop whose commits are all on their way for long. The node that has found out that none was
 /// made has also made sure that none will be.
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing() {
-    for guesses in [Guesses::Nothing, Guesses::OwnWrites, Guesses::Anything] {
-        let nodes = Nodes::new(guesses);
+    for speculates in [
+        Speculates::Never,
+        Speculates::IfSoleWriter,
+        Speculates::Always,
+    ] {
+        let nodes = Nodes::new(speculates);
         nodes.begin().await;
         // Else an expiry would be written anyway.
         let stray = heartbeat("nobody");
@@ -298,7 +303,7 @@ async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing()
         assert!(stopped.is_err(), "{stopped:?}");
         assert_eq!(nodes.engine.unresolved_calls(), 1);
         nodes.calm_down().await;
-        assert!(nodes.ledger().find(&id("x")).is_some(), "{guesses:?}");
+        assert!(nodes.ledger().find(&id("x")).is_some(), "{speculates:?}");
         assert!(is_true(&nodes, false), "{:?}", nodes.memo.words());
     }
 }

@@ -20,12 +20,12 @@ pub(crate) enum Loss {
     Late,
 }
 
-/// What a node tries its commits on.
+/// When a node's commits are speculative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guesses {
-    Nothing,
-    OwnWrites,
-    Anything,
+pub(crate) enum Speculates {
+    Never,
+    IfSoleWriter,
+    Always,
 }
 
 /// A server that is a map.
@@ -96,7 +96,7 @@ type Others = BoxFuture<'static, ()>;
 /// A node's way to the server.
 pub(crate) struct Node {
     server: Arc<Server>,
-    guesses: Guesses,
+    speculates: Speculates,
     /// What becomes of the next commits.
     pub(crate) losses: Mutex<VecDeque<Loss>>,
     /// What others do before the next commit arrives.
@@ -106,10 +106,10 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(server: Arc<Server>, guesses: Guesses) -> Self {
+    pub(crate) fn new(server: Arc<Server>, speculates: Speculates) -> Self {
         Self {
             server,
-            guesses,
+            speculates,
             losses: Mutex::default(),
             others: Mutex::default(),
             requests: Mutex::default(),
@@ -167,10 +167,10 @@ impl VersionedStore for Node {
 
     fn speculation(&self, _key: &UserKey) -> Speculation {
         let now = self.server.clock.now();
-        match self.guesses {
-            Guesses::Nothing => Speculation::Never,
-            Guesses::OwnWrites => Speculation::IfSoleWriter(now),
-            Guesses::Anything => Speculation::Always(now),
+        match self.speculates {
+            Speculates::Never => Speculation::Never,
+            Speculates::IfSoleWriter => Speculation::IfSoleWriter(now),
+            Speculates::Always => Speculation::Always(now),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use streamgate_core::SessionMetadata;
-use streamgate_core::admission::StartOutcome;
+use streamgate_core::admission::{IfKnown, StartOutcome};
 use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
@@ -59,7 +59,7 @@ pub(super) async fn request_stream(
     start.metadata = metadata_of(&stream).map_err(in_two_words)?;
     let outcome = caller
         .engine()
-        .start_if_known(&user, start)
+        .start(&user, &IfKnown(start))
         .await?
         .outcome
         .ok_or_else(bad_request)?;

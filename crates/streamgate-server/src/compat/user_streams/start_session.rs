@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
-use streamgate_core::admission::StartOutcome;
+use streamgate_core::admission::{StartOutcome, WithSessions};
 use utoipa::ToSchema;
 
 use super::super::answer;
@@ -62,8 +62,8 @@ pub(super) async fn start_session(
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     let user = caller.user(USER, &name)?;
-    let start = caller.start(session_id(SESSION, &id)?);
-    let told = caller.engine().start_and_list(&user, start).await?;
+    let start = WithSessions(caller.start(session_id(SESSION, &id)?));
+    let told = caller.engine().start(&user, &start).await?;
     let (outcome, watching) = told.outcome;
     let session_ids: Vec<String> = watching
         .iter()

@@ -66,7 +66,7 @@ pub(crate) async fn set_user(
     body: JsonBody,
 ) -> Result<Response, ApiError> {
     let set = body.parse::<UserChange>()?.check()?;
-    match app.engine.set_user(&target.user, &set).await? {
+    match app.engine.run(&target.user, &set).await? {
         SetUserOutcome::Set(view) => {
             let user = User::new(target.user.user(), &view);
             Ok(wire::json(StatusCode::OK, &user))

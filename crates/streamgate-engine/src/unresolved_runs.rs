@@ -1,47 +1,46 @@
-//! Runs of a command of which nobody knows whether they were committed, and what the record tells
-//! about them later.
+//! Runs of a command whose outcome is unknown, and what the record tells about them later.
 
 use streamgate_core::admission::Command;
 use streamgate_core::{Decision, Durability, EndReason, Event, Ledger, Session, SessionId};
 
-/// The runs of one call that are in doubt. `O` is the outcome of a run, or nothing where only the
-/// events matter.
+/// The runs of one call whose commits may have been made or not. `O` is the outcome of a run, or
+/// `()` if only the events matter.
 ///
-/// One of them may have been committed, and it need not be the last: a store may run a step on what
-/// it takes the record to be, and such a run knows nothing of those before it.
+/// One of them may have been committed, and it need not be the last: a store may run a step on a
+/// speculative record, and such a run has not seen those before it.
 #[derive(Debug)]
-pub(crate) struct Doubt<O>(Vec<Run<O>>);
+pub(crate) struct UnresolvedRuns<O>(Vec<Run<O>>);
 
 #[derive(Debug)]
 struct Run<O> {
     events: Vec<Event>,
     outcome: O,
-    /// Whether the record that was seen last bears it out.
-    is_borne_out: bool,
+    /// Whether the record that was seen last agrees with it.
+    is_confirmed: bool,
 }
 
-impl<O> Doubt<O> {
+impl<O> UnresolvedRuns<O> {
     pub(crate) const fn none() -> Self {
         Self(Vec::new())
     }
 
-    /// Whether no run is in doubt.
+    /// Whether there is none.
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a run in doubt may have changed something that callers rely on.
-    pub(crate) fn matters(&self) -> bool {
+    /// Whether one of them may have changed something that callers rely on.
+    pub(crate) fn matter(&self) -> bool {
         self.0.iter().any(|run| is_durable(&run.events))
     }
 
-    /// Remembers a run that is in doubt.
+    /// Adds a run, unless it has changed nothing that is reported.
     pub(crate) fn add(&mut self, events: Vec<Event>, outcome: O) {
         if is_reported(&events) {
             self.0.push(Run {
                 events,
                 outcome,
-                is_borne_out: false,
+                is_confirmed: false,
             });
         }
     }
@@ -49,22 +48,22 @@ impl<O> Doubt<O> {
     /// Compares each run with the record, as it is before the next run changes it.
     pub(crate) fn compare(&mut self, ledger: &Ledger) {
         for run in &mut self.0 {
-            run.is_borne_out = !lasting(&run.events).any(|event| contradicts(ledger, event));
+            run.is_confirmed = !lasting(&run.events).any(|event| contradicts(ledger, event));
         }
     }
 
-    /// The events that the record bears out, and then those of the last run, which was committed.
+    /// The events that the record confirms, and then those of the last run, which was committed.
     pub(crate) fn events_with(self, last: Vec<Event>) -> Vec<Event> {
         // Nearly always.
         if self.0.is_empty() {
             return last;
         }
         // Runs of one command do the same thing, so of those that callers rely on one was done.
-        let borne_out = |run: &Run<O>| run.is_borne_out && is_durable(&run.events);
-        let done = self.0.iter().rposition(borne_out);
+        let confirmed = |run: &Run<O>| run.is_confirmed && is_durable(&run.events);
+        let done = self.0.iter().rposition(confirmed);
         let mut events: Vec<Event> = Vec::new();
         for (at, run) in self.0.into_iter().enumerate() {
-            if !run.is_borne_out || is_durable(&run.events) && done != Some(at) {
+            if !run.is_confirmed || is_durable(&run.events) && done != Some(at) {
                 continue;
             }
             for event in run.events {
@@ -79,17 +78,17 @@ impl<O> Doubt<O> {
     }
 
     /// The same runs, where only the events matter from here on.
-    pub(crate) fn without_outcomes(self) -> Doubt<()> {
+    pub(crate) fn without_outcomes(self) -> UnresolvedRuns<()> {
         let runs = self.0.into_iter().map(|run| Run {
             events: run.events,
             outcome: (),
-            is_borne_out: run.is_borne_out,
+            is_confirmed: run.is_confirmed,
         });
-        Doubt(runs.collect())
+        UnresolvedRuns(runs.collect())
     }
 
     /// What took effect, now that the last run has an answer.
-    pub(crate) fn settle<C: Command<Outcome = O>>(mut self, last: Decision<O>) -> Decision<O> {
+    pub(crate) fn resolve<C: Command<Outcome = O>>(mut self, last: Decision<O>) -> Decision<O> {
         // Nearly always.
         if self.0.is_empty() {
             return last;
@@ -99,14 +98,14 @@ impl<O> Doubt<O> {
             mut outcome,
             events,
         } = last;
-        // The last run found nothing to do, because one in doubt had done it.
+        // The last run found nothing to do if an unresolved one had done it.
         if !is_durable(&events) {
-            let was_done = |run: &Run<O>| {
+            let was_committed = |run: &Run<O>| {
                 is_durable(&run.events)
                     && C::confirms(&run.outcome, &outcome)
                     && !run.events.iter().any(|event| ledger.contradicts(event))
             };
-            if let Some(done) = self.0.iter_mut().rfind(|run| was_done(run)) {
+            if let Some(done) = self.0.iter_mut().rfind(|run| was_committed(run)) {
                 std::mem::swap(&mut outcome, &mut done.outcome);
             }
         }
@@ -144,7 +143,7 @@ fn lasting(events: &[Event]) -> impl Iterator<Item = &Event> {
     })
 }
 
-/// Whether a record shows that an event of a run in doubt did not happen, some moments later.
+/// Whether a record shows, some moments later, that an event of an unresolved run did not happen.
 ///
 /// It is stricter than [`Ledger::contradicts`], which has to hold for ever: here what is missing
 /// tells something, too, because a ledger remembers endings for a while.

@@ -1,14 +1,14 @@
-//! Bringing to the store what was admitted without it.
+//! Writing sessions to the store that were admitted without it (fail open).
 
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use streamgate_core::UserKey;
-use streamgate_core::admission::{HeartbeatOutcome, Start};
+use streamgate_core::admission::{Adopt, HeartbeatOutcome, Start};
 
-use super::FailOpen;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::fail_open::FailOpen;
 
 /// Sessions brought in one go.
 const BATCH: usize = 1_000;
@@ -20,33 +20,36 @@ const AT_ONCE: usize = 32;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Brings sessions that were admitted without the store to it when it is back, until dropped.
-    /// Players who call in the meantime do it themselves; this is for those who do not call for
-    /// long, and for heartbeats that go to another node.
+    /// Writes sessions that were admitted without the store to it when it is back, until dropped. A
+    /// heartbeat does so for its session; this is for players that do not call for long, and for
+    /// heartbeats that go to another node.
     pub async fn reconcile_forever(&self) {
         let Some(open) = &self.fail_open else {
             return;
         };
         loop {
             while let Err(error) = self.reconcile(open).await {
-                tracing::debug!(%error, "the store has not heard yet of all that was admitted without it");
+                tracing::debug!(
+                    %error,
+                    "some sessions that were admitted without the store are not in it yet"
+                );
                 tokio::time::sleep(ASK_EVERY).await;
             }
-            open.admitted.notified().await;
+            open.admitted().await;
         }
     }
 
-    /// Brings all that are remembered.
+    /// Writes all that are remembered.
     async fn reconcile(&self, open: &FailOpen) -> Result<(), EngineError> {
         loop {
-            let pending = open.memory.pending(BATCH, open.clock.now().time);
+            let pending = open.pending(BATCH);
             if pending.is_empty() {
                 return Ok(());
             }
             self.check_ready().await?;
             let all = pending.len();
             let found_slots = stream::iter(pending)
-                .map(|(user, start)| self.bring(open, user, start))
+                .map(|(user, start)| self.reconcile_one(open, user, start))
                 .buffer_unordered(AT_ONCE)
                 .try_fold(0, async |count, holds_slot| {
                     Ok(count + usize::from(holds_slot))
@@ -60,23 +63,43 @@ impl Engine {
         }
     }
 
-    /// Brings one; whether it holds a slot now.
-    async fn bring(
+    /// Writes one; whether it holds a slot now.
+    async fn reconcile_one(
         &self,
         open: &FailOpen,
         user: UserKey,
         start: Start,
     ) -> Result<bool, EngineError> {
         let id = start.id.clone();
-        match self.adopt(&user, start).await {
+        match self.adopt(open, &user, start).await {
             Ok(outcome) => Ok(!matches!(outcome, HeartbeatOutcome::Ended(_))),
             Err(error) if error.is_retryable() => Err(error),
             Err(error) => {
                 // Asking again would not help; its player will hear the same.
                 tracing::error!(%error, "a session that was admitted without the store is lost");
-                open.memory.forget(&user, &id);
+                open.forget(&user, &id);
                 Ok(false)
             }
         }
+    }
+
+    /// Writes a session that was admitted without the store to it. The outcome is as of a
+    /// heartbeat.
+    pub(crate) async fn adopt(
+        &self,
+        open: &FailOpen,
+        user: &UserKey,
+        start: Start,
+    ) -> Result<HeartbeatOutcome, EngineError> {
+        let adopt = Adopt(start);
+        let outcome = self.run(user, &adopt).await?;
+        let holds_slot = matches!(
+            outcome,
+            HeartbeatOutcome::Renewed { .. } | HeartbeatOutcome::Revived { .. }
+        );
+        if open.mark_reconciled(user, &adopt.0.id, holds_slot) {
+            self.observer.reconciled(holds_slot);
+        }
+        Ok(outcome)
     }
 }

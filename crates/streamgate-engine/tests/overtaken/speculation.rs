@@ -1,4 +1,4 @@
-//! Tries on what a node takes a record to be, of which the answers are lost.
+//! Speculative commits of which the answers are lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::overtaken::store::{Lost, Race};
 use crate::overtaken::{admitted, live, named, nobody, race, stopped};
 use crate::support::{start, stop, user};
 
-/// A node may try its commit on what it takes the record to be. Where the answer to a try in vain
-/// is lost, it says nothing about the runs before it.
+/// A node may commit on its cached record. If the answer to such a commit that failed is lost, it says
+/// nothing about the runs before it.
 #[tokio::test]
 async fn a_start_that_was_done_is_told_of_whatever_was_tried_in_vain_after_it() {
     for tries in 0..2 {
@@ -24,7 +24,7 @@ async fn a_start_that_was_done_is_told_of_whatever_was_tried_in_vain_after_it() 
             clock.advance(Duration::from_millis(5));
         });
         for _ in 0..tries {
-            race.lose(Lost::Guess, nobody);
+            race.lose(Lost::Speculative, nobody);
         }
         let told = race.world.engine.start(&user("u"), &start("a")).await;
         let outcome = told.unwrap().outcome;
@@ -47,11 +47,11 @@ async fn overtaken_long_ago<F: Future<Output = ()>>(
     for session in watching {
         admitted(Arc::clone(&race.world.engine), session).await;
     }
-    race.remember(&user("u")).await;
+    race.cache(&user("u")).await;
     race.world.clock.advance(Duration::from_millis(5));
     others(Arc::clone(&race.others)).await;
     race.world.clock.advance(Duration::from_millis(5));
-    race.lose(Lost::Guess, nobody);
+    race.lose(Lost::Speculative, nobody);
     race
 }
 
@@ -71,10 +71,10 @@ async fn a_stop_that_was_tried_on_an_older_record_is_not_told_as_done() {
 #[tokio::test]
 async fn a_stop_of_the_newest_that_was_tried_on_an_older_record_ends_the_next_one() {
     let race = race(3, &["a", "b"]).await;
-    race.remember(&user("u")).await;
+    race.cache(&user("u")).await;
     let clock = Arc::clone(&race.world.clock);
     // The look names b, which another caller stops before it is tried.
-    race.pass().lose(Lost::Guess, |others| async move {
+    race.pass().lose(Lost::Speculative, |others| async move {
         clock.advance(Duration::from_millis(5));
         others.stop_newest(&user("u")).await.unwrap();
     });
@@ -126,11 +126,11 @@ async fn a_change_of_a_user_that_was_tried_on_an_older_record_shows_the_user_as_
     let policy = Policy::default();
     let race = overtaken_long_ago(policy, &["a"], |others| async move {
         let both = set(Edit::Set(5), Edit::Set(named("New")));
-        others.set_user(&user("u"), &both).await.unwrap();
+        others.run(&user("u"), &both).await.unwrap();
     })
     .await;
     let limit = set(Edit::Set(5), Edit::Keep);
-    let told = race.world.engine.set_user(&user("u"), &limit).await;
+    let told = race.world.engine.run(&user("u"), &limit).await;
     let told = told.unwrap();
     assert!(
         matches!(&told, SetUserOutcome::Set(view) if view.profile == named("New")),
