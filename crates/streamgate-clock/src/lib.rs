@@ -18,8 +18,8 @@ pub use system::SystemClock;
 
 /// Supplies the time.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
-    /// The time now, and the last stall that the clock noticed. It goes backwards only where the
-    /// clock's own rule says so.
+    /// The time now, and the last stall that the clock noticed. It goes backwards only as the
+    /// implementation documents.
     fn now(&self) -> Moment;
 
     /// What to add to a time of this clock to get the time on the wall, in milliseconds.

@@ -1,4 +1,4 @@
-//! The clocks of the machine, read.
+//! Reading the clocks of the machine.
 
 use std::fmt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -7,7 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::millis;
 
-/// How many times a wall time is read again that may have been read late.
+/// How often the two clocks are read until both readings count as one moment.
 const READS_MAX: u32 = 4;
 
 /// How far apart two readings may be that count as one moment, in milliseconds.
@@ -15,8 +15,7 @@ const MOMENT_MS: u64 = 2;
 
 /// Clocks that a [`SystemClock`](super::SystemClock) is made of.
 pub trait Source: Send + Sync + fmt::Debug + 'static {
-    /// Milliseconds that have passed since some moment in the past, suspend included. Cannot be
-    /// set.
+    /// Milliseconds since a fixed moment in the past, suspend included. This clock cannot be set.
     fn passed_ms(&self) -> u64;
 
     /// The wall clock: milliseconds since 1970, negative before. May be set at any time.
@@ -34,7 +33,7 @@ pub trait Source: Send + Sync + fmt::Debug + 'static {
     }
 }
 
-/// The machine's own.
+/// The clocks of this machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Machine;
 

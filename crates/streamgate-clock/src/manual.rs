@@ -31,7 +31,7 @@ impl ManualClock {
         moment.time = later(moment.time, by);
     }
 
-    /// Moves the clock forwards, and takes it for a stall.
+    /// Moves the clock forwards, and records that time as a stall.
     pub fn stall(&self, by: Duration) {
         let mut moment = self.moment.lock();
         let (from, until) = (moment.time, later(moment.time, by));
@@ -46,7 +46,7 @@ impl ManualClock {
         self.moment.lock().time = now;
     }
 
-    /// Sets the wall clock, so many milliseconds ahead of this one.
+    /// Sets the wall clock `ms` milliseconds ahead of this one.
     pub fn set_wall_offset_ms(&self, ms: i64) {
         self.wall_offset_ms.store(ms, Ordering::SeqCst);
     }

@@ -2,10 +2,10 @@
 
 use streamgate_core::{Moment, Policy, Stall, Timestamp};
 
-/// When a late look at a clock means a stall.
+/// When a late reading of a clock counts as a stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StallRule {
-    /// A longer time between two looks is a stall, in milliseconds.
+    /// A longer time between two readings is a stall, in milliseconds.
     pub after_ms: u64,
     /// How long the grace after a stall lasts, in milliseconds. A stall that begins within the
     /// grace of the one before is merged with it: no grace is cut short.
@@ -24,17 +24,17 @@ impl StallRule {
     }
 }
 
-/// Looks at one clock, and remembers the last stall.
+/// Detects stalls in the readings of one clock, and keeps the last one.
 #[derive(Debug)]
 pub struct Stalls {
     rule: StallRule,
-    /// The latest time that was seen; `None` before the first look.
+    /// The latest time that was read; `None` before the first reading.
     seen: Option<Timestamp>,
     last: Option<Stall>,
 }
 
 impl Stalls {
-    /// None yet.
+    /// A detector without readings.
     #[must_use]
     pub const fn new(rule: StallRule) -> Self {
         Self {
@@ -44,18 +44,18 @@ impl Stalls {
         }
     }
 
-    /// Another rule from now on.
+    /// Replaces the rule.
     pub fn set_rule(&mut self, rule: StallRule) {
         self.rule = rule;
     }
 
-    /// Whether a look now, `passed_ms` after the last one, would be late.
+    /// Whether a reading `passed_ms` after the last one is late.
     #[must_use]
     pub const fn is_late(&self, passed_ms: u64) -> bool {
         passed_ms > self.rule.after_ms
     }
 
-    /// The clock shows this time, `passed_ms` after the last look.
+    /// Records a reading: the clock shows `time`, `passed_ms` milliseconds after the last reading.
     pub fn see(&mut self, time: Timestamp, passed_ms: u64) -> Moment {
         if let Some(from) = self.seen
             && self.is_late(passed_ms)
@@ -76,7 +76,7 @@ impl Stalls {
         }
     }
 
-    /// The latest time that was seen.
+    /// The latest time that was read.
     #[must_use]
     pub const fn seen(&self) -> Option<Timestamp> {
         self.seen

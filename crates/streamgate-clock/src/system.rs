@@ -16,29 +16,29 @@ use super::stalls::{StallRule, Stalls};
 /// How often the ticker reads the clock. A later reading means that the process did not run.
 const TICK: Duration = Duration::from_millis(250);
 
-/// A wall clock that moves by less against the time that passes has not been stepped, in
-/// milliseconds. Clock discipline changes the rate of both clocks alike, so nothing less is left to
-/// follow but the inaccuracy of reading them.
+/// The smallest step of the wall clock that counts, in milliseconds. Clock discipline (NTP) changes
+/// the rate of both clocks alike, so a smaller difference between them is the inaccuracy of reading
+/// them.
 const STEP_MIN_MS: u64 = 100;
 
-/// From this size on a step is worth a warning, in milliseconds.
+/// The smallest step that is logged as a warning, in milliseconds.
 const STEP_WARNED_MS: u64 = 1_000;
 
-/// What the time of a clock is.
+/// What a clock counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The wall clock's when the clock was made, and from then on what has passed since, suspend
+    /// The wall-clock time when the clock was made, plus the time that has passed since, suspend
     /// included. A step of the wall clock moves no lease.
     Lease,
-    /// The wall clock's now. A step of it is followed at once; one back by no more than clocks of
-    /// nodes may be apart is waited out.
+    /// The wall clock. A step of it is followed immediately, except a step back of at most
+    /// [`CLOCK_SKEW_MAX_S`]: then the time stands still until the wall clock has caught up.
     Wall,
 }
 
 /// The machine's clock, in one of two forms.
 ///
-/// It notices stalls by itself, within the reading that comes late: the first decision behind a
-/// stall sees it already. For that it must be read regularly; [`start`](Self::start) sees to it.
+/// It detects a stall in the late reading itself, so the first decision after a stall already sees
+/// it. For that it must be read regularly, which [`start`](Self::start) ensures.
 #[derive(Debug)]
 pub struct SystemClock<S = Machine> {
     source: S,
@@ -52,16 +52,16 @@ pub struct SystemClock<S = Machine> {
 struct State {
     /// `passed_ms` at the last reading.
     read_ms: u64,
-    /// What to add to `passed_ms` to get the time of a lease clock.
+    /// What a lease clock adds to `passed_ms`.
     base_ms: u64,
     stalls: Stalls,
 }
 
-/// What a look at both clocks found to be news.
+/// What one reading of both clocks found.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct News {
     stall: Option<Stall>,
-    /// By how much the wall clock was set, forwards or backwards.
+    /// By how much the wall clock was set, in milliseconds; negative if backwards.
     step_ms: Option<i64>,
 }
 
@@ -79,7 +79,7 @@ impl SystemClock {
         Self::over(Machine, Kind::Lease, StallRule::of(policy))
     }
 
-    /// The wall clock, for leases that other nodes count by theirs.
+    /// The wall clock, for a store in which every node counts leases by its own wall clock.
     #[must_use]
     pub fn on_the_wall(policy: &Policy) -> Self {
         Self::over(Machine, Kind::Wall, StallRule::of(policy))
@@ -117,13 +117,13 @@ impl<S: Source> SystemClock<S> {
         clock
     }
 
-    /// Another policy from now on.
+    /// Replaces the policy.
     pub fn set_policy(&self, policy: &Policy) {
         self.state.lock().stalls.set_rule(StallRule::of(policy));
     }
 
-    /// Starts a thread that reads the clock while others hold it, and logs stalls and steps of the
-    /// wall clock.
+    /// Starts a thread that reads the clock regularly and logs stalls and steps of the wall clock.
+    /// It ends once the clock is dropped.
     ///
     /// # Errors
     /// The system has no thread to spare.
@@ -136,7 +136,7 @@ impl<S: Source> SystemClock<S> {
         Ok(clock)
     }
 
-    /// Reads both clocks; what has happened that was not reported yet.
+    /// Reads both clocks, and returns what has not been reported yet.
     fn look(&self, reported: &mut Reported) -> News {
         let moment = self.now();
         let stall = moment.stall.filter(|_| moment.stall != reported.stall);
@@ -150,8 +150,8 @@ impl<S: Source> SystemClock<S> {
         let last_ms = reported.wall_ahead_ms.unwrap_or(ahead_ms);
         let step_ms = ahead_ms - last_ms;
         let is_step = step_ms.unsigned_abs() >= STEP_MIN_MS;
-        // Else the reference for the next step stays, so that small differences do not add up to
-        // one.
+        // Otherwise the reference stays: jitter is not followed, and small steps are followed once
+        // they add up.
         if is_step || reported.wall_ahead_ms.is_none() {
             reported.wall_ahead_ms = Some(ahead_ms);
             let base_ms = i64::try_from(self.state.lock().base_ms).unwrap_or(i64::MAX);
@@ -204,7 +204,7 @@ impl Reported {
     }
 }
 
-/// Reads the clock while others hold it.
+/// Reads the clock until its last owner has dropped it.
 #[expect(
     clippy::disallowed_methods,
     reason = "a clock has nothing to wait for but time"

@@ -32,7 +32,8 @@ struct Beats {
 impl Engine {
     /// Renews the lease of a session.
     ///
-    /// If the store cannot be used and the engine fails open, it is renewed without it.
+    /// If the store cannot be used and the engine fails open, the session is renewed without the
+    /// store.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -44,8 +45,8 @@ impl Engine {
     /// maps each outcome to what the caller keeps of it. The results are in the order of the
     /// heartbeats, and each is what the heartbeat would be answered on its own.
     ///
-    /// The heartbeats of one user are decided at once, and their changes are one commit. Calls that
-    /// the store answers at once are made one after the other; the others wait side by side.
+    /// The heartbeats of one user are one decision and one commit. Calls that the store answers
+    /// without waiting are made one after the other; the rest wait concurrently.
     ///
     /// [`BATCH_ENTRIES_MAX`]: streamgate_core::bounds::BATCH_ENTRIES_MAX
     pub async fn heartbeats<T>(
@@ -64,7 +65,7 @@ impl Engine {
             }
         };
         let (mut waiting, mut pace) = (Vec::new(), Pace::default());
-        // The allocation of the last call that was answered at once, for the next one.
+        // The allocation of the last call that was answered without waiting, for the next one.
         let mut spare = None;
         for &first in &users.firsts {
             let mut call = pinned(self.beats(batch, &users, first), spare.take());
@@ -91,7 +92,7 @@ impl Engine {
             .collect()
     }
 
-    /// The answers to the heartbeats of the user whose first one this is.
+    /// The answers to the heartbeats of one user; `first` is the index of the first.
     async fn beats(&self, batch: &[(UserKey, Heartbeat)], users: &ByUser, first: usize) -> Beats {
         let (user, heartbeat) = &batch[first];
         let mut read_bytes = 0;
@@ -193,7 +194,7 @@ fn is_renewed(outcome: &HeartbeatOutcome) -> bool {
 struct ByUser {
     /// The first entry of each user.
     firsts: Vec<usize>,
-    /// Behind each entry the next one of the same user; empty where each user has one entry.
+    /// For each entry, the next one of the same user. Empty if each user has one entry.
     nexts: Vec<Option<usize>>,
 }
 
@@ -225,12 +226,12 @@ impl ByUser {
         Self { firsts, nexts }
     }
 
-    /// Whether it is the only entry of its user.
+    /// Whether the user has one entry only.
     fn is_alone(&self, first: usize) -> bool {
         self.next(first).is_none()
     }
 
-    /// The entries of the user whose first one this is.
+    /// The entries of one user; `first` is the index of the first.
     fn places(&self, first: usize) -> impl Iterator<Item = usize> {
         std::iter::successors(Some(first), |at| self.next(*at))
     }

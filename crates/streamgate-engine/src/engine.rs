@@ -21,10 +21,10 @@ use crate::policy::{CurrentPolicy, PolicyNow};
 use crate::report::Reports;
 use crate::wall::Wall;
 
-/// How often a command is run in all when its outcome stays unknown.
+/// How many times a command is run at most if its outcome stays unknown.
 pub(crate) const ATTEMPTS_MAX: u32 = 3;
 
-/// How many pages of lists are made at once, on all threads.
+/// How many pages of lists are made concurrently, on all threads.
 const PAGES_AT_ONCE: usize = 4;
 
 /// Settings of an engine.
@@ -91,7 +91,8 @@ impl Engine {
         }
     }
 
-    /// Answers starts and heartbeats also while the store cannot be used. `clock` is this node's.
+    /// Makes the engine fail open: it answers starts and heartbeats while the store cannot be used.
+    /// `clock` is this node's.
     #[must_use]
     pub fn fail_open(mut self, clock: Arc<dyn Clock>) -> Self {
         self.fail_open = Some(FailOpen::new(clock));
@@ -104,13 +105,13 @@ impl Engine {
         self.fail_open.is_some()
     }
 
-    /// How many sessions this node admitted without the store that the store has not heard of.
+    /// How many sessions this node admitted without the store that are not written to it yet.
     #[must_use]
     pub fn degraded_sessions(&self) -> usize {
         self.fail_open.as_ref().map_or(0, FailOpen::len)
     }
 
-    /// How times of outcomes are to be shown.
+    /// Converts times of outcomes to wall-clock time.
     #[must_use]
     pub fn wall(&self) -> Wall {
         Wall::ahead_by(self.store.wall_offset_ms())
@@ -122,8 +123,8 @@ impl Engine {
         self.policy.load()
     }
 
-    /// Replaces the rules. Steps that have begun end by the old ones; sessions that are live keep
-    /// their lease until their next heartbeat.
+    /// Replaces the rules. Steps in progress keep the old ones; live sessions keep their lease
+    /// until their next heartbeat.
     pub fn set_policy(&self, policy: Arc<Policy>) {
         self.policy.replace(policy);
     }
@@ -140,7 +141,7 @@ impl Engine {
         self.ids.session_id_v4()
     }
 
-    /// Answers if the store can be used, and no record was read lately that is newer than this
+    /// Succeeds if the store can be used, and no record was read lately that is newer than this
     /// program.
     ///
     /// # Errors
@@ -162,7 +163,7 @@ impl Engine {
     /// Writes what is still to be written and closes the store.
     ///
     /// # Errors
-    /// [`EngineError::OutcomeUnknown`] where the last writes may not be on disk.
+    /// [`EngineError::OutcomeUnknown`] if the last writes may not be on disk.
     pub async fn close(&self) -> Result<(), EngineError> {
         Ok(self.store.close().await?)
     }
@@ -174,7 +175,7 @@ impl Engine {
     ) -> Result<T, EngineError> {
         let deadline = self.settings.deadline;
         let mut call = pin!(call);
-        // An answer at once needs no timer: nearly all heartbeats.
+        // An answer without a wait needs no timer: nearly all heartbeats.
         if let Poll::Ready(answer) = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
             return Ok(answer);
         }

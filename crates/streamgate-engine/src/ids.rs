@@ -6,9 +6,9 @@ use streamgate_clock::wall_ms;
 use streamgate_core::SessionId;
 use uuid::{Builder, Uuid};
 
-/// Makes session ids for starts that bring none.
+/// Makes session ids for starts without one.
 pub trait IdSource: Send + Sync + fmt::Debug + 'static {
-    /// An id that was never made before: a UUID of version 7, so that ids sort by their time.
+    /// A new id: a UUID of version 7, so that ids sort by their time.
     fn session_id(&self) -> SessionId;
 
     /// The same as a UUID of version 4, for dialects whose clients expect one.

@@ -19,7 +19,7 @@ const UNREADY_FOR: Duration = Duration::from_secs(60);
 pub(crate) struct NewerRecords(Mutex<Option<(Stopwatch, EngineError)>>);
 
 impl NewerRecords {
-    /// One was read. `true` if that is worth a line in the log.
+    /// Records that one was read. `true` if that should be logged: it is the first for a while.
     pub(crate) fn met(&self, error: &EngineError) -> bool {
         let is_news = self.check().is_ok();
         *self.0.lock() = Some((Stopwatch::start(), error.clone()));

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
 use streamgate_core::{Event, UserKey};
 
-/// Is called with what the engine did, on the path of requests: it must be quick. Any thread may
-/// call it.
+/// Called with what the engine did, on the path of requests: it must be quick. Any thread may call
+/// it.
 pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// A change of this user was committed: it is in the store, as durable as its events ask to be,
     /// and every later call sees it.
     ///
-    /// Each change is reported once, by the node that committed it, also if its call was dropped
-    /// by then. The events of one change come together and in order; changes of calls at the same
-    /// time may come in another order than they were committed in. Changes in which nothing but
-    /// leases was renewed are not reported.
+    /// Each change is reported once, by the node that committed it, even if its call was dropped.
+    /// The events of one change come together and in order; changes of calls at the same time may
+    /// come in another order than they were committed in. Changes in which nothing but leases was
+    /// renewed are not reported.
     ///
     /// So a session that started or was revived ends in exactly one `Ended`, on the node that ended
     /// it or found its lease to be over. What is left out:

@@ -1,4 +1,4 @@
-//! The operations on one user that do more than run a command, or are read.
+//! Operations on one user that read, or do more than run one command.
 
 use streamgate_core::admission::{
     EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, Stop, StopNewest,
@@ -33,7 +33,8 @@ impl Engine {
     /// Starts a session, or says why not: by a [`Start`](streamgate_core::admission::Start), or by
     /// a command around one that does more in the same step.
     ///
-    /// If the store cannot be used and the engine fails open, the session is admitted without it.
+    /// If the store cannot be used and the engine fails open, the session is admitted without the
+    /// store.
     ///
     /// # Errors
     /// [`EngineError`]; after a retryable one the same start may be sent again.
@@ -71,7 +72,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn stop(&self, user: &UserKey, stop: &Stop) -> Result<StopOutcome, EngineError> {
-        // Whatever the store answers, the session is not brought to it any more.
+        // Whatever the store answers, reconciliation does not write the session to it any more.
         let open = self.fail_open.as_ref();
         let was_degraded = open.is_some_and(|open| open.forget(user, &stop.id));
         let outcome = match self.run(user, stop).await? {
@@ -85,14 +86,14 @@ impl Engine {
     /// Stops the session that started last, and says how many are left.
     ///
     /// # Errors
-    /// [`EngineError`]. It is not safe to repeat by a caller that does not know whether it was
-    /// done: the next call ends the next session.
+    /// [`EngineError`]. A caller that does not know the outcome must not repeat the call: each call
+    /// ends one session more.
     pub async fn stop_newest(&self, user: &UserKey) -> Result<NewestStopped, EngineError> {
         self.within_deadline(async {
             let mut stop = StopNewest::default();
             loop {
                 match self.run(user, &stop).await? {
-                    // Named now; and again, if another started or ended meanwhile.
+                    // The next run names it; and again, if a session started or ended meanwhile.
                     StopNewestOutcome::NewestIs { newest, .. } => stop.expected = Some(newest),
                     StopNewestOutcome::NoneLive { is_known, .. } => {
                         return Ok(NewestStopped::NoneLive { is_known });
@@ -129,7 +130,7 @@ impl Engine {
         self.run(user, reset).await
     }
 
-    /// Who of a user is watching now: a page of the live sessions.
+    /// A page of the live sessions of a user.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -144,7 +145,7 @@ impl Engine {
         .await
     }
 
-    /// A user; `None` if it was never seen, or is forgotten.
+    /// A user; `None` if the user was never seen, or is forgotten.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -155,8 +156,7 @@ impl Engine {
         .await
     }
 
-    /// A user and what it watches now; `None` if it was never seen, or is
-    /// forgotten.
+    /// A user and its live sessions; `None` if the user was never seen, or is forgotten.
     ///
     /// # Errors
     /// [`EngineError`].
@@ -183,7 +183,7 @@ impl Engine {
         }
     }
 
-    /// Looks at a user's ledger, brought up to the present, without changing what is stored.
+    /// Reads a user's ledger, brought up to the present, and stores nothing.
     async fn look<T: Send>(
         &self,
         user: &UserKey,

@@ -1,27 +1,27 @@
-//! Cooperative scheduling: when work that never waits yields to other tasks.
+//! Cooperative scheduling: work that never waits yields to other tasks of its thread.
 
-/// What a task decodes before other tasks of the thread go on, in bytes of records: some hundred
-/// microseconds to a millisecond.
+/// How many bytes of records a task decodes before it yields: some hundred microseconds to a
+/// millisecond of work.
 const TURN_BYTES: usize = 1 << 20;
 
-/// What a small record counts as: so that a turn has at most 128 of them.
+/// What a small record counts as, so that a turn has at most 128 of them.
 const RECORD_MIN_BYTES: usize = TURN_BYTES / 128;
 
 /// Measures the work of a task by what it reads, which needs no clock: decoding, deciding and
 /// encoding take time in proportion to the record.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    /// What was read since the last turn of others.
+    /// What was read since the task last yielded.
     read_bytes: usize,
 }
 
 impl Pace {
-    /// Counts a record of this size, and lets other tasks run if it is their turn.
+    /// Counts a record of this size, and yields if the turn is over.
     pub(crate) async fn keep(&mut self, record_bytes: usize) {
         self.keep_exactly(record_bytes.max(RECORD_MIN_BYTES)).await;
     }
 
-    /// The same for work whose cost beside the bytes is small.
+    /// The same for work with little cost beside the bytes.
     pub(crate) async fn keep_exactly(&mut self, bytes: usize) {
         self.read_bytes += bytes;
         if self.read_bytes >= TURN_BYTES {

@@ -1,7 +1,7 @@
 //! All users and all sessions, page by page.
 //!
-//! A list is long work beside calls that take microseconds. So only a few pages are made at once
-//! (the others wait in a fair queue, within the deadline of a call), and each yields to other tasks
+//! A list takes long, and other calls take microseconds. So only a few pages are made concurrently
+//! (the rest wait in a fair queue, within the deadline of a call), and each yields to other tasks
 //! of its thread about every hundred records ([`Pace`]). The memory of a page is bounded by its
 //! size.
 
@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::pace::Pace;
 
-/// Most records read for one page, so that a page over users without sessions ends too.
+/// How many records are read at most for one page, so that a page over users without sessions ends.
 const RECORDS_PER_PAGE_MAX: usize = 10_000;
 
 /// Where the next page begins. Opaque to callers.
@@ -46,8 +46,8 @@ pub struct SessionsPage {
 }
 
 impl PageCursor {
-    /// The cursor as bytes: the length of the key of a half-given user (two bytes, 0 for none), the
-    /// key, the length of the session id (one byte) and the id, then the store's cursor.
+    /// The cursor as bytes: the length of the key of the user in `within` (two bytes, 0 if there is
+    /// none), the key, the length of the session id (one byte) and the id, then the store's cursor.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -113,7 +113,7 @@ impl Engine {
         self.known_users(tenant, from, page_size, user_of).await
     }
 
-    /// The same, with what each user watches now.
+    /// As [`users`](Self::users), with the live sessions of each user.
     ///
     /// # Errors
     /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
@@ -206,8 +206,8 @@ impl Engine {
                     });
                 }
             } else if fitting > 0 {
-                // The store knows where a page ends, not where a record does: ask for a smaller
-                // one.
+                // A cursor of the store stands at the end of a page, not of a record: ask for a
+                // smaller page.
                 ask = fitting;
             } else if page.records.len() > 1 {
                 ask = 1;
@@ -262,8 +262,8 @@ impl Engine {
         let mut pace = Pace::default();
         for (user, record) in &page.records {
             let mut live = self.present_ledger(user, record, page.now)?.live;
-            // By id, because the order in which sessions started does not tell where a session
-            // stood that has ended since.
+            // By id: a session that has ended since still has a place in this order, and none in
+            // the order of starts.
             live.sort_by(|a, b| a.id.cmp(&b.id));
             if let Some((_, given)) = within.filter(|(half_given, _)| half_given == user) {
                 live.retain(|session| session.id > *given);

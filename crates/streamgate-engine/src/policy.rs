@@ -1,7 +1,8 @@
 //! The policy in use. It can be replaced while calls are decided.
 //!
-//! Every step loads it once, so a decision and what is stored of it follow one policy. A load takes
-//! no lock and counts no reference that the cores would share, because every heartbeat needs one.
+//! Every step loads it once, so a decision and what is stored of it follow one policy. Every
+//! heartbeat needs a load, so it takes no lock and touches no reference count that processors
+//! share.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! Writing sessions to the store that were admitted without it (fail open).
+//! Reconciliation: sessions that were admitted without the store (fail open) are written to it.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::fail_open::FailOpen;
 
-/// Sessions brought in one go.
+/// Sessions in one batch.
 const BATCH: usize = 1_000;
 
-/// How many of them at once: the store has just come back.
+/// How many are written concurrently. Few, because the store has just come back.
 const AT_ONCE: usize = 32;
 
-/// How long to wait before the store is asked again whether it is back.
+/// How long to wait between two tries while the store cannot be used.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Writes sessions that were admitted without the store to it when it is back, until dropped. A
-    /// heartbeat does so for its session; this is for players that do not call for long, and for
-    /// heartbeats that go to another node.
+    /// heartbeat does so for its session; this is for sessions without a heartbeat yet, or with
+    /// heartbeats on another node.
     pub async fn reconcile_forever(&self) {
         let Some(open) = &self.fail_open else {
             return;
@@ -39,7 +39,7 @@ impl Engine {
         }
     }
 
-    /// Writes all that are remembered.
+    /// Writes all sessions that are remembered.
     async fn reconcile(&self, open: &FailOpen) -> Result<(), EngineError> {
         loop {
             let pending = open.pending(BATCH);
@@ -63,7 +63,7 @@ impl Engine {
         }
     }
 
-    /// Writes one; whether it holds a slot now.
+    /// Writes one session. `true` if it holds a slot now.
     async fn reconcile_one(
         &self,
         open: &FailOpen,
@@ -75,7 +75,7 @@ impl Engine {
             Ok(outcome) => Ok(!matches!(outcome, HeartbeatOutcome::Ended(_))),
             Err(error) if error.is_retryable() => Err(error),
             Err(error) => {
-                // Asking again would not help; its player will hear the same.
+                // A retry would not help, and the session's heartbeat would get the same error.
                 tracing::error!(%error, "a session that was admitted without the store is lost");
                 open.forget(&user, &id);
                 Ok(false)

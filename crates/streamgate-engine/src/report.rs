@@ -1,6 +1,6 @@
-//! Telling the observer what was committed: once, and also for calls that were dropped.
+//! Reports to the observer what was committed: once, and also for dropped calls.
 //!
-//! What a call reports must have happened. If that is not known when the call ends, it is found
+//! What a call reports must have been committed. If that is unknown when the call ends, it is found
 //! out: by the store, if the commit is still in flight (a [`CommitCallback`]), else by comparing
 //! the user's record with what the call would have left in it ([`Unresolved`], `resolve.rs`).
 
@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use crate::observer::EngineObserver;
 use crate::unresolved_runs::{UnresolvedRuns, is_reported};
 
-/// Tells an observer what was committed.
+/// Reports to an observer what was committed.
 pub(crate) struct Reports {
     observer: Arc<dyn EngineObserver>,
     pub(crate) unresolved: Unresolved,

@@ -13,15 +13,15 @@ use crate::error::EngineError;
 use crate::unresolved_runs::UnresolvedRuns;
 
 /// How long to wait before records are read: a commit whose answer was lost may still arrive, and a
-/// store that is away be back.
+/// store that is unavailable may be back.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// How many records are read at once.
 const AT_ONCE: usize = 32;
 
 impl Engine {
-    /// How many calls have ended without their outcome, so that the observer has not heard yet
-    /// whether their changes were committed.
+    /// How many calls have ended without their outcome, so that it is not reported yet whether
+    /// their changes were committed.
     #[must_use]
     pub fn unresolved_calls(&self) -> usize {
         self.reports.unresolved.len()
@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Brings a record up to the present, compares it with what the call would have left, and
-    /// reports what happened. Where the store has no answer, the call stays unresolved.
+    /// reports what happened. If the store has no answer, the call stays unresolved.
     async fn resolve(&self, user: UserKey, runs: UnresolvedRuns<()>) {
         let mut call = Call::resolving(self, &user, &Settle, runs);
         match self.within_deadline(call.run_until_known()).await {

@@ -1,4 +1,4 @@
-//! Many futures in one task that yields to other tasks of its thread.
+//! Runs many futures concurrently in one task, which yields to other tasks of its thread.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -51,7 +51,7 @@ pub async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Ve
         .collect()
 }
 
-/// Since when the task has the thread.
+/// Measures how long the task has had the thread.
 struct Turn {
     watch: Stopwatch,
     began_us: AtomicU64,
@@ -79,7 +79,7 @@ impl Turn {
     }
 }
 
-/// A future that does nothing after the turn is over, and is polled again in the next.
+/// A future that is not polled once the turn is over, and is polled again in the next.
 struct InTurn<'a, F> {
     turn: &'a Turn,
     future: Pin<Box<F>>,

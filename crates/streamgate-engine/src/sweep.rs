@@ -13,19 +13,19 @@ use crate::error::EngineError;
 use crate::policy::PolicyNow;
 use crate::report::Reports;
 
-/// Records looked at in one go.
+/// Records in one slice.
 const SLICE_RECORDS: usize = 1_000;
 
-/// A sweep is busy for at most one part in this many of the time. With tens of millions of users a
-/// pass then takes longer than its interval, so that calls are not delayed.
+/// A sweep is busy for at most 1/20 of the time, so that calls are not delayed. With tens of
+/// millions of users a pass then takes longer than its interval.
 const BUSY_PART: u32 = 20;
 
 /// How long to wait after a store that could not be swept.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
 impl Engine {
-    /// Sweeps until it is dropped: one pass over all records every `sweep_interval`, in slices
-    /// spread evenly over it; slower if it would take more than a twentieth of a processor.
+    /// Sweeps until dropped: one pass over all records every `sweep_interval`, in slices spread
+    /// evenly over it; slower if it would take more than a twentieth of a processor.
     pub async fn sweep_forever(&self) {
         let mut cursor = None;
         loop {

@@ -2,8 +2,8 @@
 
 use streamgate_core::{Session, Timestamp};
 
-/// What a time of the store is on the wall clock, now. Made for each answer, because the wall clock
-/// may be set at any time.
+/// Converts times of the store to wall-clock time. Made anew for each answer, because the wall
+/// clock may be set at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Wall {
     offset_ms: i64,
@@ -14,7 +14,7 @@ impl Wall {
         Self { offset_ms }
     }
 
-    /// This time as answers show it; 1970 for a time before.
+    /// This time as answers show it; 1970 if it would be earlier.
     #[must_use]
     pub const fn show(self, time: Timestamp) -> Timestamp {
         let ms = time.as_millis().saturating_add_signed(self.offset_ms);

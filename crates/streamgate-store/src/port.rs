@@ -21,26 +21,26 @@ pub struct View<'a> {
     /// The bytes; `None` if there is no record.
     pub record: Option<&'a [u8]>,
     /// The time, by the store's clock, and the last stall that the store noticed. For one user the
-    /// time goes backwards only where that clock is set back; users may live on servers whose
-    /// clocks differ.
+    /// time goes backwards only if that clock is set back; users may be on servers with different
+    /// clocks.
     pub now: Moment,
 }
 
 /// What a record becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The bytes after the change; `None` takes the record away.
+    /// The bytes after the change; `None` removes the record.
     pub record: Option<Vec<u8>>,
-    /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty
-    /// where a crash may lose it. A store that writes whole records ignores it.
+    /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty if
+    /// a crash may lose it. A store that writes whole records ignores it.
     pub delta: Vec<u8>,
     /// When the change must be on disk.
     pub durability: Durability,
     /// When the record becomes garbage, for stores that expire records by themselves (TTL); `None`
-    /// if it never does, or is taken away.
+    /// if it never does, or is removed.
     pub garbage_at: Option<Timestamp>,
     /// Whether it adds to what is stored. A full store refuses such a change, and accepts all
-    /// others for as long as it can: heartbeats, stops, and what frees slots.
+    /// others for as long as it can: heartbeats, stops, and changes that free slots.
     pub needs_room: bool,
 }
 
@@ -86,10 +86,10 @@ pub struct Swept {
 /// Why a store that answers refuses a call, in words for two readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// For callers: a sentence without a full stop that names no server, no user and no secret,
+    /// For callers: a sentence without a full stop, and without names of servers, users or secrets,
     /// such as "the store refuses writes: its memory is full".
     pub told: &'static str,
-    /// For the operator's log: the same with all that is known.
+    /// For the operator's log: the same with all details.
     pub why: String,
 }
 
@@ -102,18 +102,18 @@ impl fmt::Display for Refusal {
 /// Why a call of a store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The store cannot be reached. Nothing was changed; trying again is safe.
+    /// The store cannot be reached. Nothing was changed; a retry is safe.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The store can be reached and refuses: its server is full, read-only, or not configured as it
-    /// must be. Nothing was changed; trying again is safe, and helps once the cause is gone.
+    /// must be. Nothing was changed; a retry is safe, and helps once the cause is gone.
     #[error("{0}")]
     Refused(Refusal),
-    /// The store has no room for what [needs some](Change::needs_room). Nothing was changed; all
-    /// other changes may still be made, and reads are answered.
+    /// The store has no room for a change that [needs some](Change::needs_room). Nothing was
+    /// changed; all other changes may still be made, and reads are answered.
     #[error("the store is full: {0}")]
     Full(String),
-    /// The stored bytes are not a record, and why. Nothing was changed; trying again does not help.
+    /// The stored bytes are not a record, and why. Nothing was changed; a retry does not help.
     #[error("the stored record cannot be read: {0}")]
     Damaged(String),
     /// The answer was lost: the change may or may not have been made. A read tells.
@@ -193,11 +193,10 @@ pub trait Store: Send + Sync + 'static {
     /// Each [`StoreError`] but [`StoreError::BadCursor`].
     fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a>;
 
-    /// Reads about `page_size` records of a tenant, from the beginning or from where an earlier
-    /// page ended, in an order of the store's own, and never more than `page_size`. A record that
-    /// is there from the first page to the last is read exactly once; one that comes or goes
-    /// meanwhile, at most once. Where [`scans_may_repeat`](Store::scans_may_repeat), any may come
-    /// again.
+    /// Reads at most `page_size` records of a tenant, in the store's own order, from the beginning
+    /// or from the end of an earlier page. A record that is there from the first page to the last
+    /// is read exactly once; one that comes or goes meanwhile, at most once. If
+    /// [`scans_may_repeat`](Store::scans_may_repeat), any may come again.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`], [`StoreError::BadCursor`].
@@ -237,7 +236,7 @@ pub trait Store: Send + Sync + 'static {
     /// How many records there are; `None` if the store would have to count.
     fn record_count(&self) -> Option<u64>;
 
-    /// Answers when the store can be used now.
+    /// Succeeds if the store can be used now.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] says why it cannot.

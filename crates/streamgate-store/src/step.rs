@@ -8,7 +8,7 @@ use crate::port::{Change, View};
 /// It is pure but for what it keeps: a store may run it more than once, and only the last run
 /// counts. It is short and never blocks, because a store may hold a lock.
 pub trait StepFn: Send {
-    /// Looks at a record and says what it becomes; `None` leaves it as it is.
+    /// Looks at a record and returns what it becomes; `None` leaves it unchanged.
     fn run(&mut self, view: View<'_>) -> Option<Change>;
 
     /// Looks at a cached record, which this node wrote last and other nodes may have changed since.
@@ -17,12 +17,12 @@ pub trait StepFn: Send {
         false
     }
 
-    /// In a sweep: the change of the last run is made. A sweep calls this after each record that it
-    /// changed, because it may fail or be dropped later; `transact` answers `Ok` instead.
+    /// In a sweep: the change of the last run has been made. A sweep calls this after each record
+    /// that it changed, because it may fail or be dropped later; `transact` answers `Ok` instead.
     fn swept(&mut self) {}
 
     /// The call is dropped while the change of the last run is in flight. Returns the callback for
-    /// its outcome; `None` if the outcome is of no interest.
+    /// its outcome, or `None` if no callback is needed.
     ///
     /// A call that is dropped without `detach` has not made the change of its last run, and never
     /// will.
@@ -54,8 +54,7 @@ pub enum CommitResult {
     Unknown,
 }
 
-/// Is called once, on any thread, with what became of the change of a dropped call. It is short and
-/// never blocks.
+/// Called once, on any thread, with the outcome of a dropped call. It is short and never blocks.
 pub type CommitCallback = Box<dyn FnOnce(CommitResult) + Send>;
 
 /// Detaches a step if the call is dropped before the outcome of its change is known.

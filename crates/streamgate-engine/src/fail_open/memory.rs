@@ -28,7 +28,7 @@ pub(super) struct Memory {
 struct Remembered {
     start: Start,
     session: Session,
-    /// The store is back and had no slot for it. Kept so that the answer to its player says why.
+    /// The store is back and had no slot for it. Kept so that its next heartbeat is answered why.
     is_refused: bool,
     /// Its place in [`Sessions::by_expiry`].
     place: Place,
@@ -99,8 +99,8 @@ impl Memory {
         })?
     }
 
-    /// A session was written to the store, which holds a slot for it or not. `true` if that is
-    /// news.
+    /// The session is written to the store, which holds a slot for it or not. `true` the first
+    /// time.
     pub(super) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
         if holds_slot {
             return self.forget(user, id);
@@ -109,7 +109,7 @@ impl Memory {
         self.with(user, id, refuse).unwrap_or(false)
     }
 
-    /// Forgets a session; whether it was remembered.
+    /// Forgets a session. `true` if it was remembered.
     pub(super) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
         self.len() > 0 && self.change(|sessions| sessions.remove(user, id))
     }
@@ -164,7 +164,7 @@ impl Sessions {
         self.by_user.get_mut(user)?.get_mut(id)
     }
 
-    /// Remembers one that is not remembered.
+    /// Adds a session that is not remembered.
     fn insert(&mut self, user: &UserKey, start: &Start, session: Session) {
         let place = self.place(session.expires_at);
         let key = (user.clone(), start.id.clone());
@@ -179,7 +179,7 @@ impl Sessions {
         of_user.insert(start.id.clone(), remembered);
     }
 
-    /// Whether it was there.
+    /// Removes a session. `true` if it was remembered.
     fn remove(&mut self, user: &UserKey, id: &SessionId) -> bool {
         let Some(of_user) = self.by_user.get_mut(user) else {
             return false;

@@ -5,7 +5,8 @@
 //! first. From then on the limit holds again. Stops, lists and changes of users are never answered
 //! without the store.
 //!
-//! What is *not* here: the store and the engine. They ask here once the store has failed.
+//! What is *not* here: the store and the engine. The engine asks this module after the store has
+//! failed.
 
 mod memory;
 
@@ -67,7 +68,7 @@ impl<T> Answered<T> {
 pub(crate) struct FailOpen {
     clock: Arc<dyn Clock>,
     memory: Memory,
-    /// Rings when there is something to reconcile.
+    /// Notified when there is something to reconcile.
     admitted: Notify,
     warned_at_ms: AtomicU64,
 }
@@ -147,7 +148,7 @@ impl FailOpen {
         self.memory.find(user, id, self.clock.now().time)
     }
 
-    /// Up to `count` sessions that the store has not heard of.
+    /// Up to `count` sessions that are not written to the store yet.
     pub(crate) fn pending(&self, count: usize) -> Vec<(UserKey, Start)> {
         self.memory.pending(count, self.clock.now().time)
     }
@@ -157,12 +158,13 @@ impl FailOpen {
         self.admitted.notified().await;
     }
 
-    /// The store has heard of a session, and holds a slot for it or not. `true` if that is news.
+    /// The session is written to the store, which holds a slot for it or not. `true` the first
+    /// time.
     pub(crate) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
         self.memory.mark_reconciled(user, id, holds_slot)
     }
 
-    /// Forgets a session, so that it is not brought to the store; whether it was remembered.
+    /// Forgets a session, so that it is not written to the store. `true` if it was remembered.
     pub(crate) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
         self.memory.forget(user, id)
     }

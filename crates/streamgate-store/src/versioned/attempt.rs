@@ -105,7 +105,7 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
             decided_at: (!self.is_fresh).then_some(self.base.now.time),
             needs_room: change.needs_room,
         };
-        // The cached record is outdated, whatever becomes of the commit and of the caller.
+        // The cached record is stale from here on, whatever becomes of the commit.
         if self.cached.is_some() {
             self.store.cache.remove(self.key);
         }
@@ -161,8 +161,8 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
 
 /// Sends a commit, and the same commit once more if its answer is lost. If the second one is
 /// [`Committed::Done`], the change was made once: the version tells, and the request that arrives
-/// later finds another version than it expects. If it is not, another node wrote before or after
-/// this one, and the outcome cannot be known from here.
+/// later finds another version than it expects. Otherwise another node wrote before or after this
+/// commit, and its outcome is unknown.
 ///
 /// The future owns all that it needs, so that it can run on without its caller.
 fn send<S: VersionedStore>(
@@ -185,7 +185,7 @@ fn send<S: VersionedStore>(
     })
 }
 
-/// What a commit is tried on without a load; `None` if a load is needed.
+/// The record for a speculative commit; `None` if a load is needed.
 fn speculative_base(speculation: Speculation, cached: Option<&Cached>) -> Option<Loaded> {
     let (written, now) = match (speculation, cached) {
         (Speculation::IfSoleWriter(now), Some(Cached::Written(written)))

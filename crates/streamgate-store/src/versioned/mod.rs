@@ -26,9 +26,9 @@ use crate::step::Step;
 /// A record as it was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
-    /// The bytes, or `None` where there is no record.
+    /// The bytes; `None` if there is no record.
     pub record: Option<Vec<u8>>,
-    /// The version of these bytes; [`Version::NONE`] where there is no record.
+    /// The version of these bytes; [`Version::NONE`] if there is no record.
     pub version: Version,
     /// The time of the load, by the server's clock if it has one to ask, and the last stall.
     pub now: Moment,
@@ -37,7 +37,7 @@ pub struct Loaded {
 /// What a record becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// The bytes; `None` takes the record away.
+    /// The bytes; `None` removes the record.
     pub record: Option<Vec<u8>>,
     /// The version of these bytes, never used before.
     pub version: Version,
@@ -53,7 +53,8 @@ pub struct Write {
     pub needs_room: bool,
 }
 
-/// What a commit may be tried on without a load, and the time to decide by (the node's estimate).
+/// Whether a commit may be speculative (made on a cached record, without a load), and the time to
+/// decide by (the node's estimate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speculation {
     /// Never speculate: load first.
@@ -95,21 +96,21 @@ pub enum Committed {
 ///
 /// **Current.** A load sees the effect of every commit on that key that was answered before.
 ///
-/// **Durable.** What a commit that answered [`Committed::Done`] survives is what the server
-/// promises to survive; the operator's guide says it for each.
+/// **Durable.** A commit that answered [`Committed::Done`] survives what its server promises to
+/// survive; the operator's guide says what that is.
 ///
 /// **Honest.** [`StoreError::Unavailable`], [`StoreError::Refused`] and [`StoreError::Damaged`]
 /// mean that nothing was changed. A commit whose answer was lost is [`StoreError::OutcomeUnknown`],
 /// also if the call timed out: the server may still do it.
 ///
-/// **Repeatable.** The very same commit, sent again after it was done, is [`Committed::Done`] while
-/// the record has the version that it wrote, and changes nothing; so it survives what that promises
-/// to. One that takes the record away may find a conflict with nothing instead.
+/// **Repeatable.** A commit that is sent again after it took effect is [`Committed::Done`] while
+/// the record has the version that it wrote, and changes nothing. One that removes the record may
+/// be answered with a conflict without a record instead.
 ///
 /// **Cancel-safe.** A caller may drop the future at any time.
 ///
-/// **Garbage.** A record may be taken away once its `garbage_at` is past, and never before. It must
-/// not be relied on that it is.
+/// **Garbage.** The server may remove a record once its `garbage_at` is past, and never before.
+/// Nothing relies on the removal.
 pub trait VersionedStore: Send + Sync + 'static {
     /// Loads the record of a key.
     ///
@@ -128,7 +129,7 @@ pub trait VersionedStore: Send + Sync + 'static {
         write: &'a Write,
     ) -> BoxFuture<'a, Result<Committed, StoreError>>;
 
-    /// What a commit may be tried on without a load, right now.
+    /// Whether a commit on this key may be speculative now.
     fn speculation(&self, _key: &UserKey) -> Speculation {
         Speculation::Never
     }
@@ -191,7 +192,7 @@ pub trait VersionedStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>>;
 
-    /// Answers when the server can be used now, for reading and for writing.
+    /// Succeeds if the server can be used now, for reading and for writing.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] says why it cannot.

@@ -1,4 +1,4 @@
-//! A [`Store`] over a server that compares versions.
+//! Optimistic concurrency control: a [`Store`] over a server that compares versions.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -16,18 +16,19 @@ use super::record_cache::{Cached, RecordCache};
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction, View};
 use crate::step::Step;
 
-/// How many queues the calls of this node share: one per user, nearly always.
+/// In how many queues the calls of this node wait. Users are hashed to them, so two users rarely
+/// share one.
 const QUEUES: usize = 1_024;
 
 /// A [`Store`] over a [`VersionedStore`], by optimistic concurrency control.
 ///
-/// Calls of this node about one user queue here, so that only nodes compete, and servers that
-/// charge for failed writes see few. If this node is the only writer of a record, as behind a load
-/// balancer that routes by user, it commits on the cached record without a load, as far as the
-/// server allows ([`Speculation`](super::Speculation)). If the answer to a commit is lost, the
-/// version of the record tells whether it was made, unless another node wrote as well: then the
-/// outcome is unknown. The caller bounds how long a call may take, by dropping it; a commit that is
-/// in flight by then runs on, and its outcome goes to the callback of the step.
+/// Calls of this node about one user queue here, so conflicts come only from other nodes, and
+/// servers that charge for failed writes see few. If this node is the only writer of a record, as
+/// behind a load balancer that routes by user, it commits on the cached record without a load, as
+/// far as the server allows ([`Speculation`](super::Speculation)). If the answer to a commit is
+/// lost, the version of the record tells whether it was made, unless another node wrote as well:
+/// then the outcome is unknown. The caller bounds how long a call may take, by dropping it; a
+/// commit that is in flight by then runs on, and its outcome goes to the callback of the step.
 pub struct Optimistic<S> {
     pub(super) remote: Arc<S>,
     queues: Box<[Mutex<()>]>,

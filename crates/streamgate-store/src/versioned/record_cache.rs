@@ -1,6 +1,6 @@
-//! A cache of the records that this node wrote last. It saves the load before a commit where no
-//! other node writes ([`Speculation`](super::Speculation)), and the write where a step accepts a
-//! cached record ([`StepFn::recall`](crate::StepFn::recall)).
+//! A cache of the records that this node wrote last. It saves the load before a commit if no other
+//! node writes ([`Speculation`](super::Speculation)), and the write if a step accepts a cached
+//! record ([`StepFn::recall`](crate::StepFn::recall)).
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const BYTES_MAX: u64 = 64 << 20;
 /// About how many records that is; sets the initial capacity only.
 const RECORDS_EXPECTED: usize = 1_024;
 
-/// What an entry takes beside its bytes.
+/// What an entry takes in addition to its bytes.
 const OVERHEAD_BYTES: usize = 128;
 
 /// A record that this node wrote.
@@ -29,12 +29,12 @@ pub(super) struct Written {
     pub(super) is_sole_writer: bool,
 }
 
-/// What this node knows of a record.
+/// A cache entry.
 #[derive(Debug, Clone)]
 pub(super) enum Cached {
-    /// What it wrote.
+    /// The record that this node wrote.
     Written(Written),
-    /// It sent a commit whose outcome is unknown: the next step needs a load.
+    /// The outcome of this node's last commit is unknown: the next step needs a load.
     InDoubt,
 }
 

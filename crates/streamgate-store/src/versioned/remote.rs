@@ -36,9 +36,9 @@ pub trait RemoteStore: VersionedStore {
     /// [`NotUsable`].
     fn prove(&self) -> BoxFuture<'_, Result<(), NotUsable>>;
 
-    /// How far the clocks of the nodes may differ, in seconds, where each node counts leases by its
-    /// own ([`Policy::clock_skew`](streamgate_core::Policy::clock_skew)); 0 where the server's
-    /// clock counts them.
+    /// How far the clocks of the nodes may differ, in seconds, if each node counts leases by its
+    /// own ([`Policy::clock_skew`](streamgate_core::Policy::clock_skew)); 0 if the server's clock
+    /// counts them.
     fn clock_skew(&self) -> Seconds {
         Seconds(0)
     }
@@ -49,7 +49,7 @@ pub trait RemoteStore: VersionedStore {
 pub struct Started<S> {
     /// The store.
     pub store: Arc<Optimistic<S>>,
-    /// Why it cannot be used yet; `None` where it can. It connects by itself later.
+    /// Why it cannot be used yet; `None` if it can. It connects by itself later.
     pub unavailable: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl<S: RemoteStore> Optimistic<S> {
             Err(lasting) => return Err(lasting),
         };
         let store = Self::new(remote);
-        // A mark that cannot be read now is read with the next look.
+        // A mark that cannot be read now is read by the next check.
         if let Ok(known) = store.look_at_format().await {
             known?;
         }

@@ -9,18 +9,18 @@ impl Version {
     /// The length of a version, in bytes.
     pub const BYTES: usize = 8;
 
-    /// The version where there is no record.
+    /// The version if there is no record.
     pub const NONE: Self = Self([0; Self::BYTES]);
 
     /// A version that no record has had.
     ///
     /// # Panics
-    /// Where the operating system has no random bytes, as no running one has.
+    /// If the operating system supplies no random bytes.
     #[must_use]
     pub fn fresh() -> Self {
         let mut bytes = [0; Self::BYTES];
         getrandom::fill(&mut bytes).expect("the operating system has random bytes");
-        // Never that of no record.
+        // Never equal to `NONE`.
         bytes[0] |= 1;
         Self(bytes)
     }
@@ -31,7 +31,7 @@ impl Version {
         &self.0
     }
 
-    /// Reads a version back; `None` where the bytes are none of [`Version::fresh`].
+    /// Reads a version back; `None` if [`Version::fresh`] cannot have made these bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let version = Self(bytes.try_into().ok()?);
