@@ -17,7 +17,7 @@ use streamgate_clock::{Stopwatch, SystemClock};
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{Policy, Seconds, SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
-use streamgate_loadgen::report::{Line, Lines, Report, Scale, Section, Table};
+use streamgate_loadgen::report::{Report, Section, Table};
 use streamgate_loadgen::workload::{Batches, Heartbeats, Slots, StartStop, Stops};
 use streamgate_loadgen::{Api, Load, Measured, Population, Share};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, LogObserver};
@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String> {
     let report = Report {
         title: "Streamgate, few users and many".to_owned(),
         subtitle: format!("Live sessions of each user: {}.", arguments.sessions),
-        sections: sections(&crowds),
+        sections: vec![Section::table("All figures", table(&crowds))],
         notes,
     };
     let data = json!({ "doing": DOING, "crowds": crowds });
@@ -198,7 +198,8 @@ fn slots(sessions_per_user: u64) -> Slots {
     }
 }
 
-fn sections(crowds: &[Crowd]) -> Vec<Section> {
+/// A row for each number of users; processor time also as a multiple of the first row's.
+fn table(crowds: &[Crowd]) -> Table {
     let mut heads = vec!["users".to_owned()];
     heads.extend(
         DOING
@@ -217,58 +218,15 @@ fn sections(crowds: &[Crowd]) -> Vec<Section> {
         let mut row = vec![crowd.users.to_string()];
         for place in 0..DOING.len() {
             let cpu_us = crowd.cpu_us(place);
-            row.push(format!("{:.2}", median(&cpu_us)));
-            row.push(format!(
-                "{:.2}",
-                median(&ratios(&cpu_us, &crowds[0].cpu_us(place)))
-            ));
+            let times = ratios(&cpu_us, &crowds[0].cpu_us(place));
+            row.extend([median(&cpu_us), median(&times)].map(|it| format!("{it:.2}")));
         }
         row.push(format!("{:.1}", crowd.a_session(crowd.memory_bytes)));
         row.push(format!("{:.1}", crowd.a_session(crowd.disk_bytes)));
         row.push(format!("{:.2}", crowd.ready_s));
         table.row(row);
     }
-    let line = |name: &str, value: &dyn Fn(&Crowd) -> f64| {
-        Line::new(
-            name,
-            crowds
-                .iter()
-                .map(|crowd| (float(crowd.users), value(crowd))),
-        )
-    };
-    let plot = |title, unit, scale, lines| {
-        Section::lines(&Lines::new(
-            title,
-            ("users", Scale::Log),
-            (unit, scale),
-            lines,
-        ))
-    };
-    let cost = DOING.iter().enumerate();
-    let cost = cost.map(|(place, doing)| line(doing, &|crowd| median(&crowd.cpu_us(place))));
-    let sizes = vec![
-        line("memory, all of the process", &|it| {
-            it.a_session(it.memory_bytes)
-        }),
-        line("disk, after a snapshot", &|it| it.a_session(it.disk_bytes)),
-    ];
-    let ready = vec![line("ready after", &|crowd| crowd.ready_s)];
-    vec![
-        Section::table("All figures", table),
-        plot(
-            "Processor time of a call",
-            "µs",
-            Scale::Linear,
-            cost.collect(),
-        ),
-        plot("Memory and disk", "bytes a session", Scale::Log, sizes),
-        plot(
-            "From the start of the process until it listens",
-            "s",
-            Scale::Linear,
-            ready,
-        ),
-    ]
+    table
 }
 
 /// Tells when a snapshot is in place.

@@ -3,13 +3,12 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
 use streamgate_loadgen::{ProcessMeter, Target};
-use tempfile::TempDir;
+use streamgate_testkit::{Flavour, Redis, bare};
 
 use crate::Result;
 
@@ -19,13 +18,6 @@ pub(crate) struct Server {
     pub(crate) target: Target,
     /// The API key, if the server asks for one.
     pub(crate) key: Option<String>,
-}
-
-/// A Redis server without snapshots.
-pub(crate) struct Redis {
-    process: Process,
-    pub(crate) port: u16,
-    _dir: TempDir,
 }
 
 /// A process that ends with this.
@@ -92,7 +84,7 @@ impl Server {
 
     /// Reads its processor time and memory.
     pub(crate) fn meter(&self) -> Result<ProcessMeter> {
-        self.process.meter()
+        Ok(ProcessMeter::of(self.process.child.id())?)
     }
 }
 
@@ -101,47 +93,15 @@ pub(crate) fn data_of(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-impl Redis {
-    /// Starts one with this `appendfsync`; without it, nothing goes to the disk.
-    pub(crate) fn start(appendfsync: Option<&str>, dir: &Path) -> Result<Self> {
-        let dir = tempfile::tempdir_in(dir)?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = command(Path::new("redis-server"));
-        command
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-            ])
-            .args(["--daemonize", "no", "--dir"])
-            .arg(dir.path())
-            .args(["--appendonly", appendfsync.map_or("no", |_| "yes")])
-            .args(["--appendfsync", appendfsync.unwrap_or("no")])
-            // A rewrite of the log is done by a child, whose cost would not be counted.
-            .args(["--auto-aof-rewrite-percentage", "0"]);
-        let mut process = Process::start(command, dir.path())?;
-        process.says("Ready to accept connections")?;
-        Ok(Self {
-            process,
-            port,
-            _dir: dir,
-        })
+/// Starts a Redis with this `appendfsync` and its log in `dir`; without it, nothing goes to the disk.
+pub(crate) fn redis(appendfsync: Option<&str>, dir: &Path) -> Result<Redis> {
+    let dir = dir.to_str().ok_or("the directory is not UTF-8")?;
+    // A rewrite of the log is done by a child, whose cost would not be counted.
+    let mut more = vec!["--dir", dir, "--auto-aof-rewrite-percentage", "0"];
+    if let Some(appendfsync) = appendfsync {
+        more.extend(["--appendonly", "yes", "--appendfsync", appendfsync]);
     }
-
-    /// Reads its processor time and memory.
-    pub(crate) fn meter(&self) -> Result<ProcessMeter> {
-        self.process.meter()
-    }
-
-    /// The answer to a command.
-    pub(crate) fn ask(&self, words: &[&str]) -> Result<String> {
-        let mut command = command(Path::new("redis-cli"));
-        command.args(["-p", &self.port.to_string()]).args(words);
-        output(&mut command)
-    }
+    Ok(Redis::start(Flavour::Redis, &more))
 }
 
 impl Process {
@@ -176,10 +136,6 @@ impl Process {
         said += &fs::read_to_string(&self.stderr)?;
         Err(format!("{} ended at once: {}", self.name, said.trim_end()).into())
     }
-
-    fn meter(&self) -> Result<ProcessMeter> {
-        Ok(ProcessMeter::of(self.child.id())?)
-    }
 }
 
 impl Drop for Process {
@@ -190,13 +146,9 @@ impl Drop for Process {
     }
 }
 
-/// A command with nothing of this process's environment but the path: a variable that is set by
-/// chance must not be taken for a setting.
+/// A command with nothing of this process's environment but the path.
 pub(crate) fn command(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    let path = std::env::var("PATH").unwrap_or_default();
-    command.env_clear().env("PATH", path);
-    command
+    bare(&program.to_string_lossy())
 }
 
 /// What a program prints; its failure is one here.
@@ -214,7 +166,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 fn missing(program: &str, error: &std::io::Error) -> String {
     let package = match program {
         "redis-server" => "redis-server",
-        "redis-cli" | "redis-benchmark" => "redis-tools",
+        "redis-benchmark" => "redis-tools",
         "fio" => "fio",
         _ => return format!("{program}: {error}"),
     };

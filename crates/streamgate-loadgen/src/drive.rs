@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -89,11 +89,7 @@ pub enum DriveError {
 /// What a thread reports while it runs.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// It has its connections, or cannot.
-    Ready(io::Result<()>),
-    /// Its span begins.
-    Began,
-    /// A second has ended.
+    /// A second has ended. One ends where the span begins.
     Second {
         number: u64,
         end: Nanos,
@@ -156,53 +152,39 @@ impl Drive {
         for (load, share) in loads.into_iter().zip(&shares) {
             let connections = share.count(self.connections as u64);
             let connections = usize::try_from(connections).unwrap_or(self.connections);
-            workers.push(Worker::new(load, orders.clone(), connections)?);
+            let mut worker = Worker::new(load, orders.clone(), connections)?;
+            worker.connect().map_err(|error| DriveError::Connect {
+                connections: self.connections,
+                url: self.target.url().to_owned(),
+                error,
+            })?;
+            workers.push(worker);
         }
-        let mut merging = Merging::new(span, shares.len(), &self.servers);
+        let mut merging = Merging::new(span, workers.len(), &self.servers)?;
         let finished = thread::scope(|scope| {
             let (out, messages) = channel();
-            let mut starts = Vec::new();
-            let mut threads = Vec::new();
-            for worker in workers {
-                let (start, started) = channel();
-                let out = out.clone();
-                starts.push(start);
-                threads.push(scope.spawn(move || work(worker, &started, &out)));
-            }
-            drop(out);
-            self.all_ready(&messages, threads.len())?;
             let clock = Clock::start();
-            for start in starts {
-                // The thread waits for it.
-                let _ = start.send(clock);
-            }
+            let run = |worker: Worker| {
+                let out = out.clone();
+                scope.spawn(move || {
+                    let finished = worker.run(clock, &out);
+                    let _ = out.send(Message::Finished);
+                    finished
+                })
+            };
+            let threads: Vec<_> = workers.into_iter().map(run).collect();
+            drop(out);
             for message in messages {
                 merging.hear(message, watch)?;
             }
             let mut all = Vec::new();
             for thread in threads {
-                let finished = thread
-                    .join()
-                    .map_err(|_| io::Error::other("a thread panicked"))?;
-                all.extend(finished?);
+                let panicked = |_| io::Error::other("a thread panicked");
+                all.push(thread.join().map_err(panicked)??);
             }
             Ok::<_, DriveError>(all)
         })?;
         merging.driven(kinds, finished)
-    }
-
-    /// Waits until all threads have their connections.
-    fn all_ready(&self, messages: &Receiver<Message>, threads: usize) -> Result<(), DriveError> {
-        for _ in 0..threads {
-            if let Ok(Message::Ready(Err(error))) = messages.recv() {
-                return Err(DriveError::Connect {
-                    connections: self.connections,
-                    url: self.target.url().to_owned(),
-                    error,
-                });
-            }
-        }
-        Ok(())
     }
 }
 
@@ -213,28 +195,14 @@ impl fmt::Debug for Driven {
     }
 }
 
-/// A thread: connects, waits for the start signal, runs. `None` if the signal does not come.
-fn work(
-    mut worker: Worker,
-    started: &Receiver<Clock>,
-    out: &Sender<Message>,
-) -> io::Result<Option<Finished>> {
-    let _ = out.send(Message::Ready(worker.connect()));
-    let Ok(clock) = started.recv() else {
-        return Ok(None);
-    };
-    let finished = worker.run(clock, out);
-    let _ = out.send(Message::Finished);
-    finished.map(Some)
-}
-
 /// Merges the reports of the threads.
 struct Merging<'a> {
     span: Span,
     /// Threads that still run.
     running: usize,
     meters: &'a [ProcessMeter],
-    before: Option<Vec<ProcessReading>>,
+    /// The meters where the span begins.
+    before: Vec<ProcessReading>,
     /// Seconds that not all threads have ended.
     open: BTreeMap<u64, Open>,
     total: Record,
@@ -249,31 +217,28 @@ struct Open {
 }
 
 impl<'a> Merging<'a> {
-    fn new(span: Span, threads: usize, meters: &'a [ProcessMeter]) -> Self {
-        Self {
+    fn new(span: Span, threads: usize, meters: &'a [ProcessMeter]) -> Result<Self, DriveError> {
+        Ok(Self {
             span,
             running: threads,
             meters,
-            before: None,
+            before: read(meters)?,
             open: BTreeMap::new(),
             total: Record::default(),
             seconds: Vec::new(),
-        }
+        })
     }
 
     fn hear(&mut self, message: Message, watch: &mut dyn FnMut(&Second)) -> Result<(), DriveError> {
         match message {
-            Message::Ready(_) => {}
-            Message::Began => {
-                if self.before.is_none() {
-                    self.before = Some(self.read_meters()?);
-                }
-            }
             Message::Second {
                 number,
                 end,
                 record,
             } => {
+                if end == self.span.begin && !self.open.contains_key(&number) {
+                    self.before = read(self.meters)?;
+                }
                 let open = self.open.entry(number).or_default();
                 open.record.merge(&record);
                 open.end = open.end.max(end);
@@ -306,24 +271,18 @@ impl<'a> Merging<'a> {
         }
     }
 
-    fn read_meters(&self) -> Result<Vec<ProcessReading>, DriveError> {
-        let read = |meter: &ProcessMeter| {
-            meter.read().map_err(|error| DriveError::Process {
-                pid: meter.pid(),
-                error,
-            })
-        };
-        self.meters.iter().map(read).collect()
-    }
-
     fn driven(
         self,
         kinds: &'static [&'static str],
         finished: Vec<Finished>,
     ) -> Result<Driven, DriveError> {
-        let after = self.read_meters()?;
-        let before = self.before.unwrap_or_else(|| after.clone());
-        let servers = after.iter().zip(&before);
+        let after = read(self.meters)?;
+        let before = if self.seconds.is_empty() {
+            &after
+        } else {
+            &self.before
+        };
+        let servers = after.iter().zip(before);
         let servers = servers.map(|(after, before)| after.since(before)).collect();
         let ends = finished.iter();
         let ends = ends.map(|it| it.last_end.max(it.lasted_until));
@@ -338,4 +297,14 @@ impl<'a> Merging<'a> {
             loads: finished.into_iter().map(|it| it.load).collect(),
         })
     }
+}
+
+fn read(meters: &[ProcessMeter]) -> Result<Vec<ProcessReading>, DriveError> {
+    let read = |meter: &ProcessMeter| {
+        meter.read().map_err(|error| DriveError::Process {
+            pid: meter.pid(),
+            error,
+        })
+    };
+    meters.iter().map(read).collect()
 }

@@ -34,7 +34,7 @@ pub use answer::Answer;
 pub use api::{Api, BadKey};
 pub use drive::{Drive, DriveError, Driven, Stop, TIMEOUT};
 pub use latency::{Latencies, LatencyMs, Quantile};
-pub use load::{Due, Ended, Fault, Left, Load, Nanos, Outcome, Same, Sent, Tally};
+pub use load::{Due, Ended, Fault, Left, Load, Nanos, Outcome, Sent, Tally};
 pub use pace::{Pace, Paced, Share};
 pub use population::{BadPrefix, PREFIX_MAX_BYTES, Population, Session};
 pub use process::{ProcessMeter, ProcessReading, ProcessUse};

@@ -98,10 +98,6 @@ pub trait Load: Send {
     }
 }
 
-/// The same request forever, to any server.
-#[derive(Debug, Clone)]
-pub struct Same(pub Vec<u8>);
-
 impl Sent {
     /// A request about one session.
     pub(crate) fn of(kind: usize, session: Session) -> Self {
@@ -180,17 +176,6 @@ impl Tally {
         for (outcome, count) in other.iter() {
             self.add(outcome, count);
         }
-    }
-}
-
-impl Load for Same {
-    fn kinds(&self) -> &'static [&'static str] {
-        &["call"]
-    }
-
-    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
-        out.extend_from_slice(&self.0);
-        Some(Sent::of(0, Session::default()))
     }
 }
 

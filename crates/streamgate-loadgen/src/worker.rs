@@ -169,10 +169,11 @@ impl Worker {
             }
         }
         self.end_seconds(self.clock.now(), out);
-        self.begin_if(Nanos::MAX, out);
         self.hand_over(self.clock.now(), out);
         Ok(Finished {
-            cpu: thread_cpu().saturating_sub(self.cpu_at_begin.unwrap_or_default()),
+            cpu: self
+                .cpu_at_begin
+                .map_or(0, |begin| thread_cpu().saturating_sub(begin)),
             last_end: self.counts.last_end,
             load: self.counts.load,
             lasted_until: self.lasts_until,
@@ -359,7 +360,7 @@ impl Worker {
 
     /// Hands the seconds over that have ended.
     fn end_seconds(&mut self, now: Nanos, out: &Sender<Message>) {
-        self.begin_if(now, out);
+        self.begin_if(now);
         loop {
             let end = self.orders.span.end_of_second(self.second);
             if now < end {
@@ -382,10 +383,9 @@ impl Worker {
     }
 
     /// Takes the processor's time where the span begins.
-    fn begin_if(&mut self, now: Nanos, out: &Sender<Message>) {
+    fn begin_if(&mut self, now: Nanos) {
         if self.cpu_at_begin.is_none() && now >= self.orders.span.begin {
             self.cpu_at_begin = Some(thread_cpu());
-            let _ = out.send(Message::Began);
         }
     }
 }

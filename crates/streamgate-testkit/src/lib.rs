@@ -1,11 +1,11 @@
 //! What the tests of several crates share, so that each piece exists once.
 //!
-//! The crate is a dev-dependency only: no shipped code uses it, and its helpers panic where a test
-//! should fail. It exists because integration tests of one crate cannot import those of another;
-//! its manifest forbids nothing.
+//! Tests and `streamgate-measure` use it, shipped code never: its helpers panic where a test should
+//! fail. It exists because integration tests of one crate cannot import those of another; its
+//! manifest forbids nothing.
 //!
-//! Nothing here polls a Streamgate server: it is waited for by the line in which it says where it
-//! listens, and everything else by what it logs or answers.
+//! Nothing here polls a Streamgate server: helpers wait for the line with its address, then for log
+//! lines and answers.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod certificates;

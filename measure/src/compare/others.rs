@@ -4,11 +4,12 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use streamgate_loadgen::ProcessMeter;
 
 use super::round::{Plan, Round};
 use super::table::{Server, Subject};
 use crate::Result;
-use crate::servers::{Redis, command, output};
+use crate::servers::{self, command, output};
 
 /// Streamgate's defaults, as the script takes them.
 const LEASE_MS: &str = "90000";
@@ -31,7 +32,7 @@ pub(super) fn check(subjects: &[Subject]) -> Result<()> {
         let programs: &[&str] = match subject.server {
             Server::Axum | Server::Streamgate => &[],
             Server::Disk | Server::BusyDisk => &["fio"],
-            _ => &["redis-server", "redis-cli", "redis-benchmark"],
+            _ => &["redis-server", "redis-benchmark"],
         };
         for program in programs {
             output(command(Path::new(program)).arg("--version"))?;
@@ -43,9 +44,10 @@ pub(super) fn check(subjects: &[Subject]) -> Result<()> {
 /// Measures starts on Redis. A refusal is an error of the script, at which `redis-benchmark` gives
 /// up.
 pub(super) fn redis(appendfsync: Option<&str>, plan: &Plan) -> Result<Round> {
-    let redis = Redis::start(appendfsync, &plan.dir)?;
-    let sha1 = redis.ask(&["script", "load", include_str!("redis_start.lua")])?;
-    let call = ["evalsha", sha1.trim(), "1", USER, SESSION, LEASE_MS, LIMIT];
+    let dir = tempfile::tempdir_in(&plan.dir)?;
+    let redis = servers::redis(appendfsync, dir.path())?;
+    let sha1: String = redis.ask(&["script", "load", include_str!("redis_start.lua")]);
+    let call = ["evalsha", &sha1, "1", USER, SESSION, LEASE_MS, LIMIT];
     let benchmark = |requests: u64| -> Result<[f64; 7]> {
         let mut benchmark = command(Path::new("redis-benchmark"));
         benchmark
@@ -58,7 +60,7 @@ pub(super) fn redis(appendfsync: Option<&str>, plan: &Plan) -> Result<Round> {
     };
     let [per_second, ..] = benchmark(TRIAL)?;
     let requests = whole(per_second * plan.seconds).max(1_000);
-    let meter = redis.meter()?;
+    let meter = ProcessMeter::of(redis.pid())?;
     let before = meter.read()?;
     let [requests_per_s, _, _, p50_ms, _, p99_ms, _] = benchmark(requests)?;
     let used = meter.read()?.since(&before);

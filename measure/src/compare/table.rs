@@ -22,8 +22,7 @@ pub(super) struct Table {
 #[serde(deny_unknown_fields)]
 struct Written {
     subjects: Vec<String>,
-    /// Name, figure, of, against, bound.
-    goals: Vec<(String, Figure, String, String, String)>,
+    goals: Vec<Goal>,
     /// What people call them.
     servers: BTreeMap<String, String>,
 }
@@ -77,7 +76,8 @@ pub(super) enum Figure {
 }
 
 /// A question: a figure of a subject, or how many times that of another it is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Goal {
     pub(super) name: String,
     pub(super) figure: Figure,
@@ -87,7 +87,8 @@ pub(super) struct Goal {
 }
 
 /// What the answer should be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Bound {
     AtMost(f64),
     AtLeast(f64),
@@ -128,18 +129,8 @@ impl Table {
         }
         let mut table = Self {
             subjects: Vec::new(),
-            goals: Vec::new(),
+            goals: written.goals,
         };
-        for (name, figure, of, against, bound) in &written.goals {
-            let against = Some(against.clone()).filter(|it| !it.is_empty());
-            table.goals.push(Goal {
-                name: name.clone(),
-                figure: *figure,
-                of: of.clone(),
-                against,
-                bound: Bound::read(bound)?,
-            });
-        }
         let is_chosen = |id: &&String| only.is_empty() || only.iter().any(|it| is_named(id, it));
         for id in written.subjects.iter().filter(is_chosen) {
             let subject = Subject::read(id, &written.servers)?;
@@ -224,19 +215,6 @@ impl Measurement {
 }
 
 impl Bound {
-    fn read(text: &str) -> Result<Option<Self>> {
-        let Some((sign, bound)) = text.split_once(' ') else {
-            return Ok(None);
-        };
-        let bound = bound.parse()?;
-        Ok(Some(match sign {
-            "≤" => Self::AtMost(bound),
-            "≥" => Self::AtLeast(bound),
-            "<" => Self::Below(bound),
-            _ => return Err(format!("{text} is no bound").into()),
-        }))
-    }
-
     /// The sign, and the number.
     fn parts(self) -> (&'static str, f64) {
         match self {

@@ -10,25 +10,29 @@ pub use live::{Audience, Live};
 pub use start_stop::StartStop;
 pub use starts::{Starts, Stops};
 
+use std::fmt;
+
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::pace::Share;
 use crate::population::Session;
 
-/// What is done in a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What is done in a run. The texts are those of `streamgate bench --help`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
-    /// New sessions of ever new users.
+    /// New sessions of ever new users
     Starts,
-    /// Each session is started, and stopped soon after.
+    /// Each session is started, and stopped soon after
     #[default]
     StartStop,
-    /// Heartbeats of sessions that are live.
+    /// Heartbeats of --users × --sessions-per-user sessions, which are started first
     Heartbeats,
-    /// The same, many in one call.
+    /// The same by `POST /v1/heartbeats`; a call counts as its heartbeats
     Batch,
-    /// What a real audience does.
+    /// What a real audience does: it gathers, each player calls at its own times, some leave and
+    /// others come. An open loop
     Live,
 }
 
@@ -41,17 +45,11 @@ pub struct Slots {
     pub sessions_per_user: u64,
 }
 
-impl Workload {
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Starts => "starts",
-            Self::StartStop => "start-stop",
-            Self::Heartbeats => "heartbeats",
-            Self::Batch => "batch",
-            Self::Live => "live",
-        }
+impl fmt::Display for Workload {
+    /// The name on the command line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().ok_or(fmt::Error)?;
+        f.write_str(value.get_name())
     }
 }
 

@@ -9,7 +9,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use streamgate_loadgen::{Drive, Driven, Load, Paced, Same, Share, Span, Stop, Target};
+use streamgate_loadgen::{Drive, Driven, Load, Paced, Sent, Session, Share, Span, Stop, Target};
 
 /// A second is long enough for what is measured here.
 const SECOND: Duration = Duration::from_secs(1);
@@ -22,6 +22,23 @@ fn drive(address: SocketAddr, connections: usize) -> Drive {
 }
 
 /// The same request again and again.
+struct Same(Vec<u8>);
+
+impl Load for Same {
+    fn kinds(&self) -> &'static [&'static str] {
+        &["call"]
+    }
+
+    fn next(&mut self, out: &mut Vec<u8>) -> Option<Sent> {
+        out.extend_from_slice(&self.0);
+        Some(Sent {
+            kind: 0,
+            session: Session::default(),
+            requests: 1,
+        })
+    }
+}
+
 fn requests(drive: &Drive) -> Box<dyn Load> {
     let host = drive.target.url();
     let head = format!("POST /x HTTP/1.1\r\nhost: {host}\r\na: b\r\ncontent-length: 4\r\n\r\n");

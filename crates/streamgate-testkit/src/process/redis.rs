@@ -147,6 +147,11 @@ impl Redis {
         self.process.thaw();
     }
 
+    /// The id of its process.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         self.process.address()

@@ -7,8 +7,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_loadgen::workload::Workload;
 use streamgate_loadgen::{
@@ -62,7 +62,7 @@ pub(crate) struct BenchArgs {
         value_name = "WORKLOAD",
         default_value = "start-stop"
     )]
-    workload: WorkloadArg,
+    workload: Workload,
 
     /// How many users play; `starts` has ever new ones
     #[arg(long, value_name = "N", default_value = "1000", value_parser = up_to(1_000_000_000))]
@@ -130,22 +130,6 @@ pub(crate) struct BenchArgs {
     html: Option<PathBuf>,
 }
 
-/// The workloads as the command line names them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WorkloadArg {
-    /// New sessions of ever new users
-    Starts,
-    /// Each session is started, and stopped soon after
-    StartStop,
-    /// Heartbeats of --users × --sessions-per-user sessions, which are started first
-    Heartbeats,
-    /// The same by `POST /v1/heartbeats`; a call counts as its heartbeats
-    Batch,
-    /// What a real audience does: it gathers, each player calls at its own times, some leave and
-    /// others come. An open loop
-    Live,
-}
-
 /// Sessions of a user, unless --sessions-per-user says otherwise.
 const SESSIONS_PER_USER: u64 = 2;
 
@@ -200,7 +184,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 impl BenchArgs {
     /// What is to be done, at a server that is like this.
     fn plan(&self, server: &Probed) -> Result<Plan, Failure> {
-        let is_live = self.workload == WorkloadArg::Live;
+        let is_live = self.workload == Workload::Live;
         if self.heartbeat_interval.is_some() && !is_live {
             return usage("--heartbeat-interval is for the workload live; the others have --rate");
         }
@@ -228,7 +212,7 @@ impl BenchArgs {
         let threads = self.threads.map_or((processors / 2).max(1), size);
         let connections = size(self.connections);
         Ok(Plan {
-            workload: self.workload.into(),
+            workload: self.workload,
             users: self.users,
             sessions_per_user,
             connections,
@@ -253,27 +237,13 @@ impl BenchArgs {
         match wanted {
             None => Ok(SESSIONS_PER_USER.min(limit).max(1)),
             // There, each user has one at a time.
-            Some(wanted) if wanted <= limit || self.workload == WorkloadArg::StartStop => {
-                Ok(wanted)
-            }
+            Some(wanted) if wanted <= limit || self.workload == Workload::StartStop => Ok(wanted),
             Some(wanted) => {
                 let message = format!("the server admits {limit} sessions of a user, not {wanted}");
                 Err(Failure::new(Code::Usage, message).hint(format!(
                     "give --sessions-per-user {limit}, and more --users"
                 )))
             }
-        }
-    }
-}
-
-impl From<WorkloadArg> for Workload {
-    fn from(workload: WorkloadArg) -> Self {
-        match workload {
-            WorkloadArg::Starts => Self::Starts,
-            WorkloadArg::StartStop => Self::StartStop,
-            WorkloadArg::Heartbeats => Self::Heartbeats,
-            WorkloadArg::Batch => Self::Batch,
-            WorkloadArg::Live => Self::Live,
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn page(summary: &Summary) -> String {
     let mut notes = notes(summary);
     notes.push(format!("streamgate bench {}", env!("CARGO_PKG_VERSION")));
     let report = Report {
-        title: format!("{} on {}", summary.plan.workload.name(), summary.target),
+        title: format!("{} on {}", summary.plan.workload, summary.target),
         subtitle: how(&summary.plan),
         sections,
         notes,
@@ -55,8 +55,8 @@ pub(crate) fn page(summary: &Summary) -> String {
 }
 
 fn heading(summary: &Summary) -> String {
-    let workload = summary.plan.workload.name();
-    format!("{workload} on {}, {}", summary.target, how(&summary.plan))
+    let Summary { plan, target, .. } = summary;
+    format!("{} on {target}, {}", plan.workload, how(plan))
 }
 
 /// The load, in short.
