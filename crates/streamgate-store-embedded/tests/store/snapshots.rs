@@ -11,7 +11,7 @@ use crate::common::{
     NOON, contents, copy_dir, dir_bytes, files, key, open_small, run, session, settle, small,
     start, stop,
 };
-use streamgate_clock::ManualClock;
+use streamgate_clock::{ManualClock, Stopwatch};
 use streamgate_core::Seconds;
 use streamgate_core::admission::Start;
 use streamgate_store::Store;
@@ -112,9 +112,13 @@ async fn a_snapshot_is_written_at_the_least_log_length_although_segments_are_lon
     let (segment_bytes, min_log_bytes) = (config.segment_bytes, 64 << 10);
     assert!(segment_bytes > 16 * min_log_bytes);
     let store = Arc::new(open_config(config, observer, min_log_bytes));
-    // 1,998 changes of about a hundred bytes are some 200 KB of log.
-    zap(Arc::clone(&store), "user".into(), 1_000).await;
-    snapshots.recv_timeout(PATIENCE).expect("a snapshot");
+    // Each turn writes some 200 KB of log. The snapshot begins with the first change that finds the
+    // next segment prepared.
+    let waited = Stopwatch::start();
+    while snapshots.try_recv().is_err() {
+        assert!(waited.elapsed() < PATIENCE, "a snapshot is written");
+        zap(Arc::clone(&store), "user".into(), 1_000).await;
+    }
     store.close().await.unwrap();
 }
 
