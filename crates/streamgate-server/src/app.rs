@@ -112,7 +112,7 @@ const UNMATCHED: &str = "none";
 /// The OpenAPI 3.1 document of the API. Every server serves this one, whatever its settings.
 #[must_use]
 pub fn openapi() -> OpenApi {
-    document::complete(endpoints(None, true).into_openapi())
+    document::of_v1(endpoints(None, true).into_openapi())
 }
 
 /// [`openapi`] as JSON, indented.

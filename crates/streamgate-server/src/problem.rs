@@ -176,22 +176,19 @@ impl Problem {
     }
 }
 
-/// The error of a request: a problem, a header, and a cause for the log.
-#[derive(Debug)]
+/// The error of a request: a problem, a header, and a cause for the log. Its response carries it as
+/// an extension: the log has the cause from there, and a dialect writes a response of its own.
+#[derive(Debug, Clone)]
 pub(crate) struct ApiError(Box<Failure>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Failure {
     problem: Problem,
     /// A header that the code asks for.
     header: Option<(HeaderName, HeaderValue)>,
     /// For the log only.
-    cause: Option<Cause>,
+    cause: Option<String>,
 }
-
-/// The cause of an error for the log, passed on as an extension of the response.
-#[derive(Debug, Clone)]
-pub(crate) struct Cause(pub(crate) String);
 
 impl ApiError {
     /// A problem of this kind; `detail` says what is wrong this time, and is shown to callers.
@@ -227,7 +224,7 @@ impl ApiError {
 
     /// Sets the cause, which is logged and not sent.
     pub(crate) fn with_cause(mut self, cause: impl fmt::Display) -> Self {
-        self.0.cause = Some(Cause(cause.to_string()));
+        self.0.cause = Some(cause.to_string());
         self
     }
 
@@ -241,15 +238,18 @@ impl ApiError {
         &self.0.problem.detail
     }
 
-    /// The response that `words` makes of the error, with the header and the cause for the log.
+    /// The cause, for the log.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The response that `words` makes of the error, with the header, and the error as an extension.
     pub(crate) fn respond_with(self, words: impl FnOnce(&Self) -> Response) -> Response {
         let mut response = words(&self);
-        if let Some((name, value)) = self.0.header {
-            response.headers_mut().insert(name, value);
+        if let Some((name, value)) = &self.0.header {
+            response.headers_mut().insert(name, value.clone());
         }
-        if let Some(cause) = self.0.cause {
-            response.extensions_mut().insert(cause);
-        }
+        response.extensions_mut().insert(self);
         response
     }
 }

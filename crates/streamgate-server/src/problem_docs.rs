@@ -11,20 +11,21 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
 use crate::problem::Code;
 
-/// Errors of every operation under `/v1`.
-pub(crate) struct Always;
-
-/// Further errors of operations that add to what is stored.
-pub(crate) struct NeedsRoom;
-
-/// Further errors of operations that read a JSON body.
-pub(crate) struct WithJsonBody;
-
 pub(crate) type Responses = BTreeMap<String, RefOr<Response>>;
 
-impl IntoResponses for Always {
-    fn responses() -> Responses {
-        responses(&[
+/// Errors that operations share. The document adds them where an operation has no response of the
+/// same status.
+pub(crate) struct CommonErrors {
+    /// Of every operation that a server with keys asks for a key.
+    pub(crate) always: Responses,
+    /// Further ones of operations that read a body.
+    pub(crate) with_body: Responses,
+}
+
+/// The common errors of `/v1`.
+pub(crate) fn common() -> CommonErrors {
+    CommonErrors {
+        always: responses(&[
             Code::InvalidRequest,
             Code::Unauthenticated,
             Code::Forbidden,
@@ -32,23 +33,21 @@ impl IntoResponses for Always {
             Code::Internal,
             Code::StoreUnavailable,
             Code::Overloaded,
-        ])
+        ]),
+        with_body: responses(&[
+            Code::RequestTimeout,
+            Code::BodyTooLarge,
+            Code::UnsupportedMediaType,
+        ]),
     }
 }
+
+/// Errors of operations that add to what is stored.
+pub(crate) struct NeedsRoom;
 
 impl IntoResponses for NeedsRoom {
     fn responses() -> Responses {
         responses(&[Code::StoreUnavailable, Code::StoreFull, Code::Overloaded])
-    }
-}
-
-impl IntoResponses for WithJsonBody {
-    fn responses() -> Responses {
-        responses(&[
-            Code::RequestTimeout,
-            Code::BodyTooLarge,
-            Code::UnsupportedMediaType,
-        ])
     }
 }
 

@@ -1,57 +1,52 @@
 //! JSON bodies of any content type, as the earlier systems read them. A compressed body is refused:
 //! only one of the originals read those.
 
-use std::fmt;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
 use serde_json::{Map, Number, Value};
 use streamgate_core::bounds::BODY_MAX_BYTES;
 
-use super::dialect::Dialect;
-use super::error::DialectError;
 use crate::problem::ApiError;
 use crate::state::App;
 use crate::wire::body::{check_encoding, read};
 
-/// Extractor of a body that is a JSON object; anything else is a 400 of the dialect `D`.
-pub(crate) struct AnyJson<D> {
-    members: Map<String, Value>,
-    dialect: PhantomData<fn() -> D>,
-}
+/// Extractor of a body that is a JSON object; anything else is a 400.
+#[derive(Debug)]
+pub(crate) struct AnyJson(Map<String, Value>);
 
-impl<D: Dialect> FromRequest<Arc<App>> for AnyJson<D> {
-    type Rejection = DialectError<D>;
+impl FromRequest<Arc<App>> for AnyJson {
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, DialectError<D>> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
         let bytes = read(app, body, BODY_MAX_BYTES).await?;
         if bytes.is_empty() {
-            return Err(ApiError::field("body", "is missing; it must be a JSON object").into());
+            return Err(ApiError::field(
+                "body",
+                "is missing; it must be a JSON object",
+            ));
         }
         check_encoding(&parts.headers)?;
         match serde_json::from_slice(&bytes) {
-            Ok(Value::Object(members)) => Ok(Self {
-                members,
-                dialect: PhantomData,
-            }),
-            Ok(_) => Err(ApiError::field("body", "must be a JSON object").into()),
+            Ok(Value::Object(members)) => Ok(Self(members)),
+            Ok(_) => Err(ApiError::field("body", "must be a JSON object")),
             // Serde reports it as a syntax error.
-            Err(error) if error.to_string().starts_with("number out of range") => {
-                Err(ApiError::field("body", "has too large a number; send it as text").into())
-            }
-            Err(error) => {
-                Err(ApiError::field("body", format!("is not valid JSON: {error}")).into())
-            }
+            Err(error) if error.to_string().starts_with("number out of range") => Err(
+                ApiError::field("body", "has too large a number; send it as text"),
+            ),
+            Err(error) => Err(ApiError::field(
+                "body",
+                format!("is not valid JSON: {error}"),
+            )),
         }
     }
 }
 
-impl<D> AnyJson<D> {
+impl AnyJson {
     /// A member of the object; `None` if it is missing or null.
     pub(crate) fn member(&self, name: &str) -> Option<&Value> {
-        self.members.get(name).filter(|value| !value.is_null())
+        self.0.get(name).filter(|value| !value.is_null())
     }
 }
 
@@ -73,10 +68,4 @@ pub(crate) fn whole(number: &Number) -> Option<Number> {
         .parse()
         .expect("a whole number up to 10^15 has at most 64 bits");
     Some(whole.into())
-}
-
-impl<D> fmt::Debug for AnyJson<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.members.fmt(f)
-    }
 }

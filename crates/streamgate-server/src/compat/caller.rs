@@ -10,7 +10,6 @@ use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::Engine;
 
 use super::dialect::Dialect;
-use super::error::DialectError;
 use crate::caller::access::Needs;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
@@ -23,12 +22,9 @@ pub(crate) struct DialectCaller<D, N> {
 }
 
 impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for DialectCaller<D, N> {
-    type Rejection = DialectError<D>;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(
-        parts: &mut Parts,
-        app: &Arc<App>,
-    ) -> Result<Self, DialectError<D>> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         Ok(Self {
             tenant: D::caller(parts, app, N::SCOPE)?,
             app: Arc::clone(app),

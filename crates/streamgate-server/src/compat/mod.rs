@@ -10,7 +10,6 @@ mod body;
 mod caller;
 mod concurrency_service;
 mod dialect;
-mod error;
 mod mount;
 mod path;
 mod query;
@@ -22,6 +21,10 @@ mod stream_requests;
 #[cfg(test)]
 mod tests;
 mod user_streams;
+
+use body::AnyJson;
+use caller::{DialectCaller, session_id, session_taken};
+use path::segment;
 
 pub use mount::{
     dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0, dialects_without_key,

@@ -7,15 +7,14 @@ use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::response::Redirect;
+use axum::response::{Redirect, Response};
 use axum::routing::{MethodRouter, any, get};
 use bytes::Bytes;
 use tower::ServiceExt as _;
-use tower::util::MapRequest;
+use tower::util::{MapRequest, MapResponseLayer};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::answer;
 use super::concurrency_service::ConcurrencyService;
 use super::dialect::{Dialect, no_such_call};
 use super::session_tracker::SessionTracker;
@@ -23,7 +22,9 @@ use super::settings::{CompatSettings, DialectName};
 use super::stream_log::StreamLog;
 use super::stream_requests::StreamRequests;
 use super::user_streams::UserStreams;
+use super::{answer, refusals};
 use crate::document;
+use crate::problem::ApiError;
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::state::App;
 
@@ -110,30 +111,39 @@ fn document_of<D: Dialect>() -> OpenApi {
         .into_iter()
         .fold(OpenApiRouter::new(), OpenApiRouter::routes);
     let at = path_of(D::NAME);
-    document::of_dialect(calls.into_openapi(), D::NAME, D::ABOUT, &at)
+    let errors = refusals::common::<D>();
+    document::of_dialect(calls.into_openapi(), &errors, D::NAME, D::ABOUT, &at)
 }
 
 /// The dialect as a service.
 pub(super) fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> DialectService {
-    let surrounded = |path: &str, methods| {
+    let surrounded = |path: &str, methods: MethodRouter<Arc<App>>| {
         let route = format!("{}{path}", path_of(D::NAME));
+        let methods = methods
+            .fallback(no_such_call::<D>)
+            .layer(MapResponseLayer::new(in_its_words::<D>));
         D::around(layers, &route, methods)
     };
     let mut calls = OpenApiRouter::new();
     for routes in D::routes() {
-        calls = calls.routes(with_path(routes, |path, methods| {
-            surrounded(path, methods.fallback(no_such_call::<D>))
-        }));
+        calls = calls.routes(with_path(routes, |path, methods| surrounded(path, methods)));
     }
     let (mut router, _) = calls.split_for_parts();
     for (path, methods) in documents::<D>().into_iter().chain(D::pages()) {
-        let methods = methods.fallback(no_such_call::<D>);
         router = router.route(path, surrounded(path, methods));
     }
     let router = router
         .fallback_service(surrounded("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
         .with_state(Arc::clone(app));
     router.map_request(with_path_of::<D>)
+}
+
+/// The response to a request that failed, as the dialect writes it.
+fn in_its_words<D: Dialect>(mut response: Response) -> Response {
+    match response.extensions_mut().remove::<ApiError>() {
+        Some(error) => error.respond_with(D::failure),
+        None => response,
+    }
 }
 
 /// The routes of the dialect's document.

@@ -4,24 +4,16 @@
 //! What is *not* here: `concurrency-service`, whose gateway named the kind of each refusal in a
 //! header; its one endpoint documents them.
 
-use std::marker::PhantomData;
-
 use axum::http::header::CONTENT_TYPE;
-use utoipa::IntoResponses;
 
 use super::dialect::Dialect;
 use crate::problem::{ApiError, Code};
-use crate::problem_docs::{self, Responses};
+use crate::problem_docs::{self, CommonErrors, Responses};
 
-/// Responses of every endpoint of the dialect `D`.
-pub(super) struct Always<D>(PhantomData<D>);
-
-/// Further responses of endpoints that read a body.
-pub(super) struct WithBody<D>(PhantomData<D>);
-
-impl<D: Dialect> IntoResponses for Always<D> {
-    fn responses() -> Responses {
-        responses::<D>(&[
+/// The common errors of the dialect `D`.
+pub(super) fn common<D: Dialect>() -> CommonErrors {
+    CommonErrors {
+        always: responses::<D>(&[
             (Code::Unauthenticated, "This server asks for a key."),
             (Code::TooManyRequests, "Too many requests."),
             (
@@ -29,17 +21,12 @@ impl<D: Dialect> IntoResponses for Always<D> {
                 "Something is wrong inside; the log says more.",
             ),
             (Code::StoreUnavailable, "The store cannot be used now."),
-        ])
-    }
-}
-
-impl<D: Dialect> IntoResponses for WithBody<D> {
-    fn responses() -> Responses {
-        responses::<D>(&[
+        ]),
+        with_body: responses::<D>(&[
             (Code::RequestTimeout, "The body did not come in time."),
             (Code::BodyTooLarge, "The body is too large."),
             (Code::UnsupportedMediaType, "The body is compressed."),
-        ])
+        ]),
     }
 }
 

@@ -23,7 +23,6 @@ use utoipa_axum::routes;
 
 use super::caller::DialectCaller;
 use super::dialect::Dialect;
-use super::error::DialectError;
 use super::mount::service;
 use super::settings::{CompatSettings, DialectName, DialectSettings};
 use crate::caller::access::Player;
@@ -53,7 +52,7 @@ impl Dialect for Probe {
     }
 
     fn failure(error: &ApiError) -> Response {
-        error.code().status().into_response()
+        (error.code().status(), "").into_response()
     }
 
     fn caller(parts: &Parts, _app: &App, _needed: Scope) -> Result<TenantId, ApiError> {
@@ -79,7 +78,7 @@ impl Dialect for Probe {
 
 /// Says the tenant, and the lease of a start
 #[utoipa::path(get, path = "/v2/lease", responses((status = 200, description = "Both.")))]
-async fn lease(caller: DialectCaller<Probe, Player>) -> Result<String, DialectError<Probe>> {
+async fn lease(caller: DialectCaller<Probe, Player>) -> Result<String, ApiError> {
     let start = caller.start(caller.engine().new_session_id());
     let lease = start.lease.expect("a dialect has a lease");
     Ok(format!("{} {}", caller.tenant(), lease.0))

@@ -11,19 +11,15 @@ pub(crate) use openapi_3_0::to_json_3_0;
 
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::{ComponentsBuilder, Schema};
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::server::{Server, ServerBuilder};
-use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{
-    Components, Info, InfoBuilder, LicenseBuilder, OpenApi, Ref, RefOr, Required,
-};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::openapi::server::Server;
+use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
 
 use crate::compat::DialectName;
-use crate::problem::Problem;
+use crate::problem_docs::{self, CommonErrors};
 use crate::wire::schema::text;
 
 /// The name of the component for the header `x-request-id`, which every response has.
@@ -54,6 +50,22 @@ every call about a user, is safe to repeat.
 - Every answer carries `x-request-id`: the caller's own (1 to 64 visible ASCII characters), or one \
 that the server made. The log knows it.";
 
+/// What our own document says beside its operations. Version and license are those of the manifest.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Streamgate", description = DESCRIPTION),
+    servers(
+        (url = "/", description = "The server that served this document."),
+        (url = "http://127.0.0.1:8080", description = "`streamgate serve` on this machine."),
+    ),
+    tags(
+        (name = "sessions", description = "The calls of players, and who is watching."),
+        (name = "users", description = "What limits users."),
+        (name = "ops", description = "Health, metrics and this document."),
+    ),
+)]
+struct Frame;
+
 /// A document as it is served and committed: indented, with a line break at the end.
 pub(crate) fn to_json(document: &OpenApi) -> String {
     let mut json = document
@@ -63,145 +75,89 @@ pub(crate) fn to_json(document: &OpenApi) -> String {
     json
 }
 
-/// Completes the document of a dialect that is mounted `at` a path.
+/// The document of this API, made of its operations.
+pub(crate) fn of_v1(operations: OpenApi) -> OpenApi {
+    let mut document = framed(operations, &problem_docs::common());
+    let components = document.components.get_or_insert_default();
+    schemas::flatten_problems(components);
+    schemas::open_enums(components);
+    document
+}
+
+/// The document of a dialect that is mounted `at` a path, made of its operations.
 pub(crate) fn of_dialect(
-    mut document: OpenApi,
+    operations: OpenApi,
+    errors: &CommonErrors,
     name: DialectName,
     about: &str,
     at: &str,
 ) -> OpenApi {
-    document.info = info(&format!("Streamgate as {}", name.as_str()), about);
+    let mut document = framed(operations, errors);
+    document.info.title = format!("Streamgate as {}", name.as_str());
+    document.info.description = Some(about.to_owned());
     document.servers = Some(vec![Server::new(at)]);
-    let components = document.components.get_or_insert_default();
-    add_shared_components(components);
-    for item in document.paths.paths.values_mut() {
-        for operation in operations(item) {
-            operation.security.get_or_insert_with(either_key);
-            add_request_id(operation);
-        }
-    }
+    document.tags = None;
     document
 }
 
-/// Completes the document of this API with what all operations have in common.
-pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
-    document.info = info("Streamgate", DESCRIPTION);
-    document.servers = Some(servers());
-    document.tags = Some(
-        [
-            ("sessions", "The calls of players, and who is watching."),
-            ("users", "What limits users."),
-            ("ops", "Health, metrics and this document."),
-        ]
-        .map(|(name, about)| {
-            TagBuilder::new()
-                .name(name)
-                .description(Some(about))
-                .build()
-        })
-        .to_vec(),
-    );
-    add_components(&mut document);
-    for item in document.paths.paths.values_mut() {
-        for operation in operations(item) {
-            complete_operation(operation);
-        }
-    }
-    document
-}
-
-/// Adds the components that several operations refer to.
-fn add_components(document: &mut OpenApi) {
-    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
-    Problem::schemas(&mut schemas);
+/// The operations within the frame, with what all of them have in common.
+fn framed(operations: OpenApi, errors: &CommonErrors) -> OpenApi {
+    let mut document = <Frame as utoipa::OpenApi>::openapi();
+    document.paths = operations.paths;
+    document.components = operations.components;
     let components = document.components.get_or_insert_default();
-    components.schemas.extend(schemas);
-    schemas::flatten_problems(components);
-    schemas::open_enums(components);
-    add_shared_components(components);
-}
-
-/// Adds the components that dialects refer to as well: security schemes and the request id.
-fn add_shared_components(all: &mut Components) {
-    let components = ComponentsBuilder::new()
-        .security_scheme(
-            "api_key",
-            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))),
-        )
-        .security_scheme(
-            "bearer",
-            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
-        )
-        .header(
-            REQUEST_ID,
-            HeaderBuilder::new()
-                .schema(Some(text(1, 64)))
-                .description(Some("The request's id, for the operator's log."))
-                .build(),
-        )
+    let api_key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
+    components.add_security_scheme("api_key", SecurityScheme::ApiKey(api_key));
+    let bearer = Http::new(HttpAuthScheme::Bearer);
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    let request_id = HeaderBuilder::new()
+        .schema(Some(text(1, 64)))
+        .description(Some("The request's id, for the operator's log."))
         .build();
-    all.headers.extend(components.headers);
-    all.security_schemes.extend(components.security_schemes);
-}
-
-/// Title, description, version and license.
-fn info(title: &str, description: &str) -> Info {
-    InfoBuilder::new()
-        .title(title)
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(description))
-        .license(Some(
-            LicenseBuilder::new()
-                .name("MIT OR Apache-2.0")
-                .identifier(Some("MIT OR Apache-2.0"))
-                .build(),
-        ))
-        .build()
-}
-
-/// A key in either header; or none, because servers without keys have the same document.
-fn either_key() -> Vec<SecurityRequirement> {
-    let mut either: Vec<_> = ["api_key", "bearer"]
-        .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
-        .into();
-    either.push(SecurityRequirement::default());
-    either
-}
-
-/// The URLs of the API: relative to the document, and the default address of `streamgate serve`.
-fn servers() -> Vec<Server> {
-    [
-        ("/", "The server that served this document."),
-        (
-            "http://127.0.0.1:8080",
-            "`streamgate serve` on this machine.",
-        ),
-    ]
-    .map(|(url, about)| {
-        ServerBuilder::new()
-            .url(url)
-            .description(Some(about))
-            .build()
-    })
-    .to_vec()
+    components
+        .headers
+        .insert(REQUEST_ID.to_owned(), request_id.into());
+    for item in document.paths.paths.values_mut() {
+        for operation in methods(item) {
+            complete(operation, errors);
+        }
+    }
+    document
 }
 
 /// The operations of a path, whatever their methods.
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.delete,
-    ]
-    .into_iter()
-    .flatten()
+fn methods(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem {
+        get,
+        put,
+        post,
+        delete,
+        ..
+    } = item;
+    [get, put, post, delete].into_iter().flatten()
 }
 
 /// Completes one operation.
-fn complete_operation(operation: &mut Operation) {
-    // Unless the handler says otherwise.
-    operation.security.get_or_insert_with(either_key);
+fn complete(operation: &mut Operation, errors: &CommonErrors) {
+    let responses = &mut operation.responses.responses;
+    // An operation that states its security itself asks for no key.
+    if operation.security.is_none() {
+        operation.security = Some(either_key());
+        let with_body = operation.request_body.as_ref().map(|_| &errors.with_body);
+        for (status, response) in with_body.into_iter().chain([&errors.always]).flatten() {
+            responses
+                .entry(status.clone())
+                .or_insert_with(|| response.clone());
+        }
+    }
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            let header = Ref::new(format!("#/components/headers/{REQUEST_ID}"));
+            response
+                .headers
+                .insert("x-request-id".to_owned(), RefOr::Ref(header));
+        }
+    }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         for content in body.content.values_mut() {
             if let RefOr::T(content) = content
@@ -212,19 +168,15 @@ fn complete_operation(operation: &mut Operation) {
             }
         }
     }
-    add_request_id(operation);
 }
 
-/// Adds the header `x-request-id` to each response.
-fn add_request_id(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response {
-            let header = Ref::new(format!("#/components/headers/{REQUEST_ID}"));
-            response
-                .headers
-                .insert("x-request-id".to_owned(), RefOr::Ref(header));
-        }
-    }
+/// A key in either header; or none, because servers without keys have the same document.
+fn either_key() -> Vec<SecurityRequirement> {
+    let mut either: Vec<_> = ["api_key", "bearer"]
+        .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
+        .into();
+    either.push(SecurityRequirement::default());
+    either
 }
 
 /// The other schema of a union with null. A handler that takes an `Option` accepts a missing body,

@@ -14,7 +14,7 @@ use axum::response::Response;
 use streamgate_clock::Stopwatch;
 
 use crate::metrics::HttpRoute;
-use crate::problem::Cause;
+use crate::problem::ApiError;
 use crate::routing::request_id::{self, X_REQUEST_ID};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -83,8 +83,8 @@ fn log(
                 duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
                 cause = response
                     .extensions()
-                    .get::<Cause>()
-                    .map(|Cause(cause)| &**cause),
+                    .get::<ApiError>()
+                    .and_then(ApiError::cause),
                 "request"
             )
         };

@@ -15,7 +15,6 @@ use utoipa::ToSchema;
 
 use crate::caller::access::{Caller, Player};
 use crate::problem::{ApiError, Code, FieldErrors};
-use crate::problem_docs::{Always, WithJsonBody};
 use crate::state::App;
 use crate::v1::batch::{EntryError, store_failed_for_all};
 use crate::wire;
@@ -108,8 +107,6 @@ pub(crate) struct FailedHeartbeat<'a> {
     tag = "sessions",
     request_body = Batch<'_>,
     responses(
-        Always,
-        WithJsonBody,
         (status = 200, description = "What became of the heartbeats.", body = BatchAnswer<'_>),
     )
 )]

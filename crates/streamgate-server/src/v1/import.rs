@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::caller::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors, store_trouble};
-use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
+use crate::problem_docs::NeedsRoom;
 use crate::state::App;
 use crate::v1::batch::{EntryError, store_failed_for_all};
 use crate::wire;
@@ -124,9 +124,7 @@ pub(crate) enum SkipReason {
     tag = "users",
     request_body = ImportBody,
     responses(
-        Always,
         NeedsRoom,
-        WithJsonBody,
         (status = 200, description = "What became of the users.", body = ImportAnswer<'_>),
     )
 )]

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use super::session::Session;
 use crate::caller::access::{Admin, Caller};
 use crate::problem::ApiError;
-use crate::problem_docs::Always;
 use crate::state::App;
 use crate::wire;
 use crate::wire::query::{PageParams, PageQuery, cursor_text};
@@ -35,7 +34,6 @@ pub(crate) struct SessionsPage<'a> {
     tag = "sessions",
     params(PageParams),
     responses(
-        Always,
         (status = 200, description = "A page of live sessions.", body = SessionsPage<'_>),
     )
 )]

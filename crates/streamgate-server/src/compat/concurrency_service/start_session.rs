@@ -6,10 +6,7 @@ use serde::Serialize;
 use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
-use super::super::answer;
-use super::super::caller::{DialectCaller, session_id, session_taken};
-use super::super::error::DialectError;
-use super::super::path::segment;
+use super::super::{DialectCaller, answer, segment, session_id, session_taken};
 use super::{ConcurrencyService, Message, text};
 use crate::caller::access::Player;
 use crate::problem::{ApiError, Code};
@@ -67,11 +64,11 @@ pub(crate) struct Counted {
 pub(super) async fn start_session(
     caller: DialectCaller<ConcurrencyService, Player>,
     uri: Uri,
-) -> Result<Response, DialectError<ConcurrencyService>> {
+) -> Result<Response, ApiError> {
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     if name.is_empty() || id.is_empty() {
-        return Err(nameless().into());
+        return Err(nameless());
     }
     let user = caller.user(USER, &name)?;
     let start = caller.start(session_id(SESSION, &id)?);
@@ -83,7 +80,7 @@ pub(super) async fn start_session(
                 concurrent_sessions: admitted.active,
             },
         ),
-        StartOutcome::Taken => return Err(session_taken().into()),
+        StartOutcome::Taken => return Err(session_taken()),
         StartOutcome::Refused(refused) => {
             let wanted = refused.limit + 1;
             text(

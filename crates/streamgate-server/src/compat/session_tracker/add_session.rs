@@ -4,12 +4,11 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use streamgate_core::admission::StartOutcome;
 
-use super::super::caller::{DialectCaller, session_taken};
-use super::super::error::DialectError;
-use super::super::refusals::Always;
+use super::super::{DialectCaller, session_taken};
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message};
 use crate::caller::access::Player;
+use crate::problem::ApiError;
 use crate::wire::schema::UserIdSchema;
 
 /// Start a session
@@ -21,7 +20,6 @@ use crate::wire::schema::UserIdSchema;
     params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and \
         `1` are one user.")),
     responses(
-        Always<SessionTracker>,
         (status = 200, description = "It holds a slot.", body = Message),
         (status = 400, description = "`user_id` is missing, empty, given twice or not valid.",
             body = Message),
@@ -32,7 +30,7 @@ use crate::wire::schema::UserIdSchema;
 pub(super) async fn add_session(
     caller: DialectCaller<SessionTracker, Player>,
     uri: Uri,
-) -> Result<Response, DialectError<SessionTracker>> {
+) -> Result<Response, ApiError> {
     let user = user_of(&caller, &uri)?;
     let start = caller.start(caller.engine().new_session_id());
     Ok(match caller.engine().start(&user, &start).await?.outcome {
@@ -43,7 +41,7 @@ pub(super) async fn add_session(
                 admitted.active
             ),
         ),
-        StartOutcome::Taken => return Err(session_taken().into()),
+        StartOutcome::Taken => return Err(session_taken()),
         StartOutcome::Refused(refused) => message(
             StatusCode::CONFLICT,
             format!("Max sessions of {} reached.", refused.limit),

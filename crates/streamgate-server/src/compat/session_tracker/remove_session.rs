@@ -4,12 +4,11 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use streamgate_engine::NewestStopped;
 
-use super::super::caller::DialectCaller;
-use super::super::error::DialectError;
-use super::super::refusals::Always;
+use super::super::DialectCaller;
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message};
 use crate::caller::access::Player;
+use crate::problem::ApiError;
 use crate::wire::schema::UserIdSchema;
 
 /// End the newest session
@@ -21,7 +20,6 @@ use crate::wire::schema::UserIdSchema;
     params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and \
         `1` are one user.")),
     responses(
-        Always<SessionTracker>,
         (status = 200, description = "It gave its slot back; or the user was never seen.",
             body = Message,
             example = json!({"message": "Number of active session decremented to 2"})),
@@ -34,7 +32,7 @@ use crate::wire::schema::UserIdSchema;
 pub(super) async fn remove_session(
     caller: DialectCaller<SessionTracker, Player>,
     uri: Uri,
-) -> Result<Response, DialectError<SessionTracker>> {
+) -> Result<Response, ApiError> {
     let user = user_of(&caller, &uri)?;
     Ok(match caller.engine().stop_newest(&user).await? {
         NewestStopped::Stopped { active } => message(

@@ -3,8 +3,7 @@
 use axum::http::Uri;
 use streamgate_core::{UserId, UserKey};
 
-use super::super::caller::DialectCaller;
-use super::super::query;
+use super::super::{DialectCaller, query};
 use super::SessionTracker;
 use crate::problem::ApiError;
 

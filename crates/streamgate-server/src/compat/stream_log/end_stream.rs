@@ -8,11 +8,7 @@ use streamgate_core::admission::{Stop, StopOutcome};
 use streamgate_core::{EndReason, SessionId, UserKey};
 use utoipa::ToSchema;
 
-use super::super::answer;
-use super::super::body::AnyJson;
-use super::super::caller::{DialectCaller, session_id};
-use super::super::error::DialectError;
-use super::super::refusals::{Always, WithBody};
+use super::super::{AnyJson, DialectCaller, answer, session_id};
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed, missing};
 use crate::caller::access::Player;
@@ -43,8 +39,6 @@ pub(crate) struct Watched {
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Watched,
     responses(
-        Always<StreamLog>,
-        WithBody<StreamLog>,
         (status = 204, description = "It gave its slot back."),
         (status = 400, description = "No JSON object.", body = FailedAnswer),
         (status = 404, description = "The user has no such stream, or it has ended; or a member \
@@ -55,8 +49,8 @@ pub(crate) struct Watched {
 )]
 pub(super) async fn end_stream(
     caller: DialectCaller<StreamLog, Player>,
-    body: AnyJson<StreamLog>,
-) -> Result<Response, DialectError<StreamLog>> {
+    body: AnyJson,
+) -> Result<Response, ApiError> {
     let (user, id) = stream_of(&caller, &body).map_err(not_found)?;
     let stop = Stop {
         id,
@@ -75,7 +69,7 @@ pub(super) async fn end_stream(
 /// The stream that the body names.
 fn stream_of<N>(
     caller: &DialectCaller<StreamLog, N>,
-    body: &AnyJson<StreamLog>,
+    body: &AnyJson,
 ) -> Result<(UserKey, SessionId), ApiError> {
     let name = UserName::of(body)?;
     let id = match body.member(STREAM) {

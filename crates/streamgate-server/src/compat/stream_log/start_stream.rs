@@ -6,14 +6,11 @@ use serde::Serialize;
 use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
-use super::super::answer;
-use super::super::body::AnyJson;
-use super::super::caller::{DialectCaller, session_taken};
-use super::super::error::DialectError;
-use super::super::refusals::{Always, WithBody};
+use super::super::{AnyJson, DialectCaller, answer, session_taken};
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed};
 use crate::caller::access::Player;
+use crate::problem::ApiError;
 use crate::wire::schema::SessionIdSchema;
 
 /// The user who wants to watch.
@@ -57,8 +54,6 @@ pub(crate) struct Started {
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Viewer,
     responses(
-        Always<StreamLog>,
-        WithBody<StreamLog>,
         (status = 201, description = "It holds a slot.", body = StartedAnswer),
         (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.",
             body = FailedAnswer),
@@ -68,8 +63,8 @@ pub(crate) struct Started {
 )]
 pub(super) async fn start_stream(
     caller: DialectCaller<StreamLog, Player>,
-    body: AnyJson<StreamLog>,
-) -> Result<Response, DialectError<StreamLog>> {
+    body: AnyJson,
+) -> Result<Response, ApiError> {
     let name = UserName::of(&body)?;
     let user = caller.user(user_name::FIELD, &name.id())?;
     let start = caller.start(caller.engine().new_session_id_v4());
@@ -85,7 +80,7 @@ pub(super) async fn start_stream(
             };
             answer::json(status, &started)
         }
-        StartOutcome::Taken => return Err(session_taken().into()),
+        StartOutcome::Taken => return Err(session_taken()),
         StartOutcome::Refused(_) => failed(
             StatusCode::FORBIDDEN,
             "Unable to start a new stream, maximum limit reached",

@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 use utoipa::ToSchema;
 
-use super::super::body::{AnyJson, whole};
-use super::{StreamLog, missing};
+use super::super::AnyJson;
+use super::super::body::whole;
+use super::missing;
 use crate::problem::ApiError;
 use crate::wire::schema::UserIdSchema;
 
@@ -32,7 +33,7 @@ pub(crate) enum UserName {
 
 impl UserName {
     /// The user that a body names.
-    pub(super) fn of(body: &AnyJson<StreamLog>) -> Result<Self, ApiError> {
+    pub(super) fn of(body: &AnyJson) -> Result<Self, ApiError> {
         match body.member(FIELD) {
             // The original took every falsy value of JavaScript for a missing one.
             None | Some(Value::Bool(false)) => Err(missing(FIELD)),

@@ -11,10 +11,7 @@ use streamgate_core::admission::{Edit, ResetUser};
 use streamgate_core::metadata::AttributesError;
 use utoipa::ToSchema;
 
-use super::super::body::AnyJson;
-use super::super::caller::DialectCaller;
-use super::super::error::DialectError;
-use super::super::refusals::{Always, WithBody};
+use super::super::{AnyJson, DialectCaller};
 use super::name::{self, SubscriptionSchema, UserName};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
 use crate::caller::access::Service;
@@ -52,8 +49,6 @@ pub(crate) struct NewUser {
     path = "/createuser",
     request_body = NewUser,
     responses(
-        Always<StreamRequests>,
-        WithBody<StreamRequests>,
         (status = 200, description = "It is there.", body = String, content_type = "text/html",
             headers(("Location" = String, description = "Where the user is found, by its id: \
                 `getuser?id=010`.")),
@@ -66,8 +61,8 @@ pub(crate) struct NewUser {
 )]
 pub(super) async fn create_user(
     caller: DialectCaller<StreamRequests, Service>,
-    body: AnyJson<StreamRequests>,
-) -> Result<Response, DialectError<StreamRequests>> {
+    body: AnyJson,
+) -> Result<Response, ApiError> {
     let name = text(&body, NAME)?;
     let profile = profile(name, optional_text(&body, SUBSCRIPTION)?)?;
     let id = match name::optional(&body, ID)? {
@@ -86,7 +81,7 @@ pub(super) async fn create_user(
 }
 
 /// The text in this member of the body, which is required.
-fn text<'a>(body: &'a AnyJson<StreamRequests>, field: &str) -> Result<&'a str, ApiError> {
+fn text<'a>(body: &'a AnyJson, field: &str) -> Result<&'a str, ApiError> {
     match optional_text(body, field)? {
         None => Err(ApiError::field(field, "must be given")),
         Some("") => Err(ApiError::field(field, "must not be empty")),
@@ -95,10 +90,7 @@ fn text<'a>(body: &'a AnyJson<StreamRequests>, field: &str) -> Result<&'a str, A
 }
 
 /// The text in this member of the body; `None` if it is missing.
-fn optional_text<'a>(
-    body: &'a AnyJson<StreamRequests>,
-    field: &str,
-) -> Result<Option<&'a str>, ApiError> {
+fn optional_text<'a>(body: &'a AnyJson, field: &str) -> Result<Option<&'a str>, ApiError> {
     match body.member(field) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

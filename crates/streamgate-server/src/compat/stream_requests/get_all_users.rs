@@ -16,13 +16,11 @@ use streamgate_core::bounds::PAGE_SIZE_DEFAULT;
 use streamgate_engine::{EngineError, PageCursor};
 use utoipa::ToSchema;
 
-use super::super::answer;
-use super::super::caller::DialectCaller;
-use super::super::error::DialectError;
-use super::super::refusals::Always;
+use super::super::{DialectCaller, answer};
 use super::StreamRequests;
 use super::user::User;
 use crate::caller::access::Admin;
+use crate::problem::ApiError;
 
 /// Users of the first page, before any page has shown how large a user is.
 const FIRST_PAGE: usize = 10;
@@ -47,7 +45,6 @@ pub(crate) struct Users<'a> {
     get,
     path = "/getallusers",
     responses(
-        Always<StreamRequests>,
         (status = 200, description = "Every user that is known.", body = Users<'_>),
         (status = 403, description = "The key's scope does not include this.",
             body = String, content_type = "text/plain"),
@@ -55,7 +52,7 @@ pub(crate) struct Users<'a> {
 )]
 pub(super) async fn get_all_users(
     caller: DialectCaller<StreamRequests, Admin>,
-) -> Result<Response, DialectError<StreamRequests>> {
+) -> Result<Response, ApiError> {
     let listing = Listing {
         caller,
         from: None,

@@ -3,13 +3,11 @@
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 
-use super::super::caller::DialectCaller;
-use super::super::error::DialectError;
-use super::super::refusals::Always;
-use super::super::{answer, query};
+use super::super::{DialectCaller, answer, query};
 use super::user::User;
 use super::{ID, StreamRequests, bad_request, in_two_words};
 use crate::caller::access::Service;
+use crate::problem::ApiError;
 use crate::wire::schema::UserIdSchema;
 
 /// A user, and what it watches
@@ -18,7 +16,6 @@ use crate::wire::schema::UserIdSchema;
     path = "/getuser",
     params(("id" = inline(UserIdSchema), Query, description = "The user.", example = "010")),
     responses(
-        Always<StreamRequests>,
         (status = 200, description = "The user.", body = User<'_>),
         (status = 400, description = "The user is not known; or `id` is missing, empty, given \
             twice or not valid.",
@@ -30,7 +27,7 @@ use crate::wire::schema::UserIdSchema;
 pub(super) async fn get_user(
     caller: DialectCaller<StreamRequests, Service>,
     uri: Uri,
-) -> Result<Response, DialectError<StreamRequests>> {
+) -> Result<Response, ApiError> {
     let id = query::single(uri.query(), ID)
         .map_err(in_two_words)?
         .ok_or_else(bad_request)?;

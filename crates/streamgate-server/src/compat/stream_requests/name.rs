@@ -8,8 +8,8 @@ use streamgate_core::bounds::ATTRIBUTE_VALUE_MAX_BYTES;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
-use super::super::body::{AnyJson, whole};
-use super::StreamRequests;
+use super::super::AnyJson;
+use super::super::body::whole;
 use crate::problem::ApiError;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema, schema, text};
 
@@ -62,7 +62,7 @@ pub fn stream_session(name: &str) -> Cow<'_, str> {
 
 /// The name in this member of the body; `None` if the member is missing.
 pub(super) fn optional<'a>(
-    body: &'a AnyJson<StreamRequests>,
+    body: &'a AnyJson,
     field: &str,
 ) -> Result<Option<Cow<'a, str>>, ApiError> {
     let Some(value) = body.member(field) else {
@@ -78,10 +78,7 @@ pub(super) fn optional<'a>(
 }
 
 /// The name in this member of the body, which is required.
-pub(super) fn required<'a>(
-    body: &'a AnyJson<StreamRequests>,
-    field: &str,
-) -> Result<Cow<'a, str>, ApiError> {
+pub(super) fn required<'a>(body: &'a AnyJson, field: &str) -> Result<Cow<'a, str>, ApiError> {
     optional(body, field)?.ok_or_else(|| ApiError::field(field, "must be given"))
 }
 

@@ -4,10 +4,7 @@ use axum::response::Response;
 use streamgate_core::admission::{Edit, ResetUser};
 use utoipa::ToSchema;
 
-use super::super::body::AnyJson;
-use super::super::caller::DialectCaller;
-use super::super::error::DialectError;
-use super::super::refusals::{Always, WithBody};
+use super::super::{AnyJson, DialectCaller};
 use super::name::{self, UserName};
 use super::{ID, StreamRequests, sentence};
 use crate::caller::access::Service;
@@ -31,8 +28,6 @@ pub(crate) struct OldUser {
     path = "/removeuser",
     request_body = OldUser,
     responses(
-        Always<StreamRequests>,
-        WithBody<StreamRequests>,
         (status = 200, description = "Its sessions have ended, and its profile is gone.",
             body = String,
             content_type = "text/html", example = "user 010 successfully deleted"),
@@ -47,8 +42,8 @@ pub(crate) struct OldUser {
 )]
 pub(super) async fn remove_user(
     caller: DialectCaller<StreamRequests, Service>,
-    body: AnyJson<StreamRequests>,
-) -> Result<Response, DialectError<StreamRequests>> {
+    body: AnyJson,
+) -> Result<Response, ApiError> {
     let id = name::required(&body, ID)?;
     let user = caller.user(ID, &id)?;
     let reset = ResetUser {
@@ -57,5 +52,8 @@ pub(super) async fn remove_user(
     if caller.engine().reset_user(&user, &reset).await?.was_known {
         return Ok(sentence(format!("user {id} successfully deleted")));
     }
-    Err(ApiError::new(Code::NotFound, format!("user {id} does not exist")).into())
+    Err(ApiError::new(
+        Code::NotFound,
+        format!("user {id} does not exist"),
+    ))
 }

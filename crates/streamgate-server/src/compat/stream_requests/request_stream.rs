@@ -6,10 +6,7 @@ use streamgate_core::admission::{IfKnown, StartOutcome};
 use streamgate_core::ids::Name;
 use utoipa::ToSchema;
 
-use super::super::body::AnyJson;
-use super::super::caller::{DialectCaller, session_id, session_taken};
-use super::super::error::DialectError;
-use super::super::refusals::{Always, WithBody};
+use super::super::{AnyJson, DialectCaller, session_id, session_taken};
 use super::name::{self, StreamName, UserName, stream_session};
 use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
 use crate::caller::access::Player;
@@ -37,8 +34,6 @@ pub(crate) struct StreamRequest {
     path = "/requeststream",
     request_body = StreamRequest,
     responses(
-        Always<StreamRequests>,
-        WithBody<StreamRequests>,
         (status = 200, description = "It holds a slot, held one already, or every slot is taken: \
             `User - 010 has exceeded maximum concurrent streams allowed.`",
             body = String, content_type = "text/html", example = "Request for stream_1 succesful"),
@@ -49,8 +44,8 @@ pub(crate) struct StreamRequest {
 )]
 pub(super) async fn request_stream(
     caller: DialectCaller<StreamRequests, Player>,
-    body: AnyJson<StreamRequests>,
-) -> Result<Response, DialectError<StreamRequests>> {
+    body: AnyJson,
+) -> Result<Response, ApiError> {
     let id = name::required(&body, ID).map_err(in_two_words)?;
     let stream = name::required(&body, STREAM).map_err(in_two_words)?;
     let user = caller.user(ID, &id).map_err(in_two_words)?;
@@ -67,7 +62,7 @@ pub(super) async fn request_stream(
         // Misspelt in the original, too.
         StartOutcome::Admitted(_) => format!("Request for {stream} succesful"),
         StartOutcome::AlreadyLive(_) => format!("User {id} is already watching {stream}"),
-        StartOutcome::Taken => return Err(session_taken().into()),
+        StartOutcome::Taken => return Err(session_taken()),
         StartOutcome::Refused(_) => {
             format!("User - {id} has exceeded maximum concurrent streams allowed.")
         }

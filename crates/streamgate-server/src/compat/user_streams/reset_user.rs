@@ -4,12 +4,10 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use streamgate_core::admission::ResetUser;
 
-use super::super::caller::DialectCaller;
-use super::super::error::DialectError;
-use super::super::path::segment;
-use super::super::refusals::Always;
+use super::super::{DialectCaller, segment};
 use super::{Failed, USER, USER_PLACE, UserStreams, failed};
 use crate::caller::access::Player;
+use crate::problem::ApiError;
 use crate::wire;
 use crate::wire::schema::UserIdSchema;
 
@@ -22,7 +20,6 @@ use crate::wire::schema::UserIdSchema;
     path = "/user-streams/{userId}",
     params(("userId" = UserIdSchema, Path, description = "The user, percent-encoded.")),
     responses(
-        Always<UserStreams>,
         (status = 204, description = "No session of it is live."),
         (status = 400, description = "The id is not valid.", body = Failed<'_>),
         (status = 404, description = "The user is not known.", body = Failed<'_>,
@@ -32,7 +29,7 @@ use crate::wire::schema::UserIdSchema;
 pub(super) async fn reset_user(
     caller: DialectCaller<UserStreams, Player>,
     uri: Uri,
-) -> Result<Response, DialectError<UserStreams>> {
+) -> Result<Response, ApiError> {
     let name = segment(&uri, USER_PLACE, USER)?;
     let user = caller.user(USER, &name)?;
     let reset = ResetUser::default();

@@ -6,13 +6,10 @@ use serde::Serialize;
 use streamgate_core::admission::{StartOutcome, WithSessions};
 use utoipa::ToSchema;
 
-use super::super::answer;
-use super::super::caller::{DialectCaller, session_id};
-use super::super::error::DialectError;
-use super::super::path::segment;
-use super::super::refusals::Always;
+use super::super::{DialectCaller, answer, segment, session_id};
 use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams};
 use crate::caller::access::Player;
+use crate::problem::ApiError;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
 /// The media type of this response; unlike the others it has no charset.
@@ -49,7 +46,6 @@ pub(crate) struct Streams<'a> {
             description = "The session, percent-encoded.", example = "1"),
     ),
     responses(
-        Always<UserStreams>,
         (status = 200, description = "It holds a slot where `allow` is true; else every slot is \
             taken.", body = Streams<'_>),
         (status = 400, description = "An id is not valid.", body = Failed<'_>),
@@ -58,7 +54,7 @@ pub(crate) struct Streams<'a> {
 pub(super) async fn start_session(
     caller: DialectCaller<UserStreams, Player>,
     uri: Uri,
-) -> Result<Response, DialectError<UserStreams>> {
+) -> Result<Response, ApiError> {
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     let user = caller.user(USER, &name)?;

@@ -7,7 +7,6 @@ use axum::response::Response;
 
 use crate::caller::access::{Service, UserPath};
 use crate::problem::ApiError;
-use crate::problem_docs::Always;
 use crate::state::App;
 use crate::wire;
 use crate::wire::schema::UserParam;
@@ -23,7 +22,6 @@ use crate::wire::schema::UserParam;
     tag = "users",
     params(UserParam),
     responses(
-        Always,
         (status = 204, description = "The user is erased, and none of its sessions holds a slot."),
     )
 )]

@@ -9,7 +9,6 @@ use axum::response::Response;
 use super::User;
 use crate::caller::access::{Service, UserPath};
 use crate::problem::{ApiError, Code, Problem};
-use crate::problem_docs::Always;
 use crate::state::App;
 use crate::wire;
 use crate::wire::schema::UserParam;
@@ -24,7 +23,6 @@ use crate::wire::schema::UserParam;
     tag = "users",
     params(UserParam),
     responses(
-        Always,
         (status = 200, description = "The user.", body = User<'_>),
         (status = 404, description = "`not_found`: the user was never seen.",
             body = Problem, content_type = "application/problem+json"),

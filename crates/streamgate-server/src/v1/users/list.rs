@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 use super::User;
 use crate::caller::access::{Caller, Service};
 use crate::problem::ApiError;
-use crate::problem_docs::Always;
 use crate::state::App;
 use crate::wire;
 use crate::wire::query::{PageParams, PageQuery, cursor_text};
@@ -35,7 +34,6 @@ pub(crate) struct UsersPage<'a> {
     tag = "users",
     params(PageParams),
     responses(
-        Always,
         (status = 200, description = "A page of users.", body = UsersPage<'_>),
     )
 )]

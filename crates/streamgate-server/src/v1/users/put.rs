@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use super::User;
 use crate::caller::access::{Service, UserPath};
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
+use crate::problem_docs::NeedsRoom;
 use crate::state::App;
 use crate::wire;
 use crate::wire::body::JsonBody;
@@ -54,9 +54,7 @@ pub(crate) struct UserChange {
     params(UserParam),
     request_body = Option<UserChange>,
     responses(
-        Always,
         NeedsRoom,
-        WithJsonBody,
         (status = 200, description = "The user as it is now.", body = User<'_>),
     )
 )]

@@ -12,7 +12,6 @@ use super::session_unknown;
 use crate::caller::access::SessionTarget;
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Code, Problem};
-use crate::problem_docs::Always;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::v1::session::{id_text, optional_id_text};
@@ -82,7 +81,6 @@ pub(crate) struct SessionEnded<'a> {
     tag = "sessions",
     params(UserParam, SessionParam),
     responses(
-        Always,
         (status = 200, description = "The session holds its slot.", body = HeartbeatAnswer<'_>),
         (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
             body = Problem, content_type = "application/problem+json"),

@@ -11,7 +11,6 @@ use utoipa::ToSchema;
 
 use crate::caller::access::{Player, UserPath};
 use crate::problem::ApiError;
-use crate::problem_docs::Always;
 use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire;
@@ -56,7 +55,6 @@ pub(crate) struct UserSessions<'a> {
     tag = "sessions",
     params(UserParam, PageParams),
     responses(
-        Always,
         (status = 200, description = "A page of the user's live sessions.", body = UserSessions<'_>),
     )
 )]

@@ -9,7 +9,6 @@ use super::session_unknown;
 use crate::caller::access::SessionTarget;
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Problem};
-use crate::problem_docs::Always;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::wire;
@@ -25,7 +24,6 @@ use crate::wire::schema::{SessionParam, UserParam};
     tag = "sessions",
     params(UserParam, SessionParam),
     responses(
-        Always,
         (status = 204, description = "The session holds no slot."),
         (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
             body = Problem, content_type = "application/problem+json"),
@@ -49,7 +47,6 @@ pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Respons
     tag = "sessions",
     params(UserParam, SessionParam),
     responses(
-        Always,
         (status = 204, description = "The session holds no slot."),
         (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
             body = Problem, content_type = "application/problem+json"),

@@ -12,7 +12,7 @@ use streamgate_core::{SessionId, UserKey};
 use super::{StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::{Player, UserPath};
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
+use crate::problem_docs::NeedsRoom;
 use crate::state::App;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::UserParam;
@@ -36,9 +36,7 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     params(UserParam),
     request_body = Option<StartBody>,
     responses(
-        Always,
         NeedsRoom,
-        WithJsonBody,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>,
             headers(("Location" = String, description = "The path of the session."))),
         (status = 200, description = "The session of the body's `session_id` is live already; its lease was renewed.",

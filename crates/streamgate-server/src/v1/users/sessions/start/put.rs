@@ -8,7 +8,7 @@ use super::{StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::SessionTarget;
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::{Always, NeedsRoom, WithJsonBody};
+use crate::problem_docs::NeedsRoom;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::wire::body::JsonBody;
@@ -27,9 +27,7 @@ use crate::wire::schema::{SessionParam, UserParam};
     params(UserParam, SessionParam),
     request_body = Option<StartBody>,
     responses(
-        Always,
         NeedsRoom,
-        WithJsonBody,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
         (status = 200, description = "The session is live already; its lease was renewed, and nothing else changed.",
             body = StartAnswer<'_>),
