@@ -13,12 +13,13 @@ use axum::routing::any;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 use tower::ServiceExt as _;
-use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::browser::BrowserGuard;
 use crate::caller::keys::{CurrentKeys, Keys};
 use crate::caller::rate_limit::RateLimits;
+use crate::compat::DialectName;
+use crate::document::OpenApiVersion;
 use crate::metrics::{HttpRoute, Metrics};
 use crate::problem::ApiError;
 use crate::routing::fallback::{method_not_allowed, not_found};
@@ -92,7 +93,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         body_memory,
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
-        openapi: openapi_json().into(),
+        openapi: openapi_json(None, OpenApiVersion::V3_1).into(),
     });
     let router = router
         .merge(ops::docs::router(&layers))
@@ -109,22 +110,15 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
 /// The route of requests that no endpoint takes, in metrics and logs.
 const UNMATCHED: &str = "none";
 
-/// The OpenAPI 3.1 document of the API. Every server serves this one, whatever its settings.
+/// The OpenAPI document of the API, or of a dialect, as indented JSON. Every server serves this one
+/// as 3.1, whatever its settings.
 #[must_use]
-pub fn openapi() -> OpenApi {
-    document::of_v1(endpoints(None, true).into_openapi())
-}
-
-/// [`openapi`] as JSON, indented.
-#[must_use]
-pub fn openapi_json() -> String {
-    document::to_json(&openapi())
-}
-
-/// The same as OpenAPI 3.0.3, for generators that read nothing newer.
-#[must_use]
-pub fn openapi_json_3_0() -> String {
-    document::to_json_3_0(&openapi())
+pub fn openapi_json(dialect: Option<DialectName>, version: OpenApiVersion) -> String {
+    let document = match dialect {
+        None => document::of_v1(endpoints(None, true).into_openapi()),
+        Some(name) => compat::document(name),
+    };
+    document::to_json(&document, version)
 }
 
 /// Every endpoint of the document, within `layers` if they are to be served. A dialect at the root

@@ -1,7 +1,7 @@
 //! The edge: Streamgate's HTTP API over the engine, and what operators need around it.
 //!
 //! [`app`] makes the endpoints, [`serve`] runs them on a socket, [`Metrics`] hears what happens,
-//! [`openapi`] describes the API. Under [`v1`](self) one endpoint is one file: its error cases,
+//! [`openapi_json`] describes the API. Under [`v1`](self) one endpoint is one file: its error cases,
 //! handler, documentation and wire types stand together, and URL, module and test have one path.
 //!
 //! What is *not* here: rules (`streamgate-core`), configuration files and commands (`streamgate`).
@@ -22,13 +22,13 @@ pub mod telemetry;
 mod v1;
 mod wire;
 
-pub use app::{Endpoints, app, openapi, openapi_json, openapi_json_3_0};
+pub use app::{Endpoints, app, openapi_json};
 pub use caller::keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use compat::{
-    CompatSettings, DialectName, DialectSettings, dialect_openapi, dialect_openapi_json,
-    dialect_openapi_json_3_0, dialects_without_key, session_tracker_number,
+    CompatSettings, DialectName, DialectSettings, dialects_without_key, session_tracker_number,
     stream_requests_session,
 };
 pub use connection::{Stopped, serve};
+pub use document::OpenApiVersion;
 pub use metrics::{Metrics, metric_names};
 pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use streamgate_core::admission::Start;
+use streamgate_core::admission::{Admitted, Refused, Start, StartOutcome};
 use streamgate_core::{SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::Engine;
 
@@ -52,11 +52,27 @@ impl<D: Dialect, N> DialectCaller<D, N> {
         Ok(user)
     }
 
-    /// A start of the session `id`, with the lease of this dialect.
-    pub(crate) fn start(&self, id: SessionId) -> Start {
+    /// The command that starts the session `id`, with the lease of this dialect.
+    pub(crate) fn start_of(&self, id: SessionId) -> Start {
         Start {
             lease: Some(self.app.compat.lease_of(D::NAME)),
             ..Start::new(id)
+        }
+    }
+
+    /// Starts the session `id`, or renews its lease if it is live; or says why every slot is taken.
+    pub(crate) async fn start(
+        &self,
+        user: &UserKey,
+        id: SessionId,
+    ) -> Result<Result<Admitted, Refused>, ApiError> {
+        let started = self.engine().start(user, &self.start_of(id)).await?;
+        match started.outcome {
+            StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => {
+                Ok(Ok(admitted))
+            }
+            StartOutcome::Refused(refused) => Ok(Err(refused)),
+            StartOutcome::Taken => Err(session_taken()),
         }
     }
 }

@@ -26,10 +26,8 @@ use body::AnyJson;
 use caller::{DialectCaller, session_id, session_taken};
 use path::segment;
 
-pub use mount::{
-    dialect_openapi, dialect_openapi_json, dialect_openapi_json_3_0, dialects_without_key,
-};
-pub(crate) use mount::{document_path, mount};
+pub use mount::dialects_without_key;
+pub(crate) use mount::{document, document_path, mount};
 pub use session_tracker::canonical as session_tracker_number;
 pub use settings::{CompatSettings, DialectName, DialectSettings};
 pub use stream_requests::stream_session as stream_requests_session;

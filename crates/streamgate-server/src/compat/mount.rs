@@ -23,7 +23,7 @@ use super::stream_log::StreamLog;
 use super::stream_requests::StreamRequests;
 use super::user_streams::UserStreams;
 use super::{answer, refusals};
-use crate::document;
+use crate::document::{self, OpenApiVersion};
 use crate::problem::ApiError;
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::state::App;
@@ -69,21 +69,8 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, layers: &RouteLayers) -> Rou
 }
 
 /// The OpenAPI document of a dialect; the same on every server, whatever its settings.
-#[must_use]
-pub fn dialect_openapi(name: DialectName) -> OpenApi {
+pub(crate) fn document(name: DialectName) -> OpenApi {
     of_dialect!(name, document_of())
-}
-
-/// [`dialect_openapi`] as indented JSON.
-#[must_use]
-pub fn dialect_openapi_json(name: DialectName) -> String {
-    document::to_json(&dialect_openapi(name))
-}
-
-/// [`dialect_openapi`] as OpenAPI 3.0.3, for generators that read nothing newer.
-#[must_use]
-pub fn dialect_openapi_json_3_0(name: DialectName) -> String {
-    document::to_json_3_0(&dialect_openapi(name))
 }
 
 /// The mounted dialects that ask for no API key even where keys exist.
@@ -148,7 +135,7 @@ fn in_its_words<D: Dialect>(mut response: Response) -> Response {
 
 /// The routes of the dialect's document.
 fn documents<D: Dialect>() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
-    let document = Bytes::from(document::to_json(&document_of::<D>()));
+    let document = Bytes::from(document::to_json(&document_of::<D>(), OpenApiVersion::V3_1));
     let response = |media_type: HeaderValue| {
         let document = document.clone();
         get(async move || answer::response(StatusCode::OK, media_type, document))

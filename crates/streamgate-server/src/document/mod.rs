@@ -7,8 +7,6 @@
 mod openapi_3_0;
 mod schemas;
 
-pub(crate) use openapi_3_0::to_json_3_0;
-
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::Schema;
@@ -66,13 +64,22 @@ that the server made. The log knows it.";
 )]
 struct Frame;
 
+/// A version of OpenAPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenApiVersion {
+    /// What servers serve.
+    V3_1,
+    /// 3.0.3, for generators that read nothing newer.
+    V3_0,
+}
+
 /// A document as it is served and committed: indented, with a line break at the end.
-pub(crate) fn to_json(document: &OpenApi) -> String {
-    let mut json = document
-        .to_pretty_json()
-        .expect("the document has text as keys");
-    json.push('\n');
-    json
+pub(crate) fn to_json(document: &OpenApi, version: OpenApiVersion) -> String {
+    let json = match version {
+        OpenApiVersion::V3_1 => document.to_pretty_json(),
+        OpenApiVersion::V3_0 => serde_json::to_string_pretty(&openapi_3_0::of(document)),
+    };
+    json.expect("the document has text as keys") + "\n"
 }
 
 /// The document of this API, made of its operations.

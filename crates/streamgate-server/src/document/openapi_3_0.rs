@@ -9,17 +9,15 @@ use utoipa::openapi::OpenApi;
 /// Members whose content is data instead of a schema.
 const DATA: [&str; 4] = ["example", "examples", "enum", "default"];
 
-/// The document as OpenAPI 3.0.3: indented, with a line break at the end.
-pub(crate) fn to_json_3_0(document: &OpenApi) -> String {
+/// The document as OpenAPI 3.0.3.
+pub(super) fn of(document: &OpenApi) -> Value {
     let mut document = serde_json::to_value(document).expect("the document has text as keys");
     document["openapi"] = json!("3.0.3");
     if let Some(license) = document["info"]["license"].as_object_mut() {
         license.remove("identifier");
     }
     rewrite(&mut document);
-    let mut json = serde_json::to_string_pretty(&document).expect("the document has text as keys");
-    json.push('\n');
-    json
+    document
 }
 
 /// Rewrites every schema in this part of the document, depth first.

@@ -75,13 +75,7 @@ impl Metrics {
     }
 
     fn with_lines_dropped(lines_dropped: Counter) -> Self {
-        let mut page = Page::default();
-        add_build_info(&mut page);
-        page.total(
-            "streamgate_log_lines_dropped",
-            "Log lines that were not written: the queue was full, or standard error failed",
-            lines_dropped,
-        );
+        let mut page = of_process(lines_dropped);
         Self {
             sessions: Sessions::new(&mut page),
             users: page.add(
@@ -90,19 +84,17 @@ impl Metrics {
                 Family::default(),
             ),
             http: HttpDurations::new(&mut page),
-            connections: page.add(
+            connections: page.gauge(
                 "streamgate_http_connections",
                 "Open connections",
-                Gauge::default(),
             ),
             connections_refused: page.counter(
                 "streamgate_http_connections_refused",
                 "Connections closed because their peer had http.max_connections_per_peer open",
             ),
-            body_bytes: page.add(
+            body_bytes: page.gauge(
                 "streamgate_http_body_bytes",
                 "Memory of request bodies being received in several frames",
-                Gauge::default(),
             ),
             bodies_refused: page.counter(
                 "streamgate_http_bodies_refused",
@@ -135,12 +127,16 @@ impl Metrics {
                 "Keys that Redis servers have evicted, as seen by this node (every node counts the \
                  same ones): alarm on any increase",
             ),
-            store_full: page.add(
+            store_full: page.gauge(
                 "streamgate_store_full",
                 "1 while the disk of the embedded store is full and starts are refused: alarm on 1",
+            ),
+            clock_skew: page.add(
+                "streamgate_store_clock_skew_seconds",
+                "By how much the clock of this node is ahead of DynamoDB's at least, in seconds; \
+                 behind where it is negative, 0 where the clocks may agree: alarm above 2 and below -2",
                 Gauge::default(),
             ),
-            clock_skew: clock_skew(&mut page),
             registry: page.registry,
             names: page.names,
         }
@@ -148,18 +144,14 @@ impl Metrics {
 
     /// Sets the number of live sessions that a restart recovered; events change it from then on.
     pub fn set_live_sessions(&self, count: u64) {
-        self.sessions
-            .live
-            .set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.sessions.live.set(level(count));
     }
 
     /// Counts a batch that the embedded store has written and synced.
     pub fn observe_commit(&self, records: usize, bytes: usize, duration: Duration) {
         self.commit_duration.observe(duration.as_secs_f64());
-        self.commit_records
-            .observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
-        self.commit_bytes
-            .inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.commit_records.observe(records as f64);
+        self.commit_bytes.inc_by(bytes as u64);
     }
 
     /// Sets whether the disk of the embedded store is full.
@@ -174,9 +166,7 @@ impl Metrics {
 
     /// Sets by how many milliseconds, at least, the clock of this node is ahead of the store's.
     pub fn set_clock_skew(&self, ahead_ms: i64) {
-        let ahead_ms =
-            i32::try_from(ahead_ms).unwrap_or(if ahead_ms < 0 { i32::MIN } else { i32::MAX });
-        self.clock_skew.set(f64::from(ahead_ms) / 1_000.0);
+        self.clock_skew.set(ahead_ms as f64 / 1_000.0);
     }
 
     /// All metrics in the Prometheus text format 0.0.4, which every scraper reads.
@@ -196,17 +186,18 @@ impl Metrics {
 
     /// Sets the number of users with a record; without it the page has no such line.
     pub(crate) fn set_users(&self, count: u64) {
-        self.users
-            .get_or_create(&[])
-            .set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.users.get_or_create(&[]).set(level(count));
+    }
+
+    /// Sets the memory that bodies take, in bytes.
+    pub(crate) fn set_body_bytes(&self, bytes: usize) {
+        self.body_bytes.set(level(bytes));
     }
 
     /// Sets the number of sessions that this node admitted without the store and has not
     /// reconciled.
     pub(crate) fn set_degraded_sessions(&self, count: usize) {
-        self.sessions
-            .degraded
-            .set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.sessions.degraded.set(level(count));
     }
 
     /// The gauge of open connections.
@@ -219,9 +210,9 @@ impl Metrics {
         &self.connections_refused
     }
 
-    /// A budget of `max` bytes for bodies, whose use is counted here.
+    /// A budget of `max` bytes for bodies, whose refusals are counted here.
     pub(crate) fn body_memory(&self, max: usize) -> BodyMemory {
-        BodyMemory::new(max, self.body_bytes.clone(), self.bodies_refused.clone())
+        BodyMemory::new(max, self.bodies_refused.clone())
     }
 
     /// The durations of a route.
@@ -248,22 +239,18 @@ impl EngineObserver for Metrics {
     }
 
     fn damaged(&self, records: usize) {
-        self.damaged_records
-            .inc_by(u64::try_from(records).unwrap_or(u64::MAX));
+        self.damaged_records.inc_by(records as u64);
     }
 }
 
-fn clock_skew(page: &mut Page) -> Gauge<f64, AtomicU64> {
-    page.add(
-        "streamgate_store_clock_skew_seconds",
-        "By how much the clock of this node is ahead of DynamoDB's at least, in seconds; behind where \
-         it is negative, 0 where the clocks may agree: alarm above 2 and below -2",
-        Gauge::default(),
-    )
+/// A count as the value of a gauge.
+fn level(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
-/// The version that runs, as a label.
-fn add_build_info(page: &mut Page) {
+/// The page with what is true of any process: its version, and the lines that its log dropped.
+fn of_process(lines_dropped: Counter) -> Page {
+    let mut page = Page::default();
     page.add(
         "streamgate_build_info",
         "The version that runs; always 1",
@@ -271,6 +258,12 @@ fn add_build_info(page: &mut Page) {
     )
     .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
     .set(1);
+    page.total(
+        "streamgate_log_lines_dropped",
+        "Log lines that were not written: the queue was full, or standard error failed",
+        lines_dropped,
+    );
+    page
 }
 
 /// The name and the help text of each metric, in the order of the page.

@@ -2,6 +2,7 @@
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
 /// Builder of the page.
@@ -22,6 +23,11 @@ impl Page {
         self.names.push((name.to_owned(), help));
         self.registry.register(name, help, metric.clone());
         metric
+    }
+
+    /// Adds a gauge.
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
+        self.add(name, help, Gauge::default())
     }
 
     /// Adds a counter, to whose name the text format appends `_total`.

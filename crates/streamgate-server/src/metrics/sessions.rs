@@ -58,15 +58,13 @@ impl Sessions {
                 "result",
                 ["kept", "refused"],
             ),
-            degraded: page.add(
+            degraded: page.gauge(
                 "streamgate_degraded_sessions",
                 "Sessions that this node admitted without the store and has not reconciled yet",
-                Gauge::default(),
             ),
-            live: page.add(
+            live: page.gauge(
                 "streamgate_live_sessions",
                 "Sessions that hold a slot, counted by their beginnings and ends on this node",
-                Gauge::default(),
             ),
         }
     }

@@ -50,6 +50,7 @@ pub(crate) async fn metrics(
     }
     app.metrics
         .set_degraded_sessions(app.engine.degraded_sessions());
+    app.metrics.set_body_bytes(app.body_memory.taken());
     let (page, kind) = if prefers_open_metrics(&parts.headers) {
         (app.metrics.render(), OPENMETRICS)
     } else {

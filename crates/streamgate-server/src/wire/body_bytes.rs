@@ -5,11 +5,10 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{ApiError, Code};
 
@@ -20,73 +19,53 @@ const STEP_BYTES: usize = 32 * 1024;
 /// `Retry-After`, in seconds: bodies arrive or time out within seconds.
 const RETRY_AFTER_S: u32 = 1;
 
-/// The memory that bodies may take, and how much is in use.
+/// The memory that bodies may take: a semaphore with one permit for each byte.
 #[derive(Debug)]
 pub(crate) struct BodyMemory {
+    free: Arc<Semaphore>,
     max: usize,
-    taken: AtomicUsize,
-    gauge: Gauge,
     refused: Counter,
 }
 
 impl BodyMemory {
-    /// A budget of `max` bytes, with the metrics for use and refusals.
-    pub(crate) fn new(max: usize, gauge: Gauge, refused: Counter) -> Self {
+    /// A budget of `max` bytes, and the count of bodies that it has no room for.
+    pub(crate) fn new(max: usize, refused: Counter) -> Self {
+        let max = max.min(Semaphore::MAX_PERMITS);
         Self {
+            free: Arc::new(Semaphore::new(max)),
             max,
-            taken: AtomicUsize::new(0),
-            gauge,
             refused,
         }
     }
 
-    /// Reserves `bytes` more.
-    fn take(&self, bytes: usize) -> Result<(), ApiError> {
-        let fits = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.max);
-        let taken = self
-            .taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if taken.is_err() {
+    /// Bytes in use.
+    pub(crate) fn taken(&self) -> usize {
+        self.max - self.free.available_permits()
+    }
+
+    /// Reserves `bytes`, until the permit is dropped.
+    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, ApiError> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.free).try_acquire_many_owned(bytes);
+        permit.map_err(|_| {
             self.refused.inc();
-            return Err(ApiError::retry_after(
+            ApiError::retry_after(
                 Code::Overloaded,
                 "the bodies under way take all memory that http.bodies_max_bytes allows; \
                  send the same request again",
                 RETRY_AFTER_S,
-            ));
-        }
-        self.gauge.inc_by(signed(bytes));
-        Ok(())
+            )
+        })
     }
-
-    fn give_back(&self, bytes: usize) {
-        self.taken.fetch_sub(bytes, Ordering::Relaxed);
-        self.gauge.dec_by(signed(bytes));
-    }
-}
-
-fn signed(bytes: usize) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 /// The buffer of a body of several frames.
 #[derive(Debug)]
 pub(super) struct Growing {
     bytes: Vec<u8>,
-    taken: Taken,
-}
-
-/// Reserved memory; dropping releases it.
-#[derive(Debug)]
-struct Taken {
     memory: Arc<BodyMemory>,
-    bytes: usize,
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.memory.give_back(self.bytes);
-    }
+    /// As many bytes as the capacity of the buffer.
+    taken: Option<OwnedSemaphorePermit>,
 }
 
 impl Growing {
@@ -94,10 +73,8 @@ impl Growing {
     pub(super) fn new(memory: &Arc<BodyMemory>) -> Self {
         Self {
             bytes: Vec::new(),
-            taken: Taken {
-                memory: Arc::clone(memory),
-                bytes: 0,
-            },
+            memory: Arc::clone(memory),
+            taken: None,
         }
     }
 
@@ -111,8 +88,10 @@ impl Growing {
         if needed > self.bytes.capacity() {
             let more = piece.len() + rest.min(STEP_BYTES);
             let capacity = self.bytes.len() + more;
-            self.taken.memory.take(capacity - self.taken.bytes)?;
-            self.taken.bytes = capacity;
+            match &mut self.taken {
+                None => self.taken = Some(self.memory.take(capacity)?),
+                Some(taken) => taken.merge(self.memory.take(capacity - taken.num_permits())?),
+            }
             self.bytes.reserve_exact(more);
         }
         self.bytes.extend_from_slice(piece);
@@ -122,7 +101,7 @@ impl Growing {
     pub(super) fn finish(self) -> Whole {
         Whole {
             bytes: self.bytes.into(),
-            _taken: Some(self.taken),
+            _taken: self.taken,
         }
     }
 }
@@ -131,7 +110,7 @@ impl Growing {
 #[derive(Debug)]
 pub(crate) struct Whole {
     bytes: Bytes,
-    _taken: Option<Taken>,
+    _taken: Option<OwnedSemaphorePermit>,
 }
 
 impl From<Bytes> for Whole {
@@ -157,7 +136,7 @@ mod tests {
     use super::*;
 
     fn memory(max: usize) -> Arc<BodyMemory> {
-        Arc::new(BodyMemory::new(max, Gauge::default(), Counter::default()))
+        Arc::new(BodyMemory::new(max, Counter::default()))
     }
 
     #[test]
@@ -168,14 +147,13 @@ mod tests {
         for i in 1..=50 {
             body.push(&piece, (50 - i) * piece.len()).unwrap();
             assert!(body.bytes.capacity() <= body.bytes.len() + STEP_BYTES);
-            assert_eq!(memory.taken.load(Ordering::Relaxed), body.bytes.capacity());
-            assert_eq!(memory.gauge.get(), signed(body.bytes.capacity()));
+            assert_eq!(memory.taken(), body.bytes.capacity());
         }
         let whole = body.finish();
-        assert_eq!(memory.taken.load(Ordering::Relaxed), 50 * piece.len());
+        assert_eq!(memory.taken(), 50 * piece.len());
         assert_eq!(whole.len(), 50 * piece.len());
         drop(whole);
-        assert_eq!(memory.taken.load(Ordering::Relaxed), 0);
+        assert_eq!(memory.taken(), 0);
     }
 
     #[test]
@@ -189,7 +167,6 @@ mod tests {
         assert_eq!(refused.code(), Code::Overloaded);
         assert_eq!(memory.refused.get(), 1);
         drop((first, second));
-        assert_eq!(memory.taken.load(Ordering::Relaxed), 0);
-        assert_eq!(memory.gauge.get(), 0);
+        assert_eq!(memory.taken(), 0);
     }
 }

@@ -2,9 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, ValueEnum};
-use streamgate_server::{
-    DialectName, dialect_openapi_json, dialect_openapi_json_3_0, openapi_json, openapi_json_3_0,
-};
+use streamgate_server::{DialectName, OpenApiVersion, openapi_json};
 
 use crate::config::sections::compat::dialect_words;
 use crate::output;
@@ -41,11 +39,9 @@ fn dialect(name: &str) -> DialectName {
 
 /// Prints the document.
 pub(crate) fn run(args: &OpenapiArgs) {
-    let json = match (args.dialect, args.version) {
-        (None, Version::V3_1) => openapi_json(),
-        (None, Version::V3_0) => openapi_json_3_0(),
-        (Some(name), Version::V3_1) => dialect_openapi_json(name),
-        (Some(name), Version::V3_0) => dialect_openapi_json_3_0(name),
+    let version = match args.version {
+        Version::V3_1 => OpenApiVersion::V3_1,
+        Version::V3_0 => OpenApiVersion::V3_0,
     };
-    output::line(json.trim_end());
+    output::line(openapi_json(args.dialect, version).trim_end());
 }

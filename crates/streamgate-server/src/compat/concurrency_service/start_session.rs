@@ -3,10 +3,9 @@
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use serde::Serialize;
-use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
-use super::super::{DialectCaller, answer, segment, session_id, session_taken};
+use super::super::{DialectCaller, answer, segment, session_id};
 use super::{ConcurrencyService, Message, text};
 use crate::caller::access::Player;
 use crate::problem::{ApiError, Code};
@@ -71,17 +70,16 @@ pub(super) async fn start_session(
         return Err(nameless());
     }
     let user = caller.user(USER, &name)?;
-    let start = caller.start(session_id(SESSION, &id)?);
-    Ok(match caller.engine().start(&user, &start).await?.outcome {
-        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => answer::json(
+    let started = caller.start(&user, session_id(SESSION, &id)?).await?;
+    Ok(match started {
+        Ok(admitted) => answer::json(
             StatusCode::OK,
             &Counted {
                 user: name.into_owned(),
                 concurrent_sessions: admitted.active,
             },
         ),
-        StartOutcome::Taken => return Err(session_taken()),
-        StartOutcome::Refused(refused) => {
+        Err(refused) => {
             let wanted = refused.limit + 1;
             text(
                 StatusCode::BAD_REQUEST,

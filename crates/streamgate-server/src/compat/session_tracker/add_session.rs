@@ -2,9 +2,8 @@
 
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use streamgate_core::admission::StartOutcome;
 
-use super::super::{DialectCaller, session_taken};
+use super::super::DialectCaller;
 use super::user_id::user_of;
 use super::{Message, SessionTracker, message};
 use crate::caller::access::Player;
@@ -32,17 +31,16 @@ pub(super) async fn add_session(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let user = user_of(&caller, &uri)?;
-    let start = caller.start(caller.engine().new_session_id());
-    Ok(match caller.engine().start(&user, &start).await?.outcome {
-        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => message(
+    let id = caller.engine().new_session_id();
+    Ok(match caller.start(&user, id).await? {
+        Ok(admitted) => message(
             StatusCode::OK,
             format!(
                 "Number of active session incremented to {}",
                 admitted.active
             ),
         ),
-        StartOutcome::Taken => return Err(session_taken()),
-        StartOutcome::Refused(refused) => message(
+        Err(refused) => message(
             StatusCode::CONFLICT,
             format!("Max sessions of {} reached.", refused.limit),
         ),

@@ -3,10 +3,9 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use streamgate_core::admission::StartOutcome;
 use utoipa::ToSchema;
 
-use super::super::{AnyJson, DialectCaller, answer, session_taken};
+use super::super::{AnyJson, DialectCaller, answer};
 use super::user_name::{self, UserName};
 use super::{FailedAnswer, StreamLog, failed};
 use crate::caller::access::Player;
@@ -67,9 +66,9 @@ pub(super) async fn start_stream(
 ) -> Result<Response, ApiError> {
     let name = UserName::of(&body)?;
     let user = caller.user(user_name::FIELD, &name.id())?;
-    let start = caller.start(caller.engine().new_session_id_v4());
-    Ok(match caller.engine().start(&user, &start).await?.outcome {
-        StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => {
+    let id = caller.engine().new_session_id_v4();
+    Ok(match caller.start(&user, id).await? {
+        Ok(admitted) => {
             let status = StatusCode::CREATED;
             let started = StartedAnswer {
                 status_code: status.as_u16(),
@@ -80,8 +79,7 @@ pub(super) async fn start_stream(
             };
             answer::json(status, &started)
         }
-        StartOutcome::Taken => return Err(session_taken()),
-        StartOutcome::Refused(_) => failed(
+        Err(_) => failed(
             StatusCode::FORBIDDEN,
             "Unable to start a new stream, maximum limit reached",
         ),

@@ -50,7 +50,7 @@ pub(super) async fn request_stream(
     let stream = name::required(&body, STREAM).map_err(in_two_words)?;
     let user = caller.user(ID, &id).map_err(in_two_words)?;
     let session = session_id(STREAM, &stream_session(&stream)).map_err(in_two_words)?;
-    let mut start = caller.start(session);
+    let mut start = caller.start_of(session);
     start.metadata = metadata_of(&stream).map_err(in_two_words)?;
     let outcome = caller
         .engine()

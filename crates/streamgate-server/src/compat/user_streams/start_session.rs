@@ -58,7 +58,7 @@ pub(super) async fn start_session(
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     let user = caller.user(USER, &name)?;
-    let start = WithSessions(caller.start(session_id(SESSION, &id)?));
+    let start = WithSessions(caller.start_of(session_id(SESSION, &id)?));
     let told = caller.engine().start(&user, &start).await?;
     let (outcome, watching) = told.outcome;
     let session_ids: Vec<String> = watching

@@ -1,14 +1,16 @@
 //! The OpenAPI documents of the dialects, and the copies of them in the repository.
 
 use serde_json::{Value, json};
-use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialect_openapi_json};
+use streamgate_server::{
+    CompatSettings, DialectName, OpenApiVersion, ServerSettings, openapi_json,
+};
 use streamgate_testkit::generated::assert_generated;
 use streamgate_testkit::repository;
 
 use crate::support::{Service, keys};
 
 fn document(name: DialectName) -> Value {
-    serde_json::from_str(&dialect_openapi_json(name)).unwrap()
+    serde_json::from_str(&openapi_json(Some(name), OpenApiVersion::V3_1)).unwrap()
 }
 
 /// The operations of a document: method, path, operation.
@@ -29,7 +31,7 @@ fn the_copies_in_the_repository_are_what_the_code_says() {
     let dir = repository("crates/streamgate-server/openapi");
     for name in DialectName::ALL {
         let path = dir.join(format!("{}.json", name.as_str()));
-        assert_generated(path, &dialect_openapi_json(name));
+        assert_generated(path, &openapi_json(Some(name), OpenApiVersion::V3_1));
     }
 }
 
@@ -139,7 +141,10 @@ async fn each_is_served_as_it_is_printed_and_the_explorer_lists_it() {
             let at = format!("/compat/{}", name.as_str());
             let served = service.get(&format!("{at}/openapi.json")).await;
             assert_eq!(served.status, 200);
-            assert_eq!(served.text(), dialect_openapi_json(name));
+            assert_eq!(
+                served.text(),
+                openapi_json(Some(name), OpenApiVersion::V3_1)
+            );
             assert_eq!(served.json()["servers"], json!([{ "url": at }]));
             let listed = format!("\"{at}/openapi.json\"");
             assert!(explorer.contains(&listed), "{explorer}");

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use axum::body::Body;
 use serde_json::Value;
 use streamgate_server::{
-    CompatSettings, DialectName, ServerSettings, dialect_openapi_json, dialects_without_key,
+    CompatSettings, DialectName, OpenApiVersion, ServerSettings, dialects_without_key, openapi_json,
 };
 
 use crate::support::{Answer, Service, keys, request};
@@ -240,7 +240,8 @@ fn the_dialects_that_serve_callers_without_a_key_are_listed() {
 #[test]
 fn the_table_of_calls_is_complete() {
     for name in DialectName::ALL {
-        let document: Value = serde_json::from_str(&dialect_openapi_json(name)).unwrap();
+        let document: Value =
+            serde_json::from_str(&openapi_json(Some(name), OpenApiVersion::V3_1)).unwrap();
         let mut documented = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
             for method in item.as_object().unwrap().keys() {

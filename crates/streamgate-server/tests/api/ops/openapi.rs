@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 use streamgate_server::{
-    AllowedOrigins, CorsSettings, DialectName, ServerSettings, dialect_openapi_json,
-    dialect_openapi_json_3_0, openapi_json, openapi_json_3_0,
+    AllowedOrigins, CorsSettings, DialectName, OpenApiVersion, ServerSettings, openapi_json,
 };
 use streamgate_testkit::generated::assert_generated;
 use streamgate_testkit::repository;
@@ -11,13 +10,13 @@ use streamgate_testkit::repository;
 use crate::support::Service;
 
 fn document() -> Value {
-    serde_json::from_str(&openapi_json()).unwrap()
+    serde_json::from_str(&openapi_json(None, OpenApiVersion::V3_1)).unwrap()
 }
 
 #[test]
 fn the_copy_in_the_repository_is_what_the_code_says() {
     let path = repository("crates/streamgate-server/openapi.json");
-    assert_generated(path, &openapi_json());
+    assert_generated(path, &openapi_json(None, OpenApiVersion::V3_1));
 }
 
 /// A client that is generated from it must not depend on the server that it was generated at.
@@ -37,7 +36,10 @@ async fn every_server_serves_the_document_that_is_printed() {
         }),
     ] {
         for path in ["/openapi.json", "/docs/openapi.json"] {
-            assert_eq!(service.get(path).await.text(), openapi_json());
+            assert_eq!(
+                service.get(path).await.text(),
+                openapi_json(None, OpenApiVersion::V3_1)
+            );
         }
     }
 }
@@ -61,7 +63,7 @@ fn every_operation_says_whether_it_takes_a_key() {
 /// What later versions may add values to must not be an enum: generated clients fail on them.
 #[test]
 fn there_are_no_closed_enums() {
-    let text = openapi_json();
+    let text = openapi_json(None, OpenApiVersion::V3_1);
     assert!(!text.contains("\"enum\""));
     let document = document();
     let schemas = &document["components"]["schemas"];
@@ -124,8 +126,11 @@ fn a_start_has_one_body_of_plain_members() {
 /// Names that are words of programming languages, or that generators change.
 #[test]
 fn schemas_have_names_that_generators_keep() {
-    let dialects = DialectName::ALL.map(dialect_openapi_json);
-    for text in dialects.into_iter().chain([openapi_json()]) {
+    let dialects = DialectName::ALL.map(|name| openapi_json(Some(name), OpenApiVersion::V3_1));
+    for text in dialects
+        .into_iter()
+        .chain([openapi_json(None, OpenApiVersion::V3_1)])
+    {
         let document: Value = serde_json::from_str(&text).unwrap();
         for name in document["components"]["schemas"]
             .as_object()
@@ -173,12 +178,13 @@ fn newer_than_3_0(part: &Value, at: &str, found: &mut Vec<String>) {
 
 #[test]
 fn the_rendering_in_3_0_says_the_same_as_far_as_it_can() {
-    let old: Value = serde_json::from_str(&openapi_json_3_0()).unwrap();
+    let old: Value = serde_json::from_str(&openapi_json(None, OpenApiVersion::V3_0)).unwrap();
     assert_eq!(old["openapi"], "3.0.3");
     let mut found = Vec::new();
     newer_than_3_0(&old, "", &mut found);
     for name in DialectName::ALL {
-        let old: Value = serde_json::from_str(&dialect_openapi_json_3_0(name)).unwrap();
+        let old: Value =
+            serde_json::from_str(&openapi_json(Some(name), OpenApiVersion::V3_0)).unwrap();
         newer_than_3_0(&old, name.as_str(), &mut found);
     }
     assert_eq!(found, [""; 0]);
@@ -208,7 +214,7 @@ fn the_rendering_in_3_0_says_the_same_as_far_as_it_can() {
 
 #[test]
 fn every_problem_and_every_answer_is_described() {
-    let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let document: Value = serde_json::from_str(&openapi_json(None, OpenApiVersion::V3_1)).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path}");
@@ -229,7 +235,7 @@ fn every_problem_and_every_answer_is_described() {
 
 #[test]
 fn references_lead_somewhere() {
-    let document: Value = serde_json::from_str(&openapi_json()).unwrap();
+    let document: Value = serde_json::from_str(&openapi_json(None, OpenApiVersion::V3_1)).unwrap();
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
             Value::Object(members) => {
