@@ -6,6 +6,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -16,7 +17,7 @@ use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::browser::BrowserGuard;
-use crate::caller::keys::{CurrentKeys, Keys};
+use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
 use crate::compat::DialectName;
 use crate::document::OpenApiVersion;
@@ -37,7 +38,7 @@ pub struct Endpoints {
     fast_path: FastPath,
     /// Metrics of requests that no endpoint takes.
     unmatched: Arc<HttpRoute>,
-    app: Arc<App>,
+    pub(crate) app: Arc<App>,
 }
 
 impl Endpoints {
@@ -58,7 +59,7 @@ impl Endpoints {
 
     /// Replaces the accepted keys. Requests under way keep the keys that they began with.
     pub fn set_keys(&self, keys: Keys) {
-        self.app.keys.replace(keys);
+        self.app.keys.store(Arc::new(keys));
     }
 
     /// Answers a request with this error, before any endpoint sees it.
@@ -82,7 +83,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
     let app = Arc::new(App {
         engine,
         metrics,
-        keys: CurrentKeys::new(settings.keys),
+        keys: ArcSwap::from_pointee(settings.keys),
         browser_guard: BrowserGuard::new(
             settings.listen.unwrap_or(Ipv4Addr::LOCALHOST.into()),
             settings.cors.allowed_origins,
@@ -142,7 +143,7 @@ fn endpoints(layers: Option<&RouteLayers>, root_is_ours: bool) -> OpenApiRouter<
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use axum::body::Body;
     use streamgate_clock::ManualClock;
     use streamgate_core::{Policy, Timestamp};
@@ -152,8 +153,8 @@ mod tests {
     use super::*;
     use crate::settings::{AllowedOrigins, CorsSettings};
 
-    /// A service whose router knows no path, so that the fast path alone can answer.
-    fn without_router(allowed_origins: AllowedOrigins) -> Endpoints {
+    /// The service over a store in memory.
+    pub(crate) fn service(settings: ServerSettings) -> Endpoints {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_242_600_000)));
         let metrics = Arc::new(Metrics::new());
         let engine = Engine::new(
@@ -163,16 +164,21 @@ mod tests {
             Arc::clone(&metrics) as _,
             EngineSettings::default(),
         );
-        let settings = ServerSettings {
-            cors: CorsSettings {
-                allowed_origins,
-                max_age: None,
-            },
-            ..ServerSettings::default()
+        app(Arc::new(engine), settings, metrics)
+    }
+
+    /// A service whose router knows no path, so that the fast path alone can answer.
+    fn without_router(allowed_origins: AllowedOrigins) -> Endpoints {
+        let cors = CorsSettings {
+            allowed_origins,
+            max_age: None,
         };
         Endpoints {
             router: Router::new(),
-            ..app(Arc::new(engine), settings, metrics)
+            ..service(ServerSettings {
+                cors,
+                ..ServerSettings::default()
+            })
         }
     }
 

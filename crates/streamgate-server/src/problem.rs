@@ -374,37 +374,20 @@ mod tests {
 
     #[test]
     fn errors_of_the_store_are_told_as_they_are_and_name_no_server() {
+        use EngineError::{Damaged, DeadlineExceeded, OutcomeUnknown, Refused, Unavailable};
+
         let told = "the store refuses writes: its memory is full";
-        let why = "redis-7.internal:6379: OOM command not allowed".to_owned();
+        let why = || "redis-7.internal:6379: OOM command not allowed".to_owned();
         for (error, status, detail) in [
+            (Refused(Refusal { told, why: why() }), 503, told),
+            (Unavailable(why()), 503, "the store cannot be used now"),
             (
-                EngineError::Refused(Refusal {
-                    told,
-                    why: why.clone(),
-                }),
-                503,
-                told,
-            ),
-            (
-                EngineError::Unavailable(why.clone()),
-                503,
-                "the store cannot be used now",
-            ),
-            (
-                EngineError::OutcomeUnknown(why.clone()),
+                OutcomeUnknown(why()),
                 503,
                 "the answer of the store was lost",
             ),
-            (
-                EngineError::DeadlineExceeded(5),
-                503,
-                "the store did not answer in time",
-            ),
-            (
-                EngineError::Damaged(why),
-                500,
-                "the request could not be answered",
-            ),
+            (DeadlineExceeded(5), 503, "the store did not answer in time"),
+            (Damaged(why()), 500, "the request could not be answered"),
         ] {
             let Failure { problem, cause, .. } = *ApiError::from(error).0;
             assert_eq!(problem.status, status);

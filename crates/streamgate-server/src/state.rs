@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 
 use crate::caller::browser::BrowserGuard;
-use crate::caller::keys::CurrentKeys;
+use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
 use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
@@ -20,7 +21,8 @@ use crate::wire::body_bytes::BodyMemory;
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) keys: CurrentKeys,
+    /// The accepted keys. A request loads them once, without a lock, and is authorized by that set.
+    pub(crate) keys: ArcSwap<Keys>,
     /// Refuses calls of foreign web pages if no key is asked for.
     pub(crate) browser_guard: BrowserGuard,
     /// The tenant of callers without a key, if none is asked for.

@@ -130,50 +130,32 @@ pub(crate) fn authorize<'a>(
     parts: &Parts,
     needed: Scope,
 ) -> Result<&'a TenantId, ApiError> {
-    authorize_call(app, keys, parts, needed, !browser::is_safe(&parts.method))
+    let changes = !browser::is_safe(&parts.method);
+    authorize_call(app, keys, parts, needed, (true, changes))
 }
 
-/// [`authorize`] for a call whose method does not say whether it `changes` something: two dialects
-/// start sessions by GET.
+/// [`authorize`] for a call that `needs_key` or not, and whose method does not say whether it
+/// `changes` something: two dialects start sessions by GET.
+///
+/// Where no key is needed, one that is sent is honoured: its tenant, scope and rate apply. An
+/// unknown key (it may have been revoked) is refused as everywhere.
 pub(crate) fn authorize_call<'a>(
     app: &'a App,
     keys: &'a Keys,
     parts: &Parts,
     needed: Scope,
-    changes: bool,
+    (needs_key, changes): (bool, bool),
 ) -> Result<&'a TenantId, ApiError> {
     // The key first, then its rate, then its scope: an unknown caller uses up no rate, and a caller
     // without the scope uses up its own.
     if keys.is_open() {
         return anonymous(app, parts, changes);
     }
-    let presented = presented_key(&parts.headers)
-        .ok_or_else(|| unauthenticated("the request brings no API key"))?;
-    known(app, keys, presented, needed)
-}
-
-/// Tenant of a caller on an endpoint that needs no key. A key that is sent is honoured: its tenant,
-/// scope and rate apply. An unknown key (it may have been revoked) is refused as everywhere.
-pub(crate) fn authorize_if_presented<'a>(
-    app: &'a App,
-    keys: &'a Keys,
-    parts: &Parts,
-    needed: Scope,
-    changes: bool,
-) -> Result<&'a TenantId, ApiError> {
-    match presented_key(&parts.headers) {
-        Some(presented) if !keys.is_open() => known(app, keys, presented, needed),
-        _ => anonymous(app, parts, changes),
-    }
-}
-
-/// The tenant of this key, if it is known, within its rate, and has the scope.
-fn known<'a>(
-    app: &App,
-    keys: &'a Keys,
-    presented: &[u8],
-    needed: Scope,
-) -> Result<&'a TenantId, ApiError> {
+    let presented = match presented_key(&parts.headers) {
+        Some(presented) => presented,
+        None if needs_key => return Err(unauthenticated("the request brings no API key")),
+        None => return anonymous(app, parts, changes),
+    };
     let (_, key) = keys
         .find(presented)
         .ok_or_else(|| unauthenticated("the API key is not known"))?;

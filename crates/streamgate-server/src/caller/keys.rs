@@ -6,11 +6,7 @@
 //! ([`crate::caller::access`]).
 
 use std::cell::Cell;
-use std::fmt;
-use std::ops::Deref;
-use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -161,42 +157,6 @@ impl Text {
     }
 }
 
-/// The keys in use, which can be replaced while requests are served.
-pub(crate) struct CurrentKeys(ArcSwap<Keys>);
-
-impl CurrentKeys {
-    pub(crate) fn new(keys: Keys) -> Self {
-        Self(ArcSwap::from_pointee(keys))
-    }
-
-    /// The keys now. Every request needs them, so this takes no lock.
-    pub(crate) fn load(&self) -> KeysNow {
-        KeysNow(self.0.load())
-    }
-
-    /// Replaces the accepted keys.
-    pub(crate) fn replace(&self, keys: Keys) {
-        self.0.store(Arc::new(keys));
-    }
-}
-
-impl fmt::Debug for CurrentKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.load().fmt(f)
-    }
-}
-
-/// The keys when they were loaded: one request is authorized by one set.
-pub(crate) struct KeysNow(Guard<Arc<Keys>>);
-
-impl Deref for KeysNow {
-    type Target = Keys;
-
-    fn deref(&self) -> &Keys {
-        &self.0
-    }
-}
-
 /// Bytes as few large numbers, which are compared much faster than many small ones. There are eight
 /// times `N` bytes.
 fn words<const N: usize>(bytes: &[u8]) -> [u64; N] {
@@ -217,26 +177,14 @@ pub fn generate_key() -> std::io::Result<String> {
 /// The SHA-256 of a key as configuration holds it: 64 hexadecimal digits.
 #[must_use]
 pub fn hash_key(text: &str) -> String {
-    use std::fmt::Write as _;
-
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex::encode(Sha256::digest(text))
 }
 
 /// The inverse of [`hash_key`]; `None` if the text is not 64 hexadecimal digits.
 #[must_use]
-pub fn parse_hash(hex: &str) -> Option<[u8; 32]> {
-    let digits: &[u8; 64] = hex.as_bytes().try_into().ok()?;
+pub fn parse_hash(text: &str) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = u8::try_from(high * 16 + low).ok()?;
-    }
+    hex::decode_to_slice(text, &mut hash).ok()?;
     Some(hash)
 }
 

@@ -64,12 +64,8 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     fn caller(parts: &Parts, app: &App, needed: Scope) -> Result<TenantId, ApiError> {
         let keys = app.keys.load();
         let changes = Self::CHANGES_BY_GET || !browser::is_safe(&parts.method);
-        let tenant = if Self::asks_for_key(&app.compat) {
-            access::authorize_call(app, &keys, parts, needed, changes)
-        } else {
-            access::authorize_if_presented(app, &keys, parts, needed, changes)
-        };
-        tenant.cloned()
+        let needs_key = Self::asks_for_key(&app.compat);
+        access::authorize_call(app, &keys, parts, needed, (needs_key, changes)).cloned()
     }
 
     /// The path that the router looks up, made of the path of a request: for dialects in which

@@ -1,20 +1,14 @@
 //! The hooks of [`Dialect`], used by a dialect that overrides each of them.
 
 use std::borrow::Cow;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use streamgate_clock::ManualClock;
-use streamgate_core::{Policy, Seconds, SessionId, TenantId, Timestamp};
-use streamgate_engine::{Engine, EngineSettings, IdSource};
-use streamgate_store::MemoryStore;
+use streamgate_core::{Seconds, TenantId};
 use tower::ServiceExt as _;
 use utoipa::PartialSchema as _;
 use utoipa::openapi::{RefOr, Schema};
@@ -26,13 +20,10 @@ use super::dialect::Dialect;
 use super::mount::service;
 use super::settings::{CompatSettings, DialectName, DialectSettings};
 use crate::caller::access::Player;
-use crate::caller::browser::BrowserGuard;
-use crate::caller::keys::{CurrentKeys, Keys, Scope};
-use crate::caller::rate_limit::RateLimits;
-use crate::metrics::Metrics;
+use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Code};
 use crate::routing::layers::RouteLayers;
-use crate::settings::{AllowedOrigins, CorsSettings, RateLimitSettings};
+use crate::settings::{CorsSettings, ServerSettings};
 use crate::state::App;
 
 /// Authenticates by `Authorization: App NAME`, where the name is the tenant.
@@ -84,48 +75,19 @@ async fn lease(caller: DialectCaller<Probe, Player>) -> Result<String, ApiError>
     Ok(format!("{} {}", caller.tenant(), lease.0))
 }
 
-#[derive(Debug)]
-struct OneId;
-
-impl IdSource for OneId {
-    fn session_id(&self) -> SessionId {
-        SessionId::new("s").unwrap()
-    }
-
-    fn session_id_v4(&self) -> SessionId {
-        self.session_id()
-    }
-}
-
 fn app() -> Arc<App> {
-    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
-    let metrics = Arc::new(Metrics::new());
-    let engine = Engine::new(
-        Arc::new(MemoryStore::new(clock)),
-        Arc::new(Policy::default()),
-        Arc::new(OneId),
-        Arc::clone(&metrics) as _,
-        EngineSettings::default(),
-    );
     let own = DialectSettings {
         lease: Some(Seconds(90)),
     };
-    Arc::new(App {
-        engine: Arc::new(engine),
-        keys: CurrentKeys::new(Keys::default()),
-        browser_guard: BrowserGuard::new(Ipv4Addr::LOCALHOST.into(), AllowedOrigins::None),
-        default_tenant: TenantId::default_tenant(),
-        limits: RateLimits::new(RateLimitSettings::default()),
-        body_timeout: Duration::from_secs(1),
-        body_memory: Arc::new(metrics.body_memory(0)),
-        metrics,
-        metrics_require_key: false,
-        compat: CompatSettings {
-            by_dialect: [(Probe::NAME, own)].into(),
-            ..CompatSettings::default()
-        },
-        openapi: Bytes::new(),
+    let compat = CompatSettings {
+        by_dialect: [(Probe::NAME, own)].into(),
+        ..CompatSettings::default()
+    };
+    crate::app::tests::service(ServerSettings {
+        compat,
+        ..ServerSettings::default()
     })
+    .app
 }
 
 async fn get(path: &str, authorization: Option<&str>) -> (StatusCode, HeaderMap, String) {

@@ -3,7 +3,14 @@
 use std::borrow::Cow;
 
 use axum::http::Uri;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
+
+/// What is percent-encoded: all but the unreserved characters of RFC 3986.
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The segment at this index of the path, counted from 0 and decoded; empty if the path is shorter.
 /// `%2F` is a slash within it, `..` has no special meaning, and `+` is a plus.

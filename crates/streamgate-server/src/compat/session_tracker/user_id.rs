@@ -48,21 +48,19 @@ mod tests {
 
     #[test]
     fn numbers_have_one_spelling_and_texts_stay_as_they_are() {
-        for (written, meant) in [
-            ("1", "1"),
-            ("001", "1"),
-            ("1.0", "1"),
-            ("01.50", "1.5"),
-            ("0", "0"),
-            ("000", "0"),
-            ("0.0", "0"),
-            ("00.10", "0.1"),
+        for (meant, spellings) in [
+            ("1", "1 001 1.0"),
+            ("1.5", "01.50"),
+            ("0", "0 000 0.0"),
+            ("0.1", "00.10"),
             ("10", "10"),
-            ("100.0", "100"),
-            ("007007", "7007"),
+            ("100", "100.0"),
+            ("7007", "007007"),
             ("90071992547409931", "90071992547409931"),
         ] {
-            assert_eq!(canonical(written), meant, "{written}");
+            for written in spellings.split(' ') {
+                assert_eq!(canonical(written), meant, "{written}");
+            }
         }
         for text in [
             "", "a1", "1a", "1e3", "0x10", "-1", "1.", ".5", "1.0.0", "1,0", " 1", "٣",

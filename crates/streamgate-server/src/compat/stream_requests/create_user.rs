@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 use streamgate_core::Attributes;
 use streamgate_core::admission::{Edit, ResetUser};
@@ -16,14 +16,8 @@ use super::name::{self, SubscriptionSchema, UserName};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
 use crate::caller::access::Service;
 use crate::problem::ApiError;
+use crate::wire::path::RESERVED;
 use crate::wire::schema::NameSchema;
-
-/// Bytes that are not escaped in the value of a parameter: all but the unreserved ones are.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// A user to be created. Whatever else is sent, as `Status`, is ignored.
 #[derive(ToSchema)]
@@ -112,6 +106,6 @@ fn profile(name: &str, subscription: Option<&str>) -> Result<Attributes, ApiErro
 
 /// The URL of the user, relative to this call.
 fn location(id: &str) -> HeaderValue {
-    let uri = format!("getuser?{ID}={}", utf8_percent_encode(id, PLAIN));
+    let uri = format!("getuser?{ID}={}", utf8_percent_encode(id, RESERVED));
     HeaderValue::from_str(&uri).expect("what is escaped is visible ASCII")
 }

@@ -105,32 +105,23 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_their_digits() {
-        for (written, meant) in [
-            ("0", "0"),
-            ("-0", "0"),
-            ("-0.0", "0"),
-            ("10", "10"),
-            ("10.0", "10"),
-            ("1e1", "10"),
-            ("-7", "-7"),
-            ("-7.0", "-7"),
-            ("1e15", "1000000000000000"),
+        for (meant, spellings) in [
+            ("0", "0 -0 -0.0"),
+            ("10", "10 10.0 1e1"),
+            ("-7", "-7 -7.0"),
+            ("1000000000000000", "1e15"),
             ("9007199254740993", "9007199254740993"),
             ("18446744073709551615", "18446744073709551615"),
         ] {
-            assert_eq!(spelled(written).as_deref(), Some(meant), "{written}");
+            for written in spellings.split(' ') {
+                assert_eq!(spelled(written).as_deref(), Some(meant), "{written}");
+            }
         }
     }
 
     #[test]
     fn other_numbers_are_no_names() {
-        for written in [
-            "0.5",
-            "1e-1",
-            "1e16",
-            "9007199254740993.0",
-            "18446744073709551616",
-        ] {
+        for written in "0.5 1e-1 1e16 9007199254740993.0 18446744073709551616".split(' ') {
             assert_eq!(spelled(written), None, "{written}");
         }
     }

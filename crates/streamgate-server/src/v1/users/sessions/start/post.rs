@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use streamgate_core::{SessionId, UserKey};
 
 use super::{StartAnswer, StartBody, StartRefused, start};
@@ -15,14 +15,8 @@ use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::NeedsRoom;
 use crate::state::App;
 use crate::wire::body::JsonBody;
+use crate::wire::path::RESERVED;
 use crate::wire::schema::UserParam;
-
-/// What is not percent-encoded in a path: the unreserved characters of RFC 3986.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// Start a session
 ///
@@ -79,6 +73,6 @@ fn encoded(id: &str) -> String {
         // Clients take these for steps of the path unless they are encoded.
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),
-        _ => utf8_percent_encode(id, UNRESERVED).to_string(),
+        _ => utf8_percent_encode(id, RESERVED).to_string(),
     }
 }
