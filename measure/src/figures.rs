@@ -55,12 +55,6 @@ pub(crate) fn ratios(of: &[f64], against: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// A count as a number with a fraction.
-#[expect(clippy::cast_precision_loss, reason = "figures for people")]
-pub(crate) fn float(count: u64) -> f64 {
-    count as f64
-}
-
 /// Bytes that the files below a directory take on disk, not their nominal length.
 pub(crate) fn disk_bytes(dir: &Path) -> std::io::Result<u64> {
     use std::os::unix::fs::MetadataExt;

@@ -17,13 +17,14 @@ use streamgate_clock::{Stopwatch, SystemClock};
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{Policy, Seconds, SessionId, TenantId, UserId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
+use streamgate_loadgen::figures::float;
 use streamgate_loadgen::report::{Report, Section, Table};
 use streamgate_loadgen::workload::{Batches, Heartbeats, Slots, StartStop, Stops};
 use streamgate_loadgen::{Api, Load, Measured, Population, Share};
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, LogObserver};
 use tempfile::TempDir;
 
-use crate::figures::{disk_bytes, float, median, ratios};
+use crate::figures::{disk_bytes, median, ratios};
 use crate::load::{BATCH, Call, population, span};
 use crate::servers::{Server, data_of};
 use crate::{Places, Result};
@@ -148,30 +149,21 @@ impl Crowd {
         };
         let (live, others) = (api(0)?, api(u64::from(round))?);
         let slots = slots(arguments.sessions);
-        let call = |load: Box<dyn Load>| {
-            let call = Call {
-                target,
-                connections: CONNECTIONS,
-                meters: vec![self.server.meter()?],
-                answers: &["200", "201", "204"],
-            };
-            let span = span(WARM_UP_S, arguments.seconds)?;
-            call.run(load, None, span)
-        };
-        let total = self.sessions;
-        let beats = call(Box::new(Heartbeats::new(Arc::clone(&live), slots, total)))?;
-        let batches = call(Box::new(Batches::new(live, slots, total, BATCH)))?;
-        let starts = StartStop::new(Arc::clone(&others), Share::ALL, self.users);
-        let starts = call(Box::new(starts))?;
-        // A user whose session goes on would have no slot free in the next round.
-        let stops = Stops::of(others, starts.left);
         let call = Call {
             target,
             connections: CONNECTIONS,
-            meters: Vec::new(),
-            answers: &["204"],
+            meters: vec![self.server.meter()?],
+            answers: &["200", "201", "204"],
         };
-        call.all(stops)?;
+        let span = span(WARM_UP_S, arguments.seconds)?;
+        let run = |load: Box<dyn Load>| call.run(load, None, span);
+        let total = self.sessions;
+        let beats = run(Box::new(Heartbeats::new(Arc::clone(&live), slots, total)))?;
+        let batches = run(Box::new(Batches::new(live, slots, total, BATCH)))?;
+        let starts = StartStop::new(Arc::clone(&others), Share::ALL, self.users);
+        let starts = run(Box::new(starts))?;
+        // A user whose session goes on would have no slot free in the next round.
+        call.all(Stops::of(others, starts.left))?;
         self.rounds
             .push([beats.measured, batches.measured, starts.measured]);
         Ok(())

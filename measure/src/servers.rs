@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use serde::Deserialize;
+use serde_json::Value;
 use streamgate_loadgen::{ProcessMeter, Target};
 use streamgate_testkit::{Flavour, Redis, bare};
 
@@ -30,13 +30,6 @@ struct Process {
     stderr: PathBuf,
 }
 
-/// What `streamgate key new --json` prints, as far as it matters here.
-#[derive(Deserialize)]
-struct NewKey {
-    key: String,
-    sha256: String,
-}
-
 impl Server {
     /// A server that decides nothing and keeps nothing.
     pub(crate) fn bare(dir: &Path) -> Result<Self> {
@@ -51,11 +44,11 @@ impl Server {
             .args(["key", "new", "--json", "--name", "bench"])
             .output();
         let made = made.map_err(|error| format!("{}: {error}", binary.display()))?;
-        let NewKey { key, sha256 } = serde_json::from_slice(&made.stdout)
+        let made: Value = serde_json::from_slice(&made.stdout)
             .map_err(|error| format!("{} makes no key: {error}", binary.display()))?;
+        let (key, sha256) = (made["key"].as_str().map(str::to_owned), &made["sha256"]);
         let config = dir.join("streamgate.toml");
-        let keys =
-            format!("[[keys]]\nname = \"bench\"\nsha256 = \"{sha256}\"\nscope = \"player\"\n");
+        let keys = format!("[[keys]]\nname = \"bench\"\nsha256 = {sha256}\nscope = \"player\"\n");
         fs::write(&config, keys)?;
         let mut command = command(binary);
         command
@@ -66,7 +59,7 @@ impl Server {
         for setting in settings {
             command.args(["--set", setting]);
         }
-        Self::listening(command, dir, Some(key))
+        Self::listening(command, dir, key)
     }
 
     /// Starts a server that prints its address once it listens.
@@ -93,7 +86,8 @@ pub(crate) fn data_of(dir: &Path) -> PathBuf {
     dir.join("data")
 }
 
-/// Starts a Redis with this `appendfsync` and its log in `dir`; without it, nothing goes to the disk.
+/// Starts a Redis with this `appendfsync` and its log in `dir`; with `None`, it writes nothing to
+/// the disk.
 pub(crate) fn redis(appendfsync: Option<&str>, dir: &Path) -> Result<Redis> {
     let dir = dir.to_str().ok_or("the directory is not UTF-8")?;
     // A rewrite of the log is done by a child, whose cost would not be counted.

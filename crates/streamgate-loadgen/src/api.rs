@@ -1,8 +1,10 @@
-//! The requests of Streamgate's API, every byte of them, made without an allocation.
+//! Requests of Streamgate's API as bytes, written without allocation.
+
+use std::io::Write as _;
 
 use http::HeaderValue;
 
-use crate::population::{Population, Session, write_decimal};
+use crate::population::{Population, Session};
 use crate::target::Target;
 
 /// Writes requests of one run.
@@ -14,8 +16,8 @@ pub struct Api {
     bare: Vec<u8>,
     /// From the version to the length of a body of JSON.
     with_json: Vec<u8>,
-    /// What starts say of themselves.
-    facts: Vec<u8>,
+    /// The body of starts, as JSON; may be empty.
+    metadata: Vec<u8>,
 }
 
 /// The API key cannot be sent in a header.
@@ -41,24 +43,24 @@ impl Api {
             bare: format!("{shared}content-length: 0\r\n\r\n").into_bytes(),
             with_json: format!("{shared}content-type: application/json\r\ncontent-length: ")
                 .into_bytes(),
-            facts: Vec::new(),
+            metadata: Vec::new(),
         })
     }
 
-    /// Lets starts say this of themselves: the body, as JSON. Without it they have no body.
+    /// Gives starts this body, as JSON. Without it they have none.
     #[must_use]
-    pub fn with_metadata(mut self, facts: &str) -> Self {
-        self.facts = facts.as_bytes().to_vec();
+    pub fn with_metadata(mut self, metadata: &str) -> Self {
+        self.metadata = metadata.as_bytes().to_vec();
         self
     }
 
     /// Appends a start.
     pub fn start(&self, session: Session, out: &mut Vec<u8>) {
         self.session(b"PUT ", session, out);
-        if self.facts.is_empty() {
+        if self.metadata.is_empty() {
             out.extend_from_slice(&self.bare);
         } else {
-            self.json(&self.facts, out);
+            self.json(&self.metadata, out);
         }
     }
 
@@ -112,17 +114,19 @@ impl Api {
     /// Appends what follows the path where there is a body.
     fn json(&self, body: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&self.with_json);
-        write_decimal(body.len(), out);
+        // Writing to memory cannot fail.
+        let _ = write!(out, "{}", body.len());
         out.extend_from_slice(b"\r\n\r\n");
         out.extend_from_slice(body);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn api(key: Option<&str>) -> Api {
+    /// The API of `http://a:1/base`, called by users whose ids begin with `p-00`.
+    pub(crate) fn api(key: Option<&str>) -> Api {
         let target = Target::parse("http://a:1/base").unwrap();
         Api::new(&target, Population::new("p-", 0, 0).unwrap(), key).unwrap()
     }

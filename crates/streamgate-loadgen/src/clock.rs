@@ -1,4 +1,4 @@
-//! The time of a drive, and being woken at the right one.
+//! The clock of a drive, and a precise timer.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::load::{Nanos, nanos};
 pub(crate) struct Clock(Stopwatch);
 
 impl Clock {
-    /// Begins.
+    /// Starts at zero.
     pub(crate) fn start() -> Self {
         Self(Stopwatch::start())
     }
@@ -24,11 +24,9 @@ impl Clock {
     }
 }
 
-/// Wakes a poll with the precision that a latency deserves.
-///
-/// A poll's own timeout is rounded up to the millisecond, and whatever is due within it would be
-/// sent that much late and be blamed on the server. Linux has a timer that is a file; elsewhere the
-/// millisecond stays.
+/// Wakes a poll more precisely than its own timeout, which is rounded up to the millisecond:
+/// requests due meanwhile would be sent late, and the delay would look like the server's. Linux has
+/// `timerfd`; elsewhere the rounding stays.
 #[derive(Debug)]
 pub(crate) struct Alarm {
     #[cfg(target_os = "linux")]

@@ -1,11 +1,11 @@
-//! One keep-alive connection: one request under way at a time.
+//! A keep-alive connection with one request in flight at a time.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 
 use mio::{Registry, Token};
 
-use crate::answer::{Answer, Framed, http1};
+use crate::answer::{Answer, Framed, Unframed, http1};
 use crate::clock::Clock;
 use crate::load::{Fault, Nanos, Sent};
 use crate::stream::Stream;
@@ -190,7 +190,7 @@ impl Connection {
         let now = clock.now();
         let came = self.input.get(..self.filled).unwrap_or_default();
         match http1(came, ended) {
-            Ok(Framed::Whole {
+            Ok(Framed {
                 answer,
                 length,
                 stays_open,
@@ -209,14 +209,14 @@ impl Connection {
                     _ => Happened::Nothing,
                 }
             }
-            Ok(Framed::Incomplete { .. }) if ended => {
+            Err(Unframed::Incomplete { .. }) if ended => {
                 fail(&mut self.stream, &mut self.state, Fault::Closed)
             }
-            Ok(Framed::Incomplete { at_least }) => {
+            Err(Unframed::Incomplete { at_least }) => {
                 self.needed = at_least;
                 Happened::Nothing
             }
-            Err(_) => fail(&mut self.stream, &mut self.state, Fault::Malformed),
+            Err(Unframed::Malformed) => fail(&mut self.stream, &mut self.state, Fault::Malformed),
         }
     }
 

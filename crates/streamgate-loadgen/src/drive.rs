@@ -39,28 +39,28 @@ pub struct Drive {
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
-/// What a drive came to.
+/// The result of a drive.
 pub struct Driven {
-    /// The loads, as they ended.
+    /// The loads, for what they left.
     pub loads: Vec<Box<dyn Load>>,
     /// The names of their kinds.
     pub kinds: &'static [&'static str],
-    /// What counted.
+    /// What was counted.
     pub record: Record,
     /// The span, second by second.
     pub seconds: Vec<Second>,
     /// How long the span was, to the end of the last request that counts.
     pub elapsed: Duration,
-    /// What the threads of the generator cost meanwhile.
+    /// Processor time of the generator's threads in the span.
     pub cpu: Duration,
-    /// What the servers cost meanwhile, in their order.
+    /// What the servers used in the span, in their order.
     pub servers: Vec<ProcessUse>,
 }
 
 /// Why a load could not be driven.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// There is no server.
+    /// The server cannot be used.
     #[error(transparent)]
     Target(#[from] TargetError),
     /// Not all connections could be made.
@@ -70,7 +70,7 @@ pub enum DriveError {
         connections: usize,
         /// The server.
         url: String,
-        /// What was wrong with the first that failed.
+        /// Why the first of them failed.
         error: io::Error,
     },
     /// A server's process cannot be measured.
@@ -78,10 +78,10 @@ pub enum DriveError {
     Process {
         /// Its id.
         pid: u32,
-        /// What was wrong.
+        /// Why.
         error: io::Error,
     },
-    /// The machine failed the generator.
+    /// A system call of the generator failed.
     #[error("the load generator has failed: {0}")]
     Io(#[from] io::Error),
 }
@@ -95,12 +95,12 @@ pub(crate) enum Message {
         end: Nanos,
         record: Box<Record>,
     },
-    /// There will be no more.
+    /// The last message of a thread.
     Finished,
 }
 
 impl Stop {
-    /// Asks.
+    /// Asks for the stop.
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -113,7 +113,7 @@ impl Stop {
 }
 
 impl Drive {
-    /// With the usual timeout.
+    /// A drive with the default timeout.
     #[must_use]
     pub fn new(target: Target, connections: usize) -> Self {
         Self {
@@ -124,12 +124,12 @@ impl Drive {
         }
     }
 
-    /// Drives one load a thread, and tells `watch` of every second that ends.
+    /// Runs each load on a thread of its own, and calls `watch` at the end of every second.
     ///
     /// # Errors
     ///
-    /// Fails if the server cannot be reached at the beginning, or the machine fails. What happens
-    /// to requests, and to connections later, is counted and no failure.
+    /// Fails if the server cannot be reached at the beginning, or a system call fails. Later errors
+    /// of requests and connections are counted instead.
     pub fn run(
         &self,
         loads: Vec<Box<dyn Load>>,
@@ -246,8 +246,8 @@ impl<'a> Merging<'a> {
             }
             Message::Finished => self.running -= 1,
         }
-        // Threads that have ended say nothing of seconds after theirs; so a second is over when
-        // all that still run have said so.
+        // Threads that have ended report no further seconds, so a second is complete when all
+        // running threads have reported it.
         while let Some(entry) = self.open.first_entry() {
             if entry.get().said < self.running {
                 break;
@@ -261,7 +261,7 @@ impl<'a> Merging<'a> {
     fn close(&mut self, number: u64, open: &Open, watch: &mut dyn FnMut(&Second)) {
         let begin = self.span.begin_of_second(number);
         let mut second = open.record.second(&self.span, begin, open.end);
-        // A server that has ended has none.
+        // A server that has ended has no memory.
         let readings = self.meters.iter().filter_map(|meter| meter.read().ok());
         second.resident_bytes = readings.map(|it| it.resident_bytes).sum();
         self.total.merge(&open.record);

@@ -1,6 +1,16 @@
-//! Figures as people read them.
+//! Numbers formatted for people.
 
-/// A count with its thousands apart.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no count of a run is that large"
+)]
+#[must_use]
+/// A count as a number with a fraction: exact below 2^53.
+pub fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// A count with separators of thousands.
 #[must_use]
 pub fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -14,7 +24,7 @@ pub fn count(count: u64) -> String {
     text
 }
 
-/// A rate, in full where it is high.
+/// A rate; without a fraction from 100 on.
 #[must_use]
 pub fn rate(per_second: f64) -> String {
     if per_second < 100.0 {
@@ -24,7 +34,7 @@ pub fn rate(per_second: f64) -> String {
     whole.parse().map_or(whole, count)
 }
 
-/// Milliseconds, with the digits that count.
+/// Milliseconds, to three significant digits.
 #[must_use]
 pub fn ms(ms: f64) -> String {
     let digits = match ms {

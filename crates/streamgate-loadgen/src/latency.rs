@@ -1,11 +1,12 @@
-//! Latencies: every one is counted, none is sampled.
+//! Latency histograms: every latency is counted, none is sampled.
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::figures::float;
 use crate::load::Nanos;
 
-/// Below this, latencies are not told apart; above it they are, to a thousandth.
+/// Resolution below this is lost; above it, values are exact to a thousandth.
 const LOWEST: Nanos = 1_000;
 
 /// Longer ones count as this: twenty minutes.
@@ -30,7 +31,7 @@ pub struct LatencyMs {
     pub mean: f64,
 }
 
-/// A point of a distribution: a share of all was at most so long.
+/// A point of a distribution: this share of all latencies was at most `ms`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quantile {
     /// The share in percent.
@@ -40,7 +41,7 @@ pub struct Quantile {
 }
 
 impl Latencies {
-    /// None yet.
+    /// An empty histogram.
     #[must_use]
     pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(LOWEST, HIGHEST, 3);
@@ -52,13 +53,13 @@ impl Latencies {
         self.0.saturating_record(latency);
     }
 
-    /// How many there are.
+    /// The number of latencies.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// Adds those of another.
+    /// Adds the latencies of another.
     pub fn merge(&mut self, other: &Self) {
         let merged = self.0.add(&other.0);
         merged.expect("all have the same bounds");
@@ -111,12 +112,10 @@ impl Default for Latencies {
 
 /// Milliseconds, to the microsecond.
 fn ms(nanos: Nanos) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let ms = nanos as f64 / 1e6;
-    round(ms)
+    round(float(nanos) / 1e6)
 }
 
-/// Three digits after the point: what was measured is not known better.
+/// Rounds to three decimals, the precision of the measurement.
 pub(crate) fn round(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }

@@ -2,12 +2,12 @@
 //!
 //! [`Drive`] sends a [`Load`] over keep-alive connections and counts the outcomes: any
 //! requests, to any server. [`run`] does it with the sessions of a Streamgate server, from the
-//! first start to the last stop. [`report`] makes pages of the figures.
+//! first start to the last stop. [`report`] formats the figures.
 //!
-//! It shares the machine with what it measures, more often than not. So it is cheap (one thread, no
-//! runtime, nothing allocated for a request), and it says what it cost and how late it was.
+//! It usually shares the machine with the server. So it is cheap (one thread, no runtime, no
+//! allocation per request), and it reports its own cost and lateness.
 //!
-//! What is *not* here: anything that the server knows and does not tell; flags and tables (the
+//! What is *not* here: internals of the server; flags and tables (the
 //! binary's `loadtest`); comparisons with other servers (the repository's `measure/`).
 
 mod answer;

@@ -1,9 +1,10 @@
-//! What is sent, and what becomes of it.
+//! The interface of a load: requests to send, and their outcomes.
 //!
 //! What is *not* here: the times of an open loop (`pace`), sockets (`connection`), the sessions of
 //! an audience (`workload`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use crate::answer::Answer;
@@ -23,7 +24,7 @@ pub struct Sent {
     pub requests: u64,
 }
 
-/// Sessions that a load may have left live.
+/// Sessions that a load may have left live, to be stopped.
 pub type Left = Box<dyn Iterator<Item = Session> + Send>;
 
 /// How a request ended.
@@ -40,7 +41,7 @@ pub enum Ended<'a> {
 pub enum Fault {
     /// The connection was closed.
     Closed,
-    /// The answer is not one.
+    /// The answer is not HTTP.
     Malformed,
     /// No answer came in time.
     Timeout,
@@ -48,7 +49,7 @@ pub enum Fault {
     Unsent,
 }
 
-/// What a request counts as.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// A status of HTTP.
@@ -57,16 +58,16 @@ pub enum Outcome {
     Fault(Fault),
 }
 
-/// How often each outcome was.
+/// How often each outcome occurred.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally(BTreeMap<Outcome, u64>);
 
 /// When a request is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// As soon as a connection is free.
+    /// As soon as a connection is free (closed loop).
     Now,
-    /// At this time. Latency counts from it.
+    /// At this time, from which its latency counts (open loop).
     At(Nanos),
     /// There are no more.
     Never,
@@ -74,10 +75,10 @@ pub enum Due {
 
 /// The requests of one thread.
 pub trait Load: Send {
-    /// The names of the kinds of request, such as `start` and `stop`; each kind is measured apart.
+    /// The names of the kinds of request, such as `start` and `stop`; each is measured separately.
     fn kinds(&self) -> &'static [&'static str];
 
-    /// When the next request is due; times never go back. The default makes a closed loop: every
+    /// When the next request is due; times never decrease. The default is a closed loop: every
     /// connection sends its next request once it has its answer. That finds the throughput and says
     /// little about latency, because nothing is sent while the server stalls.
     fn due(&mut self) -> Due {
@@ -110,7 +111,7 @@ impl Sent {
 }
 
 impl Ended<'_> {
-    /// What it counts as.
+    /// Its outcome.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
@@ -121,7 +122,7 @@ impl Ended<'_> {
 }
 
 impl Outcome {
-    /// Whether it is what was asked for.
+    /// Whether the request succeeded (2xx).
     #[must_use]
     pub fn is_success(self) -> bool {
         matches!(self, Self::Status(200..=299))
@@ -140,33 +141,43 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for Tally {
+    /// Each outcome with its count, such as `201: 5, timeout: 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each = self
+            .iter()
+            .map(|(it, count)| format!("{}: {count}", it.name()));
+        f.write_str(&each.collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl Tally {
-    /// So many more of an outcome.
+    /// Adds `count` of an outcome.
     pub fn add(&mut self, outcome: Outcome, count: u64) {
         if count > 0 {
             *self.0.entry(outcome).or_default() += count;
         }
     }
 
-    /// All outcomes there were, and how often.
+    /// The outcomes that occurred, and how often.
     pub fn iter(&self) -> impl Iterator<Item = (Outcome, u64)> {
         self.0.iter().map(|(outcome, count)| (*outcome, *count))
     }
 
-    /// How many there were.
+    /// The number of requests.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// How many were not what was asked for.
+    /// The number of requests that did not succeed.
     #[must_use]
     pub fn errors(&self) -> u64 {
         let errors = self.iter().filter(|(outcome, _)| !outcome.is_success());
         errors.map(|(_, count)| count).sum()
     }
 
-    /// How often this one was.
+    /// How often this outcome occurred.
     #[must_use]
     pub fn of(&self, outcome: Outcome) -> u64 {
         self.0.get(&outcome).copied().unwrap_or_default()

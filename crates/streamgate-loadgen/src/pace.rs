@@ -1,23 +1,23 @@
-//! When requests of an open loop are due, and how threads share them.
+//! Open loops: when requests are due, and how threads share them.
 
 use std::time::Duration;
 
+use crate::figures::float;
 use crate::load::{Due, Ended, Left, Load, Nanos, Sent, Tally, nanos};
 
-/// An open loop at a constant rate: every request is due at a time of its own, whatever the server
-/// does, and its latency counts from there. So a stall delays every request that falls due
-/// meanwhile.
+/// An open loop at a constant rate: every request is due at a fixed time, whatever the server does,
+/// and its latency counts from then. So a stall delays every request that falls due meanwhile.
 pub struct Paced {
     requests: Box<dyn Load>,
     pace: Pace,
 }
 
-/// Which part of a load a thread has.
+/// The part of a load that one thread has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
-    /// Which of them, counted from 0.
+    /// The index of the thread, from 0.
     pub index: u64,
-    /// How many share the load.
+    /// The number of threads.
     pub of: u64,
 }
 
@@ -73,13 +73,13 @@ impl Share {
         (0..of).map(|index| Self { index, of }).collect()
     }
 
-    /// How many of `total` things, dealt out in turn, are in this share.
+    /// How many of `total` items, dealt out in turn, are in this share.
     #[must_use]
     pub fn count(self, total: u64) -> u64 {
         (total + self.of - 1 - self.index) / self.of
     }
 
-    /// Which of all things the one at this place of the share is.
+    /// The global index of the item at this place of the share.
     #[must_use]
     pub fn global(self, place: u64) -> u64 {
         place * self.of + self.index
@@ -107,22 +107,18 @@ impl Pace {
     /// When one of this share is due. Counted from the beginning each time, so that no error adds
     /// up.
     pub(crate) fn at(&self, place: u64) -> Nanos {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact for the counts of any run"
-        )]
-        let after_s = self.share.global(place) as f64 * self.gap_s;
+        let after_s = float(self.share.global(place)) * self.gap_s;
         // Without a rate there is no gap, and without a gap no end of it.
         let after = Duration::try_from_secs_f64(after_s).map_or(Nanos::MAX, nanos);
         self.begin.saturating_add(after)
     }
 
-    /// Goes on to the one after it.
+    /// Advances to the next time.
     pub fn pass(&mut self) {
         self.passed += 1;
     }
 
-    /// How many there were.
+    /// How many times have passed.
     #[must_use]
     pub fn passed(&self) -> u64 {
         self.passed

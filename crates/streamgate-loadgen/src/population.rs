@@ -1,8 +1,6 @@
-//! Users and sessions of a run, computed from their numbers, so that sixty million of them take no
-//! memory here.
+//! Users and sessions of a run, computed from their numbers, so that sixty million need no memory.
 
 use std::hash::Hash as _;
-use std::io::Write as _;
 
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 use uuid::Builder;
@@ -39,12 +37,12 @@ pub struct Session {
     pub number: u64,
 }
 
-/// The prefix cannot stand at the beginning of a user's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a prefix has 1 to {PREFIX_MAX_BYTES} letters, digits, dots, hyphens and underscores, and does \
      not begin with a dot"
 )]
+/// The prefix cannot stand at the beginning of a user's id.
 pub struct BadPrefix;
 
 impl Population {
@@ -105,12 +103,6 @@ fn write_number(mut number: u64, digits_min: usize, out: &mut Vec<u8>) {
     }
     let begin = begin.min(text.len() - digits_min);
     out.extend_from_slice(text.get(begin..).unwrap_or_default());
-}
-
-/// Appends a decimal number.
-pub(crate) fn write_decimal(number: usize, out: &mut Vec<u8>) {
-    // Writing to memory cannot fail.
-    let _ = write!(out, "{number}");
 }
 
 #[cfg(test)]

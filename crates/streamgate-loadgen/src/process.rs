@@ -1,4 +1,4 @@
-//! What a process of this machine costs: processor and memory, as Linux tells it under `/proc`.
+//! Processor time and memory of a local process, read from `/proc` on Linux.
 
 use std::fs;
 use std::io;
@@ -13,16 +13,16 @@ pub struct ProcessMeter {
     pid: u32,
 }
 
-/// What the meters say at one time.
+/// A reading of the meters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProcessReading {
-    /// Time in the program, all threads, to the hundredth of a second.
+    /// Processor time in user mode, all threads, to the hundredth of a second.
     pub user: Duration,
-    /// Time in the kernel, in the same way.
+    /// Processor time in the kernel, likewise.
     pub system: Duration,
-    /// Memory that is resident.
+    /// Resident memory.
     pub resident_bytes: u64,
-    /// The most that ever was.
+    /// Peak resident memory.
     pub resident_bytes_max: u64,
 }
 
@@ -33,9 +33,9 @@ pub struct ProcessUse {
     pub user_s: f64,
     /// Processor time in the kernel, in seconds.
     pub system_s: f64,
-    /// Memory that is resident at the end.
+    /// Resident memory at the end.
     pub resident_bytes: u64,
-    /// The most that ever was.
+    /// Peak resident memory.
     pub resident_bytes_max: u64,
 }
 
@@ -89,7 +89,7 @@ impl ProcessReading {
 }
 
 impl ProcessUse {
-    /// Processor time in all, in seconds.
+    /// Total processor time in seconds.
     #[must_use]
     pub fn cpu_s(&self) -> f64 {
         self.user_s + self.system_s
@@ -109,7 +109,7 @@ fn times(stat: &str) -> Option<(Duration, Duration)> {
     Some((time()?, time()?))
 }
 
-/// A line such as `VmRSS:  1234 kB`; 0 where there is none, as in a process that has just ended.
+/// The number of a line such as `VmRSS:  1234 kB`; 0 without one, as for a process that has ended.
 fn kilobytes(status: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next());

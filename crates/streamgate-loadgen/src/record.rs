@@ -1,40 +1,40 @@
-//! What was measured, second by second and in all.
+//! Counts and latencies, per second and in total.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::figures::float;
 use crate::latency::{Latencies, round};
 use crate::load::{Nanos, Tally};
 
-/// What counts of a drive: what was due in this time.
+/// The part of a drive that counts: requests due in this time.
 ///
-/// What is due before is done and not counted, so that connections, caches and branch predictors
-/// are warm. What is due in it and answered later counts in full.
+/// Earlier requests are sent but not counted, to warm up connections, caches and branch predictors.
+/// A request due in the span counts even if it is answered later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     pub(crate) begin: Nanos,
     pub(crate) end: Nanos,
 }
 
-/// What one kind of request came to.
+/// The results of one kind of request.
 #[derive(Debug, Clone, Default)]
 pub struct KindRecord {
-    /// The outcomes.
+    /// How often each outcome occurred.
     pub tally: Tally,
-    /// From when each was due to its end, however it ended.
+    /// From when each request was due to its end, whatever the outcome.
     pub latencies: Latencies,
 }
 
-/// What was counted.
+/// Everything that was counted.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
     /// By kind, in the order of the load's kinds.
     pub kinds: Vec<KindRecord>,
-    /// How late requests were sent for which a connection had been free: the fault of the
-    /// generator.
+    /// How late requests were sent although a connection was free: the generator's own delay.
     pub lateness: Latencies,
-    /// Outcomes of what was due before the span.
+    /// Outcomes of requests due before the span.
     pub before: Tally,
     /// Connections that were lost, or could not be made.
     pub connections_lost: u64,
@@ -43,13 +43,13 @@ pub struct Record {
 /// One second of a drive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Second {
-    /// Its end, in seconds since the beginning of the span; before it where that is not above 0.
+    /// Its end, in seconds since the beginning of the span; 0 or less before the span.
     pub at_s: f64,
     /// Its length; the last may be shorter than the others.
     pub length_s: f64,
     /// Requests that ended in it. Before the span, all of them; from then on those that count.
     pub requests: u64,
-    /// How many of them were not what was asked for.
+    /// How many of them were errors.
     pub errors: u64,
     /// Their latencies in milliseconds.
     pub p50_ms: f64,
@@ -63,7 +63,7 @@ pub struct Second {
 }
 
 impl Span {
-    /// The time after a warm-up.
+    /// The time measured after a warm-up.
     #[must_use]
     pub fn of(warm_up: Duration, measured: Duration) -> Self {
         let begin = crate::load::nanos(warm_up);
@@ -73,7 +73,7 @@ impl Span {
         }
     }
 
-    /// Everything, for a load that comes to its own end.
+    /// The whole drive, for a load that ends by itself.
     #[must_use]
     pub fn all() -> Self {
         Self {
@@ -186,9 +186,8 @@ impl Second {
         self.rate(self.errors)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     fn rate(&self, count: u64) -> f64 {
-        count as f64 / self.length_s.max(1e-3)
+        float(count) / self.length_s.max(1e-3)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A run against a Streamgate server: ramp, what is measured, and cleaning up behind it.
+//! A run against a Streamgate server: ramp, measured load, cleanup.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, BadKey};
 use crate::drive::{Drive, DriveError, Driven, Stop};
+use crate::figures::float;
 use crate::latency::round;
 use crate::load::{Left, Load, Outcome};
 use crate::pace::{Paced, Share};
@@ -19,20 +20,20 @@ use crate::workload::{
     Audience, Batches, Heartbeats, Live, Slots, StartStop, Starts, Stops, Workload,
 };
 
-/// Longest run, and longest ramp: load should not outlast the attention of its operator.
+/// The longest run, and the longest ramp, so that a forgotten run ends.
 pub const DURATION_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// How long cleaning up may take. What is left then ends with its lease.
+/// How long the cleanup may take. Sessions left then end with their lease.
 pub const CLEANUP_MAX: Duration = Duration::from_secs(60);
 
-/// What to do.
+/// The settings of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// What is done.
+    /// The kind of load.
     pub workload: Workload,
-    /// How many users there are. The workload `starts` has ever new ones.
+    /// The number of users. The workload `starts` uses new ones all the time.
     pub users: u64,
-    /// How many sessions each has.
+    /// The sessions of each user.
     pub sessions_per_user: u64,
     /// Keep-alive connections.
     pub connections: usize,
@@ -41,22 +42,21 @@ pub struct Plan {
     /// Requests a second, in an open loop; a closed loop without. The workload `live` has its own
     /// rate.
     pub requests_per_s: Option<f64>,
-    /// Heartbeats in a call of the workload `batch`.
+    /// Heartbeats per call of the workload `batch`.
     pub batch: u64,
     /// How often a player of the workload `live` calls, in seconds.
     pub heartbeat_interval_s: f64,
-    /// Which part of the sessions changes in a minute in the workload `live`.
+    /// The share of the sessions that the workload `live` replaces each minute.
     pub churn_per_minute: f64,
-    /// How long sessions take to be started before anything is measured, in seconds; 0 is as fast
-    /// as it goes.
+    /// Seconds in which sessions are started before anything is measured; 0 for as fast as possible.
     pub ramp_s: f64,
-    /// How long the load runs before it counts, in seconds.
+    /// Seconds of load before anything counts.
     pub warm_up_s: f64,
-    /// How long it counts, in seconds.
+    /// Seconds that count.
     pub duration_s: f64,
-    /// How long an answer may take, in seconds.
+    /// Seconds to wait for an answer.
     pub timeout_s: f64,
-    /// How users' ids begin.
+    /// The beginning of the ids of users.
     pub prefix: String,
 }
 
@@ -67,20 +67,20 @@ pub struct Called {
     pub target: Target,
     /// The API key.
     pub key: Option<String>,
-    /// Processes of this machine whose cost is measured.
+    /// Local processes to measure.
     pub servers: Vec<ProcessMeter>,
 }
 
-/// What makes the ids of a run.
+/// The seed of the ids of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin {
-    /// Random.
+    /// A random number.
     pub seed: u64,
     /// The time, in milliseconds since 1970.
     pub now_ms: u64,
 }
 
-/// Where a run is.
+/// The stages of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Sessions are being started.
@@ -91,25 +91,25 @@ pub enum Stage {
     Cleanup,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The server.
     pub target: String,
-    /// What was to be done.
+    /// Its settings.
     pub plan: Plan,
     /// Whether it was ended early.
     pub interrupted: bool,
-    /// Sessions that were started beforehand, where the workload has such.
+    /// Sessions that were started beforehand, if the workload needs them.
     pub ramp: Option<Ramp>,
-    /// What became of the sessions of the run.
+    /// The sessions at the end of the run.
     pub cleanup: Cleanup,
     /// What was measured.
     #[serde(flatten)]
     pub measured: Measured,
 }
 
-/// What came of the ramp.
+/// The result of the ramp.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ramp {
     /// Sessions that were admitted.
@@ -120,28 +120,28 @@ pub struct Ramp {
     pub elapsed_s: f64,
 }
 
-/// What became of sessions at the end.
+/// The sessions at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cleanup {
-    /// Stopped, or not live any more.
+    /// Stopped.
     pub stopped: u64,
-    /// Not stopped. They end with their lease.
+    /// Not stopped: they end with their lease.
     pub left: u64,
 }
 
-/// Why there is nothing to say of a run.
+/// Why a run has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// As it says.
+    /// The prefix cannot be used.
     #[error(transparent)]
     Prefix(#[from] BadPrefix),
-    /// As it says.
+    /// The API key cannot be sent.
     #[error(transparent)]
     Key(#[from] BadKey),
-    /// No session could be started for the load to be about.
+    /// No session could be started.
     #[error("no session could be started: {outcomes}")]
     NoSessions {
-        /// How the starts ended, and how many.
+        /// The outcomes of the starts.
         outcomes: String,
     },
     /// The load could not be driven.
@@ -149,12 +149,12 @@ pub enum RunError {
     Drive(#[from] DriveError),
 }
 
-/// Runs a plan. `watch` hears of every second; `stop` ends the load early, and what was measured
-/// until then is returned.
+/// Runs a plan. `watch` is called every second; `stop` ends the load early, and the figures so far
+/// are returned.
 ///
 /// # Errors
 ///
-/// Fails if the server cannot be reached at the beginning, or if the machine fails.
+/// Fails if the server cannot be reached at the beginning, or if a system call fails.
 pub fn run(
     plan: &Plan,
     called: &Called,
@@ -177,7 +177,7 @@ pub fn run(
         left: Vec::new(),
     };
     let measured = running.measure(&called.servers)?;
-    // The first word to stop is for the load; what it leaves behind is cleared away all the same.
+    // A stop ends the load, not the cleanup.
     let interrupted = stop.is_asked_for();
     Ok(Summary {
         target: called.target.url().to_owned(),
@@ -197,7 +197,7 @@ struct Running<'a> {
     stop: &'a Stop,
     watch: &'a mut dyn FnMut(Stage, &Second),
     ramp: Option<Ramp>,
-    /// What each thread may have left live.
+    /// Sessions that each thread may have left live.
     left: Vec<Left>,
 }
 
@@ -219,9 +219,7 @@ impl Running<'_> {
                 self.each(&|api, slots| Box::new(Heartbeats::new(api, slots, total)))
             }
             Workload::Batch => {
-                #[expect(clippy::cast_precision_loss, reason = "there are at most a thousand")]
-                let calls = |rate| rate / plan.batch.max(1) as f64;
-                rate = rate.map(calls);
+                rate = rate.map(|rate| rate / float(plan.batch.max(1)));
                 self.each(&|api, slots| Box::new(Batches::new(api, slots, total, plan.batch)))
             }
             Workload::Live => {
@@ -244,24 +242,16 @@ impl Running<'_> {
         Ok(measured)
     }
 
-    /// Starts all sessions that the load is about.
+    /// Starts all sessions of the load.
     fn ramp(&mut self, total: u64) -> Result<(), RunError> {
         let loads = self.each(&|api, slots| Box::new(Starts::fill(api, slots, total)));
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact for the counts of any run"
-        )]
-        let rate = (self.plan.ramp_s > 0.0).then(|| total as f64 / self.plan.ramp_s);
+        let rate = (self.plan.ramp_s > 0.0).then(|| float(total) / self.plan.ramp_s);
         let span = Span::of(Duration::ZERO, DURATION_MAX);
         let driven = self.drive(Stage::Ramp, loads, rate, span)?;
         let tally = driven.record.tally();
         let started = tally.total() - tally.errors();
         if started == 0 && !self.stop.is_asked_for() {
-            let outcomes = tally.iter();
-            let outcomes: Vec<String> = outcomes
-                .map(|(outcome, count)| format!("{}: {count}", outcome.name()))
-                .collect();
-            let outcomes = outcomes.join(", ");
+            let outcomes = tally.to_string();
             return Err(RunError::NoSessions { outcomes });
         }
         self.ramp = Some(Ramp {
@@ -274,7 +264,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Stops what may be live, as far as time allows.
+    /// Stops sessions that may be live, as far as time allows.
     fn clean_up(&mut self) -> Result<Cleanup, DriveError> {
         if self.left.is_empty() {
             return Ok(Cleanup::default());

@@ -1,4 +1,4 @@
-//! One socket, plain or with TLS, that never blocks.
+//! A non-blocking socket, plain or with TLS.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The summary of a drive: figures with their units in their names, for people and programs.
+//! The summary of a drive; the name of each figure ends in its unit.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,23 +6,24 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::drive::Driven;
+use crate::figures::float;
 use crate::latency::{LatencyMs, Quantile, round};
 use crate::process::{ProcessMeter, ProcessUse};
 use crate::record::Second;
 
-/// A generator that was busy for more than this part of the time was itself what limited the run.
+/// Above this share of busy time, the generator limited the run.
 pub const BUSY: f64 = 0.9;
 
-/// What was measured of any load on any server.
+/// The figures of any load on any server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// How long it took to the end of the last request, in seconds.
     pub elapsed_s: f64,
-    /// Requests that count; a batch counts as its heartbeats.
+    /// Requests in the span; a batch counts as its heartbeats.
     pub requests: u64,
     /// Calls over HTTP. Latencies are theirs.
     pub calls: u64,
-    /// Requests that were not answered as was asked for.
+    /// Requests that did not succeed.
     pub errors: u64,
     /// Requests a second.
     pub requests_per_s: f64,
@@ -32,9 +33,9 @@ pub struct Measured {
     pub latency_ms: LatencyMs,
     /// The same by kind of request.
     pub kinds: Vec<KindSummary>,
-    /// What the generator itself did.
+    /// The generator's own figures.
     pub generator: Generator,
-    /// What the servers cost, where they were measured.
+    /// Processor time and memory of the measured servers.
     pub servers: Vec<ServerSummary>,
     /// Second by second.
     pub seconds: Vec<Second>,
@@ -49,7 +50,7 @@ pub struct KindSummary {
     pub name: String,
     /// Requests.
     pub requests: u64,
-    /// Those that were not answered as was asked for.
+    /// Requests that did not succeed.
     pub errors: u64,
     /// Requests a second.
     pub requests_per_s: f64,
@@ -57,36 +58,36 @@ pub struct KindSummary {
     pub latency_ms: LatencyMs,
 }
 
-/// The generator's own part.
+/// The generator's own figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Generator {
     /// Its threads.
     pub threads: usize,
     /// Its processor time a call, in microseconds.
     pub cpu_us_per_call: f64,
-    /// Which part of the time its threads were busy, from 0 to 1.
+    /// The share of time that its threads were busy, from 0 to 1.
     pub busy: f64,
-    /// How late calls were sent though a connection was free; in an open loop only. Latencies have
-    /// it in them.
+    /// How late calls were sent although a connection was free; open loops only. Latencies include
+    /// it.
     pub lateness_ms: Option<LatencyMs>,
     /// Connections that were lost, or could not be made again.
     pub connections_lost: u64,
 }
 
-/// What a server cost.
+/// Processor time and memory of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ServerSummary {
     /// The id of its process.
     pub pid: u32,
     /// Its processor time a request, in microseconds: in the program and in the kernel.
     pub cpu_us_per_request: f64,
-    /// In all.
+    /// Totals.
     #[serde(flatten)]
     pub used: ProcessUse,
 }
 
 impl Measured {
-    /// What a drive came to.
+    /// The summary of a drive.
     #[must_use]
     pub fn of(driven: &Driven, servers: &[ProcessMeter]) -> Self {
         let (tally, latencies) = (driven.record.tally(), driven.record.latencies());
@@ -115,7 +116,10 @@ impl Measured {
             generator: Generator {
                 threads,
                 cpu_us_per_call: us_each(driven.cpu.as_secs_f64(), calls),
-                busy: busy(driven.cpu, elapsed, threads),
+                busy: ratio(
+                    driven.cpu.as_secs_f64(),
+                    elapsed.as_secs_f64() * float(threads as u64),
+                ),
                 lateness_ms: (driven.record.lateness.count() > 0)
                     .then(|| driven.record.lateness.summary()),
                 connections_lost: driven.record.connections_lost,
@@ -134,7 +138,7 @@ impl Measured {
         }
     }
 
-    /// Whether the generator, and not the server, was what limited the run.
+    /// Whether the generator limited the run, rather than the server.
     #[must_use]
     pub fn is_limited_by_generator(&self) -> bool {
         self.generator.busy > BUSY
@@ -142,27 +146,15 @@ impl Measured {
 }
 
 fn per_second(count: u64, elapsed: Duration) -> f64 {
-    if elapsed.is_zero() {
-        return 0.0;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let count = count as f64;
-    round(count / elapsed.as_secs_f64())
+    ratio(float(count), elapsed.as_secs_f64())
 }
 
 /// Seconds divided by a count, in microseconds.
 fn us_each(seconds: f64, by: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let by = by.max(1) as f64;
-    round(seconds * 1e6 / by)
+    ratio(seconds * 1e6, float(by.max(1)))
 }
 
-fn busy(cpu: Duration, elapsed: Duration, threads: usize) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "there are few threads")]
-    let all = elapsed.as_secs_f64() * threads as f64;
-    if all > 0.0 {
-        round(cpu.as_secs_f64() / all)
-    } else {
-        0.0
-    }
+/// Rounded; 0 of nothing.
+fn ratio(of: f64, by: f64) -> f64 {
+    if by > 0.0 { round(of / by) } else { 0.0 }
 }

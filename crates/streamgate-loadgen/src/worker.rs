@@ -1,7 +1,7 @@
 //! One thread of a drive: a loop over its connections that sends what is due and counts what ends.
 //!
-//! What is due while no connection is free stays due: the load is not asked for it before, and the
-//! time that it was due at does not change. So waiting is counted, and nothing piles up in memory.
+//! A request due while no connection is free stays in the load and keeps its due time. So the wait
+//! counts in its latency, and no queue grows in memory.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,10 +17,10 @@ use crate::drive::{Message, Stop};
 use crate::load::{Due, Ended, Fault, Load, Nanos, Sent};
 use crate::record::{Record, Span};
 
-/// How often connections are looked after, and whether to stop is asked.
+/// How often connections and the stop request are checked.
 const CHORES_EVERY: Nanos = 100_000_000;
 
-/// How long requests under way may take once the drive was stopped.
+/// How long requests in flight may take after a stop.
 const PATIENCE_WHEN_STOPPED: Nanos = 1_000_000_000;
 
 /// Least time between two wake-ups for what is due.
@@ -50,7 +50,7 @@ pub(crate) struct Worker {
     poll: Poll,
     alarm: Alarm,
     connections: Vec<Connection>,
-    /// Connections that may be idle; those that are not any more are passed over.
+    /// Connections that may be idle; others are skipped.
     idle: VecDeque<usize>,
     /// Whether more is to be sent.
     issuing: bool,
@@ -65,7 +65,7 @@ pub(crate) struct Worker {
     cpu_at_begin: Option<Nanos>,
 }
 
-/// A load, and what is counted of it.
+/// A load and its counts.
 struct Counts {
     load: Box<dyn Load>,
     span: Span,
@@ -76,10 +76,10 @@ struct Counts {
     last_end: Nanos,
 }
 
-/// What a thread leaves.
+/// The result of a thread.
 pub(crate) struct Finished {
     pub(crate) load: Box<dyn Load>,
-    /// The processor that the span took.
+    /// Its processor time in the span.
     pub(crate) cpu: Nanos,
     pub(crate) last_end: Nanos,
     pub(crate) lasted_until: Nanos,
@@ -113,7 +113,7 @@ impl Worker {
         })
     }
 
-    /// Makes all connections, so that none is made while the clock runs.
+    /// Opens all connections, before the clock starts.
     pub(crate) fn connect(&mut self) -> io::Result<()> {
         for index in 0..self.connections.len() {
             self.open(index)?;
@@ -180,7 +180,7 @@ impl Worker {
         })
     }
 
-    /// Sends what is due, as far as connections are free.
+    /// Sends requests that are due, as far as connections are free.
     fn issue(&mut self) {
         while self.issuing {
             let Some(&index) = self.idle.front() else {
@@ -221,7 +221,7 @@ impl Worker {
         }
     }
 
-    /// Looks at the connection that something happened on.
+    /// Handles an event of a connection.
     fn look(&mut self, event: &Event) {
         let index = event.token().0;
         // Only the alarm has a number that no connection has.
@@ -323,7 +323,7 @@ impl Worker {
         self.stop_issuing(if end == Nanos::MAX { now } else { now.max(end) });
     }
 
-    /// Sends nothing more.
+    /// Stops sending.
     fn stop_issuing(&mut self, lasts_until: Nanos) {
         self.issuing = false;
         self.lasts_until = lasts_until;
@@ -342,7 +342,7 @@ impl Worker {
         connection.open(&self.orders.dial, self.poll.registry(), Token(index), now)
     }
 
-    /// When there is something to do without an event.
+    /// When to wake up without an event.
     fn wake_at(&mut self, now: Nanos) -> Nanos {
         let second = self.orders.span.end_of_second(self.second);
         let mut until = self.chores_at.min(second);
@@ -358,7 +358,7 @@ impl Worker {
         until
     }
 
-    /// Hands the seconds over that have ended.
+    /// Reports the seconds that have ended.
     fn end_seconds(&mut self, now: Nanos, out: &Sender<Message>) {
         self.begin_if(now);
         loop {
@@ -382,7 +382,7 @@ impl Worker {
         self.second += 1;
     }
 
-    /// Takes the processor's time where the span begins.
+    /// Reads the processor time at the beginning of the span.
     fn begin_if(&mut self, now: Nanos) {
         if self.cpu_at_begin.is_none() && now >= self.orders.span.begin {
             self.cpu_at_begin = Some(thread_cpu());
@@ -404,7 +404,7 @@ impl Counts {
     }
 }
 
-/// The processor's time that this thread has used.
+/// The processor time of this thread.
 fn thread_cpu() -> Nanos {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = Nanos::try_from(time.tv_sec).unwrap_or_default();

@@ -7,8 +7,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// A directory with two unrelated authorities, `ca` and `other`, and certificates by `ca` for a
-/// `server` at 127.0.0.1 and for a `client`. Each is `NAME.pem` with its key in `NAME.key`. The file
-/// `names` holds neither.
+/// `server` at 127.0.0.1 and for a `client`. Each is `NAME.pem` with its key in `NAME.key`. The
+/// file `names` holds neither.
 #[derive(Debug)]
 pub struct Certificates {
     directory: TempDir,

@@ -35,12 +35,12 @@ impl Random {
 /// Names the seed of an earlier run.
 const SEED_VARIABLE: &str = "STREAMGATE_TEST_SEED";
 
-/// A new seed, or the one in `STREAMGATE_TEST_SEED`. It is printed, so that a failure can be
-/// repeated as far as threads and sockets let it.
 #[expect(
     clippy::print_stdout,
     reason = "what a failure is repeated with must be told"
 )]
+/// A new seed, or the one in `STREAMGATE_TEST_SEED`. It is printed, so that a failure can be
+/// repeated as far as threads and sockets let it.
 pub fn seed() -> u64 {
     let seed = match std::env::var(SEED_VARIABLE) {
         Ok(seed) => seed.parse().unwrap(),

@@ -7,11 +7,11 @@ use streamgate_clock::Stopwatch;
 /// How long anything may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Gives other processes time to make progress. The caller repeats this until a deadline.
 #[expect(
     clippy::disallowed_methods,
     reason = "foreign servers do not say when they are ready"
 )]
+/// Gives other processes time to make progress. The caller repeats this until a deadline.
 pub fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }

@@ -152,10 +152,7 @@ impl Budget {
 
     /// Fails, and says what to do, if the counts do not fit; `are_all` if every path was counted.
     pub(crate) fn check(&self, counts: &Counts, here: &Machine, are_all: bool) -> Result<()> {
-        let Machine {
-            architecture,
-            compiler,
-        } = &self.machine;
+        let (architecture, compiler) = (&self.machine.architecture, &self.machine.compiler);
         if *architecture != here.architecture {
             let here = &here.architecture;
             return Err(format!(
@@ -197,12 +194,10 @@ impl Budget {
 
     /// The file with these counts as the budget, a line a path. Tolerances stay.
     pub(crate) fn rewritten(&self, counts: &Counts, here: &Machine) -> String {
-        let Machine {
-            architecture,
-            compiler,
-        } = here;
+        let (architecture, compiler) = (&here.architecture, &here.compiler);
         let mut text = format!(
-            "{HEAD}\n[machine]\narchitecture = {architecture:?}\ncompiler = {compiler:?}\n\n[paths]\n"
+            "{HEAD}\n[machine]\narchitecture = {architecture:?}\ncompiler = {compiler:?}\n\n\
+             [paths]\n"
         );
         let sorted: BTreeMap<&str, u64> = counts.iter().copied().collect();
         for (path, instructions) in sorted {

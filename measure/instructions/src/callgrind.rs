@@ -3,7 +3,6 @@
 //! Counting begins and ends with calls of a function: callgrind closes a part of its report before
 //! each. So all threads count, which a range in one thread (`--toggle-collect`) would not do.
 
-use std::ffi::OsString;
 use std::hint::black_box;
 use std::path::{Path as FilePath, PathBuf};
 use std::process::Command;
@@ -76,10 +75,10 @@ impl Callgrind {
 
     /// The instructions of one operation of a path, if a call takes its client this many.
     pub(crate) fn of_operation(&self, path: &Path, client: u64) -> Result<u64> {
-        let walks = self.count(path)?;
+        let all = self.count(path)?;
         let client = client * path.calls * path.repetitions;
         let operations = path.operations * path.repetitions;
-        let operation = walks.checked_sub(client).map(|own| share(own, operations));
+        let operation = all.checked_sub(client).map(|own| share(own, operations));
         operation.ok_or_else(|| format!("{} takes less than its client", path.name).into())
     }
 
@@ -103,24 +102,15 @@ impl Callgrind {
             false => TempDir::new()?,
         };
         let (out, log) = (scratch.path().join("out"), scratch.path().join("log"));
-        let option = |name: &str, file: &FilePath| {
-            let mut option = OsString::from(name);
-            option.push(file);
-            option
-        };
+        let option = |name: &str, file: &FilePath| format!("--{name}-file={}", file.display());
         let output = Command::new("chrt")
             .args(["--batch", "0", "taskset", "--cpu-list", &self.processor])
-            .args([
-                "valgrind",
-                "--tool=callgrind",
-                "--fair-sched=try",
-                "--vgdb=no",
-            ])
-            .arg(option("--callgrind-out-file=", &out))
-            .arg(option("--log-file=", &log))
+            .args("valgrind --tool=callgrind --fair-sched=try --vgdb=no".split(' '))
+            .arg(option("callgrind-out", &out))
+            .arg(option("log", &log))
             .arg(format!("--dump-before={MARK}"))
             .arg(&self.program)
-            .args(["walk", path.name])
+            .args(["run", path.name])
             .env_clear()
             .envs(ENVIRONMENT)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -179,8 +169,8 @@ mod tests {
 
     #[test]
     fn only_a_file_of_instructions_has_a_total() {
-        let file = "# callgrind format\nversion: 1\nevents: Ir\nsummary: 12\n\nfn=(1) main\n3 12\n\n\
-                    totals: 4711\n";
+        let file = "# callgrind format\nversion: 1\nevents: Ir\nsummary: 12\n\nfn=(1) main\n3 12\n\
+                    \ntotals: 4711\n";
         assert_eq!(total(file), Some(4_711));
         for none in [
             "events: Ir\nsummary: 12\n",

@@ -30,6 +30,9 @@ use paths::Path;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// The committed budget.
+const BUDGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/budget.toml");
+
 /// An error ends the measurement, and the program.
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -48,27 +51,25 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     profile: Option<PathBuf>,
     /// The budget.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/budget.toml"))]
+    #[arg(long, value_name = "FILE", default_value = BUDGET)]
     budget: PathBuf,
     /// Paths, or beginnings of their names, as in `core/`; all where none is named.
     paths: Vec<String>,
     #[command(subcommand)]
-    walk: Option<Walk>,
+    run: Option<Run>,
 }
 
 #[derive(Subcommand)]
-enum Walk {
-    /// Walks one path and does nothing else: this is what runs under callgrind.
+enum Run {
+    /// Runs one path and does nothing else: this is what runs under callgrind.
     #[command(hide = true)]
-    Walk { path: String },
+    Run { path: String },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match &arguments.walk {
-        Some(Walk::Walk { path }) => {
-            paths::named(path).and_then(|path| (path.walk)(path.repetitions))
-        }
+    let done = match &arguments.run {
+        Some(Run::Run { path }) => paths::named(path).and_then(|path| (path.run)(path.repetitions)),
         None => run(&arguments),
     };
     match done {

@@ -8,14 +8,20 @@ use serde::{Deserialize, Serialize};
 const TIME: &str = "2026-11-21T06:30:00.000Z";
 
 /// What a start says of itself.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StartBody {
+    #[serde(skip_serializing_if = "Option::is_none")]
     device_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     device_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     device_class: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     content_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<BTreeMap<String, String>>,
 }
 
@@ -33,18 +39,9 @@ pub(super) struct StartAnswer<'a> {
 struct Session<'a> {
     session_id: &'a str,
     user_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device_class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    content_type: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<&'a BTreeMap<String, String>>,
+    /// Costs as much as members of its own: JSON writes structs and maps alike.
+    #[serde(flatten)]
+    said: &'a StartBody,
     started_at: &'a str,
     last_seen_at: &'a str,
     expires_at: &'a str,
@@ -67,12 +64,7 @@ impl<'a> StartAnswer<'a> {
             session: Session {
                 session_id,
                 user_id,
-                device_id: body.device_id.as_deref(),
-                device_name: body.device_name.as_deref(),
-                device_class: body.device_class.as_deref(),
-                content_id: body.content_id.as_deref(),
-                content_type: body.content_type.as_deref(),
-                attributes: body.attributes.as_ref(),
+                said: body,
                 started_at: TIME,
                 last_seen_at: TIME,
                 expires_at: TIME,

@@ -3,8 +3,9 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde_json::Value;
 use streamgate_loadgen::ProcessMeter;
+use streamgate_loadgen::figures::float;
 
 use super::round::{Plan, Round};
 use super::table::{Server, Subject};
@@ -65,7 +66,7 @@ pub(super) fn redis(appendfsync: Option<&str>, plan: &Plan) -> Result<Round> {
     let [requests_per_s, _, _, p50_ms, _, p99_ms, _] = benchmark(requests)?;
     let used = meter.read()?.since(&before);
     Ok(Round {
-        cpu_us: used.cpu_s() * 1e6 / crate::figures::float(requests),
+        cpu_us: used.cpu_s() * 1e6 / float(requests),
         requests_per_s,
         p50_ms,
         p99_ms,
@@ -92,81 +93,40 @@ fn whole(value: f64) -> u64 {
 /// Least time for `fio`: a sync can take some hundredths of a second.
 const DISK_S_MIN: f64 = 1.0;
 
-/// What `fio --output-format=json` says, as far as it matters here.
-#[derive(Deserialize)]
-struct Fio {
-    jobs: Vec<Job>,
-}
-
-#[derive(Deserialize)]
-struct Job {
-    write: Write,
-    sync: Sync,
-    usr_cpu: f64,
-    sys_cpu: f64,
-}
-
-#[derive(Deserialize)]
-struct Write {
-    iops: f64,
-}
-
-#[derive(Deserialize)]
-struct Sync {
-    lat_ns: Latency,
-}
-
-#[derive(Deserialize)]
-struct Latency {
-    /// Empty if nothing was synced.
-    #[serde(default)]
-    percentile: std::collections::BTreeMap<String, f64>,
-}
-
 /// Measures the disk: 4 KiB are written over old ones and synced, one after the other, on one
 /// thread; beside a thread for each processor that is never idle, if it is busy.
 pub(super) fn disk(is_busy: bool, plan: &Plan) -> Result<Round> {
     let dir = tempfile::tempdir_in(&plan.dir)?;
-    let runtime = format!("--runtime={}ms", whole(plan.seconds.max(DISK_S_MIN) * 1e3));
-    let mut fio = command(Path::new("fio"));
-    fio.current_dir(dir.path())
-        .args([
-            "--output-format=json",
-            "--name=sync",
-            "--filename=file",
-            "--size=64m",
-        ])
-        .args([
-            "--overwrite=1",
-            "--rw=write",
-            "--bs=4k",
-            "--ioengine=sync",
-            "--fdatasync=1",
-        ])
-        .args(["--time_based", &runtime]);
+    let runtime_ms = whole(plan.seconds.max(DISK_S_MIN) * 1e3);
+    let mut options = format!(
+        "--output-format=json --name=sync --filename=file --size=64m --overwrite=1 --rw=write \
+         --bs=4k --ioengine=sync --fdatasync=1 --time_based --runtime={runtime_ms}ms"
+    );
     if is_busy {
         let processors = std::thread::available_parallelism()?;
-        fio.args([
-            "--name=busy",
-            "--ioengine=cpuio",
-            "--cpuload=100",
-            "--time_based",
-            &runtime,
-        ])
-        .arg(format!("--numjobs={processors}"));
+        options += &format!(
+            " --name=busy --ioengine=cpuio --cpuload=100 --time_based --runtime={runtime_ms}ms \
+             --numjobs={processors}"
+        );
     }
+    let mut fio = command(Path::new("fio"));
+    fio.current_dir(dir.path()).args(options.split(' '));
     let said = output(&mut fio)?;
     // Lines for people stand before the JSON.
     let json = said.find('{').and_then(|begin| said.get(begin..));
-    let fio: Fio = serde_json::from_str(json.ok_or("fio printed no JSON")?)?;
-    let job = fio.jobs.first().ok_or("fio ran no job")?;
-    let percentile = |share: &str| {
-        let latency = job.sync.lat_ns.percentile.get(share);
-        latency.copied().unwrap_or_default() / 1e6
+    let fio: Value = serde_json::from_str(json.ok_or("fio printed no JSON")?)?;
+    let job = &fio["jobs"][0];
+    // Percentiles are missing if nothing was synced.
+    let figure = |path: &str| {
+        job.pointer(path)
+            .and_then(Value::as_f64)
+            .unwrap_or_default()
     };
+    let percentile = |share: &str| figure(&format!("/sync/lat_ns/percentile/{share}")) / 1e6;
+    let requests_per_s = figure("/write/iops");
     Ok(Round {
-        cpu_us: (job.usr_cpu + job.sys_cpu) * 1e4 / job.write.iops,
-        requests_per_s: job.write.iops,
+        cpu_us: (figure("/usr_cpu") + figure("/sys_cpu")) * 1e4 / requests_per_s,
+        requests_per_s,
         p50_ms: percentile("50.000000"),
         p99_ms: percentile("99.000000"),
         p99_9_ms: Some(percentile("99.900000")),

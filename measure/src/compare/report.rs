@@ -246,9 +246,7 @@ fn plots(all: &[Measurement], findings: &[Finding]) -> Vec<Section> {
     sections.extend(bars(title, "requests/s", Figure::RequestsPerS, is_closed));
     let latencies: [(&str, Choice); 3] = [
         ("Latency at a rate", |it| it.subject.per_second.is_some()),
-        ("Latency in a closed loop", |it| {
-            it.subject.per_second.is_none() && it.subject.does != Doing::Batch
-        }),
+        ("Latency in a closed loop", is_closed),
         ("Latency in a closed loop: batches of heartbeats", |it| {
             it.subject.does == Doing::Batch
         }),

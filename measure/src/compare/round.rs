@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
+use streamgate_loadgen::figures::float;
 use streamgate_loadgen::workload::{Batches, Heartbeats, Starts, Stops};
 use streamgate_loadgen::{Api, Load, Measured};
 
 use super::others;
 use super::table::{Doing, Figure, Server as Kind, Subject};
 use crate::Result;
-use crate::figures::float;
 use crate::load::{BATCH, Call, SLOTS, population, span};
 use crate::servers::Server;
 

@@ -1,9 +1,6 @@
 //! What is compared and what is asked of it, read from `compare.toml`; and the answers.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use streamgate_loadgen::figures::rate;
 
 use super::round::Round;
@@ -11,24 +8,15 @@ use crate::Result;
 use crate::figures::{Spread, ratios};
 
 /// What is compared, and what is asked.
-#[derive(Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Table {
     pub(super) subjects: Vec<Subject>,
     pub(super) goals: Vec<Goal>,
 }
 
-/// The file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    subjects: Vec<String>,
-    goals: Vec<Goal>,
-    /// What people call them.
-    servers: BTreeMap<String, String>,
-}
-
 /// Something that is measured in every round.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 pub(super) struct Subject {
     pub(super) id: String,
     pub(super) name: String,
@@ -37,6 +25,7 @@ pub(super) struct Subject {
     /// Requests a second, in an open loop.
     pub(super) per_second: Option<f64>,
     /// Which build of Streamgate; 0 is the first.
+    #[serde(default)]
     pub(super) build: usize,
 }
 
@@ -120,25 +109,21 @@ impl Table {
     ///
     /// Fails if a word names nothing: a typing error must not look like a result.
     pub(super) fn read(builds: usize, only: &[String]) -> Result<Self> {
-        let written: Written = toml::from_str(include_str!("compare.toml"))?;
+        let mut table: Self = toml::from_str(include_str!("compare.toml"))?;
+        let all = std::mem::take(&mut table.subjects);
         for word in only {
-            if !written.subjects.iter().any(|id| is_named(id, word)) {
-                let ids = written.subjects.join(", ");
-                return Err(format!("--only {word} names none of: {ids}").into());
+            if !all.iter().any(|it| is_named(&it.id, word)) {
+                let ids: Vec<&str> = all.iter().map(|it| it.id.as_str()).collect();
+                return Err(format!("--only {word} names none of: {}", ids.join(", ")).into());
             }
         }
-        let mut table = Self {
-            subjects: Vec::new(),
-            goals: written.goals,
-        };
-        let is_chosen = |id: &&String| only.is_empty() || only.iter().any(|it| is_named(id, it));
-        for id in written.subjects.iter().filter(is_chosen) {
-            let subject = Subject::read(id, &written.servers)?;
+        let is_chosen =
+            |it: &Subject| only.is_empty() || only.iter().any(|word| is_named(&it.id, word));
+        for subject in all.into_iter().filter(is_chosen) {
+            let is_ours = subject.server == Server::Streamgate;
             table.subjects.push(subject.clone());
-            if subject.server == Server::Streamgate {
-                for build in 1..builds {
-                    table.add_build(&subject, build);
-                }
+            for build in (1..builds).filter(|_| is_ours) {
+                table.add_build(&subject, build);
             }
         }
         Ok(table)
@@ -174,34 +159,6 @@ impl Table {
 fn is_named(id: &str, word: &str) -> bool {
     let rest = id.strip_prefix(word);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-}
-
-impl Subject {
-    fn read(id: &str, servers: &BTreeMap<String, String>) -> Result<Self> {
-        let (what, per_second) = match id.split_once("-at-") {
-            Some((what, rate)) => (what, Some(rate.parse()?)),
-            None => (id, None),
-        };
-        let (server, does) = what.rsplit_once('-').ok_or("an id is SERVER-DOES")?;
-        let label = servers.get(server).ok_or("every server has a name")?;
-        let (server, doing) = (
-            Server::deserialize(&json!(server))?,
-            Doing::deserialize(&json!(does))?,
-        );
-        let does = match doing {
-            Doing::Batch => "heartbeats in batches of 1,000",
-            _ => does,
-        };
-        let at = per_second.map_or(String::new(), |it| format!(" at {}/s", rate(it)));
-        Ok(Self {
-            id: id.to_owned(),
-            name: format!("{label}, {does}{at}"),
-            server,
-            does: doing,
-            per_second,
-            build: 0,
-        })
-    }
 }
 
 impl Measurement {

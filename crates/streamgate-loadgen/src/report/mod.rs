@@ -16,6 +16,7 @@ use serde::Serialize;
 
 pub use plot::{Bar, Bars, Line, Lines, Scale};
 
+use crate::figures::float;
 use crate::record::Second;
 use crate::summary::Measured;
 
@@ -174,9 +175,7 @@ pub fn plots(run: &Measured) -> Vec<Section> {
         over_time("max", |it| it.max_ms),
     ];
     let memory = vec![over_time("resident", |it| {
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let bytes = it.resident_bytes as f64;
-        bytes / 1_048_576.0
+        float(it.resident_bytes) / 1_048_576.0
     })];
     let time = ("time (s)", Scale::Linear);
     let mut all = vec![

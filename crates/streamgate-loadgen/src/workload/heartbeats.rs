@@ -1,4 +1,4 @@
-//! Heartbeats of sessions that are live: one a request, or many.
+//! Heartbeats of live sessions, one or many per request.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use super::Slots;
 use crate::api::Api;
 use crate::load::{Ended, Fault, Load, Outcome, Sent, Tally};
 
-/// One heartbeat after the other, of every session in turn.
+/// Heartbeats of every session in turn, one per request.
 #[derive(Debug)]
 pub struct Heartbeats {
     api: Arc<Api>,
     turn: Turn,
 }
 
-/// The same, many in one call.
+/// Heartbeats of every session in turn, many per request.
 #[derive(Debug)]
 pub struct Batches {
     api: Arc<Api>,
@@ -99,13 +99,11 @@ impl Load for Batches {
     /// Counts each heartbeat of the call by its own status.
     fn ended(&mut self, sent: Sent, ended: &Ended<'_>, tally: &mut Tally) {
         let size = sent.requests;
-        let Ended::Answered(answer) = ended else {
-            return tally.add(ended.outcome(), size);
+        let body = match ended {
+            Ended::Answered(answer) if answer.status == 200 => &answer.body,
+            other => return tally.add(other.outcome(), size),
         };
-        if answer.status != 200 {
-            return tally.add(ended.outcome(), size);
-        }
-        let each = serde_json::from_slice::<BatchAnswer>(&answer.body).ok();
+        let each = serde_json::from_slice::<BatchAnswer>(body).ok();
         match each.filter(|each| each.renewed + each.failed.len() as u64 == size) {
             Some(each) => {
                 tally.add(Outcome::Status(200), each.renewed);
@@ -141,19 +139,15 @@ mod tests {
 
     use super::*;
     use crate::answer::Answer;
+    use crate::api::tests::api;
     use crate::pace::Share;
-    use crate::population::Population;
-    use crate::target::Target;
 
     fn batches(total: u64, size: u64) -> Batches {
-        let target = Target::parse("http://a").unwrap();
-        let population = Population::new("p", 0, 0).unwrap();
-        let api = Api::new(&target, population, None).unwrap();
         let slots = Slots {
             share: Share::ALL,
             sessions_per_user: 1,
         };
-        Batches::new(Arc::new(api), slots, total, size)
+        Batches::new(Arc::new(api(None)), slots, total, size)
     }
 
     fn users(batches: &mut Batches) -> Vec<String> {
@@ -163,7 +157,7 @@ mod tests {
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         let all = body["heartbeats"].as_array().unwrap().iter();
-        all.map(|it| it["user_id"].as_str().unwrap()[3..].to_owned())
+        all.map(|it| it["user_id"].as_str().unwrap()[4..].to_owned())
             .collect()
     }
 

@@ -1,7 +1,8 @@
-//! A live audience: it gathers, every player calls at its own times, some leave and others come.
+//! A live audience: sessions start gradually, every player sends heartbeats at its own times, some
+//! leave and others join.
 //!
-//! All times are known beforehand, from the numbers of the players. So nothing is kept for a player
-//! but, where players change, two bytes; and a server that is slow does not slow them down.
+//! All times follow from the numbers of the players. So a player takes no memory (two bytes if
+//! players are replaced), and a slow server does not slow the players down (open loop).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use super::Slots;
 use crate::api::Api;
+use crate::figures::float;
 use crate::load::{Due, Left, Load, Nanos, Sent, nanos};
 use crate::pace::{Pace, Share};
 use crate::population::Session;
@@ -16,16 +18,16 @@ use crate::population::Session;
 /// Longest time between a stop and the start that takes its place.
 const RETURN_AFTER_MAX: Nanos = 1_000_000_000;
 
-/// What an audience is like.
+/// The size and rates of an audience.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Audience {
-    /// How many sessions there are, over all threads.
+    /// The number of sessions, over all threads.
     pub sessions: u64,
-    /// How long it takes to gather.
+    /// The time in which all sessions start.
     pub ramp: Duration,
-    /// How often each player calls.
+    /// The time between two heartbeats of a player.
     pub interval: Duration,
-    /// Which part of the sessions stops in a minute, each followed by another start of the user.
+    /// The share of the sessions that stop each minute, each replaced by another start of the user.
     pub churn_per_minute: f64,
 }
 
@@ -65,19 +67,14 @@ impl Live {
     #[must_use]
     pub fn new(api: Arc<Api>, slots: Slots, audience: &Audience) -> Self {
         let count = slots.share.count(audience.sessions);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact for the counts of any run"
-        )]
-        let sessions = count as f64;
+        let sessions = float(count);
         let interval = nanos(audience.interval).max(1);
         let settled = interval / 4;
         // No player leaves before its start is answered.
         let changes_begin = nanos(audience.ramp).saturating_add(settled.min(RETURN_AFTER_MAX));
         // Threads take turns, so that they do not all call at the same moments.
         let shift = |gap: f64| {
-            #[expect(clippy::cast_precision_loss, reason = "there are few threads")]
-            let part = slots.share.index as f64 / slots.share.of as f64;
+            let part = float(slots.share.index) / float(slots.share.of);
             Duration::try_from_secs_f64(gap * part).map_or(0, nanos)
         };
         let pace = |per_second: f64, begin: Nanos| {
@@ -258,16 +255,9 @@ mod tests {
     use std::collections::{BTreeMap, HashMap};
 
     use super::*;
-    use crate::population::Population;
-    use crate::target::Target;
+    use crate::api::tests::api;
 
     const SECOND: Nanos = 1_000_000_000;
-
-    fn api() -> Arc<Api> {
-        let target = Target::parse("http://a").unwrap();
-        let population = Population::new("p", 0, 0).unwrap();
-        Arc::new(Api::new(&target, population, None).unwrap())
-    }
 
     fn audience(sessions: u64, ramp_s: u64) -> Audience {
         Audience {
@@ -283,7 +273,7 @@ mod tests {
             share,
             sessions_per_user: 2,
         };
-        Live::new(api(), slots, audience)
+        Live::new(Arc::new(api(None)), slots, audience)
     }
 
     /// What the whole audience does in `seconds`, in the order of its times: method and path.
@@ -324,7 +314,7 @@ mod tests {
             let mut per_user: HashMap<String, i64> = HashMap::new();
             for (due, method, path) in acts(&audience, threads, 300) {
                 let session = session_of(&path);
-                let user = session.split('/').nth(3).unwrap().to_owned();
+                let user = session.split('/').nth(4).unwrap().to_owned();
                 match method.as_str() {
                     "PUT" => {
                         assert!(live.insert(session, due).is_none(), "started once");
@@ -389,7 +379,7 @@ mod tests {
         }
         let stop = |session| {
             let mut out = Vec::new();
-            api().stop(session, &mut out);
+            api(None).stop(session, &mut out);
             String::from_utf8(out).unwrap()
         };
         let mut left: Vec<String> = Box::new(live)

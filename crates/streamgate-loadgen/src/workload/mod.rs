@@ -1,4 +1,4 @@
-//! What an audience does, as loads: one workload a file.
+//! The kinds of load, one per file.
 
 mod heartbeats;
 mod live;
@@ -18,30 +18,30 @@ use serde::{Deserialize, Serialize};
 use crate::pace::Share;
 use crate::population::Session;
 
-/// What is done in a run. The texts are those of `streamgate bench --help`.
+/// The kind of load. Its doc comments are help texts of `streamgate bench --help`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
-    /// New sessions of ever new users
+    /// Starts of new users only
     Starts,
-    /// Each session is started, and stopped soon after
+    /// Starts, each followed by its stop
     #[default]
     StartStop,
     /// Heartbeats of --users × --sessions-per-user sessions, which are started first
     Heartbeats,
-    /// The same by `POST /v1/heartbeats`; a call counts as its heartbeats
+    /// The same through `POST /v1/heartbeats`; a call counts as its heartbeats
     Batch,
-    /// What a real audience does: it gathers, each player calls at its own times, some leave and
-    /// others come. An open loop
+    /// A realistic audience: sessions start gradually, each player sends heartbeats at its own
+    /// times, some leave and others join. Always an open loop
     Live,
 }
 
-/// Places for sessions, dealt out to threads in turn.
+/// Slots for sessions, dealt out to threads in turn.
 #[derive(Debug, Clone, Copy)]
 pub struct Slots {
-    /// Which part of them a thread has.
+    /// The thread's share.
     pub share: Share,
-    /// How many each user has.
+    /// The slots of each user.
     pub sessions_per_user: u64,
 }
 

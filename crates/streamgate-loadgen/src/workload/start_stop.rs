@@ -1,4 +1,4 @@
-//! Start and stop: what is durable, and nothing else. Leaves nothing behind.
+//! Starts and stops in turn: durable calls only, and no session left at the end.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use crate::load::{Ended, Left, Load, Sent, Tally};
 use crate::pace::Share;
 use crate::population::Session;
 
-/// Starts and stops in turn; a session is stopped once its start is answered.
+/// Each session is stopped once its start is answered.
 #[derive(Debug)]
 pub struct StartStop {
     api: Arc<Api>,
     share: Share,
     users: u64,
     next: u64,
-    /// Admitted, and to be stopped.
+    /// Admitted sessions, to be stopped.
     live: VecDeque<Session>,
-    /// Live or not: their last request has no answer.
+    /// Sessions whose last request has no answer.
     doubtful: Vec<Session>,
     started_last: bool,
 }
@@ -87,15 +87,11 @@ mod tests {
 
     use super::*;
     use crate::answer::Answer;
+    use crate::api::tests::api;
     use crate::load::Fault;
-    use crate::population::Population;
-    use crate::target::Target;
 
     fn load() -> StartStop {
-        let target = Target::parse("http://a").unwrap();
-        let population = Population::new("p", 0, 0).unwrap();
-        let api = Api::new(&target, population, None).unwrap();
-        StartStop::new(Arc::new(api), Share::ALL, 3)
+        StartStop::new(Arc::new(api(None)), Share::ALL, 3)
     }
 
     fn answered(status: u16) -> Ended<'static> {

@@ -1,4 +1,4 @@
-//! Starts only, and stops only: before and behind what is measured.
+//! Starts only and stops only: for the ramp and the cleanup, and as loads.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub struct Stops {
 }
 
 impl Starts {
-    /// New sessions of ever new users.
+    /// Starts sessions of new users without end.
     #[must_use]
     pub fn ever(api: Arc<Api>, slots: Slots) -> Self {
         Self {
@@ -59,14 +59,14 @@ impl Load for Starts {
         Some(Sent::of(0, session))
     }
 
-    /// All that were sent: a start without an answer may have been admitted.
+    /// All sessions that were started: one without an answer may have been admitted.
     fn left(self: Box<Self>) -> Left {
         Box::new((0..self.next).map(move |place| self.slots.session(place, 0)))
     }
 }
 
 impl Stops {
-    /// Stops these.
+    /// Stops these sessions.
     #[must_use]
     pub fn of(api: Arc<Api>, sessions: Left) -> Self {
         Self { api, sessions }

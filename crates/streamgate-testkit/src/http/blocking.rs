@@ -51,10 +51,7 @@ impl Request {
     }
 
     fn head(to: SocketAddr, method: &str, path: &str, headers: &str, length: usize) -> Self {
-        let mut stream = TcpStream::connect(to).expect("the server listens");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a timeout is a usual option");
+        let mut stream = connect(to);
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\n{headers}\
              content-type: application/json\r\ncontent-length: {length}\r\n\r\n"
@@ -80,10 +77,7 @@ impl Request {
 /// Sends these bytes, whatever they are, and gives the answer. They should ask for the connection
 /// to be closed; the length that the answer states must be the one it has.
 pub fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(to).expect("the server listens");
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a timeout is a usual option");
+    let mut stream = connect(to);
     // A server that refuses early need not take the rest, and may reset the connection over it
     // after its answer.
     let _ = stream.write_all(bytes);
@@ -98,6 +92,13 @@ pub fn exchange(to: SocketAddr, bytes: &[u8]) -> Answer {
         assert_eq!(answer.text.len(), length, "{answer:?}");
     }
     answer
+}
+
+fn connect(to: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(to).expect("the server listens");
+    let set = stream.set_read_timeout(Some(PATIENCE));
+    set.expect("a timeout is a usual option");
+    stream
 }
 
 /// Reads an answer to the end of what comes.

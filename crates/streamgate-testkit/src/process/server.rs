@@ -68,19 +68,30 @@ impl Server {
 
     /// Starts a command that does not greet on standard output, and does not wait: its address is
     /// port 0 until a test finds it in the log.
-    pub fn spawn_logging(mut command: Command) -> Self {
+    pub fn spawn_logging(command: Command) -> Self {
+        Self::piped(command, Stdio::piped())
+    }
+
+    /// Starts a command that serves, with another standard error than the test reads, and waits
+    /// until it says where.
+    pub fn spawn_logging_to(command: Command, stderr: impl Into<Stdio>) -> Self {
+        let mut server = Self::piped(command, stderr.into());
+        server.wait_until_it_listens();
+        server
+    }
+
+    fn piped(mut command: Command, stderr: Stdio) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn()
             .expect("the server can be started");
-        let stdout = Lines::of(child.stdout.take().expect("it is piped"));
-        let stderr = Lines::of(child.stderr.take().expect("it is piped"));
+        let stderr = child.stderr.take();
         Self {
+            stdout: Lines::of(child.stdout.take().expect("it is piped")),
+            stderr: stderr.map_or_else(|| Lines::of(std::io::empty()), Lines::of),
             child,
-            stdout,
-            stderr,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
         }
     }
@@ -97,25 +108,6 @@ impl Server {
         self.stderr
             .wait_for(text)
             .unwrap_or_else(|| panic!("never logged {text:?}; its log:\n{}", self.stderr.all))
-    }
-
-    /// Starts a command that serves, with another standard error than the test reads, and waits
-    /// until it says where.
-    pub fn spawn_logging_to(mut command: Command, stderr: impl Into<Stdio>) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr)
-            .spawn()
-            .expect("the server can be started");
-        let mut server = Self {
-            stdout: Lines::of(child.stdout.take().expect("it is piped")),
-            stderr: Lines::of(std::io::empty()),
-            child,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        };
-        server.wait_until_it_listens();
-        server
     }
 
     /// The address as clients of the command line take it.

@@ -1,6 +1,6 @@
-//! `streamgate bench`: load on a running server, and how it bears it.
+//! `streamgate bench`: puts load on a running server and measures how it copes.
 //!
-//! What is *not* here: how load is made and measured (`streamgate_loadgen`), what is printed of it
+//! What is *not* here: how load is generated and measured (`streamgate_loadgen`), what is printed of it
 //! (`crate::loadtest`).
 
 use std::fs::{self, File};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use streamgate_clock::{Clock as _, SystemClock};
+use streamgate_loadgen::figures::float;
 use streamgate_loadgen::workload::Workload;
 use streamgate_loadgen::{
     Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
@@ -18,18 +19,19 @@ use streamgate_loadgen::{
 use crate::exit::{Code, Failure};
 use crate::loadtest::{self, Probed, Progress};
 use crate::output;
+use crate::serve::raise_soft_limit;
 
 /// What the command is for, at length.
 pub(crate) const ABOUT: &str = "\
-Put load on a running server and measure how it bears it.
+Put load on a running server and measure how it copes.
 
-It starts, renews and stops sessions of its own users, whose ids begin with --prefix, and stops at \
-the end what is still live. Without --rate it is a closed loop: every connection sends its next \
-request as soon as it has its answer, which finds the throughput. With --rate it is an open loop: \
-requests are due at times of their own, and latency counts from there, which finds what players \
-feel. docs/benchmarking.md says how to read the figures.
+It starts, renews and stops sessions of its own users, whose ids begin with --prefix, and finally \
+stops those that are still live. Without --rate it is a closed loop: every connection sends its \
+next request once it has its answer, which finds the throughput. With --rate it is an open loop: \
+requests are due at fixed times, and latency counts from then, which finds what players \
+experience. docs/benchmarking.md says how to read the figures.
 
-Ctrl-C ends it early: what was measured until then is printed, and its sessions are stopped.";
+Ctrl-C ends it early: the figures so far are printed, and its sessions are stopped.";
 
 /// How load is put on a server.
 #[derive(Debug, Args)]
@@ -42,11 +44,11 @@ Examples:
 pub(crate) struct BenchArgs {
     /// The server, as in http://127.0.0.1:8080
     ///
-    /// It has no default, so that load is put on nothing by accident.
+    /// There is no default, so that no server is loaded by accident.
     #[arg(long, alias = "url", value_name = "URL")]
     target: String,
 
-    /// The API key, if the server asks for one
+    /// The API key, if the server requires one
     #[arg(
         long,
         value_name = "KEY",
@@ -55,7 +57,7 @@ pub(crate) struct BenchArgs {
     )]
     key: Option<String>,
 
-    /// What is done
+    /// The kind of load
     #[arg(
         long,
         value_enum,
@@ -64,11 +66,11 @@ pub(crate) struct BenchArgs {
     )]
     workload: Workload,
 
-    /// How many users play; `starts` has ever new ones
+    /// Number of users; `starts` uses new ones all the time
     #[arg(long, value_name = "N", default_value = "1000", value_parser = up_to(1_000_000_000))]
     users: u64,
 
-    /// How many sessions each of them has [default: 2, or as many as the server admits]
+    /// Sessions of each user [default: 2, or as many as the server admits]
     #[arg(long, value_name = "N", value_parser = up_to(1_000))]
     sessions_per_user: Option<u64>,
 
@@ -76,36 +78,36 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", default_value = "64", value_parser = up_to(100_000))]
     connections: u64,
 
-    /// Requests a second, in an open loop; for `batch` and `live`, heartbeats a second
+    /// Requests a second (open loop); for `batch` and `live`, heartbeats a second
     #[arg(long, value_name = "N", value_parser = positive)]
     rate: Option<f64>,
 
-    /// `live`: how often each player calls, in seconds [default: as often as the server says]
+    /// `live`: seconds between two heartbeats of a player [default: the server's interval]
     #[arg(long, value_name = "SECONDS", value_parser = positive, conflicts_with = "rate")]
     heartbeat_interval: Option<f64>,
 
-    /// `live`: how many of a hundred sessions stop in a minute, each followed by another start
+    /// `live`: percent of the sessions that stop each minute, each replaced by another start
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = not_negative)]
     churn: f64,
 
-    /// `batch`: heartbeats in a call
+    /// `batch`: heartbeats per call
     #[arg(long, value_name = "N", default_value = "1000", value_parser = up_to(1_000))]
     batch: u64,
 
-    /// How long the sessions of `heartbeats`, `batch` and `live` take to be started, in seconds; at
-    /// most an hour [default: as fast as it goes; `live`: 5000 a second]
+    /// Seconds in which the sessions of `heartbeats`, `batch` and `live` are started; at most an
+    /// hour [default: as fast as possible; `live`: 5000 a second]
     #[arg(long, value_name = "SECONDS", value_parser = not_negative)]
     ramp: Option<f64>,
 
-    /// How long the load runs before it counts, in seconds
+    /// Seconds of load before anything counts
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = not_negative)]
     warm_up: f64,
 
-    /// How long it counts, in seconds; at most an hour
+    /// Seconds that count; at most an hour
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = not_negative)]
     duration: f64,
 
-    /// How long an answer may take, in seconds
+    /// Seconds to wait for an answer
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive)]
     timeout: f64,
 
@@ -113,11 +115,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = up_to(1_024))]
     threads: Option<u64>,
 
-    /// How the ids of its users begin
+    /// The beginning of the ids of its users
     #[arg(long, value_name = "TEXT", default_value = "bench-")]
     prefix: String,
 
-    /// Measure what this process of this machine costs, too: the server's, if it runs here
+    /// Also measure processor time and memory of this local process, such as the server
     #[arg(long, value_name = "PID")]
     server_pid: Vec<u32>,
 
@@ -156,7 +158,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         // Before the load, and not after an hour of it.
         File::create(file).map_err(|error| unwritable(file, &error))?;
     }
-    loadtest::raise_open_files();
+    // Each connection is one; those that cannot be made say so.
+    raise_soft_limit();
     let stop = Stop::default();
     loadtest::end_on_signals(&stop)?;
     let called = Called {
@@ -189,11 +192,7 @@ impl BenchArgs {
             return usage("--heartbeat-interval is for the workload live; the others have --rate");
         }
         let sessions_per_user = self.sessions_per_user(server)?;
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "exact for the counts of any run"
-        )]
-        let sessions = self.users.saturating_mul(sessions_per_user) as f64;
+        let sessions = float(self.users.saturating_mul(sessions_per_user));
         let ramp_s = self.ramp.unwrap_or(if is_live {
             (sessions / LIVE_STARTS_PER_S).max(1.0)
         } else {

@@ -64,7 +64,7 @@ enum Command {
     Sessions(sessions::SessionsCommand),
     /// Move users and their sessions over from an earlier system, to a running server
     Import(import::ImportArgs),
-    /// Put load on a running server and measure how it bears it
+    /// Put load on a running server and measure how it copes
     #[command(long_about = bench::ABOUT)]
     Bench(bench::BenchArgs),
     /// Ask a running server whether it can serve; for health checks

@@ -1,9 +1,9 @@
 //! The result of a run: a table on standard output, and a page.
 
-use streamgate_loadgen::figures::{count, mebibytes, ms, rate, us};
+use streamgate_loadgen::figures::{count, float, mebibytes, ms, rate, us};
 use streamgate_loadgen::report::{Report, Section, Table, plots};
 use streamgate_loadgen::workload::Workload;
-use streamgate_loadgen::{KindSummary, LatencyMs, Plan, Summary};
+use streamgate_loadgen::{KindSummary, Plan, Summary};
 
 use crate::output;
 
@@ -98,21 +98,14 @@ fn kinds(summary: &Summary) -> Vec<Vec<String>> {
 }
 
 fn row(kind: &KindSummary) -> Vec<String> {
-    let LatencyMs {
-        p50,
-        p90,
-        p99,
-        p99_9,
-        max,
-        mean,
-    } = kind.latency_ms;
+    let it = kind.latency_ms;
     let mut row = vec![
         kind.name.clone(),
         count(kind.requests),
         rate(kind.requests_per_s),
         count(kind.errors),
     ];
-    row.extend([p50, p90, p99, p99_9, max, mean].map(ms));
+    row.extend([it.p50, it.p90, it.p99, it.p99_9, it.max, it.mean].map(ms));
     row
 }
 
@@ -209,9 +202,7 @@ fn notes(summary: &Summary) -> Vec<String> {
 }
 
 fn percent(part: u64, whole: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let percent = part as f64 * 100.0 / whole.max(1) as f64;
-    format!("{percent:.1}")
+    format!("{:.1}", float(part) * 100.0 / float(whole.max(1)))
 }
 
 #[cfg(test)]

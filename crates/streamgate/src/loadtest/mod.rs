@@ -13,21 +13,9 @@ pub(crate) use probe::{Probed, probe};
 pub(crate) use progress::Progress;
 pub(crate) use signals::end_on_signals;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use streamgate_loadgen::{DriveError, RunError};
 
 use crate::exit::{Code, Failure};
-
-/// Raises the limit of open files to what the machine allows: each connection is one. Where it
-/// cannot be raised, the connections that cannot be made say so.
-pub(crate) fn raise_open_files() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let _ = setrlimit(Resource::Nofile, raised);
-}
 
 /// Why there is no summary.
 pub(crate) fn failure(error: &RunError) -> Failure {

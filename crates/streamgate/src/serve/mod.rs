@@ -27,6 +27,7 @@ use tokio::runtime::Runtime;
 use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
+pub(crate) use open_files::raise_soft_limit;
 use reload::Reloads;
 use signals::Stops;
 

@@ -17,20 +17,7 @@ const CONNECTIONS_MIN: u64 = 64;
 /// # Errors
 /// The limit is so low that the server could not be used.
 pub(super) fn raise(connections_max: usize) -> Result<usize, Failure> {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
-    let current = match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(error) => {
-            tracing::warn!(%error, "the limit of open files could not be raised");
-            limit.current
-        }
-    };
-    // No limit at all is `None`.
-    let Some(files) = current else {
+    let Some(files) = raise_soft_limit() else {
         return Ok(connections_max);
     };
     let fitting = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
@@ -65,6 +52,22 @@ pub(super) fn raise(connections_max: usize) -> Result<usize, Failure> {
         );
     }
     Ok(fitting)
+}
+
+/// Raises the soft limit to the hard one; returns the limit, `None` if there is none.
+pub(crate) fn raise_soft_limit() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+            limit.current
+        }
+    }
 }
 
 /// What an operator can do about it.

@@ -20,7 +20,7 @@ const USER: u64 = 7;
 pub(super) fn start(repetitions: u64) -> Result<()> {
     let start = Start::new(id(SESSIONS)?);
     let is_admitted = |outcome: &_| matches!(outcome, StartOutcome::Admitted(_));
-    walk(SESSIONS, &start, is_admitted, repetitions)
+    run(SESSIONS, &start, is_admitted, repetitions)
 }
 
 /// A start that finds every slot taken.
@@ -28,21 +28,21 @@ pub(super) fn start_refused(repetitions: u64) -> Result<()> {
     let limit = Policy::default().default_limit.into();
     let start = Start::new(id(limit)?);
     let is_refused = |outcome: &_| matches!(outcome, StartOutcome::Refused(_));
-    walk(limit, &start, is_refused, repetitions)
+    run(limit, &start, is_refused, repetitions)
 }
 
 /// A heartbeat of a live session.
 pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
     let heartbeat = Heartbeat { id: id(0)? };
     let is_renewed = |outcome: &_| matches!(outcome, HeartbeatOutcome::Renewed { .. });
-    walk(SESSIONS, &heartbeat, is_renewed, repetitions)
+    run(SESSIONS, &heartbeat, is_renewed, repetitions)
 }
 
 /// The stop of a live session.
 pub(super) fn stop(repetitions: u64) -> Result<()> {
     let (id, reason) = (id(0)?, EndReason::Stopped);
     let is_stopped = |outcome: &_| matches!(outcome, StopOutcome::Stopped);
-    walk(SESSIONS, &Stop { id, reason }, is_stopped, repetitions)
+    run(SESSIONS, &Stop { id, reason }, is_stopped, repetitions)
 }
 
 fn id(number: u64) -> Result<SessionId> {
@@ -50,7 +50,7 @@ fn id(number: u64) -> Result<SessionId> {
 }
 
 /// Runs one command on one record, again and again.
-fn walk<C: Command>(
+fn run<C: Command>(
     live: u64,
     command: &C,
     is_expected: impl Fn(&C::Outcome) -> bool,

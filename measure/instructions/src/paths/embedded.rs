@@ -16,7 +16,7 @@ use crate::paths::core::step;
 
 /// Changes that no disk need hear of.
 pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
-    walk(repetitions, |number| {
+    run(repetitions, |number| {
         let (record, id) = (record(number, SESSIONS)?, session(number, 0)?);
         let (_, change) = step(&record, &Policy::default(), &Heartbeat { id })?;
         Ok([change])
@@ -25,7 +25,7 @@ pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
 
 /// A durable change, and another that takes it back.
 pub(super) fn start_stop(repetitions: u64) -> Result<()> {
-    walk(repetitions, |number| {
+    run(repetitions, |number| {
         let (record, policy) = (record(number, SESSIONS)?, Policy::default());
         let (id, reason) = (session(number, SESSIONS)?, EndReason::Stopped);
         let (_, started) = step(&record, &policy, &Start::new(id.clone()))?;
@@ -37,7 +37,7 @@ pub(super) fn start_stop(repetitions: u64) -> Result<()> {
 }
 
 /// Lets users make their changes in turn, one after the other.
-fn walk<const N: usize>(
+fn run<const N: usize>(
     repetitions: u64,
     changes: impl Fn(u64) -> Result<[Option<Change>; N]>,
 ) -> Result<()> {

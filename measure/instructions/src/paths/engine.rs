@@ -20,7 +20,7 @@ pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
         let id = session(number, 0)?;
         Ok((user(number)?, Heartbeat { id }))
     })?;
-    walk(async |engine| {
+    run(async |engine| {
         for (user, heartbeat) in laps(&calls, repetitions) {
             let told = engine.heartbeat(user, heartbeat).await?;
             if !matches!(told.outcome, HeartbeatOutcome::Renewed { .. }) {
@@ -37,7 +37,7 @@ pub(super) fn start_stop(repetitions: u64) -> Result<()> {
         let (id, reason) = (session(number, SESSIONS)?, EndReason::Stopped);
         Ok((user(number)?, Start::new(id.clone()), Stop { id, reason }))
     })?;
-    walk(async |engine| {
+    run(async |engine| {
         for (user, start, stop) in laps(&calls, repetitions) {
             let told = engine.start(user, start).await?;
             if !matches!(told.outcome, StartOutcome::Admitted(_)) {
@@ -52,7 +52,7 @@ pub(super) fn start_stop(repetitions: u64) -> Result<()> {
 }
 
 /// Makes an engine and lets it be called.
-fn walk(calls: impl AsyncFnOnce(&Engine) -> Result<()>) -> Result<()> {
+fn run(calls: impl AsyncFnOnce(&Engine) -> Result<()>) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_time().build()?;
     runtime.block_on(async {
         let store = Arc::new(MemoryStore::new(clock()));

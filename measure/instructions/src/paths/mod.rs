@@ -1,4 +1,4 @@
-//! The hot paths, each to be walked any number of times on a state that it leaves as it was.
+//! The hot paths. Each can be run any number of times, because it leaves its state as it was.
 
 mod core;
 mod embedded;
@@ -12,14 +12,14 @@ use crate::Result;
 pub(crate) struct Path {
     /// What it goes through, and what is called.
     pub(crate) name: &'static str,
-    /// How often it is walked while it is counted; and before that, to warm up.
+    /// How often it runs while it is counted, and before that, to warm up.
     pub(crate) repetitions: u64,
-    /// How many operations one walk has.
+    /// The operations of one run.
     pub(crate) operations: u64,
-    /// How many calls over HTTP one walk has; their client is no part of the path.
+    /// The HTTP calls of one run; the instructions of their client are subtracted.
     pub(crate) calls: u64,
-    /// Prepares, and walks it so often, twice.
-    pub(crate) walk: fn(u64) -> Result<()>,
+    /// Prepares, and runs it twice this number of times.
+    pub(crate) run: fn(u64) -> Result<()>,
 }
 
 /// The client's part of a call over HTTP.
@@ -50,14 +50,14 @@ const ALL: [Path; 11] = [
     },
 ];
 
-/// A path whose walk is one operation.
-const fn path(name: &'static str, repetitions: u64, walk: fn(u64) -> Result<()>) -> Path {
+/// A path of which one run is one operation.
+const fn path(name: &'static str, repetitions: u64, run: fn(u64) -> Result<()>) -> Path {
     Path {
         name,
         repetitions,
         operations: 1,
         calls: 0,
-        walk,
+        run,
     }
 }
 
@@ -72,22 +72,16 @@ pub(crate) fn named(name: &str) -> Result<&'static Path> {
 
 /// The paths whose names begin with one of these; all where there are none.
 pub(crate) fn chosen(beginnings: &[String]) -> Result<Vec<&'static Path>> {
-    let is_chosen = |beginning: &&String, path: &Path| path.name.starts_with(beginning.as_str());
-    if let Some(none) = beginnings
-        .iter()
-        .find(|beginning| !ALL.iter().any(|path| is_chosen(beginning, path)))
-    {
-        let names: Vec<&str> = ALL.iter().map(|path| path.name).collect();
-        let names = names.join(", ");
-        return Err(format!("no path is named {none}; there are {names}").into());
+    let begins = |path: &Path, with: &String| path.name.starts_with(with.as_str());
+    for beginning in beginnings {
+        if !ALL.iter().any(|path| begins(path, beginning)) {
+            let names = ALL.each_ref().map(|path| path.name).join(", ");
+            return Err(format!("no path is named {beginning}; there are {names}").into());
+        }
     }
-    let chosen = ALL.iter().filter(|path| {
-        beginnings.is_empty()
-            || beginnings
-                .iter()
-                .any(|beginning| is_chosen(&beginning, path))
-    });
-    Ok(chosen.collect())
+    let is_chosen =
+        |path: &&Path| beginnings.is_empty() || beginnings.iter().any(|it| begins(path, it));
+    Ok(ALL.iter().filter(is_chosen).collect())
 }
 
 #[cfg(test)]
@@ -121,9 +115,9 @@ mod tests {
     }
 
     #[test]
-    fn every_path_can_be_walked() {
+    fn every_path_can_be_run() {
         for path in ALL.iter().chain([&CLIENT]) {
-            (path.walk)(3).unwrap_or_else(|error| panic!("{}: {error}", path.name));
+            (path.run)(3).unwrap_or_else(|error| panic!("{}: {error}", path.name));
         }
     }
 }

@@ -20,8 +20,8 @@ const ANSWER: &str = "HTTP/1.1 200 OK\r\n\
     content-length: 140\r\n\
     date: Fri, 15 Jan 2027 08:00:00 GMT\r\n\
     \r\n\
-    {\"session_id\":\"0193503c-5d3e-7c4a-9a3b-000000000000\",\"expires_at\":\"2027-01-15T08:01:30.000Z\",\
-    \"heartbeat_interval_s\":30,\"limit\":3,\"active\":2}";
+    {\"session_id\":\"0193503c-5d3e-7c4a-9a3b-000000000000\",\
+    \"expires_at\":\"2027-01-15T08:01:30.000Z\",\"heartbeat_interval_s\":30,\"limit\":3,\"active\":2}";
 
 /// A request, and how it is answered.
 pub(super) struct Request {

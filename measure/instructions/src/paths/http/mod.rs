@@ -40,7 +40,7 @@ pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
         let path = format!("{}/heartbeat", session_path(user, 0));
         Ok([Request::new("POST", &path, KEY, "", 200)])
     })?;
-    walk(USERS, &calls, repetitions)
+    run(USERS, &calls, repetitions)
 }
 
 /// Sessions that start and stop.
@@ -50,7 +50,7 @@ pub(super) fn start_stop(repetitions: u64) -> Result<()> {
         let start = Request::new("PUT", &path, KEY, "", 201);
         Ok([start, Request::new("DELETE", &path, KEY, "", 204)])
     })?;
-    walk(USERS, &calls, repetitions)
+    run(USERS, &calls, repetitions)
 }
 
 /// Heartbeats of many sessions in one call.
@@ -64,7 +64,7 @@ pub(super) fn batch(repetitions: u64) -> Result<()> {
     let entries: Vec<String> = (0..BATCH).map(entry).collect();
     let body = format!("{{\"heartbeats\":[{}]}}", entries.join(","));
     let call = Request::new("POST", "/v1/heartbeats", KEY, &body, 200);
-    walk(users, &[[call]], repetitions)
+    run(users, &[[call]], repetitions)
 }
 
 fn session_path(user: u64, session: u64) -> String {
@@ -73,7 +73,7 @@ fn session_path(user: u64, session: u64) -> String {
 }
 
 /// Lets users call in turn, over one connection.
-fn walk<const N: usize>(users: u64, calls: &[[Request; N]], repetitions: u64) -> Result<()> {
+fn run<const N: usize>(users: u64, calls: &[[Request; N]], repetitions: u64) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
