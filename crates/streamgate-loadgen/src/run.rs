@@ -48,7 +48,8 @@ pub struct Plan {
     pub heartbeat_interval_s: f64,
     /// The share of the sessions that the workload `live` replaces each minute.
     pub churn_per_minute: f64,
-    /// Seconds in which sessions are started before anything is measured; 0 for as fast as possible.
+    /// Seconds in which sessions are started before anything is measured; 0 for as fast as
+    /// possible.
     pub ramp_s: f64,
     /// Seconds of load before anything counts.
     pub warm_up_s: f64,

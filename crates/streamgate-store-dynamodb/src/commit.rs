@@ -1,7 +1,7 @@
-//! Committing: one conditional write, and what its answer says.
+//! Committing: one conditional write, and the interpretation of its answer.
 //!
-//! Where the condition does not hold, DynamoDB answers with the current item, so a conflict needs
-//! no second read.
+//! If the condition does not hold, DynamoDB returns the current item, so a conflict needs no second
+//! read.
 
 use std::error::Error;
 
@@ -35,7 +35,7 @@ impl DynamoDbStore {
                 let item = item(key.as_bytes(), write.version, record, write.garbage_at);
                 self.put(item, expected, &attempts).await
             }
-            // Taking away what was not there is done already: at the moment of the load.
+            // Nothing to delete: there was no item at the moment of the load.
             None if expected == Version::NONE => Ok(()),
             None => self.delete(key.as_bytes(), expected, &attempts).await,
         };
@@ -54,7 +54,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// What a write that was not answered with success means.
+    /// Interprets a write that did not succeed.
     fn judge(
         &self,
         refusal: NotWritten,

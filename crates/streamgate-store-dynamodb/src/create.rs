@@ -17,19 +17,19 @@ use crate::table::Table;
 /// How long a new table may take until it can be used. It usually takes a few seconds.
 const READY_AFTER_MAX: Duration = Duration::from_secs(120);
 
-/// How often a table that is being made is looked at.
+/// How often the state of a new table is read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// What was done.
+/// The result of creating a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Created {
     /// The table is new.
     New,
-    /// It was there, and it is one that Streamgate can use.
+    /// It existed, and Streamgate can use it.
     AlreadyThere,
 }
 
-/// Why there is no table to use.
+/// Why the table cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CreateTableError {
     /// The configuration cannot be used.
@@ -46,7 +46,7 @@ pub enum CreateTableError {
         /// Its key, in words.
         found: String,
     },
-    /// A table of this name takes items away by another attribute.
+    /// A table of this name expires items by another attribute.
     #[error(
         "{place}: its time to live is the attribute `{found}`, but Streamgate needs \
          `{GARBAGE_AT}`. Name another table, or switch its time to live off first"
@@ -70,9 +70,8 @@ pub enum CreateTableError {
     Failed(String),
 }
 
-/// Makes the table of this configuration, with billing on demand and time to live, and waits until
-/// it can be used. Where it is there already, checks that it is one that Streamgate can use, and
-/// switches time to live on where it is off.
+/// Creates the table of this configuration, with billing on demand and time to live, and waits
+/// until it can be used. An existing table is checked, and its time to live is enabled.
 ///
 /// # Errors
 /// [`CreateTableError`].
@@ -140,7 +139,7 @@ impl Table {
         }
     }
 
-    /// What DynamoDB says of the table; `None` where it does not know it (yet).
+    /// The description of the table; `None` if it does not exist (yet).
     async fn describe(&self) -> Result<Option<TableDescription>, CreateTableError> {
         let call = self.client.describe_table().table_name(&self.name);
         match call.send().await {

@@ -47,7 +47,7 @@ pub(crate) struct Failed {
     pub(crate) is_permanent: bool,
 }
 
-/// Why a write was not answered with success.
+/// Why a write did not succeed.
 pub(crate) enum NotWritten {
     /// The condition did not hold: this item is there, or none.
     Condition(Option<Item>),

@@ -21,7 +21,7 @@ use streamgate_store::{Refusal, StoreError};
 /// A `Date` has whole seconds: the table's clock is up to this many milliseconds past it.
 const DATE_MS: i64 = 1_000;
 
-/// Hears the clock skew with every answer of the table, for metrics. Nothing decides by it.
+/// Receives the clock skew measured at every answer of the table, for metrics only.
 pub trait ClockObserver: Send + Sync + fmt::Debug + 'static {
     /// The node's clock is ahead of the table's by at least `ahead_ms` milliseconds; behind if it
     /// is negative, and 0 if the answer allows that the clocks agree.
@@ -77,7 +77,7 @@ impl Skew {
     /// Whether this node may decide by its clock.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] where the last answer showed that it may not.
+    /// [`StoreError::Refused`] if the last answer showed that it may not.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
         if !self.is_wrong() {
             return Ok(());
@@ -118,7 +118,7 @@ impl Skew {
     }
 }
 
-/// What callers hear. The log has the milliseconds.
+/// The text for callers; the log has the milliseconds.
 fn told(ahead_ms: i64) -> &'static str {
     match (ahead_ms > 0, ahead_ms.unsigned_abs() / 1_000) {
         (true, 0..60) => "the clock of this node is wrong: ahead by more than 5 seconds",
@@ -166,7 +166,7 @@ impl Intercept for Watch {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // A server that tells no date, such as some emulators, is not compared with.
+        // Without a date, as from some emulators, clocks are not compared.
         let date = context.response().headers().get("date");
         let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
         let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());

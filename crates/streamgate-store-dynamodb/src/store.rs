@@ -25,9 +25,9 @@ const PROBE_KEY: &[u8] = b"\0ready";
 pub struct DynamoDbStore {
     pub(crate) table: Table,
     pub(crate) clock: Arc<dyn Clock>,
-    /// How far the clock is from the table's; of no effect where they are not compared.
+    /// How far the clock is from the table's; unused if clocks are not compared.
     pub(crate) skew: Arc<Skew>,
-    /// Whether a clock that is too far off may decide nothing.
+    /// Whether calls are refused while the clock is too far off.
     compares_clocks: bool,
 }
 
@@ -58,7 +58,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// The same store, which tells the observer how far its clock is from the table's.
+    /// The same store, which reports its clock skew to the observer.
     #[must_use]
     pub fn with_observer(self, observer: Arc<dyn ClockObserver>) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl DynamoDbStore {
         }
     }
 
-    /// The same store, whose clock is right whatever the table's shows; for tests that set it.
+    /// The same store without the comparison of clocks, for tests that set its clock.
     #[must_use]
     pub fn without_comparing_clocks(self) -> Self {
         Self {

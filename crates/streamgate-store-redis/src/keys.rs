@@ -26,13 +26,13 @@ impl Names {
         name
     }
 
-    /// The user whose record has this name; `None` where it is no record of this store.
+    /// The user whose record has this name; `None` if it is not a record of this store.
     pub(crate) fn user(&self, name: &[u8]) -> Option<UserKey> {
         let rest = name.strip_prefix(self.head().as_slice())?;
         UserKey::from_bytes(rest.strip_suffix(b"}")?)
     }
 
-    /// What matches the names of a tenant's records, in the language of `SCAN`.
+    /// The `SCAN` pattern of the names of a tenant's records.
     pub(crate) fn pattern(&self, tenant: &TenantId) -> Vec<u8> {
         let mut plain = self.head();
         plain.extend_from_slice(tenant.as_str().as_bytes());
@@ -47,14 +47,12 @@ impl Names {
         pattern
     }
 
-    /// The name of the `n`th key that is written to see whether a server can be written. It has no
-    /// brace, so it is no record's.
+    /// The name of the `n`th key for trial writes. It has no brace, so it cannot be a record's.
     pub(crate) fn probe(&self, n: u32) -> Vec<u8> {
         format!("{}:ready:{n}", self.prefix).into_bytes()
     }
 
-    /// The name of the format mark, a decimal number in text. It has no brace, so it is no
-    /// record's.
+    /// The name of the format mark, a decimal number. It has no brace, so it cannot be a record's.
     pub(crate) fn format(&self) -> Vec<u8> {
         format!("{}:format", self.prefix).into_bytes()
     }
@@ -69,7 +67,7 @@ pub(crate) fn slot(key: &[u8]) -> u16 {
     crc16(hash_tag(key)) % SLOTS
 }
 
-/// What lies between the first opening brace and the next closing one, unless it is nothing.
+/// The hash tag: the bytes between the first `{` and the next `}`; without it, the whole key.
 fn hash_tag(key: &[u8]) -> &[u8] {
     let Some(open) = key.iter().position(|byte| *byte == b'{') else {
         return key;

@@ -13,7 +13,7 @@ use streamgate_store::{Refusal, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reason {
     words: String,
-    /// A server said so, and will say the same until an operator changes its settings or ours.
+    /// It stays until an operator changes the server's settings or ours.
     is_permanent: bool,
     what: What,
 }
@@ -21,17 +21,17 @@ pub(crate) struct Reason {
 /// The kind of a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
-    /// There was no answer, or no server to ask.
+    /// No answer, or no server to ask.
     Away,
-    /// A server answered that it does not do it, in these words for callers.
+    /// A server refused; this is the text for callers.
     Refused(&'static str),
     /// A server answered that its memory is full.
     Full,
-    /// What is under the key is no record.
+    /// The value is not a record.
     Damage,
 }
 
-/// What callers are told of what servers answer.
+/// The texts for callers, by the code of a server's answer.
 const TOLD: [(&str, &str); 11] = [
     (
         "NOREPLICAS",
@@ -67,10 +67,10 @@ const TOLD: [(&str, &str); 11] = [
     ),
 ];
 
-/// What a server answers where its `maxmemory` is reached and it evicts nothing.
+/// The code of a server that has reached its `maxmemory` and evicts nothing.
 const FULL: &str = "OOM";
 
-/// What a server answers where something else than text is under a key.
+/// The code for a key that holds another type than a string.
 const NO_TEXT: &str = "WRONGTYPE";
 
 /// Codes of a failed authentication or a missing permission.
@@ -128,7 +128,7 @@ impl Reason {
         }
     }
 
-    /// The same, with the server it is about.
+    /// Adds the server.
     pub(crate) fn at(self, server: impl fmt::Display) -> Self {
         Self {
             words: format!("{server}: {self}"),
@@ -136,7 +136,7 @@ impl Reason {
         }
     }
 
-    /// One reason of several: permanent where one of them is, because no other will take its place.
+    /// Joins reasons: permanent if one of them is.
     pub(crate) fn all(reasons: &[Self]) -> Self {
         let words: Vec<&str> = reasons.iter().map(|reason| reason.words.as_str()).collect();
         let mut kinds = reasons.iter().map(|reason| reason.what);
@@ -148,7 +148,7 @@ impl Reason {
         }
     }
 
-    /// Whether what is under a key is no record.
+    /// Whether the value of a key is not a record.
     pub(crate) fn is_damage(&self) -> bool {
         self.what == What::Damage
     }
@@ -202,8 +202,8 @@ fn what(error: &RedisError) -> What {
     told.map_or(What::Away, |(_, told)| What::Refused(told))
 }
 
-/// Whether the error has this code. Redis 6 wraps what a script's command answered in an `ERR` of
-/// its own, so it is looked for there as well.
+/// Whether the error has this code. Redis 6 wraps the error of a script's command in an `ERR`, so
+/// the code is searched there as well.
 pub(crate) fn has_code(error: &RedisError, code: &str) -> bool {
     let wrapped = |detail: &str| {
         detail
@@ -221,7 +221,7 @@ fn is_permanent(error: &RedisError) -> bool {
         || is_refused_by_tls(error)
 }
 
-/// Whether one side does not accept what the other showed of itself.
+/// Whether one side rejected the other's certificate.
 fn is_refused_by_tls(error: &RedisError) -> bool {
     let of_tls = error
         .source()

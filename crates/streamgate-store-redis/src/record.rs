@@ -6,7 +6,7 @@ use streamgate_store::versioned::{Loaded, Version};
 
 use crate::reason::Reason;
 
-/// The bytes to keep.
+/// The value to store.
 pub(crate) fn join(version: Version, record: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(Version::BYTES + record.len());
     value.extend_from_slice(version.as_bytes());
@@ -14,7 +14,7 @@ pub(crate) fn join(version: Version, record: &[u8]) -> Vec<u8> {
     value
 }
 
-/// Version and record; `None` if no store wrote this value.
+/// Version and record; `None` if this value is not a store's.
 pub(crate) fn split(value: Vec<u8>) -> Option<(Version, Vec<u8>)> {
     let mut value = value;
     let version = Version::from_bytes(value.get(..Version::BYTES)?)?;
@@ -60,7 +60,7 @@ pub(crate) fn time_of(done: i64) -> Option<Timestamp> {
     Some(Timestamp::from_millis(ms))
 }
 
-/// What `TIME` answers, in whole milliseconds.
+/// The answer to `TIME` in whole milliseconds.
 pub(crate) fn timestamp(seconds: u64, micros: u64) -> Timestamp {
     let ms = seconds.saturating_mul(1_000).saturating_add(micros / 1_000);
     Timestamp::from_millis(ms)

@@ -14,7 +14,7 @@ const ASKED_EVERY_MS: u64 = 3_000;
 /// the clock was set back.
 const OVERTAKEN_MS: u64 = 1_000;
 
-/// What is known of one server's clock.
+/// The estimate of one server's clock.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
     rule: StallRule,
@@ -31,7 +31,7 @@ struct State {
     stalls: Stalls,
 }
 
-/// A time that a server told, and when: in milliseconds since the start of this machine.
+/// A time told by a server, and when: in milliseconds since the start of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Heard {
     pub(crate) passed_ms: u64,

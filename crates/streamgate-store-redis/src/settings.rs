@@ -22,13 +22,13 @@ pub struct RedisSettings {
     /// What the names of all keys begin with, so that several installations can share a server.
     /// ASCII letters, digits, `-`, `_`, `.` and `:`, at most 64.
     pub key_prefix: String,
-    /// How long a connection may take to be made, greeting included.
+    /// The connect timeout, handshake included.
     pub connect_timeout: Duration,
-    /// How long an answer may take. After it the outcome of a commit is unknown.
+    /// The response timeout, after which the outcome of a commit is unknown.
     pub response_timeout: Duration,
     /// How many replicas must have a commit before it is answered; 0 to wait for none.
     pub wait_replicas: u32,
-    /// How long a commit may wait for them. Shorter than the response timeout.
+    /// The longest wait of a commit for them. Shorter than the response timeout.
     pub wait_timeout: Duration,
     /// Whether servers may evict keys, although the limit does not hold for users whose key is
     /// gone.

@@ -1,4 +1,5 @@
-//! The store: keys and versions into calls, answers and failures into the words of the contract.
+//! The store: makes calls of keys and versions, and results of the port's contract of answers and
+//! failures.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ use crate::threads::{joined, workers};
 pub struct Recovered {
     /// How many users have a record.
     pub users: u64,
-    /// How many sessions came back, each with a lease of grace.
+    /// How many sessions were recovered, each with a lease of grace.
     pub live_sessions: u64,
     /// How many records of the log were applied to the snapshot.
     pub log_records: u64,
@@ -37,7 +37,7 @@ pub struct Recovered {
     pub took: Duration,
 }
 
-/// A store that has come back.
+/// A recovered store.
 pub(crate) struct Opened {
     pub(crate) table: Table,
     /// The segment that is written on.

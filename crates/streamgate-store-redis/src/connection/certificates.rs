@@ -111,7 +111,7 @@ fn read(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
 
 fn read_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
     if String::from_utf8_lossy(pem).contains("ENCRYPTED") {
-        return Err("it is encrypted, and nobody here can be asked for its password".to_owned());
+        return Err("it is encrypted, and its password cannot be entered here".to_owned());
     }
     // The error could repeat a part of the key.
     PrivateKeyDer::from_pem_slice(pem)

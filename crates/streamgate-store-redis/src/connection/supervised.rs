@@ -118,7 +118,7 @@ impl SupervisedConnection {
         Err(failure::read(&error, &live.address))
     }
 
-    /// Marks the connection that an error came from as broken, where the error says so.
+    /// Marks the connection that an error came from as broken, if the error says so.
     pub(crate) fn report(&self, live: &LiveConnection, error: &redis::RedisError) {
         if error.is_unrecoverable_error() || failure::is_demoted(error) {
             self.broken.send_if_modified(|number| {

@@ -1,4 +1,4 @@
-//! Where a connection leads, and whether it still does.
+//! The target of a connection, and whether the connection still leads to it.
 
 use redis::aio::MultiplexedConnection;
 

@@ -1,4 +1,4 @@
-//! Servers that may evict keys: with its record a user loses the sessions that the limit counts.
+//! Detects servers that may evict keys: an evicted record loses sessions that the limit counts.
 //!
 //! Every record has an expiry, so each policy but `noeviction` may take one once `maxmemory` is
 //! reached. A server that does not tell its policy is treated as one that evicts.
@@ -13,13 +13,13 @@ use super::{Check, Heard, Round};
 use crate::observer::ServerObserver;
 use crate::url::Address;
 
-/// What callers are told.
+/// The text for callers.
 const TOLD: &str = "the store is set up so that it may drop sessions, which would break the limit";
 
 /// The policy under which nothing is evicted.
 const KEEPS_ALL: &str = "noeviction";
 
-/// What is known of the primaries.
+/// What earlier rounds found.
 pub(super) struct Evictions {
     is_allowed: bool,
     observer: Arc<dyn ServerObserver>,
@@ -67,7 +67,7 @@ impl Evictions {
 }
 
 impl Check for Evictions {
-    fn look(&mut self, round: &Round) -> Option<Refusal> {
+    fn examine(&mut self, round: &Round) -> Option<Refusal> {
         for heard in &round.heard {
             self.count(heard);
             match fault(heard) {
@@ -98,7 +98,7 @@ impl Check for Evictions {
     }
 }
 
-/// Why the store must not be used, by one round.
+/// Why the store must not be used, judged by one round.
 pub(crate) fn refusal(round: &Round) -> Option<Refusal> {
     let faults: Vec<String> = round.heard.iter().filter_map(fault).collect();
     refusal_of(faults.iter())
@@ -213,20 +213,20 @@ mod tests {
         let mut evictions = Evictions::new(false, Arc::clone(&observer) as Arc<_>);
         let wrong = || heard(1, Ok(set_to(Some(9), Some("allkeys-lru"), 0)));
         let right = |port| heard(port, Ok(set_to(Some(9), Some("noeviction"), 0)));
-        let found = evictions.look(&round(vec![wrong(), right(2)], vec![]));
+        let found = evictions.examine(&round(vec![wrong(), right(2)], vec![]));
         let why = found.unwrap().why;
         assert!(why.contains("h:1") && !why.contains("h:2"), "{why}");
         for silent in [None, Some(at(1))] {
-            let still = evictions.look(&round(vec![right(2)], vec![silent]));
+            let still = evictions.examine(&round(vec![right(2)], vec![silent]));
             assert!(still.is_some(), "silence is no news");
         }
         assert_eq!(
-            evictions.look(&round(vec![right(1), right(2)], vec![])),
+            evictions.examine(&round(vec![right(1), right(2)], vec![])),
             None
         );
-        assert!(evictions.look(&round(vec![wrong()], vec![])).is_some());
+        assert!(evictions.examine(&round(vec![wrong()], vec![])).is_some());
         // A failover: another is the primary, and it is right.
-        assert_eq!(evictions.look(&round(vec![right(2)], vec![])), None);
+        assert_eq!(evictions.examine(&round(vec![right(2)], vec![])), None);
     }
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
         let mut evictions = Evictions::new(true, Arc::clone(&observer) as Arc<_>);
         for (evicted, total) in [(100, 0), (100, 0), (103, 3), (2, 5), (2, 5)] {
             let info = set_to(Some(9), Some("allkeys-lru"), evicted);
-            let found = evictions.look(&round(vec![heard(1, Ok(info))], vec![]));
+            let found = evictions.examine(&round(vec![heard(1, Ok(info))], vec![]));
             assert_eq!(found, None, "it is allowed");
             assert_eq!(observer.0.load(Ordering::Relaxed), total);
         }

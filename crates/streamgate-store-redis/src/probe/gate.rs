@@ -1,11 +1,11 @@
-//! Whether calls may be served, as the probe has found. Asked by every call.
+//! The gate: whether calls may be served, by the last probe. Every call asks it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use streamgate_store::{Refusal, StoreError};
 
-/// Shut until a first probe has passed, and while something about the servers is wrong.
+/// Shut until a first probe has passed, and while the last probe found a fault.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     /// So that calls take no lock while it is open.
@@ -46,19 +46,19 @@ impl Gate {
         self.is_open.load(Ordering::Relaxed)
     }
 
-    /// Whether a probe has ever found servers, right or wrong.
+    /// Whether no probe has reached a server yet.
     pub(super) fn is_unproven(&self) -> bool {
         *self.state.lock() == State::Unproven
     }
 
-    /// A probe found nothing wrong. The log hears of it when it ends a refusal.
+    /// A probe found no fault. Logged if it ends a refusal.
     pub(crate) fn open(&self) {
         if let State::Shut(_) = self.replace(State::Open) {
             tracing::info!("the store is set up right again: calls are served");
         }
     }
 
-    /// A probe found something wrong. The log hears of it once.
+    /// A probe found a fault. Logged once.
     pub(super) fn shut(&self, refusal: Refusal) {
         let why = refusal.why.clone();
         if !matches!(self.replace(State::Shut(refusal)), State::Shut(_)) {

@@ -1,4 +1,4 @@
-//! What a server says of itself by `INFO`, as far as it is asked here.
+//! The fields of `INFO` that the probe reads.
 
 use redis::Value;
 
@@ -14,7 +14,7 @@ pub(crate) struct Info {
 }
 
 impl Info {
-    /// Reads sections as servers answer them; values that are not text are skipped.
+    /// Reads the sections of an answer; values that are not text are skipped.
     pub(super) fn read(sections: &[Value]) -> Self {
         let mut info = Self::default();
         for section in sections {

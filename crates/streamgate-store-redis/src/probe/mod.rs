@@ -1,12 +1,12 @@
-//! The probe: one task per store that checks every primary every few seconds, for what no call can
-//! notice.
+//! The probe: one task per store that checks every primary every few seconds for faults that no
+//! call reveals.
 //!
 //! A round asks each primary for `TIME`, `INFO memory` and `INFO stats` in one message, all
-//! primaries at once, within the response timeout. What they answered is a [`Round`]; every
-//! [`Check`] gets to see it. A check that finds something wrong shuts the [`Gate`]: the store
-//! refuses all calls, and is not ready, until a later round finds it right. The log tells when that
-//! begins and when it ends. At the start the gate is shut as well, until a round has heard a server
-//! and found nothing wrong: servers that come up after the node are not used before they are known.
+//! primaries at once, within the response timeout. The answers are a [`Round`], which every
+//! [`Check`] examines. A check that finds a fault shuts the [`Gate`]: the store refuses all calls,
+//! and is not ready, until a later round finds no fault. The log says when that begins and ends. At
+//! the start the gate is shut as well, until a round has heard a server and found no fault: a
+//! server that comes up after the node is not used before it is checked.
 //!
 //! The server's time goes to its [`ServerClock`](crate::server_clock::ServerClock). To check
 //! something else of primaries, implement [`Check`] and add it to [`checks`]; more of `INFO` is one
@@ -55,7 +55,7 @@ const PAUSE_UNPROVEN_MS: u64 = 200;
 pub(crate) struct Heard {
     /// The primary.
     pub(crate) address: Address,
-    /// What it says of itself; an error where it was asked and does not tell.
+    /// Its `INFO`; an error if it refuses to answer it.
     pub(crate) info: Result<Info, Reason>,
 }
 
@@ -70,9 +70,9 @@ pub(crate) struct Round {
 
 /// A condition that all primaries must meet.
 pub(crate) trait Check: Send + 'static {
-    /// Looks at a round. Answers why the store must not be used, or `None` where it may be. A
-    /// server that did not answer is no news: what was known of it stays.
-    fn look(&mut self, round: &Round) -> Option<Refusal>;
+    /// Examines a round. Returns why the store must not be used, or `None`. A server that did not
+    /// answer keeps its last result.
+    fn examine(&mut self, round: &Round) -> Option<Refusal>;
 }
 
 /// All checks.
@@ -88,7 +88,7 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Begins to look, and goes on until this is dropped.
+    /// Starts the probe; it runs until this is dropped.
     pub(crate) fn start(
         settings: &RedisSettings,
         topology: &Arc<Topology>,
@@ -98,7 +98,7 @@ impl Probe {
         let (topology, gate) = (Arc::clone(topology), Arc::clone(gate));
         let (timeout, checks) = (settings.response_timeout, checks(settings, observer));
         Self {
-            task: tokio::spawn(look_forever(topology, timeout, gate, checks)),
+            task: tokio::spawn(probe_forever(topology, timeout, gate, checks)),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Drop for Probe {
     }
 }
 
-async fn look_forever(
+async fn probe_forever(
     topology: Arc<Topology>,
     timeout: Duration,
     gate: Arc<Gate>,
@@ -117,8 +117,11 @@ async fn look_forever(
 ) {
     loop {
         let round = round(&topology, timeout).await;
-        // All checks see every round, whatever the first finds: each keeps a state.
-        let found: Vec<Refusal> = checks.iter_mut().filter_map(|it| it.look(&round)).collect();
+        // Every check examines every round, because each keeps state.
+        let found: Vec<Refusal> = checks
+            .iter_mut()
+            .filter_map(|it| it.examine(&round))
+            .collect();
         match found.into_iter().next() {
             Some(refusal) => gate.shut(refusal),
             // A round that heard no server proves nothing.
@@ -189,10 +192,10 @@ async fn ask(primary: &Primary) -> Result<Heard, Reason> {
     let info = match sections {
         Ok(sections) => Ok(Info::read(&sections)),
         Err(why) if why.is_permanent() => Err(why),
-        // Such as a server that is loading: a later round hears it.
+        // Such as a server that is loading: a later round gets its answer.
         Err(why) => return Err(why),
     };
-    // Asked regularly, so that a silence or a leap is one and not a lack of calls.
+    // Each round asks for the time, so that a missing answer is a silence and not a lack of calls.
     primary.pool.clock.heard(record::timestamp(seconds, micros));
     Ok(Heard {
         address: live.address.clone(),

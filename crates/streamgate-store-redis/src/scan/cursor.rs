@@ -1,4 +1,4 @@
-//! Where a scan goes on, as bytes.
+//! Cursors: the place where a scan continues, as bytes.
 
 use streamgate_core::UserKey;
 use streamgate_store::{Cursor, StoreError};
@@ -8,10 +8,10 @@ use crate::keys::SLOTS;
 const MARK: [u8; 2] = *b"r1";
 const HEAD_BYTES: usize = 2 + 2 + 8 + 8 + 8;
 
-/// Where a scan goes on.
+/// The place where a scan continues.
 ///
-/// A server answers a batch for a position of its own, of about the size that is asked for. Where
-/// it is larger than a page, the next page reads the batch again and goes on behind the last key.
+/// A server returns a batch of about the requested size for a position. If the batch is larger than
+/// a page, the next page reads it again and continues behind the last key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Place {
     /// The first slot of the primary that is being read.
@@ -20,7 +20,7 @@ pub(super) struct Place {
     pub(super) incarnation: u64,
     /// The server's position of the batch.
     pub(super) position: u64,
-    /// The position behind it, when it was read. If it is another now, so is the batch.
+    /// The position behind it when it was read. If that has changed, so has the batch.
     pub(super) behind: u64,
     /// The last key of the batch that was given out, in order; `None` to begin with the first.
     pub(super) last: Option<UserKey>,

@@ -1,10 +1,9 @@
 //! Reading a tenant page by page with the server's `SCAN`.
 //!
-//! `SCAN` goes through a server's keys batch by batch and promises that a key that stays comes, if
-//! maybe twice. A page is cut from a batch; see [`Place`]. Where anything about the server changed
-//! between two pages (it started anew, another took over, its table grew), the batch or all of the
-//! server comes again: a scan is at-least-once. Only a record whose slot moves to another
-//! primary of a cluster while it is scanned can be missed.
+//! `SCAN` returns a server's keys in batches, each key that exists throughout at least once. A page
+//! is cut from a batch; see [`Place`]. If the server changed between two pages (restart, failover,
+//! resized table), the batch or the whole server is read again: a scan is at-least-once. Only a
+//! record whose slot moves to another primary of a cluster during the scan can be missed.
 
 mod cursor;
 
@@ -34,7 +33,7 @@ const EMPTY_BATCHES_MAX: u32 = 10;
 /// The answer to `SCAN`: the next position, and names of keys.
 type Found = (u64, Vec<Vec<u8>>);
 
-/// A batch as a server gave it.
+/// A batch of a server's keys.
 struct Batch {
     incarnation: u64,
     behind: u64,
@@ -111,7 +110,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    /// Reads the records at a place, and where it goes on on the same server.
+    /// Reads the page at a place; also returns the next place on the same server.
     async fn read(
         &self,
         live: &mut LiveConnection,
@@ -247,7 +246,7 @@ impl Scan<'_> {
     }
 }
 
-/// A number for the run id of a server, which is another after every start.
+/// A number made of the run id of a server, which changes at every start.
 fn incarnation(info: &str) -> u64 {
     let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
     let digits = run_id.and_then(|id| id.get(..16)).unwrap_or_default();

@@ -110,7 +110,7 @@ impl Cluster {
         Err(Failure::Refused(Reason::transient(words)))
     }
 
-    /// The time of the server that has this slot, as far as it is known.
+    /// The estimated time of the server that has this slot, if known.
     pub(super) fn time_of(&self, slot: u16) -> Option<Moment> {
         let map = self.inner.map.read();
         let nodes = self.inner.nodes.lock();

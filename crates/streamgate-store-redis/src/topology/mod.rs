@@ -38,7 +38,7 @@ impl Sent {
 #[derive(Debug, Clone)]
 pub(crate) struct Primary {
     pub(crate) first_slot: u16,
-    /// Its address; `None` where only its connections know it (standalone, Sentinel).
+    /// Its address; `None` if only its connections know it (standalone, Sentinel).
     pub(crate) address: Option<Address>,
     pub(crate) pool: Arc<ConnectionPool>,
 }
@@ -109,7 +109,7 @@ impl Topology {
         }
     }
 
-    /// The estimated time of the server that has this key; `None` where it is not known.
+    /// The estimated time of the server that has this key, if known.
     pub(crate) fn time_of(&self, key: impl FnOnce() -> Vec<u8>) -> Option<Moment> {
         match self {
             Self::One(pool) => pool.clock.now(),
@@ -129,7 +129,7 @@ impl Topology {
         }
     }
 
-    /// Looks soon whether other servers have taken over, because calls fail.
+    /// Has the topology refreshed soon, because calls fail.
     pub(crate) fn suspect(&self) {
         if let Self::Cluster(cluster) = self {
             cluster.refresh_soon();

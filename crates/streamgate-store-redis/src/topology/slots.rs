@@ -1,10 +1,10 @@
-//! Which server of a cluster has which slots.
+//! The slot map of a cluster: which server has which slots.
 
 use redis::Value;
 
 use crate::url::Address;
 
-/// A run of slots and who has them.
+/// A range of slots and its primary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) first: u16,

@@ -1,4 +1,4 @@
-//! `store.url`: where the servers are, how they stand together, and who asks.
+//! `store.url`: addresses of the servers, their topology, credentials.
 
 mod parse;
 
@@ -33,7 +33,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// How the servers stand together.
+/// The topology of the servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Servers {
     /// One server.
@@ -52,7 +52,7 @@ pub(crate) enum Servers {
 pub struct Credentials {
     /// The user of an access control list; `None` for the default one.
     pub user: Option<String>,
-    /// The password; `None` where the server asks for none.
+    /// The password; `None` if the server needs none.
     pub password: Option<String>,
 }
 
@@ -66,7 +66,7 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// What a URL says.
+/// A parsed URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Location {
     pub(crate) servers: Servers,

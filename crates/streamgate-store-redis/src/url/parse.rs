@@ -10,7 +10,7 @@ const SENTINEL_PORT: u16 = 26379;
 /// What is wrong with a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It begins with something else.
+    /// The scheme is unknown.
     #[error(
         "a URL of Redis begins with redis://, rediss://, redis+sentinel://, rediss+sentinel://, \
          redis+cluster:// or rediss+cluster://"
@@ -40,7 +40,7 @@ pub enum UrlError {
     /// A cluster has one database only.
     #[error("a cluster has database 0 only")]
     ClusterDatabase,
-    /// There is something after the last part that a URL has.
+    /// Text follows the last part of the URL.
     #[error(
         "{0:?} at the end of the URL means nothing; a #, ? or / in a password is written %23, %3F \
          or %2F"
