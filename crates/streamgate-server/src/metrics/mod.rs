@@ -133,8 +133,8 @@ impl Metrics {
             ),
             clock_skew: page.add(
                 "streamgate_store_clock_skew_seconds",
-                "By how much the clock of this node is ahead of DynamoDB's at least, in seconds; \
-                 behind where it is negative, 0 where the clocks may agree: alarm above 2 and below -2",
+                "Smallest possible skew of this node's clock against DynamoDB's, in seconds: positive \
+                 if ahead, negative if behind, 0 if they may agree. Alarm above 2 and below -2",
                 Gauge::default(),
             ),
             registry: page.registry,

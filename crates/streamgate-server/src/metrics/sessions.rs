@@ -47,7 +47,7 @@ impl Sessions {
             ),
             endings: page.counters(
                 "streamgate_endings",
-                "Sessions ended, by reason; expired ones are counted when they are found",
+                "Sessions ended, by reason; an expired session counts when its expiry is found",
                 "reason",
                 EndReason::ALL.map(EndReason::as_str),
             ),
