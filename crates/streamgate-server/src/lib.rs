@@ -1,8 +1,9 @@
 //! The edge: Streamgate's HTTP API over the engine, and what operators need around it.
 //!
-//! [`app`] makes the endpoints, [`serve`] runs them on a socket, [`Metrics`] hears what happens,
-//! [`openapi_json`] describes the API. Under [`v1`](self) one endpoint is one file: its error cases,
-//! handler, documentation and wire types stand together, and URL, module and test have one path.
+//! [`app`] makes the endpoints, [`serve`] runs them on a socket, [`Metrics`] counts what happens,
+//! [`openapi_json`] describes the API. Under [`v1`](self) one endpoint is one file: its error
+//! cases, handler, documentation and wire types stand together, and URL, module and test have one
+//! path.
 //!
 //! What is *not* here: rules (`streamgate-core`), configuration files and commands (`streamgate`).
 

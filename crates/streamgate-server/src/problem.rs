@@ -127,7 +127,8 @@ codes! {
 pub(crate) struct Problem {
     /// Where this kind of problem is described.
     #[serde(rename = "type", serialize_with = "type_of")]
-    #[schema(value_type = String, format = "uri-reference", example = "/docs/problems#invalid_request")]
+    #[schema(value_type = String, format = "uri-reference")]
+    #[schema(example = "/docs/problems#invalid_request")]
     kind: Code,
     /// What is wrong, in a few words that are the same for every problem of this code.
     #[schema(example = "The request is not valid")]
@@ -243,7 +244,7 @@ impl ApiError {
         self.0.cause.as_deref()
     }
 
-    /// The response that `words` makes of the error, with the header, and the error as an extension.
+    /// The response that `words` makes of the error, with the header; the error is its extension.
     pub(crate) fn respond_with(self, words: impl FnOnce(&Self) -> Response) -> Response {
         let mut response = words(&self);
         if let Some((name, value)) = &self.0.header {
@@ -258,13 +259,12 @@ impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
         // Every call is safe to repeat, even if its outcome is unknown.
         if let Some(cause) = store_trouble(&error) {
+            let (code, seconds) = match error {
+                EngineError::StoreFull(_) => (Code::StoreFull, FULL_RETRY_AFTER_S),
+                _ => (Code::StoreUnavailable, STORE_RETRY_AFTER_S),
+            };
             let detail = format!("{cause}; send the same request again");
-            if let EngineError::StoreFull(_) = error {
-                return Self::retry_after(Code::StoreFull, detail, FULL_RETRY_AFTER_S)
-                    .with_cause(error);
-            }
-            return Self::retry_after(Code::StoreUnavailable, detail, STORE_RETRY_AFTER_S)
-                .with_cause(error);
+            return Self::retry_after(code, detail, seconds).with_cause(error);
         }
         match error {
             EngineError::BadCursor => Self::field("cursor", "was not made by this service"),

@@ -42,13 +42,27 @@ pub(crate) fn common() -> CommonErrors {
     }
 }
 
-/// Errors of operations that add to what is stored.
-pub(crate) struct NeedsRoom;
+/// Defines groups of errors that operations name in `responses(...)`.
+macro_rules! errors {
+    ($($(#[$about:meta])* $name:ident: $($code:ident)+;)*) => {$(
+        $(#[$about])*
+        pub(crate) struct $name;
 
-impl IntoResponses for NeedsRoom {
-    fn responses() -> Responses {
-        responses(&[Code::StoreUnavailable, Code::StoreFull, Code::Overloaded])
-    }
+        impl IntoResponses for $name {
+            fn responses() -> Responses {
+                responses(&[$(Code::$code),+])
+            }
+        }
+    )*};
+}
+
+errors! {
+    /// Errors of operations that add to what is stored.
+    NeedsRoom: StoreUnavailable StoreFull Overloaded;
+    /// Errors of `/metrics`, where it asks for a key.
+    NeedsKey: Unauthenticated Forbidden;
+    /// The error about a session that the user never had.
+    SessionUnknown: SessionUnknown;
 }
 
 /// One response for each status. Codes with the same status have the same header.

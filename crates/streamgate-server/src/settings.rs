@@ -49,7 +49,7 @@ pub struct HttpSettings {
     pub max_connections_per_peer: Option<NonZeroU32>,
     /// Longest head of a request, in bytes; at least [`HttpSettings::HEAD_MIN_BYTES`].
     pub head_max_bytes: usize,
-    /// Most memory for bodies under way, in bytes, those aside that come in one piece.
+    /// Most memory for request bodies being received, in bytes; bodies of one frame do not count.
     pub bodies_max_bytes: usize,
     /// Drain time: how long the server still serves after it was told to stop, while `/readyz`
     /// answers 503, so that a load balancer can notice. Zero if there is none.

@@ -83,8 +83,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         }
     }
 
-    /// Counts one call, or says when the next one may come: in whole seconds, and at least one,
-    /// because `Retry-After: 0` would be an invitation.
+    /// Counts one call. If it is over the quota, the error says when the next one is allowed, in
+    /// whole seconds and at least one: a client would obey `Retry-After: 0` at once.
     fn check(&self, key: &K, detail: &'static str) -> Result<(), ApiError> {
         if self.checks.fetch_add(1, Ordering::Relaxed) % CHECKS_PER_SWEEP == CHECKS_PER_SWEEP - 1 {
             self.inner.retain_recent();

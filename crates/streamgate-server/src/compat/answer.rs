@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::wire::answer::with_body;
+
 /// The media type of JSON in most dialects.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
@@ -23,14 +25,10 @@ pub(crate) fn response(
     media_type: HeaderValue,
     body: impl Into<Body>,
 ) -> Response {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, media_type);
+    let mut response = with_body(status, media_type, body);
+    let no_sniff = HeaderValue::from_static("nosniff");
     // Texts repeat what callers sent; a browser must not sniff HTML in them.
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, no_sniff);
     response
 }

@@ -8,7 +8,6 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use streamgate_core::TenantId;
-use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::settings::{CompatSettings, DialectName};
@@ -25,6 +24,9 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
 
     /// The description in its OpenAPI document: Markdown.
     const ABOUT: &'static str;
+
+    /// The schema of the body of [`failure`](Self::failure) in the document; `None` for text.
+    const ERROR_SCHEMA: Option<&'static str>;
 
     /// Whether it has pages for people at its own root.
     const HAS_HOME: bool = false;
@@ -43,9 +45,6 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
 
     /// The response to a request that failed before or in its endpoint.
     fn failure(error: &ApiError) -> Response;
-
-    /// The schema of the body of [`failure`](Self::failure), for the document.
-    fn error_schema() -> RefOr<Schema>;
 
     /// The response to a request for an endpoint that does not exist.
     fn no_such_call(_request: &Parts) -> Response {
@@ -84,8 +83,8 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     }
 }
 
-/// Handler of requests that are no call of the dialect. HEAD is one where GET starts a session: a
-/// router takes GET for both unless told.
+/// Handler of requests that are no call of the dialect. Where GET starts a session, HEAD is one of
+/// them: without a handler of its own, a router sends HEAD to that of GET.
 pub(crate) async fn no_such_call<D: Dialect>(request: Parts) -> Response {
     D::no_such_call(&request)
 }

@@ -5,6 +5,8 @@
 //! header; its one endpoint documents them.
 
 use axum::http::header::CONTENT_TYPE;
+use utoipa::PartialSchema as _;
+use utoipa::openapi::Ref;
 
 use super::dialect::Dialect;
 use crate::problem::{ApiError, Code};
@@ -36,7 +38,11 @@ fn responses<D: Dialect>(codes: &[(Code, &str)]) -> Responses {
         let failure = D::failure(&ApiError::new(code, ""));
         let media_type = failure.headers()[CONTENT_TYPE].to_str().unwrap_or_default();
         let (media_type, _charset) = media_type.split_once(';').unwrap_or((media_type, ""));
-        let documented = problem_docs::response(code, about, media_type, D::error_schema());
+        let schema = match D::ERROR_SCHEMA {
+            Some(name) => Ref::from_schema_name(name).into(),
+            None => String::schema(),
+        };
+        let documented = problem_docs::response(code, about, media_type, schema);
         (failure.status().as_str().to_owned(), documented.into())
     };
     codes.iter().map(response).collect()

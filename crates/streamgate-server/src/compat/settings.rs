@@ -1,4 +1,4 @@
-//! Settings of the dialects: which are mounted, and what each is told.
+//! Settings of the dialects: which are mounted, and what applies to each.
 //!
 //! What is *not* here: what a dialect fixes by itself; that is in its
 //! [`Dialect`](super::dialect::Dialect).

@@ -10,8 +10,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use streamgate_core::{Seconds, TenantId};
 use tower::ServiceExt as _;
-use utoipa::PartialSchema as _;
-use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -32,14 +30,11 @@ struct Probe;
 impl Dialect for Probe {
     /// Borrowed: the name only labels metrics and finds settings.
     const NAME: DialectName = DialectName::UserStreams;
+    const ERROR_SCHEMA: Option<&'static str> = None;
     const ABOUT: &'static str = "A dialect for tests.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![routes!(lease)]
-    }
-
-    fn error_schema() -> RefOr<Schema> {
-        String::schema()
     }
 
     fn failure(error: &ApiError) -> Response {

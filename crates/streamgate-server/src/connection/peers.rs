@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// How many bits of an IPv6 address name the peer: one machine can use any address of its network.
 const IPV6_PREFIX: u32 = 64;
@@ -12,14 +14,17 @@ const IPV6_PREFIX: u32 = 64;
 #[derive(Debug, Clone)]
 pub(crate) struct Peers {
     max: Option<NonZeroU32>,
-    open: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    open: Open,
 }
+
+/// The open connections of each peer that has any.
+type Open = Arc<Mutex<HashMap<IpAddr, u32>>>;
 
 /// A counted connection; dropping it ends the count.
 #[derive(Debug)]
 pub(crate) struct Counted {
     peer: IpAddr,
-    open: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    open: Open,
 }
 
 /// The peer has as many connections as it may.
@@ -44,7 +49,7 @@ impl Peers {
             return Ok(None);
         };
         let peer = network_of(peer);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let count = open.entry(peer).or_default();
         if *count >= max.get() {
             return Err(TooMany);
@@ -58,7 +63,7 @@ impl Peers {
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if let Some(count) = open.get_mut(&self.peer) {
             *count -= 1;
             // A peer without connections takes no memory.
@@ -100,7 +105,7 @@ mod tests {
         let _third = peers.admit(one).unwrap();
         assert_eq!(peers.admit(one).unwrap_err(), TooMany);
         drop(other);
-        assert_eq!(peers.open.lock().unwrap().len(), 1);
+        assert_eq!(peers.open.lock().len(), 1);
     }
 
     #[test]

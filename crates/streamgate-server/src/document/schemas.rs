@@ -47,10 +47,9 @@ pub(super) fn flatten_problems(components: &mut Components) {
             RefOr::T(Schema::Object(object)) => Some(object.clone()),
             _ => None,
         });
-        if let Some(mut own) = own {
-            own.description = own.description.or_else(|| parts.description.clone());
-            *schema = problem_of(code, own).into();
-        }
+        let mut own = own.unwrap_or_default();
+        own.description = own.description.or_else(|| parts.description.clone());
+        *schema = problem_of(code, own).into();
     }
 }
 

@@ -1,11 +1,10 @@
 //! How long requests take, by route.
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
@@ -25,7 +24,7 @@ pub(super) struct HttpDurations(Family<Labels, Histogram, fn() -> Histogram>);
 /// The durations of one route's requests.
 #[derive(Debug)]
 pub(crate) struct HttpRoute {
-    route: Template,
+    route: Arc<String>,
     durations: HttpDurations,
     /// The first few pairs of method and status, found without hashing labels.
     usual: [OnceLock<Usual>; USUAL],
@@ -45,18 +44,9 @@ const USUAL: usize = 6;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
     method: &'static str,
-    route: Template,
+    /// The template of the route.
+    route: Arc<String>,
     status: u16,
-}
-
-/// The template of a route, as a label.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Template(Arc<str>);
-
-impl EncodeLabelValue for Template {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        (&*self.0).encode(encoder)
-    }
 }
 
 impl HttpDurations {
@@ -72,7 +62,7 @@ impl HttpDurations {
     /// The durations of one route.
     pub(super) fn route(&self, template: &str) -> HttpRoute {
         HttpRoute {
-            route: Template(template.into()),
+            route: Arc::new(template.to_owned()),
             durations: self.clone(),
             usual: Default::default(),
         }
@@ -82,7 +72,7 @@ impl HttpDurations {
 impl HttpRoute {
     /// The path, with names in braces for parameters.
     pub(crate) fn template(&self) -> &str {
-        &self.route.0
+        &self.route
     }
 
     /// Counts one request. The values of `method` and `status` must be bounded.
@@ -104,7 +94,7 @@ impl HttpRoute {
     fn histogram(&self, method: &'static str, status: StatusCode) -> Histogram {
         let labels = Labels {
             method,
-            route: self.route.clone(),
+            route: Arc::clone(&self.route),
             status: status.as_u16(),
         };
         self.durations.0.get_or_create(&labels).clone()

@@ -210,7 +210,7 @@ impl Metrics {
         &self.connections_refused
     }
 
-    /// A budget of `max` bytes for bodies, whose refusals are counted here.
+    /// A budget of `max` bytes for bodies; bodies refused for lack of it are counted here.
     pub(crate) fn body_memory(&self, max: usize) -> BodyMemory {
         BodyMemory::new(max, self.bodies_refused.clone())
     }

@@ -30,7 +30,7 @@ impl Page {
         self.add(name, help, Gauge::default())
     }
 
-    /// Adds a counter, to whose name the text format appends `_total`.
+    /// Adds a counter; the text format appends `_total` to its name.
     pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Counter {
         self.total(name, help, Counter::default())
     }

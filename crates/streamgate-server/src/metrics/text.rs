@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn counters_are_named_as_their_samples_are_and_nothing_else_changes() {
-        let page = "# HELP a_seconds How long.\n# TYPE a_seconds histogram\n# UNIT a_seconds seconds\n\
+        let page = "# HELP a_seconds How long.\n# TYPE a_seconds histogram\n\
+            # UNIT a_seconds seconds\n\
             a_seconds_bucket{le=\"+Inf\"} 1\na_seconds_count 1\n\
             # HELP b What, # TYPE or not.\n# TYPE b counter\nb_total{result=\"x\"} 7\n\
             # TYPE c gauge\nc 1\n# EOF\n";

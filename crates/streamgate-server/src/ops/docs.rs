@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
@@ -67,7 +67,8 @@ pub(crate) fn explorer(title: &str, scripts: &str, document: &str) -> Response {
   </head>
   <body>
     <div id="app"></div>
-    <noscript>The explorer needs JavaScript. The document itself is at <a href="{document}">{document}</a>.</noscript>
+    <noscript>The explorer needs JavaScript. The document itself is at
+      <a href="{document}">{document}</a>.</noscript>
     <script src="{scripts}scalar.js"></script>
     <script src="{scripts}explorer.js"></script>
   </body>
@@ -87,8 +88,8 @@ async fn settings_of_server(State(app): State<Arc<App>>) -> Response {
     settings(&documents.into())
 }
 
-/// What the explorer is told: a list of documents, each with its `url` and perhaps a `title`.
-/// Whatever would speak to others is off: telemetry, fonts, the assistant, the hosted client.
+/// The settings of the explorer: a list of documents, each with its `url` and perhaps a `title`.
+/// Everything that calls other servers is off: telemetry, fonts, the assistant, the hosted client.
 pub(crate) fn settings(documents: &Value) -> Response {
     let script = format!(
         r##""use strict";
@@ -140,14 +141,11 @@ async fn problems() -> Response {
 
 /// A page for browsers, with the policy.
 pub(crate) fn page(media_type: &'static str, body: impl Into<Body>) -> Response {
-    const NO_SNIFF: (HeaderName, HeaderValue) = (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    let policy = (header::CONTENT_SECURITY_POLICY, POLICY);
+    let media_type = HeaderValue::from_static(media_type);
+    let mut response = compat::answer::response(StatusCode::OK, media_type, body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     // Pages change only with the version of the server; `no-cache` still revalidates.
-    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let headers = [media_type, policy, NO_SNIFF, cache];
-    (StatusCode::OK, headers, body.into()).into_response()
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
 }

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use crate::caller::access::authorize;
 use crate::caller::keys::Scope;
-use crate::problem::{ApiError, Problem};
+use crate::problem::ApiError;
+use crate::problem_docs::NeedsKey;
 use crate::state::App;
+use crate::wire::answer::with_body;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
@@ -32,10 +33,7 @@ const OPENMETRICS: HeaderValue =
             (String = "text/plain; version=0.0.4; charset=utf-8"),
             (String = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
         )),
-        (status = 401, description = "`unauthenticated`: this server asks for a key.",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`forbidden`: the key's scope is not `admin`.",
-            body = Problem, content_type = "application/problem+json"),
+        NeedsKey,
     )
 )]
 pub(crate) async fn metrics(
@@ -56,9 +54,7 @@ pub(crate) async fn metrics(
     } else {
         (app.metrics.render_text(), TEXT)
     };
-    let mut response = Response::new(Body::from(page));
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    Ok(response)
+    Ok(with_body(StatusCode::OK, kind, page))
 }
 
 /// Whether a scraper names OpenMetrics, and no other format with a higher weight.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::state::App;
+use crate::wire::answer::{JSON, with_body};
 
 /// This document
 #[utoipa::path(
@@ -19,10 +19,5 @@ use crate::state::App;
         content_type = "application/json"))
 )]
 pub(crate) async fn openapi_json(State(app): State<Arc<App>>) -> Response {
-    let mut response = Response::new(Body::from(app.openapi.clone()));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    response
+    with_body(StatusCode::OK, JSON, app.openapi.clone())
 }

@@ -43,7 +43,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: Batch,
+    /// Lines, one after the other.
+    waiting: Vec<u8>,
     /// The writer thread holds a batch.
     is_writing: bool,
     /// There is a writer thread.
@@ -52,7 +53,7 @@ struct State {
 
 impl State {
     fn is_drained(&self) -> bool {
-        !self.is_running || (self.waiting.bytes.is_empty() && !self.is_writing)
+        !self.is_running || (self.waiting.is_empty() && !self.is_writing)
     }
 }
 
@@ -87,12 +88,12 @@ impl LineQueue {
             QUEUE_MAX_BYTES - URGENT_BYTES
         };
         let mut state = self.0.state.lock();
-        if !state.is_running || state.waiting.bytes.len() + line.len() > room {
+        if !state.is_running || state.waiting.len() + line.len() > room {
             drop(state);
             self.0.dropped.inc();
             return;
         }
-        state.waiting.push(line);
+        state.waiting.extend_from_slice(line);
         // A writer that holds a batch checks the queue before it waits.
         if !state.is_writing {
             self.0.filled.notify_one();
@@ -121,13 +122,13 @@ impl LineQueue {
 
 impl Shared {
     fn write_forever(&self, mut sink: impl Write) {
-        let mut batch = Batch::default();
+        let mut batch = Vec::new();
         let mut sink_is_in_line = false;
         let mut reported = self.dropped.get();
         let mut since_report: Option<Stopwatch> = None;
         loop {
             self.take(&mut batch);
-            let written = batch.write_to(&mut sink, sink_is_in_line);
+            let written = write_batch(&mut sink, &batch, sink_is_in_line);
             sink_is_in_line = written.ends_in_line;
             self.dropped.inc_by(written.lost);
             let dropped = self.dropped.get();
@@ -147,27 +148,19 @@ impl Shared {
     }
 
     /// Swaps a written batch for the lines queued since.
-    fn take(&self, batch: &mut Batch) {
+    fn take(&self, batch: &mut Vec<u8>) {
         batch.clear();
         let mut state = self.state.lock();
         state.is_writing = false;
-        if state.waiting.bytes.is_empty() {
+        if state.waiting.is_empty() {
             self.drained.notify_all();
         }
-        while state.waiting.bytes.is_empty() {
+        while state.waiting.is_empty() {
             self.filled.wait(&mut state);
         }
         std::mem::swap(&mut state.waiting, batch);
         state.is_writing = true;
     }
-}
-
-/// Concatenated lines.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    /// The end of each line, to count those that were not written.
-    ends: Vec<usize>,
 }
 
 /// The result of writing a batch.
@@ -178,32 +171,20 @@ struct Written {
     ends_in_line: bool,
 }
 
-impl Batch {
-    fn push(&mut self, line: &[u8]) {
-        self.bytes.extend_from_slice(line);
-        self.ends.push(self.bytes.len());
+/// Writes lines up to the first error; the rest is lost.
+fn write_batch(sink: &mut impl Write, lines: &[u8], sink_is_in_line: bool) -> Written {
+    let ends = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
+    // End an incomplete line first, so that it does not merge with the next one.
+    if sink_is_in_line && write_patiently(sink, b"\n") == 0 {
+        return Written {
+            lost: ends(lines),
+            ends_in_line: true,
+        };
     }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-
-    /// Writes the batch up to the first error; the rest is lost.
-    fn write_to(&self, sink: &mut impl Write, sink_is_in_line: bool) -> Written {
-        // End an incomplete line first, so that it does not merge with the next one.
-        if sink_is_in_line && write_patiently(sink, b"\n") == 0 {
-            return Written {
-                lost: self.ends.len() as u64,
-                ends_in_line: true,
-            };
-        }
-        let written = write_patiently(sink, &self.bytes);
-        let lost = self.ends.iter().filter(|end| **end > written).count();
-        Written {
-            lost: lost as u64,
-            ends_in_line: written > 0 && self.bytes[written - 1] != b'\n',
-        }
+    let (written, lost) = lines.split_at(write_patiently(sink, lines));
+    Written {
+        lost: ends(lost),
+        ends_in_line: written.last().is_some_and(|byte| *byte != b'\n'),
     }
 }
 
@@ -281,13 +262,13 @@ mod tests {
     /// Longer than any of these tests takes.
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// A sink that hands over every write, and answers each as it is told.
-    struct Told {
+    /// A sink that sends every write to the test, and returns the result that the test sends back.
+    struct Remote {
         writes: Sender<Vec<u8>>,
         answers: Receiver<io::Result<usize>>,
     }
 
-    impl Write for Told {
+    impl Write for Remote {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             let _ = self.writes.send(bytes.to_vec());
             // Once the test is over it takes everything.
@@ -299,15 +280,19 @@ mod tests {
         }
     }
 
-    fn told() -> (LineQueue, Receiver<Vec<u8>>, Sender<io::Result<usize>>) {
+    fn remote() -> (LineQueue, Receiver<Vec<u8>>, Sender<io::Result<usize>>) {
         let (writes, written) = channel();
         let (answer, answers) = channel();
-        (LineQueue::start(Told { writes, answers }), written, answer)
+        (
+            LineQueue::start(Remote { writes, answers }),
+            written,
+            answer,
+        )
     }
 
     #[test]
     fn a_push_never_waits_for_a_stalled_sink_and_what_does_not_fit_is_counted() {
-        let (queue, written, _answer) = told();
+        let (queue, written, _answer) = remote();
         queue.push(b"first\n", false);
         assert_eq!(written.recv().unwrap(), b"first\n");
         // The sink has it and does not answer. From here on everything waits in the queue.
@@ -330,7 +315,7 @@ mod tests {
 
     #[test]
     fn lines_that_the_sink_refuses_are_counted_and_later_ones_are_written() {
-        let (queue, written, answer) = told();
+        let (queue, written, answer) = remote();
         for error in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
             answer.send(Err(error.into())).unwrap();
             let before = queue.dropped();
@@ -350,15 +335,12 @@ mod tests {
 
     #[test]
     fn half_a_line_is_ended_before_the_next_one() {
-        let mut batch = Batch::default();
-        batch.push(b"one\n");
-        batch.push(b"two\n");
-        batch.push(b"three\n");
+        let lines = b"one\ntwo\nthree\n";
         let mut sink = Script {
             answers: [Ok(6), Err(ErrorKind::StorageFull.into())].into(),
             taken: Vec::new(),
         };
-        let written = batch.write_to(&mut sink, false);
+        let written = write_batch(&mut sink, lines, false);
         assert_eq!((written.lost, written.ends_in_line), (2, true));
         sink.answers = [
             Ok(1),
@@ -367,7 +349,7 @@ mod tests {
             Ok(14),
         ]
         .into();
-        let written = batch.write_to(&mut sink, true);
+        let written = write_batch(&mut sink, lines, true);
         assert_eq!((written.lost, written.ends_in_line), (0, false));
         assert_eq!(sink.taken, b"one\ntw\none\ntwo\nthree\n");
     }
@@ -379,7 +361,7 @@ mod tests {
 
     impl Write for Script {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let took = self.answers.pop_front().expect("it was told enough")?;
+            let took = self.answers.pop_front().expect("one answer a write")?;
             self.taken.extend_from_slice(&bytes[..took]);
             Ok(took)
         }

@@ -47,7 +47,7 @@ pub(crate) struct BatchEntry<'a> {
     session_id: Cow<'a, str>,
 }
 
-/// What became of the heartbeats.
+/// The results of a batch of heartbeats.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BatchAnswer<'a> {
     /// How many sessions hold their slots, revived ones included.
@@ -61,8 +61,7 @@ pub(crate) struct BatchAnswer<'a> {
     /// When to call next, in seconds from now.
     #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
-    /// How many of the renewed ones were let go on because the store could not be used; left out if
-    /// there are none.
+    /// How many of the renewed sessions go on although the store could not be used; left out if none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     degraded: Option<usize>,
@@ -70,7 +69,7 @@ pub(crate) struct BatchAnswer<'a> {
     failed: Vec<FailedHeartbeat<'a>>,
 }
 
-/// A heartbeat that did not succeed: what it would have been told on its own.
+/// A heartbeat that did not succeed: the error that it would have got in a call of its own.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FailedHeartbeat<'a> {
     /// Its place in the batch, counted from 0.
@@ -88,7 +87,7 @@ pub(crate) struct FailedHeartbeat<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<EndReasonSchema>)]
     reason: Option<&'static str>,
-    /// What is wrong; only with `invalid_request`.
+    /// What is wrong with the ids; only with `invalid_request`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     detail: Option<String>,
@@ -97,17 +96,16 @@ pub(crate) struct FailedHeartbeat<'a> {
 /// Renew many leases in one call
 ///
 /// For gateways and edges that see many players. Each entry succeeds or fails on its own; an entry
-/// whose ids are not valid is one that fails. Entries of one user are decided together, in their
-/// order. Only a body that is wrong as a whole is a 400. If the
-/// store failed for every entry, the whole call is a 503. Rate limits by user do not count the
-/// entries. Scope: `player`.
+/// with an invalid id is one that fails. Entries of one user are decided together, in their order.
+/// Only a body that is wrong as a whole is a 400. If the store failed for every entry, the whole
+/// call is a 503. Rate limits by user do not count the entries. Scope: `player`.
 #[utoipa::path(
     post,
     path = "/v1/heartbeats",
     tag = "sessions",
     request_body = Batch<'_>,
     responses(
-        (status = 200, description = "What became of the heartbeats.", body = BatchAnswer<'_>),
+        (status = 200, description = "The results.", body = BatchAnswer<'_>),
     )
 )]
 pub(crate) async fn heartbeat_batch(
@@ -173,7 +171,7 @@ impl BatchAnswer<'_> {
     }
 }
 
-/// What the answer says of a heartbeat: a thousand of them are kept until all are there.
+/// The part of an outcome that the answer needs. A thousand of them are kept until all have come.
 enum Beat {
     Renewed {
         expires_at: Timestamp,
@@ -208,21 +206,21 @@ async fn run(
     for (index, Object(entry)) in entries.iter().enumerate() {
         match checked(tenant, entry) {
             Ok(heartbeat) => valid.push(heartbeat),
-            Err(fault) => invalid.push((index, fault)),
+            Err(error) => invalid.push((index, error)),
         }
     }
     let beats = engine.heartbeats(&valid, Beat::from).await.into_iter();
     let mut results: Vec<_> = beats
         .map(|result| result.map_err(EntryError::Engine))
         .collect();
-    // From the first to the last, so that each finds its place among those before it.
-    for (index, fault) in invalid {
-        results.insert(index, Err(EntryError::Invalid(fault)));
+    // In ascending order, so that each is inserted at its index.
+    for (index, error) in invalid {
+        results.insert(index, Err(EntryError::Invalid(error)));
     }
     results
 }
 
-/// The heartbeat of an entry, or what is wrong with its ids.
+/// The heartbeat of an entry, or the error of its ids.
 fn checked(tenant: &TenantId, entry: &BatchEntry<'_>) -> Result<(UserKey, Heartbeat), String> {
     let mut errors = FieldErrors::default();
     let user = errors.check("user_id", UserKey::of_text(tenant, &entry.user_id));

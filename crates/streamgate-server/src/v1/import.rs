@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX, LIVE_MAX};
-use streamgate_core::{Seconds, SessionId, TenantId, UserId, UserKey};
+use streamgate_core::{Seconds, SessionId, TenantId, UserKey};
 use streamgate_engine::{Engine, EngineError, side_by_side};
 use utoipa::ToSchema;
 
@@ -55,7 +55,7 @@ pub(crate) struct ImportEntry {
     profile: TextMap,
 }
 
-/// What became of the users.
+/// The result of an import.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct ImportAnswer<'a> {
     /// How many users were taken over, whole or in part.
@@ -67,7 +67,7 @@ pub(crate) struct ImportAnswer<'a> {
     /// How many sessions held one already; their leases were renewed.
     #[schema(example = 0)]
     already_live: usize,
-    /// What was not taken over, in order.
+    /// Everything that was not taken over, in order.
     skipped: Vec<Skipped<'a>>,
 }
 
@@ -82,14 +82,14 @@ pub(crate) struct Skipped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     session_id: Option<&'a str>,
-    /// Why.
+    /// The kind of the reason.
     reason: SkipReason,
-    /// Why, in a sentence.
+    /// The reason, in a sentence.
     #[schema(example = "every slot is taken; the limit is 3")]
     detail: String,
 }
 
-/// Why something was not taken over.
+/// Reasons for which something is not taken over.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum SkipReason {
@@ -111,9 +111,9 @@ pub(crate) enum SkipReason {
 
 /// Take over users from another system
 ///
-/// Starts the sessions that users have elsewhere, as far as slots are free: none that is live gives
-/// way, none that has ended here is started again, and a profile is set only where there is none.
-/// So the call is safe to repeat, and to run while players call. A session holds its slot for the
+/// Starts the sessions that users have elsewhere, as far as slots are free. It ends no live session,
+/// starts none again that has ended here, and sets a profile only for a user without one. So the
+/// call is safe to repeat, and to run while players call. A session holds its slot for the
 /// lease of callers without heartbeats (`compat.lease_s`). Each user succeeds or fails on its own,
 /// and so does each of its sessions. Only a body that is wrong as a whole is a 400. If the store
 /// failed for every user, the whole call is a 503. Rate limits by user do not count the entries.
@@ -125,7 +125,7 @@ pub(crate) enum SkipReason {
     request_body = ImportBody,
     responses(
         NeedsRoom,
-        (status = 200, description = "What became of the users.", body = ImportAnswer<'_>),
+        (status = 200, description = "The result.", body = ImportAnswer<'_>),
     )
 )]
 pub(crate) async fn import_users(
@@ -139,14 +139,11 @@ pub(crate) async fn import_users(
         let message = format!("must have at most {USERS_MAX} entries, has {len}");
         return Err(ApiError::field("users", message));
     }
-    let lease = app.compat.lease;
     let entries = import.users.into_iter();
     let entries: Vec<Entry> = entries
-        .map(|Object(entry)| Entry::new(entry, lease))
+        .map(|Object(entry)| Entry::new(entry, &caller.tenant, app.compat.lease))
         .collect();
-    let running = entries
-        .iter()
-        .map(|entry| entry.run(&app.engine, &caller.tenant));
+    let running = entries.iter().map(|entry| entry.run(&app.engine));
     let results = side_by_side(running).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());
@@ -164,20 +161,18 @@ pub(crate) async fn import_users(
 /// A user whose parts have been checked.
 struct Entry {
     user_id: String,
-    /// Each session with what is wrong with it; in order.
+    /// Each session with its error, if it has one; in order.
     sessions: Vec<(String, Option<String>)>,
-    /// Whether there is a profile to set.
-    brings_profile: bool,
-    /// What is wrong with the profile.
-    profile_fault: Option<String>,
-    /// What to ask of the engine: the valid parts. Or why the user cannot be taken over at all.
-    command: Result<(UserId, ImportUser), String>,
+    /// The error of the profile.
+    profile_error: Option<String>,
+    /// The command with the valid parts; or why the user cannot be taken over at all.
+    command: Result<(UserKey, ImportUser), String>,
 }
 
 impl Entry {
-    fn new(entry: ImportEntry, lease: Seconds) -> Self {
+    fn new(entry: ImportEntry, tenant: &TenantId, lease: Seconds) -> Self {
         let mut errors = FieldErrors::default();
-        let user = errors.check("user_id", UserId::new(entry.user_id.as_str()));
+        let user = errors.check("user_id", UserKey::of_text(tenant, &entry.user_id));
         if entry.sessions.len() > LIVE_MAX {
             let len = entry.sessions.len();
             let message = format!("must have at most {LIVE_MAX} entries, has {len}");
@@ -194,33 +189,33 @@ impl Entry {
         Self {
             user_id: entry.user_id,
             sessions,
-            brings_profile: !import.profile.is_empty(),
-            profile_fault: fault_in(&profile_errors),
-            command: match (user, fault_in(&errors)) {
+            profile_error: error_in(&profile_errors),
+            command: match (user, error_in(&errors)) {
                 (Some(user), None) => Ok((user, import)),
                 (_, fault) => Err(fault.unwrap_or_default()),
             },
         }
     }
 
-    async fn run(&self, engine: &Engine, tenant: &TenantId) -> Result<ImportedUser, EntryError> {
-        let (user, import) = match &self.command {
-            Ok(command) => command,
-            Err(fault) => return Err(EntryError::Invalid(fault.clone())),
-        };
-        engine
-            .run(&UserKey::new(tenant, user), import)
-            .await
-            .map_err(EntryError::Engine)
+    async fn run(&self, engine: &Engine) -> Result<ImportedUser, EntryError> {
+        let command = self.command.as_ref();
+        let (user, import) = command.map_err(|fault| EntryError::Invalid(fault.clone()))?;
+        let imported = engine.run(user, import).await;
+        imported.map_err(EntryError::Engine)
+    }
+
+    fn brings_profile(&self) -> bool {
+        let command = self.command.as_ref();
+        command.is_ok_and(|(_, import)| !import.profile.is_empty())
     }
 }
 
-/// What is wrong, in a sentence, if anything is.
-fn fault_in(errors: &FieldErrors) -> Option<String> {
+/// The errors as a sentence; `None` if there are none.
+fn error_in(errors: &FieldErrors) -> Option<String> {
     Some(errors.sentence()).filter(|sentence| !sentence.is_empty())
 }
 
-/// The sessions with what is wrong with each, and those with which nothing is.
+/// Every session with its error, if it has one; and the ids of the valid ones.
 fn checked(sessions: Vec<String>) -> (Vec<(String, Option<String>)>, Vec<SessionId>) {
     let mut valid = Vec::with_capacity(sessions.len());
     let mut seen = HashSet::new();
@@ -240,7 +235,7 @@ fn checked(sessions: Vec<String>) -> (Vec<(String, Option<String>)>, Vec<Session
 }
 
 impl<'a> ImportAnswer<'a> {
-    /// Adds a user that was taken over, and what of it was not.
+    /// Adds a user that was taken over, and its parts that were not.
     fn add(&mut self, index: usize, entry: &'a Entry, imported: &ImportedUser) {
         self.users += 1;
         let mut skip = |session_id, reason, detail| {
@@ -273,9 +268,9 @@ impl<'a> ImportAnswer<'a> {
                 }
             }
         }
-        if let Some(fault) = &entry.profile_fault {
+        if let Some(fault) = &entry.profile_error {
             skip(None, SkipReason::Invalid, fault.clone());
-        } else if !imported.has_profile && entry.brings_profile {
+        } else if !imported.has_profile && entry.brings_profile() {
             let detail = "the user has another profile here, and keeps it".to_owned();
             skip(None, SkipReason::ProfileKept, detail);
         }
@@ -285,23 +280,21 @@ impl<'a> ImportAnswer<'a> {
     fn add_failed(&mut self, index: usize, entry: &'a Entry, error: EntryError) {
         let (reason, detail) = match error {
             EntryError::Invalid(fault) => (SkipReason::Invalid, fault),
-            EntryError::Engine(error) => match store_trouble(&error) {
-                Some(cause) => (
-                    match error {
-                        EngineError::StoreFull(_) => SkipReason::StoreFull,
-                        _ => SkipReason::StoreUnavailable,
-                    },
-                    format!("{cause}; send this user again"),
-                ),
-                None => {
-                    // The answer does not say what is wrong, so the log must.
-                    tracing::error!(%error, "a user could not be taken over");
-                    (
-                        SkipReason::Internal,
-                        "the user could not be taken over".to_owned(),
-                    )
+            EntryError::Engine(error) => {
+                let reason = match error {
+                    EngineError::StoreFull(_) => SkipReason::StoreFull,
+                    _ => SkipReason::StoreUnavailable,
+                };
+                match store_trouble(&error) {
+                    Some(cause) => (reason, format!("{cause}; send this user again")),
+                    None => {
+                        let detail = "the user could not be taken over";
+                        // The answer does not say what is wrong, so the log must.
+                        tracing::error!(%error, "a user could not be taken over");
+                        (SkipReason::Internal, detail.to_owned())
+                    }
                 }
-            },
+            }
         };
         self.skipped.push(Skipped {
             index,

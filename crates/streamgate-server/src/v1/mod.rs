@@ -1,7 +1,6 @@
 //! Version 1 of the API. One endpoint is one file, at the path of its URL.
 //!
-//! What is *not* here: what a refusal means or when a lease is over; endpoints translate between
-//! HTTP and the engine and decide nothing.
+//! What is *not* here: decisions. Endpoints translate between HTTP and the engine.
 
 mod batch;
 mod heartbeats;

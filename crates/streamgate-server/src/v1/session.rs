@@ -10,13 +10,12 @@ use crate::wire::schema::{NameSchema, SessionIdSchema, UserIdSchema};
 use crate::wire::text_map::TextMap;
 use crate::wire::time::Time;
 
-/// A session that holds a slot. SessionMetadata that were not given are left out.
+/// A session that holds a slot. Metadata that was not given is left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session<'a> {
     /// The session, unique within its user.
-    #[serde(serialize_with = "id_text")]
     #[schema(value_type = SessionIdSchema)]
-    session_id: &'a SessionId,
+    session_id: IdText<'a>,
     /// The user.
     #[schema(value_type = UserIdSchema)]
     user_id: &'a str,
@@ -41,12 +40,9 @@ pub(crate) struct Session<'a> {
     #[schema(value_type = NameSchema)]
     content_type: Option<&'a str>,
     /// What else the caller wanted to see again.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "optional_map"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = TextMap)]
-    attributes: Option<&'a Attributes>,
+    attributes: Option<AttributesMap<'a>>,
     /// When it started.
     started_at: Time,
     /// When its player called last.
@@ -66,7 +62,7 @@ impl<'a> Session<'a> {
                 .map(Name::as_str)
         };
         Self {
-            session_id: &session.id,
+            session_id: IdText(&session.id),
             user_id,
             device_id: name(|metadata| &metadata.device_id),
             device_name: name(|metadata| &metadata.device_name),
@@ -75,7 +71,8 @@ impl<'a> Session<'a> {
             content_type: name(|metadata| &metadata.content_type),
             attributes: metadata
                 .map(|metadata| &metadata.attributes)
-                .filter(|attributes| !attributes.is_empty()),
+                .filter(|attributes| !attributes.is_empty())
+                .map(AttributesMap),
             started_at: Time::at(session.started_at, wall),
             last_seen_at: Time::at(session.last_seen_at, wall),
             expires_at: Time::at(session.expires_at, wall),
@@ -91,33 +88,22 @@ impl<'a> Session<'a> {
     }
 }
 
-/// A session id as text, without an allocation.
-pub(crate) fn id_text<S: Serializer>(id: &&SessionId, serializer: S) -> Result<S::Ok, S::Error> {
-    id.with_str(|text| serializer.serialize_str(text))
-}
+/// A session id, written without an allocation.
+#[derive(Debug)]
+pub(crate) struct IdText<'a>(pub(crate) &'a SessionId);
 
-/// The same for an id that may be missing.
-pub(crate) fn optional_id_text<S: Serializer>(
-    id: &Option<&SessionId>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match id {
-        Some(id) => id_text(id, serializer),
-        None => serializer.serialize_none(),
+impl Serialize for IdText<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.with_str(|text| serializer.serialize_str(text))
     }
 }
 
-/// Attributes as an object.
-pub(crate) fn map<S: Serializer>(map: &&Attributes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(map.iter())
-}
+/// Attributes, written as an object.
+#[derive(Debug)]
+pub(crate) struct AttributesMap<'a>(pub(crate) &'a Attributes);
 
-fn optional_map<S: Serializer>(
-    attributes: &Option<&Attributes>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match attributes {
-        Some(attributes) => map(attributes, serializer),
-        None => serializer.serialize_none(),
+impl Serialize for AttributesMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
     }
 }

@@ -82,7 +82,8 @@ pub(crate) struct PageQuery<C = PageCursor> {
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct PageParams {
     /// `next_cursor` of the page before; left out for the first page.
-    #[param(max_length = 1024, pattern = "^[A-Za-z0-9_-]+$", value_type = Option<String>, required = false)]
+    #[param(max_length = 1024, pattern = "^[A-Za-z0-9_-]+$", value_type = Option<String>)]
+    #[param(required = false)]
     cursor: Option<String>,
     /// Most entries of the page. A page may have fewer although more follow.
     #[param(minimum = 1, maximum = 1000, default = 100, required = false)]

@@ -12,7 +12,6 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -43,6 +42,8 @@ const FUNCTION_FAILED: &str = r#"{"message": "Internal server error"}"#;
 impl Dialect for ConcurrencyService {
     const NAME: DialectName = DialectName::ConcurrencyService;
 
+    const ERROR_SCHEMA: Option<&'static str> = Some("Message");
+
     const ABOUT: &'static str = "\
 Starts sessions by GET, and does nothing else: a session ends with its lease, or by a call of \
 `/v1`. The first segment of the path is the stage of the former gateway, and may be anything. HEAD \
@@ -72,10 +73,6 @@ starts no session.";
     /// The original had an API key in front of it, always.
     fn asks_for_key(_settings: &CompatSettings) -> bool {
         true
-    }
-
-    fn error_schema() -> RefOr<Schema> {
-        Ref::from_schema_name(Message::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

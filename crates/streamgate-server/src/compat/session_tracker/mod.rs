@@ -15,7 +15,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -41,6 +40,8 @@ pub(crate) struct Message {
 impl Dialect for SessionTracker {
     const NAME: DialectName = DialectName::SessionTracker;
 
+    const ERROR_SCHEMA: Option<&'static str> = Some("Message");
+
     const ABOUT: &'static str = "\
 Counts the sessions of a user, without ids: `add-session` starts one, `remove-session` ends the \
 one that started last. Paths ignore case and a slash at the end; bodies are ignored.";
@@ -54,10 +55,6 @@ one that started last. Paths ignore case and a slash at the end; bodies are igno
 
     fn path(path: &str) -> Cow<'_, str> {
         path::lenient(path)
-    }
-
-    fn error_schema() -> RefOr<Schema> {
-        Ref::from_schema_name(Message::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

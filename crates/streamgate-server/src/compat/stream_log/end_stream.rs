@@ -44,7 +44,10 @@ pub(crate) struct Watched {
         (status = 404, description = "The user has no such stream, or it has ended; or a member \
             of the body is missing, empty or not valid.",
             body = FailedAnswer,
-            example = json!({"statusCode": 404, "message": {"error": "The conditional request failed"}})),
+            example = json!({
+                "statusCode": 404,
+                "message": {"error": "The conditional request failed"},
+            })),
     )
 )]
 pub(super) async fn end_stream(

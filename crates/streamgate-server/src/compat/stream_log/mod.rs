@@ -11,7 +11,6 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -47,6 +46,8 @@ pub(crate) struct Failed {
 impl Dialect for StreamLog {
     const NAME: DialectName = DialectName::StreamLog;
 
+    const ERROR_SCHEMA: Option<&'static str> = Some("FailedAnswer");
+
     const ABOUT: &'static str = "\
 Starts and ends the streams of a user. The first segment of the path may be anything; bodies are \
 JSON whatever their content type says. A number and the same digits as text are two users: the \
@@ -60,10 +61,6 @@ number 7 is the user `number:7` of every other API.";
     fn pages() -> Vec<(&'static str, MethodRouter<Arc<App>>)> {
         let calls = post(start_stream::start_stream).delete(end_stream::end_stream);
         vec![("/{stage}/stream/", calls)]
-    }
-
-    fn error_schema() -> RefOr<Schema> {
-        Ref::from_schema_name(FailedAnswer::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

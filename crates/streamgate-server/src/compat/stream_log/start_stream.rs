@@ -57,7 +57,10 @@ pub(crate) struct Started {
         (status = 400, description = "No JSON object, or `userId` is missing, empty or not valid.",
             body = FailedAnswer),
         (status = 403, description = "Every slot is taken.", body = FailedAnswer,
-            example = json!({"statusCode": 403, "message": {"error": "Unable to start a new stream, maximum limit reached"}})),
+            example = json!({
+                "statusCode": 403,
+                "message": {"error": "Unable to start a new stream, maximum limit reached"},
+            })),
     )
 )]
 pub(super) async fn start_stream(

@@ -17,8 +17,6 @@ use std::sync::Arc;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use utoipa::PartialSchema as _;
-use utoipa::openapi::{RefOr, Schema};
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
@@ -50,6 +48,8 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbo
 impl Dialect for StreamRequests {
     const NAME: DialectName = DialectName::StreamRequests;
 
+    const ERROR_SCHEMA: Option<&'static str> = None;
+
     const ABOUT: &'static str = "\
 Creates and removes users, and starts their streams: a stream is a session by its name, and `Name` \
 and `Subscription` are kept in the user's profile. Only users that are known may watch. Paths \
@@ -69,10 +69,6 @@ a single stream here: `/v1` does, and its lease. Names of streams are compared w
 
     fn path(path: &str) -> Cow<'_, str> {
         path::lenient(path)
-    }
-
-    fn error_schema() -> RefOr<Schema> {
-        String::schema()
     }
 
     fn failure(error: &ApiError) -> Response {

@@ -17,7 +17,6 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
@@ -73,6 +72,8 @@ struct Failure<'a> {
 impl Dialect for UserStreams {
     const NAME: DialectName = DialectName::UserStreams;
 
+    const ERROR_SCHEMA: Option<&'static str> = Some("Failed");
+
     const ABOUT: &'static str = "\
 Starts sessions by GET, and lists who is watching in the same answer: `allow` says whether the \
 session holds a slot. Ids are percent-decoded and case-sensitive. HEAD starts no session. Pages of \
@@ -105,10 +106,6 @@ other origins may call where `cors.allowed_origins` allows theirs.";
 
     fn path(path: &str) -> Cow<'_, str> {
         path::one_slash_in_front(path)
-    }
-
-    fn error_schema() -> RefOr<Schema> {
-        Ref::from_schema_name(Failed::name()).into()
     }
 
     fn failure(error: &ApiError) -> Response {

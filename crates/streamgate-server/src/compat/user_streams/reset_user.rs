@@ -23,7 +23,12 @@ use crate::wire::schema::UserIdSchema;
         (status = 204, description = "No session of it is live."),
         (status = 400, description = "The id is not valid.", body = Failed<'_>),
         (status = 404, description = "The user is not known.", body = Failed<'_>,
-            example = json!({"error": {"statusCode": 404, "name": "Error", "message": "Entity not found: UserStreams with id \"u\"", "code": "ENTITY_NOT_FOUND"}})),
+            example = json!({"error": {
+                "statusCode": 404,
+                "name": "Error",
+                "message": "Entity not found: UserStreams with id \"u\"",
+                "code": "ENTITY_NOT_FOUND",
+            }})),
     )
 )]
 pub(super) async fn reset_user(

@@ -59,8 +59,7 @@ pub(super) async fn start_session(
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     let user = caller.user(USER, &name)?;
     let start = WithSessions(caller.start_of(session_id(SESSION, &id)?));
-    let told = caller.engine().start(&user, &start).await?;
-    let (outcome, watching) = told.outcome;
+    let (outcome, watching) = caller.engine().start(&user, &start).await?.outcome;
     let session_ids: Vec<String> = watching
         .iter()
         .map(|session| session.id.to_string())

@@ -7,11 +7,11 @@ pub(crate) mod put;
 pub(crate) mod sessions;
 
 use serde::Serialize;
+use streamgate_core::LimitSource;
 use streamgate_core::admission::UserView;
-use streamgate_core::{Attributes, LimitSource};
 use utoipa::ToSchema;
 
-use crate::v1::session::map;
+use crate::v1::session::AttributesMap;
 use crate::wire::schema::{LimitSchema, NameSchema, UserIdSchema, schema, words};
 use crate::wire::text_map::TextMap;
 
@@ -31,9 +31,8 @@ pub(crate) struct User<'a> {
     #[schema(value_type = LimitSourceSchema)]
     limit_source: &'static str,
     /// What the platform keeps about the user.
-    #[serde(serialize_with = "map")]
     #[schema(value_type = TextMap)]
-    profile: &'a Attributes,
+    profile: AttributesMap<'a>,
     /// The number of slots taken.
     #[schema(example = 2)]
     active: u32,
@@ -54,7 +53,7 @@ impl<'a> User<'a> {
                 LimitSource::Plan => "plan",
                 LimitSource::Default => "default",
             },
-            profile: &view.profile,
+            profile: AttributesMap(&view.profile),
             active: view.active,
         }
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use serde_json::json;
-use streamgate_server::{CompatSettings, DialectName, RateLimitSettings, ServerSettings};
+use streamgate_server::{DialectName, RateLimitSettings, ServerSettings};
 
 use crate::support::{Answer, Service, keys};
 
@@ -28,10 +28,8 @@ impl Answer {
     /// Asserts what the dialect says, to the byte.
     #[track_caller]
     fn assert_gateway(&self, status: u16, body: &str) {
-        assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(JSON));
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(self.text(), body);
+        self.assert_text(status, JSON, body);
     }
 }
 
@@ -62,8 +60,7 @@ async fn sessions_are_counted_once_and_the_next_one_is_refused() {
 async fn the_limit_of_the_user_is_in_the_text() {
     let service = Service::open();
     for (limit, wanted) in [(1, 2), (0, 1)] {
-        let limit = json!({ "limit": limit });
-        service.json("PUT", "/v1/users/u", &limit).await;
+        service.set_user("u", &json!({ "limit": limit })).await;
         service.session("u/sessionId/s1").await;
         let refused = service.session("u/sessionId/s2").await;
         refused.assert_gateway(
@@ -289,13 +286,7 @@ async fn too_many_requests_are_a_429_that_names_its_kind() {
 
 #[tokio::test]
 async fn it_can_stand_at_the_root() {
-    let service = Service::with(ServerSettings {
-        compat: CompatSettings {
-            root: Some(DialectName::ConcurrencyService),
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::at_root(DialectName::ConcurrencyService);
     let counted = service
         .get("/dev/startSession/userId/a%2Fb/sessionId/s")
         .await;

@@ -1,17 +1,14 @@
 //! Where dialects are mounted.
 
-use streamgate_server::{CompatSettings, DialectName, ServerSettings};
+use streamgate_server::{CompatSettings, DialectName};
 
 use crate::support::Service;
 
 fn speaking(dialects: &[DialectName], root: Option<DialectName>) -> Service {
-    Service::with(ServerSettings {
-        compat: CompatSettings {
-            dialects: dialects.to_vec(),
-            root,
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
+    Service::with_dialects(CompatSettings {
+        dialects: dialects.to_vec(),
+        root,
+        ..CompatSettings::default()
     })
 }
 

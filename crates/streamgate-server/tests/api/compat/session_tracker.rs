@@ -17,9 +17,7 @@ impl Answer {
     /// Asserts what the dialect says.
     #[track_caller]
     fn assert_says(&self, status: u16, message: &str) {
-        assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(JSON));
-        assert_eq!(self.text(), json!({ "message": message }).to_string());
+        self.assert_text(status, JSON, &json!({ "message": message }).to_string());
     }
 }
 
@@ -44,8 +42,7 @@ async fn sessions_are_counted_in_both_directions() {
 #[tokio::test]
 async fn the_limit_of_the_user_is_in_the_text() {
     let service = Service::open();
-    let limit = json!({ "limit": 2 });
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({ "limit": 2 })).await;
     service.start(&["x", "y"]).await;
     let refused = service.tracker("/add-session?user_id=u").await;
     refused.assert_says(409, "Max sessions of 2 reached.");
@@ -95,11 +92,10 @@ async fn paths_ignore_case_and_a_slash_and_users_are_told_apart_by_number() {
     let service = Service::open();
     let added = service.tracker("/ADD-session/?user_id=007").await;
     added.assert_says(200, "Number of active session incremented to 1");
-    let user = service.get("/v1/users/7").await.json();
-    assert_eq!(user["active"], 1);
+    assert_eq!(service.active("7").await, 1);
     let spaced = service.tracker("/add-session?user_id=a+b%2Bc").await;
     spaced.assert_says(200, "Number of active session incremented to 1");
-    assert_eq!(service.get("/v1/users/a%20b+c").await.json()["active"], 1);
+    assert_eq!(service.active("a%20b+c").await, 1);
 }
 
 #[tokio::test]
@@ -123,7 +119,7 @@ async fn what_names_no_user_is_refused_and_says_so() {
             answer.assert_says(400, complaint);
         }
     }
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 #[tokio::test]
@@ -141,7 +137,7 @@ async fn other_methods_and_paths_are_no_calls() {
         assert_eq!(answer.status, 404, "{method} {path}");
         assert_eq!(answer.header("content-type"), Some(JSON));
     }
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 #[tokio::test]
@@ -198,7 +194,7 @@ async fn a_percent_sign_that_begins_no_encoded_byte_is_refused() {
         let path = format!("/compat/user-streams/user-streams/{user}/s");
         assert_eq!(service.get(&path).await.status, 400, "{user}");
     }
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
     let encoded = "/compat/session-tracker/add-session?user_id=a%25zz";
     assert_eq!(service.call("POST", encoded).await.status, 200);
 }

@@ -1,7 +1,7 @@
 //! Settings of single dialects.
 
 use streamgate_core::Seconds;
-use streamgate_server::{CompatSettings, DialectName, DialectSettings, ServerSettings};
+use streamgate_server::{CompatSettings, DialectName, DialectSettings};
 
 use crate::support::Service;
 
@@ -10,13 +10,10 @@ async fn sessions_have_the_lease_of_their_dialect() {
     let own = DialectSettings {
         lease: Some(Seconds(60)),
     };
-    let service = Service::with(ServerSettings {
-        compat: CompatSettings {
-            lease: Seconds(3600),
-            by_dialect: [(DialectName::UserStreams, own)].into(),
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
+    let service = Service::with_dialects(CompatSettings {
+        lease: Seconds(3600),
+        by_dialect: [(DialectName::UserStreams, own)].into(),
+        ..CompatSettings::default()
     });
     for (call, expires_at) in [
         ("user-streams/user-streams/a/s", "2026-11-21T06:31:00.000Z"),

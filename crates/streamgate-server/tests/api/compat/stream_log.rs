@@ -1,9 +1,6 @@
 //! `/compat/stream-log/`.
 
-use std::num::NonZeroU32;
-
 use serde_json::{Value, json};
-use streamgate_server::{RateLimitSettings, ServerSettings};
 
 use crate::support::{Answer, MADE_V4_ID, Service, request};
 
@@ -23,12 +20,11 @@ impl Answer {
     /// Asserts a body of the dialect, to the byte.
     #[track_caller]
     fn assert_enveloped(&self, status: u16, message: &str) {
-        assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(JSON));
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(
-            self.text(),
-            format!(r#"{{"statusCode":{status},"message":{message}}}"#)
+        self.assert_text(
+            status,
+            JSON,
+            &format!(r#"{{"statusCode":{status},"message":{message}}}"#),
         );
     }
 
@@ -71,7 +67,7 @@ async fn a_stream_starts_with_a_name_of_ours_and_ends_once() {
     assert_eq!(ended.header("content-type"), Some(JSON));
     let again = service.log("DELETE", &stream("u", MADE_V4_ID)).await;
     again.assert_failed(404, "The conditional request failed");
-    assert_eq!(service.get("/v1/users/u").await.json()["active"], 0);
+    assert_eq!(service.active("u").await, 0);
 }
 
 #[tokio::test]
@@ -91,8 +87,7 @@ async fn streams_are_shared_with_the_api() {
 #[tokio::test]
 async fn the_limit_of_the_user_applies() {
     let service = Service::open();
-    let limit = json!({ "limit": 0 });
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({ "limit": 0 })).await;
     let refused = service.log("POST", r#"{"userId":"u"}"#).await;
     refused.assert_failed(403, "Unable to start a new stream, maximum limit reached");
 }
@@ -126,8 +121,7 @@ async fn a_number_and_the_same_digits_as_text_are_two_users() {
             .log("POST", &format!(r#"{{"userId":{sent}}}"#))
             .await;
         started.assert_started(echoed);
-        let user = service.get(&format!("/v1/users/{known_as}")).await.json();
-        assert_eq!(user["active"], 1, "{sent}");
+        assert_eq!(service.active(known_as).await, 1, "{sent}");
     }
     let body = |user: &str| format!(r#"{{"userId":{user},"streamId":"{MADE_V4_ID}"}}"#);
     for text in [r#""7""#, "8"] {
@@ -207,7 +201,7 @@ async fn a_start_that_names_no_user_is_a_400() {
     }
     let missing = service.log("POST", r#"{"userid":"u"}"#).await;
     missing.assert_failed(400, "Request missing userId");
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 #[tokio::test]
@@ -281,7 +275,7 @@ async fn other_methods_and_paths_are_no_calls() {
     }
     let head = service.call("HEAD", STREAM).await;
     head.assert_empty(404);
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 #[tokio::test]
@@ -300,13 +294,7 @@ async fn a_store_that_is_down_is_a_503_that_says_when_to_try_again() {
 
 #[tokio::test]
 async fn too_many_requests_about_a_user_are_a_429_for_both_calls() {
-    let service = Service::with(ServerSettings {
-        rate_limit: RateLimitSettings {
-            per_user_per_s: NonZeroU32::new(1),
-            ..RateLimitSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::once_a_second();
     service
         .log("POST", r#"{"userId":7}"#)
         .await
@@ -353,7 +341,7 @@ async fn a_user_that_counts_as_false_is_missing() {
             .await;
         start.assert_failed(400, "userId must be a text or a number");
     }
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 #[tokio::test]

@@ -1,11 +1,9 @@
 //! `/compat/user-streams/`.
 
-use std::num::NonZeroU32;
-
 use axum::body::Body;
 use serde_json::{Value, json};
 use streamgate_server::{
-    AllowedOrigins, CompatSettings, CorsSettings, DialectName, RateLimitSettings, ServerSettings,
+    AllowedOrigins, CompatSettings, CorsSettings, DialectName, ServerSettings,
 };
 
 use crate::support::{Answer, Service, keys, request};
@@ -41,36 +39,30 @@ impl Answer {
     /// Asserts who is watching, to the byte.
     #[track_caller]
     fn assert_streams(&self, user: &str, ids: &[&str], allow: bool) {
-        assert_eq!(self.status, 200, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some("application/json"));
         let (user, list, count) = (json!(user), json!(ids), ids.len());
         let text = format!(
             r#"{{"userId":{user},"noOfStreams":{count},"sessionIds":{list},"allow":{allow}}}"#
         );
-        assert_eq!(self.text(), text);
+        self.assert_text(200, "application/json", &text);
     }
 
     /// Asserts what is wrong, to the byte.
     #[track_caller]
     fn assert_error(&self, status: u16, name: &str, message: &str) {
-        assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(JSON));
         let message = json!(message);
         let text =
             format!(r#"{{"error":{{"statusCode":{status},"name":"{name}","message":{message}}}}}"#);
-        assert_eq!(self.text(), text);
+        self.assert_text(status, JSON, &text);
     }
 
     /// Asserts that the user is not known; `id` is its id in quotes.
     #[track_caller]
     fn assert_no_entity(&self, id: &str) {
-        assert_eq!(self.status, 404, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(JSON));
         let message = json!(format!("Entity not found: UserStreams with id {id}"));
         let text = format!(
             r#"{{"error":{{"statusCode":404,"name":"Error","message":{message},"code":"ENTITY_NOT_FOUND"}}}}"#
         );
-        assert_eq!(self.text(), text);
+        self.assert_text(404, JSON, &text);
     }
 }
 
@@ -96,8 +88,7 @@ async fn sessions_start_until_the_limit_and_then_the_answer_is_still_200() {
 #[tokio::test]
 async fn the_limit_of_the_user_counts_and_sessions_are_shared_with_v1() {
     let service = Service::open();
-    let limit = json!({ "limit": 2 });
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({ "limit": 2 })).await;
     service.start(&["x"]).await;
     service
         .watch("u", "y")
@@ -119,15 +110,13 @@ async fn the_limit_of_the_user_counts_and_sessions_are_shared_with_v1() {
 #[tokio::test]
 async fn a_limit_of_nothing_and_a_policy_that_evicts_are_told_as_they_are() {
     let service = Service::open();
-    let limit = json!({ "limit": 0 });
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({ "limit": 0 })).await;
     service
         .watch("u", "x")
         .await
         .assert_streams("u", &[], false);
 
-    let plan = json!({ "plan": "rolling" });
-    service.json("PUT", "/v1/users/v", &plan).await;
+    service.set_user("v", &json!({ "plan": "rolling" })).await;
     for id in ["1", "2"] {
         service.watch("v", id).await;
         service.advance(1);
@@ -193,7 +182,7 @@ async fn ids_that_are_not_valid_are_refused_and_nothing_starts() {
         "BadRequestError",
         "userId must not contain control characters",
     );
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 #[tokio::test]
@@ -219,8 +208,12 @@ async fn a_delete_ends_the_sessions_and_says_when_there_is_no_such_user() {
 #[tokio::test]
 async fn a_delete_lifts_no_limit() {
     let service = Service::open();
-    let change = json!({ "plan": "rolling", "limit": 1, "profile": { "Name": "N" } });
-    service.json("PUT", "/v1/users/u", &change).await;
+    service
+        .set_user(
+            "u",
+            &json!({ "plan": "rolling", "limit": 1, "profile": { "Name": "N" } }),
+        )
+        .await;
     service.watch("u", "x").await;
     let deleted = service.user_streams("DELETE", "/user-streams/u").await;
     deleted.assert_empty(204);
@@ -270,7 +263,7 @@ async fn head_starts_no_session() {
     let service = Service::open();
     let answer = service.user_streams("HEAD", "/user-streams/u/s").await;
     answer.assert_empty(404);
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
 }
 
 /// A service whose settings allow these origins.
@@ -315,7 +308,7 @@ async fn a_preflight_is_answered_on_every_path_and_starts_nothing() {
     let bare = service.user_streams("OPTIONS", "/user-streams/u/s").await;
     bare.assert_empty(204);
     assert_eq!(bare.header("access-control-allow-headers"), None);
-    assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+    service.assert_no_users().await;
     let counted = service
         .metric(
             "streamgate_http_request_duration_seconds_count{method=\"OPTIONS\",\
@@ -355,7 +348,7 @@ async fn only_pages_of_allowed_origins_are_told_that_they_may_call() {
         }
         assert_eq!(answer.status, 403, "{}", answer.text());
         assert_eq!(answer.json()["error"]["name"], "ForbiddenError");
-        assert_eq!(service.get("/v1/users").await.json()["users"], json!([]));
+        service.assert_no_users().await;
     }
 }
 
@@ -387,13 +380,7 @@ async fn a_damaged_record_is_a_500_that_says_nothing_about_itself() {
 
 #[tokio::test]
 async fn a_user_may_be_asked_about_too_often() {
-    let service = Service::with(ServerSettings {
-        rate_limit: RateLimitSettings {
-            per_user_per_s: NonZeroU32::new(1),
-            ..RateLimitSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::once_a_second();
     service
         .watch("u", "s")
         .await
@@ -462,13 +449,7 @@ fn attributes(html: &str, name: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_pages_lead_to_each_other_wherever_the_dialect_is_mounted() {
-    let service = Service::with(ServerSettings {
-        compat: CompatSettings {
-            root: Some(DialectName::UserStreams),
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::at_root(DialectName::UserStreams);
     for at in ["", AT] {
         let home_at = format!("{at}/");
         let home = service.get(&home_at).await;
@@ -518,14 +499,7 @@ async fn the_pages_lead_to_each_other_wherever_the_dialect_is_mounted() {
 
 #[tokio::test]
 async fn slashes_at_the_end_and_at_the_front_change_nothing() {
-    let root = Some(DialectName::UserStreams);
-    let service = Service::with(ServerSettings {
-        compat: CompatSettings {
-            root,
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::at_root(DialectName::UserStreams);
     for (session, path) in [
         ("1", format!("{AT}/user-streams/u/1/")),
         ("2", format!("{AT}//user-streams/u/2")),

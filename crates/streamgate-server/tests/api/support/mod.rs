@@ -2,6 +2,7 @@
 
 pub(crate) mod running;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use streamgate_core::{
 };
 use streamgate_engine::{Engine, EngineSettings, IdSource};
 use streamgate_server::{
-    ApiKey, Endpoints, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash,
+    ApiKey, CompatSettings, DialectName, Endpoints, Keys, Metrics, RateLimitSettings, Scope,
+    ServerSettings, app, hash_key, parse_hash,
 };
 use streamgate_store::{Change, MemoryStore, Store as _, View};
 
@@ -95,6 +97,33 @@ impl Service {
     pub(crate) fn fails_open() -> Self {
         Self::made(ServerSettings::default(), |engine, clock| {
             engine.fail_open(clock)
+        })
+    }
+
+    /// With these settings of the dialects.
+    pub(crate) fn with_dialects(compat: CompatSettings) -> Self {
+        Self::with(ServerSettings {
+            compat,
+            ..ServerSettings::default()
+        })
+    }
+
+    /// With this dialect at the root as well.
+    pub(crate) fn at_root(dialect: DialectName) -> Self {
+        Self::with_dialects(CompatSettings {
+            root: Some(dialect),
+            ..CompatSettings::default()
+        })
+    }
+
+    /// Takes one call a second about each user.
+    pub(crate) fn once_a_second() -> Self {
+        Self::with(ServerSettings {
+            rate_limit: RateLimitSettings {
+                per_user_per_s: NonZeroU32::new(1),
+                ..RateLimitSettings::default()
+            },
+            ..ServerSettings::default()
         })
     }
 
@@ -233,6 +262,23 @@ impl Service {
         }
     }
 
+    /// Sets plan, limit or profile of a user.
+    pub(crate) async fn set_user(&self, user: &str, change: &Value) {
+        let answer = self.json("PUT", &format!("/v1/users/{user}"), change).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// How many slots a known user has taken.
+    pub(crate) async fn active(&self, user: &str) -> u64 {
+        let user = self.get(&format!("/v1/users/{user}")).await.json();
+        user["active"].as_u64().unwrap_or_else(|| panic!("{user}"))
+    }
+
+    /// Asserts that no user is known.
+    pub(crate) async fn assert_no_users(&self) {
+        assert_eq!(self.get("/v1/users").await.json()["users"], json!([]));
+    }
+
     /// The value of a metric; `line` is its name with its labels.
     pub(crate) async fn metric(&self, line: &str) -> String {
         let page = self.get("/metrics").await.text();
@@ -294,6 +340,14 @@ impl Answer {
         assert_eq!(self.status, status, "{}", self.text());
         assert_eq!(self.header("content-type"), Some("application/json"));
         assert_eq!(self.json(), *expected);
+    }
+
+    /// Asserts an answer to the byte.
+    #[track_caller]
+    pub(crate) fn assert_text(&self, status: u16, content_type: &str, text: &str) {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some(content_type));
+        assert_eq!(self.text(), text);
     }
 
     /// Asserts an answer without a body.

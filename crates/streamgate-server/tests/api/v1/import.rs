@@ -75,8 +75,7 @@ async fn a_second_time_starts_nothing() {
 #[tokio::test]
 async fn no_live_session_gives_way_whatever_the_policy_says() {
     let service = Service::open();
-    let rolling = json!({"plan": "rolling"});
-    service.json("PUT", "/v1/users/u", &rolling).await;
+    service.set_user("u", &json!({"plan": "rolling"})).await;
     service.start(&["live"]).await;
     let answer = import(&service, &[user("u", &["a", "b"])]).await;
     assert_eq!(answer["started"], 1);
@@ -153,8 +152,7 @@ async fn what_is_not_valid_is_skipped_and_the_rest_is_not() {
 #[tokio::test]
 async fn a_user_may_bring_a_thousand_sessions_and_not_one_more() {
     let service = Service::open();
-    let limit = json!({"limit": 1000});
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({"limit": 1000})).await;
     let ids: Vec<String> = (0..1_001).map(|id| format!("s{id}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let answer = import(&service, &[user("u", &ids)]).await;

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
-use streamgate_core::{EndReason, Ending, Held, SessionId};
+use streamgate_core::{EndReason, Ending, Held};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
@@ -12,9 +12,10 @@ use super::session_unknown;
 use crate::caller::access::SessionTarget;
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Code, Problem};
+use crate::problem_docs::SessionUnknown;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
-use crate::v1::session::{id_text, optional_id_text};
+use crate::v1::session::IdText;
 use crate::wire;
 use crate::wire::schema::{
     EndReasonSchema, IntervalSchema, LimitSchema, SessionIdSchema, SessionParam, UserParam,
@@ -25,9 +26,8 @@ use crate::wire::time::Time;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HeartbeatAnswer<'a> {
     /// The session.
-    #[serde(serialize_with = "id_text")]
     #[schema(value_type = SessionIdSchema)]
-    session_id: &'a SessionId,
+    session_id: IdText<'a>,
     /// When the slot is free if the player does not call again.
     expires_at: Time,
     /// When to call next, in seconds from now.
@@ -63,12 +63,9 @@ pub(crate) struct SessionEnded<'a> {
     ended_at: Time,
     /// The session that took the slot; only if this one was `evicted` or `terminated`, and not if
     /// it was above a limit that was lowered.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "optional_id_text"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = SessionIdSchema)]
-    taken_by: Option<&'a SessionId>,
+    taken_by: Option<IdText<'a>>,
 }
 
 /// Renew the lease of a session
@@ -82,9 +79,9 @@ pub(crate) struct SessionEnded<'a> {
     params(UserParam, SessionParam),
     responses(
         (status = 200, description = "The session holds its slot.", body = HeartbeatAnswer<'_>),
-        (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 410, description = "`session_ended`: the session has ended, and `reason` says why.",
+        SessionUnknown,
+        (status = 410,
+            description = "`session_ended`: the session has ended, and `reason` says why.",
             body = SessionEnded<'_>, content_type = "application/problem+json"),
     )
 )]
@@ -103,7 +100,7 @@ async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
     let degraded = answered.is_degraded;
     let answer = |session: Held, limit: u32, active: u32, revived| {
         let answer = HeartbeatAnswer {
-            session_id: &heartbeat.id,
+            session_id: IdText(&heartbeat.id),
             expires_at: Time::at(session.expires_at, wall),
             heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
             limit: (!degraded).then_some(limit),
@@ -135,7 +132,7 @@ fn session_ended(ending: &Ending, wall: Wall) -> Response {
         problem: Problem::new(Code::SessionEnded, sentence(ending)),
         reason: ending.reason.as_str(),
         ended_at: Time::at(ending.ended_at, wall),
-        taken_by: ending.taken_by.as_ref(),
+        taken_by: ending.taken_by.as_ref().map(IdText),
     };
     wire::problem(StatusCode::GONE, &ended)
 }

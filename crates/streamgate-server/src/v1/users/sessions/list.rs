@@ -1,4 +1,4 @@
-//! `GET /v1/users/{user_id}/sessions`: who of a user is watching now, page by page.
+//! `GET /v1/users/{user_id}/sessions`: the live sessions of a user, page by page.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::wire::query::{PageParams, PageQuery, cursor_text};
 use crate::wire::schema::{LimitSchema, UserIdSchema, UserParam};
 use crate::wire::time::Time;
 
-/// Who of a user is watching.
+/// Live sessions of a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct UserSessions<'a> {
     /// The user.
@@ -38,8 +38,8 @@ pub(crate) struct UserSessions<'a> {
     /// Where the next page begins; null at the end.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// When a start is admitted at the latest, if nobody calls again. Only at the limit, and not
-    /// for a limit of 0.
+    /// When a start is admitted at the latest, without any further call. Only at the limit, and
+    /// not for a limit of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_slot_at: Option<Time>,
@@ -55,7 +55,8 @@ pub(crate) struct UserSessions<'a> {
     tag = "sessions",
     params(UserParam, PageParams),
     responses(
-        (status = 200, description = "A page of the user's live sessions.", body = UserSessions<'_>),
+        (status = 200, description = "A page of the user's live sessions.",
+            body = UserSessions<'_>),
     )
 )]
 pub(crate) async fn list_sessions_of_user(

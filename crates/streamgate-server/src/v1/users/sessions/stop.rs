@@ -8,7 +8,8 @@ use streamgate_core::admission::{Stop, StopOutcome};
 use super::session_unknown;
 use crate::caller::access::SessionTarget;
 use crate::caller::keys::Scope;
-use crate::problem::{ApiError, Problem};
+use crate::problem::ApiError;
+use crate::problem_docs::SessionUnknown;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::wire;
@@ -25,8 +26,7 @@ use crate::wire::schema::{SessionParam, UserParam};
     params(UserParam, SessionParam),
     responses(
         (status = 204, description = "The session holds no slot."),
-        (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
-            body = Problem, content_type = "application/problem+json"),
+        SessionUnknown,
     )
 )]
 pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Response, ApiError> {
@@ -48,8 +48,7 @@ pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Respons
     params(UserParam, SessionParam),
     responses(
         (status = 204, description = "The session holds no slot."),
-        (status = 404, description = "`session_unknown`: the user never had this session, or it is forgotten.",
-            body = Problem, content_type = "application/problem+json"),
+        SessionUnknown,
     )
 )]
 pub(crate) async fn stop_session_by_post(

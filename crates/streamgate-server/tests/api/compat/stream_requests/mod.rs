@@ -3,11 +3,9 @@
 mod lists;
 mod mistakes;
 
-use std::num::NonZeroU32;
-
 use axum::body::Body;
 use serde_json::{Value, json};
-use streamgate_server::{CompatSettings, DialectName, RateLimitSettings, ServerSettings};
+use streamgate_server::DialectName;
 
 use crate::support::{Answer, MADE_V4_ID, Service, request};
 
@@ -44,30 +42,24 @@ impl Answer {
     /// Asserts a sentence, which no browser runs.
     #[track_caller]
     fn assert_sentence(&self, text: &str) {
-        assert_eq!(self.status, 200, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(HTML));
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(
             self.header("content-security-policy"),
             Some("default-src 'none'; sandbox")
         );
-        assert_eq!(self.text(), text);
+        self.assert_text(200, HTML, text);
     }
 
     #[track_caller]
     fn assert_plain(&self, status: u16, text: &str) {
-        assert_eq!(self.status, status, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(TEXT));
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(self.text(), text);
+        self.assert_text(status, TEXT, text);
     }
 
     /// Asserts JSON, to the byte.
     #[track_caller]
     fn assert_written(&self, text: &str) {
-        assert_eq!(self.status, 200, "{}", self.text());
-        assert_eq!(self.header("content-type"), Some(JSON));
-        assert_eq!(self.text(), text);
+        self.assert_text(200, JSON, text);
     }
 }
 
@@ -81,13 +73,7 @@ fn user(name: &str, subscription: &str, watching: &[&str]) -> String {
 
 #[tokio::test]
 async fn the_root_is_there_with_and_without_its_slash() {
-    let service = Service::with(ServerSettings {
-        compat: CompatSettings {
-            root: Some(DialectName::StreamRequests),
-            ..CompatSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::at_root(DialectName::StreamRequests);
     for path in ["/", AT, &format!("{AT}/")] {
         service.get(path).await.assert_plain(200, "OK");
     }
@@ -162,8 +148,12 @@ async fn the_location_leads_to_the_user_whatever_its_id() {
 #[tokio::test]
 async fn a_user_that_is_created_again_begins_again_under_its_limit() {
     let service = Service::open();
-    let change = json!({ "plan": "rolling", "limit": 1, "profile": { "colour": "red" } });
-    service.json("PUT", "/v1/users/u", &change).await;
+    service
+        .set_user(
+            "u",
+            &json!({ "plan": "rolling", "limit": 1, "profile": { "colour": "red" } }),
+        )
+        .await;
     service.start(&["x"]).await;
     service.create_u().await;
     let found = service.requests_get("/getuser?id=u").await;
@@ -177,8 +167,7 @@ async fn a_user_that_is_created_again_begins_again_under_its_limit() {
 #[tokio::test]
 async fn users_and_sessions_are_shared_with_v1() {
     let service = Service::open();
-    let limit = json!({ "limit": 1 });
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({ "limit": 1 })).await;
     service.start(&["x"]).await;
     // One that was not created here has no name, and is known all the same.
     let found = service.requests_get("/getuser?id=u").await;
@@ -199,8 +188,9 @@ async fn users_and_sessions_are_shared_with_v1() {
         "2026-11-21T18:30:00.000Z"
     );
     // A plan that evicts does so here, and the sentence is that of a start.
-    let change = json!({ "plan": "rolling", "limit": null });
-    service.json("PUT", "/v1/users/u", &change).await;
+    service
+        .set_user("u", &json!({ "plan": "rolling", "limit": null }))
+        .await;
     for stream in ["z", "w"] {
         service.advance(1);
         let started = service.request_stream("u", stream).await;
@@ -296,13 +286,7 @@ async fn a_damaged_record_is_a_500_that_says_nothing_about_itself() {
 
 #[tokio::test]
 async fn a_user_may_be_asked_about_too_often() {
-    let service = Service::with(ServerSettings {
-        rate_limit: RateLimitSettings {
-            per_user_per_s: NonZeroU32::new(1),
-            ..RateLimitSettings::default()
-        },
-        ..ServerSettings::default()
-    });
+    let service = Service::once_a_second();
     service.create_u().await;
     let stream = service.request_stream("u", "s").await;
     let found = service.requests_get("/getuser?id=u").await;
@@ -349,8 +333,7 @@ async fn a_key_is_asked_for_where_there_are_keys() {
 #[tokio::test]
 async fn no_call_lifts_a_limit() {
     let service = Service::open();
-    let limit = json!({ "limit": 1 });
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({ "limit": 1 })).await;
     for call in [
         ("/createuser", r#"{"id":"u","Name":"n","Subscription":"s"}"#),
         ("/removeuser", r#"{"id":"u"}"#),

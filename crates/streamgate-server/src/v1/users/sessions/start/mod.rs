@@ -12,8 +12,6 @@ use streamgate_core::ids::Name;
 use streamgate_core::{SessionId, SessionMetadata, UserKey};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema};
-use utoipa::openapi::{Ref, RefOr};
 
 use crate::problem::{ApiError, Code, FieldErrors, Problem};
 use crate::state::App;
@@ -81,11 +79,15 @@ pub(crate) struct StartAnswer<'a> {
     /// Sessions that the policy ended to make room, oldest first; at most 100.
     #[schema(max_items = 100)]
     evicted: Vec<Session<'a>>,
-    /// True if the store could not be used and the server is set to let players in all the same:
-    /// nobody knows whether a slot is free. A later heartbeat tells. Else left out.
+    /// True if the store could not be used, and the server is set to admit players all the same:
+    /// whether a slot was free is not known. A later heartbeat tells. Else left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     degraded: bool,
 }
+
+/// The description of a 409, for the document.
+const REFUSED: &str = "`limit_reached`: every slot is taken, and `sessions` lists the sessions that \
+    hold them. `session_taken`: a session of this id is live on another device. Nothing was changed.";
 
 /// A start that was refused.
 #[derive(ToSchema)]
@@ -98,21 +100,13 @@ pub(crate) enum StartRefused<'a> {
     SessionTaken(SessionTaken),
 }
 
-/// The id is that of a session that is live on another device: `session_taken`. A problem without
-/// members of its own, which the document tells from others by its code.
-pub(crate) struct SessionTaken;
-
-impl utoipa::PartialSchema for SessionTaken {
-    fn schema() -> RefOr<Schema> {
-        let own = ObjectBuilder::new().description(Some(
-            "The id is that of a session that is live on another device: `session_taken`.",
-        ));
-        let parts = AllOfBuilder::new().item(Ref::from_schema_name("Problem"));
-        Schema::AllOf(parts.item(own).build()).into()
-    }
+/// The id is that of a session that is live on another device: `session_taken`.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct SessionTaken {
+    #[serde(flatten)]
+    problem: Problem,
 }
-
-impl ToSchema for SessionTaken {}
 
 /// Every slot is taken: `limit_reached`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -135,8 +129,8 @@ pub(crate) struct LimitReached<'a> {
     /// How many sessions hold the slots, also where fewer are listed.
     #[schema(example = 3)]
     sessions_total: u32,
-    /// When a start is admitted at the latest, if nobody calls again: a lease is over, or a session
-    /// is old enough to be evicted. Left out for a limit of 0.
+    /// When a start is admitted at the latest, without any further call: a lease is over, or a
+    /// session is old enough to be evicted. Left out for a limit of 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     next_slot_at: Option<Time>,
@@ -195,7 +189,7 @@ impl StartBody {
     }
 }
 
-/// The id of a session that gives way to the new one, so it must be another.
+/// The id of a session that the new one ends; so it must be another.
 fn other(
     field: &str,
     text: &str,

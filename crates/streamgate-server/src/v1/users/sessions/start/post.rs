@@ -9,7 +9,7 @@ use axum::response::Response;
 use percent_encoding::utf8_percent_encode;
 use streamgate_core::{SessionId, UserKey};
 
-use super::{StartAnswer, StartBody, StartRefused, start};
+use super::{REFUSED, StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::{Player, UserPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::NeedsRoom;
@@ -33,10 +33,9 @@ use crate::wire::schema::UserParam;
         NeedsRoom,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>,
             headers(("Location" = String, description = "The path of the session."))),
-        (status = 200, description = "The session of the body's `session_id` is live already; its lease was renewed.",
-            body = StartAnswer<'_>),
-        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. `session_taken`: a session of this id is live on another device. Nothing was changed.",
-            body = StartRefused<'_>, content_type = "application/problem+json"),
+        (status = 200, description = "The session of the body's `session_id` is live already; its \
+            lease was renewed.", body = StartAnswer<'_>),
+        (status = 409, description = REFUSED, body = StartRefused<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_session(

@@ -4,7 +4,7 @@ use axum::response::Response;
 use streamgate_core::SessionId;
 use streamgate_core::admission::Start;
 
-use super::{StartAnswer, StartBody, StartRefused, start};
+use super::{REFUSED, StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::SessionTarget;
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, FieldErrors};
@@ -29,10 +29,9 @@ use crate::wire::schema::{SessionParam, UserParam};
     responses(
         NeedsRoom,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
-        (status = 200, description = "The session is live already; its lease was renewed, and nothing else changed.",
-            body = StartAnswer<'_>),
-        (status = 409, description = "`limit_reached`: every slot is taken, and `sessions` says by whom. `session_taken`: a session of this id is live on another device. Nothing was changed.",
-            body = StartRefused<'_>, content_type = "application/problem+json"),
+        (status = 200, description = "The session is live already; its lease was renewed, and \
+            nothing else changed.", body = StartAnswer<'_>),
+        (status = 409, description = REFUSED, body = StartRefused<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_named_session(

@@ -84,8 +84,7 @@ async fn an_ended_session_says_why_when_and_by_whom() {
         .await;
     service.start(&["evicted"]).await;
     service.call("DELETE", "/v1/users/u/sessions/heir").await;
-    let rolling = json!({"plan": "rolling"});
-    service.json("PUT", "/v1/users/u", &rolling).await;
+    service.set_user("u", &json!({"plan": "rolling"})).await;
     service.start(&["x", "y"]).await;
     for (id, taken_by) in [
         ("stopped", None),

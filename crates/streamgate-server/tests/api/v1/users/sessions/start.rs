@@ -152,8 +152,7 @@ async fn a_refusal_says_which_limit_who_holds_the_slots_and_until_when() {
 async fn a_refusal_is_true_in_words_too_also_where_the_limit_was_lowered() {
     let service = Service::open();
     service.start(&["a", "b"]).await;
-    let limit = json!({"limit": 1});
-    service.json("PUT", "/v1/users/u", &limit).await;
+    service.set_user("u", &json!({"limit": 1})).await;
     let refused = service.call("PUT", &format!("{SESSIONS}/c")).await;
     assert_eq!(
         refused.assert_problem(409, "limit_reached")["detail"],
@@ -229,8 +228,7 @@ async fn terminate_ends_sessions_only_if_the_start_is_then_admitted() {
 #[tokio::test]
 async fn eviction_says_which_sessions_had_to_go() {
     let service = Service::open();
-    let plan = json!({"plan": "rolling"});
-    assert_eq!(service.json("PUT", "/v1/users/u", &plan).await.status, 200);
+    service.set_user("u", &json!({"plan": "rolling"})).await;
     service.start(&["a", "b"]).await;
     let answer = service.call("PUT", "/v1/users/u/sessions/c").await;
     assert_eq!(answer.status, 201);
@@ -364,8 +362,7 @@ async fn an_id_that_is_live_on_another_device_is_taken() {
 #[tokio::test]
 async fn a_refusal_lists_a_hundred_sessions_and_counts_all() {
     let service = Service::open();
-    let limit = json!({"limit": 101});
-    assert_eq!(service.json("PUT", "/v1/users/u", &limit).await.status, 200);
+    service.set_user("u", &json!({"limit": 101})).await;
     let ids: Vec<String> = (0..101).map(|number| format!("s{number:03}")).collect();
     for id in &ids {
         service.start(&[id]).await;
