@@ -1,6 +1,6 @@
 //! The fields of `INFO` that the probe reads.
 
-use redis::Value;
+use redis::{InfoDict, Value};
 
 /// Fields of `INFO`. Each is `None` where the server leaves it out, as some managed services do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,20 +16,13 @@ pub(crate) struct Info {
 impl Info {
     /// Reads the sections of an answer; values that are not text are skipped.
     pub(super) fn read(sections: &[Value]) -> Self {
-        let mut info = Self::default();
-        for section in sections {
-            let text: String = redis::from_redis_value_ref(section).unwrap_or_default();
-            for (name, value) in text.lines().filter_map(|line| line.split_once(':')) {
-                let value = value.trim();
-                match name {
-                    "maxmemory" => info.maxmemory = value.parse().ok(),
-                    "maxmemory_policy" => info.maxmemory_policy = Some(value.to_owned()),
-                    "evicted_keys" => info.evicted_keys = value.parse().ok(),
-                    _ => {}
-                }
-            }
+        let text = |section| redis::from_redis_value_ref::<String>(section).unwrap_or_default();
+        let info = InfoDict::new(&sections.iter().map(text).collect::<String>());
+        Self {
+            maxmemory: info.get("maxmemory"),
+            maxmemory_policy: info.get("maxmemory_policy"),
+            evicted_keys: info.get("evicted_keys"),
         }
-        info
     }
 }
 

@@ -11,7 +11,7 @@ use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::{Cursor, Page, StoreError};
 
 use redis::aio::ConnectionLike as _;
-use redis::{ErrorKind, RedisError};
+use redis::{ErrorKind, InfoDict, RedisError};
 
 use crate::call::Call;
 use crate::connection::LiveConnection;
@@ -248,9 +248,8 @@ impl Scan<'_> {
 
 /// A number made of the run id of a server, which changes at every start.
 fn incarnation(info: &str) -> u64 {
-    let run_id = info.lines().find_map(|line| line.strip_prefix("run_id:"));
-    let digits = run_id.and_then(|id| id.get(..16)).unwrap_or_default();
-    u64::from_str_radix(digits, 16).unwrap_or(0)
+    let run_id: String = InfoDict::new(info).get("run_id").unwrap_or_default();
+    u64::from_str_radix(run_id.get(..16).unwrap_or_default(), 16).unwrap_or(0)
 }
 
 #[cfg(test)]
