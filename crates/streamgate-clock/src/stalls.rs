@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_look_and_looks_in_time_notice_nothing() {
+    fn the_first_reading_and_readings_in_time_find_no_stall() {
         let mut stalls = Stalls::new(RULE);
         for (time, passed) in [(50_000, 50_000), (50_250, 250), (52_250, 2_000)] {
             assert_eq!(stalls.see(at(time), passed), at(time).into());
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_look_is_a_stall_and_every_later_moment_carries_it() {
+    fn a_late_reading_is_a_stall_and_every_later_moment_carries_it() {
         let mut stalls = Stalls::new(RULE);
         stalls.see(at(50_000), 0);
         assert_eq!(stalls.see(at(58_000), 8_000).stall, stall(50_000, 58_000));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_within_the_grace_of_another_is_one_with_it_and_a_later_one_is_not() {
+    fn a_stall_within_the_grace_of_another_is_merged_with_it_and_a_later_one_is_not() {
         let mut stalls = Stalls::new(RULE);
         stalls.see(at(50_000), 0);
         stalls.see(at(58_000), 8_000);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_look_at_a_clock_that_was_set_back_is_no_stall() {
+    fn a_late_reading_of_a_clock_that_was_set_back_is_no_stall() {
         let mut stalls = Stalls::new(RULE);
         stalls.see(at(50_000), 0);
         assert_eq!(stalls.see(at(40_000), 8_000).stall, None);

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn others_have_a_turn_between_futures_that_work_long() {
+    async fn other_tasks_run_between_futures_that_work_long() {
         const FUTURES: usize = 50;
         let done = AtomicUsize::new(0);
         let futures = (0..FUTURES).map(|number| {

@@ -106,7 +106,7 @@ fn stall(from_ms: i64, until_ms: i64) -> Stall {
 }
 
 #[test]
-fn a_step_of_the_wall_clock_moves_no_lease_and_every_time_that_is_shown_and_is_told_once() {
+fn a_step_of_the_wall_clock_moves_shown_times_and_no_lease_and_is_reported_once() {
     for step_ms in [HOUR_MS, -2 * HOUR_MS, 86_400_000 * 365 * 30] {
         let mut ticking = Ticking::leases();
         ticking.run(10_000);
@@ -133,7 +133,7 @@ fn small_steps_are_followed_once_they_add_up() {
 }
 
 #[test]
-fn a_clock_that_begins_before_1970_counts_and_shows_the_right_time_once_the_wall_clock_does() {
+fn a_lease_clock_made_before_1970_counts_and_follows_a_corrected_wall_clock() {
     let mut ticking = Ticking::at(-86_400_000, Kind::Lease);
     let begin_ms = ticking.now_ms();
     ticking.run(5_000);
@@ -165,7 +165,7 @@ fn a_pause_and_a_suspend_are_a_stall_that_the_first_reading_behind_it_sees() {
 }
 
 #[test]
-fn two_stalls_in_a_row_are_told_each_and_are_one_for_leases() {
+fn two_stalls_in_a_row_are_each_reported_and_are_one_for_leases() {
     let mut ticking = Ticking::leases();
     ticking.fake.pass(8_000);
     assert!(ticking.look().stall.is_some());
@@ -176,7 +176,7 @@ fn two_stalls_in_a_row_are_told_each_and_are_one_for_leases() {
 }
 
 #[test]
-fn a_late_tick_shorter_than_a_stall_is_none() {
+fn a_tick_that_is_late_by_less_than_the_rule_is_no_stall() {
     let mut ticking = Ticking::leases();
     ticking.fake.pass(2_000);
     assert_eq!(ticking.look(), News::default());

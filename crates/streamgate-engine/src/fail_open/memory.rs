@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_looks_at_few_sessions_however_many_are_remembered() {
+    fn a_start_checks_few_leases_of_a_full_memory() {
         let memory = full();
         let looked_at = |seconds| {
             let mut sessions = memory.sessions.lock();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_memory_finds_the_sessions_that_are_over() {
+    fn a_full_memory_forgets_expired_sessions() {
         let memory = full();
         // At 105 s the second half is over. A quarter of the looks finds it behind the renewed
         // ones.
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_leaves_nothing_behind() {
+    fn a_forgotten_session_leaves_nothing_in_the_memory() {
         let memory = Memory::default();
         for _ in 0..3 {
             for number in 0..10 {

@@ -24,7 +24,7 @@ async fn watched(world: &World) {
 }
 
 #[tokio::test]
-async fn they_are_told_the_same_and_the_same_is_counted() {
+async fn heartbeats_answered_without_waiting_equal_those_that_wait() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let quick = world_over(store, clock, Policy::default());

@@ -137,7 +137,7 @@ async fn the_answers_are_in_the_order_of_the_entries_whatever_their_users() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_a_batch_is_found_out() {
+async fn a_batch_whose_answer_was_lost_is_run_again() {
     let world = world(faults([Fault::None, Fault::None, Fault::LoseAnswer]));
     for session in ["a", "b"] {
         world
@@ -184,7 +184,7 @@ fn large(session: &str) -> Start {
 
 /// A7: the batch is answered without waiting for anything, so it has to give way by itself.
 #[tokio::test(flavor = "current_thread")]
-async fn others_have_a_turn_while_a_batch_reads_large_records() {
+async fn a_batch_of_large_records_yields_to_other_tasks() {
     const USERS: usize = 40;
     const RECORD_BYTES: usize = 20 * 16 * (64 + 256);
     let (world, _) = counted(true);

@@ -62,7 +62,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn removals_at_once_end_one_session_each_and_are_told_each_count_once() {
+async fn concurrent_stops_of_the_newest_end_one_session_each_and_report_each_count_once() {
     for (callers, sessions) in [(1, 0), (8, 3), (8, 8), (5, 20), (40, 20)] {
         let world = watching(100, sessions).await;
         let told = all_at_once(&world, callers, |engine, _| async move {
@@ -86,7 +86,7 @@ async fn removals_at_once_end_one_session_each_and_are_told_each_count_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_starts_and_removals_at_once_none_is_lost() {
+async fn of_concurrent_starts_and_stops_of_the_newest_none_is_lost() {
     let world = watching(10, 5).await;
     // Each second caller starts a session of its own, the others remove one.
     let told = all_at_once(&world, 40, |engine, caller| async move {
@@ -104,7 +104,7 @@ async fn of_starts_and_removals_at_once_none_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn imports_at_once_fill_the_limit_and_no_more() {
+async fn concurrent_imports_fill_the_limit_and_no_more() {
     let world = watching(7, 2).await;
     let told = all_at_once(&world, 10, |engine, caller| async move {
         let sessions = (0..3).map(|i| id(&format!("i{caller}-{i}"))).collect();
@@ -123,7 +123,7 @@ async fn imports_at_once_fill_the_limit_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_resets_at_once_each_session_is_ended_by_one() {
+async fn of_concurrent_resets_each_session_is_ended_by_one() {
     let world = watching(10, 6).await;
     let told = all_at_once(&world, 8, |engine, _| async move {
         let reset = ResetUser::default();

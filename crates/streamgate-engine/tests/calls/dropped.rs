@@ -33,7 +33,7 @@ async fn resolves(world: &World) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_whose_caller_goes_away_is_reported_if_it_was_made() {
+async fn a_dropped_start_is_reported_if_it_was_committed() {
     for (fault, words) in [
         (DelayAnswer(LONG), vec!["started a"]),
         (DelayRequest(LONG), vec![]),
@@ -51,7 +51,7 @@ async fn a_start_whose_caller_goes_away_is_reported_if_it_was_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_that_the_deadline_cuts_off_is_reported_if_it_was_made() {
+async fn a_start_that_the_deadline_cuts_off_is_reported_if_it_was_committed() {
     for (plan, words) in [
         (vec![DelayAnswer(LONG)], vec!["started a"]),
         (vec![DelayRequest(LONG)], vec![]),
@@ -188,7 +188,7 @@ impl EngineObserver for Count {
 }
 
 #[tokio::test]
-async fn several_observers_hear_the_same_and_of_renewals_nothing() {
+async fn several_observers_get_the_same_calls_and_no_renewals() {
     let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
     let observers = counts.clone().map(|one| one as Arc<dyn EngineObserver>);
     let clock = world(|| Fault::None).clock;

@@ -107,7 +107,7 @@ impl Open {
 }
 
 #[tokio::test]
-async fn while_the_store_is_away_everybody_may_watch_and_is_told_that_nobody_was_asked() {
+async fn starts_and_heartbeats_are_answered_degraded_while_the_store_is_unavailable() {
     let open = Open::new(1);
     open.goes_away();
     for session in ["a", "b", "c"] {
@@ -132,7 +132,7 @@ async fn while_the_store_is_away_everybody_may_watch_and_is_told_that_nobody_was
 }
 
 #[tokio::test]
-async fn an_engine_that_fails_closed_admits_nobody() {
+async fn an_engine_that_fails_closed_admits_no_session() {
     let world = crate::support::world(|| Fault::Refuse);
     let told = world.engine.start(&user("u"), &start("a")).await;
     assert!(matches!(told, Err(EngineError::Unavailable(_))));
@@ -142,7 +142,7 @@ async fn an_engine_that_fails_closed_admits_nobody() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_store_knows_goes_on_as_if_nothing_had_been() {
+async fn a_session_that_is_in_the_store_goes_on_after_degraded_heartbeats() {
     let open = Open::new(1);
     assert!(!open.start(&start("a")).await.1);
     open.goes_away();
@@ -155,7 +155,7 @@ async fn a_session_that_the_store_knows_goes_on_as_if_nothing_had_been() {
 }
 
 #[tokio::test]
-async fn when_the_store_is_back_heartbeats_take_slots_while_there_are_any() {
+async fn heartbeats_after_an_outage_take_slots_while_there_are_any() {
     let open = Open::new(1);
     open.goes_away();
     open.admits("a").await;
@@ -184,7 +184,7 @@ async fn when_the_store_is_back_heartbeats_take_slots_while_there_are_any() {
 }
 
 #[tokio::test]
-async fn a_start_that_had_arrived_after_all_takes_one_slot() {
+async fn a_degraded_start_that_had_reached_the_store_takes_one_slot() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let lost = [Fault::LoseAnswer, Fault::LoseAnswer, Fault::LoseAnswer];
     let store = FaultyStore::new(
@@ -205,7 +205,7 @@ async fn a_start_that_had_arrived_after_all_takes_one_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sessions_whose_players_do_not_call_are_brought_to_the_store_all_the_same() {
+async fn degraded_sessions_without_heartbeats_are_reconciled() {
     let open = Open::new(2);
     open.goes_away();
     let long = Start {
@@ -227,7 +227,7 @@ async fn sessions_whose_players_do_not_call_are_brought_to_the_store_all_the_sam
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_player_that_vanished_meanwhile_takes_no_slot() {
+async fn a_degraded_session_whose_lease_is_over_takes_no_slot() {
     let open = Open::new(1);
     open.goes_away();
     open.admits("a").await;
@@ -241,7 +241,7 @@ async fn a_player_that_vanished_meanwhile_takes_no_slot() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_stopped_or_erased_meanwhile_does_not_come_back() {
+async fn a_degraded_session_that_was_stopped_or_erased_is_not_reconciled() {
     let open = Open::new(3);
     open.goes_away();
     open.admits("a").await;
@@ -261,7 +261,7 @@ async fn what_was_stopped_or_erased_meanwhile_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn a_start_that_the_store_answers_later_counts_for_more_than_what_is_remembered() {
+async fn a_start_that_the_store_answers_replaces_a_degraded_one() {
     let open = Open::new(1);
     open.goes_away();
     open.admits("a").await;
@@ -272,7 +272,7 @@ async fn a_start_that_the_store_answers_later_counts_for_more_than_what_is_remem
 }
 
 #[tokio::test]
-async fn a_start_with_its_list_and_one_of_a_known_user_are_admitted_too() {
+async fn with_sessions_and_if_known_are_admitted_without_the_store() {
     let open = Open::new(1);
     open.goes_away();
     let engine = &open.world.engine;
@@ -292,7 +292,7 @@ async fn a_start_with_its_list_and_one_of_a_known_user_are_admitted_too() {
 }
 
 #[tokio::test]
-async fn memory_is_bounded_and_whom_it_cannot_hold_may_watch_all_the_same() {
+async fn a_start_beyond_the_bound_of_the_memory_is_admitted_and_not_remembered() {
     let open = Open::new(1);
     open.goes_away();
     for n in 0..=DEGRADED_SESSIONS_MAX {

@@ -49,7 +49,7 @@ async fn a_start_whose_answer_was_lost_is_admitted_once() {
 }
 
 #[tokio::test]
-async fn a_start_that_evicted_still_says_whom_when_its_answer_was_lost() {
+async fn a_start_whose_answer_was_lost_names_the_session_it_evicted() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let plan = faults([NoFault, LoseAnswer]);
     let store = FaultyStore::new(MemoryStore::new(clock.clone()), plan);
@@ -127,7 +127,7 @@ async fn a_stop_whose_answer_was_lost_has_stopped() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_the_store_changes_nothing() {
+async fn a_start_that_the_store_refuses_changes_nothing() {
     let world = world(faults([Refuse]));
     let error = world
         .engine
@@ -143,7 +143,7 @@ async fn a_refusal_of_the_store_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_stays_unknown_is_said_to_be_unknown_and_repeating_is_safe() {
+async fn a_start_that_stays_unknown_is_an_unknown_outcome_and_can_be_repeated() {
     for last in [LoseAnswer, LoseRequest, Refuse] {
         let world = world(faults([LoseAnswer, LoseAnswer, last]));
         let error = world
@@ -190,7 +190,7 @@ async fn readiness_is_that_of_the_store() {
 }
 
 #[tokio::test]
-async fn a_removal_that_is_refused_by_the_store_changes_nothing() {
+async fn a_stop_of_the_newest_that_the_store_refuses_changes_nothing() {
     for plan in [vec![Refuse], vec![NoFault, Refuse]] {
         let plan = [vec![NoFault], plan].concat();
         let world = world(faults(plan.clone()));
@@ -205,7 +205,7 @@ async fn a_removal_that_is_refused_by_the_store_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_removal_that_stays_unknown_is_said_to_be_unknown() {
+async fn a_stop_of_the_newest_that_stays_unknown_is_an_unknown_outcome() {
     let plan = faults([NoFault, NoFault, LoseAnswer, LoseRequest, LoseRequest]);
     let world = world(plan);
     world.engine.start(&user("u"), &start("a")).await.unwrap();
@@ -214,7 +214,7 @@ async fn a_removal_that_stays_unknown_is_said_to_be_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removal_has_one_deadline_for_its_look_and_its_stop() {
+async fn a_stop_of_the_newest_has_one_deadline_for_both_of_its_runs() {
     let slow = DelayAnswer(Duration::from_secs(3));
     let world = world(faults([NoFault, slow, slow]));
     world.engine.start(&user("u"), &start("a")).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_removal_has_one_deadline_for_its_look_and_its_stop() {
 }
 
 #[test]
-fn ids_for_dialects_are_uuids_of_version_4_and_ours_of_version_7() {
+fn session_ids_are_uuids_of_version_7_and_for_dialects_of_version_4() {
     let world = world(faults([]));
     let version = |id: streamgate_core::SessionId| id.as_uuid_bytes().unwrap()[6] >> 4;
     assert_eq!(version(world.engine.new_session_id_v4()), 4);

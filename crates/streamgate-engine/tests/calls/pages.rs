@@ -75,7 +75,7 @@ async fn every_session_comes_once_and_no_page_is_too_long() {
 }
 
 #[tokio::test]
-async fn a_page_that_ended_within_a_user_goes_on_when_the_last_session_given_has_ended() {
+async fn a_page_after_one_that_ended_within_a_user_goes_on_when_that_session_has_ended() {
     let world = with_users(&[9]).await;
     let tenant = TenantId::default_tenant();
     let first = world.engine.all_sessions(&tenant, None, 4).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_page_that_ended_within_a_user_goes_on_when_the_last_session_given_has
 }
 
 #[tokio::test]
-async fn users_come_once_and_those_who_only_left_revoked_sessions_behind_do_not() {
+async fn users_are_listed_once_and_unknown_users_with_revoked_sessions_are_not() {
     let world = with_users(&[0, 1, 2, 3, 0]).await;
     world.engine.erase_user(&user("u2")).await.unwrap();
     let tenant = TenantId::default_tenant();
@@ -125,7 +125,7 @@ async fn users_come_once_and_those_who_only_left_revoked_sessions_behind_do_not(
 }
 
 #[tokio::test]
-async fn users_come_with_their_sessions_and_are_the_same_users() {
+async fn users_with_their_sessions_are_the_same_users() {
     let world = with_users(&[0, 3, 1, 40, 2]).await;
     world.engine.erase_user(&user("u2")).await.unwrap();
     let tenant = TenantId::default_tenant();
@@ -167,7 +167,7 @@ async fn users_come_with_their_sessions_and_are_the_same_users() {
 }
 
 #[tokio::test]
-async fn a_session_whose_lease_is_over_is_on_no_page() {
+async fn an_expired_session_is_on_no_page() {
     let world = with_users(&[2]).await;
     world.clock.advance(Duration::from_secs(90));
     let tenant = TenantId::default_tenant();
@@ -227,7 +227,7 @@ async fn with_lists(lists: usize) -> (World, Arc<AtomicUsize>, JoinSet<()>) {
 
 /// On one thread, so that the pages between two turns of this task can be counted.
 #[tokio::test]
-async fn lists_let_other_tasks_go_on_after_every_page() {
+async fn lists_yield_to_other_tasks_after_every_page() {
     let (_world, calls, _tasks) = with_lists(40).await;
     let begun = calls.load(Ordering::Relaxed);
     let (mut seen, mut most) = (begun, 0);
@@ -242,7 +242,7 @@ async fn lists_let_other_tasks_go_on_after_every_page() {
 
 /// A request comes by a socket, at which a thread looks between tasks, and not after each.
 #[tokio::test]
-async fn a_socket_is_looked_at_after_a_few_pages_of_many_lists() {
+async fn sockets_are_polled_after_a_few_pages_of_many_lists() {
     let (_world, calls, _tasks) = with_lists(200).await;
     let (client, server) = tokio::net::UnixStream::pair().unwrap();
     let mut most = 0;
@@ -263,7 +263,7 @@ async fn a_socket_is_looked_at_after_a_few_pages_of_many_lists() {
 
 /// The records of one page are many, too.
 #[tokio::test]
-async fn a_long_page_lets_other_tasks_go_on_within() {
+async fn a_long_page_yields_to_other_tasks() {
     let world = with_users(&[1; 1000]).await;
     let turns = Arc::new(AtomicUsize::new(0));
     let other = tokio::spawn({
@@ -293,7 +293,7 @@ async fn a_long_page_lets_other_tasks_go_on_within() {
 
 /// A list waits for its turn no longer than for the store.
 #[tokio::test(start_paused = true)]
-async fn lists_behind_a_store_that_hangs_end_with_the_deadline() {
+async fn lists_on_a_store_that_hangs_end_with_the_deadline() {
     let world = world(|| Fault::DelayRequest(Duration::from_secs(3600)));
     let mut lists = JoinSet::new();
     for _ in 0..50 {

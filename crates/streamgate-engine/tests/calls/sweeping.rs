@@ -47,7 +47,7 @@ async fn a_sweep_reports_expiries_and_then_forgets_the_user() {
 }
 
 #[tokio::test]
-async fn a_slot_is_free_at_the_end_of_the_lease_though_nobody_swept() {
+async fn a_slot_is_free_at_the_end_of_the_lease_without_a_sweep() {
     let world = world(faults([]));
     for session in ["a", "b", "c"] {
         world
@@ -80,7 +80,7 @@ async fn a_slot_is_free_at_the_end_of_the_lease_though_nobody_swept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sweep_goes_on_by_itself_and_after_the_store_failed() {
+async fn the_sweep_goes_on_after_the_store_failed() {
     let world = world(faults(
         [streamgate_store::faults::Fault::None; 1]
             .into_iter()
@@ -106,7 +106,7 @@ async fn the_sweep_goes_on_by_itself_and_after_the_store_failed() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_an_error_for_its_user_and_stops_nobody_else() {
+async fn a_damaged_record_is_an_error_for_its_user_only() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let mut damage = |_: streamgate_store::View<'_>| {

@@ -45,7 +45,7 @@ async fn stopped(engine: Arc<Engine>, session: &str) {
     assert_eq!(outcome, StopOutcome::Stopped, "{session}");
 }
 
-async fn nobody(_: Arc<Engine>) {}
+async fn undisturbed(_: Arc<Engine>) {}
 
 async fn live(world: &World) -> Vec<String> {
     let view = world
@@ -69,7 +69,7 @@ fn named(name: &str) -> Attributes {
 }
 
 #[tokio::test]
-async fn a_start_that_was_lost_and_overtaken_is_refused_and_not_taken_for_done() {
+async fn a_lost_start_that_was_overtaken_is_refused() {
     let race = race(3, &[]).await;
     race.lose(Lost::Request, |others| async move {
         for session in ["x", "y", "z"] {
@@ -84,7 +84,7 @@ async fn a_start_that_was_lost_and_overtaken_is_refused_and_not_taken_for_done()
 
 /// Two callers ask for one session: both are told that it is admitted, and it takes one slot.
 #[tokio::test]
-async fn a_start_that_another_made_meanwhile_takes_one_slot() {
+async fn a_start_that_another_call_made_meanwhile_takes_one_slot() {
     for lost in [Lost::Request, Lost::Answer] {
         let race = race(3, &[]).await;
         race.lose(lost, move |others| async move {
@@ -104,7 +104,7 @@ async fn a_start_that_another_made_meanwhile_takes_one_slot() {
 
 /// The second run found the room that was there when it ran, and that is what its caller hears.
 #[tokio::test]
-async fn of_two_runs_in_doubt_the_later_one_is_told_of() {
+async fn of_two_unresolved_runs_the_later_one_is_the_answer() {
     let policy = Policy {
         default_limit: 2,
         at_limit: AtLimit::EvictOldest,
@@ -116,7 +116,7 @@ async fn of_two_runs_in_doubt_the_later_one_is_told_of() {
         admitted(Arc::clone(&race.world.engine), session).await;
     }
     race.lose(Lost::Request, |others| stopped(others, "x"))
-        .lose(Lost::Answer, nobody);
+        .lose(Lost::Answer, undisturbed);
     let told = race.world.engine.start(&user("u"), &start("a")).await;
     let StartOutcome::Admitted(told) = told.unwrap().outcome else {
         panic!("there is room");
@@ -129,7 +129,7 @@ async fn of_two_runs_in_doubt_the_later_one_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_told_as_admitted() {
+async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_admitted() {
     for lost in [Lost::Request, Lost::Answer] {
         let race = race(3, &["x"]).await;
         race.lose(lost, |others| async move {
@@ -146,7 +146,7 @@ async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_told_as_adm
 }
 
 #[tokio::test]
-async fn a_start_with_its_list_is_told_as_it_was_when_its_answer_was_lost() {
+async fn a_start_with_sessions_whose_answer_was_lost_lists_them_as_of_that_run() {
     let race = race(3, &["x"]).await;
     race.lose(Lost::Answer, |others| admitted(others, "y"));
     let answer = race
@@ -197,11 +197,11 @@ async fn a_stop_of_the_newest_ends_one_wherever_an_answer_or_a_request_is_lost()
         ] {
             let race = race(3, &["a", "b", "c"]).await;
             for lost in &look {
-                race.lose(*lost, nobody);
+                race.lose(*lost, undisturbed);
             }
             race.pass();
             for lost in &stop {
-                race.lose(*lost, nobody);
+                race.lose(*lost, undisturbed);
             }
             let told = race.world.engine.stop_newest(&user("u")).await;
             let case = format!("{look:?}, then {stop:?}");
@@ -227,7 +227,7 @@ async fn a_stop_of_the_newest_that_a_start_overtook_ends_the_new_one() {
 }
 
 #[tokio::test]
-async fn a_stop_of_the_newest_that_was_done_ends_no_second_one_whoever_started_since() {
+async fn a_stop_of_the_newest_that_was_committed_ends_no_session_started_since() {
     let race = race(3, &["a", "b"]).await;
     race.pass()
         .lose(Lost::Answer, |others| admitted(others, "c"));
@@ -239,7 +239,7 @@ async fn a_stop_of_the_newest_that_was_done_ends_no_second_one_whoever_started_s
 }
 
 #[tokio::test]
-async fn two_removals_end_two_when_the_answer_to_one_is_lost() {
+async fn two_stops_of_the_newest_end_two_sessions_when_an_answer_is_lost() {
     let race = race(3, &["a", "b", "c"]).await;
     race.pass().lose(Lost::Answer, |others| async move {
         let told = others.stop_newest(&user("u")).await;
@@ -252,7 +252,7 @@ async fn two_removals_end_two_when_the_answer_to_one_is_lost() {
 
 /// Nobody can tell whose stop it was. Better one session fewer ended than one too many.
 #[tokio::test]
-async fn a_lost_removal_that_another_overtook_ends_none_rather_than_two() {
+async fn a_lost_stop_of_the_newest_that_another_overtook_ends_no_second_session() {
     let race = race(3, &["a", "b", "c"]).await;
     race.pass().lose(Lost::Request, |others| async move {
         others.stop_newest(&user("u")).await.unwrap();
@@ -263,7 +263,7 @@ async fn a_lost_removal_that_another_overtook_ends_none_rather_than_two() {
 }
 
 #[tokio::test]
-async fn a_removal_that_an_operator_overtook_finds_nobody() {
+async fn a_stop_of_the_newest_that_an_erasure_overtook_finds_no_session() {
     let race = race(3, &["a", "b"]).await;
     race.pass().lose(Lost::Request, |others| async move {
         others.erase_user(&user("u")).await.unwrap();
@@ -274,7 +274,7 @@ async fn a_removal_that_an_operator_overtook_finds_nobody() {
 }
 
 #[tokio::test]
-async fn an_import_that_was_overtaken_is_told_what_became_of_it() {
+async fn an_import_that_was_overtaken_reports_each_session() {
     use ImportedSession::{NoSlot, Started};
     for (lost, expected, watching) in [
         (Lost::Request, [NoSlot, NoSlot], ["x", "y", "rival"]),
@@ -292,7 +292,7 @@ async fn an_import_that_was_overtaken_is_told_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn an_import_of_a_profile_that_another_overtook_says_that_it_is_not_there() {
+async fn an_import_of_a_profile_that_another_call_set_first_reports_no_profile() {
     let race = race(3, &[]).await;
     race.lose(Lost::Request, |others| async move {
         let profile = Edit::Set(named("New"));
@@ -327,7 +327,8 @@ async fn a_reset_that_a_start_overtook_ends_that_session_too() {
 #[tokio::test]
 async fn a_reset_whose_answer_was_lost_says_what_it_ended() {
     let race = race(3, &["a", "b"]).await;
-    race.lose(Lost::Answer, nobody).lose(Lost::Answer, nobody);
+    race.lose(Lost::Answer, undisturbed)
+        .lose(Lost::Answer, undisturbed);
     let told = race
         .world
         .engine
@@ -342,7 +343,7 @@ async fn a_reset_whose_answer_was_lost_says_what_it_ended() {
 /// Whoever counts live sessions hears of an expiry once, whatever was lost of the call that found
 /// it.
 #[tokio::test]
-async fn an_expiry_that_a_run_in_doubt_found_is_told_once() {
+async fn an_expiry_that_an_unresolved_run_found_is_reported_once() {
     for plan in [
         vec![Lost::Request],
         vec![Lost::Answer],
@@ -352,7 +353,7 @@ async fn an_expiry_that_a_run_in_doubt_found_is_told_once() {
         let race = race(3, &["a"]).await;
         race.world.clock.advance(LEASE);
         for lost in &plan {
-            race.lose(*lost, nobody);
+            race.lose(*lost, undisturbed);
         }
         let outcome = race
             .world

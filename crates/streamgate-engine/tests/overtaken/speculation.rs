@@ -10,13 +10,13 @@ use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
 
 use crate::overtaken::store::{Lost, Race};
-use crate::overtaken::{admitted, live, named, nobody, race, stopped};
+use crate::overtaken::{admitted, live, named, race, stopped, undisturbed};
 use crate::support::{start, stop, user};
 
 /// A node may commit on its cached record. If the answer to such a commit that failed is lost, it says
 /// nothing about the runs before it.
 #[tokio::test]
-async fn a_start_that_was_done_is_told_of_whatever_was_tried_in_vain_after_it() {
+async fn a_start_that_was_committed_is_answered_so_after_failed_speculative_runs() {
     for tries in 0..2 {
         let race = race(3, &[]).await;
         let clock = Arc::clone(&race.world.clock);
@@ -24,7 +24,7 @@ async fn a_start_that_was_done_is_told_of_whatever_was_tried_in_vain_after_it() 
             clock.advance(Duration::from_millis(5));
         });
         for _ in 0..tries {
-            race.lose(Lost::Speculative, nobody);
+            race.lose(Lost::Speculative, undisturbed);
         }
         let told = race.world.engine.start(&user("u"), &start("a")).await;
         let outcome = told.unwrap().outcome;
@@ -51,12 +51,12 @@ async fn overtaken_long_ago<F: Future<Output = ()>>(
     race.world.clock.advance(Duration::from_millis(5));
     others(Arc::clone(&race.others)).await;
     race.world.clock.advance(Duration::from_millis(5));
-    race.lose(Lost::Speculative, nobody);
+    race.lose(Lost::Speculative, undisturbed);
     race
 }
 
 #[tokio::test]
-async fn a_stop_that_was_tried_on_an_older_record_is_not_told_as_done() {
+async fn a_stop_whose_speculative_commit_failed_is_not_reported_as_stopped() {
     let policy = Policy::default();
     let race = overtaken_long_ago(policy, &["a"], |others| stopped(others, "a")).await;
     let outcome = race.world.engine.stop(&user("u"), &stop("a")).await;
@@ -69,7 +69,7 @@ async fn a_stop_that_was_tried_on_an_older_record_is_not_told_as_done() {
 
 /// The other way round two callers would hear of one stop, and two sessions would have been meant.
 #[tokio::test]
-async fn a_stop_of_the_newest_that_was_tried_on_an_older_record_ends_the_next_one() {
+async fn a_stop_of_the_newest_whose_speculative_commit_failed_ends_the_next_session() {
     let race = race(3, &["a", "b"]).await;
     race.cache(&user("u")).await;
     let clock = Arc::clone(&race.world.clock);
@@ -83,7 +83,7 @@ async fn a_stop_of_the_newest_that_was_tried_on_an_older_record_ends_the_next_on
 }
 
 #[tokio::test]
-async fn a_start_that_was_tried_on_an_older_record_does_not_say_whom_it_would_have_evicted() {
+async fn a_start_whose_speculative_commit_failed_reports_no_eviction() {
     let policy = Policy {
         default_limit: 1,
         at_limit: AtLimit::EvictOldest,
@@ -105,7 +105,7 @@ async fn a_start_that_was_tried_on_an_older_record_does_not_say_whom_it_would_ha
 }
 
 #[tokio::test]
-async fn an_erasure_that_was_tried_on_an_older_record_ended_nobody() {
+async fn an_erasure_whose_speculative_commit_failed_ended_no_session() {
     let policy = Policy::default();
     let race = overtaken_long_ago(policy, &["a"], |others| async move {
         others.erase_user(&user("u")).await.unwrap();
@@ -117,7 +117,7 @@ async fn an_erasure_that_was_tried_on_an_older_record_ended_nobody() {
 }
 
 #[tokio::test]
-async fn a_change_of_a_user_that_was_tried_on_an_older_record_shows_the_user_as_it_is() {
+async fn a_set_user_whose_speculative_commit_failed_shows_the_current_user() {
     let set = |limit: Edit<u32>, profile: Edit<Attributes>| SetUser {
         limit,
         profile,

@@ -130,7 +130,7 @@ fn recalled(node: &Optimistic<Node>) -> Option<usize> {
 }
 
 #[tokio::test]
-async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is_there() {
+async fn a_sole_writer_commits_without_a_load_and_reads_with_one() {
     let map = Arc::<Map>::default();
     let node = Optimistic::new(Node::over(&map, Speculates::IfSoleWriter));
     change(&node).await;
@@ -153,7 +153,7 @@ async fn a_node_that_writes_alone_commits_without_a_load_and_still_reads_what_is
 }
 
 #[tokio::test]
-async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() {
+async fn a_write_of_another_node_is_a_conflict_and_the_next_commit_loads() {
     let map = Arc::<Map>::default();
     let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::IfSoleWriter)));
     change(&node).await;
@@ -180,7 +180,7 @@ async fn what_another_node_wrote_is_found_out_and_the_next_commit_loads_again() 
 }
 
 #[tokio::test]
-async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_remembered() {
+async fn a_node_that_never_speculates_loads_for_every_step_and_caches_nothing() {
     let node = Optimistic::new(Node::over(&Arc::default(), Speculates::Never));
     for _ in 0..3 {
         change(&node).await;
@@ -190,7 +190,7 @@ async fn where_only_the_server_knows_the_time_every_step_asks_it_and_nothing_is_
 }
 
 #[tokio::test]
-async fn where_a_failed_try_is_as_good_as_a_load_a_first_commit_is_one_call() {
+async fn a_first_commit_that_always_speculates_is_one_call() {
     let map = Arc::<Map>::default();
     let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
@@ -208,7 +208,7 @@ async fn where_a_failed_try_is_as_good_as_a_load_a_first_commit_is_one_call() {
 }
 
 #[tokio::test]
-async fn what_was_decided_by_a_wrong_clock_is_decided_again_by_the_servers() {
+async fn a_speculative_commit_by_a_wrong_clock_is_decided_again_by_the_servers_clock() {
     let node = Optimistic::new(Node::over(&Arc::default(), Speculates::ByAWrongClock));
     let ran = run(&node, &user(), &start("a")).await.unwrap();
     assert_eq!(node.remote().calls(), (0, 2));
@@ -223,7 +223,7 @@ async fn what_was_decided_by_a_wrong_clock_is_decided_again_by_the_servers() {
 }
 
 #[tokio::test]
-async fn a_change_is_made_once_whatever_is_lost_of_its_commit() {
+async fn a_change_is_committed_once_when_its_request_or_answer_is_lost() {
     for speculates in [
         Speculates::Never,
         Speculates::IfSoleWriter,
@@ -250,7 +250,7 @@ async fn a_change_is_made_once_whatever_is_lost_of_its_commit() {
 
 /// What was sent in vain comes after all, when another has made the change, or something else.
 #[tokio::test]
-async fn what_arrives_late_has_no_effect() {
+async fn a_commit_that_arrives_late_has_no_effect() {
     let map = Arc::<Map>::default();
     let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
@@ -263,7 +263,7 @@ async fn what_arrives_late_has_no_effect() {
 
 /// Then only what is there can tell whether it was done, and whoever asked must look.
 #[tokio::test]
-async fn a_commit_that_was_lost_and_overtaken_is_in_doubt_and_the_next_step_loads() {
+async fn a_lost_commit_that_was_overtaken_is_an_unknown_outcome_and_the_next_step_loads() {
     let map = Arc::<Map>::default();
     let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
@@ -286,7 +286,7 @@ async fn a_commit_that_was_lost_and_overtaken_is_in_doubt_and_the_next_step_load
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_when_it_is_asked_again_leaves_the_commit_in_doubt() {
+async fn a_commit_whose_retry_fails_too_is_an_unknown_outcome() {
     let node = Optimistic::new(Node::over(&Arc::default(), Speculates::Always));
     node.remote().lose(&[Lost::Answer, Lost::Request]);
     let told = try_to_change(&node).await;
@@ -298,7 +298,7 @@ async fn a_store_that_is_away_when_it_is_asked_again_leaves_the_commit_in_doubt(
 }
 
 #[tokio::test]
-async fn a_refusal_rests_on_what_is_there_now() {
+async fn a_speculative_refusal_is_decided_again_on_a_fresh_read() {
     for speculates in [Speculates::IfSoleWriter, Speculates::Always] {
         refuses_by_what_is_there(speculates).await;
     }
@@ -345,7 +345,7 @@ async fn nodes_that_share_a_server_admit_exactly_the_limit() {
 }
 
 #[test]
-fn versions_differ_and_are_never_that_of_no_record() {
+fn versions_differ_and_are_never_none() {
     let versions: Vec<Version> = (0..1_000).map(|_| Version::fresh()).collect();
     for (i, version) in versions.iter().enumerate() {
         assert_ne!(*version, Version::NONE);
@@ -358,7 +358,7 @@ fn versions_differ_and_are_never_that_of_no_record() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_as_before() {
+async fn a_store_with_a_newer_format_mark_is_refused_until_the_mark_is_readable() {
     let map = Arc::<Map>::default();
     let node = Optimistic::new(Node::over(&map, Speculates::Always));
     let newest = u32::from(streamgate_core::codec::NEWEST);
@@ -404,7 +404,7 @@ async fn a_store_over_a_newer_format_refuses_whether_it_is_started_or_only_opene
 }
 
 #[tokio::test]
-async fn a_remote_store_starts_while_its_server_is_unavailable_and_not_where_it_is_refused() {
+async fn a_remote_store_starts_while_its_server_is_unavailable_but_not_if_it_refuses() {
     let start = async |proof| {
         let node = Node::over(&Arc::default(), Speculates::Always);
         node.prove_with(proof);
