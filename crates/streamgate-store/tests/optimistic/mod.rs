@@ -1,5 +1,4 @@
 //! The optimistic adapter, over a server that is a map: alone, and as two nodes that share it.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod server;
 
