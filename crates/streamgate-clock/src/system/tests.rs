@@ -1,4 +1,4 @@
-//! The clock over clocks that tests set: steps, suspends, pauses, and years before 1970.
+//! [`SystemClock`] over clocks that tests set: steps, suspends, pauses, and times before 1970.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ const RULE: StallRule = StallRule {
     grace_ms: 6_000,
 };
 
-/// Clocks of a machine that tests set.
+/// The clocks of a machine, set by tests.
 #[derive(Debug, Clone)]
 struct Fake(Arc<(AtomicU64, AtomicI64)>);
 
@@ -47,7 +47,7 @@ impl Source for Fake {
     }
 }
 
-/// A clock whose ticker looks when a test says so.
+/// A clock with a ticker that a test drives.
 struct Ticking {
     fake: Fake,
     clock: SystemClock<Fake>,
@@ -146,7 +146,7 @@ fn a_lease_clock_made_before_1970_counts_and_follows_a_corrected_wall_clock() {
 
 #[test]
 fn a_pause_and_a_suspend_are_a_stall_that_the_first_reading_behind_it_sees() {
-    // The time that passed counts suspend; the process cannot tell it from a pause.
+    // Suspend counts as time that passed; the process cannot tell it from a pause.
     for kind in [Kind::Lease, Kind::Wall] {
         let mut ticking = Ticking::at(WALL_MS, kind);
         ticking.run(10_000);

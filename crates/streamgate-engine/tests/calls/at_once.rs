@@ -1,4 +1,4 @@
-//! Heartbeats that are answered at once are answered as those that take their time.
+//! A heartbeat has the same answer whether the store answers without waiting or not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use streamgate_clock::ManualClock;
 use streamgate_core::Policy;
 use streamgate_store::MemoryStore;
 
-/// A user whose sessions are, for a heartbeat: live, expired, stopped, and one that never was.
+/// A user with a live, an expired and a stopped session.
 async fn watched(world: &World) {
     let user = user("u");
     for session in ["expired", "stopped"] {
@@ -28,7 +28,7 @@ async fn heartbeats_answered_without_waiting_equal_those_that_wait() {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let store = Arc::new(MemoryStore::new(clock.clone()));
     let quick = world_over(store, clock, Policy::default());
-    // A store with a fault to come does nothing at once.
+    // A store with fault injection never answers without waiting.
     let slow = world(faults([]));
     watched(&quick).await;
     watched(&slow).await;

@@ -16,11 +16,11 @@ use streamgate_engine::EngineError;
 use streamgate_store::faults::{Fault, Intercept, Intercepted};
 use streamgate_store::{MemoryStore, Step, Store, Transaction};
 
-/// A memory store that counts the calls of it.
+/// A memory store that counts its calls.
 struct Counted {
     store: MemoryStore,
     calls: Arc<AtomicUsize>,
-    /// Whether it answers at once where the memory store does.
+    /// Whether it answers without waiting, as the memory store does.
     at_once: bool,
 }
 
@@ -63,7 +63,7 @@ fn beat(name: &str, session: &str) -> (UserKey, Heartbeat) {
     (user(name), heartbeat(session))
 }
 
-/// What is told, in a word and with the session's name where the answer has it.
+/// The answers, each as a word, with the session's name if the answer has it.
 fn words(told: &[Result<HeartbeatOutcome, EngineError>]) -> Vec<String> {
     let word = |told: &Result<HeartbeatOutcome, EngineError>| match told {
         Ok(HeartbeatOutcome::Renewed { .. }) => "renewed".to_owned(),
@@ -75,7 +75,7 @@ fn words(told: &[Result<HeartbeatOutcome, EngineError>]) -> Vec<String> {
     told.iter().map(word).collect()
 }
 
-/// Row 13: a thousand sessions of one user were decided one after the other.
+/// A thousand sessions of one user are one decision, not a thousand.
 #[tokio::test]
 async fn a_batch_asks_the_store_once_for_each_user() {
     for at_once in [true, false] {
@@ -169,7 +169,7 @@ async fn a_store_that_fails_fails_every_entry_of_the_user() {
     assert_eq!(batch[1].1.id, id("b"));
 }
 
-/// A start whose session fills a record as much as any can.
+/// A start with as much metadata as a session can have.
 fn large(session: &str) -> Start {
     let entries = (0..16).map(|key| (format!("{key:064}").into(), "v".repeat(256).into()));
     let metadata = SessionMetadata {
@@ -182,7 +182,7 @@ fn large(session: &str) -> Start {
     }
 }
 
-/// A7: the batch is answered without waiting for anything, so it has to give way by itself.
+/// The batch never waits for anything, so it has to yield by itself.
 #[tokio::test(flavor = "current_thread")]
 async fn a_batch_of_large_records_yields_to_other_tasks() {
     const USERS: usize = 40;
@@ -212,7 +212,7 @@ async fn a_batch_of_large_records_yields_to_other_tasks() {
     );
 }
 
-/// Polls a future once; whether it has ended.
+/// Polls a future once. `true` if it has ended.
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> bool {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_ready())).await
 }

@@ -1,4 +1,4 @@
-//! Many callers at once over one store: what they are told together is what happened.
+//! Concurrent calls over one store: their answers together equal what happened.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use streamgate_core::{Attributes, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
 use tokio::task::JoinSet;
 
-/// A user with this limit who is watching `s0`, `s1` and so on.
+/// A user with this limit and the live sessions `s0`, `s1` and so on.
 async fn watching(limit: u32, sessions: usize) -> World {
     let world = world(faults([]));
     let set = SetUser {
@@ -38,7 +38,7 @@ async fn live(world: &World) -> usize {
     view.sessions.len()
 }
 
-/// Runs a call of each of so many callers at once.
+/// Runs `count` calls concurrently.
 async fn all_at_once<T, F>(
     world: &World,
     callers: usize,
@@ -88,7 +88,7 @@ async fn concurrent_stops_of_the_newest_end_one_session_each_and_report_each_cou
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_concurrent_starts_and_stops_of_the_newest_none_is_lost() {
     let world = watching(10, 5).await;
-    // Each second caller starts a session of its own, the others remove one.
+    // Every second call starts a session of its own, the others stop the newest.
     let told = all_at_once(&world, 40, |engine, caller| async move {
         if caller % 2 == 0 {
             i32::from(is_admitted(&engine, &format!("n{caller}")).await)

@@ -1,4 +1,4 @@
-//! Calls that end without their outcome: what the observer hears of them has happened, once.
+//! Calls that end without their outcome: what was committed is reported, once.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -23,7 +23,8 @@ async fn live(world: &World) -> Vec<String> {
     view.sessions.iter().map(|s| s.id.to_string()).collect()
 }
 
-/// Lets the engine find out what became of calls; time passes by itself.
+/// Lets the engine resolve calls without an outcome. The paused clock of the runtime advances by
+/// itself.
 async fn resolves(world: &World) {
     let engine = Arc::clone(&world.engine);
     tokio::select! {
@@ -69,7 +70,8 @@ async fn a_start_that_the_deadline_cuts_off_is_reported_if_it_was_committed() {
     }
 }
 
-/// All that can be lost of the three runs of a start, and what happens before it is found out.
+/// Everything that can be lost in the three runs of a start, and what happens before the call is
+/// resolved.
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_outcome_stays_unknown_is_reported_when_it_is_found_out() {
     let losses = [LoseRequest, LoseAnswer];
@@ -84,7 +86,7 @@ async fn a_start_whose_outcome_stays_unknown_is_reported_when_it_is_found_out() 
                 plan.extend([Refuse; 4]);
             }
             let case = format!("{plan:?}, then {then}");
-            // A request that is lost before the store has seen it leaves nothing in doubt.
+            // A request that is lost before the store has seen it leaves nothing to resolve.
             let in_doubt = usize::from(plan.contains(&LoseAnswer));
             let world = world(faults(plan));
             let (engine, user) = (&world.engine, user("u"));
@@ -102,7 +104,7 @@ async fn a_start_whose_outcome_stays_unknown_is_reported_when_it_is_found_out() 
             }
             resolves(&world).await;
             assert_eq!(engine.unresolved_calls(), 0, "{case}");
-            // Reports what is over; where the store was away until now, it is not any more.
+            // Reports expired sessions. A store that was unavailable until now is back.
             while engine.sweep_all().await.is_err() {}
             let live = live(&world).await;
             let mut live = live;
@@ -120,7 +122,7 @@ async fn a_stop_or_an_expiry_whose_outcome_stays_unknown_is_reported_once() {
         engine.start(&user, &start("a")).await.unwrap();
         world.clock.advance(Duration::from_secs(60));
         engine.start(&user, &start("b")).await.unwrap();
-        // The session a is over, and the stop of b finds it.
+        // The session a has expired, and the stop of b finds that.
         world.clock.advance(Duration::from_secs(30));
         engine.stop(&user, &stop("b")).await.unwrap_err();
         resolves(&world).await;
@@ -134,7 +136,7 @@ async fn a_stop_or_an_expiry_whose_outcome_stays_unknown_is_reported_once() {
 }
 
 /// A start that was admitted without the store is reported when the store admits it, and not again
-/// by the call that had been given up.
+/// by the call that was given up.
 #[tokio::test(start_paused = true)]
 async fn a_start_that_was_cut_off_and_then_adopted_is_reported_once() {
     for plan in [
@@ -157,7 +159,7 @@ async fn a_start_that_was_cut_off_and_then_adopted_is_reported_once() {
     }
 }
 
-/// Counts all that it hears.
+/// Counts its calls.
 #[derive(Debug, Default)]
 struct Count(Mutex<[u32; 4]>);
 

@@ -16,7 +16,7 @@ use streamgate_engine::EngineError;
 use streamgate_store::MemoryStore;
 use streamgate_store::faults::{Fault, FaultyStore};
 
-/// An engine that fails open, over a store that can go away.
+/// An engine that fails open, over a store that can become unavailable.
 struct Open {
     world: World,
     is_away: Arc<AtomicBool>,
@@ -61,7 +61,7 @@ impl Open {
         self.is_away.store(false, Ordering::SeqCst);
     }
 
-    /// The outcome of a start, and whether it is a degraded one.
+    /// The outcome of a start, and whether it is degraded.
     async fn start(&self, start: &Start) -> (StartOutcome, bool) {
         let told = self.world.engine.start(&user("u"), start).await.unwrap();
         (told.outcome, told.is_degraded)
@@ -84,7 +84,7 @@ impl Open {
         view.sessions.iter().map(|s| s.id.to_string()).collect()
     }
 
-    /// Starts a session that no store can hear of.
+    /// Starts a session while the store is unavailable.
     async fn admits(&self, session: &str) {
         let (outcome, is_degraded) = self.start(&start(session)).await;
         assert!(matches!(outcome, StartOutcome::Admitted(_)) && is_degraded);
@@ -94,7 +94,7 @@ impl Open {
         self.world.engine.degraded_sessions()
     }
 
-    /// Lets the engine bring to the store what it remembers; time passes by itself.
+    /// Lets the engine reconcile. The paused clock of the runtime advances by itself.
     async fn reconciles(&self) {
         let engine = Arc::clone(&self.world.engine);
         let reconciling = engine.reconcile_forever();
@@ -119,7 +119,7 @@ async fn starts_and_heartbeats_are_answered_degraded_while_the_store_is_unavaila
     assert!(matches!(outcome, HeartbeatOutcome::Renewed { .. }) && is_degraded);
     assert_eq!(open.remembers(), 3);
     assert!(open.world.memo.words().is_empty(), "nothing was committed");
-    // What is not about one player's slot is not made up.
+    // Only calls about one player's slot are answered without the store.
     let error = open
         .world
         .engine
@@ -299,7 +299,7 @@ async fn a_start_beyond_the_bound_of_the_memory_is_admitted_and_not_remembered()
         open.admits(&format!("s{n}")).await;
     }
     assert_eq!(open.remembers(), DEGRADED_SESSIONS_MAX);
-    // Room is made by those that are over: by a few at each start, so that none takes long.
+    // Each start removes a few expired sessions, so that no start takes long.
     let lease = Policy::default().lease.as_millis();
     open.world.clock.advance(Duration::from_millis(lease));
     for n in 0..10 {

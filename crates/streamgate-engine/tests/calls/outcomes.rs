@@ -1,4 +1,4 @@
-//! Lost requests, lost answers, refusals, deadlines and callers that go away.
+//! Lost requests, lost answers, refusals and deadlines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,7 +173,7 @@ async fn a_store_that_does_not_answer_is_given_up_at_the_deadline() {
             answer.expect("in time"),
             Err(EngineError::DeadlineExceeded(5_000))
         );
-        // Whatever became of it, the same start again takes one slot.
+        // Whatever the outcome was, the same start again takes one slot.
         world.engine.start(&user, &start).await.unwrap();
         assert_eq!(live(&world, "u").await, 1);
     }

@@ -240,7 +240,7 @@ async fn lists_yield_to_other_tasks_after_every_page() {
     assert!(most <= 8, "{most} pages between two turns");
 }
 
-/// A request comes by a socket, at which a thread looks between tasks, and not after each.
+/// A request comes by a socket, which a thread polls between tasks, but not after each task.
 #[tokio::test]
 async fn sockets_are_polled_after_a_few_pages_of_many_lists() {
     let (_world, calls, _tasks) = with_lists(200).await;
@@ -261,7 +261,7 @@ async fn sockets_are_polled_after_a_few_pages_of_many_lists() {
     assert!(most <= 12, "{most} pages before a request was seen");
 }
 
-/// The records of one page are many, too.
+/// One page can have many records, too.
 #[tokio::test]
 async fn a_long_page_yields_to_other_tasks() {
     let world = with_users(&[1; 1000]).await;
@@ -291,7 +291,7 @@ async fn a_long_page_yields_to_other_tasks() {
     assert!(after_both >= after_users + 5, "{after_both} turns");
 }
 
-/// A list waits for its turn no longer than for the store.
+/// A list waits for its turn at most as long as for the store.
 #[tokio::test(start_paused = true)]
 async fn lists_on_a_store_that_hangs_end_with_the_deadline() {
     let world = world(|| Fault::DelayRequest(Duration::from_secs(3600)));

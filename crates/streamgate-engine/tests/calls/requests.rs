@@ -16,7 +16,7 @@ use streamgate_store::versioned::{Optimistic, Version};
 use crate::calls::suspended::server::{Node, Server, Speculates};
 use crate::support::{START_OF_TIME, heartbeat, start, stop, user};
 
-/// One or two nodes over one server. Of two, a call comes to the one that did not write last.
+/// One or two nodes over one server. With two, each call goes to the one that did not write last.
 struct Nodes {
     clock: Arc<ManualClock>,
     server: Arc<Server>,
@@ -25,7 +25,7 @@ struct Nodes {
     writes: usize,
 }
 
-/// What the calls of [`Nodes::all`] are, in their order.
+/// The calls of [`Nodes::all`], in their order.
 const CALLS: [&str; 10] = [
     "a user's first start",
     "start",
@@ -69,7 +69,7 @@ impl Nodes {
         }
     }
 
-    /// The node that the next call comes to.
+    /// The node that the next call goes to.
     fn next(&self) -> &Engine {
         &self.nodes[self.writes % self.nodes.len()].1
     }

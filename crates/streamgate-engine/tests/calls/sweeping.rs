@@ -1,4 +1,4 @@
-//! Sweeping frees what is over and reports it; no answer depends on it.
+//! Sweeping removes expired sessions and reports them; no answer depends on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +93,7 @@ async fn the_sweep_goes_on_after_the_store_failed() {
     world.clock.advance(Duration::from_secs(90));
     let engine = Arc::clone(&world.engine);
     let sweep = tokio::spawn(async move { engine.sweep_forever().await });
-    // The clock of the runtime is paused: it jumps when everybody waits.
+    // The clock of the runtime is paused: it jumps when all tasks wait.
     tokio::time::timeout(Duration::from_secs(60), async {
         while world.memo.words().len() < 2 {
             tokio::time::sleep(Duration::from_secs(1)).await;

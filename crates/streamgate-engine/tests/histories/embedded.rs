@@ -68,7 +68,7 @@ proptest! {
         let policy = Policy { at_limit, default_limit: 2, ..Policy::default() };
         let store = open(dir.path(), &clock);
         let bare = walk(&ops, policy.clone(), Arc::clone(&store), &clock, &runtime)?;
-        // An orderly stop reports what is over, so that it does not come back with a lease.
+        // An orderly stop reports expired sessions, so that they do not come back with a lease.
         let world = world_over(Arc::clone(&store), Arc::clone(&clock), policy.clone());
         runtime.block_on(world.engine.sweep_all()).unwrap();
         runtime.block_on(store.close()).unwrap();

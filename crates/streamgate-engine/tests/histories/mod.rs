@@ -2,7 +2,8 @@
 //!
 //! The core's own tests hold the decision against a reference model; here the same commands run
 //! through everything around it. With answers and requests being lost, every answer must still be
-//! one that the bare decision gave, and whoever counts what was committed counts what is live.
+//! the one that the bare decision gave, and the count of committed events must equal the live
+//! sessions.
 
 mod embedded;
 mod walk;
@@ -34,7 +35,7 @@ fn check(
     Ok(())
 }
 
-/// Every rule at the limit and above it, with and without a memory of what has ended.
+/// Every rule at the limit and above it, with and without a memory of ended sessions.
 fn rules() -> impl Strategy<Value = Policy> {
     let at_limit = select(vec![
         (AtLimit::DenyNew, 0),
@@ -54,7 +55,8 @@ fn rules() -> impl Strategy<Value = Policy> {
 }
 
 /// Never more than two losses in a row, so that every outcome becomes known in the end. Scans and
-/// sweeps see refusals in place of losses and are not what is tested: every third call is whole.
+/// sweeps, which see refusals in place of losses, are not under test: every third call has no
+/// fault.
 fn losses(pattern: Vec<(bool, bool)>) -> impl FnMut() -> Fault + Send + 'static {
     let mut calls = pattern
         .into_iter()

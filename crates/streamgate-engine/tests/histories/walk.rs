@@ -134,7 +134,7 @@ impl Bare {
 }
 
 impl Bare {
-    /// Asks which session is the newest, then stops that one.
+    /// Reads which session is the newest, then stops that one.
     fn stop_newest(&mut self, user: usize, clock: &ManualClock) -> NewestStopped {
         let mut stop = StopNewest::default();
         loop {
@@ -226,7 +226,7 @@ async fn both(
             let expected = bare.run(who, import, clock);
             prop_assert_eq!(engine.run(&key, import).await, Ok(expected));
         }
-        // It may change what is stored, never what is answered: the other side does nothing.
+        // A sweep may change what is stored, never an answer: the other side does nothing.
         Op::Sweep => engine.sweep_all().await.expect("a sweep"),
         Op::Pass(time) => clock.advance(*time),
     }
@@ -255,9 +255,9 @@ async fn looks_the_same(
     Ok(())
 }
 
-/// Whoever counted what was committed has counted the sessions that are live.
+/// The count of committed events must equal the live sessions.
 async fn counted(world: &World, bare: &Bare, clock: &ManualClock) -> Result<(), TestCaseError> {
-    // So that what is over has been told; a store with faults may refuse the first sweeps.
+    // So that expiries are reported; a store with faults may refuse the first sweeps.
     while world.engine.sweep_all().await.is_err() {}
     let live: usize = (0..USERS)
         .map(|who| bare.settled(who, clock).live.len())
@@ -266,7 +266,7 @@ async fn counted(world: &World, bare: &Bare, clock: &ManualClock) -> Result<(), 
     Ok(())
 }
 
-/// Runs a history on a store that is open, and answers what the bare decision keeps.
+/// Runs a history on an open store, and returns what the bare decision keeps.
 pub(crate) fn walk(
     ops: &[(usize, Op)],
     policy: Policy,

@@ -1,5 +1,5 @@
-//! Lost requests and answers while others come in between: what a caller is told must have
-//! happened, and what was counted must be what there is.
+//! Lost requests and answers, with other calls in between: an answer must say what was committed,
+//! and counts must equal the record.
 
 mod speculation;
 mod store;
@@ -19,7 +19,7 @@ use crate::support::{World, heartbeat, id, start, stop, user};
 
 const LEASE: Duration = Duration::from_secs(90);
 
-/// A user with this limit who is watching these, started through the engine that will lose calls.
+/// A user with this limit and these live sessions, started through the engine that will lose calls.
 async fn race(limit: u32, watching: &[&str]) -> Race {
     let policy = Policy {
         default_limit: limit,
@@ -82,7 +82,7 @@ async fn a_lost_start_that_was_overtaken_is_refused() {
     assert_eq!(race.world.memo.words(), [""; 0]);
 }
 
-/// Two callers ask for one session: both are told that it is admitted, and it takes one slot.
+/// Two calls start one session: both are answered that it is admitted, and it takes one slot.
 #[tokio::test]
 async fn a_start_that_another_call_made_meanwhile_takes_one_slot() {
     for lost in [Lost::Request, Lost::Answer] {
@@ -102,7 +102,7 @@ async fn a_start_that_another_call_made_meanwhile_takes_one_slot() {
     }
 }
 
-/// The second run found the room that was there when it ran, and that is what its caller hears.
+/// The second run found a free slot, and that is the answer.
 #[tokio::test]
 async fn of_two_unresolved_runs_the_later_one_is_the_answer() {
     let policy = Policy {
@@ -213,7 +213,7 @@ async fn a_stop_of_the_newest_ends_one_wherever_an_answer_or_a_request_is_lost()
     }
 }
 
-/// It ends the one that is the newest then, and not none because the look was overtaken.
+/// The first run was overtaken; the call still ends the session that is the newest by then.
 #[tokio::test]
 async fn a_stop_of_the_newest_that_a_start_overtook_ends_the_new_one() {
     let race = race(3, &["a", "b"]).await;
@@ -250,7 +250,8 @@ async fn two_stops_of_the_newest_end_two_sessions_when_an_answer_is_lost() {
     assert_eq!(live(&race.world).await, ["a"]);
 }
 
-/// Nobody can tell whose stop it was. Better one session fewer ended than one too many.
+/// The record does not tell which call stopped the session. Ending one session too few is safer
+/// than one too many.
 #[tokio::test]
 async fn a_lost_stop_of_the_newest_that_another_overtook_ends_no_second_session() {
     let race = race(3, &["a", "b", "c"]).await;
@@ -340,8 +341,7 @@ async fn a_reset_whose_answer_was_lost_says_what_it_ended() {
     assert_eq!(words[2..], ["revoked a", "revoked b"]);
 }
 
-/// Whoever counts live sessions hears of an expiry once, whatever was lost of the call that found
-/// it.
+/// An observer gets an expiry once, whatever was lost of the call that found it.
 #[tokio::test]
 async fn an_expiry_that_an_unresolved_run_found_is_reported_once() {
     for plan in [

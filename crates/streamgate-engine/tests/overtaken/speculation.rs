@@ -1,4 +1,4 @@
-//! Speculative commits of which the answers are lost.
+//! Speculative commits with lost answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::overtaken::store::{Lost, Race};
 use crate::overtaken::{admitted, live, named, race, stopped, undisturbed};
 use crate::support::{start, stop, user};
 
-/// A node may commit on its cached record. If the answer to such a commit that failed is lost, it says
+/// A node may commit on its cached record. If such a commit fails and its answer is lost, that says
 /// nothing about the runs before it.
 #[tokio::test]
 async fn a_start_that_was_committed_is_answered_so_after_failed_speculative_runs() {
@@ -37,7 +37,7 @@ async fn a_start_that_was_committed_is_answered_so_after_failed_speculative_runs
     }
 }
 
-/// Others have changed the record since, and the node does not know it yet.
+/// A node with a stale record: other calls have changed it since.
 async fn overtaken_long_ago<F: Future<Output = ()>>(
     policy: Policy,
     watching: &[&str],
@@ -67,13 +67,13 @@ async fn a_stop_whose_speculative_commit_failed_is_not_reported_as_stopped() {
     assert_eq!(race.world.memo.words(), ["started a"]);
 }
 
-/// The other way round two callers would hear of one stop, and two sessions would have been meant.
+/// Otherwise two calls would be answered with the same stop, although each asked for one.
 #[tokio::test]
 async fn a_stop_of_the_newest_whose_speculative_commit_failed_ends_the_next_session() {
     let race = race(3, &["a", "b"]).await;
     race.cache(&user("u")).await;
     let clock = Arc::clone(&race.world.clock);
-    // The look names b, which another caller stops before it is tried.
+    // The first run names b, which another call stops before the second run.
     race.pass().lose(Lost::Speculative, |others| async move {
         clock.advance(Duration::from_millis(5));
         others.stop_newest(&user("u")).await.unwrap();

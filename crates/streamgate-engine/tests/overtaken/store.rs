@@ -1,4 +1,4 @@
-//! A store that loses requests or answers, and lets others take their turn before it says so.
+//! A store that loses requests or answers, and serves other calls before it reports the loss.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,10 +17,10 @@ use crate::support::{START_OF_TIME, World, world_over};
 pub(crate) enum Lost {
     /// The request: nothing is changed.
     Request,
-    /// The answer: the change is made.
+    /// The answer: the change is committed.
     Answer,
     /// The answer to a speculative commit that failed: it was decided on the node's cached record,
-    /// and the record was another by then.
+    /// and the record had changed by then.
     Speculative,
 }
 
@@ -29,7 +29,8 @@ type Cached = Arc<Mutex<Option<Vec<u8>>>>;
 
 type Others = Box<dyn FnOnce(Arc<Engine>) -> BoxFuture<'static, ()> + Send>;
 
-/// The plan: of each call what is lost, and what others do after it; nothing where it is `None`.
+/// The plan: for each call, what is lost and which other calls follow; `None` for a call without
+/// faults.
 type Plan = VecDeque<Option<(Lost, Others)>>;
 
 struct Overtaken {
@@ -45,7 +46,8 @@ impl fmt::Debug for Overtaken {
     }
 }
 
-/// An engine over such a store; the others have one over the same records that loses nothing.
+/// An engine over such a store, and for the other calls one over the same records that loses
+/// nothing.
 pub(crate) struct Race {
     pub(crate) world: World,
     pub(crate) others: Arc<Engine>,
@@ -76,7 +78,7 @@ impl Race {
         }
     }
 
-    /// From now on the node has this user's record cached as it is now. Before, it has none.
+    /// Caches this user's record in the node, as it is now. Until then the node has none.
     pub(crate) async fn cache(&self, user: &UserKey) {
         let mut step = |view: View<'_>| {
             *self.cached.lock().unwrap() = view.record.map(<[u8]>::to_vec);
@@ -85,13 +87,13 @@ impl Race {
         self.records.transact(user, &mut step).await.unwrap();
     }
 
-    /// The next call that is not planned yet passes untouched.
+    /// Plans the next call without a fault.
     pub(crate) fn pass(&self) -> &Self {
         self.plan.lock().unwrap().push_back(None);
         self
     }
 
-    /// Of the next call that is not planned yet, this is lost; before it is said, others do this.
+    /// Plans the next call: this is lost, and the other calls run before the loss is reported.
     pub(crate) fn lose<F>(
         &self,
         lost: Lost,
@@ -118,7 +120,7 @@ impl Intercept for Overtaken {
                 return self.inner.transact(key, step).await;
             };
             let cached = self.cached.lock().unwrap().clone();
-            // The step runs in each case: what it wants to write may be lost on its way.
+            // The step runs in each case: a lost request loses its write.
             let mut step = |view: View<'_>| {
                 let record = match lost {
                     Lost::Speculative => cached.as_deref(),

@@ -35,8 +35,8 @@ impl Memo {
             .collect()
     }
 
-    /// How often each session of a user started or was revived more than it ended, where that is
-    /// not 0. Reports of calls at once may come in any order.
+    /// Starts and revivals of each session minus its endings, if that is not 0. Reports of
+    /// concurrent calls may come in any order.
     pub(crate) fn balance(&self) -> BTreeMap<String, i32> {
         let mut balance = BTreeMap::<String, i32>::new();
         for event in self.events.lock().unwrap().iter() {
@@ -58,8 +58,8 @@ impl Memo {
         balance.into_keys().collect()
     }
 
-    /// The number of live sessions, by what was committed. Of calls at once, one that ended a
-    /// session may tell of it before the one that started it does.
+    /// The number of live sessions, by what was committed. Of concurrent calls, the one that ended
+    /// a session may report before the one that started it.
     pub(crate) fn gauge(&self) -> usize {
         let events = self.events.lock().unwrap();
         let count = |kind: fn(&Event) -> bool| events.iter().filter(|event| kind(event)).count();
@@ -68,12 +68,12 @@ impl Memo {
         entered.checked_sub(left).expect("none ends twice")
     }
 
-    /// Of the sessions that were admitted without the store: which holds a slot, in order.
+    /// For each reconciled session, in order, whether it holds a slot.
     pub(crate) fn reconciled(&self) -> Vec<bool> {
         self.reconciled.lock().unwrap().clone()
     }
 
-    /// How often a record was met that cannot be read.
+    /// How often a damaged record was read.
     pub(crate) fn damaged(&self) -> usize {
         *self.damaged.lock().unwrap()
     }

@@ -1,4 +1,4 @@
-//! The memory store keeps the contract of a store; so it does behind the fault injector.
+//! The memory store passes the conformance suite, alone and behind fault injection.
 
 use std::sync::Arc;
 

@@ -72,7 +72,7 @@ fn start(session: &str) -> Start {
     Start::new(SessionId::new(session).unwrap())
 }
 
-/// Writes something else than what is there.
+/// Changes the record.
 async fn change(node: &Optimistic<Node>) {
     try_to_change(node).await.unwrap();
 }
@@ -103,7 +103,7 @@ async fn length(node: &Optimistic<Node>) -> usize {
     length
 }
 
-/// A step that takes any cached record for an answer.
+/// A step that accepts any cached record.
 #[derive(Default)]
 struct Recall {
     length: Option<usize>,
@@ -230,7 +230,7 @@ async fn a_change_is_committed_once_when_its_request_or_answer_is_lost() {
     ] {
         let map = Arc::<Map>::default();
         let node = Optimistic::new(Node::over(&map, speculates));
-        for (i, lost) in [Lost::Answer, Lost::Request, Lost::InTime]
+        for (i, lost) in [Lost::Answer, Lost::Request, Lost::Late]
             .into_iter()
             .enumerate()
         {
@@ -247,27 +247,27 @@ async fn a_change_is_committed_once_when_its_request_or_answer_is_lost() {
     }
 }
 
-/// What was sent in vain comes after all, when another has made the change, or something else.
+/// A late commit arrives after another write.
 #[tokio::test]
 async fn a_commit_that_arrives_late_has_no_effect() {
     let map = Arc::<Map>::default();
     let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
-    node.remote().lose(&[Lost::InTime]);
+    node.remote().lose(&[Lost::Late]);
     change(&node).await;
     change(&other).await;
     node.remote().let_arrive(&user());
     assert_eq!(length(&node).await, 3);
 }
 
-/// Then only what is there can tell whether it was done, and whoever asked must look.
+/// Only the record can then tell whether the commit was made, so the next step must load it.
 #[tokio::test]
 async fn a_lost_commit_that_was_overtaken_is_an_unknown_outcome_and_the_next_step_loads() {
     let map = Arc::<Map>::default();
     let [node, other] = [0; 2].map(|_| Optimistic::new(Node::over(&map, Speculates::Always)));
     change(&node).await;
     for lost in [Lost::Answer, Lost::Request] {
-        // What the node remembers is another record than what is there, so the try is in vain.
+        // The node's cached record is stale, so the speculative commit fails.
         change(&other).await;
         let before = length(&other).await;
         node.remote().lose(&[lost]);
@@ -312,7 +312,7 @@ async fn refuses_by_what_is_there(speculates: Speculates) {
     let id = SessionId::new("a").unwrap();
     let reason = EndReason::Stopped;
     run(&other, &user(), &Stop { id, reason }).await.unwrap();
-    // By what the node remembers, every slot is taken.
+    // By the node's cached record, every slot is taken.
     let ran = run(&node, &user(), &start("d")).await.unwrap();
     assert!(matches!(ran.outcome, StartOutcome::Admitted(_)));
 }

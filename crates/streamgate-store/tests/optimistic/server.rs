@@ -1,4 +1,4 @@
-//! A server that is a map, and nodes' ways to it, on which commits can be lost.
+//! A server that is a map, and nodes' connections to it, on which commits can be lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -71,7 +71,7 @@ pub(crate) enum Speculates {
     ByAWrongClock,
 }
 
-/// A node's way to it: it gives way to others wherever a network would.
+/// A node's connection to the server: it yields wherever a network would.
 #[derive(Debug)]
 pub(crate) struct Node {
     map: Arc<Map>,
@@ -81,9 +81,9 @@ pub(crate) struct Node {
     commits: AtomicUsize,
     /// What is lost of the next commits.
     losses: Mutex<VecDeque<Lost>>,
-    /// Commits that are on their way for long: what they expect, and what they write.
+    /// Late commits: the expected version, and the write.
     late: Mutex<Vec<(Version, Write)>>,
-    /// What a proof that the server can be used comes to.
+    /// The result of a proof that the server can be used.
     proof: Mutex<Result<(), NotUsable>>,
 }
 
@@ -92,8 +92,8 @@ pub(crate) struct Node {
 pub(crate) enum Lost {
     Request,
     Answer,
-    /// The request comes when nobody waits for it any more.
-    InTime,
+    /// The request arrives after the call has ended.
+    Late,
 }
 
 impl Node {
@@ -113,19 +113,19 @@ impl Node {
         *self.proof.lock() = proof;
     }
 
-    /// Loses these of the next commits.
+    /// Plans the losses of the next commits.
     pub(crate) fn lose(&self, losses: &[Lost]) {
         self.losses.lock().extend(losses);
     }
 
-    /// What was on its way for long arrives.
+    /// Delivers the late commits.
     pub(crate) fn let_arrive(&self, key: &UserKey) {
         for (expected, write) in std::mem::take(&mut *self.late.lock()) {
             self.map.commit(key, expected, &write);
         }
     }
 
-    /// How often the server was asked since the last time, to load and to commit.
+    /// The loads and commits since the last call of this function.
     pub(crate) fn calls(&self) -> (usize, usize) {
         let taken = |count: &AtomicUsize| count.swap(0, Ordering::SeqCst);
         (taken(&self.loads), taken(&self.commits))
@@ -156,7 +156,7 @@ impl VersionedStore for Node {
                 None => return Ok(self.map.commit(key, expected, write)),
                 Some(Lost::Answer) => drop(self.map.commit(key, expected, write)),
                 Some(Lost::Request) => {}
-                Some(Lost::InTime) => self.late.lock().push((expected, write.clone())),
+                Some(Lost::Late) => self.late.lock().push((expected, write.clone())),
             }
             Err(StoreError::OutcomeUnknown("lost".to_owned()))
         })

@@ -1,6 +1,6 @@
 //! A call is dropped at each place where it can wait, over a server that suspends, loses messages
-//! and serves another node in between. What the observers of both nodes have heard in the end is
-//! what is stored.
+//! and serves another node in between. In the end the reports of both nodes must equal what is
+//! stored.
 
 pub(crate) mod server;
 
@@ -20,14 +20,14 @@ use streamgate_store::versioned::Optimistic;
 
 use crate::support::{Memo, START_OF_TIME, heartbeat, id, start, stop, user};
 
-/// What the call asks for.
+/// The call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     /// A start that finds an expiry and ends another session.
     Start,
     /// A stop that finds an expiry.
     Stop,
-    /// A heartbeat that comes too late, and revives its session.
+    /// A heartbeat after the lease has expired, which revives its session.
     Revival,
     /// A heartbeat that finds an expiry and nothing to do.
     Stray,
@@ -73,7 +73,7 @@ const LOSSES: [&[Loss]; 8] = [
     &[Loss::Answer; 6],
 ];
 
-/// Two nodes over one server, that report to one memo.
+/// Two nodes over one server, which report to one memo.
 struct Nodes {
     clock: Arc<ManualClock>,
     server: Arc<Server>,
@@ -113,7 +113,7 @@ impl Nodes {
         }
     }
 
-    /// Three sessions of one user, of which `short` is over.
+    /// Three sessions of one user, of which `short` has expired.
     async fn begin(&self) {
         let short = Start {
             lease: Some(Seconds(30)),
@@ -125,7 +125,7 @@ impl Nodes {
         self.clock.advance(Duration::from_secs(40));
     }
 
-    /// From here on messages are lost, and others come in between.
+    /// From here on messages are lost, and another node writes in between.
     fn disturb(&self, losses: &[Loss], others: Others) {
         let node = self.node.remote();
         node.losses.lock().unwrap().extend(losses);
@@ -137,7 +137,7 @@ impl Nodes {
         }));
     }
 
-    /// All that is on its way arrives, and what became of it is found out.
+    /// Delivers all messages, and resolves the calls without an outcome.
     async fn calm_down(&self) {
         self.node.remote().losses.lock().unwrap().clear();
         for engine in [&self.engine, &self.other] {
@@ -150,7 +150,7 @@ impl Nodes {
             assert_eq!(engine.unresolved_calls(), 0);
         }
         self.server.let_arrive();
-        // What is over is found.
+        // Finds the expired sessions.
         let stray = heartbeat("nobody");
         self.other.heartbeat(&user("u"), &stray).await.unwrap();
     }
@@ -189,7 +189,7 @@ async fn ask(engine: &Engine, asked: Asked) {
     }
 }
 
-/// Polls a call until it has waited `polls` times; whether it has ended before.
+/// Polls a call until it has waited `polls` times. `true` if it ended before.
 async fn ends_within(call: impl Future<Output = ()>, mut polls: usize) -> bool {
     let mut call = Box::pin(call);
     poll_fn(|cx| {
@@ -206,7 +206,8 @@ async fn ends_within(call: impl Future<Output = ()>, mut polls: usize) -> bool {
     .await
 }
 
-/// What was reported is what is stored: who is live, and who ended why. An expiry `may_be_doubled`.
+/// Whether the reports equal what is stored: the live sessions, and the reasons of the ended ones.
+/// An expiry `may_be_doubled`.
 fn is_true(nodes: &Nodes, may_be_doubled: bool) -> bool {
     let ledger = nodes.ledger();
     let live = ledger.live.iter().map(|s| (s.id.to_string(), 1));
@@ -239,7 +240,7 @@ async fn drop_everywhere(
         let has_ended = ends_within(ask(&nodes.engine, asked), polls).await;
         nodes.calm_down().await;
         let case = format!("{speculates:?}, {asked:?}, {losses:?}, {others:?}, {polls} waits");
-        // Where an answer is lost and another node writes, two nodes may have found one expiry, and
+        // If an answer is lost and another node writes, both nodes may have found one expiry, and
         // the record does not tell which of them did.
         let may_be_doubled = !losses.is_empty() && others != Others::Nothing;
         if !is_true(&nodes, may_be_doubled) {
@@ -284,8 +285,8 @@ async fn reports_are_what_is_stored_wherever_a_speculative_call_is_dropped() {
     drop_everywhere_with(Speculates::Always).await;
 }
 
-/// A stop whose commits are all on their way for long. The node that has found out that none was
-/// made has also made sure that none will be.
+/// A stop with commits that all arrive late. The node that finds out that none was made also makes
+/// sure that none will be.
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing() {
     for speculates in [
@@ -295,7 +296,7 @@ async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing()
     ] {
         let nodes = Nodes::new(speculates);
         nodes.begin().await;
-        // Else an expiry would be written anyway.
+        // Otherwise an expiry would be written anyway.
         let stray = heartbeat("nobody");
         nodes.engine.heartbeat(&user("u"), &stray).await.unwrap();
         nodes.disturb(&[Loss::Late; 6], Others::Nothing);

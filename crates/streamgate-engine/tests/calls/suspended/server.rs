@@ -1,5 +1,5 @@
-//! A server that is a map, and a way to it that suspends wherever a network would: before and after
-//! each request takes effect.
+//! A server that is a map, and nodes' connections to it, which suspend wherever a network would:
+//! before and after each request takes effect.
 
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -16,7 +16,7 @@ pub(crate) enum Loss {
     Nothing,
     Request,
     Answer,
-    /// The request arrives when the node has long given it up.
+    /// The request arrives long after the node gave it up.
     Late,
 }
 
@@ -33,7 +33,7 @@ pub(crate) enum Speculates {
 pub(crate) struct Server {
     clock: Arc<ManualClock>,
     records: Mutex<BTreeMap<UserKey, (Version, Vec<u8>)>>,
-    /// Commits that have not arrived yet: whose, what they expect, and what they write.
+    /// Commits that have not arrived yet: the key, the expected version, and the write.
     late: Mutex<Vec<(UserKey, Version, Write)>>,
 }
 
@@ -52,7 +52,7 @@ impl Server {
         records.get(key).map(|(_, record)| record.clone())
     }
 
-    /// What has not arrived yet arrives.
+    /// Delivers the commits that have not arrived yet.
     pub(crate) fn let_arrive(&self) {
         let late = std::mem::take(&mut *self.late.lock().unwrap());
         for (key, expected, write) in late {
@@ -93,13 +93,13 @@ impl Server {
 
 type Others = BoxFuture<'static, ()>;
 
-/// A node's way to the server.
+/// A node's connection to the server.
 pub(crate) struct Node {
     server: Arc<Server>,
     speculates: Speculates,
     /// What becomes of the next commits.
     pub(crate) losses: Mutex<VecDeque<Loss>>,
-    /// What others do before the next commit arrives.
+    /// What another node does before the next commit arrives.
     pub(crate) others: Mutex<Option<Others>>,
     /// Loads and commits that were sent.
     pub(crate) requests: Mutex<[usize; 2]>,
