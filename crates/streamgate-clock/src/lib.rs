@@ -46,7 +46,3 @@ impl Stopwatch {
         self.0.elapsed()
     }
 }
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}

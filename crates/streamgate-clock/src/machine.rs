@@ -1,11 +1,9 @@
 //! Reading the clocks of the machine.
 
 use std::fmt;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
-
-use super::millis;
 
 /// How often the two clocks are read until both readings count as one moment.
 const READS_MAX: u32 = 4;
@@ -49,6 +47,11 @@ impl Source for Machine {
     }
 }
 
+/// A duration in whole milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Milliseconds that have passed since the machine started, suspend included.
 #[must_use]
 pub fn passed_ms() -> u64 {
@@ -62,10 +65,7 @@ pub fn passed_ms() -> u64 {
 
 /// The wall clock: milliseconds since 1970, negative before.
 #[must_use]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the adapter that everything else uses"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the adapter")]
 pub fn wall_ms() -> i64 {
     let signed = |duration| i64::try_from(millis(duration)).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -75,10 +75,7 @@ pub fn wall_ms() -> i64 {
 }
 
 /// The monotonic clock of [`Stopwatch`](crate::Stopwatch).
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the adapter that everything else uses"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the adapter")]
 pub(super) fn monotonic() -> Instant {
     Instant::now()
 }

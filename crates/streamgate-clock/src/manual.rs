@@ -6,7 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use streamgate_core::{Moment, Stall, Timestamp};
 
-use super::{Clock, millis};
+use super::Clock;
+use super::machine::millis;
 
 /// A clock that stands until it is set; for tests.
 #[derive(Debug, Default)]

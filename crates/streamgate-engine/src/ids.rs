@@ -20,10 +20,7 @@ pub trait IdSource: Send + Sync + fmt::Debug + 'static {
 pub struct RandomIds;
 
 impl IdSource for RandomIds {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the adapter that everything else uses"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter")]
     fn session_id(&self) -> SessionId {
         // Not `Uuid::now_v7`, which panics before 1970. The random bytes of one version are those
         // of the other, version and variant aside, and those are overwritten.
@@ -34,10 +31,7 @@ impl IdSource for RandomIds {
         SessionId::from_uuid_bytes(id.into_uuid().into_bytes())
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the adapter that everything else uses"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the adapter")]
     fn session_id_v4(&self) -> SessionId {
         SessionId::from_uuid_bytes(Uuid::new_v4().into_bytes())
     }

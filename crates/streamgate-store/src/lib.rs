@@ -16,7 +16,5 @@ mod step;
 pub mod versioned;
 
 pub use memory::MemoryStore;
-pub use port::{
-    BoxFuture, Change, Cursor, Page, Refusal, Store, StoreError, Swept, Transaction, View,
-};
-pub use step::{CommitCallback, CommitResult, DetachOnDrop, Step, StepFn};
+pub use port::{BoxFuture, Cursor, Page, Refusal, Store, StoreError, Swept, Transaction};
+pub use step::{Change, CommitCallback, CommitResult, DetachOnDrop, Step, StepFn, View};

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
+use streamgate_clock::Clock;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::port::{BoxFuture, Change, Cursor, Page, Store, StoreError, Swept, Transaction, View};
-use crate::step::Step;
-use streamgate_clock::Clock;
+use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
+use crate::step::{Change, Step, View};
 
 /// Keeps records in one ordered map behind one lock. Nothing survives the process.
 #[derive(Debug)]

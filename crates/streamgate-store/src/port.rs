@@ -5,59 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use streamgate_core::codec::{encode_delta, encode_ledger};
-use streamgate_core::{Decision, Durability, Moment, Policy, TenantId, Timestamp, UserKey};
+use streamgate_core::{Moment, TenantId, UserKey};
 
 use crate::step::Step;
 
 /// A future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A record as a step sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    /// The key of the record. A sweep visits keys that its caller does not know.
-    pub key: &'a UserKey,
-    /// The bytes; `None` if there is no record.
-    pub record: Option<&'a [u8]>,
-    /// The time, by the store's clock, and the last stall that the store noticed. For one user the
-    /// time goes backwards only if that clock is set back; users may be on servers with different
-    /// clocks.
-    pub now: Moment,
-}
-
-/// What a record becomes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The bytes after the change; `None` removes the record.
-    pub record: Option<Vec<u8>>,
-    /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty if
-    /// a crash may lose it. A store that writes whole records ignores it.
-    pub delta: Vec<u8>,
-    /// When the change must be on disk.
-    pub durability: Durability,
-    /// When the record becomes garbage, for stores that expire records by themselves (TTL); `None`
-    /// if it never does, or is removed.
-    pub garbage_at: Option<Timestamp>,
-    /// Whether it adds to what is stored. A full store refuses such a change, and accepts all
-    /// others for as long as it can: heartbeats, stops, and changes that free slots.
-    pub needs_room: bool,
-}
-
-impl Change {
-    /// The change that a decision makes of its record; `None` if the decision changed nothing.
-    /// `policy` is the one that it was made by.
-    #[must_use]
-    pub fn of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Self> {
-        Some(Self {
-            durability: decision.durability()?,
-            record: encode_ledger(&decision.ledger),
-            delta: encode_delta(&decision.events),
-            garbage_at: decision.ledger.garbage_at(policy.revive_window),
-            needs_room: decision.needs_room(),
-        })
-    }
-}
 
 /// Where a scan or sweep continues. Opaque, made by the store, valid across restarts of the node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,10 +116,11 @@ impl fmt::Debug for Transaction<'_> {
 ///
 /// **Current.** A step sees the effect of every transact on that key that was answered before.
 ///
-/// **Durable.** When `transact` answers `Ok` to a change marked [`Durability::Durable`], the change
-/// survives what the store promises to survive (a crash of the process, a power loss). That holds
-/// also for what the step *saw*: an answer never depends on a change that a crash could still undo.
-/// `Relaxed` changes are written soon, `Memory` changes need not be written.
+/// **Durable.** When `transact` answers `Ok` to a change marked
+/// [`Durability::Durable`](streamgate_core::Durability), the change survives what the store
+/// promises to survive (a crash of the process, a power loss). That holds also for what the step
+/// *saw*: an answer never depends on a change that a crash could still undo. `Relaxed` changes are
+/// written soon, `Memory` changes need not be written.
 ///
 /// **Honest.** `Unavailable`, `Refused`, `Full` and `Damaged` mean that nothing was changed. A
 /// store that cannot know answers `OutcomeUnknown`. It never answers `Ok` to a durable change that

@@ -1,6 +1,54 @@
-//! What a store runs on a record, and how it reports the outcome of a call that was dropped.
+//! A step: what a store runs on a record, what the step sees and returns, and how a store reports
+//! the outcome of a dropped call.
 
-use crate::port::{Change, View};
+use streamgate_core::codec::{encode_delta, encode_ledger};
+use streamgate_core::{Decision, Durability, Moment, Policy, Timestamp, UserKey};
+
+/// A record as a step sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The key of the record. A sweep visits keys that its caller does not know.
+    pub key: &'a UserKey,
+    /// The bytes; `None` if there is no record.
+    pub record: Option<&'a [u8]>,
+    /// The time, by the store's clock, and the last stall that the store noticed. For one user the
+    /// time goes backwards only if that clock is set back; users may be on servers with different
+    /// clocks.
+    pub now: Moment,
+}
+
+/// What a record becomes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The bytes after the change; `None` removes the record.
+    pub record: Option<Vec<u8>>,
+    /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty if
+    /// a crash may lose it. A store that writes whole records ignores it.
+    pub delta: Vec<u8>,
+    /// When the change must be on disk.
+    pub durability: Durability,
+    /// When the record becomes garbage, for stores that expire records by themselves (TTL); `None`
+    /// if it never does, or is removed.
+    pub garbage_at: Option<Timestamp>,
+    /// Whether it adds to what is stored. A full store refuses such a change, and accepts all
+    /// others for as long as it can: heartbeats, stops, and changes that free slots.
+    pub needs_room: bool,
+}
+
+impl Change {
+    /// The change that a decision makes of its record; `None` if the decision changed nothing.
+    /// `policy` is the one that it was made by.
+    #[must_use]
+    pub fn of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Self> {
+        Some(Self {
+            durability: decision.durability()?,
+            record: encode_ledger(&decision.ledger),
+            delta: encode_delta(&decision.events),
+            garbage_at: decision.ledger.garbage_at(policy.revive_window),
+            needs_room: decision.needs_room(),
+        })
+    }
+}
 
 /// A function of a record that keeps the result of its last run. Every closure of this signature is
 /// one.

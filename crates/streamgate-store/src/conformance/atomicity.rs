@@ -1,8 +1,4 @@
 //! Many callers at once: no step overlaps another on the same key.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +7,7 @@ use std::task::{Context, Waker};
 use crate::conformance::steps::{
     decided, in_parallel, increment, limit_in, put_limit, read_ledger, set_limit, start, user,
 };
-use crate::port::{Store, View};
+use crate::{Store, View};
 
 /// Every one of many increments counts.
 pub async fn parallel_steps_on_one_key_do_not_overlap(store: Arc<dyn Store>) {

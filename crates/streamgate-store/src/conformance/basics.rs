@@ -1,8 +1,4 @@
 //! One caller: what is written is read, and nothing else.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::sync::Arc;
 
@@ -10,7 +6,7 @@ use crate::conformance::steps::{
     decided, ledger_in, limit_in, put_limit, read_ledger, run, set_limit, start, take_away, user,
     user_of,
 };
-use crate::port::{Store, Transaction, View};
+use crate::{Store, Transaction, View};
 
 /// A key nobody wrote has no record.
 pub async fn a_key_never_written_has_no_record(store: Arc<dyn Store>) {

@@ -1,8 +1,4 @@
 //! Calls that are dropped while their change is on its way.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,8 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::conformance::steps::{decided, limit_in, put_limit, set_limit, user};
-use crate::port::{Change, Store, StoreError, Transaction, View};
-use crate::step::{CommitCallback, CommitResult, StepFn};
+use crate::{Change, CommitCallback, CommitResult, StepFn, Store, StoreError, Transaction, View};
 
 /// After so many polls without an answer a call is dropped, at the most.
 const POLLS_MAX: usize = 12;

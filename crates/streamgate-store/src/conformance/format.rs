@@ -1,10 +1,6 @@
 //! Data of a newer release. How a store gets such a mark is its own, so this case is not part of
 //! [`conformance_suite!`](crate::conformance_suite): each store calls it once with what opening
 //! marked data gave.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +8,7 @@ use std::sync::Arc;
 use streamgate_core::TenantId;
 
 use crate::conformance::steps::{run, set_limit, user};
-use crate::port::{Store, StoreError, View};
+use crate::{Store, StoreError, View};
 
 /// Data that is marked with a newer format is not opened, with an error that says so; or the opened
 /// store is not ready, refuses every call and runs no step.

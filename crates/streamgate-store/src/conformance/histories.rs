@@ -1,8 +1,4 @@
 //! Long histories: what comes out of a store is what the bare decision gives.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -12,8 +8,8 @@ use streamgate_core::admission::{Command, Edit, EraseUser, Heartbeat, SetUser, S
 use streamgate_core::codec::{decode_ledger, encode_ledger};
 use streamgate_core::{EndReason, Ledger, Policy, SessionId, UserKey, decide};
 
+use crate::Store;
 use crate::conformance::steps::{read_ledger, run, user};
-use crate::port::Store;
 
 const HISTORIES: u64 = 30;
 const COMMANDS: u64 = 100;

@@ -1,15 +1,11 @@
 //! Ready, closed.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::sync::Arc;
 
 use streamgate_core::TenantId;
 
 use crate::conformance::steps::{put_limit, run, set_limit, user};
-use crate::port::{Store, StoreError, View};
+use crate::{Store, StoreError, View};
 
 /// An open store is ready; a closed one refuses everything, and may be closed again.
 pub async fn a_store_is_ready_until_it_is_closed(store: Arc<dyn Store>) {

@@ -10,6 +10,10 @@
 //!
 //! Records are real ledgers, changed by real commands, because a store that keeps a log rebuilds
 //! records from their deltas.
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "these are tests: they panic if a store fails"
+)]
 
 mod atomicity;
 mod basics;

@@ -1,8 +1,4 @@
 //! Scans and sweeps.
-#![allow(
-    clippy::missing_panics_doc,
-    reason = "these are tests: they panic where a store fails"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +8,7 @@ use streamgate_core::{TenantId, UserKey};
 use crate::conformance::steps::{
     decided, ledger_in, limit_in, put_limit, set_limit, take_away, user, user_of,
 };
-use crate::port::{Cursor, Store, StoreError, View};
+use crate::{Cursor, Store, StoreError, View};
 
 /// Reads a tenant to the end and answers how often each key came; once, where a store may repeat.
 async fn scan_all(store: &dyn Store, tenant: &str, page_size: usize) -> BTreeMap<String, u32> {

@@ -8,7 +8,7 @@ use streamgate_core::{
     Decision, Ledger, Moment, Policy, SessionId, TenantId, UserId, UserKey, decide,
 };
 
-use crate::port::{Change, Store, StoreError, View};
+use crate::{Change, Store, StoreError, View};
 
 /// What came of a command.
 #[derive(Debug, Clone)]

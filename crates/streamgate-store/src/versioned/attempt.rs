@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use streamgate_core::UserKey;
 
-use super::in_flight::{Answered, InFlight};
-use super::record_cache::{Cached, Written};
-use super::{Committed, Loaded, Optimistic, Speculation, Version, VersionedStore, Write};
-use crate::port::{BoxFuture, Change, StoreError, View};
-use crate::step::Step;
+use super::in_flight::{Answered, Detached, InFlight};
+use super::record_cache::{Cached, RecordCache, Written};
+use super::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
+use crate::port::{BoxFuture, StoreError};
+use crate::step::{Change, Step, View};
 
 /// After this many conflicts of one call it waits a little before the next try.
 const CONFLICTS_BEFORE_WAITING: u32 = 3;
@@ -18,9 +18,26 @@ const CONFLICTS_BEFORE_WAITING: u32 = 3;
 /// The longest such wait, in milliseconds.
 const WAIT_MAX_MS: u64 = 64;
 
+/// What all calls of one node share.
+pub(super) struct Shared<S> {
+    pub(super) remote: Arc<S>,
+    pub(super) cache: RecordCache,
+    detached: Detached,
+}
+
+impl<S> Shared<S> {
+    pub(super) fn new(remote: S) -> Self {
+        Self {
+            remote: Arc::new(remote),
+            cache: RecordCache::new(),
+            detached: Detached::new(),
+        }
+    }
+}
+
 /// A call on the record of a key.
 pub(super) struct Attempt<'a, S> {
-    store: &'a Optimistic<S>,
+    shared: &'a Shared<S>,
     key: &'a UserKey,
     speculation: Speculation,
     /// What the cache held when the call began.
@@ -37,21 +54,18 @@ pub(super) struct Attempt<'a, S> {
 
 impl<'a, S: VersionedStore> Attempt<'a, S> {
     /// Speculates on a record if the server and the cache allow it, else loads it.
-    pub(super) async fn begin(
-        store: &'a Optimistic<S>,
-        key: &'a UserKey,
-    ) -> Result<Self, StoreError> {
-        let speculation = store.remote.speculation(key);
+    pub(super) async fn begin(shared: &'a Shared<S>, key: &'a UserKey) -> Result<Self, StoreError> {
+        let speculation = shared.remote.speculation(key);
         // If only the server knows the time, nothing is cached.
-        let cached = speculation.now().and_then(|_| store.cache.get(key));
+        let cached = speculation.now().and_then(|_| shared.cache.get(key));
         let speculative = speculative_base(speculation, cached.as_ref());
         let is_fresh = speculative.is_none();
         let base = match speculative {
             Some(base) => base,
-            None => store.remote.load(key).await?,
+            None => shared.remote.load(key).await?,
         };
         Ok(Self {
-            store,
+            shared,
             key,
             speculation,
             cached,
@@ -79,14 +93,14 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
     }
 
     async fn load(&mut self) -> Result<(), StoreError> {
-        self.base = self.store.remote.load(self.key).await?;
+        self.base = self.shared.remote.load(self.key).await?;
         self.is_fresh = true;
         Ok(())
     }
 
     /// Makes sure that what a read saw is as durable as a commit: callers rely on both.
     async fn confirm(&mut self) -> Result<bool, StoreError> {
-        let confirmed = self.store.remote.confirm(self.key, self.base.version);
+        let confirmed = self.shared.remote.confirm(self.key, self.base.version);
         match confirmed.await? {
             Committed::Done => Ok(true),
             Committed::Conflict(current) => {
@@ -107,10 +121,10 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
         };
         // The cached record is stale from here on, whatever becomes of the commit.
         if self.cached.is_some() {
-            self.store.cache.remove(self.key);
+            self.shared.cache.remove(self.key);
         }
-        let commit = send(&self.store.remote, self.key, self.base.version, write);
-        let in_flight = InFlight::new(commit, step, &self.store.detached);
+        let commit = send(&self.shared.remote, self.key, self.base.version, write);
+        let in_flight = InFlight::new(commit, step, &self.shared.detached);
         let (answer, write) = in_flight.answer().await;
         match answer {
             Ok(Committed::Done) => {
@@ -129,7 +143,7 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
             }
             Err(error) => {
                 if matches!(error, StoreError::OutcomeUnknown(_)) && self.caches() {
-                    self.store.cache.insert(self.key, Cached::InDoubt);
+                    self.shared.cache.insert(self.key, Cached::InDoubt);
                 }
                 Err(error)
             }
@@ -155,7 +169,7 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
             record: record.into(),
             is_sole_writer: was_ours || replaced == Version::NONE,
         };
-        self.store.cache.insert(self.key, Cached::Written(written));
+        self.shared.cache.insert(self.key, Cached::Written(written));
     }
 }
 

@@ -2,19 +2,17 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
 use super::VersionedStore;
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Shared};
 use super::format::{Format, NewerFormat};
-use super::in_flight::Detached;
-use super::record_cache::{Cached, RecordCache};
-use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction, View};
-use crate::step::Step;
+use super::record_cache::Cached;
+use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
+use crate::step::{Step, View};
 
 /// In how many queues the calls of this node wait. Users are hashed to them, so two users rarely
 /// share one.
@@ -30,10 +28,8 @@ const QUEUES: usize = 1_024;
 /// then the outcome is unknown. The caller bounds how long a call may take, by dropping it; a
 /// commit that is in flight by then runs on, and its outcome goes to the callback of the step.
 pub struct Optimistic<S> {
-    pub(super) remote: Arc<S>,
+    shared: Shared<S>,
     queues: Box<[Mutex<()>]>,
-    pub(super) cache: RecordCache,
-    pub(super) detached: Detached,
     hasher: RandomState,
     closed: AtomicBool,
     format: Format,
@@ -44,10 +40,8 @@ impl<S: VersionedStore> Optimistic<S> {
     #[must_use]
     pub fn new(remote: S) -> Self {
         Self {
-            remote: Arc::new(remote),
+            shared: Shared::new(remote),
             queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
-            cache: RecordCache::new(),
-            detached: Detached::new(),
             hasher: RandomState::new(),
             closed: AtomicBool::new(false),
             format: Format::unknown(),
@@ -57,7 +51,7 @@ impl<S: VersionedStore> Optimistic<S> {
     /// The server's store.
     #[must_use]
     pub fn remote(&self) -> &S {
-        &self.remote
+        &self.shared.remote
     }
 
     /// Reads the format mark. While it names a version that this program cannot read, every call is
@@ -66,7 +60,7 @@ impl<S: VersionedStore> Optimistic<S> {
     /// # Errors
     /// Those of the read; then the mark as read last still applies.
     pub async fn look_at_format(&self) -> Result<Result<(), NewerFormat>, StoreError> {
-        self.format.learn(self.remote.format_mark().await?);
+        self.format.learn(self.remote().format_mark().await?);
         Ok(self.format.check())
     }
 
@@ -92,7 +86,7 @@ impl<S: VersionedStore> Optimistic<S> {
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
         let _turn = self.queue(key).lock().await;
-        let mut attempt = Attempt::begin(self, key).await?;
+        let mut attempt = Attempt::begin(&self.shared, key).await?;
         while !attempt.run_once(step).await? {}
         Ok(())
     }
@@ -102,7 +96,8 @@ impl<S: VersionedStore> Optimistic<S> {
         if self.check_open().is_err() {
             return false;
         }
-        match (self.remote.speculation(key).now(), self.cache.get(key)) {
+        let Shared { remote, cache, .. } = &self.shared;
+        match (remote.speculation(key).now(), cache.get(key)) {
             (Some(now), Some(Cached::Written(written))) => step.recall(View {
                 key,
                 record: Some(&written.record),
@@ -129,12 +124,12 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
             self.check_open()?;
-            self.remote.scan(tenant, from, page_size).await
+            self.remote().scan(tenant, from, page_size).await
         })
     }
 
     fn scans_may_repeat(&self) -> bool {
-        self.remote.scans_may_repeat()
+        self.remote().scans_may_repeat()
     }
 
     fn sweep<'a>(
@@ -145,7 +140,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     ) -> BoxFuture<'a, Result<Swept, StoreError>> {
         Box::pin(async move {
             self.check_open()?;
-            self.remote.sweep(from, budget, step).await
+            self.remote().sweep(from, budget, step).await
         })
     }
 
@@ -156,7 +151,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.check_not_closed()?;
-            self.remote.check_ready().await?;
+            self.remote().check_ready().await?;
             Ok(self.look_at_format().await??)
         })
     }
@@ -170,7 +165,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
 impl<S: fmt::Debug> fmt::Debug for Optimistic<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Optimistic")
-            .field("remote", &self.remote)
+            .field("remote", &self.shared.remote)
             .finish_non_exhaustive()
     }
 }
