@@ -15,9 +15,9 @@ use crate::call::Call;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::fail_open::Answered;
+use crate::join_all::join_all_yielding;
 use crate::observer::Answer;
-use crate::pace::Pace;
-use crate::side_by_side::side_by_side;
+use crate::yield_budget::YieldBudget;
 
 /// The answer to a heartbeat.
 type Beaten = Result<Answered<HeartbeatOutcome>, EngineError>;
@@ -64,7 +64,7 @@ impl Engine {
                 results[at] = Some(answer.map(&tell));
             }
         };
-        let (mut waiting, mut pace) = (Vec::new(), Pace::default());
+        let (mut waiting, mut budget) = (Vec::new(), YieldBudget::default());
         // The allocation of the last call that was answered without waiting, for the next one.
         let mut spare = None;
         for &first in &users.firsts {
@@ -74,16 +74,16 @@ impl Engine {
                     let read_bytes = beats.read_bytes;
                     keep(first, beats);
                     spare = Some(call);
-                    pace.keep_exactly(read_bytes).await;
+                    budget.spend_exactly(read_bytes).await;
                 }
                 Poll::Pending => {
                     waiting.push((first, call));
-                    pace.keep(0).await;
+                    budget.spend(0).await;
                 }
             }
         }
         let (firsts, calls): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        for (first, beats) in firsts.into_iter().zip(side_by_side(calls).await) {
+        for (first, beats) in firsts.into_iter().zip(join_all_yielding(calls).await) {
             keep(first, beats);
         }
         let results = results.into_iter();

@@ -157,11 +157,11 @@ where
     fn failed(&mut self, error: StoreError) -> EngineError {
         match error {
             StoreError::Unavailable(why) | StoreError::Damaged(why) | StoreError::Full(why)
-                if self.unresolved.matter() =>
+                if self.unresolved.may_have_changed() =>
             {
                 EngineError::OutcomeUnknown(why)
             }
-            StoreError::Refused(refusal) if self.unresolved.matter() => {
+            StoreError::Refused(refusal) if self.unresolved.may_have_changed() => {
                 EngineError::OutcomeUnknown(refusal.to_string())
             }
             StoreError::OutcomeUnknown(why) => {
@@ -207,7 +207,7 @@ where
     /// This node wrote the cached record, and the lease that it wrote lasts for this call as well.
     /// If another node has ended the session meanwhile, its player learns that with the next
     /// heartbeat that is written.
-    fn recall(&mut self, cached: View<'_>) -> bool {
+    fn answer_from_cache(&mut self, cached: View<'_>) -> bool {
         let Some(accepts) = self.accepts_cached else {
             return false;
         };

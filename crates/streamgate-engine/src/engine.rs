@@ -55,7 +55,7 @@ pub struct Engine {
     pub(crate) settings: EngineSettings,
     pub(crate) fail_open: Option<FailOpen>,
     /// Permits to make a page of a list.
-    pub(crate) page_turns: Semaphore,
+    pub(crate) page_permits: Semaphore,
     pub(crate) newer: NewerRecords,
 }
 
@@ -86,7 +86,7 @@ impl Engine {
             ids,
             settings,
             fail_open: None,
-            page_turns: Semaphore::new(PAGES_AT_ONCE),
+            page_permits: Semaphore::new(PAGES_AT_ONCE),
             newer: NewerRecords::default(),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! A list takes long, and other calls take microseconds. So only a few pages are made concurrently
 //! (the rest wait in a fair queue, within the deadline of a call), and each yields to other tasks
-//! of its thread about every hundred records ([`Pace`]). The memory of a page is bounded by its
-//! size.
+//! of its thread about every hundred records ([`YieldBudget`]). The size of a page bounds its
+//! memory.
 
 use streamgate_core::admission::{Settle, UserView, Watching, user_of, watching_of};
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 use crate::decision::decide_on;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::pace::Pace;
+use crate::yield_budget::YieldBudget;
 
 /// How many records are read at most for one page, so that a page over users without sessions ends.
 const RECORDS_PER_PAGE_MAX: usize = 10_000;
@@ -140,11 +140,11 @@ impl Engine {
         page_size: usize,
         view: impl Fn(&Ledger, &Policy, Moment) -> T,
     ) -> Result<UsersPage<T>, EngineError> {
-        let _turn = self.turn().await?;
+        let _permit = self.page_permit().await?;
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
         let mut looked_at = 0;
-        let mut pace = Pace::default();
+        let mut budget = YieldBudget::default();
         while users.len() < page_size && looked_at < RECORDS_PER_PAGE_MAX {
             let page = self
                 .page(tenant, cursor.as_ref(), page_size - users.len())
@@ -155,7 +155,7 @@ impl Engine {
                 if ledger.is_known() {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
-                pace.keep(record.len()).await;
+                budget.spend(record.len()).await;
             }
             yield_now().await;
             cursor = page.next;
@@ -182,7 +182,7 @@ impl Engine {
         from: Option<&PageCursor>,
         page_size: usize,
     ) -> Result<SessionsPage, EngineError> {
-        let _turn = self.turn().await?;
+        let _permit = self.page_permit().await?;
         let PageCursor {
             store: mut cursor,
             mut within,
@@ -259,7 +259,7 @@ impl Engine {
         room: usize,
     ) -> Result<Vec<(UserKey, Vec<Session>)>, EngineError> {
         let (mut users, mut total) = (Vec::with_capacity(page.records.len()), 0);
-        let mut pace = Pace::default();
+        let mut budget = YieldBudget::default();
         for (user, record) in &page.records {
             let mut live = self.present_ledger(user, record, page.now)?.live;
             // By id: a session that has ended since still has a place in this order, and none in
@@ -273,19 +273,19 @@ impl Engine {
             if total > room {
                 break;
             }
-            pace.keep(record.len()).await;
+            budget.spend(record.len()).await;
         }
         yield_now().await;
         Ok(users)
     }
 
     /// The permission to make a page, in the order in which it was asked for.
-    async fn turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {
-        let turn = self.within_deadline(self.page_turns.acquire()).await?;
+    async fn page_permit(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        let permit = self.within_deadline(self.page_permits.acquire()).await?;
         // A permit that is released makes the next list ready at once. A worker thread polls its
         // sockets only after dozens of ready tasks; a task that yields runs again after that.
         yield_now().await;
-        Ok(turn.expect("the semaphore is never closed"))
+        Ok(permit.expect("the semaphore is never closed"))
     }
 
     async fn page(

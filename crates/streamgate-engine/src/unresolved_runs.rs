@@ -30,7 +30,7 @@ impl<O> UnresolvedRuns<O> {
     }
 
     /// Whether one of them may have changed something that callers rely on.
-    pub(crate) fn matter(&self) -> bool {
+    pub(crate) fn may_have_changed(&self) -> bool {
         self.0.iter().any(|run| is_durable(&run.events))
     }
 
@@ -178,37 +178,37 @@ fn contradicts(ledger: &Ledger, event: &Event) -> bool {
 }
 
 fn has_started(ledger: &Ledger, started: &Session) -> bool {
-    left(ledger, &started.id).is_some_and(|left| match left {
-        Left::Session(session) => session.started_at == started.started_at,
-        Left::EndedAt(ended_at) => ended_at >= started.started_at,
+    trace_of(ledger, &started.id).is_some_and(|trace| match trace {
+        Trace::Session(session) => session.started_at == started.started_at,
+        Trace::EndedAt(ended_at) => ended_at >= started.started_at,
     })
 }
 
 /// A revival leaves the time of the call that it was.
 fn has_revived(ledger: &Ledger, revived: &Session) -> bool {
-    left(ledger, &revived.id).is_some_and(|left| match left {
-        Left::Session(session) => {
+    trace_of(ledger, &revived.id).is_some_and(|trace| match trace {
+        Trace::Session(session) => {
             session.started_at == revived.started_at && session.last_seen_at >= revived.last_seen_at
         }
-        Left::EndedAt(ended_at) => ended_at >= revived.last_seen_at,
+        Trace::EndedAt(ended_at) => ended_at >= revived.last_seen_at,
     })
 }
 
 /// What a ledger knows of a session.
-enum Left<'a> {
+enum Trace<'a> {
     /// The session itself, live or expired.
     Session(&'a Session),
     /// Only when it ended.
     EndedAt(streamgate_core::Timestamp),
 }
 
-fn left<'a>(ledger: &'a Ledger, id: &SessionId) -> Option<Left<'a>> {
+fn trace_of<'a>(ledger: &'a Ledger, id: &SessionId) -> Option<Trace<'a>> {
     if let Some(live) = ledger.find(id) {
-        return Some(Left::Session(live));
+        return Some(Trace::Session(live));
     }
     let ending = ledger.ending_of(id)?;
     Some(match &ending.revivable {
-        Some(session) => Left::Session(session),
-        None => Left::EndedAt(ending.ended_at),
+        Some(session) => Trace::Session(session),
+        None => Trace::EndedAt(ending.ended_at),
     })
 }

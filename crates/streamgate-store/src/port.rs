@@ -141,7 +141,7 @@ pub trait Store: Send + Sync + 'static {
     /// A store that can answer without I/O and without a durability wait, for the change and for
     /// what the step saw, returns [`Transaction::Done`]. So can a store that caches the record as
     /// this node wrote it last, if the step accepts that
-    /// ([`StepFn::recall`](crate::StepFn::recall)).
+    /// ([`StepFn::answer_from_cache`](crate::StepFn::answer_from_cache)).
     ///
     /// # Errors
     /// Each [`StoreError`] but [`StoreError::BadCursor`].

@@ -61,7 +61,7 @@ pub trait StepFn: Send {
 
     /// Looks at a cached record, which this node wrote last and other nodes may have changed since.
     /// `true` if the call can be answered from it; then nothing is read and nothing changed.
-    fn recall(&mut self, _cached: View<'_>) -> bool {
+    fn answer_from_cache(&mut self, _cached: View<'_>) -> bool {
         false
     }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX, LIVE_MAX};
 use streamgate_core::{Seconds, SessionId, TenantId, UserKey};
-use streamgate_engine::{Engine, EngineError, side_by_side};
+use streamgate_engine::{Engine, EngineError, join_all_yielding};
 use utoipa::ToSchema;
 
 use crate::caller::access::{Admin, Caller};
@@ -144,7 +144,7 @@ pub(crate) async fn import_users(
         .map(|Object(entry)| Entry::new(entry, &caller.tenant, app.compat.lease))
         .collect();
     let running = entries.iter().map(|entry| entry.run(&app.engine));
-    let results = side_by_side(running).await;
+    let results = join_all_yielding(running).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());
     }

@@ -92,13 +92,13 @@ impl<S: VersionedStore> Optimistic<S> {
     }
 
     /// Whether the step takes its answer from the cached record.
-    fn is_recalled(&self, key: &UserKey, step: Step<'_>) -> bool {
+    fn is_answered_from_cache(&self, key: &UserKey, step: Step<'_>) -> bool {
         if self.check_open().is_err() {
             return false;
         }
         let Shared { remote, cache, .. } = &self.shared;
         match (remote.speculation(key).now(), cache.get(key)) {
-            (Some(now), Some(Cached::Written(written))) => step.recall(View {
+            (Some(now), Some(Cached::Written(written))) => step.answer_from_cache(View {
                 key,
                 record: Some(&written.record),
                 now,
@@ -110,7 +110,7 @@ impl<S: VersionedStore> Optimistic<S> {
 
 impl<S: VersionedStore> Store for Optimistic<S> {
     fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
-        if self.is_recalled(key, step) {
+        if self.is_answered_from_cache(key, step) {
             return Transaction::Done(Ok(()));
         }
         Transaction::Pending(Box::pin(self.run(key, step)))

@@ -1,6 +1,6 @@
 //! A cache of the records that this node wrote last. It saves the load before a commit if no other
 //! node writes ([`Speculation`](super::Speculation)), and the write if a step accepts a cached
-//! record ([`StepFn::recall`](crate::StepFn::recall)).
+//! record ([`StepFn::answer_from_cache`](crate::StepFn::answer_from_cache)).
 
 use std::sync::Arc;
 

@@ -105,24 +105,24 @@ async fn length(node: &Optimistic<Node>) -> usize {
 
 /// A step that accepts any cached record.
 #[derive(Default)]
-struct Recall {
+struct AcceptsCached {
     length: Option<usize>,
 }
 
-impl StepFn for Recall {
+impl StepFn for AcceptsCached {
     fn run(&mut self, _view: View<'_>) -> Option<Change> {
         None
     }
 
-    fn recall(&mut self, cached: View<'_>) -> bool {
+    fn answer_from_cache(&mut self, cached: View<'_>) -> bool {
         self.length = cached.record.map(<[u8]>::len);
         true
     }
 }
 
 /// The length of the cached record, if there is one.
-fn recalled(node: &Optimistic<Node>) -> Option<usize> {
-    let mut step = Recall::default();
+fn cached_length(node: &Optimistic<Node>) -> Option<usize> {
+    let mut step = AcceptsCached::default();
     let is_done = matches!(node.transact(&user(), &mut step), Transaction::Done(Ok(())));
     assert_eq!(is_done, step.length.is_some());
     step.length
@@ -147,7 +147,7 @@ async fn a_sole_writer_commits_without_a_load_and_reads_with_one() {
         (1, 0),
         "a read is never answered from memory"
     );
-    assert_eq!(recalled(&node), Some(3));
+    assert_eq!(cached_length(&node), Some(3));
     assert_eq!(node.remote().calls(), (0, 0));
 }
 
@@ -167,7 +167,7 @@ async fn a_write_of_another_node_is_a_conflict_and_the_next_commit_loads() {
     );
     assert_eq!(length(&other).await, 4, "nothing was lost");
     assert_eq!(
-        recalled(&other),
+        cached_length(&other),
         Some(3),
         "as it was when that node wrote it"
     );
@@ -185,7 +185,7 @@ async fn a_node_that_never_speculates_loads_for_every_step_and_caches_nothing() 
         change(&node).await;
     }
     assert_eq!(node.remote().calls(), (3, 3));
-    assert_eq!(recalled(&node), None);
+    assert_eq!(cached_length(&node), None);
 }
 
 #[tokio::test]
@@ -379,7 +379,11 @@ async fn a_store_with_a_newer_format_mark_is_refused_until_the_mark_is_readable(
     );
     node.remote().calls();
     assert_eq!(try_to_change(&node).await, Err(unready));
-    assert_eq!(recalled(&node), None, "nothing is answered from memory");
+    assert_eq!(
+        cached_length(&node),
+        None,
+        "nothing is answered from memory"
+    );
     assert_eq!(node.remote().calls(), (0, 0), "nothing is sent");
     map.mark(None);
     node.check_ready().await.unwrap();

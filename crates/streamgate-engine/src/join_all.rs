@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::FuturesOrdered;
 use streamgate_clock::Stopwatch;
 
 /// How long the futures keep the thread at a time, beyond the one that is being polled.
-const TURN: Duration = Duration::from_millis(2);
+const SLICE: Duration = Duration::from_millis(2);
 
 /// Runs all futures, and returns their outputs in the same order.
 ///
@@ -19,25 +19,19 @@ const TURN: Duration = Duration::from_millis(2);
 /// second call waits for, and two such calls could deadlock. Many can be ready at once, and each
 /// may decode a large record, so after 2 ms the task yields and goes to the end of the scheduler's
 /// queue.
-pub async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
-    let turn = Turn::new();
-    let mut results = Vec::new();
-    let mut running = FuturesUnordered::new();
-    for (index, future) in futures.into_iter().enumerate() {
-        results.push(None);
-        running.push(InTurn {
-            turn: &turn,
-            future: Box::pin(async move { (index, future.await) }),
-        });
-    }
+pub async fn join_all_yielding<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let slice = &TimeSlice::new();
+    let futures = futures.into_iter().map(Box::pin);
+    let mut running: FuturesOrdered<_> = futures.map(|future| InSlice { slice, future }).collect();
+    let mut outputs = Vec::with_capacity(running.len());
     poll_fn(|cx| {
-        turn.begin();
+        slice.begin();
         while let Poll::Ready(next) = running.poll_next_unpin(cx) {
             match next {
-                Some((index, result)) => results[index] = Some(result),
+                Some(output) => outputs.push(output),
                 None => return Poll::Ready(()),
             }
-            if turn.is_over() {
+            if slice.is_over() {
                 cx.waker().wake_by_ref();
                 break;
             }
@@ -45,19 +39,16 @@ pub async fn side_by_side<F: Future>(futures: impl IntoIterator<Item = F>) -> Ve
         Poll::Pending
     })
     .await;
-    let results = results.into_iter();
-    results
-        .map(|result| result.expect("every future has ended"))
-        .collect()
+    outputs
 }
 
 /// Measures how long the task has had the thread.
-struct Turn {
+struct TimeSlice {
     watch: Stopwatch,
     began_us: AtomicU64,
 }
 
-impl Turn {
+impl TimeSlice {
     fn new() -> Self {
         Self {
             watch: Stopwatch::start(),
@@ -75,21 +66,21 @@ impl Turn {
 
     fn is_over(&self) -> bool {
         let took_us = self.now_us() - self.began_us.load(Ordering::Relaxed);
-        Duration::from_micros(took_us) >= TURN
+        Duration::from_micros(took_us) >= SLICE
     }
 }
 
-/// A future that is not polled once the turn is over, and is polled again in the next.
-struct InTurn<'a, F> {
-    turn: &'a Turn,
+/// A future that is not polled once the slice is over, and is polled again in the next.
+struct InSlice<'a, F> {
+    slice: &'a TimeSlice,
     future: Pin<Box<F>>,
 }
 
-impl<F: Future> Future for InTurn<'_, F> {
+impl<F: Future> Future for InSlice<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if self.turn.is_over() {
+        if self.slice.is_over() {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -105,7 +96,7 @@ mod tests {
     /// Keeps the thread busy, as decoding does.
     fn work() {
         let watch = Stopwatch::start();
-        while watch.elapsed() < TURN {
+        while watch.elapsed() < SLICE {
             std::hint::spin_loop();
         }
     }
@@ -123,7 +114,7 @@ mod tests {
                 number
             }
         });
-        let together = side_by_side(futures);
+        let together = join_all_yielding(futures);
         let other = async {
             let mut most = 0;
             loop {
@@ -138,6 +129,6 @@ mod tests {
         };
         let (numbers, most) = tokio::join!(together, other);
         assert_eq!(numbers, (0..FUTURES).collect::<Vec<_>>());
-        assert!(most <= 2, "{most} worked without a turn of another");
+        assert!(most <= 2, "{most} worked without a slice of another");
     }
 }
