@@ -36,12 +36,14 @@ impl Engine {
         C::Outcome: Send,
     {
         let user = call.user;
-        let decision = self
-            .within_deadline(call.run_until_known())
+        self.within_deadline(call.run_until_known())
             .await?
             .map_err(|error| self.failed(user, error))?;
-        self.reports.committed(user, &decision.events);
-        Ok(decision.outcome)
+        let Decision {
+            outcome, events, ..
+        } = call.take_decision();
+        self.reports.committed(user, &events);
+        Ok(outcome)
     }
 }
 
@@ -53,13 +55,14 @@ pub(crate) struct Call<'a, C: Command> {
     engine: &'a Engine,
     user: &'a UserKey,
     command: &'a C,
-    /// What the last run decided, if the record could be read.
+    /// What the last run decided, if it could read the record. It stays in place until the call
+    /// ends, because a decision is some hundred bytes.
     last: Option<Result<Decision<C::Outcome>, CodecError>>,
     unresolved: UnresolvedRuns<C::Outcome>,
     /// Whether a run that changes nothing still writes the record. A commit that is in flight with
     /// the version before cannot land behind it.
     always_writes: bool,
-    /// Whether an outcome may come from the cached record; `None` if none may.
+    /// Which outcomes may come from the cached record; `None` if none may.
     accepts_cached: Option<fn(&C::Outcome) -> bool>,
     /// The size of all records that its runs decoded.
     read_bytes: usize,
@@ -114,36 +117,41 @@ where
     /// command is idempotent by the ids in it, so the second run either does what the first did
     /// not, or finds it done. In the latter case the outcome of the unresolved run is the true one;
     /// which case it is, [`Command::confirms`] says.
-    pub(crate) async fn run_until_known(&mut self) -> Result<Decision<C::Outcome>, EngineError> {
-        for _ in 1..ATTEMPTS_MAX {
-            match self.attempt().await {
-                Ok(()) => return self.resolved(),
-                Err(StoreError::OutcomeUnknown(_)) => {
-                    self.engine.observer.outcome_unknown();
+    pub(crate) async fn run_until_known(&mut self) -> Result<(), EngineError> {
+        let engine = self.engine;
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            self.last = None;
+            match engine.store.transact(self.user, self).await {
+                Ok(()) => return self.resolve(),
+                Err(StoreError::OutcomeUnknown(_)) if runs < ATTEMPTS_MAX => {
+                    engine.observer.outcome_unknown();
                     self.keep_unresolved();
                 }
                 Err(error) => return Err(self.failed(error)),
             }
         }
-        match self.attempt().await {
-            Ok(()) => self.resolved(),
-            Err(error) => Err(self.failed(error)),
+    }
+
+    /// The decision of a call whose outcome is known.
+    pub(crate) fn take_decision(&mut self) -> Decision<C::Outcome> {
+        let last = self.last.take().and_then(Result::ok);
+        last.expect("a store that answers Ok has run the step")
+    }
+
+    /// The store has answered the last run: makes its decision the one that took effect.
+    fn resolve(&mut self) -> Result<(), EngineError> {
+        if let Some(Err(error)) = self.last.take_if(|last| last.is_err()) {
+            // Nothing can be compared with such a record, now or later.
+            drop(self.take_unresolved());
+            return Err(error.into());
         }
-    }
-
-    async fn attempt(&mut self) -> Result<(), StoreError> {
-        self.last = None;
-        let engine = self.engine;
-        engine.store.transact(self.user, self).await
-    }
-
-    /// The store has answered the last run.
-    fn resolved(&mut self) -> Result<Decision<C::Outcome>, EngineError> {
-        // Nothing can be compared with a record that cannot be read, now or later.
-        let unresolved = self.take_unresolved();
-        let last = self.last.take();
-        let last = last.expect("a store that answers Ok has run the step");
-        Ok(unresolved.resolve::<C>(last?))
+        if !self.unresolved.is_empty() {
+            let last = self.take_decision();
+            self.last = Some(Ok(self.take_unresolved().resolve::<C>(last)));
+        }
+        Ok(())
     }
 
     /// The store does not know what became of the last run.
@@ -215,15 +223,10 @@ where
         if policy.heartbeat_write_interval.0 == 0 || !self.unresolved.is_empty() {
             return false;
         }
-        let decided = decide_on(cached, &policy, self.command);
-        let is_answer = matches!(
-            &decided,
-            Ok(decision) if decision.events.is_empty() && accepts(&decision.outcome)
-        );
-        if is_answer {
-            self.last = Some(decided);
-        }
-        is_answer
+        let decided = decide_on(cached, &policy, self.command).ok();
+        let is_answer = |it: &Decision<_>| it.events.is_empty() && accepts(&it.outcome);
+        self.last = decided.filter(is_answer).map(Ok);
+        self.last.is_some()
     }
 
     fn detach(&mut self) -> Option<CommitCallback> {
@@ -242,7 +245,10 @@ impl<C: Command> Drop for Call<'_, C> {
     /// The caller has an error, or has gone. What became of unresolved runs is found out without
     /// it.
     fn drop(&mut self) {
-        let unresolved = self.take_unresolved().without_outcomes();
-        self.engine.reports.unresolved(self.user, unresolved);
+        // Nearly always there is none.
+        if !self.unresolved.is_empty() {
+            let unresolved = self.take_unresolved().without_outcomes();
+            self.engine.reports.unresolved(self.user, unresolved);
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Engine {
     async fn resolve(&self, user: UserKey, runs: UnresolvedRuns<()>) {
         let mut call = Call::resolving(self, &user, &Settle, runs);
         match self.within_deadline(call.run_until_known()).await {
-            Ok(Ok(decision)) => self.reports.committed(&user, &decision.events),
+            Ok(Ok(())) => self.reports.committed(&user, &call.take_decision().events),
             Ok(Err(error @ (EngineError::Damaged(_) | EngineError::NewerRecord(_)))) => {
                 tracing::error!(%error, "what became of a call cannot be found out");
             }

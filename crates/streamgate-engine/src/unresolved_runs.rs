@@ -89,10 +89,6 @@ impl<O> UnresolvedRuns<O> {
 
     /// What took effect, now that the last run has an answer.
     pub(crate) fn resolve<C: Command<Outcome = O>>(mut self, last: Decision<O>) -> Decision<O> {
-        // Nearly always.
-        if self.0.is_empty() {
-            return last;
-        }
         let Decision {
             ledger,
             mut outcome,

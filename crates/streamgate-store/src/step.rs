@@ -39,6 +39,7 @@ impl Change {
     /// The change that a decision makes of its record; `None` if the decision changed nothing.
     /// `policy` is the one that it was made by.
     #[must_use]
+    #[inline]
     pub fn of<T>(decision: &Decision<T>, policy: &Policy) -> Option<Self> {
         Some(Self {
             durability: decision.durability()?,
