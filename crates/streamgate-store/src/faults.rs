@@ -59,7 +59,7 @@ impl<S: Store> FaultyStore<S> {
         (self.plan.lock())()
     }
 
-    /// What a fault does to a call that changes nothing.
+    /// Applies the next fault to a call that changes nothing.
     async fn before_reading(&self) -> Result<(), StoreError> {
         match self.next_fault() {
             Fault::None => Ok(()),

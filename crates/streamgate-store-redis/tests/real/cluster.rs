@@ -145,7 +145,7 @@ async fn valkey_scans_and_admits_alike() {
     let cluster = Cluster::start(Flavour::Valkey);
     let fresh = async || open_fresh(&cluster.url()).await;
     conformance::a_scan_reads_every_record_once(fresh().await).await;
-    conformance::a_scan_goes_on_where_its_last_record_was_taken_away(fresh().await).await;
-    conformance::a_scan_among_writers_reads_what_stays_exactly_once(fresh().await).await;
+    conformance::a_scan_continues_after_its_last_record_was_removed(fresh().await).await;
+    conformance::a_scan_among_writers_reads_lasting_records_once(fresh().await).await;
     conformance::parallel_starts_admit_exactly_the_limit(fresh().await).await;
 }

@@ -1,4 +1,4 @@
-//! Many callers at once: no step overlaps another on the same key.
+//! Concurrent calls: no step overlaps another on the same key.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub async fn parallel_steps_on_one_key_do_not_overlap(store: Arc<dyn Store>) {
     assert_eq!(limit_in(&*store, &user("counter")).await, 200);
 }
 
-/// The question that Streamgate answers.
+/// Of many starts at the same time, exactly as many are admitted as the limit allows.
 pub async fn parallel_starts_admit_exactly_the_limit(store: Arc<dyn Store>) {
     for round in 0..20 {
         let admitted = in_parallel(&store, 50, |store, i| async move {
@@ -54,8 +54,8 @@ pub async fn parallel_keys_lose_nothing(store: Arc<dyn Store>) {
     }
 }
 
-/// A caller that goes away leaves the old record or the new one.
-pub async fn a_dropped_call_is_done_or_not_done(store: Arc<dyn Store>) {
+/// A dropped call leaves the old record or the new one.
+pub async fn a_dropped_call_is_committed_or_not(store: Arc<dyn Store>) {
     for round in 1..=50 {
         let key = user(&format!("u{round}"));
         put_limit(&*store, &key, 1).await;

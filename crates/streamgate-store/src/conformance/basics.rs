@@ -1,19 +1,19 @@
-//! One caller: what is written is read, and nothing else.
+//! One call after the other: a read returns what was written, and nothing else.
 
 use std::sync::Arc;
 
 use crate::conformance::steps::{
-    decided, ledger_in, limit_in, put_limit, read_ledger, run, set_limit, start, take_away, user,
+    decided, ledger_in, limit_in, put_limit, read_ledger, remove, run, set_limit, start, user,
     user_of,
 };
 use crate::{Store, Transaction, View};
 
-/// A key nobody wrote has no record.
+/// A key that was never written has no record.
 pub async fn a_key_never_written_has_no_record(store: Arc<dyn Store>) {
     assert_eq!(read_ledger(&*store, &user("nobody")).await, None);
 }
 
-/// The next step sees what the last one left.
+/// A step sees what the last one left.
 pub async fn a_change_is_seen_by_the_next_step(store: Arc<dyn Store>) {
     for limit in [1, 7, 1_000, 0, 3] {
         put_limit(&*store, &user("u"), limit).await;
@@ -21,7 +21,7 @@ pub async fn a_change_is_seen_by_the_next_step(store: Arc<dyn Store>) {
     }
 }
 
-/// Looking changes nothing, on a record and where there is none.
+/// A read changes nothing, with and without a record.
 pub async fn a_step_that_returns_none_changes_nothing(store: Arc<dyn Store>) {
     put_limit(&*store, &user("u"), 5).await;
     for key in [user("u"), user("nobody")] {
@@ -37,13 +37,13 @@ pub async fn a_step_that_returns_none_changes_nothing(store: Arc<dyn Store>) {
     }
 }
 
-/// A record that was taken away is gone, and can come back.
-pub async fn a_record_can_be_taken_away(store: Arc<dyn Store>) {
+/// A removed record is gone, and can be written again.
+pub async fn a_record_can_be_removed(store: Arc<dyn Store>) {
     let key = user("u");
     put_limit(&*store, &key, 5).await;
-    take_away(&*store, &key).await;
+    remove(&*store, &key).await;
     assert_eq!(read_ledger(&*store, &key).await, None);
-    take_away(&*store, &key).await;
+    remove(&*store, &key).await;
     put_limit(&*store, &key, 6).await;
     assert_eq!(limit_in(&*store, &key).await, 6);
 }
@@ -75,7 +75,7 @@ pub async fn keys_do_not_affect_each_other(store: Arc<dyn Store>) {
     for (key, limit) in keys.iter().zip(1..) {
         assert_eq!(limit_in(&*store, key).await, limit, "{key:?}");
     }
-    take_away(&*store, &keys[0]).await;
+    remove(&*store, &keys[0]).await;
     for (key, limit) in keys.iter().zip(1..).skip(1) {
         assert_eq!(limit_in(&*store, key).await, limit, "{key:?}");
     }
@@ -93,8 +93,8 @@ pub async fn a_record_of_a_thousand_sessions_is_kept(store: Arc<dyn Store>) {
     assert_eq!(ledger.live.len(), 1_000);
 }
 
-/// The time that the steps of one user see never goes backwards. Users may live on servers whose
-/// clocks differ, and no decision looks at two of them.
+/// The time that the steps of one user see never goes backwards. Users may be on servers with
+/// different clocks, and no decision is about two of them.
 pub async fn time_does_not_go_backwards(store: Arc<dyn Store>) {
     let mut last = [None; 2];
     for limit in 0..200 {
@@ -114,9 +114,9 @@ pub async fn time_does_not_go_backwards(store: Arc<dyn Store>) {
     }
 }
 
-/// A call that is answered at once has taken effect; one that is not takes effect before its
-/// answer, or not at all if it is dropped before the step has run.
-pub async fn a_call_answered_at_once_has_taken_effect(store: Arc<dyn Store>) {
+/// A [`Transaction::Done`] has taken effect. A pending one takes effect before its answer, or not
+/// at all if it is dropped before the step has run.
+pub async fn a_transaction_that_is_done_has_taken_effect(store: Arc<dyn Store>) {
     for limit in 1..=20 {
         let key = user("u");
         let before = limit_in(&*store, &key).await;
@@ -136,7 +136,7 @@ pub async fn a_call_answered_at_once_has_taken_effect(store: Arc<dyn Store>) {
                 assert_eq!(limit_in(&*store, &key).await, before, "nothing was begun");
                 put_limit(&*store, &key, limit).await;
             }
-            // It was begun; what becomes of it is the subject of the cases about dropped calls.
+            // It was begun; the cases about dropped calls test its outcome.
             None => put_limit(&*store, &key, limit).await,
         }
         assert_eq!(limit_in(&*store, &key).await, limit);

@@ -1,4 +1,4 @@
-//! Calls that are dropped while their change is on its way.
+//! Calls that are dropped while their change is in flight.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use tokio::sync::oneshot;
 use crate::conformance::steps::{decided, limit_in, put_limit, set_limit, user};
 use crate::{Change, CommitCallback, CommitResult, StepFn, Store, StoreError, Transaction, View};
 
-/// After so many polls without an answer a call is dropped, at the most.
+/// A call is dropped after at most this many polls without an answer.
 const POLLS_MAX: usize = 12;
 
-/// How long a store may take to find out what became of a change.
+/// How long a store may take to find out the outcome of a dropped call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sets a limit, and wants to know what became of it.
+/// Sets a limit, and receives the outcome if its call is dropped.
 struct SetLimit {
     limit: u32,
     result: Option<oneshot::Sender<CommitResult>>,
@@ -36,7 +36,7 @@ impl StepFn for SetLimit {
     }
 }
 
-/// Polls a call until it has said `polls` times that it must wait; its answer, if that comes first.
+/// Polls a call until it was pending `polls` times. Returns its answer if that comes first.
 async fn polled(call: &mut Transaction<'_>, mut polls: usize) -> Option<Result<(), StoreError>> {
     if polls == 0 {
         return match call {
@@ -58,9 +58,9 @@ async fn polled(call: &mut Transaction<'_>, mut polls: usize) -> Option<Result<(
     .await
 }
 
-/// A call is dropped wherever it waits. What the store tells of its change is what is there; a call
-/// that was not detached has changed nothing.
-pub async fn a_dropped_call_tells_what_became_of_its_change(store: Arc<dyn Store>) {
+/// A call is dropped wherever it waits. The outcome that the store reports is what the record
+/// shows; a call that was not detached has changed nothing.
+pub async fn a_dropped_call_reports_its_outcome(store: Arc<dyn Store>) {
     for polls in (0..=POLLS_MAX).flat_map(|polls| [polls; 5]) {
         let key = user("u");
         put_limit(&*store, &key, 1).await;

@@ -1,6 +1,6 @@
-//! Data of a newer release. How a store gets such a mark is its own, so this case is not part of
-//! [`conformance_suite!`](crate::conformance_suite): each store calls it once with what opening
-//! marked data gave.
+//! Data of a newer release. Each store is marked in its own way, so this case is not part of
+//! [`conformance_suite!`](crate::conformance_suite): each store calls it once with the result of
+//! opening marked data.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Long histories: what comes out of a store is what the bare decision gives.
+//! Long histories: a store keeps what the bare decision gives.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -16,7 +16,7 @@ const COMMANDS: u64 = 100;
 const USERS: u64 = 3;
 const SESSIONS: u64 = 6;
 
-/// What the bare decision keeps of each user, beside a store that should keep the same.
+/// A store, and what the bare decision keeps of each user; both must be the same.
 struct Beside {
     store: Arc<dyn Store>,
     ledgers: HashMap<UserKey, Ledger>,
@@ -43,7 +43,7 @@ impl Beside {
     }
 }
 
-/// Numbers that look random and are the same in every run (splitmix64).
+/// Pseudorandom numbers, the same in every run (splitmix64).
 struct Dice(u64);
 
 impl Dice {
@@ -69,7 +69,7 @@ impl Dice {
 }
 
 /// Starts, heartbeats, stops and changes of users, one after the other.
-pub async fn long_histories_come_out_as_the_bare_decision_gives_them(store: Arc<dyn Store>) {
+pub async fn long_histories_equal_the_bare_decision(store: Arc<dyn Store>) {
     let mut beside = Beside {
         store,
         ledgers: HashMap::new(),
@@ -91,33 +91,18 @@ pub async fn long_histories_come_out_as_the_bare_decision_gives_them(store: Arc<
                 }
                 8..12 => beside.run(&key, &Heartbeat { id: session }).await,
                 12..16 => {
-                    let reason = EndReason::Stopped;
-                    beside
-                        .run(
-                            &key,
-                            &Stop {
-                                id: session,
-                                reason,
-                            },
-                        )
-                        .await;
+                    let (id, reason) = (session, EndReason::Stopped);
+                    beside.run(&key, &Stop { id, reason }).await;
                 }
                 16..18 => {
                     let limit = u32::try_from(dice.roll(5)).expect("a small number");
-                    let limit = if limit == 4 {
-                        Edit::Clear
-                    } else {
-                        Edit::Set(limit)
+                    let set = SetUser {
+                        limit: Some(limit)
+                            .filter(|it| *it < 4)
+                            .map_or(Edit::Clear, Edit::Set),
+                        ..SetUser::default()
                     };
-                    beside
-                        .run(
-                            &key,
-                            &SetUser {
-                                limit,
-                                ..SetUser::default()
-                            },
-                        )
-                        .await;
+                    beside.run(&key, &set).await;
                 }
                 18 => beside.run(&key, &SetUser::default()).await,
                 _ => beside.run(&key, &EraseUser).await,

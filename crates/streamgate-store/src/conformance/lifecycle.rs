@@ -1,4 +1,4 @@
-//! Ready, closed.
+//! Readiness, and closing.
 
 use std::sync::Arc;
 
@@ -16,27 +16,11 @@ pub async fn a_store_is_ready_until_it_is_closed(store: Arc<dyn Store>) {
     let refused = |error: StoreError| {
         assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     };
-    refused(
-        store
-            .check_ready()
-            .await
-            .expect_err("a closed store is not ready"),
-    );
-    refused(
-        run(&*store, &user("u"), &set_limit(2))
-            .await
-            .expect_err("no writes"),
-    );
-    refused(
-        store
-            .scan(&TenantId::default_tenant(), None, 1)
-            .await
-            .expect_err("no pages"),
-    );
-    refused(
-        store
-            .sweep(None, 1, &mut |_: View<'_>| None)
-            .await
-            .expect_err("no sweeps"),
-    );
+    refused(store.check_ready().await.expect_err("it is not ready"));
+    let written = run(&*store, &user("u"), &set_limit(2)).await;
+    refused(written.expect_err("no writes"));
+    let scanned = store.scan(&TenantId::default_tenant(), None, 1).await;
+    refused(scanned.expect_err("no pages"));
+    let swept = store.sweep(None, 1, &mut |_: View<'_>| None).await;
+    refused(swept.expect_err("no sweeps"));
 }

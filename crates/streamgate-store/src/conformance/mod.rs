@@ -1,8 +1,8 @@
 //! The suite that every store must pass.
 //!
 //! Call [`conformance_suite!`](crate::conformance_suite) in a test file with an async function that
-//! opens a fresh, empty store; it makes one test of every case. A store that is not there must
-//! make the function panic: a suite that skips proves nothing. Where servers are dear to start,
+//! opens a fresh, empty store; it makes one test of every case. If the store is not available, the
+//! function must panic: a suite that skips proves nothing. If servers are expensive to start,
 //! `conformance_suite!(in_sequence open)` runs all cases one after the other inside one test.
 //!
 //! A store that is kept on disk or on a server also calls [`a_newer_format_is_refused`] with data
@@ -56,22 +56,22 @@ macro_rules! conformance_suite {
             a_key_never_written_has_no_record,
             a_change_is_seen_by_the_next_step,
             a_step_that_returns_none_changes_nothing,
-            a_record_can_be_taken_away,
-            a_call_answered_at_once_has_taken_effect,
+            a_record_can_be_removed,
+            a_transaction_that_is_done_has_taken_effect,
             keys_do_not_affect_each_other,
             a_record_of_a_thousand_sessions_is_kept,
             time_does_not_go_backwards,
             parallel_steps_on_one_key_do_not_overlap,
             parallel_starts_admit_exactly_the_limit,
             parallel_keys_lose_nothing,
-            long_histories_come_out_as_the_bare_decision_gives_them,
-            a_dropped_call_is_done_or_not_done,
-            a_dropped_call_tells_what_became_of_its_change,
+            long_histories_equal_the_bare_decision,
+            a_dropped_call_is_committed_or_not,
+            a_dropped_call_reports_its_outcome,
             a_scan_reads_every_record_once,
             a_scan_reads_one_tenant_only,
-            a_scan_goes_on_where_its_last_record_was_taken_away,
-            a_scan_among_writers_reads_what_stays_exactly_once,
-            a_cursor_from_elsewhere_is_refused,
+            a_scan_continues_after_its_last_record_was_removed,
+            a_scan_among_writers_reads_lasting_records_once,
+            a_foreign_cursor_is_refused,
             a_sweep_visits_every_record_once_or_none,
             a_store_is_ready_until_it_is_closed,
         }
@@ -87,7 +87,7 @@ macro_rules! conformance_suite {
     (@sequence $open:expr; $($case:ident,)*) => {{
         $(
             let store: ::std::sync::Arc<dyn $crate::Store> = $open().await;
-            // Tells, in the output of a test that failed, which case it was in.
+            // Prints the case, so that the output of a failed test names it.
             $crate::conformance::tell(::std::stringify!($case));
             ::std::boxed::Box::pin($crate::conformance::$case(store)).await;
         )*

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use streamgate_core::{TenantId, UserKey};
 
 use crate::conformance::steps::{
-    decided, ledger_in, limit_in, put_limit, set_limit, take_away, user, user_of,
+    decided, ledger_in, limit_in, put_limit, remove, set_limit, user, user_of,
 };
 use crate::{Cursor, Store, StoreError, View};
 
-/// Reads a tenant to the end and answers how often each key came; once, where a store may repeat.
+/// Reads a tenant to the end, and returns how often each key came; 1 for each if the store may
+/// repeat.
 async fn scan_all(store: &dyn Store, tenant: &str, page_size: usize) -> BTreeMap<String, u32> {
     let tenant = TenantId::new(tenant).expect("a tenant id");
     let mut seen = BTreeMap::new();
@@ -61,7 +62,7 @@ pub async fn a_scan_reads_every_record_once(store: Arc<dyn Store>) {
     }
 }
 
-/// Another tenant's records do not come.
+/// A scan does not return records of another tenant.
 pub async fn a_scan_reads_one_tenant_only(store: Arc<dyn Store>) {
     for (tenant, count) in [("default", 5), ("default2", 7), ("a", 3)] {
         for i in 0..count {
@@ -74,8 +75,8 @@ pub async fn a_scan_reads_one_tenant_only(store: Arc<dyn Store>) {
     assert!(scan_all(&*store, "nobody", 2).await.is_empty());
 }
 
-/// A cursor does not need the record behind which it stands.
-pub async fn a_scan_goes_on_where_its_last_record_was_taken_away(store: Arc<dyn Store>) {
+/// A cursor stays valid after its record was removed.
+pub async fn a_scan_continues_after_its_last_record_was_removed(store: Arc<dyn Store>) {
     put_users(&*store, 20).await;
     let tenant = TenantId::default_tenant();
     let mut seen = BTreeSet::new();
@@ -88,7 +89,7 @@ pub async fn a_scan_goes_on_where_its_last_record_was_taken_away(store: Arc<dyn 
         for (key, _) in page.records {
             let is_new = seen.insert(key.user().to_owned());
             assert!(is_new || store.scans_may_repeat(), "{key:?} came twice");
-            take_away(&*store, &key).await;
+            remove(&*store, &key).await;
         }
         cursor = page.next;
         if cursor.is_none() {
@@ -99,8 +100,8 @@ pub async fn a_scan_goes_on_where_its_last_record_was_taken_away(store: Arc<dyn 
     assert!(scan_all(&*store, "default", 3).await.is_empty());
 }
 
-/// Records that come and go meanwhile do not disturb those that stay.
-pub async fn a_scan_among_writers_reads_what_stays_exactly_once(store: Arc<dyn Store>) {
+/// Records that are added and removed meanwhile do not affect the others.
+pub async fn a_scan_among_writers_reads_lasting_records_once(store: Arc<dyn Store>) {
     put_users(&*store, 200).await;
     let writer = {
         let store = Arc::clone(&store);
@@ -108,7 +109,7 @@ pub async fn a_scan_among_writers_reads_what_stays_exactly_once(store: Arc<dyn S
             for i in 0..500 {
                 let key = user(&format!("passing{i}"));
                 put_limit(&*store, &key, 1).await;
-                take_away(&*store, &key).await;
+                remove(&*store, &key).await;
             }
         })
     };
@@ -121,7 +122,7 @@ pub async fn a_scan_among_writers_reads_what_stays_exactly_once(store: Arc<dyn S
 }
 
 /// A cursor that no scan made is an error, not a page and not a panic.
-pub async fn a_cursor_from_elsewhere_is_refused(store: Arc<dyn Store>) {
+pub async fn a_foreign_cursor_is_refused(store: Arc<dyn Store>) {
     put_users(&*store, 3).await;
     for bytes in [vec![], vec![0xff], vec![0xff; 7], b"nonsense".to_vec()] {
         let cursor = Cursor(bytes);
@@ -135,8 +136,8 @@ pub async fn a_cursor_from_elsewhere_is_refused(store: Arc<dyn Store>) {
     }
 }
 
-/// A sweep runs its step on every record, unless the store cleans up by itself; the step is told
-/// whose record it sees, and changes count.
+/// A sweep runs its step on every record, unless the store expires records by itself. The step sees
+/// the key of each record, and its changes are stored.
 pub async fn a_sweep_visits_every_record_once_or_none(store: Arc<dyn Store>) {
     put_users(&*store, 100).await;
     let mut limits: Vec<u32> = Vec::new();

@@ -10,10 +10,10 @@ use streamgate_core::{
 
 use crate::{Change, Store, StoreError, View};
 
-/// What came of a command.
+/// The result of a command.
 #[derive(Debug, Clone)]
 pub struct Ran<T> {
-    /// What the caller is told.
+    /// The outcome.
     pub outcome: T,
     /// The time at which it was decided.
     pub now: Moment,
@@ -42,7 +42,7 @@ pub(super) fn decided<C: Command>(
 /// Those of the store.
 ///
 /// # Panics
-/// Where the store answers without having run the step, or holds bytes that are no ledger.
+/// If the store answers without having run the step, or holds bytes that are no ledger.
 pub async fn run<C>(
     store: &dyn Store,
     key: &UserKey,
@@ -65,11 +65,11 @@ where
 /// Reads the ledger of a key.
 ///
 /// # Panics
-/// Where the store fails, or holds bytes that are no ledger.
+/// If the store fails, or holds bytes that are no ledger.
 pub async fn read_ledger(store: &dyn Store, key: &UserKey) -> Option<Ledger> {
     let mut seen = None;
     let mut step = |view: View<'_>| {
-        assert_eq!(view.key, key, "a step is told whose record it sees");
+        assert_eq!(view.key, key, "a step sees the key of its record");
         seen = Some(view.record.map(|record| ledger_in(Some(record))));
         None
     };
@@ -80,7 +80,7 @@ pub async fn read_ledger(store: &dyn Store, key: &UserKey) -> Option<Ledger> {
     seen.expect("a store that answers Ok has run the step")
 }
 
-/// The limit of its own that a user has; 0 where there is no record. The suite counts with it.
+/// The user's own limit; 0 if there is no record. The suite uses it as a counter.
 pub async fn limit_in(store: &dyn Store, key: &UserKey) -> u32 {
     read_ledger(store, key)
         .await
@@ -116,7 +116,7 @@ pub(super) async fn put_limit(store: &dyn Store, key: &UserKey, limit: u32) {
         .expect("the store can be written");
 }
 
-pub(super) async fn take_away(store: &dyn Store, key: &UserKey) {
+pub(super) async fn remove(store: &dyn Store, key: &UserKey) {
     let clear = SetUser {
         limit: Edit::Clear,
         ..SetUser::default()
@@ -126,7 +126,7 @@ pub(super) async fn take_away(store: &dyn Store, key: &UserKey) {
         .expect("the store can be written");
 }
 
-/// Starts a session; whether it was admitted.
+/// Starts a session. `true` if it was admitted.
 pub(super) async fn start(store: &dyn Store, key: &UserKey, session: &str) -> bool {
     let start = Start::new(SessionId::new(session).expect("a session id"));
     let ran = run(store, key, &start)
