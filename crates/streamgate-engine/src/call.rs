@@ -3,7 +3,7 @@
 use streamgate_core::admission::Command;
 use streamgate_core::codec::CodecError;
 use streamgate_core::{Decision, Durability, UserKey, decide};
-use streamgate_store::{Change, CommitCallback, StepFn, StoreError, View};
+use streamgate_store::{Change, CommitCallback, StepFn, StoreError, Transaction, View};
 
 use crate::decision::{decide_on, ledger_of};
 use crate::engine::{ATTEMPTS_MAX, Engine};
@@ -123,7 +123,11 @@ where
         loop {
             runs += 1;
             self.last = None;
-            match engine.store.transact(self.user, self).await {
+            let answer = match engine.store.transact(self.user, self) {
+                Transaction::Done(answer) => answer,
+                Transaction::Pending(answer) => answer.await,
+            };
+            match answer {
                 Ok(()) => return self.resolve(),
                 Err(StoreError::OutcomeUnknown(_)) if runs < ATTEMPTS_MAX => {
                     engine.observer.outcome_unknown();

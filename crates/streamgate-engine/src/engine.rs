@@ -108,7 +108,7 @@ impl Engine {
     /// How many sessions this node admitted without the store that are not written to it yet.
     #[must_use]
     pub fn degraded_sessions(&self) -> usize {
-        self.fail_open.as_ref().map_or(0, FailOpen::len)
+        self.fail_open.as_ref().map_or(0, |open| open.memory.len())
     }
 
     /// Converts times of outcomes to wall-clock time.

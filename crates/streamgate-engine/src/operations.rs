@@ -50,7 +50,7 @@ impl Engine {
         match (self.run(user, command).await, &self.fail_open) {
             (Ok(outcome), open) => {
                 if let Some(open) = open {
-                    open.forget(user, &command.start().id);
+                    open.memory.forget(user, &command.start().id);
                 }
                 if let Some(outcome) = C::start_outcome(&outcome) {
                     self.observer.answered(Answer::Start(outcome));
@@ -74,7 +74,7 @@ impl Engine {
     pub async fn stop(&self, user: &UserKey, stop: &Stop) -> Result<StopOutcome, EngineError> {
         // Whatever the store answers, reconciliation does not write the session to it any more.
         let open = self.fail_open.as_ref();
-        let was_degraded = open.is_some_and(|open| open.forget(user, &stop.id));
+        let was_degraded = open.is_some_and(|open| open.memory.forget(user, &stop.id));
         let outcome = match self.run(user, stop).await? {
             StopOutcome::Unknown if was_degraded => StopOutcome::Stopped,
             outcome => outcome,
@@ -179,7 +179,7 @@ impl Engine {
     /// Forgets what was admitted without the store: an operator ends all sessions of a user.
     fn forget_admitted(&self, user: &UserKey) {
         if let Some(open) = &self.fail_open {
-            open.forget_user(user);
+            open.memory.forget_user(user);
         }
     }
 

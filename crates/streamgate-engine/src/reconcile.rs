@@ -77,7 +77,7 @@ impl Engine {
             Err(error) => {
                 // A retry would not help, and the session's heartbeat would get the same error.
                 tracing::error!(%error, "a session that was admitted without the store is lost");
-                open.forget(&user, &id);
+                open.memory.forget(&user, &id);
                 Ok(false)
             }
         }
@@ -97,7 +97,7 @@ impl Engine {
             outcome,
             HeartbeatOutcome::Renewed { .. } | HeartbeatOutcome::Revived { .. }
         );
-        if open.mark_reconciled(user, &adopt.0.id, holds_slot) {
+        if open.memory.mark_reconciled(user, &adopt.0.id, holds_slot) {
             self.observer.reconciled(holds_slot);
         }
         Ok(outcome)

@@ -1,7 +1,6 @@
 //! The memory store: the contract without durability. For tests, and as a baseline in measurements.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +10,7 @@ use streamgate_clock::Clock;
 use streamgate_core::{TenantId, UserKey};
 
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
-use crate::step::{Change, Step, View};
+use crate::step::{Step, View};
 
 /// Keeps records in one ordered map behind one lock. Nothing survives the process.
 #[derive(Debug)]
@@ -57,37 +56,24 @@ impl MemoryStore {
     fn apply(&self, key: &UserKey, step: Step<'_>) -> Result<bool, StoreError> {
         self.check_open()?;
         let mut records = self.records.lock();
-        let entry = records.entry(key.as_bytes().into());
-        let record = match &entry {
-            Entry::Occupied(entry) => Some(entry.get().as_slice()),
-            Entry::Vacant(_) => None,
-        };
+        let found = records.get_mut(key.as_bytes());
         let change = step.run(View {
             key,
-            record,
+            record: found.as_ref().map(|record| record.as_slice()),
             now: self.clock.now(),
         });
-        let is_refused = change.as_ref().is_some_and(|it| it.needs_room);
-        if is_refused && self.full.load(Ordering::SeqCst) {
+        let Some(change) = change else {
+            return Ok(false);
+        };
+        if change.needs_room && self.full.load(Ordering::SeqCst) {
             return Err(StoreError::Full("it was made full".to_owned()));
         }
-        let is_changed = change.is_some();
-        match (entry, change) {
-            (_, None) | (Entry::Vacant(_), Some(Change { record: None, .. })) => {}
-            (Entry::Occupied(entry), Some(Change { record: None, .. })) => {
-                entry.remove();
-            }
-            (
-                entry,
-                Some(Change {
-                    record: Some(record),
-                    ..
-                }),
-            ) => {
-                entry.insert_entry(record);
-            }
+        match (change.record, found) {
+            (Some(record), Some(found)) => *found = record,
+            (Some(record), None) => drop(records.insert(key.as_bytes().into(), record)),
+            (None, _) => drop(records.remove(key.as_bytes())),
         }
-        Ok(is_changed)
+        Ok(true)
     }
 
     fn scan_now(

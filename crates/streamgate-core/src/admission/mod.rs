@@ -80,10 +80,13 @@ impl<T> Decision<T> {
     /// sessions.
     #[must_use]
     pub fn needs_room(&self) -> bool {
-        let any = |is: fn(&Event) -> bool| self.events.iter().any(is);
-        let ends = any(|event| matches!(event, Event::Ended { .. }));
-        any(|event| matches!(event, Event::Started(_)))
-            || any(|event| matches!(event, Event::UserSet { .. })) && !ends
+        let (mut starts, mut sets, mut ends) = (false, false, false);
+        for event in &self.events {
+            starts |= matches!(event, Event::Started(_));
+            sets |= matches!(event, Event::UserSet { .. });
+            ends |= matches!(event, Event::Ended { .. });
+        }
+        starts || sets && !ends
     }
 }
 

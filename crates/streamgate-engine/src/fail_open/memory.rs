@@ -18,7 +18,7 @@ const EXPIRED_PER_START: usize = 4;
 
 /// Sessions that were admitted without the store.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     sessions: Mutex<Sessions>,
     /// How many there are, so that no call takes the lock while there are none.
     len: AtomicUsize,
@@ -48,7 +48,7 @@ struct Sessions {
 
 impl Memory {
     /// How many are remembered.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
 
@@ -101,7 +101,7 @@ impl Memory {
 
     /// The session is written to the store, which holds a slot for it or not. `true` the first
     /// time.
-    pub(super) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
+    pub(crate) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
         if holds_slot {
             return self.forget(user, id);
         }
@@ -110,12 +110,12 @@ impl Memory {
     }
 
     /// Forgets a session. `true` if it was remembered.
-    pub(super) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
+    pub(crate) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
         self.len() > 0 && self.change(|sessions| sessions.remove(user, id))
     }
 
     /// Forgets all sessions of a user.
-    pub(super) fn forget_user(&self, user: &UserKey) {
+    pub(crate) fn forget_user(&self, user: &UserKey) {
         if self.len() > 0 {
             self.change(|sessions| sessions.remove_user(user));
         }

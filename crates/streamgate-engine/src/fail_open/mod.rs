@@ -67,7 +67,7 @@ impl<T> Answered<T> {
 /// What an engine needs to answer without its store.
 pub(crate) struct FailOpen {
     clock: Arc<dyn Clock>,
-    memory: Memory,
+    pub(crate) memory: Memory,
     /// Notified when there is something to reconcile.
     admitted: Notify,
     warned_at_ms: AtomicU64,
@@ -81,11 +81,6 @@ impl FailOpen {
             admitted: Notify::new(),
             warned_at_ms: AtomicU64::new(0),
         }
-    }
-
-    /// How many sessions are remembered.
-    pub(crate) fn len(&self) -> usize {
-        self.memory.len()
     }
 
     /// Admits a session, because the store failed with `error`.
@@ -156,22 +151,6 @@ impl FailOpen {
     /// Waits until a session is admitted.
     pub(crate) async fn admitted(&self) {
         self.admitted.notified().await;
-    }
-
-    /// The session is written to the store, which holds a slot for it or not. `true` the first
-    /// time.
-    pub(crate) fn mark_reconciled(&self, user: &UserKey, id: &SessionId, holds_slot: bool) -> bool {
-        self.memory.mark_reconciled(user, id, holds_slot)
-    }
-
-    /// Forgets a session, so that it is not written to the store. `true` if it was remembered.
-    pub(crate) fn forget(&self, user: &UserKey, id: &SessionId) -> bool {
-        self.memory.forget(user, id)
-    }
-
-    /// Forgets all sessions of a user.
-    pub(crate) fn forget_user(&self, user: &UserKey) {
-        self.memory.forget_user(user);
     }
 
     /// Converts times of this node's clock to the store's, so that all sessions are shown alike.
