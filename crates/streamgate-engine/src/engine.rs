@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use arc_swap::{ArcSwap, Guard};
 use streamgate_clock::Clock;
 use streamgate_core::{Policy, SessionId};
 use streamgate_store::Store;
@@ -17,7 +18,6 @@ use crate::fail_open::FailOpen;
 use crate::ids::IdSource;
 use crate::newer::NewerRecords;
 use crate::observer::EngineObserver;
-use crate::policy::{CurrentPolicy, PolicyNow};
 use crate::report::Reports;
 use crate::wall::Wall;
 
@@ -48,7 +48,9 @@ impl Default for EngineSettings {
 /// Runs commands on a store. One for all requests; share it.
 pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
-    policy: CurrentPolicy,
+    /// Replaced while calls are decided. A load takes no lock and touches no reference count that
+    /// processors share: every heartbeat needs one.
+    policy: ArcSwap<Policy>,
     pub(crate) observer: Arc<dyn EngineObserver>,
     pub(crate) reports: Arc<Reports>,
     ids: Arc<dyn IdSource>,
@@ -80,7 +82,7 @@ impl Engine {
     ) -> Self {
         Self {
             store,
-            policy: CurrentPolicy::new(policy),
+            policy: ArcSwap::new(policy),
             reports: Arc::new(Reports::new(Arc::clone(&observer))),
             observer,
             ids,
@@ -117,16 +119,17 @@ impl Engine {
         Wall::ahead_by(self.store.wall_offset_ms())
     }
 
-    /// The rules that apply to every user now.
+    /// The rules that apply to every user now. Each step loads them once, so that a decision and
+    /// what is stored of it follow the same rules.
     #[must_use]
-    pub fn policy(&self) -> PolicyNow {
+    pub fn policy(&self) -> Guard<Arc<Policy>> {
         self.policy.load()
     }
 
     /// Replaces the rules. Steps in progress keep the old ones; live sessions keep their lease
     /// until their next heartbeat.
     pub fn set_policy(&self, policy: Arc<Policy>) {
-        self.policy.replace(policy);
+        self.policy.store(policy);
     }
 
     /// An id for a start that brings none.

@@ -2,7 +2,7 @@
 
 use streamgate_core::admission::{
     EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, Stop, StopNewest,
-    StopNewestOutcome, StopOutcome, UserView, Watching, sessions_of, user_of, watching_of,
+    StopNewestOutcome, StopOutcome, sessions_of,
 };
 use streamgate_core::{Ledger, Moment, Policy, UserKey};
 use streamgate_store::{Step, StoreError, View};
@@ -145,33 +145,19 @@ impl Engine {
         .await
     }
 
-    /// A user; `None` if the user was never seen, or is forgotten.
+    /// A user as `view` shows it, such as
+    /// [`user_of`](streamgate_core::admission::user_of); `None` if the user was never seen, or is
+    /// forgotten.
     ///
     /// # Errors
     /// [`EngineError`].
-    pub async fn user(&self, user: &UserKey) -> Result<Option<UserView>, EngineError> {
-        self.look(user, |ledger, policy, now| {
-            ledger.is_known().then(|| user_of(ledger, policy, now))
-        })
-        .await
-    }
-
-    /// A user and its live sessions; `None` if the user was never seen, or is forgotten.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub async fn user_and_sessions(
+    pub async fn user<T: Send>(
         &self,
         user: &UserKey,
-    ) -> Result<Option<(UserView, Vec<Watching>)>, EngineError> {
+        view: impl Fn(&Ledger, &Policy, Moment) -> T + Send + Sync,
+    ) -> Result<Option<T>, EngineError> {
         self.look(user, |ledger, policy, now| {
-            let known = ledger.is_known();
-            known.then(|| {
-                (
-                    user_of(ledger, policy, now),
-                    watching_of(ledger, policy, now),
-                )
-            })
+            ledger.is_known().then(|| view(ledger, policy, now))
         })
         .await
     }

@@ -5,7 +5,7 @@
 //! of its thread about every hundred records ([`YieldBudget`]). The size of a page bounds its
 //! memory.
 
-use streamgate_core::admission::{Settle, UserView, Watching, user_of, watching_of};
+use streamgate_core::admission::Settle;
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
 use streamgate_store::{Cursor, Page, View};
 use tokio::sync::SemaphorePermit;
@@ -29,7 +29,7 @@ pub struct PageCursor {
 
 /// Users in an order of the store's own.
 #[derive(Debug, Clone)]
-pub struct UsersPage<T = UserView> {
+pub struct UsersPage<T> {
     /// The users; may be fewer than asked for although more follow.
     pub users: Vec<(UserKey, T)>,
     /// Where the next page begins; `None` at the end.
@@ -100,40 +100,12 @@ impl PageCursor {
 }
 
 impl Engine {
-    /// Users of a tenant: `page_size` of them, or fewer.
+    /// Known users of a tenant as `view` shows them, such as
+    /// [`user_of`](streamgate_core::admission::user_of): `page_size` of them, or fewer.
     ///
     /// # Errors
     /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
-    pub async fn users(
-        &self,
-        tenant: &TenantId,
-        from: Option<&PageCursor>,
-        page_size: usize,
-    ) -> Result<UsersPage, EngineError> {
-        self.known_users(tenant, from, page_size, user_of).await
-    }
-
-    /// As [`users`](Self::users), with the live sessions of each user.
-    ///
-    /// # Errors
-    /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
-    pub async fn users_and_sessions(
-        &self,
-        tenant: &TenantId,
-        from: Option<&PageCursor>,
-        page_size: usize,
-    ) -> Result<UsersPage<(UserView, Vec<Watching>)>, EngineError> {
-        self.known_users(tenant, from, page_size, |ledger, policy, now| {
-            (
-                user_of(ledger, policy, now),
-                watching_of(ledger, policy, now),
-            )
-        })
-        .await
-    }
-
-    /// Users of a tenant that are known, as `view` shows them.
-    async fn known_users<T>(
+    pub async fn users<T>(
         &self,
         tenant: &TenantId,
         from: Option<&PageCursor>,

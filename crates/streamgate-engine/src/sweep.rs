@@ -1,16 +1,17 @@
 //! Sweeping: removes expired sessions from memory and reports them. No promise depends on it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::Guard;
 use streamgate_clock::Stopwatch;
 use streamgate_core::admission::Settle;
-use streamgate_core::{Event, UserKey};
+use streamgate_core::{Event, Policy, UserKey};
 use streamgate_store::{Change, Cursor, StepFn, Swept, View};
 
 use crate::decision::decide_on;
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::policy::PolicyNow;
 use crate::report::Reports;
 
 /// Records in one slice.
@@ -104,7 +105,7 @@ fn pause_between(share: Duration, took: Duration) -> Duration {
 /// The step of one slice of a sweep.
 struct SweepStep<'a> {
     reports: &'a Reports,
-    policy: PolicyNow,
+    policy: Guard<Arc<Policy>>,
     /// What the last run has changed, until the store confirms it.
     found: Option<(UserKey, Vec<Event>)>,
     /// How many records could not be read.

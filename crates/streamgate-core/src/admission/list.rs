@@ -182,6 +182,18 @@ pub fn user_of(ledger: &Ledger, policy: &Policy, now: impl Into<Moment>) -> User
     }
 }
 
+/// [`user_of`] and [`watching_of`].
+#[must_use]
+pub fn user_and_sessions_of(
+    ledger: &Ledger,
+    policy: &Policy,
+    now: impl Into<Moment>,
+) -> (UserView, Vec<Watching>) {
+    let now = now.into();
+    let user = user_of(ledger, policy, now);
+    (user, watching_of(ledger, policy, now))
+}
+
 /// The sessions that hold a slot, in the order in which they started.
 fn holders<'a>(
     ledger: &'a Ledger,

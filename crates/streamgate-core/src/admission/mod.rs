@@ -25,7 +25,8 @@ pub use heartbeats::Heartbeats;
 pub use if_known::IfKnown;
 pub use import_user::{ImportUser, ImportedSession, ImportedUser};
 pub use list::{
-    Place, SessionsQuery, SessionsView, UserView, Watching, sessions_of, user_of, watching_of,
+    Place, SessionsQuery, SessionsView, UserView, Watching, sessions_of, user_and_sessions_of,
+    user_of, watching_of,
 };
 pub use reset_user::ResetUser;
 pub use set_user::{Edit, SetUser, SetUserOutcome};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{World, faults, start, stop, user, world};
-use streamgate_core::admission::{Edit, SetUser};
+use streamgate_core::admission::{Edit, SetUser, user_and_sessions_of, user_of};
 use streamgate_core::{TenantId, UserKey};
 use streamgate_engine::{EngineError, PageCursor};
 use streamgate_store::faults::Fault;
@@ -107,7 +107,7 @@ async fn users_are_listed_once_and_unknown_users_with_revoked_sessions_are_not()
         loop {
             let page = world
                 .engine
-                .users(&tenant, cursor.as_ref(), page_size)
+                .users(&tenant, cursor.as_ref(), page_size, user_of)
                 .await
                 .unwrap();
             assert!(page.users.len() <= page_size);
@@ -120,7 +120,7 @@ async fn users_are_listed_once_and_unknown_users_with_revoked_sessions_are_not()
         names.sort();
         assert_eq!(names, ["u0", "u1", "u3", "u4"], "page size {page_size}");
     }
-    let view = world.engine.user(&user("u2")).await.unwrap();
+    let view = world.engine.user(&user("u2"), user_of).await.unwrap();
     assert_eq!(view, None);
 }
 
@@ -135,19 +135,19 @@ async fn users_with_their_sessions_are_the_same_users() {
         loop {
             let page = world
                 .engine
-                .users_and_sessions(&tenant, cursor.as_ref(), page_size)
+                .users(&tenant, cursor.as_ref(), page_size, user_and_sessions_of)
                 .await
                 .unwrap();
             let without = world
                 .engine
-                .users(&tenant, other.as_ref(), page_size)
+                .users(&tenant, other.as_ref(), page_size, user_of)
                 .await
                 .unwrap();
             for ((key, (view, sessions)), (other_key, other_view)) in
                 page.users.iter().zip(&without.users)
             {
                 assert_eq!((key, view), (other_key, other_view));
-                let alone = world.engine.user_and_sessions(key).await.unwrap();
+                let alone = world.engine.user(key, user_and_sessions_of).await.unwrap();
                 assert_eq!(alone, Some((view.clone(), sessions.clone())));
                 assert_eq!(view.active as usize, sessions.len());
                 let before = counts.insert(key.user().to_owned(), view.active);
@@ -173,7 +173,7 @@ async fn an_expired_session_is_on_no_page() {
     let tenant = TenantId::default_tenant();
     let page = world
         .engine
-        .users_and_sessions(&tenant, None, 10)
+        .users(&tenant, None, 10, user_and_sessions_of)
         .await
         .unwrap();
     let (_, (view, sessions)) = &page.users[0];
@@ -215,7 +215,7 @@ async fn with_lists(lists: usize) -> (World, Arc<AtomicUsize>, JoinSet<()>) {
             loop {
                 let from = cursor.as_ref();
                 cursor = if list.is_multiple_of(2) {
-                    engine.users(&tenant, from, 10).await.unwrap().next
+                    engine.users(&tenant, from, 10, user_of).await.unwrap().next
                 } else {
                     engine.all_sessions(&tenant, from, 10).await.unwrap().next
                 };
@@ -276,7 +276,11 @@ async fn a_long_page_yields_to_other_tasks() {
         }
     });
     let tenant = TenantId::default_tenant();
-    let users = world.engine.users(&tenant, None, 1000).await.unwrap();
+    let users = world
+        .engine
+        .users(&tenant, None, 1000, user_of)
+        .await
+        .unwrap();
     assert_eq!(users.users.len(), 1000);
     let after_users = turns.load(Ordering::Relaxed);
     let sessions = world
@@ -298,7 +302,11 @@ async fn lists_on_a_store_that_hangs_end_with_the_deadline() {
     let mut lists = JoinSet::new();
     for _ in 0..50 {
         let engine = Arc::clone(&world.engine);
-        lists.spawn(async move { engine.users(&TenantId::default_tenant(), None, 10).await });
+        lists.spawn(async move {
+            engine
+                .users(&TenantId::default_tenant(), None, 10, user_of)
+                .await
+        });
     }
     let all = async {
         while let Some(listed) = lists.join_next().await {

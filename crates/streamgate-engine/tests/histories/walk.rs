@@ -9,8 +9,8 @@ use proptest::sample::{select, subsequence};
 use streamgate_clock::{Clock, ManualClock};
 use streamgate_core::admission::{
     Edit, EraseUser, Heartbeat, Heartbeats, IfKnown, ImportUser, ResetUser, SessionsQuery, SetUser,
-    Settle, Start, Stop, StopNewest, StopNewestOutcome, WithSessions, sessions_of, user_of,
-    watching_of,
+    Settle, Start, Stop, StopNewest, StopNewestOutcome, WithSessions, sessions_of,
+    user_and_sessions_of, user_of, watching_of,
 };
 use streamgate_core::{Attributes, EndReason, Ledger, Policy, Seconds, SessionId, decide};
 use streamgate_engine::{Engine, NewestStopped};
@@ -249,9 +249,9 @@ async fn looks_the_same(
     );
     let settled = bare.settled(who, clock);
     let known = settled.is_known().then(|| user_of(&settled, policy, now));
-    prop_assert_eq!(engine.user(&key).await, Ok(known.clone()));
+    prop_assert_eq!(engine.user(&key, user_of).await, Ok(known.clone()));
     let both = known.map(|user| (user, watching_of(&settled, policy, now)));
-    prop_assert_eq!(engine.user_and_sessions(&key).await, Ok(both));
+    prop_assert_eq!(engine.user(&key, user_and_sessions_of).await, Ok(both));
     Ok(())
 }
 

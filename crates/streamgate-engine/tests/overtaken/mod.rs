@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use streamgate_core::admission::{
     Edit, Erased, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession, ResetUser, SessionsQuery,
-    SetUser, StartOutcome, StopOutcome, WithSessions,
+    SetUser, StartOutcome, StopOutcome, WithSessions, user_of,
 };
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
@@ -321,7 +321,7 @@ async fn a_reset_that_a_start_overtook_ends_that_session_too() {
         let was_known = true;
         assert_eq!(told, Ok(Erased { revoked, was_known }), "{lost:?}");
         assert_eq!(live(&race.world).await, [""; 0]);
-        assert_eq!(race.world.engine.user(&user("u")).await, Ok(None));
+        assert_eq!(race.world.engine.user(&user("u"), user_of).await, Ok(None));
     }
 }
 

@@ -12,6 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use serde::Serialize;
+use streamgate_core::admission::user_and_sessions_of;
 use streamgate_core::bounds::PAGE_SIZE_DEFAULT;
 use streamgate_engine::{EngineError, PageCursor};
 use utoipa::ToSchema;
@@ -93,7 +94,12 @@ impl Listing {
         let page = self
             .caller
             .engine()
-            .users_and_sessions(tenant, self.from.as_ref(), self.page_size)
+            .users(
+                tenant,
+                self.from.as_ref(),
+                self.page_size,
+                user_and_sessions_of,
+            )
             .await?;
         let mut json = Vec::new();
         for (user, (view, watching)) in &page.users {

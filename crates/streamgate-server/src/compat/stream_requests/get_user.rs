@@ -2,6 +2,7 @@
 
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
+use streamgate_core::admission::user_and_sessions_of;
 
 use super::super::{DialectCaller, answer, query};
 use super::user::User;
@@ -32,7 +33,7 @@ pub(super) async fn get_user(
         .map_err(in_two_words)?
         .ok_or_else(bad_request)?;
     let user = caller.user(ID, &id).map_err(in_two_words)?;
-    let found = caller.engine().user_and_sessions(&user).await?;
+    let found = caller.engine().user(&user, user_and_sessions_of).await?;
     let (user, watching) = found.ok_or_else(bad_request)?;
     Ok(answer::json(StatusCode::OK, &User::new(&user, &watching)))
 }

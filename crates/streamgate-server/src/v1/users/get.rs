@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use streamgate_core::admission::user_of;
 
 use super::User;
 use crate::caller::access::{Service, UserPath};
@@ -32,7 +33,7 @@ pub(crate) async fn get_user(
     State(app): State<Arc<App>>,
     target: UserPath<Service>,
 ) -> Result<Response, ApiError> {
-    let view = app.engine.user(&target.user).await?;
+    let view = app.engine.user(&target.user, user_of).await?;
     let view = view.ok_or_else(|| ApiError::new(Code::NotFound, "the user was never seen"))?;
     let user = User::new(target.user.user(), &view);
     Ok(wire::json(StatusCode::OK, &user))

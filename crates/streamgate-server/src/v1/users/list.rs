@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use streamgate_core::admission::user_of;
 use utoipa::ToSchema;
 
 use super::User;
@@ -44,7 +45,12 @@ pub(crate) async fn list_users(
 ) -> Result<Response, ApiError> {
     let page = app
         .engine
-        .users(&caller.tenant, query.from.as_ref(), query.page_size)
+        .users(
+            &caller.tenant,
+            query.from.as_ref(),
+            query.page_size,
+            user_of,
+        )
         .await?;
     let answer = UsersPage {
         users: page
