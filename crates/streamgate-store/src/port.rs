@@ -62,7 +62,7 @@ pub enum StoreError {
     /// must be. Nothing was changed; a retry is safe, and helps once the cause is gone.
     #[error("{0}")]
     Refused(Refusal),
-    /// The store has no room for a change that [needs some](Change::needs_room). Nothing was
+    /// The store has no room for a change that [needs some](crate::Change::needs_room). Nothing was
     /// changed; all other changes may still be made, and reads are answered.
     #[error("the store is full: {0}")]
     Full(String),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{World, faults, id, start, user, world};
 use streamgate_core::admission::{
-    Edit, ImportUser, ImportedSession, ResetUser, SessionsQuery, SetUser, StartOutcome,
+    Edit, ImportUser, ImportedSession, ResetUser, SetUser, StartOutcome,
 };
 use streamgate_core::{Attributes, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
@@ -27,15 +27,6 @@ async fn watching(limit: u32, sessions: usize) -> World {
 async fn is_admitted(engine: &Engine, session: &str) -> bool {
     let outcome = engine.start(&user("u"), &start(session)).await;
     outcome.is_ok_and(|told| matches!(told.outcome, StartOutcome::Admitted(_)))
-}
-
-async fn live(world: &World) -> usize {
-    let view = world
-        .engine
-        .sessions(&user("u"), &SessionsQuery::default())
-        .await
-        .unwrap();
-    view.sessions.len()
 }
 
 /// Runs `count` calls concurrently.
@@ -80,7 +71,7 @@ async fn concurrent_stops_of_the_newest_end_one_session_each_and_report_each_cou
         let ended = callers.min(sessions);
         let expected: Vec<usize> = (sessions - ended..sessions).collect();
         assert_eq!(left, expected, "{callers} callers, {sessions} sessions");
-        assert_eq!(live(&world).await, sessions - ended);
+        assert_eq!(world.live().await.len(), sessions - ended);
         assert_eq!(world.memo.gauge(), sessions - ended);
     }
 }
@@ -99,7 +90,7 @@ async fn of_concurrent_starts_and_stops_of_the_newest_none_is_lost() {
     })
     .await;
     let left = usize::try_from(5 + told.iter().sum::<i32>()).unwrap();
-    assert_eq!(live(&world).await, left);
+    assert_eq!(world.live().await.len(), left);
     assert_eq!(world.memo.gauge(), left);
 }
 
@@ -119,7 +110,7 @@ async fn concurrent_imports_fill_the_limit_and_no_more() {
     assert!(told.iter().all(|import| import.active <= 7));
     let sessions = told.iter().flat_map(|import| &import.sessions);
     let started = sessions.filter(|session| **session == ImportedSession::Started);
-    assert_eq!((started.count(), live(&world).await), (5, 7));
+    assert_eq!((started.count(), world.live().await.len()), (5, 7));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -131,5 +122,5 @@ async fn of_concurrent_resets_each_session_is_ended_by_one() {
     })
     .await;
     assert_eq!(told.iter().map(|reset| reset.revoked).sum::<u32>(), 6);
-    assert_eq!((live(&world).await, world.memo.gauge()), (0, 0));
+    assert_eq!((world.live().await.len(), world.memo.gauge()), (0, 0));
 }

@@ -5,7 +5,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::support::{World, faults, heartbeat, id, start, stop, user, world};
-use streamgate_core::admission::SessionsQuery;
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, EngineObserver, Observers};
 use streamgate_store::faults::Fault::{
@@ -13,15 +12,6 @@ use streamgate_store::faults::Fault::{
 };
 
 const LONG: Duration = Duration::from_secs(3_600);
-
-async fn live(world: &World) -> Vec<String> {
-    let view = world
-        .engine
-        .sessions(&user("u"), &SessionsQuery::default())
-        .await
-        .unwrap();
-    view.sessions.iter().map(|s| s.id.to_string()).collect()
-}
 
 /// Lets the engine resolve calls without an outcome. The paused clock of the runtime advances by
 /// itself.
@@ -47,7 +37,7 @@ async fn a_dropped_start_is_reported_if_it_was_committed() {
         assert!(world.memo.words().is_empty());
         drop(call);
         assert_eq!(world.memo.words(), words, "{fault:?}");
-        assert_eq!(live(&world).await.len(), words.len(), "{fault:?}");
+        assert_eq!(world.live().await.len(), words.len(), "{fault:?}");
     }
 }
 
@@ -65,7 +55,7 @@ async fn a_start_that_the_deadline_cuts_off_is_reported_if_it_was_committed() {
         assert!(told.is_err(), "{plan:?}");
         resolves(&world).await;
         assert_eq!(world.memo.words(), words, "{plan:?}");
-        assert_eq!(live(&world).await.len(), words.len(), "{plan:?}");
+        assert_eq!(world.live().await.len(), words.len(), "{plan:?}");
         assert_eq!(world.engine.unresolved_calls(), 0, "{plan:?}");
     }
 }
@@ -106,8 +96,7 @@ async fn a_start_whose_outcome_stays_unknown_is_reported_when_it_is_found_out() 
             assert_eq!(engine.unresolved_calls(), 0, "{case}");
             // Reports expired sessions. A store that was unavailable until now is back.
             while engine.sweep_all().await.is_err() {}
-            let live = live(&world).await;
-            let mut live = live;
+            let mut live = world.live().await;
             live.sort();
             assert_eq!(world.memo.live(), live, "{case}: {:?}", world.memo.words());
         }

@@ -74,16 +74,6 @@ impl Open {
         (told.outcome, told.is_degraded)
     }
 
-    async fn live(&self) -> Vec<String> {
-        let view = self
-            .world
-            .engine
-            .sessions(&user("u"), &SessionsQuery::default())
-            .await
-            .unwrap();
-        view.sessions.iter().map(|s| s.id.to_string()).collect()
-    }
-
     /// Starts a session while the store is unavailable.
     async fn admits(&self, session: &str) {
         let (outcome, is_degraded) = self.start(&start(session)).await;
@@ -168,7 +158,7 @@ async fn heartbeats_after_an_outage_take_slots_while_there_are_any() {
         panic!("every slot is taken: {outcome:?}");
     };
     assert_eq!(ending.reason, EndReason::Expired);
-    assert_eq!(open.live().await, ["b"]);
+    assert_eq!(open.world.live().await, ["b"]);
     assert_eq!(open.world.memo.reconciled(), [true, false]);
     // Its player tries again, and a slot is free by then.
     open.world
@@ -219,7 +209,7 @@ async fn degraded_sessions_without_heartbeats_are_reconciled() {
     open.admits("c").await;
     open.is_back();
     open.reconciles().await;
-    assert_eq!(open.live().await.len(), 2);
+    assert_eq!(open.world.live().await.len(), 2);
     let mut reconciled = open.world.memo.reconciled();
     reconciled.sort_unstable();
     assert_eq!(reconciled, [false, true, true], "the limit is 2");
@@ -235,7 +225,7 @@ async fn a_degraded_session_whose_lease_is_over_takes_no_slot() {
     open.world.clock.advance(Duration::from_millis(lease));
     open.is_back();
     open.reconciles().await;
-    assert_eq!(open.live().await, [""; 0]);
+    assert_eq!(open.world.live().await, [""; 0]);
     assert_eq!(open.remembers(), 0);
     assert_eq!(open.beat("a").await.0, HeartbeatOutcome::Unknown);
 }
@@ -257,7 +247,7 @@ async fn a_degraded_session_that_was_stopped_or_erased_is_not_reconciled() {
     open.is_back();
     open.world.engine.erase_user(&user("u")).await.unwrap();
     open.reconciles().await;
-    assert_eq!(open.live().await, [""; 0]);
+    assert_eq!(open.world.live().await, [""; 0]);
 }
 
 #[tokio::test]

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crate::support::{START_OF_TIME, faults, id, start, stop, user, world, world_over};
 use streamgate_clock::ManualClock;
-use streamgate_core::admission::{
-    Edit, SessionsQuery, SetUser, Start, StartOutcome, StopOutcome, WithSessions,
-};
+use streamgate_core::admission::{Edit, SetUser, Start, StartOutcome, StopOutcome, WithSessions};
 use streamgate_core::{OverLimit, Policy};
 use streamgate_engine::EngineError;
 use streamgate_store::MemoryStore;
@@ -15,16 +13,6 @@ use streamgate_store::faults::Fault::{
     DelayAnswer, DelayRequest, LoseAnswer, LoseRequest, None as NoFault, Refuse,
 };
 use streamgate_store::faults::FaultyStore;
-
-async fn live(world: &crate::support::World, name: &str) -> usize {
-    world
-        .engine
-        .sessions(&user(name), &SessionsQuery::default())
-        .await
-        .unwrap()
-        .sessions
-        .len()
-}
 
 #[tokio::test]
 async fn a_start_whose_answer_was_lost_is_admitted_once() {
@@ -44,7 +32,7 @@ async fn a_start_whose_answer_was_lost_is_admitted_once() {
         );
         assert_eq!(world.memo.words(), ["started a"], "{plan:?}");
         assert_eq!(world.memo.unknown() as usize, plan.len());
-        assert_eq!(live(&world, "u").await, 1);
+        assert_eq!(world.live().await.len(), 1);
     }
 }
 
@@ -138,7 +126,7 @@ async fn a_start_that_the_store_refuses_changes_nothing() {
         matches!(error, EngineError::Unavailable(_)) && error.is_retryable(),
         "{error}"
     );
-    assert_eq!(live(&world, "u").await, 0);
+    assert_eq!(world.live().await.len(), 0);
     assert!(world.memo.words().is_empty());
 }
 
@@ -157,7 +145,7 @@ async fn a_start_that_stays_unknown_is_an_unknown_outcome_and_can_be_repeated() 
             matches!(told.outcome, StartOutcome::AlreadyLive(_)),
             "{told:?}"
         );
-        assert_eq!(live(&world, "u").await, 1);
+        assert_eq!(world.live().await.len(), 1);
     }
 }
 
@@ -175,7 +163,7 @@ async fn a_store_that_does_not_answer_is_given_up_at_the_deadline() {
         );
         // Whatever the outcome was, the same start again takes one slot.
         world.engine.start(&user, &start).await.unwrap();
-        assert_eq!(live(&world, "u").await, 1);
+        assert_eq!(world.live().await.len(), 1);
     }
 }
 
@@ -200,7 +188,7 @@ async fn a_stop_of_the_newest_that_the_store_refuses_changes_nothing() {
             matches!(error, EngineError::Unavailable(_)),
             "{plan:?}: {error}"
         );
-        assert_eq!(live(&world, "u").await, 1);
+        assert_eq!(world.live().await.len(), 1);
     }
 }
 

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_core::admission::{
-    Edit, Erased, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession, ResetUser, SessionsQuery,
-    SetUser, StartOutcome, StopOutcome, WithSessions, user_of,
+    Edit, Erased, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession, ResetUser, SetUser,
+    StartOutcome, StopOutcome, WithSessions, user_of,
 };
 use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
 
 use self::store::{Lost, Race};
-use crate::support::{World, heartbeat, id, start, stop, user};
+use crate::support::{heartbeat, id, start, stop, user};
 
 const LEASE: Duration = Duration::from_secs(90);
 
@@ -47,15 +47,6 @@ async fn stopped(engine: Arc<Engine>, session: &str) {
 
 async fn undisturbed(_: Arc<Engine>) {}
 
-async fn live(world: &World) -> Vec<String> {
-    let view = world
-        .engine
-        .sessions(&user("u"), &SessionsQuery::default())
-        .await
-        .unwrap();
-    view.sessions.iter().map(|s| s.id.to_string()).collect()
-}
-
 fn import(sessions: &[&str]) -> ImportUser {
     ImportUser {
         sessions: sessions.iter().map(|text| id(text)).collect(),
@@ -78,7 +69,7 @@ async fn a_lost_start_that_was_overtaken_is_refused() {
     });
     let told = race.world.engine.start(&user("u"), &start("a")).await;
     assert!(matches!(told.unwrap().outcome, StartOutcome::Refused(_)));
-    assert_eq!(live(&race.world).await, ["x", "y", "z"]);
+    assert_eq!(race.world.live().await, ["x", "y", "z"]);
     assert_eq!(race.world.memo.words(), [""; 0]);
 }
 
@@ -98,7 +89,7 @@ async fn a_start_that_another_call_made_meanwhile_takes_one_slot() {
             matches!(&outcome, StartOutcome::Admitted(told) if told.active == 1),
             "{lost:?}: {outcome:?}"
         );
-        assert_eq!(live(&race.world).await, ["a"], "{lost:?}");
+        assert_eq!(race.world.live().await, ["a"], "{lost:?}");
     }
 }
 
@@ -141,7 +132,7 @@ async fn a_start_if_known_of_a_user_that_was_erased_meanwhile_is_not_admitted() 
             .start(&user("u"), &IfKnown(start("a")))
             .await;
         assert_eq!(outcome, Ok(None.into()), "{lost:?}");
-        assert_eq!(live(&race.world).await, [""; 0]);
+        assert_eq!(race.world.live().await, [""; 0]);
     }
 }
 
@@ -206,7 +197,7 @@ async fn a_stop_of_the_newest_ends_one_wherever_an_answer_or_a_request_is_lost()
             let told = race.world.engine.stop_newest(&user("u")).await;
             let case = format!("{look:?}, then {stop:?}");
             assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }), "{case}");
-            assert_eq!(live(&race.world).await, ["a", "b"], "{case}");
+            assert_eq!(race.world.live().await, ["a", "b"], "{case}");
             let words = race.world.memo.words();
             assert_eq!(words[3..], ["stopped c"], "{case}");
         }
@@ -221,7 +212,7 @@ async fn a_stop_of_the_newest_that_a_start_overtook_ends_the_new_one() {
         .lose(Lost::Request, |others| admitted(others, "c"));
     let told = race.world.engine.stop_newest(&user("u")).await;
     assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }));
-    assert_eq!(live(&race.world).await, ["a", "b"]);
+    assert_eq!(race.world.live().await, ["a", "b"]);
     let words = race.world.memo.words();
     assert_eq!(words[2..], ["stopped c"]);
 }
@@ -233,7 +224,7 @@ async fn a_stop_of_the_newest_that_was_committed_ends_no_session_started_since()
         .lose(Lost::Answer, |others| admitted(others, "c"));
     let told = race.world.engine.stop_newest(&user("u")).await;
     assert_eq!(told, Ok(NewestStopped::Stopped { active: 1 }));
-    assert_eq!(live(&race.world).await, ["a", "c"]);
+    assert_eq!(race.world.live().await, ["a", "c"]);
     let words = race.world.memo.words();
     assert_eq!(words[2..], ["stopped b"]);
 }
@@ -247,7 +238,7 @@ async fn two_stops_of_the_newest_end_two_sessions_when_an_answer_is_lost() {
     });
     let told = race.world.engine.stop_newest(&user("u")).await;
     assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }));
-    assert_eq!(live(&race.world).await, ["a"]);
+    assert_eq!(race.world.live().await, ["a"]);
 }
 
 /// The record does not tell which call stopped the session. Ending one session too few is safer
@@ -260,7 +251,7 @@ async fn a_lost_stop_of_the_newest_that_another_overtook_ends_no_second_session(
     });
     let told = race.world.engine.stop_newest(&user("u")).await;
     assert_eq!(told, Ok(NewestStopped::Stopped { active: 2 }));
-    assert_eq!(live(&race.world).await, ["a", "b"]);
+    assert_eq!(race.world.live().await, ["a", "b"]);
 }
 
 #[tokio::test]
@@ -288,7 +279,7 @@ async fn an_import_that_was_overtaken_reports_each_session() {
         let import = import(&["a", "b"]);
         let told = race.world.engine.run(&user("u"), &import).await;
         assert_eq!(told.unwrap().sessions, expected, "{lost:?}");
-        assert_eq!(live(&race.world).await, watching, "{lost:?}");
+        assert_eq!(race.world.live().await, watching, "{lost:?}");
     }
 }
 
@@ -320,7 +311,7 @@ async fn a_reset_that_a_start_overtook_ends_that_session_too() {
         let told = race.world.engine.reset_user(&user("u"), &reset).await;
         let was_known = true;
         assert_eq!(told, Ok(Erased { revoked, was_known }), "{lost:?}");
-        assert_eq!(live(&race.world).await, [""; 0]);
+        assert_eq!(race.world.live().await, [""; 0]);
         assert_eq!(race.world.engine.user(&user("u"), user_of).await, Ok(None));
     }
 }

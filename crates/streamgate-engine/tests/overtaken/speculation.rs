@@ -10,7 +10,7 @@ use streamgate_core::{AtLimit, Attributes, EndReason, Policy, Seconds};
 use streamgate_engine::{Engine, NewestStopped};
 
 use crate::overtaken::store::{Lost, Race};
-use crate::overtaken::{admitted, live, named, race, stopped, undisturbed};
+use crate::overtaken::{admitted, named, race, stopped, undisturbed};
 use crate::support::{start, stop, user};
 
 /// A node may commit on its cached record. If such a commit fails and its answer is lost, that says
@@ -32,7 +32,7 @@ async fn a_start_that_was_committed_is_answered_so_after_failed_speculative_runs
             matches!(&outcome, StartOutcome::Admitted(told) if told.active == 1),
             "{tries}: {outcome:?}"
         );
-        assert_eq!(live(&race.world).await, ["a"]);
+        assert_eq!(race.world.live().await, ["a"]);
         assert_eq!(race.world.memo.words(), ["started a"]);
     }
 }

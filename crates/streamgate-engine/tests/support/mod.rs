@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use streamgate_clock::ManualClock;
-use streamgate_core::admission::{Heartbeat, Start, Stop};
+use streamgate_core::admission::{Heartbeat, SessionsQuery, Start, Stop};
 use streamgate_core::{EndReason, Event, Policy, SessionId, TenantId, Timestamp, UserId, UserKey};
 use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::faults::{Fault, FaultyStore};
@@ -107,6 +107,16 @@ pub(crate) struct World {
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) memo: Arc<Memo>,
+}
+
+impl World {
+    /// The live sessions of the user `u`, as the engine answers, in the order of their starts.
+    pub(crate) async fn live(&self) -> Vec<String> {
+        let query = SessionsQuery::default();
+        let view = self.engine.sessions(&user("u"), &query).await.unwrap();
+        let sessions = view.sessions.iter();
+        sessions.map(|it| it.id.to_string()).collect()
+    }
 }
 
 pub(crate) const START_OF_TIME: Timestamp = Timestamp::from_millis(1_800_000_000_000);
