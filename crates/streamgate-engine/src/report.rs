@@ -2,9 +2,8 @@
 //!
 //! What a call reports must have been committed. If that is unknown when the call ends, it is found
 //! out: by the store, if the commit is still in flight (a [`CommitCallback`]), else by comparing
-//! the user's record with what the call would have left in it ([`Unresolved`], `resolve.rs`).
+//! the user's record with what the call would have left in it (`resolve.rs`).
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -19,14 +18,18 @@ use crate::unresolved_runs::{UnresolvedRuns, is_reported};
 /// Reports to an observer what was committed.
 pub(crate) struct Reports {
     observer: Arc<dyn EngineObserver>,
-    pub(crate) unresolved: Unresolved,
+    /// Calls that have ended without their outcome. Bounded; lost with the process, as the observer
+    /// is.
+    unresolved: Mutex<Vec<(UserKey, UnresolvedRuns<()>)>>,
+    added: Notify,
 }
 
 impl Reports {
     pub(crate) fn new(observer: Arc<dyn EngineObserver>) -> Self {
         Self {
             observer,
-            unresolved: Unresolved::default(),
+            unresolved: Mutex::default(),
+            added: Notify::new(),
         }
     }
 
@@ -40,9 +43,34 @@ impl Reports {
 
     /// A call has ended without its outcome.
     pub(crate) fn unresolved(&self, user: &UserKey, runs: UnresolvedRuns<()>) {
-        if !runs.is_empty() {
-            self.unresolved.add(user.clone(), runs);
+        if runs.is_empty() {
+            return;
         }
+        let mut unresolved = self.unresolved.lock();
+        if unresolved.len() >= UNRESOLVED_CALLS_MAX {
+            drop(unresolved);
+            tracing::warn!(
+                "too many calls without an outcome; \
+                 counts of live sessions are wrong by one of them"
+            );
+            return;
+        }
+        unresolved.push((user.clone(), runs));
+        drop(unresolved);
+        self.added.notify_one();
+    }
+
+    pub(crate) fn unresolved_len(&self) -> usize {
+        self.unresolved.lock().len()
+    }
+
+    pub(crate) fn take_unresolved(&self) -> Vec<(UserKey, UnresolvedRuns<()>)> {
+        std::mem::take(&mut *self.unresolved.lock())
+    }
+
+    /// Waits until a call has ended without its outcome.
+    pub(crate) async fn unresolved_added(&self) {
+        self.added.notified().await;
     }
 
     /// The callback of a call that is dropped: it reports what became of its last run.
@@ -61,42 +89,5 @@ impl Reports {
                 reports.unresolved(&user, runs);
             }
         })
-    }
-}
-
-/// Calls that have ended without their outcome. Bounded; lost with the process, as the observer is.
-#[derive(Default)]
-pub(crate) struct Unresolved {
-    calls: Mutex<VecDeque<(UserKey, UnresolvedRuns<()>)>>,
-    added: Notify,
-}
-
-impl Unresolved {
-    fn add(&self, user: UserKey, runs: UnresolvedRuns<()>) {
-        let mut calls = self.calls.lock();
-        if calls.len() >= UNRESOLVED_CALLS_MAX {
-            drop(calls);
-            tracing::warn!(
-                "too many calls without an outcome; \
-                 counts of live sessions are wrong by one of them"
-            );
-            return;
-        }
-        calls.push_back((user, runs));
-        drop(calls);
-        self.added.notify_one();
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.calls.lock().len()
-    }
-
-    /// Waits until a call is added.
-    pub(crate) async fn added(&self) {
-        self.added.notified().await;
-    }
-
-    pub(crate) fn take(&self) -> VecDeque<(UserKey, UnresolvedRuns<()>)> {
-        std::mem::take(&mut *self.calls.lock())
     }
 }

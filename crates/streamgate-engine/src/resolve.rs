@@ -24,17 +24,17 @@ impl Engine {
     /// their changes were committed.
     #[must_use]
     pub fn unresolved_calls(&self) -> usize {
-        self.reports.unresolved.len()
+        self.reports.unresolved_len()
     }
 
     /// Finds out what became of calls that ended without their outcome, and reports it, until
     /// dropped. No answer depends on it.
     pub async fn resolve_forever(&self) {
         loop {
-            self.reports.unresolved.added().await;
+            self.reports.unresolved_added().await;
             while self.unresolved_calls() > 0 {
                 tokio::time::sleep(READ_EVERY).await;
-                let calls = self.reports.unresolved.take();
+                let calls = self.reports.take_unresolved();
                 stream::iter(calls)
                     .for_each_concurrent(AT_ONCE, |(user, runs)| self.resolve(user, runs))
                     .await;
