@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::bounds::{ATTRIBUTE_KEY_MAX_BYTES, ATTRIBUTE_VALUE_MAX_BYTES, ATTRIBUTES_MAX};
+use crate::codec::OLDEST;
 use crate::ids::{Name, TextError, check_optional_text, check_text};
 
 /// Optional metadata about a session; decisions read the device only.
@@ -19,6 +20,8 @@ pub struct SessionMetadata {
     pub content_id: Option<Name>,
     /// What kind of content it is: `live`, `episode`.
     pub content_type: Option<Name>,
+    /// Where it plays, as the caller names it: `eu-west`.
+    pub region: Option<Name>,
     /// Whatever else the caller wants to see again.
     pub attributes: Attributes,
 }
@@ -30,29 +33,45 @@ pub(crate) struct NameField {
     pub(crate) get: fn(&SessionMetadata) -> &Option<Name>,
     /// Where its value is.
     pub(crate) get_mut: fn(&mut SessionMetadata) -> &mut Option<Name>,
+    /// Its bit in the stored flags. Bit 5 is that of the attributes.
+    pub(crate) flag: u8,
+    /// The first version of records that holds it.
+    pub(crate) since: u8,
 }
 
 /// The line of one field in [`NAME_FIELDS`].
 macro_rules! name_field {
-    ($field:ident) => {
+    ($field:ident, bit $bit:literal, since $since:literal) => {
         NameField {
             get: |metadata| &metadata.$field,
             get_mut: |metadata| &mut metadata.$field,
+            flag: 1 << $bit,
+            since: $since,
         }
     };
 }
 
 /// The names in [`SessionMetadata`], in the order in which they are stored.
-pub(crate) const NAME_FIELDS: [NameField; 5] = [
-    name_field!(device_id),
-    name_field!(device_name),
-    name_field!(device_class),
-    name_field!(content_id),
-    name_field!(content_type),
+pub(crate) const NAME_FIELDS: [NameField; 6] = [
+    name_field!(device_id, bit 0, since 1),
+    name_field!(device_name, bit 1, since 1),
+    name_field!(device_class, bit 2, since 1),
+    name_field!(content_id, bit 3, since 1),
+    name_field!(content_type, bit 4, since 1),
+    name_field!(region, bit 6, since 2),
 ];
 
 impl SessionMetadata {
-    /// Whether the two name different devices. SessionMetadata without a device name none.
+    /// The lowest version of records ([`crate::codec`]) that holds this metadata.
+    #[must_use]
+    pub fn format(&self) -> u8 {
+        let given = NAME_FIELDS
+            .iter()
+            .filter(|field| (field.get)(self).is_some());
+        given.map(|field| field.since).max().unwrap_or(OLDEST)
+    }
+
+    /// Whether the two name different devices. Metadata without a device names none.
     #[must_use]
     pub fn differ_in_device(one: Option<&Self>, other: Option<&Self>) -> bool {
         let (Some(one), Some(other)) = (one, other) else {
@@ -64,7 +83,7 @@ impl SessionMetadata {
         }
     }
 
-    /// Whether no fact was given.
+    /// Whether nothing was given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -2,12 +2,12 @@
 //!
 //! Only what a crash must not lose is in it; see [`Durability`].
 
+use crate::codec::CodecError;
 use crate::codec::parts::{
     attributes, limit, name, option, put_attributes, put_option, put_reason, put_session,
     put_session_id, reason, session, session_id,
 };
-use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
-use crate::codec::{CodecError, V1, check_version};
+use crate::codec::wire::{Reader, begin, put_len, put_text, put_time, put_varint};
 use crate::event::{Durability, Event};
 use crate::ids::SessionId;
 use crate::session::EndReason;
@@ -39,8 +39,7 @@ pub fn encode_delta(events: &[Event]) -> Vec<u8> {
     if count == 0 {
         return Vec::new();
     }
-    let mut out = Vec::with_capacity(DELTA_BYTES_HINT * count);
-    out.push(version_of(events));
+    let mut out = begin(DELTA_BYTES_HINT * count);
     // The count makes a delta whole or damaged: without it, one cut between two events would be
     // half a decision.
     put_len(&mut out, count);
@@ -50,19 +49,12 @@ pub fn encode_delta(events: &[Event]) -> Vec<u8> {
     out
 }
 
-/// The lowest version that holds these events, as for a ledger.
-const fn version_of(_events: &[Event]) -> u8 {
-    V1
-}
-
 /// Reads the events of a delta.
 ///
 /// # Errors
 /// [`CodecError`] where the bytes are not those of a delta.
 pub fn decode_delta(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
-    check_version(bytes)?;
-    let mut reader = Reader::new(bytes);
-    reader.byte()?;
+    let mut reader = Reader::new(bytes)?;
     let count = reader.count(EVENT_BYTES_MIN)?;
     if count == 0 {
         return Err(CodecError::Invalid("a delta of no events"));
@@ -159,8 +151,8 @@ fn made_final(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     let (id, ended_at) = (session_id(reader)?, reader.time()?);
     let reason = reason(reader.byte()?)?;
     if reason == EndReason::Expired {
-        // An expired ending is the one that is not sealed.
-        return Err(CodecError::Invalid("the reason of a sealed session"));
+        // An expired ending is the one that is not final.
+        return Err(CodecError::Invalid("the reason of a final ending"));
     }
     let taken_by = option(reader, session_id)?;
     Ok(Event::MadeFinal {

@@ -21,15 +21,12 @@ pub use replay::{Graced, apply_delta, grant_grace};
 /// The oldest version that is read. Nothing was ever written with a lower one.
 pub const OLDEST: u8 = 1;
 
-/// The newest version that is read, and so the newest that is written.
-pub const NEWEST: u8 = 1;
+/// The newest version that is read, and so the newest that is written. Version 2 adds `region`.
+pub const NEWEST: u8 = 2;
 
 /// The highest version that there will ever be. Bytes that begin with more, as a text does, are
 /// damage and no newer version.
 const HIGHEST: u8 = 31;
-
-/// Version 1 holds every value that there is.
-const V1: u8 = 1;
 
 /// Why bytes are no record or delta. Bytes that this code wrote never are; the store is damaged,
 /// or was written by a newer Streamgate.

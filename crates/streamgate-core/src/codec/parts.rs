@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::bounds::LIMIT_MAX;
 use crate::codec::CodecError;
-use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
+use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint, raise_version};
 use crate::ids::{Name, SessionId};
-use crate::metadata::{Attributes, NAME_FIELDS, SessionMetadata};
+use crate::metadata::{Attributes, NAME_FIELDS, NameField, SessionMetadata};
 use crate::session::{EndReason, Session};
 use crate::time::{Seconds, Timestamp};
 
@@ -18,11 +18,9 @@ mod session_flag {
     pub(super) const ALL: u8 = METADATA | PLAIN_LEASE;
 }
 
-/// Bits of the byte before metadata; each says that the fact is there.
-mod fact_flag {
-    pub(super) const ATTRIBUTES: u8 = 1 << 5;
-    pub(super) const ALL: u8 = (1 << 6) - 1;
-}
+/// The bit of the attributes in the byte before metadata, beside those of [`NAME_FIELDS`]; each
+/// says that the field is there.
+const ATTRIBUTES_FLAG: u8 = 1 << 5;
 
 /// Fewest bytes of a session: flags, an id of one letter, two times and a lease.
 pub(super) const SESSION_BYTES_MIN: usize = 1 + 2 + 6 + 6 + 1;
@@ -105,36 +103,35 @@ pub(super) fn session(reader: &mut Reader<'_>) -> Result<Session, CodecError> {
 }
 
 fn put_metadata(out: &mut Vec<u8>, metadata: &SessionMetadata) {
-    let names = NAME_FIELDS.map(|field| (field.get)(metadata));
-    let mut flags = if metadata.attributes.is_empty() {
-        0
-    } else {
-        fact_flag::ATTRIBUTES
-    };
-    for (bit, name) in names.iter().enumerate() {
-        flags |= u8::from(name.is_some()) << bit;
-    }
-    out.push(flags);
-    for name in names.into_iter().flatten() {
-        put_text(out, name.as_str());
+    let flags = out.len();
+    out.push(0);
+    for field in &NAME_FIELDS {
+        if let Some(name) = (field.get)(metadata) {
+            out[flags] |= field.flag;
+            raise_version(out, field.since);
+            put_text(out, name.as_str());
+        }
     }
     if !metadata.attributes.is_empty() {
+        out[flags] |= ATTRIBUTES_FLAG;
         put_attributes(out, &metadata.attributes);
     }
 }
 
 fn metadata(reader: &mut Reader<'_>) -> Result<SessionMetadata, CodecError> {
     let flags = reader.byte()?;
-    if flags & !fact_flag::ALL != 0 {
+    let of_version = |field: &&NameField| field.since <= reader.version;
+    let known = NAME_FIELDS.iter().filter(of_version);
+    if flags & !known.fold(ATTRIBUTES_FLAG, |all, field| all | field.flag) != 0 {
         return Err(CodecError::Invalid("the flags of metadata"));
     }
     let mut metadata = SessionMetadata::default();
-    for (bit, field) in NAME_FIELDS.iter().enumerate() {
-        if flags & (1 << bit) != 0 {
+    for field in &NAME_FIELDS {
+        if flags & field.flag != 0 {
             *(field.get_mut)(&mut metadata) = Some(name(reader)?);
         }
     }
-    if flags & fact_flag::ATTRIBUTES != 0 {
+    if flags & ATTRIBUTES_FLAG != 0 {
         metadata.attributes = attributes(reader)?;
     }
     Ok(metadata)

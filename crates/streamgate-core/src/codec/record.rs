@@ -1,11 +1,11 @@
 //! A record: one ledger as bytes.
 
+use crate::codec::CodecError;
 use crate::codec::parts::{
     SESSION_BYTES_MIN, attributes, limit, name, put_attributes, put_reason, put_session,
     put_session_id, reason, session, session_id,
 };
-use crate::codec::wire::{Reader, put_len, put_text, put_time, put_varint};
-use crate::codec::{CodecError, V1, check_version};
+use crate::codec::wire::{Reader, begin, put_len, put_text, put_time, put_varint};
 use crate::ledger::Ledger;
 use crate::session::{EndReason, Ending};
 
@@ -37,8 +37,7 @@ pub fn encode_ledger(ledger: &Ledger) -> Option<Vec<u8>> {
         return None;
     }
     let sessions = ledger.live.len() + ledger.ended.len();
-    let mut out = Vec::with_capacity(HEADER_BYTES_HINT + SESSION_BYTES_HINT * sessions);
-    out.push(version_of(ledger));
+    let mut out = begin(HEADER_BYTES_HINT + SESSION_BYTES_HINT * sessions);
     let mut flags = 0;
     flags |= if ledger.limit.is_some() {
         ledger_flag::LIMIT
@@ -76,20 +75,12 @@ pub fn encode_ledger(ledger: &Ledger) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The lowest version that holds this ledger. A part that version 1 has no place for makes this
-/// look at the ledger: one that has the part gets the version that holds it, and no other does.
-const fn version_of(_ledger: &Ledger) -> u8 {
-    V1
-}
-
 /// Reads a ledger from the bytes of its record.
 ///
 /// # Errors
 /// [`CodecError`] where the bytes are not those of a ledger.
 pub fn decode_ledger(bytes: &[u8]) -> Result<Ledger, CodecError> {
-    check_version(bytes)?;
-    let mut reader = Reader::new(bytes);
-    reader.byte()?;
+    let mut reader = Reader::new(bytes)?;
     let flags = reader.byte()?;
     if flags & !ledger_flag::ALL != 0 {
         return Err(CodecError::Invalid("the flags of a ledger"));

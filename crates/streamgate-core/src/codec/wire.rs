@@ -1,11 +1,24 @@
 //! Reading and writing of bytes: numbers little-endian, lengths as LEB128.
 
 use crate::bounds::TIMESTAMP_MAX_MS;
-use crate::codec::CodecError;
+use crate::codec::{CodecError, OLDEST, check_version};
 use crate::time::Timestamp;
 
 /// Bytes of a stored [`Timestamp`].
 const TIMESTAMP_BYTES: usize = 6;
+
+/// Begins a record or a delta, of at least so many bytes, with the oldest version.
+/// [`raise_version`] raises it.
+pub(super) fn begin(capacity: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(capacity);
+    out.push(OLDEST);
+    out
+}
+
+/// Raises the version of the record or delta in `out` to one that holds the part to come.
+pub(super) fn raise_version(out: &mut [u8], to: u8) {
+    out[0] = out[0].max(to);
+}
 
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u32) {
     while value >= 0x80 {
@@ -31,14 +44,21 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// Bytes that are read from the front.
+/// A record or a delta, read from the front.
 pub(super) struct Reader<'a> {
+    /// Its version, one of those that are read.
+    pub(super) version: u8,
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+    /// Checks and reads the version, with which both begin.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        check_version(bytes)?;
+        Ok(Self {
+            version: bytes[0],
+            rest: &bytes[1..],
+        })
     }
 
     pub(super) fn finish(self) -> Result<(), CodecError> {
@@ -119,11 +139,11 @@ mod tests {
     fn numbers_come_back() {
         let edges = (0..32).flat_map(|bit| [(1_u32 << bit) - 1, 1 << bit]);
         for value in edges.chain([u32::MAX]) {
-            let mut bytes = Vec::new();
+            let mut bytes = begin(6);
             put_varint(&mut bytes, value);
             let bits = (32 - value.leading_zeros()).max(1);
-            assert_eq!(bytes.len(), bits.div_ceil(7) as usize, "{value}");
-            let mut reader = Reader::new(&bytes);
+            assert_eq!(bytes.len() - 1, bits.div_ceil(7) as usize, "{value}");
+            let mut reader = Reader::new(&bytes).unwrap();
             assert_eq!(reader.varint(), Ok(value));
             assert_eq!(reader.finish(), Ok(()));
         }
@@ -131,9 +151,10 @@ mod tests {
 
     #[test]
     fn a_count_is_at_most_what_the_bytes_left_can_hold() {
-        let bytes = [3, 0, 0, 0, 0, 0, 0];
-        assert_eq!(Reader::new(&bytes).count(1), Ok(3));
-        assert_eq!(Reader::new(&bytes).count(2), Ok(3));
-        assert_eq!(Reader::new(&bytes).count(3), Err(CodecError::Truncated));
+        let bytes = [OLDEST, 3, 0, 0, 0, 0, 0, 0];
+        let count = |bytes_min| Reader::new(&bytes).unwrap().count(bytes_min);
+        assert_eq!(count(1), Ok(3));
+        assert_eq!(count(2), Ok(3));
+        assert_eq!(count(3), Err(CodecError::Truncated));
     }
 }

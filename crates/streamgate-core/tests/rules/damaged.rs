@@ -4,8 +4,8 @@
 use crate::support::{at, golden_file};
 use proptest::prelude::*;
 use streamgate_core::codec::{
-    CodecError, NEWEST, apply_delta, check_version, decode_delta, decode_ledger, encode_delta,
-    encode_ledger, grant_grace,
+    CodecError, NEWEST, OLDEST, apply_delta, check_version, decode_delta, decode_ledger,
+    encode_delta, encode_ledger, grant_grace,
 };
 
 /// The version of all bytes below.
@@ -102,6 +102,21 @@ fn a_newer_version_is_told_from_damage() {
     let words = CodecError::NewerVersion(7).to_string();
     assert!(words.contains("(format 7)"), "{words}");
     assert!(words.contains(&format!("up to {NEWEST}")), "{words}");
+}
+
+#[test]
+fn a_version_has_no_fields_of_a_newer_one() {
+    for (name, mut bytes) in golden_file::all() {
+        if bytes[0] > OLDEST {
+            bytes[0] -= 1;
+            let (ledger, delta) = read(&bytes);
+            let invalid = Err(CodecError::Invalid("the flags of metadata"));
+            assert!(
+                ledger == invalid || delta == invalid,
+                "{name}: {ledger:?}, {delta:?}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -236,20 +251,24 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let (ledger, delta) = read(&bytes);
-        if let Some(first) = bytes.first_mut() {
-            prop_assert!(*first == V1 || (ledger.is_err() && delta.is_err()));
-            *first = V1;
-            let (ledger, delta) = read(&bytes);
-            prop_assert!(ledger.is_err() || delta.is_err(), "no bytes are both");
+        if let Some(first) = bytes.first() {
+            let is_version = (OLDEST..=NEWEST).contains(first);
+            prop_assert!(is_version || (ledger.is_err() && delta.is_err()));
+            for version in OLDEST..=NEWEST {
+                bytes[0] = version;
+                let (ledger, delta) = read(&bytes);
+                prop_assert!(ledger.is_err() || delta.is_err(), "no bytes are both");
+            }
         }
     }
 
     /// Small numbers look like flags, tags and lengths, so they get further.
     #[test]
     fn random_small_bytes_never_panic(bytes in proptest::collection::vec(0_u8..8, 0..200)) {
-        let bytes = [&[V1], &bytes[..]].concat();
-        let (ledger, delta) = read(&bytes);
-        prop_assert!(ledger.is_err() || delta.is_err(), "no bytes are both");
+        for version in OLDEST..=NEWEST {
+            let (ledger, delta) = read(&[&[version], &bytes[..]].concat());
+            prop_assert!(ledger.is_err() || delta.is_err(), "no bytes are both");
+        }
     }
 
     #[test]
@@ -264,6 +283,7 @@ proptest! {
         let to = bytes.len().min(from + stretch.len());
         bytes.splice(from..to, stretch);
         let (ledger, delta) = read(&bytes);
-        prop_assert!(bytes[0] == V1 || (ledger.is_err() && delta.is_err()));
+        let is_version = (OLDEST..=NEWEST).contains(&bytes[0]);
+        prop_assert!(is_version || (ledger.is_err() && delta.is_err()));
     }
 }

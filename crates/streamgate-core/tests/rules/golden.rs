@@ -24,10 +24,11 @@ use streamgate_core::{
 const T: u64 = 1_795_242_600_000;
 const UUID: &str = "01930c3e-7a5b-7c4d-8e9f-0a1b2c3d4e5f";
 
-/// The beginnings of the names of files: the version, then what it is. Values that need a higher
-/// version get names of their own.
+/// The beginnings of the names of files: the version, then what it is.
 const LEDGER: &str = "v1-ledger";
 const DELTA: &str = "v1-delta";
+const LEDGER_2: &str = "v2-ledger";
+const DELTA_2: &str = "v2-delta";
 
 /// The rest of a file's name, what is in it, and the value.
 type Case<T> = (&'static str, &'static str, T);
@@ -40,8 +41,17 @@ fn all_metadata() -> SessionMetadata {
         device_class: Some(name("tv")),
         content_id: Some(name("episode:s01e02")),
         content_type: Some(name("episode")),
+        region: None,
         attributes: attributes(&[("app", "9.1"), ("empty", ""), ("país", "PT")]),
     }
+}
+
+/// A session with what version 2 adds, and with all of `metadata`.
+fn in_region(metadata: SessionMetadata) -> Session {
+    with_metadata(SessionMetadata {
+        region: Some(name("eu-west")),
+        ..metadata
+    })
 }
 
 fn session(id: SessionId) -> Session {
@@ -324,6 +334,64 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
     ]
 }
 
+/// What needs version 2.
+fn ledgers_2() -> Vec<Case<Ledger>> {
+    let knowing = |metadata| live(vec![in_region(metadata)]);
+    let mut expired = ended(EndReason::Expired, None);
+    expired.ended[0].revivable = Some(Box::new(in_region(SessionMetadata::default())));
+    let mut beside = knowing(SessionMetadata::default());
+    beside.live.insert(0, session(id("tv-1")));
+    vec![
+        (
+            "region",
+            "A session with a region and nothing else.",
+            knowing(SessionMetadata::default()),
+        ),
+        (
+            "metadata-all",
+            "Every field of metadata.",
+            knowing(all_metadata()),
+        ),
+        (
+            "expired",
+            "Expired, with the region that a revival needs.",
+            expired,
+        ),
+        (
+            "beside",
+            "A session with a region behind one that version 1 holds.",
+            beside,
+        ),
+    ]
+}
+
+/// What needs version 2.
+fn deltas_2() -> Vec<Case<Vec<Event>>> {
+    vec![
+        (
+            "started",
+            "A start with every field of metadata.",
+            vec![Event::Started(in_region(all_metadata()))],
+        ),
+        (
+            "several",
+            "One gave way to a session with a region.",
+            vec![
+                end(EndReason::Terminated, Some(id("tv-1"))),
+                Event::Started(in_region(SessionMetadata::default())),
+            ],
+        ),
+    ]
+}
+
+fn all_ledgers() -> [(&'static str, Vec<Case<Ledger>>); 2] {
+    [(LEDGER, ledgers()), (LEDGER_2, ledgers_2())]
+}
+
+fn all_deltas() -> [(&'static str, Vec<Case<Vec<Event>>>); 2] {
+    [(DELTA, deltas()), (DELTA_2, deltas_2())]
+}
+
 /// The bytes of a golden file; writes it first where it is missing and that is asked for.
 fn committed(name: &str, comment: &str, encoded: &[u8]) -> Vec<u8> {
     let path = golden_file::path(name);
@@ -341,7 +409,7 @@ fn committed(name: &str, comment: &str, encoded: &[u8]) -> Vec<u8> {
     golden_file::parse(&text)
 }
 
-/// What is in the file of a case, and what its value encodes to.
+/// The name of a case's file, what is in it, and what the value encodes to.
 fn bytes_of<T>(
     kind: &str,
     (name, comment, value): &Case<T>,
@@ -357,50 +425,50 @@ fn encoded_ledger(ledger: &Ledger) -> Vec<u8> {
     encode_ledger(ledger).expect("not empty")
 }
 
-fn encoded_delta(events: &[Event]) -> Vec<u8> {
-    encode_delta(events)
-}
-
-fn decodes<T: PartialEq + Debug>(name: &str, decoded: &Result<T, CodecError>, value: &T) {
-    assert_eq!(decoded.as_ref(), Ok(value), "{name} decodes");
-}
-
 #[test]
 fn golden_files_of_every_version_decode() {
-    for case in ledgers() {
-        let (name, bytes, _) = bytes_of(LEDGER, &case, encoded_ledger);
-        decodes(&name, &decode_ledger(&bytes), &case.2);
+    fn all_decode<T: PartialEq + Debug>(
+        kinds: &[(&str, Vec<Case<T>>)],
+        encode: impl Fn(&T) -> Vec<u8>,
+        decode: impl Fn(&[u8]) -> Result<T, CodecError>,
+    ) {
+        for (kind, case) in each(kinds) {
+            let (name, bytes, _) = bytes_of(kind, case, &encode);
+            assert_eq!(decode(&bytes).as_ref(), Ok(&case.2), "{name} decodes");
+        }
     }
-    for case in deltas() {
-        let (name, bytes, _) = bytes_of(DELTA, &case, |events| encoded_delta(events));
-        decodes(&name, &decode_delta(&bytes), &case.2);
-    }
+    all_decode(&all_ledgers(), encoded_ledger, decode_ledger);
+    all_decode(&all_deltas(), |events| encode_delta(events), decode_delta);
 }
 
 #[test]
 fn values_encode_to_the_lowest_version_that_holds_them() {
-    let ledgers = ledgers();
-    let ledgers = ledgers
-        .iter()
-        .map(|case| bytes_of(LEDGER, case, encoded_ledger));
-    let deltas = deltas();
-    let deltas = deltas
-        .iter()
-        .map(|case| bytes_of(DELTA, case, |events| encoded_delta(events)));
-    for (name, bytes, encoded) in ledgers.chain(deltas) {
-        assert_eq!(encoded, bytes, "{name} encodes");
-        let version = format!("v{}-", encoded[0]);
-        assert!(name.starts_with(&version), "{name} is of version {version}");
+    fn all_encode<T>(kinds: &[(&str, Vec<Case<T>>)], encode: impl Fn(&T) -> Vec<u8>) {
+        for (kind, case) in each(kinds) {
+            let (name, bytes, encoded) = bytes_of(kind, case, &encode);
+            assert_eq!(encoded, bytes, "{name} encodes");
+            let version = format!("v{}-", encoded[0]);
+            assert!(name.starts_with(&version), "{name} is of version {version}");
+        }
     }
+    all_encode(&all_ledgers(), encoded_ledger);
+    all_encode(&all_deltas(), |events| encode_delta(events));
+}
+
+/// Each case, with its kind.
+fn each<'a, T>(
+    kinds: &'a [(&'a str, Vec<Case<T>>)],
+) -> impl Iterator<Item = (&'a str, &'a Case<T>)> {
+    let each = |(kind, cases): &'a (&'a str, Vec<Case<T>>)| cases.iter().map(|case| (*kind, case));
+    kinds.iter().flat_map(each)
 }
 
 /// A file that no test knows would guard nothing.
 #[test]
 fn every_golden_file_is_known() {
-    let ledgers = ledgers();
-    let ledgers = ledgers.iter().map(|(name, ..)| format!("{LEDGER}-{name}"));
-    let deltas = deltas();
-    let deltas = deltas.iter().map(|(name, ..)| format!("{DELTA}-{name}"));
+    let (ledgers, deltas) = (all_ledgers(), all_deltas());
+    let ledgers = each(&ledgers).map(|(kind, (name, ..))| format!("{kind}-{name}"));
+    let deltas = each(&deltas).map(|(kind, (name, ..))| format!("{kind}-{name}"));
     let mut known: Vec<String> = ledgers.chain(deltas).collect();
     known.sort();
     let files = golden_file::all();

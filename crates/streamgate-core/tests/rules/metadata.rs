@@ -81,15 +81,16 @@ fn entries_are_in_the_order_of_their_keys() {
 }
 
 #[test]
-fn facts_are_empty_only_without_any() {
+fn metadata_is_empty_only_without_any_field() {
     assert!(SessionMetadata::default().is_empty());
     assert!(!all_metadata().is_empty());
-    let only: [fn(&mut SessionMetadata); 6] = [
+    let only: [fn(&mut SessionMetadata); 7] = [
         |metadata| metadata.device_id = Some(name("x")),
         |metadata| metadata.device_name = Some(name("x")),
         |metadata| metadata.device_class = Some(name("x")),
         |metadata| metadata.content_id = Some(name("x")),
         |metadata| metadata.content_type = Some(name("x")),
+        |metadata| metadata.region = Some(name("x")),
         |metadata| metadata.attributes = attributes(&[("k", "")]),
     ];
     for give in only {

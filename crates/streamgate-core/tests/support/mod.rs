@@ -29,7 +29,7 @@ pub(crate) fn attributes(entries: &[(&str, &str)]) -> Attributes {
     Attributes::new(entries.collect()).expect("valid attributes")
 }
 
-/// SessionMetadata that use every field.
+/// Metadata with every field.
 pub(crate) fn all_metadata() -> SessionMetadata {
     SessionMetadata {
         device_id: Some(name("d-81")),
@@ -37,6 +37,7 @@ pub(crate) fn all_metadata() -> SessionMetadata {
         device_class: Some(name("tv")),
         content_id: Some(name("episode:s01e02")),
         content_type: Some(name("episode")),
+        region: Some(name("eu-west")),
         attributes: attributes(&[("app", "9.1"), ("empty", ""), ("país", "PT")]),
     }
 }
