@@ -28,6 +28,10 @@ pub enum EngineError {
     /// A stored record cannot be read, and why. It names no user.
     #[error("a stored record cannot be read: {0}")]
     Damaged(String),
+    /// The session to start needs this version of records, and the store takes older ones only
+    /// ([`Store::format`](streamgate_store::Store::format)). Nothing was changed.
+    #[error("the session needs format {0} of the store, which is not in use yet")]
+    NeedsFormat(u8),
     /// The cursor was not made by this service.
     #[error("the cursor is not valid")]
     BadCursor,
@@ -45,7 +49,7 @@ impl EngineError {
             | Self::NewerRecord(_)
             | Self::OutcomeUnknown(_)
             | Self::DeadlineExceeded(_) => true,
-            Self::Damaged(_) | Self::BadCursor => false,
+            Self::Damaged(_) | Self::NeedsFormat(_) | Self::BadCursor => false,
         }
     }
 }

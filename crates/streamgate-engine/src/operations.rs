@@ -1,10 +1,10 @@
 //! Operations on one user that read, or do more than run one command.
 
 use streamgate_core::admission::{
-    EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, Stop, StopNewest,
+    EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, Start, Stop, StopNewest,
     StopNewestOutcome, StopOutcome, sessions_of,
 };
-use streamgate_core::{Ledger, Moment, Policy, UserKey};
+use streamgate_core::{Ledger, Moment, Policy, SessionMetadata, UserKey};
 use streamgate_store::{Step, StoreError, View};
 
 use crate::decision::decide_on;
@@ -30,8 +30,7 @@ pub enum NewestStopped {
 }
 
 impl Engine {
-    /// Starts a session, or says why not: by a [`Start`](streamgate_core::admission::Start), or by
-    /// a command around one that does more in the same step.
+    /// Starts a session, or says why not: by a [`Start`], or by a command around one that does more in the same step.
     ///
     /// If the store cannot be used and the engine fails open, the session is admitted without the
     /// store.
@@ -47,6 +46,7 @@ impl Engine {
         C: Starts + Sync,
         C::Outcome: Send,
     {
+        self.check_format(command.start())?;
         match (self.run(user, command).await, &self.fail_open) {
             (Ok(outcome), open) => {
                 if let Some(open) = open {
@@ -64,6 +64,16 @@ impl Engine {
                 Ok(Answered::degraded(command.without_store(admitted)))
             }
             (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Whether the store takes what the start brings. Asked before the store is, so that no node
+    /// admits without the store what it could not write later.
+    fn check_format(&self, start: &Start) -> Result<(), EngineError> {
+        let needed = start.metadata.as_deref().map(SessionMetadata::format);
+        match needed.filter(|needed| *needed > self.store.format()) {
+            Some(needed) => Err(EngineError::NeedsFormat(needed)),
+            None => Ok(()),
         }
     }
 

@@ -268,6 +268,7 @@ impl From<EngineError> for ApiError {
         }
         match error {
             EngineError::BadCursor => Self::field("cursor", "was not made by this service"),
+            EngineError::NeedsFormat(format) => Self::field("region", needs_format(format)),
             // Details of a damaged record are for the operator only.
             other => {
                 Self::new(Code::Internal, "the request could not be answered").with_cause(other)
@@ -287,8 +288,15 @@ pub(crate) const fn store_trouble(error: &EngineError) -> Option<&'static str> {
         EngineError::Unavailable(_) => Some("the store cannot be used now"),
         EngineError::DeadlineExceeded(_) => Some("the store did not answer in time"),
         EngineError::OutcomeUnknown(_) => Some("the answer of the store was lost"),
-        EngineError::Damaged(_) | EngineError::BadCursor => None,
+        EngineError::Damaged(_) | EngineError::NeedsFormat(_) | EngineError::BadCursor => None,
     }
+}
+
+/// What is wrong with a field that the store does not hold yet.
+fn needs_format(format: u8) -> String {
+    format!(
+        "is not accepted yet: when all nodes run this release, set store.format = {format} on all"
+    )
 }
 
 impl IntoResponse for ApiError {

@@ -16,7 +16,9 @@ use streamgate_store::versioned::{Committed, Version, Write};
 
 use crate::attempts::Attempts;
 use crate::failure::NotWritten;
-use crate::item::{ITEM_MAX_BYTES, Item, KEY, VERSION, binary, is_too_large, item};
+use crate::item::{
+    FORMAT, ITEM_MAX_BYTES, Item, KEY, VERSION, binary, format_mark, is_too_large, item,
+};
 use crate::store::DynamoDbStore;
 
 impl DynamoDbStore {
@@ -121,6 +123,31 @@ impl DynamoDbStore {
             PutItemError::ConditionalCheckFailedException(check) => Some(check.item),
             _ => None,
         })
+    }
+
+    /// Raises the format mark, unless it is that or higher already.
+    pub(crate) async fn raise_mark(&self, to: u8) -> Result<(), StoreError> {
+        let mark = format_mark(to);
+        let raised = self
+            .table
+            .client
+            .put_item()
+            .table_name(&self.table.name)
+            .condition_expression(format!("attribute_not_exists({KEY}) OR {FORMAT} < :to"))
+            .expression_attribute_values(":to", mark[FORMAT].clone())
+            .set_item(Some(mark))
+            .customize()
+            .interceptor(self.skew.watch())
+            .send()
+            .await;
+        let written = self.written(raised, |error| match error.into_service_error() {
+            PutItemError::ConditionalCheckFailedException(_) => Some(None),
+            _ => None,
+        });
+        match written {
+            Ok(()) | Err(NotWritten::Condition(_)) => Ok(()),
+            Err(NotWritten::Failed(reason)) => Err(StoreError::Unavailable(reason.to_string())),
+        }
     }
 
     /// Deletes the item of a key if its version is `expected`.

@@ -19,7 +19,7 @@ pub(crate) const GARBAGE_AT: &str = "t";
 /// The key of the format mark, which no user has, because no tenant's id is empty.
 pub(crate) const FORMAT_KEY: &[u8] = b"\0format";
 /// The newest version of records that may occur: a number, of the format mark only.
-const FORMAT: &str = "f";
+pub(crate) const FORMAT: &str = "f";
 
 /// Largest item that DynamoDB keeps, in bytes: key, version, record, time, and the names of the
 /// four.
@@ -75,6 +75,14 @@ pub(crate) fn record_of(item: &mut Item) -> Option<(Vec<u8>, Version)> {
 /// What an item says that is the format mark; `None` where it is none.
 pub(crate) fn format_mark_of(item: &Item) -> Option<u32> {
     item.get(FORMAT)?.as_n().ok()?.parse().ok()
+}
+
+/// The item of the format mark.
+pub(crate) fn format_mark(format: u8) -> Item {
+    HashMap::from([
+        (KEY.to_owned(), binary(FORMAT_KEY)),
+        (FORMAT.to_owned(), AttributeValue::N(format.to_string())),
+    ])
 }
 
 /// The key of an item, or of where a scan goes on; `None` where it is none of ours.

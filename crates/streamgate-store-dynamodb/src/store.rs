@@ -216,6 +216,10 @@ impl VersionedStore for DynamoDbStore {
         })
     }
 
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.raise_mark(to))
+    }
+
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let probed = self.probe().await;

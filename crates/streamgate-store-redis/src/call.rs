@@ -1,4 +1,4 @@
-//! One script, sent to one server: load, commit or confirm.
+//! One script, sent to one server: load, commit, confirm, or raise the format mark.
 
 use std::sync::LazyLock;
 
@@ -25,6 +25,11 @@ pub(crate) static COMMIT: Script = Script {
 pub(crate) static CONFIRM: Script = Script {
     source: include_str!("scripts/confirm.lua"),
     sha1: LazyLock::new(|| sha1_of(include_str!("scripts/confirm.lua"))),
+};
+
+pub(crate) static RAISE_MARK: Script = Script {
+    source: include_str!("scripts/raise_mark.lua"),
+    sha1: LazyLock::new(|| sha1_of(include_str!("scripts/raise_mark.lua"))),
 };
 
 fn sha1_of(source: &str) -> String {

@@ -12,7 +12,7 @@ use streamgate_store::versioned::{
 };
 use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
 
-use crate::call::{COMMIT, CONFIRM, Call, Reply, Wait};
+use crate::call::{COMMIT, CONFIRM, Call, RAISE_MARK, Reply, Wait};
 use crate::connection::CurrentCertificates;
 use crate::connection::too_late;
 use crate::failure::Failure;
@@ -378,6 +378,21 @@ impl VersionedStore for RedisStore {
             let read = answer.map_err(|failed| failed.reason().to_string());
             let mark = read.and_then(|answer| record::format_mark(answer.reply.value));
             mark.map_err(StoreError::Unavailable)
+        })
+    }
+
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let (name, to) = (self.names.format(), to.to_string());
+            let call = Call {
+                script: &RAISE_MARK,
+                key: &name,
+                arguments: &[to.as_bytes()],
+                wait: self.wait(),
+            };
+            let answer = self.send(&call, true).await;
+            let raised = answer.map_err(|failed| failed.reason().to_string());
+            raised.map(drop).map_err(StoreError::Unavailable)
         })
     }
 

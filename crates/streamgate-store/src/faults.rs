@@ -135,6 +135,10 @@ impl<S: Store> Store for FaultyStore<S> {
         })
     }
 
+    fn format(&self) -> u8 {
+        self.inner.format()
+    }
+
     fn record_count(&self) -> Option<u64> {
         self.inner.record_count()
     }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use streamgate_core::codec::NEWEST;
 use streamgate_core::{Moment, TenantId, UserKey};
 
 use crate::step::Step;
@@ -185,6 +186,13 @@ pub trait Store: Send + Sync + 'static {
     /// are counted by a clock that a step of the wall clock does not move. Costs no I/O.
     fn wall_offset_ms(&self) -> i64 {
         0
+    }
+
+    /// The newest version of records ([`streamgate_core::codec`]) that may be written to it: lower
+    /// than what this program can write while nodes of an earlier release may share the store.
+    /// Costs no I/O.
+    fn format(&self) -> u8 {
+        NEWEST
     }
 
     /// How many records there are; `None` if the store would have to count.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_clock::ManualClock;
-use streamgate_core::admission::SessionsQuery;
+use streamgate_core::admission::{SessionsQuery, Start};
 use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
 use streamgate_core::ids::Name;
 use streamgate_core::{Policy, Seconds, SessionMetadata, UserKey};
-use streamgate_engine::{Engine, EngineSettings, NoObserver, RandomIds};
+use streamgate_engine::{Engine, EngineError, EngineSettings, NoObserver, RandomIds};
 use streamgate_store::versioned::{Optimistic, Version};
 
 use crate::calls::suspended::server::{Node, Server, Speculates};
@@ -214,4 +214,24 @@ async fn items_of_users_have_the_sizes_of_the_table() {
         786,
         "2 sessions with metadata, 20 stopped"
     );
+}
+
+#[tokio::test]
+async fn a_start_with_a_field_of_a_newer_format_sends_nothing_until_the_mark_is_raised() {
+    let nodes = Nodes::new(1, Speculates::Never);
+    let metadata = SessionMetadata {
+        region: Name::new("eu-west").map(Some).unwrap(),
+        ..SessionMetadata::default()
+    };
+    let start = Start {
+        metadata: Some(Box::new(metadata)),
+        ..start("s")
+    };
+    let told = nodes.next().start(&nodes.user, &start).await;
+    assert_eq!(told, Err(EngineError::NeedsFormat(2)));
+    assert_eq!(nodes.requests(), [0, 0]);
+    nodes.server.mark(2);
+    nodes.next().check_ready().await.unwrap();
+    nodes.next().start(&nodes.user, &start).await.unwrap();
+    assert_eq!(nodes.server.record(&nodes.user).unwrap()[0], 2);
 }

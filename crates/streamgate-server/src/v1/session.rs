@@ -39,6 +39,10 @@ pub(crate) struct Session<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = NameSchema)]
     content_type: Option<&'a str>,
+    /// Where it plays, as the caller names regions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = NameSchema)]
+    region: Option<&'a str>,
     /// What else the caller wanted to see again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = TextMap)]
@@ -69,6 +73,7 @@ impl<'a> Session<'a> {
             device_class: name(|metadata| &metadata.device_class),
             content_id: name(|metadata| &metadata.content_id),
             content_type: name(|metadata| &metadata.content_type),
+            region: name(|metadata| &metadata.region),
             attributes: metadata
                 .map(|metadata| &metadata.attributes)
                 .filter(|attributes| !attributes.is_empty())

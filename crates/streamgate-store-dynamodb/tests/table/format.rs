@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use streamgate_core::TenantId;
-use streamgate_core::codec::NEWEST;
+use streamgate_core::codec::{NEWEST, OLDEST};
 use streamgate_store::conformance::a_newer_format_is_refused;
 use streamgate_store::versioned::{NewerFormat, Optimistic, Version, VersionedStore};
 use streamgate_store::{Store, StoreError};
@@ -79,9 +79,19 @@ async fn a_table_that_is_marked_for_a_newer_format_is_refused_until_the_mark_is_
     let store = Arc::new(store);
     let opened: Result<Arc<dyn Store>, StoreError> = Ok(Arc::clone(&store) as Arc<_>);
     a_newer_format_is_refused(opened).await;
-    let started = Optimistic::start(connect(&config(&server.url())).await).await;
+    let started = Optimistic::start(connect(&config(&server.url())).await, OLDEST).await;
     a_newer_format_is_refused(started.map(|it| it.store as Arc<dyn Store>)).await;
     mark(&client, number(newest)).await;
     assert_eq!(store.look_at_format().await, Ok(Ok(())));
     assert_eq!(store.check_ready().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_format_mark_is_raised_and_never_lowered() {
+    let server = server_with_table().await;
+    let store = connect(&config(&server.url())).await;
+    for (raise_to, mark) in [(2, 2), (7, 7), (2, 7), (7, 7)] {
+        store.raise_format_mark(raise_to).await.unwrap();
+        assert_eq!(store.format_mark().await, Ok(Some(mark)));
+    }
 }

@@ -164,6 +164,18 @@ async fn servers_that_are_marked_for_a_newer_format_are_refused() {
     let _: String = server.ask(&["SET", &mark, &newer.to_string()]);
     let store = RedisStore::open(&settings).await.unwrap();
     assert_eq!(store.format_mark().await, Ok(Some(newer)));
-    let started = Optimistic::start(store).await;
+    let started = Optimistic::start(store, streamgate_core::codec::OLDEST).await;
     a_newer_format_is_refused(started.map(|it| it.store as Arc<dyn Store>)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_format_mark_is_raised_and_never_lowered() {
+    for flavour in [Flavour::Redis, Flavour::Valkey] {
+        let server = Redis::start(flavour, &[]);
+        let store = RedisStore::open(&settings(&server.url())).await.unwrap();
+        for (raise_to, mark) in [(2, 2), (10, 10), (2, 10), (10, 10)] {
+            store.raise_format_mark(raise_to).await.unwrap();
+            assert_eq!(store.format_mark().await, Ok(Some(mark)), "{flavour:?}");
+        }
+    }
 }

@@ -1,10 +1,11 @@
 //! The format mark of a store that several nodes share: the newest version of records that may
 //! occur in it. It is raised before the first such record is written, so a node that reads only
-//! older ones can refuse as a whole, before it meets a record.
+//! older ones can refuse as a whole, before it meets a record, and a node that can write newer ones
+//! does not do so before.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use streamgate_core::codec::NEWEST;
+use streamgate_core::codec::{NEWEST, OLDEST};
 
 use crate::port::{Refusal, StoreError};
 
@@ -37,6 +38,12 @@ impl Format {
     /// The mark was read.
     pub(super) fn learn(&self, mark: Option<u32>) {
         self.0.store(mark.unwrap_or(UNMARKED), Ordering::Relaxed);
+    }
+
+    /// The newest version that may be written.
+    pub(super) fn writable(&self) -> u8 {
+        let mark = self.0.load(Ordering::Relaxed);
+        u8::try_from(mark).map_or(NEWEST, |mark| mark.clamp(OLDEST, NEWEST))
     }
 
     /// Whether all records can be read.

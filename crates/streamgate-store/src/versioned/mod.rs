@@ -192,6 +192,13 @@ pub trait VersionedStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`].
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>>;
 
+    /// Sets the format mark to `to`, unless it is that or higher already: a mark is never lowered.
+    /// As durable as a commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]; the mark may have been raised all the same.
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Succeeds if the server can be used now, for reading and for writing.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use streamgate_core::codec::OLDEST;
 use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
@@ -33,6 +34,8 @@ pub struct Optimistic<S> {
     hasher: RandomState,
     closed: AtomicBool,
     format: Format,
+    /// What the format mark is raised to.
+    raise_to: u8,
 }
 
 impl<S: VersionedStore> Optimistic<S> {
@@ -45,7 +48,15 @@ impl<S: VersionedStore> Optimistic<S> {
             hasher: RandomState::new(),
             closed: AtomicBool::new(false),
             format: Format::unknown(),
+            raise_to: OLDEST,
         }
+    }
+
+    /// The same store, which raises the format mark to `format` where it is lower.
+    #[must_use]
+    pub const fn raising_format_to(mut self, format: u8) -> Self {
+        self.raise_to = format;
+        self
     }
 
     /// The server's store.
@@ -54,13 +65,18 @@ impl<S: VersionedStore> Optimistic<S> {
         &self.shared.remote
     }
 
-    /// Reads the format mark. While it names a version that this program cannot read, every call is
-    /// refused.
+    /// Reads the format mark, and raises it where it is below what this store was told to raise it
+    /// to; also again, where servers have lost it. While it names a version that this program cannot
+    /// read, every call is refused.
     ///
     /// # Errors
-    /// Those of the read; then the mark as read last still applies.
+    /// Those of the read and of the write; then the mark as read last still applies.
     pub async fn look_at_format(&self) -> Result<Result<(), NewerFormat>, StoreError> {
         self.format.learn(self.remote().format_mark().await?);
+        if self.format.writable() < self.raise_to {
+            self.remote().raise_format_mark(self.raise_to).await?;
+            self.format.learn(Some(self.raise_to.into()));
+        }
         Ok(self.format.check())
     }
 
@@ -142,6 +158,10 @@ impl<S: VersionedStore> Store for Optimistic<S> {
             self.check_open()?;
             self.remote().sweep(from, budget, step).await
         })
+    }
+
+    fn format(&self) -> u8 {
+        self.format.writable()
     }
 
     fn record_count(&self) -> Option<u64> {

@@ -54,18 +54,18 @@ pub struct Started<S> {
 }
 
 impl<S: RemoteStore> Optimistic<S> {
-    /// Proves the store and reads its format mark. A store that is unavailable is started all the
-    /// same, because a process may start before its servers.
+    /// Proves the store, reads its format mark and raises it to `format` where it is lower. A store
+    /// that is unavailable is started all the same, because a process may start before its servers.
     ///
     /// # Errors
     /// [`NotUsable`], never [`NotUsable::Unavailable`].
-    pub async fn start(remote: S) -> Result<Started<S>, NotUsable> {
+    pub async fn start(remote: S, format: u8) -> Result<Started<S>, NotUsable> {
         let unavailable = match remote.prove().await {
             Ok(()) => None,
             Err(NotUsable::Unavailable(why)) => Some(why),
             Err(lasting) => return Err(lasting),
         };
-        let store = Self::new(remote);
+        let store = Self::new(remote).raising_format_to(format);
         // A mark that cannot be read now is read by the next check.
         if let Ok(known) = store.look_at_format().await {
             known?;

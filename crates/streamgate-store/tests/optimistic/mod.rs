@@ -7,6 +7,7 @@ use std::sync::Arc;
 use server::{Lost, Map, Node, Speculates};
 use streamgate_clock::{Clock as _, SystemClock};
 use streamgate_core::admission::{Start, StartOutcome, Stop};
+use streamgate_core::codec::{NEWEST, OLDEST};
 use streamgate_core::{Durability, EndReason, SessionId, TenantId, UserId, UserKey};
 use streamgate_store::conformance::{a_newer_format_is_refused, run};
 use streamgate_store::versioned::{NotUsable, Optimistic, Started, Version};
@@ -360,7 +361,7 @@ fn versions_differ_and_are_never_none() {
 async fn a_store_with_a_newer_format_mark_is_refused_until_the_mark_is_readable() {
     let map = Arc::<Map>::default();
     let node = Optimistic::new(Node::over(&map, Speculates::Always));
-    let newest = u32::from(streamgate_core::codec::NEWEST);
+    let newest = u32::from(NEWEST);
     map.mark(Some(newest));
     node.check_ready().await.unwrap();
     change(&node).await;
@@ -391,9 +392,32 @@ async fn a_store_with_a_newer_format_mark_is_refused_until_the_mark_is_readable(
     assert_eq!(length(&node).await, 2);
 }
 
+#[tokio::test]
+async fn the_format_mark_is_raised_where_it_is_lower_and_again_where_it_was_lost() {
+    let map = Arc::<Map>::default();
+    let [plain, raising] = [OLDEST, NEWEST].map(|format| {
+        Optimistic::new(Node::over(&map, Speculates::Always)).raising_format_to(format)
+    });
+    assert_eq!(raising.format(), OLDEST, "until the mark is raised");
+    plain.check_ready().await.unwrap();
+    assert_eq!((map.marked(), plain.format()), (None, OLDEST));
+    for _lost in 0..2 {
+        raising.check_ready().await.unwrap();
+        assert_eq!(map.marked(), Some(NEWEST.into()));
+        assert_eq!(raising.format(), NEWEST);
+        plain.check_ready().await.unwrap();
+        assert_eq!(plain.format(), NEWEST, "one node raises it for all");
+        assert_eq!(map.marked(), Some(NEWEST.into()), "none lowers it");
+        map.mark(None);
+    }
+    map.mark(Some(u32::from(NEWEST) + 1));
+    raising.check_ready().await.unwrap_err();
+    assert_eq!(map.marked(), Some(u32::from(NEWEST) + 1));
+}
+
 fn newer_map() -> Arc<Map> {
     let map = Arc::<Map>::default();
-    map.mark(Some(u32::from(streamgate_core::codec::NEWEST) + 1));
+    map.mark(Some(u32::from(NEWEST) + 1));
     map
 }
 
@@ -402,7 +426,7 @@ async fn a_store_over_a_newer_format_refuses_whether_it_is_started_or_only_opene
     let node = || Node::over(&newer_map(), Speculates::Always);
     let opened: Arc<dyn Store> = Arc::new(Optimistic::new(node()));
     a_newer_format_is_refused::<NotUsable>(Ok(opened)).await;
-    let started = Optimistic::start(node()).await;
+    let started = Optimistic::start(node(), OLDEST).await;
     a_newer_format_is_refused(started.map(|it| it.store as Arc<dyn Store>)).await;
 }
 
@@ -411,7 +435,7 @@ async fn a_remote_store_starts_while_its_server_is_unavailable_but_not_if_it_ref
     let start = async |proof| {
         let node = Node::over(&Arc::default(), Speculates::Always);
         node.prove_with(proof);
-        Optimistic::start(node).await
+        Optimistic::start(node, OLDEST).await
     };
     let Started { store, unavailable } = start(Ok(())).await.unwrap();
     assert_eq!(unavailable, None);

@@ -35,6 +35,10 @@ impl Map {
 
 impl Map {
     /// Sets the format mark, as a node of a later release does.
+    pub(crate) fn marked(&self) -> Option<u32> {
+        *self.format.lock()
+    }
+
     pub(crate) fn mark(&self, format: Option<u32>) {
         *self.format.lock() = format;
     }
@@ -204,6 +208,12 @@ impl VersionedStore for Node {
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
         let mark = *self.map.format.lock();
         Box::pin(async move { Ok(mark) })
+    }
+
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+        let mark = &mut *self.map.format.lock();
+        *mark = (*mark).max(Some(to.into()));
+        Box::pin(async { Ok(()) })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) server: ServerSettings,
     /// Where records are kept.
     pub(crate) store: StoreSettings,
+    /// What the format mark of a remote store is raised to.
+    pub(crate) store_format: u8,
     /// What decides.
     pub(crate) policy: Policy,
     /// For the engine.
@@ -175,7 +177,7 @@ fn read(reader: &mut Reader) -> Settings {
     let general = general::read(reader);
     let policy = policy::read(reader);
     let keys = keys::read(reader);
-    let store = store::read(reader, &general);
+    let (store, store_format) = store::read(reader, &general);
     let http = http::read(reader);
     let cors = cors::read(reader);
     let rate_limit = rate_limit::read(reader);
@@ -200,6 +202,7 @@ fn read(reader: &mut Reader) -> Settings {
             compat,
         },
         store,
+        store_format,
         policy,
         engine,
         fail_mode,

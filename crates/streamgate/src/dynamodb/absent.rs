@@ -12,6 +12,7 @@ use crate::serve::remote::Remote;
 /// Fails. The settings were refused before it comes to this.
 pub(crate) async fn start(
     _settings: &TableSettings,
+    _format: u8,
     _clock: Arc<dyn Clock>,
     _metrics: &Arc<Metrics>,
 ) -> Result<Remote, Failure> {

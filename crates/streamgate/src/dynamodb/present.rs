@@ -29,6 +29,7 @@ impl ClockObserver for Skew {
 /// Connects to the table, and starts the store.
 pub(crate) async fn start(
     settings: &TableSettings,
+    format: u8,
     clock: Arc<dyn Clock>,
     metrics: &Arc<Metrics>,
 ) -> Result<Remote, Failure> {
@@ -37,7 +38,7 @@ pub(crate) async fn start(
         .map_err(|error| failure(&error.to_string()))?
         .with_clock(clock)
         .with_observer(Arc::new(Skew(Arc::clone(metrics))));
-    start_remote(store, CHECK).await
+    start_remote(store, format, CHECK).await
 }
 
 /// Creates the table, and says what was done. Idempotent.

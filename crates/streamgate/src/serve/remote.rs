@@ -22,10 +22,14 @@ pub(crate) struct Remote {
 ///
 /// A process may start before its servers, and restart while they are away: it then answers 503 and
 /// serves as soon as they do. A server that refuses stops the start, because it would still refuse
-/// a minute later. `hint` says what to check then.
-pub(crate) async fn start_remote<S: RemoteStore>(remote: S, hint: &str) -> Result<Remote, Failure> {
+/// a minute later. `hint` says what to check then. The format mark is raised to `format`.
+pub(crate) async fn start_remote<S: RemoteStore>(
+    remote: S,
+    format: u8,
+    hint: &str,
+) -> Result<Remote, Failure> {
     let clock_skew = remote.clock_skew();
-    let started = Optimistic::start(remote).await;
+    let started = Optimistic::start(remote, format).await;
     let Started { store, unavailable } = started.map_err(|error| not_usable(&error, hint))?;
     format::watch(Arc::clone(&store));
     let store: Arc<dyn Store> = store;

@@ -60,11 +60,16 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
         StoreSettings::Redis(config) => {
             let store = redis(config, &settings.policy, metrics)?;
             let certificates = config.wants_tls().then(|| store.certificates());
-            (start_remote(store, CHECK_REDIS).await?, certificates)
+            let remote = start_remote(store, settings.store_format, CHECK_REDIS).await?;
+            (remote, certificates)
         }
         StoreSettings::DynamoDb(table) => {
             let of_store = Arc::clone(&clock) as Arc<_>;
-            (dynamodb::start(table, of_store, metrics).await?, None)
+            let format = settings.store_format;
+            (
+                dynamodb::start(table, format, of_store, metrics).await?,
+                None,
+            )
         }
     };
     Ok(Opened {

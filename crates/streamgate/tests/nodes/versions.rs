@@ -97,3 +97,35 @@ fn a_store_marked_for_a_newer_format_is_refused_at_the_start_and_while_serving()
     let () = redis.ask(&["SET", MARK, &NEWEST.to_string()]);
     eventually("calls are served again", || start().status == 200);
 }
+
+/// The second step of an upgrade: once all nodes read format 2, one is told to raise the mark.
+#[test]
+fn what_needs_a_newer_format_is_refused_until_a_node_raises_the_mark() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 1, &[]);
+    let old = &nodes.servers[0];
+    let body = serde_json::json!({"device_id": "tv", "region": "eu-west"});
+    let start = |node: &Server, user: &str| {
+        node.call("PUT", &format!("/v1/users/{user}/sessions/s"), Some(&body))
+    };
+    let refused = start(old, "a");
+    assert_eq!(refused.status, 400, "{refused:?}");
+    let problem = refused.json();
+    assert_eq!(problem["errors"][0]["field"], "region", "{problem}");
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("store.format = 2"), "{detail}");
+    assert_eq!(old.call("PUT", "/v1/users/a/sessions/s", None).status, 201);
+    assert_eq!(get(&redis, "a")[8], OLDEST);
+
+    let raising = Nodes::over(&redis, 1, &["--set", "store.format=2"]);
+    let answer = start(&raising.servers[0], "b");
+    assert_eq!(answer.json()["session"]["region"], "eu-west", "{answer:?}");
+    assert_eq!(get(&redis, "b")[8], 2);
+    eventually("the other node takes it, too", || {
+        start(old, "c").status == 201
+    });
+    let heard = old.call("POST", "/v1/users/b/sessions/s/heartbeat", None);
+    assert_eq!(heard.status, 200, "{heard:?}");
+    let mark: String = redis.ask(&["GET", MARK]);
+    assert_eq!(mark, "2");
+}

@@ -61,6 +61,13 @@ async fn an_upgrade_can_be_undone_until_a_newer_format_is_written() {
     let server = Server::start(dir.path());
     let listed = server.call("GET", "/v1/users/u/sessions", None).json();
     assert_eq!(listed["active"], 1, "{listed}");
+    // The newest format of this release is written where a record needs it, and read again.
+    let body = serde_json::json!({"region": "eu-west"});
+    let start = |server: &Server| server.call("PUT", "/v1/users/r/sessions/s", Some(&body));
+    assert_eq!(start(&server).status, 201);
+    assert!(server.terminate().status.success());
+    let server = Server::start(dir.path());
+    assert_eq!(start(&server).json()["session"]["region"], "eu-west");
     assert!(server.terminate().status.success());
 
     under_the_next_release(dir.path(), "new", |_| vec![NEWEST + 1, 1, 2, 3]).await;

@@ -35,6 +35,7 @@ pub(crate) struct Server {
     records: Mutex<BTreeMap<UserKey, (Version, Vec<u8>)>>,
     /// Commits that have not arrived yet: the key, the expected version, and the write.
     late: Mutex<Vec<(UserKey, Version, Write)>>,
+    format_mark: Mutex<Option<u32>>,
 }
 
 impl Server {
@@ -43,7 +44,13 @@ impl Server {
             clock,
             records: Mutex::default(),
             late: Mutex::default(),
+            format_mark: Mutex::default(),
         }
+    }
+
+    /// Sets the format mark.
+    pub(crate) fn mark(&self, format: u32) {
+        *self.format_mark.lock().unwrap() = Some(format);
     }
 
     /// The bytes of a record.
@@ -184,7 +191,13 @@ impl VersionedStore for Node {
     }
 
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
-        Box::pin(async { Ok(None) })
+        let mark = *self.server.format_mark.lock().unwrap();
+        Box::pin(async move { Ok(mark) })
+    }
+
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.server.mark(to.into());
+        Box::pin(async { Ok(()) })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -8,6 +8,7 @@ mod embedded;
 mod redis;
 mod security;
 
+use streamgate_core::codec::{NEWEST, OLDEST};
 use streamgate_store_embedded::EmbeddedConfig;
 use streamgate_store_redis::RedisSettings;
 
@@ -51,8 +52,8 @@ enum Kind {
     Table(String),
 }
 
-/// Reads the section.
-pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
+/// Reads the section: where records are kept, and in which format on a remote store.
+pub(crate) fn read(reader: &mut Reader, general: &General) -> (StoreSettings, u8) {
     reader.section(
         "[store]",
         "Where sessions are kept: in this process and data_dir, or on servers that many nodes \
@@ -73,6 +74,16 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
         let text = value.text()?;
         Ok((kind_of(text)?, text.to_owned()))
     });
+    let format = Ask(
+        "format",
+        "The newest format of records that nodes write to Redis or DynamoDB. A node raises the mark \
+         in the store to it at the start and never lowers it. 2 allows the field region of a start. \
+         Raise it once all nodes run a release that reads that format: older ones refuse to serve \
+         from then on. The embedded store needs no switch.",
+    );
+    let formats = u32::from(OLDEST)..=NEWEST.into();
+    let format = reader.whole(format, OLDEST.into(), formats);
+    let format = u8::try_from(format).unwrap_or(OLDEST);
     let embedded = embedded::read(reader, general);
     let kind = kind.map_or(Kind::Embedded, |(kind, _)| kind);
     let redis_url = match &kind {
@@ -81,7 +92,7 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
     };
     let redis = redis::read(reader, redis_url);
     let (region, endpoint) = dynamodb::read(reader);
-    match kind {
+    let store = match kind {
         Kind::Embedded => StoreSettings::Embedded(embedded),
         Kind::Redis { .. } => StoreSettings::Redis(redis),
         Kind::Table(table) => StoreSettings::DynamoDb(TableSettings {
@@ -89,7 +100,8 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> StoreSettings {
             region,
             endpoint,
         }),
-    }
+    };
+    (store, format)
 }
 
 /// The store that a URL means. No error repeats a part of it that could be a password.

@@ -47,6 +47,10 @@ pub(crate) struct StartBody {
     /// What kind of content it is.
     #[schema(value_type = NameSchema, required = false, example = "film")]
     content_type: Option<String>,
+    /// Where it plays, as the caller names regions. Over Redis and DynamoDB it is refused (400) until
+    /// the operator has set `store.format = 2`.
+    #[schema(value_type = NameSchema, required = false, example = "eu-west")]
+    region: Option<String>,
     /// Whatever else the caller wants to see again.
     #[schema(value_type = TextMap, required = false)]
     attributes: Option<TextMap>,
@@ -149,6 +153,7 @@ impl StartBody {
             device_class: name("device_class", self.device_class),
             content_id: name("content_id", self.content_id),
             content_type: name("content_type", self.content_type),
+            region: name("region", self.region),
             ..SessionMetadata::default()
         };
         if let Some(attributes) = self.attributes {

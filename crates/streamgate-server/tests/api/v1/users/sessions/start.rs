@@ -9,7 +9,7 @@ const SESSIONS: &str = "/v1/users/u/sessions";
 fn all_metadata() -> Value {
     json!({
         "device_id": "d", "device_name": "Küche 📺", "device_class": "tv",
-        "content_id": "c", "content_type": "film",
+        "content_id": "c", "content_type": "film", "region": "eu-west",
         "attributes": {"b": "", "a": "1"},
     })
 }
@@ -263,7 +263,7 @@ async fn every_field_out_of_its_bounds_is_named() {
     let body = json!({
         "session_id": "y".repeat(129), "device_id": "", "device_name": long,
         "device_class": "a\nb", "content_id": "\u{7f}", "content_type": "ü".repeat(129),
-        "attributes": {"k": "v".repeat(257)}, "replaces": "", "terminate": ["ok", ""],
+        "region": "a\tb", "attributes": {"k": "v".repeat(257)}, "replaces": "", "terminate": ["ok", ""],
     });
     let problem = service
         .json("POST", SESSIONS, &body)
@@ -275,6 +275,7 @@ async fn every_field_out_of_its_bounds_is_named() {
             "device_class",
             "content_id",
             "content_type",
+            "region",
             "attributes.k",
             "replaces",
             "terminate[1]",
@@ -282,7 +283,7 @@ async fn every_field_out_of_its_bounds_is_named() {
     assert_eq!(problem["errors"][1]["message"], "must not be empty");
     assert_eq!(
         problem["detail"],
-        "session_id must be at most 128 bytes long, is 129; and 8 more"
+        "session_id must be at most 128 bytes long, is 129; and 9 more"
     );
     for attributes in [
         json!({"": "v"}),
