@@ -11,6 +11,7 @@ mod exit;
 mod import;
 mod loadtest;
 mod output;
+mod progress;
 mod serve;
 mod store_errors;
 

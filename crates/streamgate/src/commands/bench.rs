@@ -17,7 +17,7 @@ use streamgate_loadgen::{
 };
 
 use crate::exit::{Code, Failure};
-use crate::loadtest::{self, Probed, Progress};
+use crate::loadtest::{self, Probed, RunProgress};
 use crate::output;
 use crate::serve::raise_soft_limit;
 
@@ -167,7 +167,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         key,
         servers,
     };
-    let progress = Progress::of(&plan);
+    let progress = RunProgress::of(&plan);
     let ran = run_plan(&plan, &called, origin, &stop, &mut |stage, second| {
         progress.second(stage, second);
     });

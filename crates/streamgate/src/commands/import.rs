@@ -34,7 +34,7 @@ pub(crate) struct ImportArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Read and check the file and say what would be sent; call nobody
+    /// Read and check the file and say what would be sent; send nothing
     #[arg(long)]
     dry_run: bool,
 
@@ -44,11 +44,11 @@ pub(crate) struct ImportArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
-    let input = Input::new(&args.file);
+    let input = Input::new(args.from, &args.file);
     let as_json = args.client.json;
-    // A file is read to its end before anything is sent, so that a broken one changes nothing.
+    // A file is read to its end before anything is sent: a broken one changes nothing.
     let checked = (args.dry_run || input.is_repeatable())
-        .then(|| check(args.from, &input))
+        .then(|| check(&input))
         .transpose()?;
     if args.dry_run {
         print(&checked.unwrap_or_default(), true, as_json);
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
     let client = Client::new(&args.client);
     import::ask(&client)?;
     let total = checked.map(|report| report.users());
-    let (report, result) = import::send(&client, total, |each| args.from.read(&input, each));
+    let (report, result) = import::send(&client, total, |each| input.read(each));
     print(&report, false, as_json);
     result?;
     match report.failures() {
@@ -71,10 +71,10 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
 }
 
 /// Reads a file and counts what is in it.
-fn check(from: System, input: &Input) -> Result<Report, Failure> {
+fn check(input: &Input) -> Result<Report, Failure> {
     let mut report = Report::default();
-    from.read(input, &mut |found| {
-        report.count(&found);
+    input.read(&mut |found| {
+        report.count(found);
         Ok(())
     })?;
     Ok(report)

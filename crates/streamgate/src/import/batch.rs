@@ -1,11 +1,11 @@
-//! Users put together to bodies that the server takes: bounded in bytes and in users.
+//! Batches of users within the bounds that the server sets to a body: in bytes and in users.
 
 use serde_json::{Value, json};
 use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
 
 use super::User;
 
-/// What a body has around its users: `{"users":[]}`.
+/// The bytes around the users of a body: `{"users":[]}`.
 const AROUND_BYTES: usize = 12;
 
 /// Users that are sent in one call.
@@ -22,7 +22,7 @@ impl Batch {
         json!({ "users": entries })
     }
 
-    /// Those of the users whose places in it are given, in order.
+    /// The users at these places, which are in order.
     pub(super) fn only(self, places: &[usize]) -> Self {
         let users = self.users.into_iter().enumerate();
         let users = users.filter(|(place, _)| places.binary_search(place).is_ok());
@@ -32,7 +32,7 @@ impl Batch {
         }
     }
 
-    /// Adds a user. Gives the batch that was full before it.
+    /// Adds a user. Returns the batch if it was full without it.
     pub(super) fn add(&mut self, user: User) -> Option<Self> {
         // One more for the comma.
         let bytes = user.entry().to_string().len() + 1;

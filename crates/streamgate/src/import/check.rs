@@ -1,4 +1,4 @@
-//! From what a row says to a user within the bounds of ids, and to what is skipped of it and why.
+//! Checks a row against the bounds of ids and profiles: the user to import, and what is skipped.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -7,13 +7,12 @@ use serde_json::Value;
 use streamgate_core::bounds::{LIVE_MAX, USER_ID_MAX_BYTES};
 use streamgate_core::{Attributes, SessionId, UserId};
 
-use super::{Each, Found, Place, Skip, User};
-use crate::exit::Failure;
+use super::{Found, Place, Skip, User};
 
-/// The reason of everything that is skipped here, in the word that the server has for it.
+/// The reason of everything that is skipped here, as the server calls it.
 const INVALID: Cow<'static, str> = Cow::Borrowed("invalid");
 
-/// A user as a row says, not yet checked.
+/// The user of a row, not yet checked.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
     pub(super) user_id: String,
@@ -24,81 +23,76 @@ pub(super) struct Raw {
     pub(super) profile: Vec<(&'static str, Value)>,
 }
 
-/// Gives what can be taken over of a row, after what cannot.
-pub(super) fn found(
-    at: Place,
-    row: Result<Raw, String>,
-    each: &mut Each<'_>,
-) -> Result<(), Failure> {
-    let skip = |user_id: Option<String>, session_id: Option<String>, detail: String| Skip {
-        at: at.clone(),
-        user_id: user_id.map(cut),
-        session_id: session_id.map(cut),
-        reason: INVALID,
-        detail: cut(detail),
+/// Everything found in a row: the skipped parts, then the user with the rest.
+pub(super) fn found(at: Place, row: Result<Raw, String>) -> Vec<Found> {
+    let mut skips = Vec::new();
+    let mut skip = |user_id: Option<&str>, session_id: Option<String>, detail: String| {
+        skips.push(Found::Skip(Skip {
+            at: at.clone(),
+            user_id: user_id.map(cut),
+            session_id: session_id.as_deref().map(cut),
+            reason: INVALID,
+            detail: cut(&detail),
+        }));
     };
     let raw = match row {
         Ok(raw) => raw,
-        Err(why) => return each(Found::Skip(skip(None, None, why))),
+        Err(why) => {
+            skip(None, None, why);
+            return skips;
+        }
     };
     let user_id = raw.user_id;
     if let Err(error) = UserId::new(user_id.as_str()) {
-        let detail = format!("the user's id {error}");
-        return each(Found::Skip(skip(Some(user_id), None, detail)));
+        skip(Some(&user_id), None, format!("the user's id {error}"));
+        return skips;
     }
-    let mut is_skipped = false;
-    let mut give_skip = |session_id, detail| {
-        is_skipped = true;
-        each(Found::Skip(skip(Some(user_id.clone()), session_id, detail)))
-    };
     let (mut sessions, mut seen) = (Vec::new(), HashSet::new());
     let mut surplus = raw.surplus;
     for session in raw.sessions {
         match session_of(&session) {
-            Err((session, why)) => give_skip(Some(session), why)?,
+            Err((session, why)) => skip(Some(&user_id), Some(session), why),
             Ok(session) if !seen.insert(session.clone()) => {
-                give_skip(Some(session), "the session is given twice".to_owned())?;
+                let why = "the session is given twice".to_owned();
+                skip(Some(&user_id), Some(session), why);
             }
             Ok(_) if sessions.len() == LIVE_MAX => surplus += 1,
             Ok(session) => sessions.push(session),
         }
     }
     if surplus > 0 {
-        let detail = format!("{surplus} sessions beyond the {LIVE_MAX} that a user can have");
-        give_skip(None, detail)?;
+        let why = format!("{surplus} sessions beyond the {LIVE_MAX} that a user can have");
+        skip(Some(&user_id), None, why);
     }
-    let profile = match profile_of(raw.profile) {
-        Ok(profile) => profile,
-        Err(why) => {
-            give_skip(None, why)?;
-            BTreeMap::new()
-        }
-    };
+    let profile = profile_of(raw.profile).unwrap_or_else(|why| {
+        skip(Some(&user_id), None, why);
+        BTreeMap::new()
+    });
     if !sessions.is_empty() || !profile.is_empty() {
-        return each(Found::User(User {
+        skips.push(Found::User(User {
             at,
             user_id,
             sessions,
             profile,
         }));
+    } else if skips.is_empty() {
+        skips.push(Found::Nothing);
     }
-    if is_skipped {
-        return Ok(());
-    }
-    each(Found::Nothing)
+    skips
 }
 
-/// The text, without what is beyond the length of the longest id: a report is no place for a file.
-pub(super) fn cut(mut text: String) -> String {
-    if text.len() > USER_ID_MAX_BYTES {
-        text.truncate(text.floor_char_boundary(USER_ID_MAX_BYTES));
-        text.shrink_to_fit();
-        text.push('\u{2026}');
+/// The text, cut to the length of the longest id: a report must not repeat a file.
+pub(super) fn cut(text: &str) -> String {
+    if text.len() <= USER_ID_MAX_BYTES {
+        return text.to_owned();
     }
-    text
+    format!(
+        "{}\u{2026}",
+        &text[..text.floor_char_boundary(USER_ID_MAX_BYTES)]
+    )
 }
 
-/// The id of a session; else what stands in its place, and what is wrong with it.
+/// The id of a session; else the value in its place, and what is wrong with it.
 fn session_of(value: &Value) -> Result<String, (String, String)> {
     let id = match value {
         Value::String(id) => id.clone(),
@@ -141,13 +135,7 @@ mod tests {
     use super::*;
 
     fn all(raw: Raw) -> Vec<Found> {
-        let mut all = Vec::new();
-        found(Place::Key("k".to_owned()), Ok(raw), &mut |found| {
-            all.push(found);
-            Ok(())
-        })
-        .unwrap();
-        all
+        found(Place::Key("k".to_owned()), Ok(raw))
     }
 
     fn of(user: &str, sessions: &[Value]) -> Raw {

@@ -1,19 +1,15 @@
-//! Moving data over from an earlier system: its file is read row by row, and what is in it is sent
-//! to a running server in batches.
+//! Moving data over from an earlier system: its file is read row by row, and its users are sent to
+//! a running server in batches.
 //!
-//! What is *not* here: flags and help (the command), what may be started (the server). A file may
-//! be larger than memory: nothing here holds more of it than a few batches.
+//! What is *not* here: flags and help (the command), which sessions may be started (the server).
 
 mod batch;
 mod check;
-mod document;
-mod progress;
+mod input;
 mod report;
 mod send;
 mod session_tracker;
-mod source;
 mod stream_requests;
-mod table;
 mod user_streams;
 
 use std::borrow::Cow;
@@ -25,9 +21,9 @@ use serde_json::{Value, json};
 
 use crate::exit::Failure;
 
+pub(crate) use input::Input;
 pub(crate) use report::Report;
 pub(crate) use send::{RUN_AGAIN, ask, send};
-pub(crate) use source::Input;
 
 /// The earlier systems whose files are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,11 +36,12 @@ pub(crate) enum System {
     StreamRequests,
 }
 
-/// Where in a file something stands, so that a person finds it.
+/// A place in a file, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A row of a table, and the line on which it ends; both counted from 1.
-    Row { row: u64, line: u64 },
+    /// A row of a table, and the line on which it ends if it is a JSON value of its own; both
+    /// counted from 1.
+    Row { row: u64, line: Option<u64> },
     /// The member of this name.
     Key(String),
 }
@@ -64,13 +61,13 @@ pub(crate) struct Skip {
     at: Place,
     user_id: Option<String>,
     session_id: Option<String>,
-    /// For programs; the words of the server.
+    /// A code for programs, of those that the server has.
     reason: Cow<'static, str>,
-    /// For people.
+    /// A sentence for people.
     detail: String,
 }
 
-/// What a file has.
+/// One thing found in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// A user to take over.
@@ -81,25 +78,10 @@ pub(crate) enum Found {
     Skip(Skip),
 }
 
-/// What is done with each thing that is found; a failure ends the reading.
+/// Takes each thing that is found; a failure ends the reading.
 type Each<'a> = dyn FnMut(Found) -> Result<(), Failure> + 'a;
 
 impl System {
-    /// Reads a file from beginning to end.
-    pub(crate) fn read(self, input: &Input, each: &mut Each<'_>) -> Result<(), Failure> {
-        match self {
-            Self::SessionTracker => session_tracker::read(input, each),
-            Self::UserStreams => document::read(self, input, user_streams::USERS, |key, row| {
-                check::found(Place::key(&key), user_streams::user(key, row), each)
-            }),
-            Self::StreamRequests => {
-                document::read(self, input, stream_requests::USERS, |key, row| {
-                    check::found(Place::key(&key), stream_requests::user(key, &row), each)
-                })
-            }
-        }
-    }
-
     /// The system whose files have a member of this name at the top, as far as it is known.
     fn with_member(name: &str) -> Option<Self> {
         match name {
@@ -134,15 +116,22 @@ impl User {
 impl Place {
     /// The member of this name.
     fn key(name: &str) -> Self {
-        Self::Key(check::cut(name.to_owned()))
+        Self::Key(check::cut(name))
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Row { row, line } if row == line => write!(f, "line {line}"),
-            Self::Row { row, line } => write!(f, "row {row}, line {line}"),
+            Self::Row { row, line: None } => write!(f, "row {row}"),
+            Self::Row {
+                row,
+                line: Some(line),
+            } if row == line => write!(f, "line {line}"),
+            Self::Row {
+                row,
+                line: Some(line),
+            } => write!(f, "row {row}, line {line}"),
             Self::Key(key) => write!(f, "key {key:?}"),
         }
     }

@@ -1,4 +1,4 @@
-//! What became of an import: counted in full, told in part.
+//! The result of an import: every thing counted, some listed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,64 +9,51 @@ use serde_json::{Value, json};
 use super::{Found, Skip};
 use crate::client::printable;
 
-/// How many examples of each reason are told to people.
+/// How many examples of each reason the text has.
 const EXAMPLES_MAX: usize = 20;
-/// How many skipped things are told to programs, and kept in memory.
+/// How many skipped things the JSON has, and the memory holds.
 const DETAILS_MAX: usize = 10_000;
 
 /// Reasons that lie in the data, so that another try would come to the same.
 const OF_THE_DATA: [&str; 4] = ["no_slot", "ended", "profile_kept", "invalid"];
 
-/// What became of an import, or would become of it.
+/// The result of an import, or of a dry run.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// Users that were taken over; in a dry run, those that would be sent.
+    /// Users that were imported; in a dry run, those that would be sent.
     pub(super) users: u64,
     /// Sessions that were started; in a dry run, those that would be sent.
     pub(super) started: u64,
     /// Sessions that were live already.
     pub(super) already_live: u64,
-    /// Users that have nothing to take over.
+    /// Users without sessions and profile.
     nothing: u64,
-    /// What was skipped, by reason.
-    skipped: BTreeMap<Cow<'static, str>, Skipped>,
+    /// The skipped things by their reason: how many, and the first of them.
+    skipped: BTreeMap<Cow<'static, str>, (u64, Vec<Skip>)>,
     /// How many of those are kept in all.
     kept: usize,
 }
 
-/// What was skipped for one reason.
-#[derive(Debug, Default)]
-struct Skipped {
-    count: u64,
-    /// The first of them.
-    kept: Vec<Skip>,
-}
-
 impl Report {
-    /// Counts what a file has.
-    pub(crate) fn count(&mut self, found: &Found) {
+    /// Counts one thing of a file that is not sent.
+    pub(crate) fn count(&mut self, found: Found) {
         match found {
             Found::User(user) => {
                 self.users += 1;
                 self.started += user.sessions.len() as u64;
             }
-            Found::Nothing => self.nothing(),
-            Found::Skip(skip) => self.skip(skip.clone()),
+            Found::Nothing => self.nothing += 1,
+            Found::Skip(skip) => self.skip(skip),
         }
     }
 
-    /// One more user that has nothing to take over.
-    pub(super) fn nothing(&mut self) {
-        self.nothing += 1;
-    }
-
-    /// One more thing was skipped.
+    /// Counts one more skipped thing.
     pub(super) fn skip(&mut self, skip: Skip) {
-        let skipped = self.skipped.entry(skip.reason.clone()).or_default();
-        skipped.count += 1;
-        // A flood of one reason must not drown the examples of another.
-        if self.kept < DETAILS_MAX || skipped.kept.len() < EXAMPLES_MAX {
-            skipped.kept.push(skip);
+        let (count, kept) = self.skipped.entry(skip.reason.clone()).or_default();
+        *count += 1;
+        // However many there are of one reason, each other reason gets its examples.
+        if self.kept < DETAILS_MAX || kept.len() < EXAMPLES_MAX {
+            kept.push(skip);
             self.kept += 1;
         }
     }
@@ -80,16 +67,16 @@ impl Report {
     pub(crate) fn failures(&self) -> u64 {
         let skipped = self.skipped.iter();
         let failures = skipped.filter(|(reason, _)| !OF_THE_DATA.contains(&reason.as_ref()));
-        failures.map(|(_, skipped)| skipped.count).sum()
+        failures.map(|(_, (count, _))| count).sum()
     }
 
-    /// For programs.
+    /// The result as `--json` prints it.
     pub(crate) fn json(&self, is_dry: bool) -> Value {
         let skipped = self.skipped.iter();
         let counts: BTreeMap<&str, u64> = skipped
-            .map(|(reason, skipped)| (reason.as_ref(), skipped.count))
+            .map(|(reason, (count, _))| (reason.as_ref(), *count))
             .collect();
-        let kept = self.skipped.values().flat_map(|skipped| &skipped.kept);
+        let kept = self.skipped.values().flat_map(|(_, kept)| kept);
         let left_out = counts.values().sum::<u64>() - self.kept as u64;
         let mut report = json!({
             "dry_run": is_dry,
@@ -108,7 +95,7 @@ impl Report {
         report
     }
 
-    /// For people.
+    /// The result as text.
     pub(crate) fn text(&self, is_dry: bool) -> String {
         let (users, started) = (
             counted(self.users, "user"),
@@ -125,7 +112,7 @@ impl Report {
             let nothing = counted(self.nothing, "user");
             let _ = writeln!(text, "{nothing} with nothing to import");
         }
-        for (reason, Skipped { count, kept }) in &self.skipped {
+        for (reason, (count, kept)) in &self.skipped {
             let _ = writeln!(text, "skipped, {}: {count}", printable(reason));
             let examples = kept.iter().take(EXAMPLES_MAX);
             let more = count - examples.len() as u64;
@@ -147,28 +134,25 @@ impl Skip {
             "reason": self.reason,
             "detail": self.detail,
         });
-        if let Some(user_id) = &self.user_id {
-            skip["user_id"] = user_id.as_str().into();
-        }
-        if let Some(session_id) = &self.session_id {
-            skip["session_id"] = session_id.as_str().into();
+        for (name, id) in [("user_id", &self.user_id), ("session_id", &self.session_id)] {
+            if let Some(id) = id {
+                skip[name] = id.as_str().into();
+            }
         }
         skip
     }
 
     fn text(&self) -> String {
         let mut text = self.at.to_string();
-        let named = [("user", &self.user_id), ("session", &self.session_id)];
-        for (what, id) in named {
+        for (name, id) in [("user", &self.user_id), ("session", &self.session_id)] {
             if let Some(id) = id {
-                let _ = write!(text, ", {what} {}", printable(id));
+                let _ = write!(text, ", {name} {}", printable(id));
             }
         }
         format!("{text}: {}", printable(&self.detail))
     }
 }
 
-/// So many of something.
 fn counted(count: u64, what: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{count} {what}{s}")
@@ -181,7 +165,10 @@ mod tests {
 
     fn skip(row: u64, reason: &'static str) -> Skip {
         Skip {
-            at: Place::Row { row, line: row },
+            at: Place::Row {
+                row,
+                line: Some(row),
+            },
             user_id: Some("u\u{1b}".to_owned()),
             session_id: None,
             reason: reason.into(),

@@ -1,29 +1,22 @@
-//! Sending users to a server: a few batches under way at once, each tried again while the server
-//! cannot be reached. What is sent twice is not counted twice, so that is safe.
+//! Sending users to a server, a batch after the other. A batch is tried again while the server
+//! cannot be reached: an import is idempotent, so nothing is counted twice.
 
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Condvar, LockResult, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use indicatif::{HumanCount, ProgressBar};
+use serde::Deserialize;
+use streamgate_clock::Stopwatch;
 use ureq::http::Method;
 
 use super::batch::Batch;
-use super::progress::Progress;
 use super::{Each, Found, Report, Skip};
-use crate::client::{Answer, Client, text_of, unexpected};
-use crate::exit::{Code, Failure};
+use crate::client::{Client, unexpected};
+use crate::exit::Failure;
+use crate::progress::Progress;
 
 const PATH: &str = "/v1/import";
 
-/// How many batches are under way at once. The server writes what comes together to disk together.
-const WORKERS: usize = 4;
-
-/// How many batches wait for a worker.
-const WAITING: usize = 2;
-
-/// How long to wait before each further try: together as long as a server takes to start again.
+/// How long to wait before each further try: together as long as a server takes to restart.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
@@ -31,93 +24,91 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(4),
 ];
 
-/// What a server, or a proxy in front of it, answers that may be otherwise a little later.
+/// Temporary refusals of a server, or of a proxy in front of it.
 const TRY_AGAIN: [u16; 5] = [408, 429, 502, 503, 504];
 
 /// What to do after an import that stopped.
 pub(crate) const RUN_AGAIN: &str = "run it again: what was imported is not counted twice";
 
-/// Asks a server, with no users, whether it would take some: at once where it is wrong, and not in
-/// the middle.
+/// Sends an empty import, so that a wrong server or key fails before the first batch.
 pub(crate) fn ask(client: &Client) -> Result<(), Failure> {
     let answer = client.send(&Method::POST, PATH, Some(&Batch::default().body()))?;
+    let refusal = || client.refusal(&answer);
     match answer.status {
         200 => Ok(()),
-        403 => Err(client
-            .refusal(&answer)
+        403 => Err(refusal()
             .hint("importing needs a key of scope admin: `streamgate key new --scope admin`")),
-        404 | 405 => Err(client
-            .refusal(&answer)
-            .hint("is the server older than this command? it knows no imports")),
-        _ => Err(client.refusal(&answer)),
+        404 | 405 => {
+            Err(refusal().hint("is the server older than this command? it knows no imports"))
+        }
+        _ => Err(refusal()),
     }
 }
 
-/// Sends what `read` finds. The report holds what was done, also where the import stopped early.
+/// Sends the users that `read` finds. The report counts what was done, also if the import stopped.
 pub(crate) fn send(
     client: &Client,
     total: Option<u64>,
     read: impl FnOnce(&mut Each<'_>) -> Result<(), Failure>,
 ) -> (Report, Result<(), Failure>) {
-    let sending = Sending {
+    let mut sender = Sender {
         client,
-        progress: Progress::of(total),
-        report: Mutex::default(),
-        failure: Mutex::default(),
-        failed: Condvar::new(),
+        progress: match total {
+            Some(total) => Progress::new(ProgressBar::new(total), "{wide_bar} {msg}, {eta} left"),
+            None => Progress::new(ProgressBar::new_spinner(), "{spinner} {msg}"),
+        },
+        total,
+        since_start: Stopwatch::start(),
+        report: Report::default(),
     };
-    let read = thread::scope(|scope| {
-        let sending = &sending;
-        let (batches, waiting) = sync_channel(WAITING);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..WORKERS {
-            let waiting = Arc::clone(&waiting);
-            scope.spawn(move || sending.work(&waiting));
+    let mut batch = Batch::default();
+    let read = read(&mut |found| match found {
+        Found::User(user) => match batch.add(user) {
+            // After a failure, nothing more is sent.
+            Some(full) => sender
+                .import(full)
+                .inspect_err(|_| batch = Batch::default()),
+            None => Ok(()),
+        },
+        other => {
+            sender.report.count(other);
+            Ok(())
         }
-        // Held by the workers only: once all have left, no batch can be handed over any more.
-        drop(waiting);
-        let mut batch = Batch::default();
-        let read = read(&mut |found| {
-            let user = match found {
-                Found::User(user) => user,
-                Found::Nothing => {
-                    lock(&sending.report).nothing();
-                    return Ok(());
-                }
-                Found::Skip(skip) => {
-                    lock(&sending.report).skip(skip);
-                    return Ok(());
-                }
-            };
-            match batch.add(user) {
-                Some(full) => batches.send(full).map_err(|_| workers_left()),
-                None => Ok(()),
-            }
-        });
-        // What was found before a fault is imported, too.
-        if !batch.users.is_empty() {
-            // It fails where the workers have left, who have said why.
-            let _ = batches.send(batch);
-        }
-        read
     });
-    sending.progress.end();
-    let failure = unpoisoned(sending.failure.into_inner());
-    let result = failure.map_or(read, Err);
-    (unpoisoned(sending.report.into_inner()), result)
+    // The users before a fault of the file are imported.
+    let sent = sender.import(batch);
+    sender.progress.end();
+    (sender.report, sent.and(read))
 }
 
-/// What the workers share.
-struct Sending<'a> {
+struct Sender<'a> {
     client: &'a Client,
     progress: Progress,
-    report: Mutex<Report>,
-    /// Why no more is sent.
-    failure: Mutex<Option<Failure>>,
-    failed: Condvar,
+    total: Option<u64>,
+    since_start: Stopwatch,
+    report: Report,
 }
 
-/// What was not imported yet, and why.
+/// An answer to an import.
+#[derive(Deserialize)]
+struct Imported {
+    users: u64,
+    started: u64,
+    already_live: u64,
+    skipped: Vec<Skipped>,
+}
+
+#[derive(Deserialize)]
+struct Skipped {
+    index: usize,
+    session_id: Option<String>,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    detail: String,
+}
+
+/// Users to send again, and why.
 struct Left {
     batch: Batch,
     why: Why,
@@ -130,27 +121,12 @@ enum Why {
     Store(Vec<Skip>),
 }
 
-impl Sending<'_> {
-    /// Imports batches until there are no more.
-    fn work(&self, waiting: &Mutex<Receiver<Batch>>) {
-        loop {
-            // Who waits for a batch holds the lock; the others wait for the lock.
-            let Ok(batch) = lock(waiting).recv() else {
-                return;
-            };
-            if lock(&self.failure).is_some() {
-                return;
-            }
-            if let Err(failure) = self.import(batch) {
-                *lock(&self.failure) = Some(failure);
-                self.failed.notify_all();
-                return;
-            }
-        }
-    }
-
+impl Sender<'_> {
     /// Imports a batch, with several tries.
-    fn import(&self, mut batch: Batch) -> Result<(), Failure> {
+    fn import(&mut self, mut batch: Batch) -> Result<(), Failure> {
+        if batch.users.is_empty() {
+            return Ok(());
+        }
         let mut pauses = PAUSES.iter();
         loop {
             let Some(left) = self.call(batch)? else {
@@ -162,72 +138,54 @@ impl Sending<'_> {
             self.progress.note(&format!(
                 "the server cannot be used now; trying again in {pause:?}"
             ));
-            let failure = lock(&self.failure);
-            let wait = self
-                .failed
-                .wait_timeout_while(failure, *pause, |it| it.is_none());
-            if unpoisoned(wait).0.is_some() {
-                return Ok(());
-            }
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "no event tells that a server of elsewhere can be used again"
+            )]
+            std::thread::sleep(*pause);
             batch = left.batch;
         }
     }
 
-    /// Sends a batch once, and tells what is left of it for another try.
-    fn call(&self, batch: Batch) -> Result<Option<Left>, Failure> {
-        let failed = match self.client.send(&Method::POST, PATH, Some(&batch.body())) {
-            Ok(answer) if answer.status == 200 => return self.tally(batch, &answer),
+    /// Sends a batch once. Returns what is to be sent again.
+    fn call(&mut self, batch: Batch) -> Result<Option<Left>, Failure> {
+        let failure = match self.client.send(&Method::POST, PATH, Some(&batch.body())) {
+            Ok(answer) if answer.status == 200 => {
+                let imported = Imported::deserialize(&answer.body);
+                return self.count(batch, imported.map_err(|_| unexpected(self.client))?);
+            }
             Ok(answer) if TRY_AGAIN.contains(&answer.status) => self.client.refusal(&answer),
             Ok(answer) => return Err(self.client.refusal(&answer)),
             Err(failure) => failure,
         };
-        let why = Why::Failed(failed);
+        let why = Why::Failed(failure);
         Ok(Some(Left { batch, why }))
     }
 
-    /// Counts what an answer says.
-    fn tally(&self, batch: Batch, answer: &Answer) -> Result<Option<Left>, Failure> {
-        let number = |name| answer.body.get(name).and_then(Value::as_u64);
-        let skipped = answer.body.get("skipped").and_then(Value::as_array);
-        let (Some(users), Some(started), Some(already_live), Some(skipped)) = (
-            number("users"),
-            number("started"),
-            number("already_live"),
-            skipped,
-        ) else {
-            return Err(unexpected(self.client));
-        };
-        let mut report = lock(&self.report);
-        report.users += users;
-        report.started += started;
-        report.already_live += already_live;
+    /// Counts the users of an answer. Returns those for which the store failed.
+    fn count(&mut self, batch: Batch, imported: Imported) -> Result<Option<Left>, Failure> {
+        self.report.users += imported.users;
+        self.report.started += imported.started;
+        self.report.already_live += imported.already_live;
         let (mut places, mut again) = (Vec::new(), Vec::new());
-        for skipped in skipped {
-            let place = skipped.get("index").and_then(Value::as_u64);
-            let place = place.and_then(|place| usize::try_from(place).ok());
-            let user = place.and_then(|place| Some((place, batch.users.get(place)?)));
-            let Some((place, user)) = user else {
-                return Err(unexpected(self.client));
-            };
+        for skipped in imported.skipped {
+            let user = batch.users.get(skipped.index);
+            let user = user.ok_or_else(|| unexpected(self.client))?;
             let skip = Skip {
                 at: user.at.clone(),
                 user_id: Some(user.user_id.clone()),
-                session_id: skipped
-                    .get("session_id")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned),
-                reason: text_of(skipped, "reason").to_owned().into(),
-                detail: text_of(skipped, "detail").to_owned(),
+                session_id: skipped.session_id,
+                reason: skipped.reason.into(),
+                detail: skipped.detail,
             };
             if matches!(&*skip.reason, "store_unavailable" | "store_full") {
-                places.push(place);
+                places.push(skipped.index);
                 again.push(skip);
             } else {
-                report.skip(skip);
+                self.report.skip(skip);
             }
         }
-        drop(report);
-        self.progress.add((batch.users.len() - places.len()) as u64);
+        self.advance(batch.users.len() - places.len());
         if again.is_empty() {
             return Ok(None);
         }
@@ -235,31 +193,41 @@ impl Sending<'_> {
         Ok(Some(Left { batch, why }))
     }
 
-    /// What comes of users for whom there is no further try. If the store failed for some only, the
-    /// others need not wait for them.
-    fn give_up(&self, left: Left) -> Result<(), Failure> {
+    /// Ends the tries. If the store failed for some users only, the import goes on with the next.
+    fn give_up(&mut self, left: Left) -> Result<(), Failure> {
         match left.why {
             Why::Failed(failure) => Err(failure.hint(RUN_AGAIN)),
             Why::Store(skips) => {
-                self.progress.add(skips.len() as u64);
-                let mut report = lock(&self.report);
-                skips.into_iter().for_each(|skip| report.skip(skip));
+                self.advance(left.batch.users.len());
+                skips.into_iter().for_each(|skip| self.report.skip(skip));
                 Ok(())
             }
         }
     }
+
+    /// Shows that so many more users are done.
+    fn advance(&self, users: usize) {
+        let bar = &self.progress.bar;
+        bar.inc(users as u64);
+        let rate = bar.position() / self.since_start.elapsed().as_secs().max(1);
+        self.progress.show(line(bar.position(), self.total, rate));
+    }
 }
 
-/// Ends the reading; the workers have said why they left.
-fn workers_left() -> Failure {
-    Failure::new(Code::Problem, "the import stopped")
+fn line(done: u64, total: Option<u64>, rate: u64) -> String {
+    let (done, rate) = (HumanCount(done), HumanCount(rate));
+    let of = total.map(|total| format!(" of {}", HumanCount(total)));
+    format!("{done}{} users, {rate} a second", of.unwrap_or_default())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    unpoisoned(mutex.lock())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What a lock holds, even if another thread panicked with it: that panic ends the import anyway.
-fn unpoisoned<T>(locked: LockResult<T>) -> T {
-    locked.unwrap_or_else(PoisonError::into_inner)
+    #[test]
+    fn a_line_says_how_many_of_how_many() {
+        let said = line(12_000, Some(1_000_000), 1_500);
+        assert_eq!(said, "12,000 of 1,000,000 users, 1,500 a second");
+        assert_eq!(line(0, None, 0), "0 users, 0 a second");
+    }
 }

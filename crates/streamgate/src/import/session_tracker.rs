@@ -4,29 +4,14 @@ use serde_json::Value;
 use streamgate_core::bounds::LIVE_MAX;
 use streamgate_server::session_tracker_number;
 
-use super::check::{self, Raw};
-use super::{Each, Input, Place, System, table};
-use crate::exit::Failure;
+use super::check::Raw;
 
-/// Doubles are exact up to here.
+/// Doubles hold every whole number below this.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// Reads a file of the session-tracker.
-pub(super) fn read(input: &Input, each: &mut Each<'_>) -> Result<(), Failure> {
-    let system = System::SessionTracker;
-    table::read(system, input, |at, row| {
-        let is_first = matches!(at, Place::Row { row: 1, .. });
-        if is_first && member(&row, "user_id").is_none() {
-            let why = "its first row has no \"user_id\"";
-            return Err(input.not_of(system, why, None));
-        }
-        check::found(at, user(&row), each)
-    })
-}
-
-/// The user of a row. Its sessions get names that are the same in every import, so that a repeated
-/// import does not count them again.
-fn user(row: &Value) -> Result<Raw, String> {
+/// The user of a row. Its sessions get the same ids in every import, so that a repeated import does
+/// not count them again.
+pub(super) fn user(row: &Value) -> Result<Raw, String> {
     let user_id = member(row, "user_id").ok_or("the row has no user_id")?;
     let user_id = text_of(user_id).map_err(|why| format!("user_id {why}"))?;
     let user_id = session_tracker_number(&user_id).to_owned();
@@ -46,8 +31,8 @@ fn user(row: &Value) -> Result<Raw, String> {
     })
 }
 
-/// A member of a row, in an export inside of `Item`.
-fn member<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
+/// A member of a row; in an export it stands inside of `Item`.
+pub(super) fn member<'a>(row: &'a Value, name: &str) -> Option<&'a Value> {
     row.get("Item").unwrap_or(row).get(name)
 }
 
@@ -57,7 +42,7 @@ fn text_of(value: &Value) -> Result<String, &'static str> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Number(number) => match number.as_f64() {
-            // Read as a double, so that its last digits are lost: it might be another user.
+            // A double that has lost its last digits: it might be the id of another user.
             Some(double) if !number.is_u64() && double.abs() >= EXACT_MAX => {
                 Err("is too large a number; write it as text")
             }

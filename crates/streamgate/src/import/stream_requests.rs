@@ -8,16 +8,16 @@ use super::check::Raw;
 /// Where the users are.
 pub(super) const USERS: &[&str] = &["Users"];
 
-/// What of a user goes into its profile.
+/// The fields of a user that its profile gets.
 const PROFILE: [&str; 2] = ["Name", "Subscription"];
 
 /// The user of a row.
-pub(super) fn user(key: String, row: &Value) -> Result<Raw, String> {
+pub(super) fn user(key: &str, row: &Value) -> Result<Raw, String> {
     if !row.is_object() {
         return Err("the user must be an object".to_owned());
     }
-    // The count beside them (`activeStreams`) may be higher: the original counted requests without
-    // a stream, too.
+    // The count beside them (`activeStreams`) may be higher: the original also counted requests
+    // without a stream.
     let sessions = match &row["Status"]["Online"]["Streams"]["watching"] {
         Value::Null => Vec::new(),
         Value::Array(sessions) => sessions.iter().map(session).collect(),
@@ -29,14 +29,14 @@ pub(super) fn user(key: String, row: &Value) -> Result<Raw, String> {
         .map(|name| (name, row[name].clone()))
         .collect();
     Ok(Raw {
-        user_id: key,
+        user_id: key.to_owned(),
         sessions,
         profile,
         surplus: 0,
     })
 }
 
-/// The session of a stream, under the name that the dialect gives it.
+/// The id of a stream's session, as the dialect spells it.
 fn session(stream: &Value) -> Value {
     match stream {
         Value::String(name) => stream_requests_session(name).into(),
@@ -59,19 +59,14 @@ mod tests {
                 "offline": {"lastOnline": null},
             },
         });
-        let raw = user("010".to_owned(), &row).unwrap();
+        let raw = user("010", &row).unwrap();
         assert_eq!(raw.user_id, "010");
         assert_eq!(raw.sessions, [json!("stream_1"), json!(7)]);
         assert_eq!(
             raw.profile,
             [("Name", json!("Ann")), ("Subscription", json!("Gold"))]
         );
-        assert!(
-            user("011".to_owned(), &json!({}))
-                .unwrap()
-                .profile
-                .is_empty()
-        );
-        assert!(user("012".to_owned(), &json!(null)).is_err());
+        assert!(user("011", &json!({})).unwrap().profile.is_empty());
+        assert!(user("012", &json!(null)).is_err());
     }
 }

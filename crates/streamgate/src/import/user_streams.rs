@@ -8,10 +8,14 @@ use super::check::Raw;
 pub(super) const USERS: &[&str] = &["models", "UserStreams"];
 
 /// The user of a row. The memory connector keeps rows as JSON in a text.
-pub(super) fn user(key: String, row: Value) -> Result<Raw, String> {
+pub(super) fn user(key: &str, row: &Value) -> Result<Raw, String> {
+    let parsed;
     let row = match row {
-        Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| format!("the row is not valid JSON: {error}"))?,
+        Value::String(text) => {
+            parsed = serde_json::from_str(text)
+                .map_err(|error| format!("the row is not valid JSON: {error}"))?;
+            &parsed
+        }
         row => row,
     };
     if !row.is_object() {
@@ -19,17 +23,17 @@ pub(super) fn user(key: String, row: Value) -> Result<Raw, String> {
     }
     let user_id = match &row["userId"] {
         Value::Null => key,
-        Value::String(user_id) => user_id.clone(),
+        Value::String(user_id) => user_id,
         _ => return Err("userId must be text".to_owned()),
     };
-    // The count beside them (`noOfStreams`) says nothing that the ids do not.
+    // The count beside them (`noOfStreams`) is redundant.
     let sessions = match &row["sessionIds"] {
         Value::Null => Vec::new(),
         Value::Array(sessions) => sessions.clone(),
         _ => return Err("sessionIds must be a list".to_owned()),
     };
     Ok(Raw {
-        user_id,
+        user_id: user_id.to_owned(),
         sessions,
         ..Raw::default()
     })
@@ -45,11 +49,11 @@ mod tests {
     fn rows_are_read_as_text_and_as_objects() {
         let row = json!({"userId": "u", "noOfStreams": 2, "sessionIds": ["1", "2"]});
         for row in [json!(row.to_string()), row] {
-            let raw = user("key".to_owned(), row).unwrap();
+            let raw = user("key", &row).unwrap();
             assert_eq!(raw.user_id, "u");
             assert_eq!(raw.sessions, ["1", "2"]);
         }
-        assert_eq!(user("key".to_owned(), json!({})).unwrap().user_id, "key");
+        assert_eq!(user("key", &json!({})).unwrap().user_id, "key");
     }
 
     #[test]
@@ -60,7 +64,7 @@ mod tests {
             (json!({"userId": 1}), "userId must be text"),
             (json!({"sessionIds": "1"}), "sessionIds must be a list"),
         ] {
-            let said = user("key".to_owned(), row).err().unwrap();
+            let said = user("key", &row).err().unwrap();
             assert!(said.starts_with(why), "{said}");
         }
     }

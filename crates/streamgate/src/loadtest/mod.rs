@@ -10,7 +10,7 @@ mod signals;
 
 pub(crate) use figures::{page, print};
 pub(crate) use probe::{Probed, probe};
-pub(crate) use progress::Progress;
+pub(crate) use progress::RunProgress;
 pub(crate) use signals::end_on_signals;
 
 use streamgate_loadgen::{DriveError, RunError};

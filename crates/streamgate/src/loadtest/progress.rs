@@ -1,47 +1,37 @@
-//! How far a run is: a bar on a terminal, else a line every few seconds.
+//! How far a load test is, in a line for each stage.
 
-use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::cell::Cell;
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use streamgate_clock::Stopwatch;
+use indicatif::{HumanCount, ProgressBar};
 use streamgate_loadgen::figures::{count, ms, rate};
 use streamgate_loadgen::workload::Workload;
 use streamgate_loadgen::{Plan, Second, Stage};
 
-use crate::output;
+use crate::progress::Progress;
 
-/// How often a line is printed where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-
-/// Shows how far a run is, on standard error.
+/// Shows how far a run is.
 #[derive(Debug)]
-pub(crate) struct Progress {
-    bar: ProgressBar,
+pub(crate) struct RunProgress {
+    progress: Progress,
     /// What comes before the load counts: the ramp of the workload `live`, and the warm-up.
     before_s: f64,
     duration_s: f64,
     /// Requests of a stage that has no end in time.
     done: Cell<(Option<Stage>, u64)>,
-    since_line: RefCell<Stopwatch>,
 }
 
-impl Progress {
+impl RunProgress {
     /// Begins.
     pub(crate) fn of(plan: &Plan) -> Self {
         let ramp_s = match plan.workload {
             Workload::Live => plan.ramp_s,
             _ => 0.0,
         };
-        let style = ProgressStyle::with_template("{wide_bar} {msg}");
-        // Hidden where standard error is no terminal.
-        let bar = ProgressBar::new(100).with_style(style.expect("the template is valid"));
         Self {
-            bar,
+            progress: Progress::new(ProgressBar::new(100), "{wide_bar} {msg}"),
             before_s: ramp_s + plan.warm_up_s,
             duration_s: plan.duration_s,
             done: Cell::default(),
-            since_line: RefCell::new(Stopwatch::start()),
         }
     }
 
@@ -55,19 +45,14 @@ impl Progress {
         let whole = self.before_s + self.duration_s;
         if stage == Stage::Load && whole > 0.0 {
             let part = (self.before_s + second.at_s) / whole;
-            self.bar.set_position(hundredths(part));
+            self.progress.bar.set_position(hundredths(part));
         }
-        self.bar.set_message(line.clone());
-        let mut since_line = self.since_line.borrow_mut();
-        if self.bar.is_hidden() && since_line.elapsed() >= LINE_EVERY {
-            *since_line = Stopwatch::start();
-            output::note(&line);
-        }
+        self.progress.show(line);
     }
 
-    /// Ends, and leaves no trace on the terminal.
+    /// Removes the bar from the terminal.
     pub(crate) fn end(&self) {
-        self.bar.finish_and_clear();
+        self.progress.end();
     }
 
     fn line(&self, stage: Stage, second: &Second, done: u64) -> String {
@@ -113,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_line_says_where_the_run_is() {
-        let progress = Progress::of(&plan());
+        let progress = RunProgress::of(&plan());
         let second = Second {
             at_s: -4.0,
             length_s: 1.0,
@@ -149,14 +134,14 @@ mod tests {
     fn the_bar_moves_from_the_ramp_to_the_end() {
         let parts = [0.0, 0.001, 0.5, 1.0, 7.0];
         assert_eq!(parts.map(hundredths), [0, 1, 50, 100, 100]);
-        let progress = Progress::of(&plan());
+        let progress = RunProgress::of(&plan());
         for (at_s, done) in [(-6.0, 0), (0.0, 38), (10.0, 100)] {
             let second = Second {
                 at_s,
                 ..Second::default()
             };
             progress.second(Stage::Load, &second);
-            assert_eq!(progress.bar.position(), done);
+            assert_eq!(progress.progress.bar.position(), done);
         }
     }
 }

@@ -91,9 +91,9 @@ fn profiles_come_along_where_there_are_none() {
 }
 
 #[test]
-fn a_dry_run_calls_nobody() {
+fn a_dry_run_calls_no_server() {
     let dir = TempDir::new().unwrap();
-    // Port 1 is reserved, and nobody listens there.
+    // Port 1 is reserved, and nothing listens there.
     let dry = |from: &str, text: &str, more: &[&str]| {
         let more = [&["--dry-run"], more].concat();
         import("http://127.0.0.1:1", from, &file(&dir, text), &more)
@@ -107,7 +107,7 @@ fn a_dry_run_calls_nobody() {
     assert_eq!((&said["users"], &said["sessions"]), (&json!(2), &json!(2)));
     assert_eq!(said["dry_run"], true);
     dry("session-tracker", "{", &[]).failed(1);
-    // The same without it finds nobody.
+    // Without the flag, the server is missed.
     let said = import(
         "http://127.0.0.1:1",
         "session-tracker",
