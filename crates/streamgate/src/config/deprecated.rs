@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::path::KeyPath;
-use super::problem::{Origin, Problem};
+use super::entry::{KeyPath, Origin, Problem};
 use super::reader::Reader;
 
 /// An earlier name of a setting.

@@ -5,9 +5,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::entry::{Entries, Entry};
-use super::path::KeyPath;
-use super::problem::{Origin, Problem};
+use super::entry::{Entries, Entry, KeyPath, Origin, Problem};
 use super::value::Value;
 
 /// Takes the text of a file apart. What cannot be read is reported, and the rest goes on.

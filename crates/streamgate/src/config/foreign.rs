@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::path::VARIABLE_PREFIX;
+use super::entry::VARIABLE_PREFIX;
 
 /// What compose files call the image and its version.
 const OF_IMAGES: [&str; 3] = ["IMAGE", "TAG", "VERSION"];

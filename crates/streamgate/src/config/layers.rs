@@ -3,13 +3,11 @@
 //! A flag wins over a variable, a variable over the file. A list (`keys`) is replaced as a whole by
 //! the stronger source; tables (`plans`) are merged entry by entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::entry::{Entries, Entry};
+use super::entry::{Entries, Entry, KeyPath, Origin, Problem, VARIABLE_PREFIX};
 use super::file::{entries_of, entries_of_inline};
 use super::foreign::is_foreign;
-use super::path::{KeyPath, VARIABLE_PREFIX};
-use super::problem::{Origin, Problem};
 use super::value::Value;
 
 /// Everything that can hold settings, as it was found.
@@ -35,7 +33,7 @@ pub(crate) struct Layers {
     flags: Entries,
     /// Variables of structured settings, taken apart.
     variables: Entries,
-    /// The other variables by their names: which path one means only the settings know.
+    /// The other variables by their names: only the settings know which path a name means.
     named: BTreeMap<String, String>,
     file: Entries,
 }
@@ -58,7 +56,6 @@ impl Layers {
         for list in ["keys", "plans"] {
             layers.take_apart_variable(&KeyPath::new(list), problems);
         }
-        layers.take_plan_variables();
         for (path, text, flag) in inputs.flags {
             let origin = Origin::Flag(flag);
             if path == KeyPath::new("keys") || path == KeyPath::new("plans") {
@@ -82,29 +79,6 @@ impl Layers {
         }
     }
 
-    /// `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`: names of plans are not known
-    /// beforehand, so the end of the variable tells what it is.
-    fn take_plan_variables(&mut self) {
-        let plans = KeyPath::new("plans");
-        let prefix = format!("{}_", plans.variable());
-        let names: Vec<String> = self.named.keys().cloned().collect();
-        for variable in names {
-            let Some(rest) = variable.strip_prefix(&prefix) else {
-                continue;
-            };
-            let found = ["at_limit", "limit"].into_iter().find_map(|field| {
-                let name = rest.strip_suffix(&format!("_{}", field.to_uppercase()))?;
-                Some(plans.child(&name.to_lowercase()).child(field))
-            });
-            if let (Some(path), Some(text)) = (found, self.named.get(&variable)) {
-                let value = Value::Untyped(text.clone());
-                self.named.remove(&variable);
-                let origin = Origin::Variable(variable);
-                self.variables.insert(path, Entry { value, origin });
-            }
-        }
-    }
-
     /// Lets the strongest source that has a list keep it.
     fn replace_list(&mut self, name: &str) {
         let is_of_list = |path: &KeyPath| {
@@ -120,7 +94,7 @@ impl Layers {
         }
     }
 
-    /// The value that counts for a setting; `None` where nobody set it.
+    /// The value that counts for a setting; `None` if it is not set.
     pub(crate) fn get(&self, path: &KeyPath) -> Option<Entry> {
         if let Some(entry) = self.flags.get(path) {
             return Some(entry.clone());
@@ -158,22 +132,31 @@ impl Layers {
         used
     }
 
-    /// The names of the tables that exist in a table.
-    pub(crate) fn names_in(&self, table: &KeyPath) -> Vec<String> {
+    /// The names of the tables in `table` whose settings are `fields`. A variable can name a new one:
+    /// `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`. If one field ends as another does
+    /// (`at_limit`, `limit`), the longer one stands first.
+    pub(crate) fn names_in(&self, table: &KeyPath, fields: &[&str]) -> BTreeSet<String> {
         let depth = table.parts().len();
-        let mut names: Vec<String> = [&self.flags, &self.variables, &self.file]
-            .into_iter()
-            .flat_map(|layer| layer.keys())
-            .filter(|path| path.is_in(table))
-            .filter_map(|path| path.parts().get(depth).cloned())
-            .collect();
-        names.sort();
-        names.dedup();
+        let entries = self.all().filter(|(path, _)| path.is_in(table));
+        let names = entries.filter_map(|(path, _)| path.parts().get(depth).cloned());
+        let mut names: BTreeSet<String> = names.collect();
+        let prefix = format!("{}_", table.variable());
+        for rest in self.named.keys().filter_map(|it| it.strip_prefix(&prefix)) {
+            let name_before =
+                |field: &&str| rest.strip_suffix(&format!("_{}", field.to_uppercase()));
+            let Some(name) = fields.iter().find_map(name_before) else {
+                continue;
+            };
+            let is_same =
+                |known: &String| table.child(known).variable() == format!("{prefix}{name}");
+            if !names.iter().any(is_same) {
+                names.insert(name.to_lowercase());
+            }
+        }
         names
     }
 
-    /// The paths and entries that are in the file or given as flags, and the variables that are
-    /// left, for finding what nobody asked for.
+    /// Every path with its entry, except of variables that were not taken apart.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&KeyPath, &Entry)> {
         [&self.flags, &self.variables, &self.file]
             .into_iter()

@@ -14,8 +14,6 @@ mod file;
 mod foreign;
 mod generated;
 mod layers;
-mod path;
-mod problem;
 mod reader;
 pub(crate) mod sections;
 mod show;
@@ -34,10 +32,9 @@ use streamgate_server::ServerSettings;
 
 pub(crate) use changes::changed;
 use deprecated::EarlierName;
+pub(crate) use entry::{KeyPath, Origin, Problem};
 pub(crate) use generated::{default_file, reference};
 use layers::Inputs;
-pub(crate) use path::KeyPath;
-pub(crate) use problem::{Origin, Problem};
 use reader::{Declared, Reader, Section};
 use sections::general::General;
 use sections::log::Log;
@@ -126,7 +123,7 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
         (!name.is_empty()).then(|| (PathBuf::from(name), origin))
     });
     let file = named.and_then(|(path, origin)| {
-        let is_wrong = path.to_str().map(value::path).and_then(Result::err);
+        let is_wrong = path.to_str().map(value::check_path).and_then(Result::err);
         if let Some(why) = is_wrong {
             problems.push(Problem::at(origin, why));
             return None;
@@ -167,7 +164,7 @@ fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Probl
             earlier_names: reader.earlier_names,
         })
     } else {
-        problem::sort(&mut reader.problems);
+        entry::sort(&mut reader.problems);
         Err(reader.problems)
     }
 }
@@ -217,7 +214,7 @@ fn variables(problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
         let Ok(name) = name.into_string() else {
             continue; // No setting has such a name.
         };
-        if !name.starts_with(path::VARIABLE_PREFIX) && name != layers::RUST_LOG {
+        if !name.starts_with(entry::VARIABLE_PREFIX) && name != layers::RUST_LOG {
             continue;
         }
         match value.into_string() {

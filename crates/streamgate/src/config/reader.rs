@@ -6,10 +6,11 @@
 //! What is *not* here: the types of values (`value_types.rs`), deprecated names (`deprecated.rs`),
 //! the settings themselves (`sections/`).
 
+use std::collections::BTreeSet;
+
 use super::deprecated::EarlierName;
+use super::entry::{KeyPath, Origin, Problem};
 use super::layers::Layers;
-use super::path::KeyPath;
-use super::problem::{Origin, Problem};
 use super::value::Value;
 
 /// A part of the settings with an explanation: a table of the file.
@@ -106,8 +107,8 @@ impl Reader {
         self.table = table;
     }
 
-    /// The names of the tables in the table `name`.
-    pub(crate) fn tables(&mut self, name: &'static str) -> Vec<String> {
+    /// The names of the tables in the table `name` whose settings are `fields`.
+    pub(crate) fn tables(&mut self, name: &'static str, fields: &[&str]) -> BTreeSet<String> {
         let table = KeyPath::new(name);
         if let Some(entry) = self.layers.get(&table)
             && entry.value != Value::Table
@@ -115,7 +116,7 @@ impl Reader {
             let message = format!("must be a table, is {}", entry.value);
             self.wrong(entry.origin, table.clone(), message);
         }
-        self.layers.names_in(&table)
+        self.layers.names_in(&table, fields)
     }
 
     /// How many tables the list `name` has.
@@ -187,7 +188,12 @@ impl Reader {
             return; // It is there and wrong, which was reported.
         }
         let table = self.layers.all().find(|(at, _)| at.is_in(&self.table));
-        let origin = table.map_or(Origin::Default, |(_, entry)| entry.origin.clone());
+        let read = |it: &&Declared| it.path.is_in(&self.table) && it.origin != Origin::Default;
+        let origin = match (table, self.declared.iter().find(read)) {
+            (Some((_, entry)), _) => entry.origin.clone(),
+            (None, Some(other)) => other.origin.clone(),
+            (None, None) => Origin::Default,
+        };
         self.wrong(origin, path, "is missing".to_owned());
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use streamgate_server::DialectName;
 use streamgate_testkit::generated::assert_generated;
 
+use super::entry::KeyPath;
 use super::generated::{default_file, reference};
 use super::layers::Inputs;
-use super::path::KeyPath;
 use super::{Loaded, defaults, effective, parse};
 
 fn inputs(file: &str, variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Inputs {

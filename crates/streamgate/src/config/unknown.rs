@@ -1,14 +1,13 @@
-//! Finding what was set and means nothing: nearly always a slip of the pen.
+//! Reports everything that was set and is no setting: nearly always a misspelling.
 
 use std::collections::BTreeSet;
 
-use super::path::KeyPath;
-use super::problem::{Origin, Problem};
+use super::entry::{KeyPath, Origin, Problem};
 use super::reader::Reader;
 use super::value::Value;
 
 impl Reader {
-    /// Reports everything that was set and that nobody asked for.
+    /// Reports everything that was set and that no section has read.
     pub(crate) fn report_unknown(&mut self) {
         let known: BTreeSet<KeyPath> = self.declared.iter().map(|it| it.path.clone()).collect();
         let mut found = self.unknown_entries(&known);
@@ -53,30 +52,14 @@ impl Reader {
     }
 }
 
-/// The known name that is nearest to a wrong one, where one is near.
+/// The known name with the smallest edit distance, if it is small for its length.
 fn suggestion(wrong: &str, known: &[String]) -> String {
     known
         .iter()
-        .map(|name| (distance(wrong, name), name))
+        .map(|name| (strsim::levenshtein(wrong, name), name))
         .min()
         .filter(|(distance, name)| *distance <= name.len() / 3)
         .map_or_else(String::new, |(_, name)| format!("; did you mean {name}?"))
-}
-
-/// How many letters must be added, left out or changed to make one text of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -84,14 +67,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_pen_finds_the_setting_that_was_meant() {
+    fn a_misspelt_setting_suggests_the_nearest_name() {
         let known = ["policy.lease_s".to_owned(), "log.format".to_owned()];
         assert_eq!(
             suggestion("policy.leases", &known),
             "; did you mean policy.lease_s?"
         );
         assert_eq!(suggestion("something.else", &known), "");
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
     }
 }

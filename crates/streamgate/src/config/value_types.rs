@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use super::reader::{Ask, Reader};
 use super::value::{Value, quoted};
@@ -23,6 +24,56 @@ impl Reader {
         self.read(ask, takes, None, u32::to_string, |value| {
             value.whole(&range)
         })
+    }
+
+    /// A whole number of seconds.
+    pub(crate) fn seconds(
+        &mut self,
+        ask: Ask,
+        default: Duration,
+        range: RangeInclusive<u32>,
+    ) -> Duration {
+        let default = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
+        Duration::from_secs(self.whole(ask, default, range).into())
+    }
+
+    /// A whole number of milliseconds.
+    pub(crate) fn millis(
+        &mut self,
+        ask: Ask,
+        default: Duration,
+        range: RangeInclusive<u32>,
+    ) -> Duration {
+        let default = u32::try_from(default.as_millis()).unwrap_or(u32::MAX);
+        Duration::from_millis(self.whole(ask, default, range).into())
+    }
+
+    /// Text that `check` accepts; `None` if neither the setting nor the default is right.
+    pub(crate) fn text(
+        &mut self,
+        ask: Ask,
+        takes: &str,
+        default: Option<&str>,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
+        let default = default.map(str::to_owned);
+        let show = |text: &String| quoted(text);
+        self.read(ask, takes.to_owned(), default, show, |value| {
+            let text = value.text()?;
+            check(text)?;
+            Ok(text.to_owned())
+        })
+    }
+
+    /// Text that may be left out or empty.
+    pub(crate) fn text_or_none(
+        &mut self,
+        ask: Ask,
+        takes: &str,
+        check: impl Fn(&str) -> Result<(), String>,
+    ) -> Option<String> {
+        self.text(ask, takes, Some(""), check)
+            .filter(|text| !text.is_empty())
     }
 
     /// `true` or `false`.

@@ -6,7 +6,7 @@ use streamgate_core::Seconds;
 use streamgate_core::bounds::{LEASE_MAX_S, LEASE_MIN_S};
 use streamgate_server::{CompatSettings, DialectName, DialectSettings};
 
-use crate::config::path::KeyPath;
+use crate::config::entry::KeyPath;
 use crate::config::reader::{Ask, Reader};
 
 /// The words for dialects.

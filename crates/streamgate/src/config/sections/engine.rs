@@ -25,10 +25,8 @@ pub(crate) fn read(reader: &mut Reader) -> (Duration, FailMode) {
          are admitted and marked \"degraded\"; limits hold again when the store is back. Stops, \
          lists and user changes are 503 in both modes.",
     );
-    let deadline = u32::try_from(default.deadline.as_millis()).unwrap_or(u32::MAX);
-    let deadline = Duration::from_millis(reader.whole(deadline_ms, deadline, 10..=60_000).into());
     (
-        deadline,
+        reader.millis(deadline_ms, default.deadline, 10..=60_000),
         reader.choice(fail_mode, FailMode::default(), &FAIL_MODE_WORDS),
     )
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::quoted;
+use crate::config::value::check_path;
 
 /// Where `streamgate serve` listens unless told otherwise: this machine only.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
@@ -45,22 +45,18 @@ pub(crate) fn read(reader: &mut Reader) -> General {
         listen: reader
             .parsed(listen, "an IP address and port", Some(LISTEN_DEFAULT))
             .unwrap_or(LISTEN_DEFAULT),
-        data_dir: read_data_dir(reader, data_dir),
+        data_dir: reader
+            .text(
+                data_dir,
+                "a path",
+                Some(DATA_DIR_DEFAULT),
+                |text| match text {
+                    "" => Err("must not be empty".to_owned()),
+                    _ => check_path(text),
+                },
+            )
+            .unwrap_or_default()
+            .into(),
         allow_anonymous: reader.flag(allow_anonymous, false),
     }
-}
-
-fn read_data_dir(reader: &mut Reader, ask: Ask) -> PathBuf {
-    let default = DATA_DIR_DEFAULT.to_owned();
-    let show = |text: &String| quoted(text);
-    reader
-        .read(ask, "a path".to_owned(), Some(default), show, |value| {
-            let text = value.path()?;
-            if text.is_empty() {
-                return Err("must not be empty".to_owned());
-            }
-            Ok(text.to_owned())
-        })
-        .unwrap_or_default()
-        .into()
 }

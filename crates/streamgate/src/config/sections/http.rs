@@ -1,11 +1,13 @@
 //! `[http]`: connections and timeouts.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use streamgate_server::HttpSettings;
 
 use crate::config::reader::{Ask, Reader};
+
+/// Longest timeout: an hour.
+const SECONDS_MAX: u32 = 3_600;
 
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
@@ -70,16 +72,10 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         )),
         head_max_bytes: reader.whole(head_max_bytes, head_bytes, head_least..=1 << 20) as usize,
         bodies_max_bytes: reader.whole(bodies_max_bytes, bodies_bytes, 1 << 20..=u32::MAX) as usize,
-        header_timeout: seconds(reader, header_timeout_s, default.header_timeout, 1),
-        body_timeout: seconds(reader, body_timeout_s, default.body_timeout, 1),
-        write_timeout: seconds(reader, write_timeout_s, default.write_timeout, 1),
-        drain: seconds(reader, drain_s, default.drain, 0),
-        shutdown_grace: seconds(reader, shutdown_grace_s, default.shutdown_grace, 0),
+        header_timeout: reader.seconds(header_timeout_s, default.header_timeout, 1..=SECONDS_MAX),
+        body_timeout: reader.seconds(body_timeout_s, default.body_timeout, 1..=SECONDS_MAX),
+        write_timeout: reader.seconds(write_timeout_s, default.write_timeout, 1..=SECONDS_MAX),
+        drain: reader.seconds(drain_s, default.drain, 0..=SECONDS_MAX),
+        shutdown_grace: reader.seconds(shutdown_grace_s, default.shutdown_grace, 0..=SECONDS_MAX),
     }
-}
-
-/// Reads a duration of at most an hour.
-fn seconds(reader: &mut Reader, ask: Ask, default: Duration, low: u32) -> Duration {
-    let default = u32::try_from(default.as_secs()).unwrap_or(u32::MAX);
-    Duration::from_secs(reader.whole(ask, default, low..=3_600).into())
 }

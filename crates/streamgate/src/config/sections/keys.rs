@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use streamgate_core::TenantId;
 use streamgate_server::{ApiKey, Keys, Scope, parse_hash};
 
-use crate::config::path::KeyPath;
+use crate::config::entry::KeyPath;
 use crate::config::reader::{Ask, Reader};
 use crate::config::value::quoted;
 
@@ -60,16 +60,10 @@ pub(crate) fn read(reader: &mut Reader) -> Keys {
 }
 
 fn read_key(reader: &mut Reader) -> Option<ApiKey> {
-    let name = reader.read(
-        NAME,
-        "text".to_owned(),
-        None,
-        |text: &String| quoted(text),
-        |value| match value.text()? {
-            "" => Err("must not be empty".to_owned()),
-            text => Ok(text.to_owned()),
-        },
-    );
+    let name = reader.text(NAME, "text", None, |text| match text {
+        "" => Err("must not be empty".to_owned()),
+        _ => Ok(()),
+    });
     let show = |hash: &[u8; 32]| quoted(&format!("{:02x}{:02x}{:02x}…", hash[0], hash[1], hash[2]));
     let sha256 = reader.read(SHA256, String::new(), None, show, |value| {
         // Not shown: somebody may have put the key itself here.

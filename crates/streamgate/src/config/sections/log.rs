@@ -4,7 +4,6 @@ use streamgate_server::telemetry::LogFormat;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::quoted;
 
 /// What is logged unless told otherwise.
 const FILTER_DEFAULT: &str = "info";
@@ -33,12 +32,9 @@ pub(crate) fn read(reader: &mut Reader) -> Log {
     );
     let formats = [("human", LogFormat::Human), ("json", LogFormat::Json)];
     let format = reader.choice(format, LogFormat::default(), &formats);
-    let show = |text: &String| quoted(text);
-    let default = Some(FILTER_DEFAULT.to_owned());
-    let filter = reader.read(filter, "a log filter".to_owned(), default, show, |value| {
-        let text = value.text()?;
-        EnvFilter::try_new(text).map_err(|why| format!("is not a log filter: {why}"))?;
-        Ok(text.to_owned())
+    let filter = reader.text(filter, "a log filter", Some(FILTER_DEFAULT), |text| {
+        let parsed = EnvFilter::try_new(text);
+        parsed.map_or_else(|why| Err(format!("is not a log filter: {why}")), |_| Ok(()))
     });
     Log {
         format,

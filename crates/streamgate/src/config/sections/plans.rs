@@ -7,7 +7,7 @@ use streamgate_core::bounds::LIMIT_MAX;
 use streamgate_core::ids::Name;
 use streamgate_core::policy::Plan;
 
-use crate::config::path::KeyPath;
+use crate::config::entry::KeyPath;
 use crate::config::reader::{Ask, Reader};
 
 const LIMIT: Ask = Ask("limit", "Sessions a user of this plan may have at once.");
@@ -40,7 +40,7 @@ pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {
     reader.describe(LIMIT, &format!("whole number, 0 to {LIMIT_MAX}"), None);
     reader.describe(AT_LIMIT, "\"deny_new\" or \"evict_oldest\"", None);
     let mut plans = BTreeMap::new();
-    for name in reader.tables("plans") {
+    for name in reader.tables("plans", &[AT_LIMIT.0, LIMIT.0]) {
         reader.enter(KeyPath::new("plans").child(&name));
         let limit = reader.whole_or_none(LIMIT, 0..=LIMIT_MAX);
         let at_limit = reader.choice_or(AT_LIMIT, None, &AT_LIMIT_WORDS);

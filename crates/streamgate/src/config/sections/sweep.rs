@@ -17,7 +17,6 @@ pub(crate) fn read(reader: &mut Reader) -> Duration {
         "interval_s",
         "Minimum duration of one pass over all users, in seconds.",
     );
-    let default = EngineSettings::default().sweep_interval.as_secs();
-    let default = u32::try_from(default).unwrap_or(u32::MAX);
-    Duration::from_secs(reader.whole(interval_s, default, 1..=3_600).into())
+    let default = EngineSettings::default().sweep_interval;
+    reader.seconds(interval_s, default, 1..=3_600)
 }

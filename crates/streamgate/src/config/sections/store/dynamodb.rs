@@ -1,7 +1,6 @@
 //! `[store.dynamodb]`: what only DynamoDB takes.
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::quoted;
 
 /// Reads the section: region and endpoint, each `None` unless set.
 pub(super) fn read(reader: &mut Reader) -> (Option<String>, Option<String>) {
@@ -22,12 +21,6 @@ pub(super) fn read(reader: &mut Reader) -> (Option<String>, Option<String>) {
         "endpoint",
         "The URL of another endpoint, such as an emulator's.",
     );
-    let mut text = |ask| {
-        let show = |text: &String| quoted(text);
-        let read = reader.read(ask, "text".to_owned(), Some(String::new()), show, |value| {
-            Ok(value.text()?.to_owned())
-        });
-        read.filter(|text| !text.is_empty())
-    };
+    let mut text = |ask| reader.text_or_none(ask, "text", |_| Ok(()));
     (text(region), text(endpoint))
 }

@@ -6,7 +6,6 @@ use streamgate_store_redis::RedisSettings;
 
 use super::security;
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::{Value, quoted};
 
 /// Longest time to wait for a server, in milliseconds.
 const TIMEOUT_MAX_MS: u32 = 60_000;
@@ -69,60 +68,30 @@ pub(super) fn read(reader: &mut Reader, url: &str) -> RedisSettings {
         reader.was_called(&format!("store.{name}"), name);
     }
     let default = RedisSettings::new(url);
-    let key_prefix = read_key_prefix(reader, &default.key_prefix);
-    let connect_timeout = millis(
-        reader,
-        CONNECT_TIMEOUT_MS,
-        default.connect_timeout,
-        TIMEOUT_MAX_MS,
-    );
-    let response_timeout = millis(
-        reader,
-        RESPONSE_TIMEOUT_MS,
-        default.response_timeout,
-        TIMEOUT_MAX_MS,
-    );
+    let key_prefix = reader.text(KEY_PREFIX, "text", Some(&default.key_prefix), |text| {
+        let settings = RedisSettings {
+            key_prefix: text.to_owned(),
+            ..RedisSettings::new("redis://localhost")
+        };
+        settings.check().map_err(|error| error.to_string())
+    });
+    let range = 1..=TIMEOUT_MAX_MS;
+    let connect_timeout = reader.millis(CONNECT_TIMEOUT_MS, default.connect_timeout, range.clone());
+    let response_timeout = reader.millis(RESPONSE_TIMEOUT_MS, default.response_timeout, range);
     let wait_replicas = reader.whole(WAIT_REPLICAS, default.wait_replicas, 0..=REPLICAS_MAX);
     let below = u32::try_from(response_timeout.as_millis()).unwrap_or(u32::MAX) - 1;
     let wait = default
         .wait_timeout
         .min(Duration::from_millis(below.into()));
     RedisSettings {
-        key_prefix,
+        key_prefix: key_prefix.unwrap_or_default(),
         connect_timeout,
         response_timeout,
         wait_replicas,
-        wait_timeout: millis(reader, WAIT_TIMEOUT_MS, wait, below),
+        wait_timeout: reader.millis(WAIT_TIMEOUT_MS, wait, 1.min(below)..=below),
         allow_eviction: reader.flag(ALLOW_EVICTION, default.allow_eviction),
         tls: security::read_certificates(reader, &default),
         sentinel_credentials: security::read_sentinels(reader, &default),
         ..default
     }
-}
-
-fn read_key_prefix(reader: &mut Reader, default: &str) -> String {
-    let decode = |value: &Value| {
-        let settings = RedisSettings {
-            key_prefix: value.text()?.to_owned(),
-            ..RedisSettings::new("redis://localhost")
-        };
-        settings.check().map_err(|error| error.to_string())?;
-        Ok(settings.key_prefix)
-    };
-    let show = |text: &String| quoted(text);
-    let default = default.to_owned();
-    reader
-        .read(
-            KEY_PREFIX,
-            "text".to_owned(),
-            Some(default.clone()),
-            show,
-            decode,
-        )
-        .unwrap_or(default)
-}
-
-fn millis(reader: &mut Reader, ask: Ask, default: Duration, max: u32) -> Duration {
-    let default = u32::try_from(default.as_millis()).unwrap_or(u32::MAX);
-    Duration::from_millis(reader.whole(ask, default, 1.min(max)..=max).into())
 }

@@ -5,7 +5,7 @@
 use streamgate_store_redis::{CertificateError, Certificates, Credentials, RedisSettings};
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::{Value, quoted};
+use crate::config::value::{Value, check_path, quoted};
 
 /// What stands for a password where settings are shown.
 const HIDDEN: &str = "***";
@@ -84,21 +84,17 @@ pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> C
 
 /// Reads what sentinels ask for.
 pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Credentials {
-    let show = |user: &String| quoted(user);
-    let default = || Some(String::new());
-    let takes = || "text".to_owned();
-    let user = reader.read(SENTINEL_USER, takes(), default(), show, |value| {
-        Ok(value.text()?.to_owned())
-    });
+    let user = reader.text_or_none(SENTINEL_USER, "text", |_| Ok(()));
+    let (takes, default) = ("text".to_owned(), Some(String::new()));
     let show = |password: &String| quoted(if password.is_empty() { "" } else { HIDDEN });
-    let password = reader.read(SENTINEL_PASSWORD, takes(), default(), show, |value| {
+    let password = reader.read(SENTINEL_PASSWORD, takes, default, show, |value| {
         match value {
             Value::Text(_) | Value::Untyped(_) => value.text().map(str::to_owned),
             // Not repeated, whatever it is: a number can be a password.
             _ => Err("must be text".to_owned()),
         }
     });
-    let [user, password] = [user, password].map(|text| text.filter(|text| !text.is_empty()));
+    let password = password.filter(|text| !text.is_empty());
     if user.is_some() && password.is_none() {
         reader.wrong_here(
             SENTINEL_USER.0,
@@ -121,17 +117,13 @@ pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Cred
 }
 
 fn file_name(reader: &mut Reader, ask: Ask) -> Option<String> {
-    let show = |file: &String| quoted(file);
-    let takes = "the path of a PEM file".to_owned();
-    let read = reader.read(ask, takes, Some(String::new()), show, |value| {
-        let text = value.path()?;
+    reader.text_or_none(ask, "the path of a PEM file", |text| {
         if text.contains("-----BEGIN") {
             // Not repeated: it may be a key.
             return Err("must be the path of a PEM file, not what is in it".to_owned());
         }
-        Ok(text.to_owned())
-    });
-    read.filter(|file| !file.is_empty())
+        check_path(text)
+    })
 }
 
 fn contents(reader: &mut Reader, ask: Ask, file: &str) -> Option<Vec<u8>> {
