@@ -17,11 +17,10 @@ use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::app::Endpoints;
@@ -37,6 +36,10 @@ use crate::state::{Draining, Peer};
 /// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long connections are still read after the listener was closed, before idle ones are closed:
+/// the runtime takes a moment to notice a request that has arrived.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
@@ -44,8 +47,8 @@ pub struct Stopped {
     pub cut_off: usize,
 }
 
-/// Serves until `shutdown` completes and for the drain time after it, then lets requests under way
-/// finish within the grace.
+/// Serves until `shutdown` completes and for the drain time after it, then lets requests that have
+/// arrived finish within the grace.
 ///
 /// # Errors
 /// None today: whatever goes wrong with one connection ends that connection, and an accept that
@@ -58,7 +61,6 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
     let mut acceptor = Acceptor {
-        listener,
         endpoints: Arc::new(endpoints),
         protocol: protocol(http.head_max_bytes),
         timeouts: StallTimeouts {
@@ -69,11 +71,11 @@ pub async fn serve(
         peers: Peers::new(http.max_connections_per_peer),
         gauge: metrics.connections().clone(),
         refused: metrics.connections_refused().clone(),
-        graceful: GracefulShutdown::new(),
+        stop: watch::Sender::default(),
         draining: Arc::default(),
         connections: JoinSet::new(),
     };
-    acceptor.accept_until(shutdown).await;
+    acceptor.accept_until(&listener, shutdown).await;
     if !http.drain.is_zero() {
         // `/readyz` answers 503 from here on, so that a load balancer goes elsewhere. Until it
         // does, its requests are served as before, and each connection is closed after its answer.
@@ -82,14 +84,15 @@ pub async fn serve(
             drain_s = http.drain.as_secs(),
             "draining: still serving, and not ready any more"
         );
-        acceptor.accept_until(tokio::time::sleep(http.drain)).await;
+        let drained = tokio::time::sleep(http.drain);
+        acceptor.accept_until(&listener, drained).await;
     }
+    acceptor.close_listener(listener);
     Ok(acceptor.close(http.shutdown_grace).await)
 }
 
-/// The listener, and the connections that it accepted.
+/// The accepted connections, and what each further one gets.
 struct Acceptor {
-    listener: TcpListener,
     endpoints: Arc<Endpoints>,
     protocol: http1::Builder,
     timeouts: StallTimeouts,
@@ -97,14 +100,15 @@ struct Acceptor {
     peers: Peers,
     gauge: Gauge,
     refused: Counter,
-    graceful: GracefulShutdown,
+    /// Tells connections to end once they are idle.
+    stop: watch::Sender<()>,
     draining: Arc<AtomicBool>,
     connections: JoinSet<()>,
 }
 
 impl Acceptor {
     /// Accepts and serves connections until `end` completes.
-    async fn accept_until(&mut self, end: impl Future<Output = ()>) {
+    async fn accept_until(&mut self, listener: &TcpListener, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
         loop {
             let (stream, peer, slot) = tokio::select! {
@@ -112,40 +116,65 @@ impl Acceptor {
                 () = &mut end => return,
                 // Frees connections as they end, not all of them at the shutdown.
                 Some(_) = self.connections.join_next() => continue,
-                accepted = accept(&self.listener, &self.slots) => accepted,
+                accepted = accept(listener, &self.slots) => accepted,
             };
-            let Ok(counted) = self.peers.admit(peer) else {
-                tracing::debug!(%peer, "a connection too many of this peer is closed");
-                self.refused.inc();
-                continue;
-            };
-            let connection = Connection {
-                stream,
-                peer,
-                timeouts: self.timeouts,
-                draining: Arc::clone(&self.draining),
-                held: (slot, counted, Connected::new(&self.gauge)),
-            };
-            let (protocol, endpoints) = (self.protocol.clone(), Arc::clone(&self.endpoints));
-            let run = connection.run(protocol, endpoints, self.graceful.watcher());
-            self.connections.spawn(run);
+            self.spawn(stream, peer, slot);
         }
     }
 
-    /// Lets requests under way finish, and closes connections that take longer than the grace.
+    /// Serves a connection, unless its peer has too many.
+    fn spawn(&mut self, stream: TcpStream, peer: IpAddr, slot: OwnedSemaphorePermit) {
+        let Ok(counted) = self.peers.admit(peer) else {
+            tracing::debug!(%peer, "a connection too many of this peer is closed");
+            self.refused.inc();
+            return;
+        };
+        let connection = Connection {
+            stream,
+            peer,
+            timeouts: self.timeouts,
+            draining: Arc::clone(&self.draining),
+            held: (slot, counted, Connected::new(&self.gauge)),
+        };
+        let (protocol, endpoints) = (self.protocol.clone(), Arc::clone(&self.endpoints));
+        let run = connection.run(protocol, endpoints, self.stop.subscribe());
+        self.connections.spawn(run);
+    }
+
+    /// Accepts the connections in the backlog and closes the listener, which would reset them with
+    /// the requests that they have sent.
+    fn close_listener(&mut self, listener: TcpListener) {
+        // The system is asked directly: the runtime may not have noticed the newest connections.
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    let stream = stream.set_nonblocking(true).map(|()| stream);
+                    if let Ok(stream) = stream.and_then(TcpStream::from_std) {
+                        self.spawn(stream, peer.ip(), slot);
+                    }
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(_) => return, // The backlog is empty.
+            }
+        }
+    }
+
+    /// Lets requests that have arrived finish, and closes connections that take longer than the
+    /// grace.
     async fn close(mut self, grace: Duration) -> Stopped {
-        // From here on the system refuses new connections.
-        drop(self.listener);
         tracing::info!(
             open = self.connections.len(),
             "stopping: requests under way may finish"
         );
-        let finished = async {
-            // Both at once, so that connections that end in time are not counted as cut off below.
-            tokio::join!(self.graceful.shutdown(), async {
-                while self.connections.join_next().await.is_some() {}
-            });
-        };
+        // Each answer from here on closes its connection.
+        self.draining.store(true, Ordering::Relaxed);
+        tokio::time::sleep(LINGER).await;
+        // Fails if no connection is left.
+        let _ = self.stop.send(());
+        let finished = async { while self.connections.join_next().await.is_some() {} };
         let in_time = tokio::time::timeout(grace, finished).await;
         let cut_off = if in_time.is_ok() {
             0
@@ -216,8 +245,13 @@ struct Connection {
 }
 
 impl Connection {
-    /// Serves requests until either side closes the connection, or the watcher ends it.
-    async fn run(self, protocol: http1::Builder, endpoints: Arc<Endpoints>, watcher: Watcher) {
+    /// Serves requests until either side closes the connection, or until it is idle after `stop`.
+    async fn run(
+        self,
+        protocol: http1::Builder,
+        endpoints: Arc<Endpoints>,
+        mut stop: watch::Receiver<()>,
+    ) {
         let _held = self.held;
         // Answers are small, and written in one piece: waiting for more to send gains nothing.
         if let Err(error) = self.stream.set_nodelay(true) {
@@ -256,8 +290,18 @@ impl Connection {
                 Ok::<_, Infallible>(answer.map(|body| in_flight.end_with(body)))
             }
         });
-        let connection = protocol.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = watcher.watch(connection).await {
+        let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            // The connection first, so that it reads a request that has arrived before it is told
+            // to stop.
+            biased;
+            ended = connection.as_mut() => ended,
+            _ = stop.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
             // A client may close its connection at any time: not worth a warning.
             tracing::debug!(%error, "a connection ended early");
         }

@@ -1,6 +1,6 @@
 //! Signals: those that end the server end it in order, and all others leave it running.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -81,6 +81,63 @@ async fn every_terminating_signal_stops_the_server_in_order() {
         assert_eq!(ended.status.code(), Some(0), "{name}: {ended:?}");
         assert!(ended.stderr.contains(name), "{ended:?}");
         assert!(has_its_session(&dir).await, "{name}");
+    }
+}
+
+/// Requests that the system has received, but the process has not: it stands still.
+#[test]
+fn requests_that_arrived_before_sigterm_are_answered() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(dir.path());
+    let connect = |_| {
+        let stream = TcpStream::connect(server.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream
+    };
+    let send = |stream: &mut TcpStream, line: &str| {
+        write!(stream, "{line} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    };
+    let mut idle: Vec<TcpStream> = (0..50).map(connect).collect();
+    for stream in &mut idle {
+        send(stream, "GET /healthz");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+    }
+    server.signal(Signal::STOP);
+    wait_until_stopped(server.pid());
+    let in_backlog = (0..100).map(connect);
+    let mut streams: Vec<TcpStream> = idle.into_iter().chain(in_backlog).collect();
+    for (user, stream) in streams.iter_mut().enumerate() {
+        send(stream, &format!("PUT /v1/users/u{user}/sessions/s"));
+    }
+    server.signal(Signal::TERM);
+    server.signal(Signal::CONT);
+    for (user, stream) in streams.iter_mut().enumerate() {
+        let mut answer = String::new();
+        let read = stream.read_to_string(&mut answer);
+        assert!(
+            answer.starts_with("HTTP/1.1 201 "),
+            "{user}: {read:?} {answer}"
+        );
+    }
+    assert_eq!(server.wait().status.code(), Some(0));
+}
+
+fn wait_until_stopped(pid: u32) {
+    let watch = Stopwatch::start();
+    let is_stopped = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        status.contains("State:\tT")
+    };
+    while !is_stopped() {
+        assert!(watch.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
     }
 }
 
