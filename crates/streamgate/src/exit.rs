@@ -30,7 +30,7 @@ Exit codes:
   74   the store could not be opened, or failed while serving
   130  told to stop a second time while stopping";
 
-/// Why a command did not do what it was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
@@ -38,19 +38,19 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
-/// Ends the process at once, but for what was logged last.
+/// Ends the process at once, after the last lines of the log.
 pub(crate) fn now(code: Code) -> ! {
     output::flush_log();
     std::process::exit(code as i32)
 }
 
-/// Ends a server at once that was told to stop and has nothing to finish.
+/// Ends a server that was told to stop before it served.
 pub(crate) fn stopped() -> ! {
     output::flush_log();
     std::process::exit(0)
 }
 
-/// What the command line itself asks for (`--help`, `--version`), or what is wrong with it.
+/// Prints the answer to the command line itself (`--help`, `--version`, or what is wrong with it).
 pub(crate) fn by_command_line(answer: &clap::Error) -> ExitCode {
     let text = answer.render();
     if !answer.use_stderr() {
@@ -98,7 +98,7 @@ impl Failure {
         Self { code, ..self }
     }
 
-    /// Prints it and says how to end.
+    /// Prints it, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         output::error(&self.message, self.hint.as_deref());
         ExitCode::from(self.code as u8)

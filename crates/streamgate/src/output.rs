@@ -1,9 +1,9 @@
 //! Everything that the commands print, and nothing else prints.
 //!
 //! Results go to standard output. A result that could not be written is an error of the command
-//! ([`finish`]), but for a reader that went away (`streamgate users list | head`). Errors, hints and
-//! the log go to standard error through one queue, so that neither a server nor the end of a command
-//! waits for it.
+//! ([`finish`]), except if the reader of a pipe closed it (`streamgate users list | head`). Errors,
+//! hints and the log go to standard error through one queue, so that neither a server nor the end of
+//! a command waits for it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -16,7 +16,7 @@ use streamgate_server::telemetry::LineQueue;
 
 use crate::exit::{Code, Failure};
 
-/// How long the end of the process waits for what was said last.
+/// How long the end of the process waits for the last lines of standard error.
 const FLUSH_MAX: Duration = Duration::from_millis(500);
 
 /// Standard error. The writer has a descriptor of its own, because the one of the standard library
@@ -35,7 +35,7 @@ pub(crate) fn log() -> &'static LineQueue {
     &STDERR
 }
 
-/// Waits until what was said is written, but never for more than a moment.
+/// Waits until the queue is written, for half a second at most.
 pub(crate) fn flush_log() {
     STDERR.flush(FLUSH_MAX);
 }
@@ -51,18 +51,18 @@ pub(crate) fn text(text: &str) {
     *failed = written.err();
 }
 
-/// Prints text without waiting for it: a server does not depend on who reads its greeting.
+/// Prints text without waiting for it: a server must not depend on the reader of its banner.
 pub(crate) fn text_unawaited(text: String) {
     let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() else {
         return;
     };
-    // Without a thread, or with an output that fails, nobody is greeted; the server runs.
+    // Without a thread, or if the output fails, there is no banner; the server runs.
     let _ = std::thread::Builder::new()
-        .name("greeting".to_owned())
+        .name("banner".to_owned())
         .spawn(move || File::from(stdout).write_all(text.as_bytes()));
 }
 
-/// Whether all results were written. A reader that went away wanted no more of them.
+/// Whether all results were written. A pipe that was closed by its reader is no error.
 ///
 /// # Errors
 /// Standard output failed otherwise.
@@ -73,7 +73,7 @@ pub(crate) fn finish() -> Result<(), Failure> {
     }
 }
 
-/// The same for a result that cannot be had a second time: a reader that went away has lost it.
+/// The same for a result that cannot be had a second time: here a closed pipe is an error.
 ///
 /// # Errors
 /// Standard output failed.
@@ -104,7 +104,7 @@ pub(crate) fn json(value: &Value) {
     line(&format!("{value:#}"));
 }
 
-/// Prints rows below their headings, in columns. Says `none` where there are no rows.
+/// Prints rows below their headings, in columns; `none` if there are no rows.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>], none: &str) {
     if rows.is_empty() {
         line(none);
@@ -134,18 +134,18 @@ fn columns(headings: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
-/// Prints what went wrong, and what to do about it where that is known.
+/// Prints what went wrong, and what to do about it if that is known.
 pub(crate) fn error(message: &str, hint: Option<&str>) {
     let hint = hint.map(|hint| format!("hint: {hint}\n"));
     say(&format!("error: {message}\n{}", hint.unwrap_or_default()));
 }
 
-/// Prints something worth knowing that is no result.
+/// Prints a line to standard error.
 pub(crate) fn note(message: &str) {
     say(&format!("{message}\n"));
 }
 
-/// The same for what is shown only once.
+/// The same for a text that is shown only once.
 ///
 /// # Errors
 /// It could not be shown.
@@ -162,13 +162,13 @@ pub(crate) fn note_once(message: &str) -> Result<(), Failure> {
     }
 }
 
-/// Says something on standard error, in its order with results on standard output.
+/// Prints text to standard error, after everything that was printed before it.
 pub(crate) fn say(text: &str) {
     if STDERR.is_running() {
         STDERR.push(text.as_bytes(), true);
         flush_log();
     } else {
-        // A process that may have no thread has this one chance to say why it ends.
+        // Without the thread of the queue, it is written here.
         let _ = io::stderr().write_all(text.as_bytes());
     }
 }

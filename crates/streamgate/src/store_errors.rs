@@ -1,4 +1,4 @@
-//! Errors of the embedded store in words for an operator.
+//! Errors of the embedded store, with what an operator should do.
 
 use streamgate_store_embedded::OpenError;
 

@@ -20,8 +20,8 @@ pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:8080";
 /// How long a call may take in all.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Longest answer that is read: more than a page of a thousand sessions with every fact at its
-/// bound and every character of it escaped.
+/// Longest answer that is read: more than a page of a thousand sessions with all metadata at its
+/// bound and every character escaped.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What is kept as it is in a path: letters, digits and the unreserved marks of RFC 3986.
@@ -31,8 +31,8 @@ const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-/// A value without the white space around it, which variables of `.env` files and mounted secrets can
-/// have: a carriage return, a line break.
+/// A value without the white space around it: in `.env` files and mounted secrets it can end in a
+/// carriage return or a line break.
 fn trimmed(text: &str) -> Result<String, Infallible> {
     Ok(text.trim().to_owned())
 }
@@ -76,7 +76,7 @@ pub(crate) struct Client {
     key: Option<String>,
 }
 
-/// An answer: its status, and its body where it is JSON.
+/// An answer: its status, and its body if that is JSON, else null.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// The failure that an answer is: what the server said, and what to do about it.
+    /// The failure of an answer that refuses: the server's reason, and what to do about it.
     pub(crate) fn refusal(&self, answer: &Answer) -> Failure {
         problem::refusal(answer, &self.url)
     }
@@ -133,8 +133,8 @@ impl Client {
         }
     }
 
-    /// The same as one page: what the last one says of the list, with the entries of all. A server
-    /// that does not page answers with all at once.
+    /// The same as one page: the last page with the entries of all. A server without pages answers
+    /// with all at once.
     pub(crate) fn all_pages_as_one(
         &self,
         path: &str,
@@ -156,7 +156,7 @@ impl Client {
             };
             let next = format!("{path}?page_size=1000&cursor={}", encoded(&cursor));
             if next == at {
-                // A page that leads to itself: what made it would never come to an end.
+                // The cursor leads to the same page: following it would never end.
                 return Err(problem::not_ours(&self.url));
             }
             at = next;
@@ -203,7 +203,7 @@ impl Client {
 /// An id as a part of a path.
 pub(crate) fn encoded(id: &str) -> String {
     match id {
-        // Whole parts of dots would be taken for steps of the path.
+        // These would be dot segments of the path.
         "." => "%2E".to_owned(),
         ".." => "%2E%2E".to_owned(),
         _ => utf8_percent_encode(id, IN_PATH).to_string(),
@@ -215,8 +215,7 @@ pub(crate) fn user_path(user: &str) -> String {
     format!("/v1/users/{}", encoded(user))
 }
 
-/// An id from the command line: what the server would refuse anyway, and what would make another
-/// path of it.
+/// An id from the command line, if it can stand in a path and the server would not refuse it.
 pub(crate) fn id(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("must not be empty".to_owned());
@@ -227,7 +226,7 @@ pub(crate) fn id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A text member of a JSON object; empty where there is none.
+/// A text member of a JSON object; empty if there is none.
 pub(crate) fn text_of<'a>(object: &'a Value, name: &str) -> &'a str {
     object.get(name).and_then(Value::as_str).unwrap_or_default()
 }
@@ -241,12 +240,12 @@ pub(crate) fn cell(object: &Value, name: &str) -> String {
     }
 }
 
-/// Text of a server without what would steer a terminal, should the server not be ours.
+/// Text of a server without control characters, which would steer the terminal.
 pub(crate) fn printable(text: &str) -> String {
     text.replace(char::is_control, "\u{fffd}")
 }
 
-/// Fails in the way of every command whose server answered something unexpected.
+/// The failure of a command whose server answered something unexpected.
 pub(crate) fn unexpected(client: &Client) -> Failure {
     problem::not_ours(&client.url)
 }

@@ -1,4 +1,4 @@
-//! What went wrong with a call, in words, and what to do about it.
+//! Why a call failed, and what to do about it.
 
 use std::fmt::Write as _;
 
@@ -20,7 +20,7 @@ pub(super) fn unreachable(url: &str, error: &ureq::Error) -> Failure {
     .hint("is it running? start one with `streamgate serve`, or name another with --url")
 }
 
-/// No request can be made of what was given.
+/// The URL or the key cannot stand in a request.
 pub(super) fn unusable(url: &str, error: &ureq::http::Error) -> Failure {
     Failure::new(
         Code::Usage,
@@ -29,7 +29,7 @@ pub(super) fn unusable(url: &str, error: &ureq::http::Error) -> Failure {
     .hint("give the server's address as in --url http://127.0.0.1:8080")
 }
 
-/// Something answers, but it does not speak our API.
+/// The answer is not that of a Streamgate server.
 pub(super) fn not_ours(url: &str) -> Failure {
     Failure::new(
         REFUSED,
@@ -38,7 +38,7 @@ pub(super) fn not_ours(url: &str) -> Failure {
     .hint("name the server with --url or STREAMGATE_URL")
 }
 
-/// The server said no.
+/// The server refused.
 pub(super) fn refusal(answer: &Answer, url: &str) -> Failure {
     let (status, body) = (answer.status, &answer.body);
     let code = printable(text_of(body, "code"));

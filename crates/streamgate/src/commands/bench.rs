@@ -1,7 +1,7 @@
 //! `streamgate bench`: puts load on a running server and measures how it copes.
 //!
-//! What is *not* here: how load is generated and measured (`streamgate_loadgen`), what is printed of it
-//! (`crate::loadtest`).
+//! What is *not* here: how load is generated and measured (`streamgate_loadgen`), what is printed of
+//! it (`crate::loadtest`).
 
 use std::fs::{self, File};
 use std::io;
@@ -21,7 +21,7 @@ use crate::loadtest::{self, Probed, RunProgress};
 use crate::output;
 use crate::serve::raise_soft_limit;
 
-/// What the command is for, at length.
+/// The long description.
 pub(crate) const ABOUT: &str = "\
 Put load on a running server and measure how it copes.
 

@@ -1,4 +1,4 @@
-//! `streamgate health`: for health checks of containers, where there is no curl.
+//! `streamgate health`: for health checks of containers without curl.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -51,7 +51,7 @@ fn own_url() -> String {
     )
 }
 
-/// An address that stands for all of the machine's cannot be called; its loopback one can.
+/// The unspecified address cannot be called; the loopback address can.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,

@@ -93,10 +93,10 @@ pub(crate) fn run(KeyCommand::New(args): KeyCommand) -> Result<(), Failure> {
     output::finish_once().map_err(lost)
 }
 
-/// A key and its hash are of use together only, and neither is kept.
+/// A key is of use only with its hash, and neither is stored.
 fn lost(failure: Failure) -> Failure {
     failure.hint(
-        "this key is lost: use nothing of it. Take out what a settings file may have of it, and make \
-         another",
+        "this key is lost: do not use it. Remove it from the settings file if it got there, and \
+         make another",
     )
 }

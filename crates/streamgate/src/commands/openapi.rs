@@ -10,11 +10,11 @@ use crate::output;
 /// Which document is printed.
 #[derive(Debug, Args)]
 pub(crate) struct OpenapiArgs {
-    /// The document of the language of an earlier system, in place of Streamgate's own
+    /// The document of a dialect, the API of an earlier system, in place of Streamgate's own
     #[arg(long, value_name = "NAME", value_parser = dialects().map(|name| dialect(&name)))]
     dialect: Option<DialectName>,
-    /// The version of OpenAPI. What a server serves is 3.1; 3.0 is the same, as far as it can be said
-    /// there, for generators that read nothing newer
+    /// The version of OpenAPI. Servers serve 3.1; 3.0 is for generators that read nothing newer, and
+    /// lacks what only 3.1 can express
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = Version::V3_1)]
     version: Version,
 }

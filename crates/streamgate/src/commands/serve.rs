@@ -12,8 +12,7 @@ use crate::serve;
 /// ./streamgate-data. SIGTERM and SIGINT (Ctrl-C) let requests under way finish and write
 /// everything to disk; SIGHUP reads the settings again.
 ///
-/// Of a flag that is given twice the last one counts, so that a wrapper's flags can be changed by
-/// adding others.
+/// If a flag is given twice the last one counts, so that flags can be added to those of a wrapper.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +38,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", overrides_with = "data_dir")]
     data_dir: Option<String>,
 
-    /// Let everybody who can reach the address call, without API keys
+    /// Let anyone who can reach the address call, without API keys
     #[arg(long, overrides_with = "allow_anonymous")]
     allow_anonymous: bool,
 

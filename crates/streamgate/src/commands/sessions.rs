@@ -1,4 +1,4 @@
-//! `streamgate sessions`: who is watching now.
+//! `streamgate sessions`: live sessions.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};

@@ -36,7 +36,8 @@ pub(crate) enum StoreCommand {
 Example:
   streamgate store create-table sessions --region eu-west-1
 
-Credentials, and the region unless it is named, are found the AWS way: environment, profile, role.")]
+Credentials, and the region unless it is named, come from the AWS environment: variables, profile,
+role.")]
     CreateTable(TableArgs),
 }
 

@@ -1,4 +1,4 @@
-//! `streamgate users`: who there is, and what limits apply.
+//! `streamgate users`: users and their limits.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};

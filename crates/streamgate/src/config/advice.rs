@@ -1,10 +1,8 @@
-//! Settings that are valid each, and together do what nobody wants.
-//!
-//! What is *not* here: errors. Whatever this says, the server starts.
+//! Settings that are valid, but work badly together: warnings, with which the server starts.
 
 use super::Settings;
 
-/// What to think about, a sentence each.
+/// The warnings, a sentence each.
 pub(crate) fn of(settings: &Settings) -> Vec<String> {
     let interval_s = u64::from(settings.policy.heartbeat_interval.0);
     let idle_s = settings.server.http.header_timeout.as_secs();

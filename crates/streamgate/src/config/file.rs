@@ -1,6 +1,6 @@
-//! A TOML file taken apart: every value with the line it stands on.
+//! Parses a TOML file into values by path, each with its line.
 //!
-//! What is *not* here: what may be set. A file may hold anything; `reader.rs` says what is unknown.
+//! What is *not* here: which settings exist. `unknown.rs` reports what is no setting.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::entry::{Entries, Entry, KeyPath, Origin, Problem};
 use super::value::Value;
 
-/// Takes the text of a file apart. What cannot be read is reported, and the rest goes on.
+/// Parses the text of a file. Lines that are wrong are reported, and the others are read.
 pub(crate) fn entries_of(file: &str, text: &str, problems: &mut Vec<Problem>) -> Entries {
     let (document, errors) = DeTable::parse_recoverable(text);
     let broken = |error: &toml::de::Error| {
@@ -19,19 +19,20 @@ pub(crate) fn entries_of(file: &str, text: &str, problems: &mut Vec<Problem>) ->
         let message = format!("is not valid TOML: {}", error.message());
         problems.push(Problem::at(broken(error), message));
     }
-    let mut walk = Walk {
+    let mut collector = Collector {
         origin: &|at| origin(file, text, at),
         entries: Entries::default(),
     };
-    walk.table(&KeyPath::root(), document.get_ref());
-    // What could be made of a broken line is nothing that anybody wrote.
+    collector.table(&KeyPath::root(), document.get_ref());
+    // What the parser makes of a broken line is not what was written.
     let broken: Vec<Origin> = errors.iter().map(broken).collect();
-    walk.entries
+    collector
+        .entries
         .retain(|_, entry| !broken.contains(&entry.origin));
-    walk.entries
+    collector.entries
 }
 
-/// Takes a TOML value apart that stands in a variable or a flag.
+/// Parses a TOML value in a variable or a flag.
 pub(crate) fn entries_of_inline(
     path: &KeyPath,
     text: &str,
@@ -47,12 +48,12 @@ pub(crate) fn entries_of_inline(
         ));
         return Entries::default();
     }
-    let mut walk = Walk {
+    let mut collector = Collector {
         origin: &|_| from.clone(),
         entries: Entries::default(),
     };
-    walk.value(path, 0, value.get_ref());
-    walk.entries
+    collector.value(path, 0, value.get_ref());
+    collector.entries
 }
 
 fn origin(file: &str, text: &str, at: usize) -> Origin {
@@ -64,12 +65,12 @@ fn origin(file: &str, text: &str, at: usize) -> Origin {
     }
 }
 
-struct Walk<'a> {
+struct Collector<'a> {
     origin: &'a dyn Fn(usize) -> Origin,
     entries: Entries,
 }
 
-impl Walk<'_> {
+impl Collector<'_> {
     fn table(&mut self, path: &KeyPath, table: &DeTable<'_>) {
         for (key, value) in table {
             let path = path.child(key.get_ref());

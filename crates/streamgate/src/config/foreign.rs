@@ -1,10 +1,10 @@
-//! Environment variables that begin as settings do and are set by somebody else.
+//! Environment variables that begin like settings but are set by platforms.
 //!
-//! Kubernetes sets variables for every Service of a namespace, and Docker for every linked container,
-//! each named after the Service: `STREAMGATE_SERVICE_HOST` for a Service `streamgate`,
-//! `STREAMGATE_REDIS_PORT` for `streamgate-redis`. Compose passes on what its `.env` file says of
-//! images. None of them is a misspelt setting, so none is reported; the value is looked at where the
-//! name alone could be a slip (`STREAMGATE_PORT=9000`).
+//! Kubernetes sets variables for every Service of a namespace, and Docker for every linked
+//! container, each named after the Service: `STREAMGATE_SERVICE_HOST` for a Service `streamgate`,
+//! `STREAMGATE_REDIS_PORT` for `streamgate-redis`. Compose passes on the image names of its `.env`
+//! file. None of them is a misspelt setting, so none is reported. The value decides if the name
+//! alone could be a misspelt setting (`STREAMGATE_PORT=9000`).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What was set anywhere: the file, the environment, the flags, in one place.
+//! The sources of settings, layered: file, environment, flags.
 //!
 //! A flag wins over a variable, a variable over the file. A list (`keys`) is replaced as a whole by
 //! the stronger source; tables (`plans`) are merged entry by entry.
@@ -39,7 +39,7 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Sorts what was found; what cannot be read is reported.
+    /// Parses the sources; what cannot be parsed is reported.
     pub(crate) fn new(inputs: Inputs, problems: &mut Vec<Problem>) -> Self {
         let mut layers = Self {
             flags: Entries::new(),
@@ -132,8 +132,8 @@ impl Layers {
         used
     }
 
-    /// The names of the tables in `table` whose settings are `fields`. A variable can name a new one:
-    /// `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`. If one field ends as another does
+    /// The names of the tables in `table` whose settings are `fields`. A variable can name a new
+    /// one: `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`. If one field ends as another does
     /// (`at_limit`, `limit`), the longer one stands first.
     pub(crate) fn names_in(&self, table: &KeyPath, fields: &[&str]) -> BTreeSet<String> {
         let depth = table.parts().len();

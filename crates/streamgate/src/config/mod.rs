@@ -52,17 +52,17 @@ const CONFIG_VARIABLE: &str = "STREAMGATE_CONFIG";
 pub(crate) struct Settings {
     /// Address, data directory, openness.
     pub(crate) general: General,
-    /// For the server; who may call is in it.
+    /// For the server, API keys included.
     pub(crate) server: ServerSettings,
     /// Where records are kept.
     pub(crate) store: StoreSettings,
     /// What the format mark of a remote store is raised to.
     pub(crate) store_format: u8,
-    /// What decides.
+    /// For every decision.
     pub(crate) policy: Policy,
     /// For the engine.
     pub(crate) engine: EngineSettings,
-    /// What is answered while the store cannot be used.
+    /// The answers while the store cannot be used.
     pub(crate) fail_mode: FailMode,
     /// Logs.
     pub(crate) log: Log,
@@ -88,8 +88,8 @@ impl Loaded {
         warnings
     }
 
-    /// Takes over how settings were declared and read elsewhere, those of certain names; their
-    /// values are the caller's to take over.
+    /// Replaces how the settings of certain names were declared and read. The caller replaces their
+    /// values.
     pub(crate) fn take(&mut self, from: &Self, is_taken: impl Fn(&str) -> bool) {
         let is_taken = |it: &&Declared| is_taken(&it.path.to_string());
         let taken = from.declared.iter().filter(is_taken).cloned();
@@ -138,12 +138,12 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
     parse(inputs, problems)
 }
 
-/// The settings of a process that was told nothing.
+/// The settings of a process without file, variables and flags.
 pub(crate) fn defaults() -> Loaded {
     parse(Inputs::default(), Vec::new()).expect("every default is within its bounds")
 }
 
-/// Makes settings of what was found; nothing but `inputs` counts, and the files that they name.
+/// Parses settings. Only `inputs` count, and the files that they name.
 fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Problem>> {
     let layers = layers::Layers::new(inputs, &mut problems);
     let mut reader = Reader::new(layers, problems);

@@ -20,7 +20,7 @@ pub(crate) struct Section {
     pub(crate) header: &'static str,
     /// What the section is for.
     pub(crate) intro: &'static str,
-    /// Lines of an example, for tables that exist only where somebody writes them.
+    /// Lines of an example, for tables whose names the operator chooses.
     pub(crate) example: &'static [&'static str],
 }
 
@@ -37,13 +37,13 @@ pub(crate) struct Declared {
     pub(crate) doc: &'static str,
     /// What may be set, in words.
     pub(crate) takes: String,
-    /// The default as a file has it; `None` where there is none.
+    /// The default as a file has it; `None` if there is none.
     pub(crate) default: Option<String>,
-    /// The value that counts, as a file has it; `None` where nothing is set.
+    /// The value that counts, as a file has it; `None` if nothing is set.
     pub(crate) value: Option<String>,
     /// Where the value came from.
     pub(crate) origin: Origin,
-    /// It stands for the settings of tables that exist only where somebody writes them.
+    /// It stands for the settings of tables whose names the operator chooses.
     pub(crate) is_pattern: bool,
 }
 
@@ -102,7 +102,7 @@ impl Reader {
         self.table.child(name)
     }
 
-    /// Goes on in another table of the same section.
+    /// Continues in another table of the same section.
     pub(crate) fn enter(&mut self, table: KeyPath) {
         self.table = table;
     }
@@ -166,7 +166,7 @@ impl Reader {
         value
     }
 
-    /// Declares a setting of tables that exist only where somebody writes them, for the documents.
+    /// Declares a setting of tables whose names the operator chooses, for the documents.
     pub(crate) fn describe(&mut self, Ask(name, doc): Ask, takes: &str, default: Option<&str>) {
         self.declared.push(Declared {
             section: self.sections.len().saturating_sub(1),

@@ -1,4 +1,4 @@
-//! A value as it was written somewhere, before anyone knows what it should be.
+//! A value as it was written, before its setting gives it a type.
 //!
 //! What is *not* here: which setting it belongs to (`layers.rs`), what may be set (the sections).
 
@@ -84,9 +84,9 @@ impl Value {
     }
 }
 
-/// A value without the white space around it, which is never a part of it: lines of `.env` files can
-/// end in a carriage return, and mounted secrets in a line break. Quotes around it were meant for a
-/// shell that has not seen them. The error repeats nothing, because the value may be a secret.
+/// A value without the white space around it, which is never a part of it: lines of `.env` files
+/// can end in a carriage return, and mounted secrets in a line break. Quotes around it were meant
+/// for a shell that never read them. The error does not repeat the value, which may be a secret.
 fn bare(text: &str) -> Result<&str, String> {
     let text = text.trim();
     let is_in = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);

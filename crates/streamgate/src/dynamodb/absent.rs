@@ -1,4 +1,4 @@
-//! What a build without the feature says.
+//! The failure of a build without the feature.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
 use crate::serve::remote::Remote;
 
-/// Fails. The settings were refused before it comes to this.
+/// Fails. The settings are refused before this is called.
 pub(crate) async fn start(
     _settings: &TableSettings,
     _format: u8,

@@ -1,7 +1,7 @@
 //! A DynamoDB table, in builds with the feature `dynamodb`. The SDK takes longer to build than all
 //! the rest, so it is not in every build.
 //!
-//! What is *not* here: how records are kept; `streamgate-store-dynamodb` knows.
+//! What is *not* here: how records are kept (`streamgate-store-dynamodb`).
 
 #[cfg(not(feature = "dynamodb"))]
 mod absent;

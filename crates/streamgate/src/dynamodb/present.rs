@@ -12,7 +12,7 @@ use crate::config::sections::store::TableSettings;
 use crate::exit::{Code, Failure};
 use crate::serve::remote::{Remote, start_remote};
 
-/// What to check where DynamoDB refuses.
+/// What to check if DynamoDB refuses.
 const CHECK: &str = "check the table, the region and the credentials; `streamgate store \
      create-table` makes a table";
 

@@ -12,7 +12,7 @@ const HEADINGS: [&str; 10] = [
     "REQUESTS", "COUNT", "A SECOND", "ERRORS", "P50", "P90", "P99", "P99.9", "MAX", "MEAN",
 ];
 
-/// Prints it for people.
+/// Prints it as a table.
 pub(crate) fn print(summary: &Summary) {
     output::line(&format!("{}\n", heading(summary)));
     output::table(&HEADINGS, &kinds(summary), "");
@@ -81,7 +81,7 @@ fn how(plan: &Plan) -> String {
     }
 }
 
-/// A row of figures for each kind of request, and one for all where there are several.
+/// A row of figures for each kind of request, and one for all if there are several.
 fn kinds(summary: &Summary) -> Vec<Vec<String>> {
     let measured = &summary.measured;
     let mut kinds = measured.kinds.clone();
@@ -238,7 +238,8 @@ mod tests {
     fn the_heading_names_the_load() {
         assert_eq!(
             heading(&summary(Some(5_000.0))),
-            "batch on http://a, 1,000 sessions, 100 a call, open loop at 5,000 a second, 64 connections"
+            "batch on http://a, 1,000 sessions, 100 a call, open loop at 5,000 a second, \
+             64 connections"
         );
     }
 

@@ -1,5 +1,5 @@
-//! One session before all others: it shows whether the server is there, accepts the key and is a
-//! Streamgate, and which limits it has.
+//! One session before the load: it shows whether the server can be reached, accepts the key and is
+//! a Streamgate, and which limits it has.
 
 use serde_json::Value;
 use streamgate_loadgen::{Origin, Population, Session};

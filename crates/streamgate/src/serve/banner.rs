@@ -1,4 +1,4 @@
-//! The banner of a server: where it listens, and what to try.
+//! The banner of a server: its address, and calls to try.
 
 use streamgate_server::telemetry::LogFormat;
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ pub(super) fn print(settings: &Settings, listener: &TcpListener) {
 fn text(settings: &Settings, address: &str, is_open: bool) -> String {
     let policy = &settings.policy;
     let who = if is_open {
-        "open to everybody who can reach it"
+        "open to anyone who can reach it"
     } else {
         "callers need an API key"
     };

@@ -1,24 +1,23 @@
-//! Checks against an API that is open by accident.
+//! Checks that an API without keys is not reachable by accident.
 
 use streamgate_server::{DialectName, dialects_without_key};
 
 use crate::config::Settings;
 use crate::exit::{Code, Failure};
 
-/// Whether the settings may be served: on loopback always, elsewhere only with keys, or where an
-/// operator said that everybody may call.
+/// Fails unless the server is on loopback, has keys, or is set to allow anonymous calls.
 pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     let listen = settings.general.listen;
     let has_keys = !settings.server.keys.is_open();
-    // An IPv4 address written in IPv6 is what it stands for.
+    // An IPv4-mapped IPv6 address counts as its IPv4 address.
     if listen.ip().to_canonical().is_loopback() || has_keys || settings.general.allow_anonymous {
         return Ok(());
     }
     Err(Failure::new(
         Code::Usage,
         format!(
-            "refusing to listen on {listen} without API keys: everybody who can reach that address \
-             could start and end anybody's sessions"
+            "refusing to listen on {listen} without API keys: anyone who can reach that address \
+             could start and end all sessions"
         ),
     )
     .hint(
@@ -39,8 +38,8 @@ pub(super) fn warn_of_open_dialects(settings: &Settings) {
     let open: Vec<&str> = open.into_iter().map(DialectName::as_str).collect();
     tracing::warn!(
         dialects = open.join(", "),
-        "compat.require_key is false: these dialects ask for no API key, and everybody who can \
-         reach this address may use them; take the setting away, or leave them out of \
-         compat.dialects, unless that is meant"
+        "compat.require_key is false: these dialects ask for no API key, and anyone who can reach \
+         this address may use them; unless that is meant, remove the setting, or leave them out of \
+         compat.dialects"
     );
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 const READ_EVERY: Duration = Duration::from_secs(3);
 
 /// Keeps reading the mark: while it names a version that this program cannot read, the store
-/// answers every call 503. Called on the runtime. A mark that cannot be read now is read later.
+/// answers every call 503. Called on the runtime. If a read fails, the next one tells.
 pub(super) fn watch<S: VersionedStore>(store: Arc<Optimistic<S>>) {
     tokio::spawn(async move {
         let mut before = Ok(());

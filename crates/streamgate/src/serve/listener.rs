@@ -1,4 +1,4 @@
-//! The socket that connections come in by.
+//! The listening socket, with its backlog.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many connections may wait to be accepted, unless the system allows fewer (`somaxconn`). All
-/// players of an event come back at once after a restart, and one that finds the queue full waits a
-/// second before its system tries again.
+/// players of an event reconnect at once after a restart, and a full queue delays one by a second,
+/// until its system tries again.
 const BACKLOG: u32 = 4_096;
 
 /// Listens on this address.

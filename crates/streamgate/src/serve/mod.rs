@@ -1,6 +1,6 @@
 //! `serve`: opens the store, puts engine and server on top, and takes it all down again in order.
 //!
-//! What is *not* here: what the parts do. This module is the only one that knows them all.
+//! What is *not* here: what the parts do.
 
 mod banner;
 mod exposure;
@@ -56,7 +56,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         // Before the store writes, because a limit of file sizes can end the process as well.
         let hangup = signals::install().map_err(unhandled)?;
         tokio::spawn(report_repeats(repeats.clone()));
-        // Installed before any call can be acknowledged; a signal of now is heard later, too.
+        // Installed before any call can be acknowledged: a signal is kept until it is awaited.
         let stops = Stops::install().map_err(unhandled)?;
         let opening = tokio::spawn(Stops::install().map_err(unhandled)?.end_at_once());
         let opened = store::open(settings, &metrics).await;
@@ -92,13 +92,14 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     ended
 }
 
-/// The HTTP library writes the date of every connection, and panics where it is before 1970.
+/// The HTTP library writes a date for every connection, and panics if it is before 1970.
 fn check_wall_clock(wall_ms: i64) -> Result<(), Failure> {
     if wall_ms >= 0 {
         return Ok(());
     }
-    let problem = "the system clock shows a time before 1970-01-01, which no HTTP date can hold; set it and start again";
-    Err(Failure::new(Code::Problem, problem.to_owned()))
+    let problem = "the system clock shows a time before 1970-01-01, which no HTTP date can hold; \
+                   set it and start again";
+    Err(Failure::new(Code::Problem, problem))
 }
 
 async fn report_repeats(repeats: Repeats) {
@@ -151,7 +152,7 @@ async fn serve(
     sweeping.abort();
     reconciling.abort();
     resolving.abort();
-    // Whatever became of the server: what is acknowledged goes to disk.
+    // Also if serving failed: everything acknowledged goes to disk.
     let closed = close(engine).await;
     let stopped = served
         .map_err(|error| Failure::new(Code::Problem, format!("serving has failed: {error}")))?;

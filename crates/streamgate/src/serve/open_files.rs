@@ -7,12 +7,12 @@ use crate::exit::{Code, Failure};
 /// Files that are open beside connections: the log, the snapshot, the runtime's own.
 const OTHER_FILES: u64 = 64;
 
-/// Fewest connections to serve with: one idle player must not keep a health check out.
+/// Fewest connections to serve with: a few idle players must not keep a health check out.
 const CONNECTIONS_MIN: u64 = 64;
 
-/// Raises the soft limit to the hard one, and answers how many connections fit: as many as the
-/// settings allow, or fewer where files run out first. A connection too many then waits in the
-/// backlog, where without this it would take the last file from the log.
+/// Raises the soft limit to the hard one. Returns how many connections fit: as many as the settings
+/// allow, or fewer if there are fewer files. Further connections wait in the backlog, so that they
+/// do not take the last file from the log.
 ///
 /// # Errors
 /// The limit is so low that the server could not be used.
@@ -41,14 +41,16 @@ pub(super) fn raise(connections_max: usize) -> Result<usize, Failure> {
             connections = fitting,
             max_connections = connections_max,
             open_files = files,
-            "the limit of open files allows far fewer connections than http.max_connections; {HOW_TO_RAISE}"
+            "the limit of open files allows far fewer connections than http.max_connections; \
+             {HOW_TO_RAISE}"
         );
     } else {
         tracing::info!(
             connections = fitting,
             max_connections = connections_max,
             open_files = files,
-            "the limit of open files allows fewer connections than http.max_connections; {HOW_TO_RAISE}"
+            "the limit of open files allows fewer connections than http.max_connections; \
+             {HOW_TO_RAISE}"
         );
     }
     Ok(fitting)

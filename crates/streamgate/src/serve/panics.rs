@@ -1,14 +1,14 @@
-//! Panics: an error of ours ends the request it happened in, not the service.
+//! Panics: a fault of the program ends the request it happened in, not the service.
 //!
 //! A step of the engine changes nothing until it has returned, so a panic within it leaves the
-//! record as it was. The threads of the store are another matter: without them nothing can be
-//! acknowledged, so a panic of theirs ends the process, as a failing disk does.
+//! record as it was. Without the threads of the store nothing can be acknowledged, so a panic of
+//! one of them ends the process, as a failing disk does.
 
 use std::panic::{PanicHookInfo, set_hook};
 
 use crate::exit::{self, Code};
 
-/// How the threads of the embedded store are called.
+/// The prefix of the names of the embedded store's threads.
 const STORE_THREADS: &str = "sg-";
 
 /// Sends panics to the log, in one line, from now on.

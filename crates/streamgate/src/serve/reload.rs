@@ -1,7 +1,7 @@
-//! SIGHUP: reads the settings again and puts those into use that a running server can change.
+//! SIGHUP: reads the settings again and applies those that a running server can change: API keys,
+//! plans, the policy, and the certificates for Redis by TLS.
 //!
-//! Those are API keys, plans, the policy, and the certificates for Redis by TLS. Settings that are wrong change nothing: the old ones
-//! stay in use. What has changed and needs a restart is named in the log.
+//! If any setting is wrong, nothing changes. Changed settings that need a restart are logged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use super::exposure;
 use crate::config::sections::store::StoreSettings;
 use crate::config::{self, Loaded, Problem, Sources};
 
-/// What reloads need: where settings come from, and what of them is in use.
+/// The sources of settings, and those in use.
 pub(super) struct Reloads {
     /// Where the settings come from, as at the start.
     pub(super) sources: Sources,
-    /// The settings that count now, for what can be replaced.
+    /// The settings in use.
     pub(super) in_use: Loaded,
-    /// What connections to the store show and trust, where they use TLS.
+    /// The certificates of connections to the store, if they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
-    /// The policy tells it which interruption is a stall.
+    /// It takes from the policy how long an interruption must be to be a stall.
     pub(super) clock: Arc<SystemClock>,
     /// SIGHUP.
     pub(super) hangup: Signal,
@@ -96,8 +96,8 @@ impl Reloads {
         exposure::warn_of_open_dialects(&self.in_use.settings);
     }
 
-    /// Gives new connections the certificates of these settings. Whether they are of use: the store
-    /// speaks TLS, and would after a restart.
+    /// Gives new connections the certificates of these settings. Returns whether they are used: the
+    /// store is on TLS now, and would be after a restart.
     fn replace_certificates(&mut self, new: &StoreSettings) -> bool {
         let in_use = &mut self.in_use.settings.store;
         let (StoreSettings::Redis(new), StoreSettings::Redis(in_use)) = (new, in_use) else {
@@ -112,7 +112,7 @@ impl Reloads {
     }
 }
 
-/// How the settings of certificates begin.
+/// The prefix of the settings of certificates.
 const TLS_FILES: &str = "store.redis.tls_";
 
 /// Whether a running server can change this setting.

@@ -1,4 +1,4 @@
-//! Starting a remote store, whichever it is: prove it, or say why it cannot be used; wait in the
+//! Starting a remote store of any kind: prove that it can be used, or say why not; wait in the
 //! background while it is unavailable; keep reading its format mark.
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::exit::{Code, Failure};
 pub(crate) struct Remote {
     /// The store.
     pub(crate) store: Arc<dyn Store>,
-    /// How far the clocks of nodes may differ, where each counts leases by its own.
+    /// How far the clocks of nodes may differ, if each counts leases by its own.
     pub(crate) clock_skew: Seconds,
 }
 

@@ -1,8 +1,8 @@
-//! Signals: what stops the server, what reloads its settings, and what it takes no notice of.
+//! Signals: which stop the server, which reloads its settings, and which are ignored.
 //!
-//! A signal whose default is to end the process would end it without its final writes, so each has a
-//! handler, but for those that report a fault (SIGSEGV, SIGABRT and their like). tokio never takes a
-//! handler away again, so a handler that nobody listens to still keeps the default from happening.
+//! A signal whose default is to end the process would end it without its final writes. So each has
+//! a handler, except those that report a fault (SIGSEGV, SIGABRT and the like). tokio never removes
+//! a handler, so a handler without a listener still replaces the default.
 //! `docs/operating.md` has them all in a table; SIGPIPE is ignored by the standard library.
 
 use std::io;
@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{self, Code};
 
-/// Signals that are logged and mean nothing here.
+/// Signals that are logged and ignored.
 const IGNORED: [(&str, Number); 6] = [
     ("SIGUSR1", Number::USR1),
     ("SIGUSR2", Number::USR2),
@@ -22,17 +22,16 @@ const IGNORED: [(&str, Number); 6] = [
     ("SIGIO", Number::IO),
 ];
 
-/// The same, where there are any.
+/// The same, on Linux only.
 #[cfg(target_os = "linux")]
 const IGNORED_OF_LINUX: [(&str, Number); 1] = [("SIGSTKFLT", Number::STKFLT)];
 
-/// Real-time signals. C libraries keep the first ones for themselves and do not let others have
-/// them.
+/// Real-time signals. C libraries reserve the first ones.
 #[cfg(target_os = "linux")]
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
-/// Hears SIGHUP, and keeps all signals from ending the process that say nothing about its end. To
-/// be called on the runtime, before the store is opened.
+/// Handles SIGHUP, and every signal that is ignored. Called on the runtime, before the store is
+/// opened.
 pub(super) fn install() -> io::Result<Signal> {
     // A write beyond the limit of file sizes then fails with EFBIG, which the store reports.
     let _file_size = handle(Number::XFSZ)?;
@@ -65,7 +64,7 @@ fn ignore(name: String, mut signal: Signal) {
     });
 }
 
-/// Hears the signals that stop the server, from the moment it is installed.
+/// The signals that stop the server, received from the moment this is made.
 #[derive(Debug)]
 pub(super) struct Stops {
     terminate: Signal,
@@ -91,8 +90,8 @@ impl Stops {
         })
     }
 
-    /// Ends the process at the first signal: while the store is opened nothing has been acknowledged,
-    /// and a large store takes longer than those wait who stop a server.
+    /// Ends the process at the first signal. While the store is opened nothing has been
+    /// acknowledged, and opening a large store takes longer than service managers wait.
     pub(super) async fn end_at_once(mut self) {
         let name = self.first().await;
         tracing::info!(
@@ -137,7 +136,7 @@ impl Stops {
         }
     }
 
-    /// A stop that somebody asks for, rather than one that the kernel repeats.
+    /// A stop by an operator or a service manager; the kernel repeats SIGXCPU by itself.
     async fn by_hand(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

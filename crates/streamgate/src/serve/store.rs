@@ -1,4 +1,4 @@
-//! Opening the store, and what happens when the embedded one fails.
+//! Opening the store, and ending the process if the embedded one fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +29,7 @@ impl LogObserver for Commits {
     }
 }
 
-/// Reports what is found of Redis servers to the metrics.
+/// Reports the evictions of Redis servers to the metrics.
 #[derive(Debug)]
 struct Servers(Arc<Metrics>);
 
@@ -44,11 +44,11 @@ pub(super) struct Opened {
     pub(super) store: Arc<dyn Store>,
     /// The clock of this node.
     pub(super) clock: Arc<SystemClock>,
-    /// How far the clocks of nodes may differ, where each counts leases by its own.
+    /// How far the clocks of nodes may differ, if each counts leases by its own.
     pub(super) clock_skew: Seconds,
-    /// How many sessions were live at the last stop, where this process is the only one to know.
+    /// How many sessions were live at the last stop; 0 if other nodes use the store as well.
     pub(super) live_sessions: u64,
-    /// The certificates of connections to the servers, where they use TLS.
+    /// The certificates of connections to the servers, if they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<
     })
 }
 
-/// What to check where Redis refuses.
+/// What to check if Redis refuses.
 const CHECK_REDIS: &str = "check store.url (the user, the password, what they may do, and which \
      kind of server it is), and with rediss the certificates (store.redis.tls_ca_file, \
      store.redis.tls_cert_file)";
@@ -101,7 +101,7 @@ fn redis(
         .map_err(|error| not_usable(&error.into(), CHECK_REDIS))
 }
 
-/// The clock of this node. There is one, so that a stall and a step are logged once.
+/// The clock of this node. There is one, so that a stall or a step is logged once.
 fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
     let clock = match &settings.store {
         // Other nodes count the same leases by their clocks.
@@ -137,8 +137,8 @@ fn open_embedded(
     })
 }
 
-/// Ends the process after the disk has failed. Nothing can be acknowledged any more, and what is on
-/// disk is unknown until a new start reads it.
+/// Ends the process after the disk has failed: nothing more can be acknowledged, and what is on disk
+/// is unknown until a new start reads it.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the store hands the error over"

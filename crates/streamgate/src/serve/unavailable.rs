@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 /// How often the store is checked.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the log says that it is still away.
+/// How often the log says that it is still unavailable.
 const REMIND_EVERY: Duration = Duration::from_secs(60);
 
 /// Logs why the store cannot be used yet, and checks it until it can. Called on the runtime.

@@ -1,4 +1,4 @@
-//! `streamgate serve` from its greeting to an orderly stop.
+//! `streamgate serve` from its banner to an orderly stop.
 
 use std::net::TcpStream;
 
@@ -62,12 +62,12 @@ fn requests_that_take_longer_than_the_grace_are_cut_off() {
 }
 
 #[test]
-fn the_greeting_says_where_and_what_to_try() {
+fn the_banner_says_where_and_what_to_try() {
     let dir = TempDir::new().unwrap();
     let server = Server::start_with(dir.path(), &["--set", "policy.default_limit=7"]);
     let url = server.url();
     let ended = server.terminate();
-    let greeting = ended.stdout;
+    let banner = ended.stdout;
     for part in [
         format!("listening on {url}\n"),
         format!("  curl -X PUT {url}/v1/users/anna/sessions/tv\n"),
@@ -75,13 +75,13 @@ fn the_greeting_says_where_and_what_to_try() {
         "7 sessions a user".to_owned(),
         dir.path().to_str().unwrap().to_owned(),
     ] {
-        assert!(greeting.contains(&part), "{part}\nis not in\n{greeting}");
+        assert!(banner.contains(&part), "{part}\nis not in\n{banner}");
     }
     assert!(!ended.stderr.contains("curl"), "the log is another stream");
 }
 
 #[test]
-fn what_the_greeting_says_to_try_works() {
+fn what_the_banner_says_to_try_works() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path());
     for (method, path, status) in [

@@ -175,9 +175,9 @@ fn errors_of_a_failed_start_do_not_change_its_exit_code() {
     }
 }
 
-/// Standard output carries the greeting, and nobody need read it.
+/// Standard output carries the banner, and need not be read.
 #[test]
-fn a_greeting_that_cannot_be_written_stops_no_server() {
+fn a_banner_that_cannot_be_written_stops_no_server() {
     let dir = TempDir::new().unwrap();
     let (unread, mut stalled) = pipe().unwrap();
     let capacity = rustix::pipe::fcntl_getpipe_size(&stalled).unwrap();

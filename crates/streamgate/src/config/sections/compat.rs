@@ -41,7 +41,7 @@ pub(crate) fn read(reader: &mut Reader) -> CompatSettings {
     let require_key = Ask(
         "require_key",
         "Whether every dialect asks for an API key where there are [[keys]]. false opens all but \
-         concurrency-service to callers without a key: everybody who can reach /compat/ can then \
+         concurrency-service to callers without a key: anyone who can reach /compat/ can then \
          start and end any session, remove users and list all of them.",
     );
     let default = CompatSettings::default();
@@ -50,7 +50,6 @@ pub(crate) fn read(reader: &mut Reader) -> CompatSettings {
     root_words.extend(dialect_words().map(|(word, name)| (word, Some(name))));
     let root = reader.choice(root, default.root, &root_words);
     let lease_s = reader.whole(lease_s, default.lease.0, LEASE_MIN_S..=LEASE_MAX_S);
-    // Keys that are set are asked for, unless somebody wrote that they are not.
     let require_key = reader.flag(require_key, default.require_key);
     if root.is_some_and(|root| !dialects.contains(&root)) {
         reader.wrong_here("root", "is not among compat.dialects");

@@ -1,4 +1,4 @@
-//! `[cors]`: which web pages may call from a browser.
+//! `[cors]`: web pages of other origins that may call.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub(crate) fn read(reader: &mut Reader) -> CorsSettings {
     }
 }
 
-/// As long as Chrome remembers at most.
+/// The maximum of Chrome.
 const MAX_AGE_DEFAULT_S: u32 = 7_200;
 
 /// Stands for every origin.

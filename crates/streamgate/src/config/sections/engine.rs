@@ -1,4 +1,4 @@
-//! `[engine]`: how long to wait for the store, and what to answer without it.
+//! `[engine]`: the deadline of calls of the store, and the answers without it.
 
 use std::time::Duration;
 

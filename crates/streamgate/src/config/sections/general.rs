@@ -1,4 +1,4 @@
-//! The top of the file: where to listen, where the data is, who may call without a key.
+//! The top of the file: address, data directory, calls without a key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use crate::config::reader::{Ask, Reader};
 use crate::config::value::check_path;
 
-/// Where `streamgate serve` listens unless told otherwise: this machine only.
+/// The default address of `streamgate serve`: this machine only.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// Where the data is unless told otherwise.
+/// The default data directory.
 const DATA_DIR_DEFAULT: &str = "./streamgate-data";
 
 /// The settings that stand above all sections.
@@ -19,7 +19,7 @@ pub(crate) struct General {
     pub(crate) listen: SocketAddr,
     /// The directory of the embedded store.
     pub(crate) data_dir: PathBuf,
-    /// Whether an open server may listen on an address that others can reach.
+    /// Whether a server without keys may listen beyond loopback.
     pub(crate) allow_anonymous: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `[[keys]]`: who may call.
+//! `[[keys]]`: the API keys.
 
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ fn read_key(reader: &mut Reader) -> Option<ApiKey> {
     });
     let show = |hash: &[u8; 32]| quoted(&format!("{:02x}{:02x}{:02x}…", hash[0], hash[1], hash[2]));
     let sha256 = reader.read(SHA256, String::new(), None, show, |value| {
-        // Not shown: somebody may have put the key itself here.
+        // Not shown: it may be the key itself, by mistake.
         let hash = value.text().ok().and_then(parse_hash);
         hash.ok_or_else(|| {
             "must be the SHA-256 of a key, 64 hexadecimal digits; `streamgate key new` prints it"
@@ -96,7 +96,7 @@ fn read_key(reader: &mut Reader) -> Option<ApiKey> {
     })
 }
 
-/// Two keys of one name cannot be told apart in logs; two of one hash have two scopes.
+/// Reports a repeated name, which is ambiguous in logs, and a repeated hash, which has two scopes.
 fn report_repeated(reader: &mut Reader, key: &ApiKey, before: &[ApiKey]) {
     let names: BTreeSet<&str> = before.iter().map(|key| key.name.as_str()).collect();
     if names.contains(key.name.as_str()) {

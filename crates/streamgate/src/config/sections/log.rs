@@ -1,17 +1,17 @@
-//! `[log]`: what is logged, and how it looks.
+//! `[log]`: filter and format of the log.
 
 use streamgate_server::telemetry::LogFormat;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::reader::{Ask, Reader};
 
-/// What is logged unless told otherwise.
+/// The default filter.
 const FILTER_DEFAULT: &str = "info";
 
 /// The settings of the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    /// How lines look.
+    /// The format of the lines.
     pub(crate) format: LogFormat,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) filter: String,

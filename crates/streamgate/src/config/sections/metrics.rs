@@ -1,8 +1,8 @@
-//! `[metrics]`: who may read the metrics.
+//! `[metrics]`: whether the metrics require a key.
 
 use crate::config::reader::{Ask, Reader};
 
-/// Reads the section: whether `/metrics` asks for a key.
+/// Reads the section: whether `/metrics` requires a key.
 pub(crate) fn read(reader: &mut Reader) -> bool {
     reader.section("[metrics]", "The page /metrics, for Prometheus.");
     let require_key = Ask(

@@ -1,7 +1,7 @@
 //! The settings themselves: one section of the file is one module here.
 //!
-//! Each reads its part, which also declares and documents it, and gives it as the plain values that
-//! the engine, the store or the server take.
+//! Each declares, documents and reads its part, and returns the plain values that the engine, the
+//! store or the server take.
 
 pub(crate) mod compat;
 pub(crate) mod cors;

@@ -16,7 +16,7 @@ const AT_LIMIT: Ask = Ask(
     "What a start does at this plan's limit. Default: policy.at_limit.",
 );
 
-/// The words for what happens at the limit.
+/// The values of `at_limit`.
 pub(crate) const AT_LIMIT_WORDS: [(&str, AtLimit); 2] = [
     ("deny_new", AtLimit::DenyNew),
     ("evict_oldest", AtLimit::EvictOldest),
@@ -26,8 +26,8 @@ pub(crate) const AT_LIMIT_WORDS: [(&str, AtLimit); 2] = [
 pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {
     reader.section(
         "[plans.NAME]",
-        "Named limits. Assign one by PUT /v1/users/{user_id} or `streamgate users set-plan`. A user \
-         whose plan is not listed here has the default limit.",
+        "Named limits. Assign one by PUT /v1/users/{user_id} or `streamgate users set-plan`. A \
+         user whose plan is not listed here has the default limit.",
     );
     reader.example(&[
         "[plans.basic]",

@@ -9,7 +9,7 @@ use streamgate_core::{OverLimit, Policy, Seconds};
 use super::plans::{self, AT_LIMIT_WORDS};
 use crate::config::reader::{Ask, Reader};
 
-/// The words for what a lowered limit does.
+/// The values of `over_limit`.
 const OVER_LIMIT_WORDS: [(&str, OverLimit); 2] = [
     ("keep", OverLimit::Keep),
     ("end_newest", OverLimit::EndNewest),

@@ -1,4 +1,4 @@
-//! `[rate_limit]`: how often callers may call.
+//! `[rate_limit]`: request rates per key and per user.
 
 use std::num::NonZeroU32;
 
@@ -6,7 +6,7 @@ use streamgate_server::RateLimitSettings;
 
 use crate::config::reader::{Ask, Reader};
 
-/// The highest rate that can be set: more than one machine answers.
+/// The highest rate: more than one machine can answer.
 const RATE_MAX: u32 = 1_000_000;
 
 /// Reads the section.

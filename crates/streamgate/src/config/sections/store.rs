@@ -38,7 +38,7 @@ pub(crate) enum StoreSettings {
 pub(crate) struct TableSettings {
     /// Its name.
     pub(crate) table: String,
-    /// Its region; `None` to find it the AWS way.
+    /// Its region; `None` to take that of the AWS environment.
     pub(crate) region: Option<String>,
     /// Another endpoint than AWS's own.
     pub(crate) endpoint: Option<String>,

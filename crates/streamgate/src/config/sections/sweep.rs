@@ -1,4 +1,4 @@
-//! `[sweep]`: taking what is over out of memory.
+//! `[sweep]`: garbage collection of expired sessions.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use streamgate_engine::EngineSettings;
 
 use crate::config::reader::{Ask, Reader};
 
-/// Reads the section: how long one pass takes.
+/// Reads the section: the duration of one pass.
 pub(crate) fn read(reader: &mut Reader) -> Duration {
     reader.section(
         "[sweep]",

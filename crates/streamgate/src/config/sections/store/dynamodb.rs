@@ -1,4 +1,4 @@
-//! `[store.dynamodb]`: what only DynamoDB takes.
+//! `[store.dynamodb]`: settings of DynamoDB.
 
 use crate::config::reader::{Ask, Reader};
 

@@ -1,17 +1,17 @@
-//! What only the embedded store takes.
+//! Settings of the embedded store.
 
 use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig};
 
 use crate::config::reader::{Ask, Reader};
 use crate::config::sections::general::General;
 
-/// The shortest log that a snapshot is worth, in bytes.
+/// The shortest log for which a snapshot pays, in bytes.
 const SNAPSHOT_LOG_MIN_BYTES: u32 = 64 << 10;
 
-/// The smallest segment: what is kept for stops on a full disk.
+/// The smallest segment: its space is the reserve for stops on a full disk.
 const SEGMENT_MIN_BYTES: u64 = 1 << 20;
 
-/// Reads it.
+/// Reads them.
 pub(super) fn read(reader: &mut Reader, general: &General) -> EmbeddedConfig {
     let default = EmbeddedConfig::new(&general.data_dir);
     let durability = Ask(

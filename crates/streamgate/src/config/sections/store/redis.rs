@@ -1,4 +1,4 @@
-//! `[store.redis]`: what only Redis and Valkey take.
+//! `[store.redis]`: settings of Redis and Valkey.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const TIMEOUT_MAX_MS: u32 = 60_000;
 /// Most replicas that a commit can wait for.
 const REPLICAS_MAX: u32 = 16;
 
-/// The settings that stood in `[store]` before they had a section.
+/// The settings that were in `[store]` before they had a section.
 const WERE_IN_STORE: [&str; 11] = [
     "key_prefix",
     "connect_timeout_ms",

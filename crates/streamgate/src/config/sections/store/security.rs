@@ -7,7 +7,7 @@ use streamgate_store_redis::{CertificateError, Certificates, Credentials, RedisS
 use crate::config::reader::{Ask, Reader};
 use crate::config::value::{Value, check_path, quoted};
 
-/// What stands for a password where settings are shown.
+/// Shown in place of a password.
 const HIDDEN: &str = "***";
 
 const CA_FILE: Ask = Ask(
@@ -42,7 +42,7 @@ pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> C
         return Certificates::default(); // Another store: this section has no effect.
     }
     if !redis.wants_tls() {
-        // An operator who set them expects an encrypted connection.
+        // Certificates that are set mean that an encrypted connection is expected.
         for (Ask(name, _), file) in named {
             if file.is_some() {
                 reader.wrong_here(
@@ -82,7 +82,7 @@ pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> C
     certificates
 }
 
-/// Reads what sentinels ask for.
+/// Reads the user and the password for sentinels.
 pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Credentials {
     let user = reader.text_or_none(SENTINEL_USER, "text", |_| Ok(()));
     let (takes, default) = ("text".to_owned(), Some(String::new()));
