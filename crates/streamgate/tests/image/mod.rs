@@ -105,6 +105,28 @@ fn the_dockerfile_copies_files_that_exist_and_suffice_to_build() {
 }
 
 #[test]
+fn one_compiler_is_named_by_manifest_toolchain_file_and_instruction_budget() {
+    let table = |path: &str| -> toml::Table {
+        let text = fs::read_to_string(repository(path)).unwrap();
+        text.parse().unwrap()
+    };
+    let manifest = table("Cargo.toml");
+    let version = manifest["workspace"]["package"]["rust-version"].as_str();
+    let toolchain = table("rust-toolchain.toml");
+    let channel = toolchain["toolchain"]["channel"].as_str().unwrap();
+    assert!(
+        channel.starts_with(&format!("{}.", version.unwrap())),
+        "{channel}"
+    );
+    let budget = table("measure/instructions/budget.toml");
+    let compiler = budget["machine"]["compiler"].as_str().unwrap();
+    assert!(
+        compiler.starts_with(&format!("rustc {channel} ")),
+        "{compiler}"
+    );
+}
+
+#[test]
 fn the_image_runs_unprivileged_and_stops_by_the_right_signal() {
     assert_eq!(only("STOPSIGNAL"), "SIGTERM");
     let (user, _) = only("USER")
