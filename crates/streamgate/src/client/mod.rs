@@ -125,17 +125,9 @@ impl Client {
         problem::refusal(answer, &self.url)
     }
 
-    /// Follows the cursors of a list and gives the entries of all pages.
-    pub(crate) fn all_pages(&self, path: &str, entries: &str) -> Result<Vec<Value>, Failure> {
-        match self.all_pages_as_one(path, entries)?.remove(entries) {
-            Some(Value::Array(all)) => Ok(all),
-            _ => Err(problem::not_ours(&self.url)),
-        }
-    }
-
-    /// The same as one page: the last page with the entries of all. A server without pages answers
-    /// with all at once.
-    pub(crate) fn all_pages_as_one(
+    /// Follows the cursors of a list. Returns the last page with the entries of all. A server without
+    /// pages answers with all at once.
+    pub(crate) fn all_pages(
         &self,
         path: &str,
         entries: &str,

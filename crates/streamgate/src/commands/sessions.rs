@@ -1,10 +1,10 @@
 //! `streamgate sessions`: live sessions.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 use ureq::http::Method;
 
-use crate::client::{Client, ClientArgs, cell, encoded, id, unexpected, user_path};
+use crate::client::{Client, ClientArgs, cell, encoded, id, user_path};
 use crate::exit::Failure;
 use crate::output;
 
@@ -51,15 +51,7 @@ pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
     let as_json = command.client.json;
     match command.action {
         Action::List { user: Some(user) } => list_of_user(&client, &user, as_json),
-        Action::List { user: None } => {
-            let sessions = client.all_pages("/v1/sessions", "sessions")?;
-            if as_json {
-                output::json(&json!({ "sessions": sessions }));
-            } else {
-                table(&sessions);
-            }
-            Ok(())
-        }
+        Action::List { user: None } => list(&client, "/v1/sessions", as_json).map(drop),
         Action::Stop { user, session } => {
             let path = format!("{}/sessions/{}", user_path(&user), encoded(&session));
             client.call(&Method::DELETE, &path, None)?;
@@ -73,31 +65,33 @@ pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
 
 fn list_of_user(client: &Client, user: &str, as_json: bool) -> Result<(), Failure> {
     let path = format!("{}/sessions", user_path(user));
-    let answer = Value::Object(client.all_pages_as_one(&path, "sessions")?);
-    let Some(sessions) = answer.get("sessions").and_then(Value::as_array) else {
-        return Err(unexpected(client));
-    };
-    if as_json {
-        output::json(&answer);
-        return Ok(());
+    let listed = list(client, &path, as_json)?;
+    if !as_json {
+        let (active, limit) = (cell(&listed, "active"), cell(&listed, "limit"));
+        output::line(&format!("{active} of {limit} slots taken"));
     }
-    table(sessions);
-    let (active, limit) = (cell(&answer, "active"), cell(&answer, "limit"));
-    output::line(&format!("{active} of {limit} slots taken"));
     Ok(())
 }
 
-fn table(sessions: &[Value]) {
-    let names = [
-        "user_id",
-        "session_id",
-        "device_name",
-        "content_id",
-        "started_at",
-        "expires_at",
-    ];
-    let row = |session: &Value| names.map(|name| cell(session, name)).to_vec();
-    let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
-    let headings = ["USER", "SESSION", "DEVICE", "CONTENT", "STARTED", "EXPIRES"];
-    output::table(&headings, &rows, "no live sessions");
+/// Prints a list of sessions, and returns it.
+fn list(client: &Client, path: &str, as_json: bool) -> Result<Value, Failure> {
+    let listed = Value::Object(client.all_pages(path, "sessions")?);
+    if as_json {
+        output::json(&listed);
+    } else {
+        let names = [
+            "user_id",
+            "session_id",
+            "device_name",
+            "content_id",
+            "started_at",
+            "expires_at",
+        ];
+        let row = |session: &Value| names.map(|name| cell(session, name)).to_vec();
+        let sessions = listed["sessions"].as_array().into_iter().flatten();
+        let rows: Vec<Vec<String>> = sessions.map(row).collect();
+        let headings = ["USER", "SESSION", "DEVICE", "CONTENT", "STARTED", "EXPIRES"];
+        output::table(&headings, &rows, "no live sessions");
+    }
+    Ok(listed)
 }

@@ -94,14 +94,15 @@ pub(crate) fn run(command: UsersCommand) -> Result<(), Failure> {
 }
 
 fn list(client: &Client, as_json: bool) -> Result<(), Failure> {
-    let users = client.all_pages("/v1/users", "users")?;
+    let listed = Value::Object(client.all_pages("/v1/users", "users")?);
     if as_json {
-        output::json(&json!({ "users": users }));
+        output::json(&listed);
         return Ok(());
     }
     let names = ["user_id", "plan", "limit", "active"];
     let row = |user: &Value| names.map(|name| cell(user, name)).to_vec();
-    let rows: Vec<Vec<String>> = users.iter().map(row).collect();
+    let users = listed["users"].as_array().into_iter().flatten();
+    let rows: Vec<Vec<String>> = users.map(row).collect();
     output::table(&["USER", "PLAN", "LIMIT", "ACTIVE"], &rows, "no users");
     Ok(())
 }

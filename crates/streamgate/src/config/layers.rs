@@ -133,8 +133,8 @@ impl Layers {
     }
 
     /// The names of the tables in `table` whose settings are `fields`. A variable can name a new
-    /// one: `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`. If one field ends as another does
-    /// (`at_limit`, `limit`), the longer one stands first.
+    /// one: `STREAMGATE_PLANS_PREMIUM_LIMIT` is `plans.premium.limit`. If one field ends as another
+    /// does (`at_limit`, `limit`), the longer one stands first.
     pub(crate) fn names_in(&self, table: &KeyPath, fields: &[&str]) -> BTreeSet<String> {
         let depth = table.parts().len();
         let entries = self.all().filter(|(path, _)| path.is_in(table));

@@ -161,12 +161,13 @@ fn a_file_that_is_no_toml_is_reported_with_its_line_and_the_rest_is_read() {
 
 #[test]
 fn plans_add_up_over_all_places() {
-    let file = "[plans.basic]\nlimit = 1\n[plans.premium]\nlimit = 4\n";
+    let file = "[plans.basic]\nlimit = 1\n[plans.premium]\nlimit = 4\n[plans.tv-2]\nlimit = 3\n";
     let settings = loaded(inputs(
         file,
         &[
             ("STREAMGATE_PLANS_PREMIUM_AT_LIMIT", "evict_oldest"),
             ("STREAMGATE_PLANS_FAMILY_LIMIT", "6"),
+            ("STREAMGATE_PLANS_TV_2_LIMIT", "7"),
         ],
         &[(
             "plans",
@@ -186,8 +187,17 @@ fn plans_add_up_over_all_places() {
             "basic 1 None",
             "big one 9 None",
             "family 6 None",
-            "premium 5 Some(EvictOldest)"
+            "premium 5 Some(EvictOldest)",
+            "tv-2 7 None"
         ]
+    );
+    assert_eq!(
+        problems(inputs(
+            "",
+            &[("STREAMGATE_PLANS_X_AT_LIMIT", "deny_new")],
+            &[]
+        )),
+        ["environment STREAMGATE_PLANS_X_AT_LIMIT: plans.x.limit is missing"]
     );
 }
 

@@ -5,29 +5,42 @@
 //! a handler, so a handler without a listener still replaces the default.
 //! `docs/operating.md` has them all in a table; SIGPIPE is ignored by the standard library.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{self, Code};
 
+/// Signals that stop the server. Of those, the kernel repeats SIGXCPU by itself, every second until
+/// the hard limit of processor time; SIGPWR means that the power goes, or a container is halted.
+const STOPS: &[(&str, Number)] = &[
+    ("SIGTERM", Number::TERM),
+    ("SIGINT", Number::INT),
+    ("SIGQUIT", Number::QUIT),
+    ("SIGXCPU", Number::XCPU),
+    #[cfg(target_os = "linux")]
+    ("SIGPWR", Number::POWER),
+];
+
+/// How many of them, the first, are sent by an operator or a service manager.
+const SENT: usize = 3;
+
 /// Signals that are logged and ignored.
-const IGNORED: [(&str, Number); 6] = [
+const IGNORED: &[(&str, Number)] = &[
     ("SIGUSR1", Number::USR1),
     ("SIGUSR2", Number::USR2),
     ("SIGALRM", Number::ALARM),
     ("SIGVTALRM", Number::VTALARM),
     ("SIGPROF", Number::PROF),
     ("SIGIO", Number::IO),
+    #[cfg(target_os = "linux")]
+    ("SIGSTKFLT", Number::STKFLT),
 ];
 
-/// The same, on Linux only.
-#[cfg(target_os = "linux")]
-const IGNORED_OF_LINUX: [(&str, Number); 1] = [("SIGSTKFLT", Number::STKFLT)];
-
-/// Real-time signals. C libraries reserve the first ones.
-#[cfg(target_os = "linux")]
+/// Real-time signals of Linux. C libraries reserve the first ones.
 const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 
 /// Handles SIGHUP, and every signal that is ignored. Called on the runtime, before the store is
@@ -36,17 +49,11 @@ pub(super) fn install() -> io::Result<Signal> {
     // A write beyond the limit of file sizes then fails with EFBIG, which the store reports.
     let _file_size = handle(Number::XFSZ)?;
     for (name, number) in IGNORED {
-        ignore(name.to_owned(), handle(number)?);
+        ignore((*name).to_owned(), handle(*number)?);
     }
-    #[cfg(target_os = "linux")]
-    {
-        for (name, number) in IGNORED_OF_LINUX {
-            ignore(name.to_owned(), handle(number)?);
-        }
-        for number in REAL_TIME {
-            if let Ok(signal) = signal(SignalKind::from_raw(number)) {
-                ignore(format!("real-time signal {number}"), signal);
-            }
+    for number in REAL_TIME.filter(|_| cfg!(target_os = "linux")) {
+        if let Ok(signal) = signal(SignalKind::from_raw(number)) {
+            ignore(format!("real-time signal {number}"), signal);
         }
     }
     handle(Number::HUP)
@@ -66,34 +73,23 @@ fn ignore(name: String, mut signal: Signal) {
 
 /// The signals that stop the server, received from the moment this is made.
 #[derive(Debug)]
-pub(super) struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-    /// The power goes, or a container is told to halt.
-    #[cfg(target_os = "linux")]
-    power: Signal,
-    /// The limit of processor time is reached. It comes again every second until the hard limit.
-    processor_time: Signal,
-}
+pub(super) struct Stops(Vec<(&'static str, Signal)>);
 
 impl Stops {
     /// Installs the handlers.
     pub(super) fn install() -> io::Result<Self> {
-        Ok(Self {
-            terminate: handle(Number::TERM)?,
-            interrupt: handle(Number::INT)?,
-            quit: handle(Number::QUIT)?,
-            #[cfg(target_os = "linux")]
-            power: handle(Number::POWER)?,
-            processor_time: handle(Number::XCPU)?,
-        })
+        let handled = |(name, number): &(&'static str, Number)| Ok((*name, handle(*number)?));
+        STOPS
+            .iter()
+            .map(handled)
+            .collect::<io::Result<_>>()
+            .map(Self)
     }
 
     /// Ends the process at the first signal. While the store is opened nothing has been
     /// acknowledged, and opening a large store takes longer than service managers wait.
     pub(super) async fn end_at_once(mut self) {
-        let name = self.first().await;
+        let name = self.next().await;
         tracing::info!(
             signal = name,
             "told to stop while the store is being opened; exiting at once"
@@ -101,47 +97,30 @@ impl Stops {
         exit::stopped();
     }
 
-    /// Completes at the first signal. From then on the next one ends the process at once.
+    /// Completes at the first signal. From then on the next one that is sent ends the process at
+    /// once.
     pub(super) async fn told_to_stop(mut self) {
-        let name = self.first().await;
+        let name = self.next().await;
         tracing::info!(
             signal = name,
             "told to stop; requests under way may finish, a second signal ends them"
         );
+        self.0.truncate(SENT);
         tokio::spawn(async move {
-            let name = self.by_hand().await;
+            let name = self.next().await;
             tracing::warn!(signal = name, "told to stop again; exiting at once");
             exit::now(Code::Impatient);
         });
     }
 
-    #[cfg(target_os = "linux")]
-    async fn first(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.quit.recv() => "SIGQUIT",
-            _ = self.power.recv() => "SIGPWR",
-            _ = self.processor_time.recv() => "SIGXCPU",
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    async fn first(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.quit.recv() => "SIGQUIT",
-            _ = self.processor_time.recv() => "SIGXCPU",
-        }
-    }
-
-    /// A stop by an operator or a service manager; the kernel repeats SIGXCPU by itself.
-    async fn by_hand(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.quit.recv() => "SIGQUIT",
-        }
+    /// The name of the next signal.
+    async fn next(&mut self) -> &'static str {
+        poll_fn(|context| {
+            let mut signals = self.0.iter_mut();
+            let came =
+                signals.find_map(|(name, it)| it.poll_recv(context).is_ready().then_some(*name));
+            came.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 }
