@@ -2,8 +2,8 @@
 //!
 //! Results go to standard output. A result that could not be written is an error of the command
 //! ([`finish`]), except if the reader of a pipe closed it (`streamgate users list | head`). Errors,
-//! hints and the log go to standard error through one queue, so that neither a server nor the end of
-//! a command waits for it.
+//! hints and the log go to standard error through one queue, so that neither a server nor the end
+//! of a command waits for it.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};

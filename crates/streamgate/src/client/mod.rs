@@ -125,8 +125,8 @@ impl Client {
         problem::refusal(answer, &self.url)
     }
 
-    /// Follows the cursors of a list. Returns the last page with the entries of all. A server without
-    /// pages answers with all at once.
+    /// Follows the cursors of a list. Returns the last page with the entries of all. A server
+    /// without pages answers with all at once.
     pub(crate) fn all_pages(
         &self,
         path: &str,

@@ -13,8 +13,8 @@ pub(crate) struct OpenapiArgs {
     /// The document of a dialect, the API of an earlier system, in place of Streamgate's own
     #[arg(long, value_name = "NAME", value_parser = dialects().map(|name| dialect(&name)))]
     dialect: Option<DialectName>,
-    /// The version of OpenAPI. Servers serve 3.1; 3.0 is for generators that read nothing newer, and
-    /// lacks what only 3.1 can express
+    /// The version of OpenAPI. Servers serve 3.1; 3.0 is for generators that read nothing newer,
+    /// and lacks what only 3.1 can express
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = Version::V3_1)]
     version: Version,
 }

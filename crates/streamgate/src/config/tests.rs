@@ -527,7 +527,8 @@ fn a_wrong_value_under_a_deprecated_name_is_reported_with_its_place() {
             "s.toml:2: store.redis.wait_replicas must be 0 to 16, is 99",
             "s.toml:3: store.redis.key_prefix must be text, is a table",
             "s.toml:3: store.key_prefix.a is no setting",
-            "s.toml:4: store.redis is a section, not a setting: write [store.redis] above its settings",
+            "s.toml:4: store.redis is a section, not a setting: write [store.redis] above its \
+             settings",
             "environment STREAMGATE_POLICY_LAZINESS_S: policy.heartbeat_write_interval_s must be a \
              whole number, is \"x\"",
         ]

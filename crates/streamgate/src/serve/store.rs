@@ -137,8 +137,8 @@ fn open_embedded(
     })
 }
 
-/// Ends the process after the disk has failed: nothing more can be acknowledged, and what is on disk
-/// is unknown until a new start reads it.
+/// Ends the process after the disk has failed: nothing more can be acknowledged, and the contents
+/// of the disk are unknown until a new start reads them.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "the store hands the error over"
