@@ -282,7 +282,7 @@ fn bench_ends_at_once_at_a_second_signal() {
         .unwrap();
     // One is there before the load, to find out how the server is set.
     while sessions(&server).len() < 2 {}
-    // Nobody answers any more, so that it cannot end by itself.
+    // The server no longer answers, so that the run cannot end by itself.
     server.signal(Signal::STOP);
     let pid = Pid::from_child(&child);
     kill_process(pid, Signal::INT).unwrap();

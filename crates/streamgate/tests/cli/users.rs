@@ -85,7 +85,7 @@ fn all_pages_of_a_list_are_followed() {
 
 #[test]
 fn a_server_that_cannot_be_reached_has_an_exit_code_of_its_own() {
-    // Port 1 is reserved, and nobody listens there.
+    // Port 1 is reserved, and nothing listens there.
     for command in [&["users", "list"][..], &["sessions", "list"]] {
         let said = run(&[command, &["--url", "http://127.0.0.1:1"]].concat()).failed(69);
         assert!(

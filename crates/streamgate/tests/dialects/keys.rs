@@ -126,9 +126,9 @@ fn all_of_them_ask_in_their_own_words() {
     }
 }
 
-/// Whoever opens a server to a network does not open it to everybody by accident.
+/// A server on a network is not open by accident.
 #[test]
-fn on_a_network_all_of_them_ask_unless_they_are_told_not_to() {
+fn on_a_network_every_dialect_requires_a_key_unless_set_otherwise() {
     let service = Service::with_keys_for_the_network();
     for dialect in Dialect::ALL {
         introduce(&service, dialect, "u");
@@ -145,8 +145,8 @@ fn on_a_network_all_of_them_ask_unless_they_are_told_not_to() {
     }
 }
 
-/// A request that is refused for its key is not looked at any further: an unknown path, or a body
-/// that is wrong, says nothing to somebody who may not call.
+/// A request that is refused for its key is not read any further: its answer does not tell whether
+/// the path is known or the body is right.
 #[test]
 fn the_key_is_asked_for_before_the_request_is_read() {
     let service = Service::with_keys(&[]);
@@ -218,7 +218,7 @@ fn a_dialect_that_is_switched_off_is_nowhere() {
         assert_eq!(answer.json()["code"], "not_found");
     }
     assert_eq!(service.live("u").len(), 2);
-    // Nor is one at the root that nobody put there.
+    // Nor is one at the root unless it is set.
     let answer = service.raw(("POST", "/add-session?user_id=u"), &[], b"");
     assert_eq!(answer.header("content-type"), "application/problem+json");
     assert_eq!(answer.status, 404);

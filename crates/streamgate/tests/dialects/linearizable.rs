@@ -17,7 +17,7 @@ const CALLS_PER_PLAYER: usize = 12;
 const ROUNDS: usize = 12;
 const LIMIT: usize = 3;
 
-/// Stands in the reference for an id that the server made and has told nobody.
+/// Stands in the reference for an id that the server made and that no answer has named.
 const HIDDEN: &str = "hidden";
 
 /// One user, one call at a time. No time passes: the storm is shorter than a lease.
@@ -264,7 +264,7 @@ fn the_linearizability_checker_rejects_impossible_answers() {
         Call::StopNewest,
         Reply::Stopped(Some(3))
     ))));
-    // A session that nobody started.
+    // A session that was never started.
     let ids = |ids: [&str; 3]| (Call::List, Reply::Live(ids.map(str::to_owned).to_vec()));
     let (log, tracker) = (
         "f186213a-09dc-4aff-a8bf-484915598a15",

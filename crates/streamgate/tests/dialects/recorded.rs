@@ -2,10 +2,9 @@
 //! server, at `/compat/NAME` and with the dialect at the root.
 //!
 //! Status, recorded headers and body must be the same to the byte, UUIDs aside, which are new in
-//! every call. Where ours differs from a recording on purpose, the difference stands in
-//! [`DELIBERATE`] with its reason, and nowhere else: so nobody has to search for them, and one that
-//! has ceased to exist fails. There is none so far, since the faults of the originals (a 500 for a
-//! missing parameter, for one) were not recorded.
+//! every call. A deliberate difference stands in [`DELIBERATE`], with its reason; one that no longer
+//! exists fails. There is none so far, because the faults of the originals (a 500 for a missing
+//! parameter, for one) were not recorded.
 
 use std::collections::BTreeMap;
 use std::fs;

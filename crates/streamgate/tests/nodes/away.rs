@@ -18,7 +18,7 @@ const AWAY: &str = "the store cannot be used yet";
 /// What it says when that is over.
 const THERE: &str = "the store can be used now";
 
-/// A port on which nobody listens, kept for a server that comes later: who connects is refused.
+/// A port without a listener, kept for a server that comes later: connections are refused.
 struct Reserved {
     port: u16,
     _socket: TcpSocket,
@@ -37,7 +37,7 @@ impl Reserved {
     }
 }
 
-/// A node lives, and says that it cannot serve: to its balancer and to everybody else.
+/// A node lives, and says to its balancer and in every answer that it cannot serve.
 fn refuses(node: &Server) {
     assert_eq!(node.call("GET", "/healthz", None).status, 200);
     for (method, path, status) in [

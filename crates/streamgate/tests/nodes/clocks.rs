@@ -110,7 +110,7 @@ impl Shifted {
     }
 
     /// A player sends each heartbeat to the other node, for longer than any lease lasts: none is
-    /// too late, and nobody gets its slot meanwhile.
+    /// too late, and no other session gets its slot meanwhile.
     pub(crate) async fn a_player_wanders(&self, longest: Duration) {
         let mut nodes = Vec::new();
         for node in self.addresses() {
@@ -135,7 +135,7 @@ impl Shifted {
 }
 
 impl Drop for Shifted {
-    /// Lets the nodes end in peace: killed, they leave what the library shares with nobody.
+    /// Lets the nodes end in order: killed, they would leave the library's shared memory behind.
     fn drop(&mut self) {
         for server in self.nodes.servers.drain(..) {
             server.terminate();

@@ -17,8 +17,8 @@ use tempfile::TempDir;
 const PORTS: [u16; 9] = [0, 1, 2, 3, 4, 5, 6, 11, 12];
 const BUS_PORTS: [u16; 6] = [1, 2, 3, 4, 5, 6];
 
-/// First ports to choose from: low enough that no port of all these is given to somebody who asks
-/// for any port.
+/// First ports to choose from: below the ephemeral ports, so that none of them is given to a socket
+/// that asks for any port.
 fn free_base_port() -> u16 {
     let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
     (20_000..22_700)

@@ -79,7 +79,7 @@ fn fail_open_admits_while_redis_is_frozen_and_reconciles_afterwards() {
     assert_eq!(listed.status, 503, "lists are not made up");
     redis.thaw();
 
-    // Nobody calls: the nodes bring their sessions to the store, and it has two slots for the four.
+    // Without a call, the nodes bring their four sessions to the store, which has two slots.
     let reconciled = |result: &str| -> u64 {
         let name = format!("streamgate_reconciled_total{{result=\"{result}\"}}");
         nodes

@@ -87,9 +87,9 @@ async fn a_frozen_redis_is_503_at_the_deadline_and_serves_again_once_thawed() {
     let was_done = repeat(node, in_doubt).await;
     let after_kb = resident_kb(node);
     println!(
-        "10 s without the store: {} times 503, after {} ms at most ({was_done} of the first {CLIENTS} \
-         were done all the same); {before_kb} kB resident before, {during_kb} kB at most, {after_kb} kB \
-         after; served again after {} ms",
+        "10 s without the store: {} times 503, after {} ms at most ({was_done} of the first \
+         {CLIENTS} were done all the same); {before_kb} kB resident before, {during_kb} kB at \
+         most, {after_kb} kB after; served again after {} ms",
         told.iter()
             .map(|refused| refused.users.len())
             .sum::<usize>(),

@@ -19,8 +19,8 @@ fn a_session_is_renewed_listed_and_stopped_on_any_node() {
     assert_eq!(renewed.status, 200, "{renewed:?}");
     let listed = b.call("GET", "/v1/users/u/sessions", None).json();
     assert_eq!(listed["sessions"][0]["session_id"], "s");
-    let everybody = b.call("GET", "/v1/sessions", None).json();
-    assert_eq!(everybody["sessions"].as_array().unwrap().len(), 1);
+    let all = b.call("GET", "/v1/sessions", None).json();
+    assert_eq!(all["sessions"].as_array().unwrap().len(), 1);
     assert_eq!(b.call("DELETE", path, None).status, 204);
     let late = a.call("POST", &format!("{path}/heartbeat"), None);
     assert_eq!(late.status, 410);

@@ -71,7 +71,7 @@ fn seconds_from_now(answer: &Value, name: &str) -> i64 {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a process that stands still tells nobody"
+    reason = "a process that stands still reports nothing"
 )]
 #[test]
 fn a_pause_longer_than_the_lease_ends_no_watching_session() {

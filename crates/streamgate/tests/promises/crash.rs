@@ -141,7 +141,7 @@ async fn acknowledged_calls_survive_25_kills_under_load() {
     );
 }
 
-/// Promise 5: whoever is still watching keeps the slot, with one lease of grace, and no more.
+/// Promise 5: a player that is still watching keeps its slot, with one lease of grace and no more.
 #[tokio::test]
 async fn after_a_kill_live_sessions_have_one_lease_of_grace() {
     let dir = TempDir::new().unwrap();

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 /// The key of the clients, of scope admin.
 const KEYS: &str = r#"[{ name = "test", scope = "admin", sha256 = "6159179caa575fed1e22615bda7acf47e1de1620f5d30cbf9aefc406d3e9253e" }]"#;
 
-/// No formatter: nobody reads what is generated.
+/// No formatter: the generated code is not read.
 const PYTHON_CONFIG: &str = r#"{ "post_hooks": [] }"#;
 
 fn server(dir: &TempDir) -> Server {

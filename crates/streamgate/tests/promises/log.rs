@@ -24,7 +24,7 @@ fn full_device() -> Stdio {
     full.expect("Linux has it").into()
 }
 
-/// A server whose log nobody reads, and the end of the pipe where somebody could.
+/// A server whose log is not read, and the reading end of its pipe.
 fn unread(dir: &TempDir, arguments: &[&str]) -> (Server, PipeReader) {
     let (reader, writer) = pipe().unwrap();
     let arguments = [&serve_arguments(dir.path())[..], arguments].concat();
@@ -34,7 +34,7 @@ fn unread(dir: &TempDir, arguments: &[&str]) -> (Server, PipeReader) {
     )
 }
 
-/// A server whose log was read up to here and then by nobody.
+/// A server whose log pipe has been closed by its reader.
 fn abandoned(dir: &TempDir, arguments: &[&str]) -> Server {
     let (server, reader) = unread(dir, arguments);
     drop(reader);
@@ -164,7 +164,7 @@ fn errors_of_a_failed_start_do_not_change_its_exit_code() {
         let mut command = streamgate(&arguments);
         let status = command.stderr(full_device()).status().unwrap();
         assert_eq!(status.code(), Some(code), "{arguments:?}");
-        // And one that is full and that nobody reads.
+        // And a full one that is not read.
         let (_unread, mut writer) = pipe().unwrap();
         let capacity = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
         writer.write_all(&vec![b'x'; capacity]).unwrap();

@@ -150,7 +150,7 @@ fn kind(reply: &Reply) -> &'static str {
     }
 }
 
-/// Four sessions at a limit of three: whoever looks for an order must find none.
+/// Four sessions at a limit of three: there must be no order that explains them.
 pub(crate) fn one_too_many() -> Log {
     let starts = (0..4).map(Call::Start);
     let asked = starts.map(Happened::Asked).enumerate();

@@ -65,7 +65,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Texts in a URL that are no id at all, whoever or whatever it should name.
+/// Texts in a URL that are no id, neither of a user nor of a session.
 fn no_ids() -> Vec<String> {
     let ids = ["%FF", "a%C3", "%ED%A0%80", "%00", "a%0Ab", "%7F", "%C2%80"].map(str::to_owned);
     [

@@ -135,7 +135,7 @@ async fn brief_dynamodb_throttling_refuses_no_start_and_keeps_the_limit() {
     for user in 0..USERS {
         assert_eq!(world.live(&format!("u{user}")).await.len(), LIMIT);
     }
-    // A start is two requests if nobody comes between, a refusal one; each is made three times.
+    // A start without a conflict is two requests, a refusal one; each is made three times.
     let requests = world.proxy.take_seen().len();
     assert!(
         requests >= USERS * (2 * LIMIT + 2) * 3,

@@ -17,7 +17,7 @@ const THINKING_MAX_MS: u64 = 100;
 /// What a player knows of a session. Each has an id that was never used before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Nobody has heard of it.
+    /// It was never sent.
     New,
     /// Its start was acknowledged, and no stop was sent.
     Live,
