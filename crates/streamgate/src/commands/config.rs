@@ -31,7 +31,7 @@ pub(crate) enum ConfigCommand {
 /// Runs the command.
 pub(crate) fn run(command: ConfigCommand) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Check(args) => match args.load(Vec::new()) {
+        ConfigCommand::Check(args) => match args.load() {
             Ok(loaded) => {
                 for warning in loaded.warnings() {
                     output::note(&format!("warning: {warning}"));
@@ -42,7 +42,7 @@ pub(crate) fn run(command: ConfigCommand) -> Result<(), Failure> {
             Err(problems) => Err(failure(Code::Problem, &problems)),
         },
         ConfigCommand::Show(args) => {
-            let loaded = args.load_or_fail(Vec::new())?;
+            let loaded = args.load_or_fail()?;
             output::text(&config::effective(&loaded));
             Ok(())
         }

@@ -44,7 +44,7 @@ pub(crate) fn run(args: HealthArgs) -> Result<(), Failure> {
 
 /// The address of a server with the settings of this environment, as seen from this machine.
 fn own_url() -> String {
-    let loaded = SettingsArgs::default().load(Vec::new());
+    let loaded = SettingsArgs::default().load();
     loaded.map_or_else(
         |_| URL_DEFAULT.to_owned(),
         |loaded| format!("http://{}", reachable(loaded.settings.general.listen)),

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use streamgate_server::{generate_key, hash_key};
 
+use crate::client::id;
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -31,7 +32,7 @@ pub(crate) struct NewArgs {
     scope: ScopeWord,
 
     /// What you call the key; appears in logs. Unless given, what its scope is called
-    #[arg(long, value_parser = name)]
+    #[arg(long, value_parser = id)]
     name: Option<String>,
 
     /// Print one JSON object with key, name, scope and sha256
@@ -58,16 +59,6 @@ impl ScopeWord {
             Self::Admin => "admin",
         }
     }
-}
-
-fn name(text: &str) -> Result<String, String> {
-    if text.is_empty() {
-        return Err("must not be empty".to_owned());
-    }
-    if text.chars().any(char::is_control) {
-        return Err("must not contain control characters".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 /// Runs the command.

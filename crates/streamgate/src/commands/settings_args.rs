@@ -37,29 +37,23 @@ impl SettingsArgs {
             .map(|(path, text, flag)| (KeyPath::new(path), text, flag.to_owned()));
         Sources {
             file: self.config,
-            // A flag of its own is more particular than --set: it comes last and wins.
+            // The command's own flags win over --set: they come last.
             flags: set.chain(own).collect(),
         }
     }
 
     /// Loads the settings.
-    pub(crate) fn load(
-        self,
-        flags: Vec<(&'static str, String, &'static str)>,
-    ) -> Result<Loaded, Vec<Problem>> {
-        config::load(self.sources(flags))
+    pub(crate) fn load(self) -> Result<Loaded, Vec<Problem>> {
+        config::load(self.sources(Vec::new()))
     }
 
-    /// Loads the settings, or says everything that is wrong with them.
-    pub(crate) fn load_or_fail(
-        self,
-        flags: Vec<(&'static str, String, &'static str)>,
-    ) -> Result<Loaded, Failure> {
-        load_or_fail(self.sources(flags))
+    /// Loads the settings, or reports everything that is wrong with them.
+    pub(crate) fn load_or_fail(self) -> Result<Loaded, Failure> {
+        load_or_fail(self.sources(Vec::new()))
     }
 }
 
-/// Loads the settings, or says everything that is wrong with them.
+/// Loads the settings, or reports everything that is wrong with them.
 pub(crate) fn load_or_fail(sources: Sources) -> Result<Loaded, Failure> {
     config::load(sources).map_err(|problems| failure(Code::Usage, &problems))
 }

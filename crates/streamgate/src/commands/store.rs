@@ -80,12 +80,7 @@ impl DirArgs {
     fn dir(self) -> Result<PathBuf, Failure> {
         match self.dir.or(self.data_dir) {
             Some(dir) => Ok(dir),
-            None => Ok(self
-                .settings
-                .load_or_fail(Vec::new())?
-                .settings
-                .general
-                .data_dir),
+            None => Ok(self.settings.load_or_fail()?.settings.general.data_dir),
         }
     }
 }

@@ -26,6 +26,12 @@ impl Reader {
         })
     }
 
+    /// A size that fits into 32 bits.
+    pub(crate) fn size(&mut self, ask: Ask, default: usize, range: RangeInclusive<u32>) -> usize {
+        let default = u32::try_from(default).unwrap_or(u32::MAX);
+        self.whole(ask, default, range) as usize
+    }
+
     /// A whole number of seconds.
     pub(crate) fn seconds(
         &mut self,

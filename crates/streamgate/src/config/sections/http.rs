@@ -6,6 +6,9 @@ use streamgate_server::HttpSettings;
 
 use crate::config::reader::{Ask, Reader};
 
+/// Most connections of one process.
+const CONNECTIONS_MAX: u32 = 1_000_000;
+
 /// Longest timeout: an hour.
 const SECONDS_MAX: u32 = 3_600;
 
@@ -59,19 +62,24 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         "shutdown_grace_s",
         "Maximum time for running requests to finish after SIGTERM or SIGINT and drain_s.",
     );
-    let head_bytes = u32::try_from(default.head_max_bytes).unwrap_or(u32::MAX);
     let head_least = u32::try_from(HttpSettings::HEAD_MIN_BYTES).unwrap_or(u32::MAX);
-    let bodies_bytes = u32::try_from(default.bodies_max_bytes).unwrap_or(u32::MAX);
-    let connections = u32::try_from(default.max_connections).unwrap_or(u32::MAX);
     HttpSettings {
-        max_connections: reader.whole(max_connections, connections, 1..=1_000_000) as usize,
+        max_connections: reader.size(
+            max_connections,
+            default.max_connections,
+            1..=CONNECTIONS_MAX,
+        ),
         max_connections_per_peer: NonZeroU32::new(reader.whole(
             max_connections_per_peer,
             0,
-            0..=1_000_000,
+            0..=CONNECTIONS_MAX,
         )),
-        head_max_bytes: reader.whole(head_max_bytes, head_bytes, head_least..=1 << 20) as usize,
-        bodies_max_bytes: reader.whole(bodies_max_bytes, bodies_bytes, 1 << 20..=u32::MAX) as usize,
+        head_max_bytes: reader.size(head_max_bytes, default.head_max_bytes, head_least..=1 << 20),
+        bodies_max_bytes: reader.size(
+            bodies_max_bytes,
+            default.bodies_max_bytes,
+            1 << 20..=u32::MAX,
+        ),
         header_timeout: reader.seconds(header_timeout_s, default.header_timeout, 1..=SECONDS_MAX),
         body_timeout: reader.seconds(body_timeout_s, default.body_timeout, 1..=SECONDS_MAX),
         write_timeout: reader.seconds(write_timeout_s, default.write_timeout, 1..=SECONDS_MAX),
