@@ -40,7 +40,7 @@ pub(crate) fn read(reader: &mut Reader) -> CompatSettings {
     );
     let require_key = Ask(
         "require_key",
-        "Whether every dialect asks for an API key where there are [[keys]]. false opens all but \
+        "Whether every dialect requires an API key if there are [[keys]]. false opens all but \
          concurrency-service to callers without a key: anyone who can reach /compat/ can then \
          start and end any session, remove users and list all of them.",
     );

@@ -12,6 +12,14 @@ const CONNECTIONS_MAX: u32 = 1_000_000;
 /// Longest timeout: an hour.
 const SECONDS_MAX: u32 = 3_600;
 
+const HEADER_TIMEOUT_S: Ask = Ask(
+    "header_timeout_s",
+    "The idle timeout: time from the end of an answer (or from connecting) to the end of the \
+     next request head. It should exceed the heartbeat interval, so that players keep their \
+     connection, and the idle timeout of a load balancer in front, so that the balancer never \
+     reuses a closing connection.",
+);
+
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     reader.section("[http]", "Connections and timeouts.");
@@ -36,13 +44,6 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         "bodies_max_bytes",
         "Memory for incomplete request bodies, all connections together. Beyond it requests get \
          503 with Retry-After, except those whose body arrives in one piece with the head.",
-    );
-    let header_timeout_s = Ask(
-        "header_timeout_s",
-        "The idle timeout: time from the end of an answer (or from connecting) to the end of the \
-         next request head. It should exceed the heartbeat interval, so that players keep their \
-         connection, and the idle timeout of a load balancer in front, so that the balancer never \
-         reuses a closing connection.",
     );
     let body_timeout_s = Ask(
         "body_timeout_s",
@@ -80,7 +81,7 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
             default.bodies_max_bytes,
             1 << 20..=u32::MAX,
         ),
-        header_timeout: reader.seconds(header_timeout_s, default.header_timeout, 1..=SECONDS_MAX),
+        header_timeout: reader.seconds(HEADER_TIMEOUT_S, default.header_timeout, 1..=SECONDS_MAX),
         body_timeout: reader.seconds(body_timeout_s, default.body_timeout, 1..=SECONDS_MAX),
         write_timeout: reader.seconds(write_timeout_s, default.write_timeout, 1..=SECONDS_MAX),
         drain: reader.seconds(drain_s, default.drain, 0..=SECONDS_MAX),

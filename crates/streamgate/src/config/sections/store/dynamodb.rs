@@ -6,15 +6,15 @@ use crate::config::reader::{Ask, Reader};
 pub(super) fn read(reader: &mut Reader) -> (Option<String>, Option<String>) {
     reader.section(
         "[store.dynamodb]",
-        "Where the table of a store.url that begins with dynamodb:// is. Credentials are found the \
-         AWS way.",
+        "Where the table of a dynamodb:// URL is. Credentials come from the AWS environment: \
+         variables, profile, role.",
     );
     for name in ["region", "endpoint"] {
         reader.was_called(&format!("store.{name}"), name);
     }
     let region = Ask(
         "region",
-        "The region. Unless set, it is found the AWS way: AWS_REGION, REGION, the profile, the \
+        "The region. Unless set, that of the AWS environment: AWS_REGION, REGION, the profile, the \
          role.",
     );
     let endpoint = Ask(

@@ -30,7 +30,7 @@ const WERE_IN_STORE: [&str; 11] = [
 
 const KEY_PREFIX: Ask = Ask(
     "key_prefix",
-    "What every key begins with, so that several installations can share a server.",
+    "The prefix of every key, so that several installations can share a server.",
 );
 const CONNECT_TIMEOUT_MS: Ask = Ask(
     "connect_timeout_ms",
@@ -39,12 +39,12 @@ const CONNECT_TIMEOUT_MS: Ask = Ask(
 const RESPONSE_TIMEOUT_MS: Ask = Ask(
     "response_timeout_ms",
     "How long an answer may take, in milliseconds; below engine.deadline_ms, so that there is time \
-     to find out what became of a call whose answer was lost.",
+     to find out whether a call was carried out whose answer was lost.",
 );
 const WAIT_REPLICAS: Ask = Ask(
     "wait_replicas",
-    "How many replicas must have a change before it is acknowledged. Each replica narrows what a \
-     failover can lose, and costs a round trip. 0 for none.",
+    "How many replicas must have a change before it is acknowledged. More replicas lose less in a \
+     failover, and cost a round trip. 0 for none.",
 );
 const WAIT_TIMEOUT_MS: Ask = Ask(
     "wait_timeout_ms",
