@@ -163,6 +163,10 @@ impl Crowd {
         let starts = StartStop::new(Arc::clone(&others), Share::ALL, self.users);
         let starts = run(Box::new(starts))?;
         // A user whose session goes on would have no slot free in the next round.
+        let call = Call {
+            answers: &["204"],
+            ..call
+        };
         call.all(Stops::of(others, starts.left))?;
         self.rounds
             .push([beats.measured, batches.measured, starts.measured]);

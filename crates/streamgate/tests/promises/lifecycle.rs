@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use streamgate_clock::Stopwatch;
 use streamgate_testkit::{Client, Server, serve_arguments, streamgate};
 use tempfile::TempDir;
 
-/// Promise 4: free one lease after the last heartbeat, to the second, with no sweep.
+/// Promise 4: free one lease after the last heartbeat, to the second, with no sweep. A busy machine
+/// may delay requests and answers, so a start that was refused counts as of when it was sent, and
+/// the one that is admitted as of its answer.
 #[tokio::test]
 async fn a_vanished_player_gives_its_slot_back_one_lease_later() {
     let dir = TempDir::new().unwrap();
@@ -19,24 +22,29 @@ async fn a_vanished_player_gives_its_slot_back_one_lease_later() {
     let server = Server::start_with(dir.path(), &settings);
     let mut client = Client::connect(server.address).await.unwrap();
     client.set_limit("u", 1).await.unwrap();
+    let before_start = Stopwatch::start();
     assert_eq!(client.start("u", "vanished").await.unwrap().status, 201);
-    let watch = streamgate_clock::Stopwatch::start();
+    let behind_start = Stopwatch::start();
     let refused = client.start("u", "next").await.unwrap();
     assert_eq!(refused.status, 409, "{refused:?}");
-    let free_after = loop {
+    let mut refused_after = Duration::ZERO;
+    loop {
+        let sent_after = behind_start.elapsed();
         if client.start("u", "next").await.unwrap().status == 201 {
-            break watch.elapsed();
+            break;
         }
+        refused_after = sent_after;
         // Only so as not to spin: the test measures when the slot is free, it does not wait for it.
         tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    }
+    let free_after = before_start.elapsed();
     assert!(
         free_after > Duration::from_millis(4_500),
         "freed early: {free_after:?}"
     );
     assert!(
-        free_after < Duration::from_millis(6_000),
-        "freed late: {free_after:?}"
+        refused_after < Duration::from_millis(5_500),
+        "still refused: {refused_after:?}"
     );
     let ended = client.heartbeat("u", "vanished").await.unwrap();
     assert_eq!(
