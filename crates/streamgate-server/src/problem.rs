@@ -8,7 +8,7 @@ use std::fmt;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use streamgate_engine::EngineError;
 use utoipa::ToSchema;
 
@@ -126,10 +126,9 @@ codes! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// Where this kind of problem is described.
-    #[serde(rename = "type", serialize_with = "type_of")]
-    #[schema(value_type = String, format = "uri-reference")]
-    #[schema(example = "/docs/problems#invalid_request")]
-    kind: Code,
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference", example = "/docs/problems#invalid_request")]
+    kind: &'static str,
     /// What is wrong, in a few words that are the same for every problem of this code.
     #[schema(example = "The request is not valid")]
     title: &'static str,
@@ -144,11 +143,6 @@ pub(crate) struct Problem {
     /// Each field that is wrong; only with `invalid_request`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn type_of<S: Serializer>(kind: &Code, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(kind.uri())
 }
 
 /// What is wrong with one field.
@@ -167,7 +161,7 @@ impl Problem {
     /// A problem of this kind; `detail` says what is wrong this time.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            kind: code,
+            kind: code.uri(),
             title: code.title(),
             status: code.status().as_u16(),
             detail: detail.into(),
@@ -244,9 +238,9 @@ impl ApiError {
         self.0.cause.as_deref()
     }
 
-    /// The response that `words` makes of the error, with the header; the error is its extension.
-    pub(crate) fn respond_with(self, words: impl FnOnce(&Self) -> Response) -> Response {
-        let mut response = words(&self);
+    /// The response that `write` makes of the error, with the header; the error is its extension.
+    pub(crate) fn respond_with(self, write: impl FnOnce(&Self) -> Response) -> Response {
+        let mut response = write(&self);
         if let Some((name, value)) = &self.0.header {
             response.headers_mut().insert(name, value.clone());
         }

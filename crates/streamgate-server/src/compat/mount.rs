@@ -104,29 +104,29 @@ fn document_of<D: Dialect>() -> OpenApi {
 
 /// The dialect as a service.
 pub(super) fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> DialectService {
-    let surrounded = |path: &str, methods: MethodRouter<Arc<App>>| {
+    let layered = |path: &str, methods: MethodRouter<Arc<App>>| {
         let route = format!("{}{path}", path_of(D::NAME));
         let methods = methods
             .fallback(no_such_call::<D>)
-            .layer(MapResponseLayer::new(in_its_words::<D>));
+            .layer(MapResponseLayer::new(error_response::<D>));
         D::around(layers, &route, methods)
     };
     let mut calls = OpenApiRouter::new();
     for routes in D::routes() {
-        calls = calls.routes(with_path(routes, |path, methods| surrounded(path, methods)));
+        calls = calls.routes(with_path(routes, |path, methods| layered(path, methods)));
     }
     let (mut router, _) = calls.split_for_parts();
     for (path, methods) in documents::<D>().into_iter().chain(D::pages()) {
-        router = router.route(path, surrounded(path, methods));
+        router = router.route(path, layered(path, methods));
     }
     let router = router
-        .fallback_service(surrounded("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
+        .fallback_service(layered("", any(no_such_call::<D>)).with_state(Arc::clone(app)))
         .with_state(Arc::clone(app));
     router.map_request(with_path_of::<D>)
 }
 
 /// The response to a request that failed, as the dialect writes it.
-fn in_its_words<D: Dialect>(mut response: Response) -> Response {
+fn error_response<D: Dialect>(mut response: Response) -> Response {
     match response.extensions_mut().remove::<ApiError>() {
         Some(error) => error.respond_with(D::failure),
         None => response,

@@ -84,10 +84,7 @@ impl Metrics {
                 Family::default(),
             ),
             http: HttpDurations::new(&mut page),
-            connections: page.gauge(
-                "streamgate_http_connections",
-                "Open connections",
-            ),
+            connections: page.gauge("streamgate_http_connections", "Open connections"),
             connections_refused: page.counter(
                 "streamgate_http_connections_refused",
                 "Connections closed because their peer had http.max_connections_per_peer open",
@@ -133,8 +130,9 @@ impl Metrics {
             ),
             clock_skew: page.add(
                 "streamgate_store_clock_skew_seconds",
-                "Smallest possible skew of this node's clock against DynamoDB's, in seconds: positive \
-                 if ahead, negative if behind, 0 if they may agree. Alarm above 2 and below -2",
+                "Smallest possible skew of this node's clock against DynamoDB's, in seconds: \
+                 positive if ahead, negative if behind, 0 if they may agree. Alarm above 2 and \
+                 below -2",
                 Gauge::default(),
             ),
             registry: page.registry,

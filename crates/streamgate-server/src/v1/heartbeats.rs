@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
-use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX};
+use streamgate_core::bounds::BATCH_BODY_MAX_BYTES;
 use streamgate_core::{EndReason, SessionId, TenantId, Timestamp, UserKey};
 use streamgate_engine::{Answered, Engine};
 use utoipa::ToSchema;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::caller::access::{Caller, Player};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::state::App;
-use crate::v1::batch::{EntryError, store_failed_for_all};
+use crate::v1::batch::{EntryError, check_len, store_failed_for_all};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::object::Object;
@@ -61,7 +61,8 @@ pub(crate) struct BatchAnswer<'a> {
     /// When to call next, in seconds from now.
     #[schema(value_type = IntervalSchema)]
     heartbeat_interval_s: u32,
-    /// How many of the renewed sessions go on although the store could not be used; left out if none.
+    /// How many of the renewed sessions go on although the store could not be used; left out if
+    /// there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     degraded: Option<usize>,
@@ -114,13 +115,7 @@ pub(crate) async fn heartbeat_batch(
     body: JsonBody<BATCH_BODY_MAX_BYTES>,
 ) -> Result<Response, ApiError> {
     let batch = body.parse::<Batch<'_>>()?;
-    if batch.heartbeats.len() > BATCH_ENTRIES_MAX {
-        let len = batch.heartbeats.len();
-        return Err(ApiError::field(
-            "heartbeats",
-            format!("must have at most {BATCH_ENTRIES_MAX} entries, has {len}"),
-        ));
-    }
+    check_len("heartbeats", batch.heartbeats.len())?;
     let results = run(&app.engine, &caller.tenant, &batch.heartbeats).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());

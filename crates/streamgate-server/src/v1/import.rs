@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
-use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, BATCH_ENTRIES_MAX, LIVE_MAX};
+use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, LIVE_MAX};
 use streamgate_core::{Seconds, SessionId, TenantId, UserKey};
 use streamgate_engine::{Engine, EngineError, join_all_yielding};
 use utoipa::ToSchema;
@@ -19,14 +19,11 @@ use crate::caller::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors, store_trouble};
 use crate::problem_docs::NeedsRoom;
 use crate::state::App;
-use crate::v1::batch::{EntryError, store_failed_for_all};
+use crate::v1::batch::{EntryError, check_len, store_failed_for_all};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::object::Object;
 use crate::wire::text_map::TextMap;
-
-/// Most users in one call: as many as any batch has entries.
-const USERS_MAX: usize = BATCH_ENTRIES_MAX;
 
 /// Users of another system.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -111,9 +108,9 @@ pub(crate) enum SkipReason {
 
 /// Take over users from another system
 ///
-/// Starts the sessions that users have elsewhere, as far as slots are free. It ends no live session,
-/// starts none again that has ended here, and sets a profile only for a user without one. So the
-/// call is safe to repeat, and to run while players call. A session holds its slot for the
+/// Starts the sessions that users have elsewhere, as far as slots are free. It ends no live
+/// session, starts none again that has ended here, and sets a profile only for a user without one.
+/// So the call is safe to repeat, and to run while players call. A session holds its slot for the
 /// lease of callers without heartbeats (`compat.lease_s`). Each user succeeds or fails on its own,
 /// and so does each of its sessions. Only a body that is wrong as a whole is a 400. If the store
 /// failed for every user, the whole call is a 503. Rate limits by user do not count the entries.
@@ -134,11 +131,7 @@ pub(crate) async fn import_users(
     body: JsonBody<BATCH_BODY_MAX_BYTES>,
 ) -> Result<Response, ApiError> {
     let import = body.parse::<ImportBody>()?;
-    let len = import.users.len();
-    if len > USERS_MAX {
-        let message = format!("must have at most {USERS_MAX} entries, has {len}");
-        return Err(ApiError::field("users", message));
-    }
+    check_len("users", import.users.len())?;
     let entries = import.users.into_iter();
     let entries: Vec<Entry> = entries
         .map(|Object(entry)| Entry::new(entry, &caller.tenant, app.compat.lease))

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
 use tokio::time::timeout;
 
-use super::body_bytes::{Growing, Whole};
+use super::body_bytes::{BodyBuffer, ReceivedBody};
 use super::object::Object;
 use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
@@ -23,7 +23,7 @@ use crate::state::App;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A missing body is an empty object.
 #[derive(Debug)]
-pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(Whole);
+pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(ReceivedBody);
 
 impl<const MAX: usize> JsonBody<MAX> {
     /// Reads the body of a request with these headers.
@@ -97,7 +97,7 @@ async fn is_drained(app: &App, mut body: Body) -> bool {
 ///
 /// # Errors
 /// 413 for a longer body, 408 for one that is too slow, 400 for one that breaks off.
-pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Whole, ApiError> {
+pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<ReceivedBody, ApiError> {
     if body.is_end_stream() {
         return Ok(Bytes::new().into());
     }
@@ -123,7 +123,7 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Whole,
 }
 
 /// The bytes of the body. A body of a single frame, the usual case, is not copied.
-async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<Whole, ApiError> {
+async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedBody, ApiError> {
     let Some(first) = next_piece(body).await? else {
         return Ok(Bytes::new().into());
     };
@@ -133,7 +133,7 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<Whole, Ap
     let Some(mut piece) = next_piece(body).await? else {
         return Ok(first.into());
     };
-    let mut whole = Growing::new(&app.body_memory);
+    let mut whole = BodyBuffer::new(&app.body_memory);
     let mut length = first.len();
     whole.push(&first, piece.len())?;
     drop(first);

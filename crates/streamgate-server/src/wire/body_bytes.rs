@@ -61,14 +61,14 @@ impl BodyMemory {
 
 /// The buffer of a body of several frames.
 #[derive(Debug)]
-pub(super) struct Growing {
+pub(super) struct BodyBuffer {
     bytes: Vec<u8>,
     memory: Arc<BodyMemory>,
     /// As many bytes as the capacity of the buffer.
     taken: Option<OwnedSemaphorePermit>,
 }
 
-impl Growing {
+impl BodyBuffer {
     /// An empty buffer.
     pub(super) fn new(memory: &Arc<BodyMemory>) -> Self {
         Self {
@@ -98,8 +98,8 @@ impl Growing {
         Ok(())
     }
 
-    pub(super) fn finish(self) -> Whole {
-        Whole {
+    pub(super) fn finish(self) -> ReceivedBody {
+        ReceivedBody {
             bytes: self.bytes.into(),
             _taken: self.taken,
         }
@@ -108,12 +108,12 @@ impl Growing {
 
 /// A complete body, with the memory reserved for it until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Whole {
+pub(crate) struct ReceivedBody {
     bytes: Bytes,
     _taken: Option<OwnedSemaphorePermit>,
 }
 
-impl From<Bytes> for Whole {
+impl From<Bytes> for ReceivedBody {
     /// A body of one frame, which reserves nothing.
     fn from(bytes: Bytes) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl From<Bytes> for Whole {
     }
 }
 
-impl Deref for Whole {
+impl Deref for ReceivedBody {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -143,7 +143,7 @@ mod tests {
     fn a_body_takes_little_more_than_its_length_and_gives_it_back() {
         let memory = memory(1 << 30);
         let piece = [7; 5_000];
-        let mut body = Growing::new(&memory);
+        let mut body = BodyBuffer::new(&memory);
         for i in 1..=50 {
             body.push(&piece, (50 - i) * piece.len()).unwrap();
             assert!(body.bytes.capacity() <= body.bytes.len() + STEP_BYTES);
@@ -159,9 +159,9 @@ mod tests {
     #[test]
     fn beyond_the_bound_a_body_is_refused_and_what_it_took_is_free() {
         let memory = memory(10_000);
-        let mut first = Growing::new(&memory);
+        let mut first = BodyBuffer::new(&memory);
         first.push(&[0; 6_000], 0).unwrap();
-        let mut second = Growing::new(&memory);
+        let mut second = BodyBuffer::new(&memory);
         second.push(&[0; 3_000], 0).unwrap();
         let refused = second.push(&[0; 3_000], 0).unwrap_err();
         assert_eq!(refused.code(), Code::Overloaded);

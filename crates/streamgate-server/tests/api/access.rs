@@ -136,7 +136,7 @@ async fn a_caller_without_a_key_does_not_make_the_server_read_a_body() {
     }
 }
 
-/// A body that hangs for whoever reads it.
+/// A body that never ends: reading it hangs.
 struct NeverReady;
 
 impl HttpBody for NeverReady {

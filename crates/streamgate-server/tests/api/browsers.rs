@@ -131,7 +131,7 @@ async fn calls_without_a_key_from_no_foreign_page_are_answered() {
                 ("origin", "https://localhost"),
                 ("sec-fetch-site", "same-origin"),
             ],
-            // Somebody who types the address.
+            // Navigation to an address that was typed.
             &[("host", "[::1]:8080"), ("sec-fetch-site", "none")],
         ] {
             let answer = service.send(with(call, headers)).await;
@@ -181,7 +181,7 @@ async fn a_host_of_another_name_is_answered_nothing_that_a_key_would_guard() {
         }
         let live = service.get("/v1/users/u/sessions").await.json();
         assert_eq!(live["active"], 1, "nothing was changed");
-        // What nobody needs a key for is no secret.
+        // Endpoints that need no key have no secrets.
         for path in ["/healthz", "/readyz", "/openapi.json", "/docs/"] {
             let answer = service.send(with(("GET", path, ""), &headers)).await;
             assert_eq!(answer.status, 200, "{path}");

@@ -1,5 +1,5 @@
-//! Promise 8: a request that has arrived whole is carried out, whoever hangs up. Clients close or
-//! reset their connection right behind a request, or close their sending side only.
+//! Promise 8: a request that has arrived whole is carried out, even if its client hangs up. Clients
+//! close or reset their connection right behind a request, or close their sending side only.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn answers(method: &str, route: &str, status: u16) -> String {
 }
 
 /// Sends as many requests as there are users, each client leaving at once, and waits until all of
-/// them are carried out: answered with this status, though nobody reads it.
+/// them are carried out: answered with this status, although no client reads it.
 async fn all_are_carried_out(
     prepare: impl AsyncFn(&Service, usize),
     request: impl Fn(usize) -> String,
@@ -92,7 +92,7 @@ async fn all_are_carried_out(
             send_and_leave(&running, leaves, &request(i)).await;
         }
         wait_for(&running.service, counted, REQUESTS, &format!("{leaves:?}")).await;
-        // Nobody is there any more, so no connection is left.
+        // The clients have gone, so no connection is left.
         let open = "streamgate_http_connections";
         wait_for(&running.service, open, 0, &format!("{leaves:?}")).await;
     }

@@ -90,7 +90,7 @@ async fn a_request_is_one_line_for_those_who_ask_for_it() {
 }
 
 #[tokio::test]
-async fn faults_of_ours_are_told_to_everybody_with_their_cause() {
+async fn errors_of_the_server_are_logged_with_their_cause() {
     let service = Service::keyed();
     service.damage("u").await;
     let path = "/v1/users/u/sessions";

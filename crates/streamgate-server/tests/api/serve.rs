@@ -334,7 +334,7 @@ async fn a_request_under_way_is_finished_before_the_end() {
     assert!(answer.contains("session_unknown"), "{answer}");
     assert_eq!(running.server.await.unwrap(), Stopped { cut_off: 0 });
     let refused = TcpStream::connect(running.address).await;
-    assert!(refused.is_err(), "nobody listens any more");
+    assert!(refused.is_err(), "the listener is closed");
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ pub(super) async fn start_session(
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     if name.is_empty() || id.is_empty() {
-        return Err(nameless());
+        return Err(id_missing());
     }
     let user = caller.user(USER, &name)?;
     let started = caller.start(&user, session_id(SESSION, &id)?).await?;
@@ -92,7 +92,7 @@ pub(super) async fn start_session(
 }
 
 /// The error of a request without one of the ids.
-fn nameless() -> ApiError {
+fn id_missing() -> ApiError {
     ApiError::new(
         Code::InvalidRequest,
         "Please specify a userId and sessionId",

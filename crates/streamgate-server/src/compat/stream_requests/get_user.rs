@@ -6,7 +6,7 @@ use streamgate_core::admission::user_and_sessions_of;
 
 use super::super::{DialectCaller, answer, query};
 use super::user::User;
-use super::{ID, StreamRequests, bad_request, in_two_words};
+use super::{ID, StreamRequests, as_bad_request, bad_request};
 use crate::caller::access::Service;
 use crate::problem::ApiError;
 use crate::wire::schema::UserIdSchema;
@@ -30,9 +30,9 @@ pub(super) async fn get_user(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let id = query::single(uri.query(), ID)
-        .map_err(in_two_words)?
+        .map_err(as_bad_request)?
         .ok_or_else(bad_request)?;
-    let user = caller.user(ID, &id).map_err(in_two_words)?;
+    let user = caller.user(ID, &id).map_err(as_bad_request)?;
     let found = caller.engine().user(&user, user_and_sessions_of).await?;
     let (user, watching) = found.ok_or_else(bad_request)?;
     Ok(answer::json(StatusCode::OK, &User::new(&user, &watching)))

@@ -92,7 +92,7 @@ fn bad_request() -> ApiError {
 }
 
 /// Replaces the detail of an invalid request by the two words of the original.
-fn in_two_words(error: ApiError) -> ApiError {
+fn as_bad_request(error: ApiError) -> ApiError {
     match error.code() {
         Code::InvalidRequest => bad_request(),
         _ => error,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::{AnyJson, DialectCaller, session_id, session_taken};
 use super::name::{self, StreamName, UserName, stream_session};
-use super::{ID, STREAM, StreamRequests, bad_request, in_two_words, sentence};
+use super::{ID, STREAM, StreamRequests, as_bad_request, bad_request, sentence};
 use crate::caller::access::Player;
 use crate::problem::ApiError;
 
@@ -46,12 +46,12 @@ pub(super) async fn request_stream(
     caller: DialectCaller<StreamRequests, Player>,
     body: AnyJson,
 ) -> Result<Response, ApiError> {
-    let id = name::required(&body, ID).map_err(in_two_words)?;
-    let stream = name::required(&body, STREAM).map_err(in_two_words)?;
-    let user = caller.user(ID, &id).map_err(in_two_words)?;
-    let session = session_id(STREAM, &stream_session(&stream)).map_err(in_two_words)?;
+    let id = name::required(&body, ID).map_err(as_bad_request)?;
+    let stream = name::required(&body, STREAM).map_err(as_bad_request)?;
+    let user = caller.user(ID, &id).map_err(as_bad_request)?;
+    let session = session_id(STREAM, &stream_session(&stream)).map_err(as_bad_request)?;
     let mut start = caller.start_of(session);
-    start.metadata = metadata_of(&stream).map_err(in_two_words)?;
+    start.metadata = metadata_of(&stream).map_err(as_bad_request)?;
     let outcome = caller
         .engine()
         .start(&user, &IfKnown(start))

@@ -12,7 +12,7 @@ use streamgate_server::{
 use crate::support::{Answer, Service, keys, request};
 
 /// A call that a caller without any key may make.
-const NOBODY: &str = "";
+const NO_KEY: &str = "";
 
 /// A call: dialect, method, its path in the document, the path that is asked for, its body, and the
 /// least scope that may make it.
@@ -82,7 +82,7 @@ const CALLS: [Call; 13] = {
             "player",
         ),
         (UserStreams, "DELETE", USER, "/user-streams/a", "", "player"),
-        (StreamRequests, "GET", "/", "/", "", NOBODY),
+        (StreamRequests, "GET", "/", "/", "", NO_KEY),
         (
             StreamRequests,
             "POST",
@@ -179,7 +179,7 @@ fn rank(scope: &str) -> Option<usize> {
 /// What a call should hear that presents this key.
 fn expected(call: &Call, key: Option<&str>, is_asked: bool) -> Option<u16> {
     let (dialect, .., needed) = *call;
-    if needed == NOBODY {
+    if needed == NO_KEY {
         return None;
     }
     let status = match key {

@@ -77,7 +77,8 @@ async fn requests_are_counted_by_the_call_of_the_dialect_wherever_it_is_mounted(
     service.get("/nothing/that/is/a/label").await;
     let count = |route: &str, method: &str, status: u16| {
         format!(
-            "streamgate_http_request_duration_seconds_count{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"
+            "streamgate_http_request_duration_seconds_count\
+             {{method=\"{method}\",route=\"{route}\",status=\"{status}\"}}"
         )
     };
     let calls = count("/compat/session-tracker/add-session", "POST", 200);

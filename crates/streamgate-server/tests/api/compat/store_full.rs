@@ -51,7 +51,8 @@ fn refusals() -> [Refusal; 5] {
             ("GET", "/user-streams/new/s", ""),
             503,
             format!(
-                r#"{{"error":{{"statusCode":503,"name":"ServiceUnavailableError","message":"{DETAIL}"}}}}"#
+                r#"{{"error":{{"statusCode":503,"name":"{}","message":"{DETAIL}"}}}}"#,
+                "ServiceUnavailableError"
             ),
         ),
         refusal(

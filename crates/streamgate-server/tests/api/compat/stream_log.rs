@@ -312,7 +312,7 @@ async fn too_many_requests_about_a_user_are_a_429_for_both_calls() {
 async fn a_key_is_asked_for_where_there_are_keys() {
     let body = r#"{"userId":"u"}"#;
     let service = Service::keyed();
-    // Whoever it is comes before what is asked.
+    // The key is checked before the body.
     for body in [body, ""] {
         let anonymous = service.log("POST", body).await;
         anonymous.assert_failed(401, "the request brings no API key");

@@ -59,8 +59,9 @@ impl Answer {
     #[track_caller]
     fn assert_no_entity(&self, id: &str) {
         let message = json!(format!("Entity not found: UserStreams with id {id}"));
+        let code = r#""code":"ENTITY_NOT_FOUND""#;
         let text = format!(
-            r#"{{"error":{{"statusCode":404,"name":"Error","message":{message},"code":"ENTITY_NOT_FOUND"}}}}"#
+            r#"{{"error":{{"statusCode":404,"name":"Error","message":{message},{code}}}}}"#
         );
         self.assert_text(404, JSON, &text);
     }
@@ -420,7 +421,7 @@ async fn a_key_is_asked_for_where_there_are_keys_unless_the_settings_say_otherwi
     // It speaks of the users of its tenant.
     let other = service.call_as("other", "DELETE", &deleted).await;
     other.assert_no_entity("\"u\"");
-    // A preflight brings no key, and the pages are for everybody.
+    // A preflight brings no key, and the pages need none.
     let preflight = service.user_streams("OPTIONS", "/user-streams/u/s").await;
     preflight.assert_empty(204);
     assert_eq!(service.user_streams("GET", "/explorer/").await.status, 200);

@@ -9,9 +9,10 @@ use streamgate_testkit::repository;
 
 fn page() -> String {
     let mut page = format!(
-        "# Metrics\n\n<!-- Generated from the code; do not edit. The test beside {}\n     writes it \
-         anew with {UPDATE_GENERATED}=1. -->\n\n`GET /metrics`, Prometheus text. Counters end in `_total`. \
-         No label ever names a user.\nWhat to watch: [operating.md](operating.md).\n\n\
+        "# Metrics\n\n<!-- Generated from the code; do not edit. The test beside {}\n     \
+         writes it anew with {UPDATE_GENERATED}=1. -->\n\n\
+         `GET /metrics`, Prometheus text. Counters end in `_total`. No label ever names a user.\n\
+         What to watch: [operating.md](operating.md).\n\n\
          | metric | what it counts |\n|---|---|\n",
         "`tests/api/ops/metric_reference.rs`"
     );

@@ -239,7 +239,7 @@ async fn a_store_that_fails_for_every_user_fails_the_call() {
 }
 
 #[tokio::test]
-async fn a_full_store_takes_over_nobody() {
+async fn an_import_into_a_full_store_takes_over_no_user() {
     let service = Service::open();
     service.fill_store(true);
     post(&service, &[user("u", &["a"])])

@@ -11,15 +11,15 @@ use super::{AT, user};
 use crate::support::{Service, request};
 
 #[tokio::test]
-async fn a_list_of_nobody_is_valid() {
+async fn a_list_without_users_is_valid() {
     let service = Service::open();
-    let nobody = service.requests_get("/getallusers").await;
-    nobody.assert_written(r#"{"Users":{}}"#);
+    let empty = service.requests_get("/getallusers").await;
+    empty.assert_written(r#"{"Users":{}}"#);
     // Who has only a history that is forgotten is not there either.
     service.start(&["x"]).await;
     service.call("DELETE", "/v1/users/u").await;
-    let nobody = service.requests_get("/getallusers").await;
-    nobody.assert_written(r#"{"Users":{}}"#);
+    let empty = service.requests_get("/getallusers").await;
+    empty.assert_written(r#"{"Users":{}}"#);
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_list_breaks_off_where_the_store_fails() {
     }
     service.break_store().await;
     assert!(body.frame().await.unwrap().is_err());
-    // Nobody can take it for the whole.
+    // The truncated body is not valid JSON.
     let read = String::from_utf8(read).unwrap();
     assert!(read.starts_with(r#"{"Users":{"user-"#), "{read}");
     assert!(!read.ends_with("}}}}}"), "{read}");

@@ -26,7 +26,7 @@ async fn a_query_that_names_no_user_is_a_bad_request() {
 }
 
 #[tokio::test]
-async fn a_stream_request_that_names_nobody_or_nothing_is_a_bad_request() {
+async fn a_stream_request_without_a_known_user_and_a_stream_is_a_bad_request() {
     let service = Service::open();
     service.create_u().await;
     let long = json!({ "id": "u", "stream": "x".repeat(129) }).to_string();

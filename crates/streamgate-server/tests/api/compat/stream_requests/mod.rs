@@ -66,9 +66,9 @@ impl Answer {
 /// A user as it is written. The arguments are JSON.
 fn user(name: &str, subscription: &str, watching: &[&str]) -> String {
     let (count, list) = (watching.len(), json!(watching));
-    format!(
-        r#"{{"Name":{name},"Subscription":{subscription},"Status":{{"Online":{{"Streams":{{"activeStreams":{count},"watching":{list}}}}},"offline":{{"lastOnline":null}}}}}}"#
-    )
+    let online = format!(r#"{{"Streams":{{"activeStreams":{count},"watching":{list}}}}}"#);
+    let status = format!(r#"{{"Online":{online},"offline":{{"lastOnline":null}}}}"#);
+    format!(r#"{{"Name":{name},"Subscription":{subscription},"Status":{status}}}"#)
 }
 
 #[tokio::test]
@@ -82,7 +82,10 @@ async fn the_root_is_there_with_and_without_its_slash() {
 #[tokio::test]
 async fn a_user_is_created_watches_and_is_removed() {
     let service = Service::open();
-    let body = r#"{"Name":"Van Persie","id":"010","Subscription":"basic plan","Status":{"Online":{"Streams":{"activeStreams":2,"watching":["x","y"]}}}}"#;
+    let body = r#"{
+        "Name": "Van Persie", "id": "010", "Subscription": "basic plan",
+        "Status": {"Online": {"Streams": {"activeStreams": 2, "watching": ["x", "y"]}}}
+    }"#;
     let created = service.requests_post("/createuser", body).await;
     created.assert_sentence("Van Persie created");
     assert_eq!(created.header("location"), Some("getuser?id=010"));

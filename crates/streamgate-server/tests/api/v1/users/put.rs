@@ -48,7 +48,7 @@ async fn members_are_set_kept_and_cleared_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_change_without_a_body_changes_nothing_and_makes_nobody_known() {
+async fn a_change_without_a_body_changes_nothing_and_makes_no_user_known() {
     let service = Service::open();
     service
         .call("PUT", PATH)

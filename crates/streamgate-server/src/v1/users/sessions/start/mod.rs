@@ -90,8 +90,9 @@ pub(crate) struct StartAnswer<'a> {
 }
 
 /// The description of a 409, for the document.
-const REFUSED: &str = "`limit_reached`: every slot is taken, and `sessions` lists the sessions that \
-    hold them. `session_taken`: a session of this id is live on another device. Nothing was changed.";
+const REFUSED: &str = "`limit_reached`: every slot is taken, and `sessions` lists the sessions \
+    that hold them. `session_taken`: a session of this id is live on another device. Nothing was \
+    changed.";
 
 /// A start that was refused.
 #[derive(ToSchema)]

@@ -35,7 +35,8 @@ use crate::wire::schema::UserParam;
             headers(("Location" = String, description = "The path of the session."))),
         (status = 200, description = "The session of the body's `session_id` is live already; its \
             lease was renewed.", body = StartAnswer<'_>),
-        (status = 409, description = REFUSED, body = StartRefused<'_>, content_type = "application/problem+json"),
+        (status = 409, description = REFUSED,
+            body = StartRefused<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_session(

@@ -31,7 +31,8 @@ use crate::wire::schema::{SessionParam, UserParam};
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
         (status = 200, description = "The session is live already; its lease was renewed, and \
             nothing else changed.", body = StartAnswer<'_>),
-        (status = 409, description = REFUSED, body = StartRefused<'_>, content_type = "application/problem+json"),
+        (status = 409, description = REFUSED,
+            body = StartRefused<'_>, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn start_named_session(

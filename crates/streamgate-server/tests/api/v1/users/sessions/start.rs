@@ -42,10 +42,11 @@ async fn facts_come_back_as_they_were_given() {
 }
 
 #[tokio::test]
-async fn null_and_an_empty_map_are_facts_not_given() {
+async fn null_and_an_empty_map_are_metadata_not_given() {
     let service = Service::open();
     let body = json!({
-        "session_id": null, "device_id": null, "attributes": {}, "replaces": null, "terminate": null,
+        "session_id": null, "device_id": null, "attributes": {},
+        "replaces": null, "terminate": null,
     });
     let answer = service.json("POST", SESSIONS, &body).await;
     assert_eq!(answer.json()["session"], fresh(MADE_ID));
