@@ -167,7 +167,7 @@ pub(crate) mod tests {
         app(Arc::new(engine), settings, metrics)
     }
 
-    /// A service whose router knows no path, so that the fast path alone can answer.
+    /// A service with an empty router, so that the fast path alone can answer.
     fn without_router(allowed_origins: AllowedOrigins) -> Endpoints {
         let cors = CorsSettings {
             allowed_origins,

@@ -131,20 +131,21 @@ pub(crate) fn authorize<'a>(
     needed: Scope,
 ) -> Result<&'a TenantId, ApiError> {
     let changes = !browser::is_safe(&parts.method);
-    authorize_call(app, keys, parts, needed, (true, changes))
+    authorize_call(app, keys, parts, needed, true, changes)
 }
 
-/// [`authorize`] for a call that `needs_key` or not, and whose method does not say whether it
-/// `changes` something: two dialects start sessions by GET.
+/// [`authorize`], told whether the call needs a key, and whether it changes something: two dialects
+/// start sessions by GET.
 ///
-/// Where no key is needed, one that is sent is honoured: its tenant, scope and rate apply. An
-/// unknown key (it may have been revoked) is refused as everywhere.
+/// If no key is needed, one that is sent is honoured: its tenant, scope and rate apply. An unknown
+/// key (it may have been revoked) is refused as everywhere.
 pub(crate) fn authorize_call<'a>(
     app: &'a App,
     keys: &'a Keys,
     parts: &Parts,
     needed: Scope,
-    (needs_key, changes): (bool, bool),
+    needs_key: bool,
+    changes: bool,
 ) -> Result<&'a TenantId, ApiError> {
     // The key first, then its rate, then its scope: an unknown caller uses up no rate, and a caller
     // without the scope uses up its own.

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-/// Members whose content is data instead of a schema.
+/// Members that contain data instead of a schema.
 const DATA: [&str; 4] = ["example", "examples", "enum", "default"];
 
 /// The document as OpenAPI 3.0.3.

@@ -9,8 +9,8 @@ use utoipa::openapi::{Components, RefOr};
 
 use crate::problem::{Code, Problem};
 
-/// Turns enums into text whose description lists the values. A client generated from an enum would
-/// fail on a value that a later version adds.
+/// Turns enums into text with a description that lists the values. A client generated from an enum
+/// would fail on a value that a later version adds.
 pub(super) fn open_enums(components: &mut Components) {
     for schema in components.schemas.values_mut() {
         let RefOr::T(Schema::Object(object)) = schema else {

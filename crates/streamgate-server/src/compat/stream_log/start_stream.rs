@@ -12,7 +12,7 @@ use crate::caller::access::Player;
 use crate::problem::ApiError;
 use crate::wire::schema::SessionIdSchema;
 
-/// The user who wants to watch.
+/// The user that starts a stream.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) struct Viewer {
