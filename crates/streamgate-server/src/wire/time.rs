@@ -1,7 +1,8 @@
 //! Times in responses: RFC 3339, UTC, always with three decimals.
 //!
 //! Formatted by hand: every response to a start or heartbeat has one to three times. humantime, the
-//! shortest library for it, takes 180 instructions more for each. The tests check every day of a thousand years.
+//! shortest library for it, takes 180 instructions more for each. The tests check every day of a
+//! thousand years.
 
 use std::fmt;
 

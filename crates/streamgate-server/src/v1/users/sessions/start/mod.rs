@@ -47,8 +47,8 @@ pub(crate) struct StartBody {
     /// What kind of content it is.
     #[schema(value_type = NameSchema, required = false, example = "film")]
     content_type: Option<String>,
-    /// Where it plays, as the caller names regions. Over Redis and DynamoDB it is refused (400) until
-    /// the operator has set `store.format = 2`.
+    /// Where it plays, as the caller names regions. Over Redis and DynamoDB it is refused (400)
+    /// until the operator has set `store.format = 2`.
     #[schema(value_type = NameSchema, required = false, example = "eu-west")]
     region: Option<String>,
     /// Whatever else the caller wants to see again.

@@ -264,7 +264,8 @@ async fn every_field_out_of_its_bounds_is_named() {
     let body = json!({
         "session_id": "y".repeat(129), "device_id": "", "device_name": long,
         "device_class": "a\nb", "content_id": "\u{7f}", "content_type": "ü".repeat(129),
-        "region": "a\tb", "attributes": {"k": "v".repeat(257)}, "replaces": "", "terminate": ["ok", ""],
+        "region": "a\tb", "attributes": {"k": "v".repeat(257)},
+        "replaces": "", "terminate": ["ok", ""],
     });
     let problem = service
         .json("POST", SESSIONS, &body)
