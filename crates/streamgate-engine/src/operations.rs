@@ -30,7 +30,8 @@ pub enum NewestStopped {
 }
 
 impl Engine {
-    /// Starts a session, or says why not: by a [`Start`], or by a command around one that does more in the same step.
+    /// Starts a session, or says why not: by a [`Start`], or by a command around one that does more
+    /// in the same step.
     ///
     /// If the store cannot be used and the engine fails open, the session is admitted without the
     /// store.

@@ -52,7 +52,8 @@ impl<S: VersionedStore> Optimistic<S> {
         }
     }
 
-    /// The same store, which raises the format mark to `format` where it is lower.
+    /// The same store, which raises the format mark to `format` where it is lower, before it writes
+    /// any record.
     #[must_use]
     pub const fn raising_format_to(mut self, format: u8) -> Self {
         self.raise_to = format;
@@ -101,6 +102,10 @@ impl<S: VersionedStore> Optimistic<S> {
 
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
+        if self.format.writable() < self.raise_to {
+            // The servers were away at the start, or have lost the mark.
+            self.look_at_format().await??;
+        }
         let _turn = self.queue(key).lock().await;
         let mut attempt = Attempt::begin(&self.shared, key).await?;
         while !attempt.run_once(step).await? {}
@@ -161,7 +166,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     }
 
     fn format(&self) -> u8 {
-        self.format.writable()
+        self.format.writable().max(self.raise_to)
     }
 
     fn record_count(&self) -> Option<u64> {

@@ -398,9 +398,12 @@ async fn the_format_mark_is_raised_where_it_is_lower_and_again_where_it_was_lost
     let [plain, raising] = [OLDEST, NEWEST].map(|format| {
         Optimistic::new(Node::over(&map, Speculates::Always)).raising_format_to(format)
     });
-    assert_eq!(raising.format(), OLDEST, "until the mark is raised");
     plain.check_ready().await.unwrap();
     assert_eq!((map.marked(), plain.format()), (None, OLDEST));
+    assert_eq!(raising.format(), NEWEST, "it raises the mark first");
+    change(&raising).await;
+    assert_eq!(map.marked(), Some(NEWEST.into()));
+    map.mark(None);
     for _lost in 0..2 {
         raising.check_ready().await.unwrap();
         assert_eq!(map.marked(), Some(NEWEST.into()));

@@ -31,14 +31,15 @@ impl Map {
             now: self.clock.now(),
         }
     }
+
+    /// The format mark.
+    pub(crate) fn marked(&self) -> Option<u32> {
+        *self.format.lock()
+    }
 }
 
 impl Map {
     /// Sets the format mark, as a node of a later release does.
-    pub(crate) fn marked(&self) -> Option<u32> {
-        *self.format.lock()
-    }
-
     pub(crate) fn mark(&self, format: Option<u32>) {
         *self.format.lock() = format;
     }
