@@ -76,8 +76,8 @@ pub const TIMESTAMP_MAX_MS: u64 = 253_402_300_799_999;
 pub const BODY_MAX_BYTES: usize = 16 * 1024;
 /// Largest body of a batch (heartbeats, imports), in bytes.
 pub const BATCH_BODY_MAX_BYTES: usize = 256 * 1024;
-/// Most bytes that are read of a body that nobody looks at: as many as a beacon of a browser may
-/// have.
+/// Most bytes that are read of a body whose content does not matter: as many as a browser lets a
+/// beacon have.
 pub const IGNORED_BODY_MAX_BYTES: usize = 64 * 1024;
 /// Most entries of a batch: heartbeats, or users to import.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
@@ -86,7 +86,7 @@ pub const DEGRADED_SESSIONS_MAX: usize = 100_000;
 /// Most commits of a node that run on after their callers have gone, so that their outcome is
 /// known.
 pub const DETACHED_COMMITS_MAX: usize = 10_000;
-/// Most calls of a node whose outcome is unknown and still to be found out, for those who observe.
+/// Most calls of a node whose outcome is unknown and still to be found out for the observers.
 pub const UNRESOLVED_CALLS_MAX: usize = 10_000;
 /// Entries of a page unless the caller says otherwise.
 pub const PAGE_SIZE_DEFAULT: usize = 100;

@@ -69,10 +69,10 @@ pub enum Durability {
     /// It may be lost in a crash: a renewed lease (recovery grants a fresh one), a forgotten
     /// ending.
     Memory,
-    /// It is written, but nobody waits for it: an expiry. If it is lost, the session comes back
+    /// It is written, but no call waits for that: an expiry. If it is lost, the session comes back
     /// with a lease of grace and expires again.
     Relaxed,
-    /// It is on disk before anybody is told.
+    /// It is on disk before the call is answered.
     Durable,
 }
 

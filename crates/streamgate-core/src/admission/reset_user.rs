@@ -6,7 +6,7 @@ use crate::metadata::Attributes;
 use crate::session::EndReason;
 
 /// End all sessions of a user (`Revoked`) and forget its history. Plan and limit stay: they are the
-/// operator's, and whoever may reset a user could otherwise lift its limit.
+/// operator's, and the right to reset a user must not include lifting its limit.
 ///
 /// The names and times of the sessions it ended stay for the revive window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,5 +1,5 @@
-//! Bringing a ledger up to the present: grace after a stall, leases that are over, endings nobody
-//! needs any more.
+//! Bringing a ledger up to the present: grace after a stall, leases that are over, endings
+//! that are old enough to be forgotten.
 //!
 //! Every decision begins with it, so a slot is free the millisecond its lease is over. As a
 //! command of its own it only frees memory and reports expiries; nothing depends on it.
@@ -31,7 +31,7 @@ impl Command for Settle {
 /// backwards since; it is cut to one lease, so that a vanished player never holds a slot longer.
 ///
 /// During a stall no player could renew its lease. So every session that held a slot when the last
-/// stall began holds it for at least one lease from the end of the stall. That admits nobody: what
+/// stall began holds it for at least one lease from the end of the stall. That admits no session: what
 /// it prolongs has been in the ledger since before the stall, within the limit that held then.
 pub(crate) fn expire_and_prune(draft: &mut Draft<'_>) {
     grant_grace(draft);

@@ -67,7 +67,7 @@ pub struct Refused {
     /// The conflict: these sessions, in the order in which they started; at most
     /// [`SESSIONS_LISTED_MAX`].
     pub conflict: Vec<Session>,
-    /// When a start is admitted at the latest if nobody calls again; `None` for a limit of 0.
+    /// When a start is admitted at the latest, without further calls; `None` for a limit of 0.
     pub next_slot_at: Option<Timestamp>,
 }
 
@@ -228,7 +228,7 @@ impl Command for Start {
     }
 }
 
-/// Who leaves so that a start has a slot.
+/// The sessions that leave so that a start has a slot.
 struct Room {
     /// Those that the start names.
     leaving: Vec<SessionId>,
@@ -311,7 +311,7 @@ fn refusal(draft: &Draft<'_>, rule: Rule) -> Refused {
     }
 }
 
-/// When a start is admitted at the latest if nobody calls again: as soon as fewer than `limit` of
+/// When a start is admitted at the latest, without further calls: as soon as fewer than `limit` of
 /// the live sessions of the rule are left that neither have ended nor may be evicted. `live` says
 /// of each when it started and when its lease is over. `None` where a start is admitted now, and
 /// for a limit of 0.

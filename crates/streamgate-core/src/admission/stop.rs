@@ -37,7 +37,7 @@ impl Command for Stop {
             draft.end(&self.id, self.reason, None);
             return StopOutcome::Stopped;
         }
-        // Whoever was told that a session has stopped must not see it come back.
+        // A session that was reported as stopped must not come back.
         draft.make_final(&self.id, self.reason, None);
         match draft.ledger().ending_of(&self.id) {
             Some(ending) => StopOutcome::AlreadyEnded(ending.clone()),
@@ -45,7 +45,7 @@ impl Command for Stop {
         }
     }
 
-    /// Somebody stopped it, and nothing else ended it: a player whose session was evicted must hear
+    /// A stop ended it, and nothing else did: a player whose session was evicted must hear
     /// that. One that is forgotten was live in the first run, so it has ended since.
     fn confirms(_first: &StopOutcome, second: &StopOutcome) -> bool {
         match second {

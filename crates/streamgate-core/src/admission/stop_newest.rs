@@ -81,7 +81,7 @@ impl Command for StopNewest {
         }
     }
 
-    /// The expected session was stopped. Somebody else may have stopped it; then this caller is
+    /// The expected session was stopped. Another call may have stopped it; then this caller is
     /// told of that stop as its own, and one session fewer has ended than was asked for. The other
     /// way round, one too many would end.
     fn confirms(first: &Self::Outcome, second: &Self::Outcome) -> bool {

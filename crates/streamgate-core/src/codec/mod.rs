@@ -6,7 +6,7 @@
 //! have written itself. The golden files under `tests/golden/` hold each version's bytes and never
 //! change. `docs/adr/0014-versions-of-records.md` says how a version is added.
 //!
-//! Checksums are *not* here: whoever stores bytes guards them (the log has one a record).
+//! Checksums are *not* here: they belong to the store (the log has one for each record).
 
 mod delta;
 mod parts;

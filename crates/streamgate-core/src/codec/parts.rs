@@ -141,7 +141,7 @@ pub(super) fn name(reader: &mut Reader<'_>) -> Result<Name, CodecError> {
     Name::new(reader.text()?).map_err(|_| CodecError::Invalid("a name"))
 }
 
-/// The limit of a user: what nobody can set, nobody can have.
+/// The limit of a user, within the bounds of what can be set.
 pub(super) fn limit(reader: &mut Reader<'_>) -> Result<u32, CodecError> {
     match reader.varint()? {
         limit @ 0..=LIMIT_MAX => Ok(limit),

@@ -30,7 +30,7 @@ pub struct Graced {
 
 /// The record after a restart at `now`: every session that was live gets one lease of grace.
 ///
-/// Heartbeats are in no log, so nobody can know which leases were over; a viewer who is still
+/// Heartbeats are in no log, so it is unknown which leases were over; a viewer who is still
 /// watching must not lose a slot, and one who is not loses it one lease later. No time from before
 /// the restart is compared with `now`: the clock may have been set meanwhile.
 ///

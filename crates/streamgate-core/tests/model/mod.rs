@@ -197,7 +197,7 @@ impl User {
         u32::try_from(self.live.len()).expect("few")
     }
 
-    /// Whoever watched when the server stood still has a whole lease from when it went on.
+    /// A session that was live when the server stood still has a whole lease from when it went on.
     fn grace(&mut self, rules: &Rules, now: u64, stall: Option<(u64, u64)>) {
         let Some((from, until)) = stall else {
             return;
@@ -344,8 +344,8 @@ impl User {
         }
     }
 
-    /// The first moment at which a start is admitted if nobody calls again, and the clock is not
-    /// set back.
+    /// The first moment at which a start is admitted, without further calls and without a step
+    /// back of the clock.
     pub(crate) fn next_slot_at(&self, rules: &Rules, now: u64) -> Option<u64> {
         let (limit, evict_oldest) = self.limit(rules);
         let gives_way_at = |session: &Playback| {
@@ -447,7 +447,7 @@ impl User {
         Answer::Erased { revoked, was_known }
     }
 
-    /// After a change of the user: who is blocked watches no more.
+    /// After a change of the user: a blocked one has no live session.
     fn set(&mut self, rules: &Rules, now: u64) -> Answer {
         if self.limit(rules).0 == 0 {
             for id in self.ids() {

@@ -24,7 +24,7 @@ fn an_empty_ledger_has_no_record() {
         decode_ledger(&[1, 0, 0, 0]),
         Err(CodecError::Invalid(_))
     ));
-    // A record that cannot be must be an error of whoever reads it, not a panic.
+    // A record that cannot be must be an error of its reader, not a panic.
     assert!(matches!(
         grant_grace(&[1, 0, 0, 0], at(T)),
         Err(CodecError::Invalid(_))

@@ -276,7 +276,7 @@ fn an_erased_user_leaves_only_what_its_players_must_hear() {
     assert_eq!(user.ledger, Ledger::default());
 }
 
-/// What a crash may take back, and what nobody waits for.
+/// What a crash may take back, and what no call waits for.
 #[test]
 fn every_change_says_how_durable_it_must_be() {
     let mut user = User::with_limit(1);
@@ -301,7 +301,7 @@ fn every_change_says_how_durable_it_must_be() {
     assert_eq!(nothing.durability(), None);
 }
 
-/// Whoever was told that a session has stopped must not see it come back.
+/// A session that was reported as stopped must not come back.
 #[test]
 fn an_expired_session_that_is_stopped_is_not_revived() {
     let (mut user, _) = expired_at();

@@ -1,5 +1,5 @@
-//! `evict_oldest` ends no session that has just begun: two players that start again by themselves do
-//! not take the slot from each other without end.
+//! `evict_oldest` ends no session that has just begun: two players that start again by themselves
+//! do not take the slot from each other without end.
 
 use crate::support::{User, at, id};
 use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome};
@@ -97,7 +97,7 @@ fn an_age_of_0_protects_nobody() {
     assert!(is_admitted(&user.start("b")));
 }
 
-/// A clock that was wrong at boot must not make sessions that nobody can evict.
+/// A clock that was wrong at boot must not make sessions that cannot be evicted.
 #[test]
 fn a_session_that_started_in_the_future_is_not_protected() {
     let mut user = evicting(1, 5);

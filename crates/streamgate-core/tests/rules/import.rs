@@ -1,4 +1,4 @@
-//! Taking over a user: never above the limit, nobody gives way, nothing that ended comes back, and
+//! Taking over a user: never above the limit, no session gives way, none that ended comes back, and
 //! the second time changes nothing.
 
 use crate::support::{User, attributes, id, import, name};

@@ -1,5 +1,4 @@
-//! What a second run tells about a first one of which nobody knows whether it was committed
-//! (`Command::confirms`): never that something was done that was not, nor the other way round.
+//! What a second run tells about a first one whose outcome is unknown (`Command::confirms`): never that something was done that was not, nor the other way round.
 
 use crate::support::{User, attributes, id, import, newest};
 use streamgate_core::admission::{

@@ -397,7 +397,7 @@ proptest! {
         })?;
     }
 
-    /// Nobody has to decide something to see the truth: a look finds what a decision would. Its
+    /// A read needs no decision to be current: it finds what a decision would. Its
     /// pages, whatever their size, are all sessions, each once.
     #[test]
     fn a_look_sees_what_a_decision_would(history in history(), size in 1_usize..4) {
@@ -465,7 +465,7 @@ proptest! {
         })?;
     }
 
-    /// Nobody is ended above the limit but by its own call, and nobody within it.
+    /// A session above the limit ends by its own call only, and one within the limit does not.
     #[test]
     fn only_what_is_above_the_limit_is_ended_by_a_heartbeat(history in history()) {
         walk(&history, |moment| {
@@ -482,7 +482,7 @@ proptest! {
         })?;
     }
 
-    /// Nobody gives way to an import, and what is remembered to have ended does not come back.
+    /// No session gives way to an import, and one that is remembered as ended does not come back.
     #[test]
     fn an_import_ends_nobody_and_brings_nobody_back(history in history()) {
         walk(&history, |moment| {
@@ -497,7 +497,7 @@ proptest! {
         })?;
     }
 
-    /// Whoever may reset a user must not lift its limit by it.
+    /// A reset must not lift the limit of a user.
     #[test]
     fn a_reset_leaves_plan_and_limit_and_nobody_watching(history in history()) {
         walk(&history, |moment| {

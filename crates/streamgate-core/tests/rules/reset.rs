@@ -61,7 +61,7 @@ fn plan_and_limit_stay_and_the_profile_is_what_the_reset_says() {
     }
 }
 
-/// Whoever may reset a user must not lift a block by it.
+/// A reset must not lift a block.
 #[test]
 fn a_blocked_user_stays_blocked() {
     let mut user = eventful();

@@ -1,5 +1,5 @@
-//! What a stall of the server does to leases: whoever held a slot when it began has one lease of
-//! grace behind it, and nobody else.
+//! What a stall of the server does to leases: a session that held a slot when it began has one
+//! lease of grace from its end, and no other has.
 
 use crate::support::{User, at, id};
 use streamgate_core::admission::{

@@ -67,8 +67,8 @@ impl<S: VersionedStore> Optimistic<S> {
     }
 
     /// Reads the format mark, and raises it where it is below what this store was told to raise it
-    /// to; also again, where servers have lost it. While it names a version that this program cannot
-    /// read, every call is refused.
+    /// to, also where servers have lost it. While it names a version that this program cannot read,
+    /// every call is refused.
     ///
     /// # Errors
     /// Those of the read and of the write; then the mark as read last still applies.
