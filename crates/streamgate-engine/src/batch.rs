@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use foldhash::fast::RandomState;
@@ -22,13 +23,6 @@ use crate::yield_budget::YieldBudget;
 /// The answer to a heartbeat.
 type Beaten = Result<Answered<HeartbeatOutcome>, EngineError>;
 
-/// The answers to heartbeats of one user, in their order.
-struct Beats {
-    answers: Vec<Beaten>,
-    /// The size of the records that were decoded for them.
-    read_bytes: usize,
-}
-
 impl Engine {
     /// Renews the lease of a session.
     ///
@@ -38,7 +32,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`].
     pub async fn heartbeat(&self, user: &UserKey, heartbeat: &Heartbeat) -> Beaten {
-        self.beat(user, heartbeat, &mut 0).await
+        self.beat(user, heartbeat, None).await
     }
 
     /// Renews the leases of many sessions, at most [`BATCH_ENTRIES_MAX`] and of any users. `tell`
@@ -59,32 +53,34 @@ impl Engine {
         let users = ByUser::of(batch, |(user, beat)| {
             self.admitted_without_store(user, &beat.id).is_some()
         });
-        let mut keep = |first, beats: Beats| {
-            for (at, answer) in users.places(first).zip(beats.answers) {
+        let mut keep = |first, answers: Vec<Beaten>| {
+            for (at, answer) in users.places(first).zip(answers) {
                 results[at] = Some(answer.map(&tell));
             }
         };
+        // What a call decodes in its first poll, also if it waits for the disk behind that.
+        let read_bytes = AtomicUsize::new(0);
         let (mut waiting, mut budget) = (Vec::new(), YieldBudget::default());
         // The allocation of the last call that was answered without waiting, for the next one.
         let mut spare = None;
         for &first in &users.firsts {
-            let mut call = pinned(self.beats(batch, &users, first), spare.take());
+            let mut call = pinned(self.beats(batch, &users, first, &read_bytes), spare.take());
             match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
-                Poll::Ready(beats) => {
-                    let read_bytes = beats.read_bytes;
-                    keep(first, beats);
+                Poll::Ready(answers) => {
+                    keep(first, answers);
                     spare = Some(call);
+                    let read_bytes = read_bytes.swap(0, Ordering::Relaxed);
                     budget.spend_exactly(read_bytes).await;
                 }
                 Poll::Pending => {
                     waiting.push((first, call));
-                    budget.spend(0).await;
+                    budget.spend(read_bytes.swap(0, Ordering::Relaxed)).await;
                 }
             }
         }
         let (firsts, calls): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-        for (first, beats) in firsts.into_iter().zip(join_all_yielding(calls).await) {
-            keep(first, beats);
+        for (first, answers) in firsts.into_iter().zip(join_all_yielding(calls).await) {
+            keep(first, answers);
         }
         let results = results.into_iter();
         results
@@ -93,39 +89,41 @@ impl Engine {
     }
 
     /// The answers to the heartbeats of one user; `first` is the index of the first.
-    async fn beats(&self, batch: &[(UserKey, Heartbeat)], users: &ByUser, first: usize) -> Beats {
+    async fn beats(
+        &self,
+        batch: &[(UserKey, Heartbeat)],
+        users: &ByUser,
+        first: usize,
+        read_bytes: &AtomicUsize,
+    ) -> Vec<Beaten> {
         let (user, heartbeat) = &batch[first];
-        let mut read_bytes = 0;
         if users.is_alone(first) {
-            let answers = vec![self.beat(user, heartbeat, &mut read_bytes).await];
-            return Beats {
-                answers,
-                read_bytes,
-            };
+            return vec![self.beat(user, heartbeat, Some(read_bytes)).await];
         }
         let ids = users.places(first).map(|at| batch[at].1.id.clone());
         let command = Heartbeats { ids: ids.collect() };
         let mut call = Call::new(self, user, &command)
-            .accepting_cached(|outcomes| outcomes.iter().all(is_renewed));
+            .accepting_cached(|outcomes| outcomes.iter().all(is_renewed))
+            .counting(Some(read_bytes));
         let decided = self.finish(&mut call).await;
-        Beats {
-            answers: self.each_or_renew(user, &command, decided),
-            read_bytes: call.read_bytes(),
-        }
+        self.each_or_renew(user, &command, decided)
     }
 
     /// The answer to one heartbeat. Adds the size of the records that were decoded to `read_bytes`.
-    async fn beat(&self, user: &UserKey, heartbeat: &Heartbeat, read_bytes: &mut usize) -> Beaten {
+    async fn beat(
+        &self,
+        user: &UserKey,
+        heartbeat: &Heartbeat,
+        read_bytes: Option<&AtomicUsize>,
+    ) -> Beaten {
         let decided = match (
             &self.fail_open,
             self.admitted_without_store(user, &heartbeat.id),
         ) {
             (Some(open), Some(start)) => self.adopt(open, user, start).await,
             _ => {
-                let mut call = Call::new(self, user, heartbeat).accepting_cached(is_renewed);
-                let decided = self.finish(&mut call).await;
-                *read_bytes += call.read_bytes();
-                decided
+                let call = Call::new(self, user, heartbeat).accepting_cached(is_renewed);
+                self.finish(&mut call.counting(read_bytes)).await
             }
         };
         self.or_renew(user, &heartbeat.id, decided)

@@ -1,5 +1,7 @@
 //! One call: a command about one user, run until its outcome is known.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use streamgate_core::admission::Command;
 use streamgate_core::codec::CodecError;
 use streamgate_core::{Decision, Durability, UserKey, decide};
@@ -64,8 +66,8 @@ pub(crate) struct Call<'a, C: Command> {
     always_writes: bool,
     /// Which outcomes may come from the cached record; `None` if none may.
     accepts_cached: Option<fn(&C::Outcome) -> bool>,
-    /// The size of all records that its runs decoded.
-    read_bytes: usize,
+    /// To which the size of each record that a run decodes is added.
+    read_bytes: Option<&'a AtomicUsize>,
 }
 
 impl<'a, C> Call<'a, C>
@@ -82,7 +84,7 @@ where
             unresolved: UnresolvedRuns::none(),
             always_writes: false,
             accepts_cached: None,
-            read_bytes: 0,
+            read_bytes: None,
         }
     }
 
@@ -106,9 +108,11 @@ where
         self
     }
 
-    /// The size of all records that were decoded so far: the time a call takes grows with it.
-    pub(crate) const fn read_bytes(&self) -> usize {
-        self.read_bytes
+    /// A call that adds the size of each record that it decodes: the time a call takes grows with
+    /// it. The store may run the step before it answers.
+    pub(crate) const fn counting(mut self, read_bytes: Option<&'a AtomicUsize>) -> Self {
+        self.read_bytes = read_bytes;
+        self
     }
 
     /// Runs the command until its outcome is known.
@@ -197,7 +201,9 @@ where
     C::Outcome: Send,
 {
     fn run(&mut self, view: View<'_>) -> Option<Change> {
-        self.read_bytes += view.record.map_or(0, <[u8]>::len);
+        if let (Some(read_bytes), Some(record)) = (self.read_bytes, view.record) {
+            read_bytes.fetch_add(record.len(), Ordering::Relaxed);
+        }
         let policy = self.engine.policy();
         let decided = ledger_of(view).map(|ledger| {
             self.unresolved.compare(&ledger);

@@ -20,8 +20,18 @@ use streamgate_store::{MemoryStore, Step, Store, Transaction};
 struct Counted {
     store: MemoryStore,
     calls: Arc<AtomicUsize>,
-    /// Whether it answers without waiting, as the memory store does.
-    at_once: bool,
+    answers: Answers,
+}
+
+/// When a [`Counted`] answers.
+#[derive(Debug, Clone, Copy)]
+enum Answers {
+    /// At once, as the memory store does.
+    AtOnce,
+    /// After it has waited, and run the step then.
+    Later,
+    /// After it has run the step, and waited then, as for a disk.
+    BehindTheStep,
 }
 
 impl Intercept for Counted {
@@ -31,23 +41,30 @@ impl Intercept for Counted {
 
     fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.at_once {
-            return self.store.transact(key, step);
+        match self.answers {
+            Answers::AtOnce => self.store.transact(key, step),
+            Answers::Later => Transaction::Pending(Box::pin(async move {
+                tokio::task::yield_now().await;
+                self.store.transact(key, step).await
+            })),
+            Answers::BehindTheStep => {
+                let transaction = self.store.transact(key, step);
+                Transaction::Pending(Box::pin(async move {
+                    tokio::task::yield_now().await;
+                    transaction.await
+                }))
+            }
         }
-        Transaction::Pending(Box::pin(async move {
-            tokio::task::yield_now().await;
-            self.store.transact(key, step).await
-        }))
     }
 }
 
-fn counted(at_once: bool) -> (World, Arc<AtomicUsize>) {
+fn counted(answers: Answers) -> (World, Arc<AtomicUsize>) {
     let clock = Arc::new(ManualClock::at(START_OF_TIME));
     let calls = Arc::new(AtomicUsize::new(0));
     let store = Counted {
         store: MemoryStore::new(clock.clone()),
         calls: Arc::clone(&calls),
-        at_once,
+        answers,
     };
     let policy = Policy {
         default_limit: 1_000,
@@ -78,8 +95,8 @@ fn words(told: &[Result<HeartbeatOutcome, EngineError>]) -> Vec<String> {
 /// A thousand sessions of one user are one decision, not a thousand.
 #[tokio::test]
 async fn a_batch_asks_the_store_once_for_each_user() {
-    for at_once in [true, false] {
-        let (world, calls) = counted(at_once);
+    for answers in [Answers::AtOnce, Answers::Later, Answers::BehindTheStep] {
+        let (world, calls) = counted(answers);
         let mut batch = Vec::new();
         for number in 0..1_000 {
             let session = format!("s{number}");
@@ -93,15 +110,15 @@ async fn a_batch_asks_the_store_once_for_each_user() {
         }
         calls.store(0, Ordering::Relaxed);
         let told = world.engine.heartbeats(&batch, |told| told.outcome).await;
-        assert_eq!(calls.load(Ordering::Relaxed), 3, "at once: {at_once}");
+        assert_eq!(calls.load(Ordering::Relaxed), 3, "{answers:?}");
         assert_eq!(words(&told), vec!["renewed"; 1_002]);
     }
 }
 
 #[tokio::test]
 async fn the_answers_are_in_the_order_of_the_entries_whatever_their_users() {
-    for at_once in [true, false] {
-        let (world, _) = counted(at_once);
+    for answers in [Answers::AtOnce, Answers::Later, Answers::BehindTheStep] {
+        let (world, _) = counted(answers);
         for name in ["u", "v"] {
             for session in ["live", "stopped"] {
                 let start = start(session);
@@ -132,7 +149,7 @@ async fn the_answers_are_in_the_order_of_the_entries_whatever_their_users() {
             "renewed",
             "ended stopped",
         ];
-        assert_eq!(words(&told), expected, "at once: {at_once}");
+        assert_eq!(words(&told), expected, "{answers:?}");
     }
 }
 
@@ -185,9 +202,15 @@ fn large(session: &str) -> Start {
 /// The batch never waits for anything, so it has to yield by itself.
 #[tokio::test(flavor = "current_thread")]
 async fn a_batch_of_large_records_yields_to_other_tasks() {
+    for answers in [Answers::AtOnce, Answers::BehindTheStep] {
+        large_records_yield(answers).await;
+    }
+}
+
+async fn large_records_yield(answers: Answers) {
     const USERS: usize = 40;
     const RECORD_BYTES: usize = 20 * 16 * (64 + 256);
-    let (world, _) = counted(true);
+    let (world, _) = counted(answers);
     let mut batch = Vec::new();
     for number in 0..USERS {
         let name = format!("u{number}");
