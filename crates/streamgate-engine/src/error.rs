@@ -62,6 +62,7 @@ impl From<StoreError> for EngineError {
             StoreError::Full(why) => Self::StoreFull(why),
             StoreError::OutcomeUnknown(why) => Self::OutcomeUnknown(why),
             StoreError::Damaged(why) => Self::Damaged(why),
+            StoreError::NeedsFormat(format) => Self::NeedsFormat(format),
             StoreError::BadCursor => Self::BadCursor,
         }
     }

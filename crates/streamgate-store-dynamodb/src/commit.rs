@@ -17,7 +17,8 @@ use streamgate_store::versioned::{Committed, Version, Write};
 use crate::attempts::Attempts;
 use crate::failure::NotWritten;
 use crate::item::{
-    FORMAT, ITEM_MAX_BYTES, Item, KEY, VERSION, binary, format_mark, is_too_large, item,
+    FORMAT, ITEM_MAX_BYTES, Item, KEY, VERSION, binary, format_mark, format_mark_of, is_too_large,
+    item,
 };
 use crate::store::DynamoDbStore;
 
@@ -125,8 +126,8 @@ impl DynamoDbStore {
         })
     }
 
-    /// Raises the format mark, unless it is that or higher already.
-    pub(crate) async fn raise_mark(&self, to: u8) -> Result<(), StoreError> {
+    /// Raises the format mark, unless it is that or higher already; answers the mark that stands.
+    pub(crate) async fn raise_mark(&self, to: u8) -> Result<u32, StoreError> {
         let mark = format_mark(to);
         let raised = self
             .table
@@ -136,16 +137,21 @@ impl DynamoDbStore {
             .condition_expression(format!("attribute_not_exists({KEY}) OR {FORMAT} < :to"))
             .expression_attribute_values(":to", mark[FORMAT].clone())
             .set_item(Some(mark))
+            .return_values_on_condition_check_failure(AllOld)
             .customize()
             .interceptor(self.skew.watch())
             .send()
             .await;
         let written = self.written(raised, |error| match error.into_service_error() {
-            PutItemError::ConditionalCheckFailedException(_) => Some(None),
+            PutItemError::ConditionalCheckFailedException(check) => Some(check.item),
             _ => None,
         });
         match written {
-            Ok(()) | Err(NotWritten::Condition(_)) => Ok(()),
+            Ok(()) => Ok(to.into()),
+            Err(NotWritten::Condition(stands)) => {
+                let mark = stands.as_ref().and_then(format_mark_of);
+                mark.ok_or_else(|| self.foreign())
+            }
             Err(NotWritten::Failed(reason)) => Err(StoreError::Unavailable(reason.to_string())),
         }
     }

@@ -216,7 +216,7 @@ impl VersionedStore for DynamoDbStore {
         })
     }
 
-    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>> {
         Box::pin(self.raise_mark(to))
     }
 

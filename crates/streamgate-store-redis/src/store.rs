@@ -222,6 +222,15 @@ impl RedisStore {
 
     /// Checks that enough replicas have this version, by the reply to the call that wrote it.
     fn enough_have(&self, version: Version, reply: &Reply) -> Result<Committed, Reason> {
+        self.enough_replicas(reply)?;
+        if let Some(versions) = &self.replicated {
+            versions.insert(version);
+        }
+        Ok(Committed::Done)
+    }
+
+    /// Whether as many replicas as the settings ask for have everything that was written.
+    fn enough_replicas(&self, reply: &Reply) -> Result<(), Reason> {
         let replicas = self.settings.wait_replicas;
         if let Some(have) = reply.replicas
             && have < i64::from(replicas)
@@ -232,10 +241,7 @@ impl RedisStore {
                 words,
             ));
         }
-        if let Some(versions) = &self.replicated {
-            versions.insert(version);
-        }
-        Ok(Committed::Done)
+        Ok(())
     }
 
     /// Writes a key that soon expires.
@@ -381,7 +387,7 @@ impl VersionedStore for RedisStore {
         })
     }
 
-    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>> {
         Box::pin(async move {
             let (name, to) = (self.names.format(), to.to_string());
             let call = Call {
@@ -390,9 +396,15 @@ impl VersionedStore for RedisStore {
                 arguments: &[to.as_bytes()],
                 wait: self.wait(),
             };
-            let answer = self.send(&call, true).await;
-            let raised = answer.map_err(|failed| failed.reason().to_string());
-            raised.map(drop).map_err(StoreError::Unavailable)
+            let raised = async {
+                let reply = self.send(&call, true).await.map_err(Failure::reason)?.reply;
+                self.enough_replicas(&reply)?;
+                Ok(reply.value)
+            };
+            let value = raised.await.map_err(|why: Reason| why.to_string());
+            let mark = value.and_then(record::format_mark);
+            let mark = mark.map_err(StoreError::Unavailable)?;
+            Ok(mark.expect("the script answers a mark"))
         })
     }
 

@@ -211,6 +211,10 @@ impl<T: Intercept> Store for Intercepted<T> {
         self.0.inner().wall_offset_ms()
     }
 
+    fn format(&self) -> u8 {
+        self.0.inner().format()
+    }
+
     fn record_count(&self) -> Option<u64> {
         self.0.inner().record_count()
     }

@@ -73,6 +73,10 @@ pub enum StoreError {
     /// The answer was lost: the change may or may not have been made. A read tells.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
+    /// The change writes a record of this version, and nodes that cannot read it may share the
+    /// store ([`Store::format`]). Nothing was changed.
+    #[error("records of format {0} are not written to the store yet")]
+    NeedsFormat(u8),
     /// The cursor was not made by this store.
     #[error("the cursor is not valid")]
     BadCursor,
@@ -188,9 +192,9 @@ pub trait Store: Send + Sync + 'static {
         0
     }
 
-    /// The newest version of records ([`streamgate_core::codec`]) that may be written to it: lower
-    /// than what this program can write while nodes of an earlier release may share the store.
-    /// Costs no I/O.
+    /// The newest version of records ([`streamgate_core::codec`]) that may be written to it, as far
+    /// as that is known: lower than what this program can write while nodes of an earlier release
+    /// may share the store. [`transact`](Store::transact) refuses others. Costs no I/O.
     fn format(&self) -> u8 {
         NEWEST
     }

@@ -227,6 +227,7 @@ async fn a_start_with_a_field_of_a_newer_format_sends_nothing_until_the_mark_is_
         metadata: Some(Box::new(metadata)),
         ..start("s")
     };
+    nodes.next().check_ready().await.unwrap();
     let told = nodes.next().start(&nodes.user, &start).await;
     assert_eq!(told, Err(EngineError::NeedsFormat(2)));
     assert_eq!(nodes.requests(), [0, 0]);

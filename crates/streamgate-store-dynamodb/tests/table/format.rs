@@ -91,7 +91,19 @@ async fn a_format_mark_is_raised_and_never_lowered() {
     let server = server_with_table().await;
     let store = connect(&config(&server.url())).await;
     for (raise_to, mark) in [(2, 2), (7, 7), (2, 7), (7, 7)] {
-        store.raise_format_mark(raise_to).await.unwrap();
+        assert_eq!(store.raise_format_mark(raise_to).await, Ok(mark));
         assert_eq!(store.format_mark().await, Ok(Some(mark)));
     }
+}
+
+#[tokio::test]
+async fn an_item_that_is_no_format_mark_is_not_raised() {
+    let server = server_with_table().await;
+    let store = connect(&config(&server.url())).await;
+    mark(&raw(&server.url()), AttributeValue::S("2".to_owned())).await;
+    let raised = store.raise_format_mark(2).await;
+    assert!(
+        matches!(raised, Err(StoreError::Unavailable(_))),
+        "{raised:?}"
+    );
 }

@@ -174,8 +174,12 @@ async fn a_format_mark_is_raised_and_never_lowered() {
         let server = Redis::start(flavour, &[]);
         let store = RedisStore::open(&settings(&server.url())).await.unwrap();
         for (raise_to, mark) in [(2, 2), (10, 10), (2, 10), (10, 10)] {
-            store.raise_format_mark(raise_to).await.unwrap();
+            assert_eq!(store.raise_format_mark(raise_to).await, Ok(mark));
             assert_eq!(store.format_mark().await, Ok(Some(mark)), "{flavour:?}");
         }
+        // A full memory is no reason to refuse it.
+        let () = server.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+        assert_eq!(store.raise_format_mark(11).await, Ok(11), "{flavour:?}");
+        assert_eq!(store.format_mark().await, Ok(Some(11)), "{flavour:?}");
     }
 }

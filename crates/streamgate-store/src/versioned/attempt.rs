@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use streamgate_core::UserKey;
 
-use super::in_flight::{Answered, Detached, InFlight};
-use super::record_cache::{Cached, RecordCache, Written};
+use super::in_flight::{Answered, InFlight};
+use super::record_cache::{Cached, Written};
+use super::shared::Shared;
 use super::{Committed, Loaded, Speculation, Version, VersionedStore, Write};
 use crate::port::{BoxFuture, StoreError};
 use crate::step::{Change, Step, View};
@@ -17,23 +18,6 @@ const CONFLICTS_BEFORE_WAITING: u32 = 3;
 
 /// The longest such wait, in milliseconds.
 const WAIT_MAX_MS: u64 = 64;
-
-/// What all calls of one node share.
-pub(super) struct Shared<S> {
-    pub(super) remote: Arc<S>,
-    pub(super) cache: RecordCache,
-    detached: Detached,
-}
-
-impl<S> Shared<S> {
-    pub(super) fn new(remote: S) -> Self {
-        Self {
-            remote: Arc::new(remote),
-            cache: RecordCache::new(),
-            detached: Detached::new(),
-        }
-    }
-}
 
 /// A call on the record of a key.
 pub(super) struct Attempt<'a, S> {
@@ -112,6 +96,10 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
 
     /// Commits a change on the version that it was decided on.
     async fn commit(&mut self, change: Change, step: Step<'_>) -> Result<bool, StoreError> {
+        if let Some(record) = &change.record {
+            let replaced = self.base.record.as_deref();
+            self.shared.allow_version(record, replaced).await?;
+        }
         let write = Write {
             record: change.record,
             version: Version::fresh(),

@@ -25,6 +25,9 @@ pub struct NewerFormat {
     pub found: u32,
 }
 
+/// A mark that was not read yet.
+const UNKNOWN: u32 = 0;
+
 /// The version in the mark, as read last.
 #[derive(Debug)]
 pub(super) struct Format(AtomicU32);
@@ -32,7 +35,11 @@ pub(super) struct Format(AtomicU32);
 impl Format {
     /// The mark was not read yet, so no call is refused; a newer record is still refused by itself.
     pub(super) const fn unknown() -> Self {
-        Self(AtomicU32::new(UNMARKED))
+        Self(AtomicU32::new(UNKNOWN))
+    }
+
+    pub(super) fn is_known(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != UNKNOWN
     }
 
     /// The mark was read.

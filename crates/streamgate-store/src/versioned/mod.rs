@@ -11,6 +11,7 @@ mod in_flight;
 mod optimistic;
 mod record_cache;
 mod remote;
+mod shared;
 mod version;
 
 pub use format::NewerFormat;
@@ -193,11 +194,11 @@ pub trait VersionedStore: Send + Sync + 'static {
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>>;
 
     /// Sets the format mark to `to`, unless it is that or higher already: a mark is never lowered.
-    /// As durable as a commit.
+    /// Answers the mark that stands then. It is as durable as a commit, also one that stood before.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`]; the mark may have been raised all the same.
-    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>>;
 
     /// Succeeds if the server can be used now, for reading and for writing.
     ///

@@ -4,14 +4,15 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use streamgate_core::codec::OLDEST;
+use streamgate_core::codec::NEWEST;
 use streamgate_core::{TenantId, UserKey};
 use tokio::sync::Mutex;
 
 use super::VersionedStore;
-use super::attempt::{Attempt, Shared};
-use super::format::{Format, NewerFormat};
+use super::attempt::Attempt;
+use super::format::NewerFormat;
 use super::record_cache::Cached;
+use super::shared::Shared;
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{Step, View};
 
@@ -33,9 +34,6 @@ pub struct Optimistic<S> {
     queues: Box<[Mutex<()>]>,
     hasher: RandomState,
     closed: AtomicBool,
-    format: Format,
-    /// What the format mark is raised to.
-    raise_to: u8,
 }
 
 impl<S: VersionedStore> Optimistic<S> {
@@ -47,16 +45,14 @@ impl<S: VersionedStore> Optimistic<S> {
             queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
             closed: AtomicBool::new(false),
-            format: Format::unknown(),
-            raise_to: OLDEST,
         }
     }
 
     /// The same store, which raises the format mark to `format` where it is lower, before it writes
-    /// any record.
+    /// a record of that version.
     #[must_use]
     pub const fn raising_format_to(mut self, format: u8) -> Self {
-        self.raise_to = format;
+        self.shared.raise_to = format;
         self
     }
 
@@ -66,24 +62,28 @@ impl<S: VersionedStore> Optimistic<S> {
         &self.shared.remote
     }
 
-    /// Reads the format mark, and raises it where it is below what this store was told to raise it
-    /// to, also where servers have lost it. While it names a version that this program cannot read,
-    /// every call is refused.
+    /// Reads the format mark. While it names a version that this program cannot read, every call is
+    /// refused.
     ///
     /// # Errors
-    /// Those of the read and of the write; then the mark as read last still applies.
+    /// Those of the read; then the mark as read last still applies.
     pub async fn look_at_format(&self) -> Result<Result<(), NewerFormat>, StoreError> {
-        self.format.learn(self.remote().format_mark().await?);
-        if self.format.writable() < self.raise_to {
-            self.remote().raise_format_mark(self.raise_to).await?;
-            self.format.learn(Some(self.raise_to.into()));
-        }
-        Ok(self.format.check())
+        self.shared.look_at_format().await
+    }
+
+    /// Raises the format mark where it is lower than this store was told to raise it to, also where
+    /// servers have lost it; `true` if it was raised. Until then, a change that needs the newer
+    /// version tries so itself, and all others are made.
+    ///
+    /// # Errors
+    /// Those of the write.
+    pub async fn raise_format(&self) -> Result<bool, StoreError> {
+        self.shared.raise_format().await
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
         self.check_not_closed()?;
-        Ok(self.format.check()?)
+        Ok(self.shared.format.check()?)
     }
 
     fn check_not_closed(&self) -> Result<(), StoreError> {
@@ -102,10 +102,6 @@ impl<S: VersionedStore> Optimistic<S> {
 
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
         self.check_open()?;
-        if self.format.writable() < self.raise_to {
-            // The servers were away at the start, or have lost the mark.
-            self.look_at_format().await??;
-        }
         let _turn = self.queue(key).lock().await;
         let mut attempt = Attempt::begin(&self.shared, key).await?;
         while !attempt.run_once(step).await? {}
@@ -166,7 +162,14 @@ impl<S: VersionedStore> Store for Optimistic<S> {
     }
 
     fn format(&self) -> u8 {
-        self.format.writable().max(self.raise_to)
+        let Shared {
+            format, raise_to, ..
+        } = &self.shared;
+        if format.is_known() {
+            format.writable().max(*raise_to)
+        } else {
+            NEWEST
+        }
     }
 
     fn record_count(&self) -> Option<u64> {

@@ -78,17 +78,21 @@ async fn change(node: &Optimistic<Node>) {
     try_to_change(node).await.unwrap();
 }
 
+fn change_to(record: Vec<u8>) -> Change {
+    Change {
+        record: Some(record),
+        delta: Vec::new(),
+        durability: Durability::Durable,
+        garbage_at: None,
+        needs_room: true,
+    }
+}
+
 async fn try_to_change(node: &Optimistic<Node>) -> Result<(), StoreError> {
     let mut step = |view: View<'_>| {
         let mut record = view.record.unwrap_or_default().to_vec();
         record.push(1);
-        Some(Change {
-            record: Some(record),
-            delta: Vec::new(),
-            durability: Durability::Durable,
-            garbage_at: None,
-            needs_room: true,
-        })
+        Some(change_to(record))
     };
     node.transact(&user(), &mut step).await
 }
@@ -392,6 +396,12 @@ async fn a_store_with_a_newer_format_mark_is_refused_until_the_mark_is_readable(
     assert_eq!(length(&node).await, 2);
 }
 
+/// Writes a record of this version.
+async fn write(node: &Optimistic<Node>, version: u8) -> Result<(), StoreError> {
+    let mut step = |_: View<'_>| Some(change_to(vec![version, 0]));
+    node.transact(&user(), &mut step).await
+}
+
 #[tokio::test]
 async fn the_format_mark_is_raised_where_it_is_lower_and_again_where_it_was_lost() {
     let map = Arc::<Map>::default();
@@ -400,22 +410,55 @@ async fn the_format_mark_is_raised_where_it_is_lower_and_again_where_it_was_lost
     });
     plain.check_ready().await.unwrap();
     assert_eq!((map.marked(), plain.format()), (None, OLDEST));
-    assert_eq!(raising.format(), NEWEST, "it raises the mark first");
-    change(&raising).await;
-    assert_eq!(map.marked(), Some(NEWEST.into()));
-    map.mark(None);
     for _lost in 0..2 {
         raising.check_ready().await.unwrap();
-        assert_eq!(map.marked(), Some(NEWEST.into()));
         assert_eq!(raising.format(), NEWEST);
+        assert_eq!(raising.raise_format().await, Ok(true));
+        assert_eq!(map.marked(), Some(NEWEST.into()));
+        assert_eq!(raising.raise_format().await, Ok(false));
         plain.check_ready().await.unwrap();
         assert_eq!(plain.format(), NEWEST, "one node raises it for all");
+        assert_eq!(plain.raise_format().await, Ok(false));
         assert_eq!(map.marked(), Some(NEWEST.into()), "none lowers it");
         map.mark(None);
     }
     map.mark(Some(u32::from(NEWEST) + 1));
     raising.check_ready().await.unwrap_err();
     assert_eq!(map.marked(), Some(u32::from(NEWEST) + 1));
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_is_written_only_where_the_mark_allows_it() {
+    let map = Arc::<Map>::default();
+    let [plain, raising] = [OLDEST, NEWEST].map(|format| {
+        Optimistic::new(Node::over(&map, Speculates::Never)).raising_format_to(format)
+    });
+    // Neither has read the mark yet.
+    assert_eq!(
+        write(&plain, NEWEST).await,
+        Err(StoreError::NeedsFormat(NEWEST))
+    );
+    assert_eq!(write(&plain, OLDEST).await, Ok(()));
+    map.refuse_mark(true);
+    let refused = write(&raising, NEWEST).await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert_eq!(write(&raising, OLDEST).await, Ok(()), "others go on");
+    assert_eq!(raising.check_ready().await, Ok(()));
+    map.refuse_mark(false);
+    assert_eq!(write(&raising, NEWEST).await, Ok(()));
+    assert_eq!(map.marked(), Some(NEWEST.into()));
+    // A node that has not heard of it renews such a record, and makes no other.
+    assert_eq!(write(&plain, NEWEST).await, Ok(()));
+    assert_eq!(write(&plain, OLDEST).await, Ok(()));
+    assert_eq!(
+        write(&plain, NEWEST).await,
+        Err(StoreError::NeedsFormat(NEWEST))
+    );
+    plain.look_at_format().await.unwrap().unwrap();
+    assert_eq!(write(&plain, NEWEST).await, Ok(()));
 }
 
 fn newer_map() -> Arc<Map> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use streamgate_clock::{Clock as _, SystemClock};
@@ -21,6 +21,7 @@ pub(crate) struct Map {
     clock: SystemClock,
     records: Mutex<Records>,
     format: Mutex<Option<u32>>,
+    refuses_mark: AtomicBool,
 }
 
 impl Map {
@@ -30,6 +31,11 @@ impl Map {
             version: record.map_or(Version::NONE, |(version, _)| *version),
             now: self.clock.now(),
         }
+    }
+
+    /// Refuses to raise the format mark, or does not any more.
+    pub(crate) fn refuse_mark(&self, refuses: bool) {
+        self.refuses_mark.store(refuses, Ordering::SeqCst);
     }
 
     /// The format mark.
@@ -211,10 +217,15 @@ impl VersionedStore for Node {
         Box::pin(async move { Ok(mark) })
     }
 
-    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>> {
+        if self.map.refuses_mark.load(Ordering::SeqCst) {
+            let no = StoreError::Unavailable("the mark cannot be written".to_owned());
+            return Box::pin(async { Err(no) });
+        }
         let mark = &mut *self.map.format.lock();
-        *mark = (*mark).max(Some(to.into()));
-        Box::pin(async { Ok(()) })
+        let raised = mark.unwrap_or(1).max(to.into());
+        *mark = Some(raised);
+        Box::pin(async move { Ok(raised) })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -11,18 +11,29 @@ use tokio::time::sleep;
 const READ_EVERY: Duration = Duration::from_secs(3);
 
 /// Keeps reading the mark: while it names a version that this program cannot read, the store
-/// answers every call 503. Called on the runtime. If a read fails, the next one tells.
+/// answers every call 503. Raises it where `store.format` says so. Called on the runtime. A mark
+/// that cannot be read now is read later.
 pub(super) fn watch<S: VersionedStore>(store: Arc<Optimistic<S>>) {
     tokio::spawn(async move {
-        let mut before = Ok(());
+        let (mut before, mut failed_before) = (Ok(()), None);
         loop {
             sleep(READ_EVERY).await;
-            if let Ok(now) = store.look_at_format().await
-                && now != before
-            {
+            let Ok(now) = store.look_at_format().await else {
+                continue;
+            };
+            if now != before {
                 log(now);
                 before = now;
             }
+            let failed = store.raise_format().await.err();
+            if let Some(error) = failed.as_ref().filter(|_| failed != failed_before) {
+                tracing::warn!(
+                    %error,
+                    "the format of the store cannot be raised to store.format: what needs the newer \
+                     format is refused until it can"
+                );
+            }
+            failed_before = failed;
         }
     });
 }

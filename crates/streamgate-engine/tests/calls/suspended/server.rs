@@ -195,9 +195,9 @@ impl VersionedStore for Node {
         Box::pin(async move { Ok(mark) })
     }
 
-    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>> {
         self.server.mark(to.into());
-        Box::pin(async { Ok(()) })
+        Box::pin(async move { Ok(to.into()) })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
