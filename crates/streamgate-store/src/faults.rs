@@ -28,33 +28,33 @@ pub enum Fault {
 }
 
 /// A store with injected faults. Scans and sweeps can be refused and delayed only.
-pub struct FaultyStore<S> {
+pub type FaultyStore<S> = Intercepted<Faults<S>>;
+
+impl<S: Store> FaultyStore<S> {
+    /// Puts faults in front of `inner`; `plan` is asked once for every call.
+    pub fn new(inner: S, plan: impl FnMut() -> Fault + Send + 'static) -> Self {
+        Self(Faults {
+            inner,
+            plan: Mutex::new(Box::new(plan)),
+        })
+    }
+}
+
+/// A store, and the faults of its calls.
+pub struct Faults<S> {
     inner: S,
     plan: Mutex<Box<dyn FnMut() -> Fault + Send>>,
 }
 
-impl<S: fmt::Debug> fmt::Debug for FaultyStore<S> {
+impl<S: fmt::Debug> fmt::Debug for Faults<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FaultyStore")
+        f.debug_struct("Faults")
             .field("inner", &self.inner)
             .finish_non_exhaustive()
     }
 }
 
-impl<S: Store> FaultyStore<S> {
-    /// Puts faults in front of `inner`; `plan` is asked once for every call.
-    pub fn new(inner: S, plan: impl FnMut() -> Fault + Send + 'static) -> Self {
-        Self {
-            inner,
-            plan: Mutex::new(Box::new(plan)),
-        }
-    }
-
-    /// The store behind the faults.
-    pub fn inner(&self) -> &S {
-        &self.inner
-    }
-
+impl<S: Store> Faults<S> {
     fn next_fault(&self) -> Fault {
         (self.plan.lock())()
     }
@@ -80,7 +80,11 @@ fn lost() -> StoreError {
     StoreError::OutcomeUnknown("lost by an injected fault".to_owned())
 }
 
-impl<S: Store> Store for FaultyStore<S> {
+impl<S: Store> Intercept for Faults<S> {
+    fn inner(&self) -> &dyn Store {
+        &self.inner
+    }
+
     fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a> {
         Transaction::Pending(Box::pin(async move {
             match self.next_fault() {
@@ -135,23 +139,11 @@ impl<S: Store> Store for FaultyStore<S> {
         })
     }
 
-    fn format(&self) -> u8 {
-        self.inner.format()
-    }
-
-    fn record_count(&self) -> Option<u64> {
-        self.inner.record_count()
-    }
-
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.before_reading().await?;
             self.inner.check_ready().await
         })
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.inner.close()
     }
 }
 
@@ -165,6 +157,16 @@ pub trait Intercept: Send + Sync + 'static {
         self.inner().transact(key, step)
     }
 
+    /// As [`Store::scan`].
+    fn scan<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        from: Option<&'a Cursor>,
+        page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.inner().scan(tenant, from, page_size)
+    }
+
     /// As [`Store::sweep`].
     fn sweep<'a>(
         &'a self,
@@ -173,6 +175,11 @@ pub trait Intercept: Send + Sync + 'static {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>> {
         self.inner().sweep(from, budget, step)
+    }
+
+    /// As [`Store::check_ready`].
+    fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner().check_ready()
     }
 }
 
@@ -191,7 +198,7 @@ impl<T: Intercept> Store for Intercepted<T> {
         from: Option<&'a Cursor>,
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.0.inner().scan(tenant, from, page_size)
+        self.0.scan(tenant, from, page_size)
     }
 
     fn sweep<'a>(
@@ -220,7 +227,7 @@ impl<T: Intercept> Store for Intercepted<T> {
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.inner().check_ready()
+        self.0.check_ready()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
