@@ -36,6 +36,10 @@ use crate::state::{Draining, Peer};
 /// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Most connections that are accepted while the listener is closed: as many as its backlog holds. A
+/// peer with too many connections frees its slot at once, so the slots alone are no bound.
+const BACKLOG_MAX: usize = 4_096;
+
 /// How long connections are still read after the listener was closed, before idle ones are closed:
 /// the runtime takes a moment to notice a request that has arrived.
 const LINGER: Duration = Duration::from_millis(50);
@@ -148,7 +152,10 @@ impl Acceptor {
         let Ok(listener) = listener.into_std() else {
             return;
         };
-        while let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
+        for _ in 0..BACKLOG_MAX {
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+                return;
+            };
             match listener.accept() {
                 Ok((stream, peer)) => {
                     let stream = stream.set_nonblocking(true).map(|()| stream);
@@ -157,7 +164,11 @@ impl Acceptor {
                     }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
-                Err(_) => return, // The backlog is empty.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the rest of the listen backlog cannot be accepted");
+                    return;
+                }
             }
         }
     }
