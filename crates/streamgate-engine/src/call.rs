@@ -222,6 +222,12 @@ where
         }
     }
 
+    fn accepts_cached(&self) -> bool {
+        self.accepts_cached.is_some()
+            && self.unresolved.is_empty()
+            && self.engine.policy().heartbeat_write_interval.0 > 0
+    }
+
     /// This node wrote the cached record, and the lease that it wrote lasts for this call as well.
     /// If another node has ended the session meanwhile, its player learns that with the next
     /// heartbeat that is written.
@@ -229,11 +235,7 @@ where
         let Some(accepts) = self.accepts_cached else {
             return false;
         };
-        let policy = self.engine.policy();
-        if policy.heartbeat_write_interval.0 == 0 || !self.unresolved.is_empty() {
-            return false;
-        }
-        let decided = decide_on(cached, &policy, self.command).ok();
+        let decided = decide_on(cached, &self.engine.policy(), self.command).ok();
         let is_answer = |it: &Decision<_>| it.events.is_empty() && accepts(&it.outcome);
         self.last = decided.filter(is_answer).map(Ok);
         self.last.is_some()

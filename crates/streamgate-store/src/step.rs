@@ -61,6 +61,11 @@ pub trait StepFn: Send {
     /// Looks at a record and returns what it becomes; `None` leaves it unchanged.
     fn run(&mut self, view: View<'_>) -> Option<Change>;
 
+    /// Whether the call may be answered from a cached record at all. Asked before the cache is.
+    fn accepts_cached(&self) -> bool {
+        false
+    }
+
     /// Looks at a cached record, which this node wrote last and other nodes may have changed since.
     /// `true` if the call can be answered from it; then nothing is read and nothing changed.
     fn answer_from_cache(&mut self, _cached: View<'_>) -> bool {

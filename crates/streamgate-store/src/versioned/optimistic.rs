@@ -110,7 +110,7 @@ impl<S: VersionedStore> Optimistic<S> {
 
     /// Whether the step takes its answer from the cached record.
     fn is_answered_from_cache(&self, key: &UserKey, step: Step<'_>) -> bool {
-        if self.check_open().is_err() {
+        if !step.accepts_cached() || self.check_open().is_err() {
             return false;
         }
         let Shared { remote, cache, .. } = &self.shared;

@@ -69,7 +69,8 @@ impl<S: RemoteStore> Optimistic<S> {
         // A mark that cannot be read now is read by the next check.
         if let Ok(known) = store.look_at_format().await {
             known?;
-            // A mark that cannot be raised now is raised by the change that needs it.
+            // A mark that cannot be raised now is tried again by the caller, which logs why, and by
+            // the first change that needs it.
             let _ = store.raise_format().await;
         }
         Ok(Started {

@@ -45,10 +45,10 @@ impl<S: VersionedStore> Shared<S> {
 
     /// Raises the format mark where it is lower than `raise_to`; `true` if it was.
     pub(super) async fn raise_format(&self) -> Result<bool, StoreError> {
+        let _turn = self.mark.lock().await;
         if self.format.writable() >= self.raise_to {
             return Ok(false);
         }
-        let _turn = self.mark.lock().await;
         let mark = self.remote.raise_format_mark(self.raise_to).await?;
         self.format.learn(Some(mark));
         self.format.check()?;

@@ -119,6 +119,10 @@ impl StepFn for AcceptsCached {
         None
     }
 
+    fn accepts_cached(&self) -> bool {
+        true
+    }
+
     fn answer_from_cache(&mut self, cached: View<'_>) -> bool {
         self.length = cached.record.map(<[u8]>::len);
         true
