@@ -7,13 +7,15 @@ missing() {
     exit 1
 }
 
-# Installs a Debian package where this may, and says what is missing where it may not.
+# Installs Debian packages where this may, and says what is missing where it may not. apt_options may
+# hold further options of apt-get.
 bring() {
-    local what=$1 package=$2
-    say "installing $package"
-    [ "$(id -u)" = 0 ] || missing "$what" "Install it: sudo apt-get install $package"
-    command -v apt-get >/dev/null || missing "$what" "Install $package with your package manager."
+    local what=$1
+    shift
+    say "installing $*"
+    [ "$(id -u)" = 0 ] || missing "$what" "Install it: sudo apt-get install $*"
+    command -v apt-get >/dev/null || missing "$what" "Install $* with your package manager."
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package" >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq ${apt_options:-} "$@" >/dev/null
 }
 need_command() { command -v "$1" >/dev/null || bring "$1" "$2"; }
