@@ -521,7 +521,9 @@ def test_a_pod_of_the_deployment_drains_and_ends_within_its_grace_period(
     streamgate: Path, processes: Processes, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     valkey, port = free_port(), free_port()
-    processes.start("valkey", get_binary_path(), "--port", str(valkey), "--bind", "127.0.0.1", "--save", "", cwd=tmp_path)
+    processes.start(
+        "valkey", get_binary_path(), "--port", str(valkey), "--bind", "127.0.0.1", "--save", "", cwd=tmp_path
+    )
     values = {**REDIS, "shutdown": {"drainSeconds": 2, "graceSeconds": 1, "slackSeconds": 2}}
     url = f"redis://127.0.0.1:{valkey}"
     process, grace = serve(values, streamgate, processes, tmp_path, port, STREAMGATE_STORE_URL=url)
