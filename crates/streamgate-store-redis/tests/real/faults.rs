@@ -18,6 +18,16 @@ fn quick(server: &Redis) -> RedisSettings {
     }
 }
 
+/// Commits that one replica must have. It has the time to answer on a busy machine.
+fn with_one_replica(server: &Redis) -> RedisSettings {
+    RedisSettings {
+        response_timeout: Duration::from_secs(2),
+        wait_replicas: 1,
+        wait_timeout: Duration::from_millis(500),
+        ..settings(&server.url())
+    }
+}
+
 async fn resumes(store: &dyn Store) -> Duration {
     let waited = Stopwatch::start();
     eventually("service resumes", 10, async || {
@@ -172,11 +182,7 @@ async fn a_server_that_cannot_be_written_is_not_ready_and_answers_nothing_old() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_too_few_replicas_have_is_of_unknown_outcome() {
     let server = Redis::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]);
-    let settings = RedisSettings {
-        wait_replicas: 1,
-        wait_timeout: Duration::from_millis(50),
-        ..quick(&server)
-    };
+    let settings = with_one_replica(&server);
     let error = RedisStore::open(&settings).await.unwrap_err();
     let told = "0 of 1 replicas have the write";
     assert!(
@@ -205,11 +211,7 @@ async fn a_commit_on_too_few_replicas_is_never_read() {
     let server = Redis::start(Flavour::Redis, &["--repl-diskless-sync-delay", "0"]);
     let port = server.port.to_string();
     let replica = Redis::start(Flavour::Redis, &["--replicaof", "127.0.0.1", &port]);
-    let settings = RedisSettings {
-        wait_replicas: 1,
-        wait_timeout: Duration::from_millis(50),
-        ..quick(&server)
-    };
+    let settings = with_one_replica(&server);
     let open = async || {
         eventually("the replica is there", 20, async || {
             RedisStore::open(&settings).await.ok()
