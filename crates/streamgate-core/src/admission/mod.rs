@@ -49,8 +49,8 @@ pub trait Command {
     /// Decides on a draft that has been settled: no session in it is past its lease.
     fn decide(&self, draft: &mut Draft<'_>) -> Self::Outcome;
 
-    /// Whether an earlier run of the same command, whose outcome is unknown, was committed: `second`
-    /// is the outcome of a later run that found nothing to do.
+    /// Whether an earlier run of the same command, whose outcome is unknown, was committed:
+    /// `second` is the outcome of a later run that found nothing to do.
     ///
     /// "Nothing to do" can also mean that others came in between, so each command says for itself
     /// what the second outcome tells. Where it is told that the first run was done, the caller

@@ -31,8 +31,8 @@ impl Command for Settle {
 /// backwards since; it is cut to one lease, so that a vanished player never holds a slot longer.
 ///
 /// During a stall no player could renew its lease. So every session that held a slot when the last
-/// stall began holds it for at least one lease from the end of the stall. That admits no session: what
-/// it prolongs has been in the ledger since before the stall, within the limit that held then.
+/// stall began holds it for at least one lease from the end of the stall. That admits no session:
+/// what it prolongs has been in the ledger since before the stall, within the limit that held then.
 pub(crate) fn expire_and_prune(draft: &mut Draft<'_>) {
     grant_grace(draft);
     expire(draft);

@@ -1,4 +1,5 @@
-//! What a second run tells about a first one whose outcome is unknown (`Command::confirms`): never that something was done that was not, nor the other way round.
+//! What a second run tells about a first one whose outcome is unknown (`Command::confirms`): the
+//! first counts as committed exactly if it was.
 
 use crate::support::{User, attributes, id, import, newest};
 use streamgate_core::admission::{

@@ -1,4 +1,4 @@
-//! What all calls of one node over a remote store share: the server, the cache, and the format mark.
+//! What all calls of one node over a remote store share: server, cache and format mark.
 
 use std::sync::Arc;
 

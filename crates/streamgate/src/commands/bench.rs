@@ -1,7 +1,7 @@
 //! `streamgate bench`: puts load on a running server and measures how it copes.
 //!
-//! What is *not* here: how load is generated and measured (`streamgate_loadgen`), what is printed of
-//! it (`crate::loadtest`).
+//! What is *not* here: how load is generated and measured (`streamgate_loadgen`), what is printed
+//! of it (`crate::loadtest`).
 
 use std::fs::{self, File};
 use std::io;
