@@ -22,29 +22,10 @@ pub enum Event {
         expires_at: Timestamp,
     },
     /// A session gave up its slot.
-    Ended {
-        /// The session.
-        id: SessionId,
-        /// When.
-        ended_at: Timestamp,
-        /// Why.
-        reason: EndReason,
-        /// The session that took the slot, for `Terminated` and `Evicted`; none where the session
-        /// was above a lowered limit.
-        taken_by: Option<SessionId>,
-    },
+    Ended(End),
     /// An expired session was given up for good: no late heartbeat revives it, and it is remembered
     /// as ended for this reason. It held no slot.
-    MadeFinal {
-        /// The session.
-        id: SessionId,
-        /// When.
-        ended_at: Timestamp,
-        /// Why.
-        reason: EndReason,
-        /// The session that it gave way to, for `Terminated`.
-        taken_by: Option<SessionId>,
-    },
+    MadeFinal(End),
     /// The user's plan, limit and profile are now these.
     UserSet {
         /// The user's own limit.
@@ -61,6 +42,20 @@ pub enum Event {
         /// The time.
         before: Timestamp,
     },
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// The session.
+    pub id: SessionId,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why.
+    pub reason: EndReason,
+    /// The session that took the slot, for `Terminated` and `Evicted`; none where the session was
+    /// above a lowered limit.
+    pub taken_by: Option<SessionId>,
 }
 
 /// How much of a change must be on disk, and when.
@@ -82,14 +77,11 @@ impl Event {
     pub const fn durability(&self) -> Durability {
         match self {
             Self::Renewed { .. } | Self::Forgotten { .. } => Durability::Memory,
-            Self::Ended {
-                reason: EndReason::Expired,
-                ..
-            } => Durability::Relaxed,
+            Self::Ended(end) if matches!(end.reason, EndReason::Expired) => Durability::Relaxed,
             Self::Started(_)
             | Self::Revived(_)
-            | Self::Ended { .. }
-            | Self::MadeFinal { .. }
+            | Self::Ended(_)
+            | Self::MadeFinal(_)
             | Self::UserSet { .. }
             | Self::UserErased => Durability::Durable,
         }

@@ -5,7 +5,7 @@
 //! derived from the live ones; there is no counter beside them that could drift.
 
 use crate::bounds::{IMPOSED_ENDINGS_MAX, LIVE_MAX, REVIVABLE_ENDINGS_MAX, STOPPED_ENDINGS_MAX};
-use crate::event::Event;
+use crate::event::{End, Event};
 use crate::ids::{Name, SessionId};
 use crate::metadata::Attributes;
 use crate::session::{EndReason, Ending, Session};
@@ -106,28 +106,14 @@ impl Ledger {
             Event::Started(session) | Event::Revived(session) => self
                 .find(&session.id)
                 .is_some_and(|live| live.started_at != session.started_at),
-            Event::Ended {
-                reason: EndReason::Expired,
-                ..
+            Event::Ended(end) if end.reason == EndReason::Expired => false,
+            Event::Renewed { .. } | Event::UserErased | Event::Forgotten { .. } => false,
+            Event::Ended(end) | Event::MadeFinal(end) => {
+                self.ending_of(&end.id).is_some_and(|ending| {
+                    let left = (ending.ended_at, ending.reason, &ending.taken_by);
+                    left != (end.ended_at, end.reason, &end.taken_by)
+                })
             }
-            | Event::Renewed { .. }
-            | Event::UserErased
-            | Event::Forgotten { .. } => false,
-            Event::Ended {
-                id,
-                ended_at,
-                reason,
-                taken_by,
-            }
-            | Event::MadeFinal {
-                id,
-                ended_at,
-                reason,
-                taken_by,
-            } => self.ending_of(id).is_some_and(|ending| {
-                let left = (ending.ended_at, ending.reason, &ending.taken_by);
-                left != (*ended_at, *reason, taken_by)
-            }),
             Event::UserSet {
                 limit,
                 plan,
@@ -152,20 +138,8 @@ impl Ledger {
                     session.expires_at = *expires_at;
                 }
             }
-            Event::Ended {
-                id,
-                ended_at,
-                reason,
-                taken_by,
-            } => {
-                self.leave(id, *ended_at, *reason, taken_by.clone());
-            }
-            Event::MadeFinal {
-                id,
-                ended_at,
-                reason,
-                taken_by,
-            } => self.make_final(id, *ended_at, *reason, taken_by.as_ref()),
+            Event::Ended(end) => self.leave(end),
+            Event::MadeFinal(end) => self.make_final(end),
             Event::UserSet {
                 limit,
                 plan,
@@ -198,49 +172,33 @@ impl Ledger {
         self.live.insert(behind, session);
     }
 
-    /// Moves a session from the live ones to the endings, and forgets the oldest beyond the bounds.
-    fn leave(
-        &mut self,
-        id: &SessionId,
-        ended_at: Timestamp,
-        reason: EndReason,
-        taken_by: Option<SessionId>,
-    ) {
-        let Some(at) = self.live.iter().position(|session| session.id == *id) else {
+    /// Moves a session from the live ones to the endings.
+    fn leave(&mut self, end: &End) {
+        let Some(at) = self.live.iter().position(|session| session.id == end.id) else {
             return;
         };
         let session = self.live.remove(at);
-        let revivable = (reason == EndReason::Expired).then(|| Box::new(session));
-        self.ended.push(Ending {
-            id: id.clone(),
-            ended_at,
-            reason,
-            taken_by,
-            revivable,
-        });
-        self.forget_surplus();
+        let revivable = (end.reason == EndReason::Expired).then(|| Box::new(session));
+        self.remember(end, revivable);
     }
 
     /// Makes an ending that could be revived a final one.
-    fn make_final(
-        &mut self,
-        id: &SessionId,
-        ended_at: Timestamp,
-        reason: EndReason,
-        taken_by: Option<&SessionId>,
-    ) {
-        let revivable = |ending: &Ending| ending.id == *id && ending.revivable.is_some();
-        let Some(at) = self.ended.iter().position(revivable) else {
-            return;
-        };
-        self.ended.remove(at);
-        // It ended just now, so it is the last to be forgotten.
+    fn make_final(&mut self, end: &End) {
+        let revivable = |ending: &Ending| ending.id == end.id && ending.revivable.is_some();
+        if let Some(at) = self.ended.iter().position(revivable) {
+            self.ended.remove(at);
+            self.remember(end, None);
+        }
+    }
+
+    /// Adds the newest ending, and forgets the oldest beyond the bounds.
+    fn remember(&mut self, end: &End, revivable: Option<Box<Session>>) {
         self.ended.push(Ending {
-            id: id.clone(),
-            ended_at,
-            reason,
-            taken_by: taken_by.cloned(),
-            revivable: None,
+            id: end.id.clone(),
+            ended_at: end.ended_at,
+            reason: end.reason,
+            taken_by: end.taken_by.clone(),
+            revivable,
         });
         self.forget_surplus();
     }

@@ -134,7 +134,7 @@ fn lasting(events: &[Event]) -> impl Iterator<Item = &Event> {
             let mut later = events[at + 1..].iter();
             later.any(|event| matches!(event, Event::Started(new) if new.id == *id))
         };
-        let is_undone = matches!(event, Event::Ended { id, .. } if starts_again(id));
+        let is_undone = matches!(event, Event::Ended(end) if starts_again(&end.id));
         (!is_undone).then_some(event)
     })
 }
@@ -147,24 +147,21 @@ fn contradicts(ledger: &Ledger, event: &Event) -> bool {
     match event {
         Event::Started(session) => !has_started(ledger, session),
         Event::Revived(session) => !has_revived(ledger, session),
-        Event::Ended {
-            id,
-            ended_at,
-            reason: EndReason::Expired,
-            ..
-        } => match (ledger.find(id), ledger.ending_of(id)) {
-            // A player that called when it was over, or later, has brought the session back.
-            (Some(live), _) => live.last_seen_at < *ended_at,
-            // It was renewed before it was over.
-            (None, Some(ending)) => ending.revivable.is_some() && ending.ended_at != *ended_at,
-            (None, None) => false,
-        },
-        Event::Ended { id, ended_at, .. } => match ledger.find(id) {
+        Event::Ended(end) if end.reason == EndReason::Expired => {
+            match (ledger.find(&end.id), ledger.ending_of(&end.id)) {
+                // A player that called when it was over, or later, has brought the session back.
+                (Some(live), _) => live.last_seen_at < end.ended_at,
+                // It was renewed before it was over.
+                (None, Some(left)) => left.revivable.is_some() && left.ended_at != end.ended_at,
+                (None, None) => false,
+            }
+        }
+        Event::Ended(end) => match ledger.find(&end.id) {
             // Its id may have been used again after it.
-            Some(live) => live.started_at <= *ended_at,
+            Some(live) => live.started_at <= end.ended_at,
             None => ledger.contradicts(event),
         },
-        Event::MadeFinal { .. } => ledger.contradicts(event),
+        Event::MadeFinal(_) => ledger.contradicts(event),
         // Others may have set the user anew.
         Event::UserSet { .. }
         | Event::UserErased

@@ -1,6 +1,6 @@
 //! A ledger on which a decision is being made, and the events so far.
 
-use crate::event::Event;
+use crate::event::{End, Event};
 use crate::ids::SessionId;
 use crate::ledger::Ledger;
 use crate::metadata::SessionMetadata;
@@ -89,13 +89,17 @@ impl<'a> Draft<'a> {
 
     /// Ends a live session now.
     pub(crate) fn end(&mut self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) {
-        let (id, taken_by) = (id.clone(), taken_by.cloned());
-        self.record(Event::Ended {
-            id,
+        self.record(Event::Ended(self.end_of(id, reason, taken_by)));
+    }
+
+    /// The end of a session now.
+    fn end_of(&self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) -> End {
+        End {
+            id: id.clone(),
             ended_at: self.now(),
             reason,
-            taken_by,
-        });
+            taken_by: taken_by.cloned(),
+        }
     }
 
     /// Ends all live sessions now, because an operator says so; returns how many there were.
@@ -142,13 +146,7 @@ impl<'a> Draft<'a> {
     ) {
         let ending = self.ledger.ending_of(id);
         if ending.is_some_and(|ending| ending.revivable.is_some()) {
-            let (id, taken_by) = (id.clone(), taken_by.cloned());
-            self.record(Event::MadeFinal {
-                id,
-                ended_at: self.now(),
-                reason,
-                taken_by,
-            });
+            self.record(Event::MadeFinal(self.end_of(id, reason, taken_by)));
         }
     }
 

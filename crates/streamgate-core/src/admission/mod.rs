@@ -85,7 +85,7 @@ impl<T> Decision<T> {
         for event in &self.events {
             starts |= matches!(event, Event::Started(_));
             sets |= matches!(event, Event::UserSet { .. });
-            ends |= matches!(event, Event::Ended { .. });
+            ends |= matches!(event, Event::Ended(_));
         }
         starts || sets && !ends
     }

@@ -5,7 +5,7 @@
 //! command of its own it only frees memory and reports expiries; nothing depends on it.
 
 use crate::admission::{Command, Draft};
-use crate::event::Event;
+use crate::event::{End, Event};
 use crate::ids::SessionId;
 use crate::policy::Policy;
 use crate::session::{EndReason, Session};
@@ -94,12 +94,12 @@ fn expire(draft: &mut Draft<'_>) {
         .collect();
     over.sort();
     for (ended_at, id) in over {
-        draft.record(Event::Ended {
+        draft.record(Event::Ended(End {
             id,
             ended_at,
             reason: EndReason::Expired,
             taken_by: None,
-        });
+        }));
     }
 }
 

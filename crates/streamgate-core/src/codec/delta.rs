@@ -8,10 +8,8 @@ use crate::codec::parts::{
     put_session_id, reason, session, session_id,
 };
 use crate::codec::wire::{Reader, begin, put_len, put_text, put_time, put_varint};
-use crate::event::{Durability, Event};
-use crate::ids::SessionId;
+use crate::event::{Durability, End, Event};
 use crate::session::EndReason;
-use crate::time::Timestamp;
 
 /// The byte before an event.
 mod tag {
@@ -77,23 +75,13 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
             out.push(tag::REVIVED);
             put_session(out, session);
         }
-        Event::Ended {
-            id,
-            ended_at,
-            reason,
-            taken_by,
-        } => {
+        Event::Ended(end) => {
             out.push(tag::ENDED);
-            put_end(out, id, *ended_at, *reason, taken_by.as_ref());
+            put_end(out, end);
         }
-        Event::MadeFinal {
-            id,
-            ended_at,
-            reason,
-            taken_by,
-        } => {
+        Event::MadeFinal(end) => {
             out.push(tag::MADE_FINAL);
-            put_end(out, id, *ended_at, *reason, taken_by.as_ref());
+            put_end(out, end);
         }
         Event::UserSet {
             limit,
@@ -112,31 +100,25 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
     }
 }
 
-/// What an `Ended` and a `MadeFinal` say alike.
-fn put_end(
-    out: &mut Vec<u8>,
-    id: &SessionId,
-    ended_at: Timestamp,
-    reason: EndReason,
-    taken_by: Option<&SessionId>,
-) {
-    put_session_id(out, id);
-    put_time(out, ended_at);
-    put_reason(out, reason);
-    put_option(out, taken_by, put_session_id);
+fn put_end(out: &mut Vec<u8>, end: &End) {
+    put_session_id(out, &end.id);
+    put_time(out, end.ended_at);
+    put_reason(out, end.reason);
+    put_option(out, end.taken_by.as_ref(), put_session_id);
 }
 
 fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     Ok(match reader.byte()? {
         tag::STARTED => Event::Started(session(reader)?),
         tag::REVIVED => Event::Revived(session(reader)?),
-        tag::ENDED => Event::Ended {
-            id: session_id(reader)?,
-            ended_at: reader.time()?,
-            reason: reason(reader.byte()?)?,
-            taken_by: option(reader, session_id)?,
+        tag::ENDED => Event::Ended(end(reader)?),
+        tag::MADE_FINAL => match end(reader)? {
+            // An expired ending is the one that is not final.
+            end if end.reason == EndReason::Expired => {
+                return Err(CodecError::Invalid("the reason of a final ending"));
+            }
+            end => Event::MadeFinal(end),
         },
-        tag::MADE_FINAL => made_final(reader)?,
         tag::USER_SET => Event::UserSet {
             limit: option(reader, limit)?,
             plan: option(reader, name)?,
@@ -147,18 +129,11 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     })
 }
 
-fn made_final(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
-    let (id, ended_at) = (session_id(reader)?, reader.time()?);
-    let reason = reason(reader.byte()?)?;
-    if reason == EndReason::Expired {
-        // An expired ending is the one that is not final.
-        return Err(CodecError::Invalid("the reason of a final ending"));
-    }
-    let taken_by = option(reader, session_id)?;
-    Ok(Event::MadeFinal {
-        id,
-        ended_at,
-        reason,
-        taken_by,
+fn end(reader: &mut Reader<'_>) -> Result<End, CodecError> {
+    Ok(End {
+        id: session_id(reader)?,
+        ended_at: reader.time()?,
+        reason: reason(reader.byte()?)?,
+        taken_by: option(reader, session_id)?,
     })
 }

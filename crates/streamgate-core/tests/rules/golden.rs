@@ -17,7 +17,7 @@ use streamgate_core::codec::{
     CodecError, decode_delta, decode_ledger, encode_delta, encode_ledger,
 };
 use streamgate_core::{
-    Attributes, EndReason, Ending, Event, Ledger, Seconds, Session, SessionId, SessionMetadata,
+    Attributes, End, EndReason, Ending, Event, Ledger, Seconds, Session, SessionId, SessionMetadata,
 };
 
 /// 2026-11-21T06:30:00.000Z
@@ -244,8 +244,8 @@ fn ledgers_of_endings() -> Vec<Case<Ledger>> {
     ]
 }
 
-fn end(reason: EndReason, taken_by: Option<SessionId>) -> Event {
-    Event::Ended {
+fn end(reason: EndReason, taken_by: Option<SessionId>) -> End {
+    End {
         id: id(UUID),
         ended_at: at(T + 120_000),
         reason,
@@ -253,13 +253,12 @@ fn end(reason: EndReason, taken_by: Option<SessionId>) -> Event {
     }
 }
 
+fn end_event(reason: EndReason, taken_by: Option<SessionId>) -> Event {
+    Event::Ended(end(reason, taken_by))
+}
+
 fn made_final(reason: EndReason, taken_by: Option<SessionId>) -> Event {
-    Event::MadeFinal {
-        id: id(UUID),
-        ended_at: at(T + 120_000),
-        reason,
-        taken_by,
-    }
+    Event::MadeFinal(end(reason, taken_by))
 }
 
 fn deltas() -> Vec<Case<Vec<Event>>> {
@@ -275,11 +274,11 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
     };
     let started = |session| vec![Event::Started(session)];
     let revived = vec![Event::Revived(session(id("tv-1")))];
-    let plain = |reason| vec![end(reason, None)];
-    let taken = |reason, by| vec![end(reason, Some(id(by)))];
+    let plain = |reason| vec![end_event(reason, None)];
+    let taken = |reason, by| vec![end_event(reason, Some(id(by)))];
     let several = vec![
-        end(EndReason::Expired, None),
-        end(EndReason::Terminated, Some(id("tv-1"))),
+        end_event(EndReason::Expired, None),
+        end_event(EndReason::Terminated, Some(id("tv-1"))),
         Event::Started(session(id("tv-1"))),
     ];
     vec![
@@ -377,7 +376,7 @@ fn deltas_2() -> Vec<Case<Vec<Event>>> {
             "several",
             "One gave way to a session with a region.",
             vec![
-                end(EndReason::Terminated, Some(id("tv-1"))),
+                end_event(EndReason::Terminated, Some(id("tv-1"))),
                 Event::Started(in_region(SessionMetadata::default())),
             ],
         ),

@@ -4,7 +4,7 @@ use crate::support::{User, at, id};
 use streamgate_core::Seconds;
 use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome};
 use streamgate_core::codec::{decode_ledger, encode_ledger, grant_grace};
-use streamgate_core::{EndReason, Event};
+use streamgate_core::{End, EndReason, Event};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -232,11 +232,13 @@ fn a_settled_user_reports_the_end_at_the_time_it_was_due() {
     user.pass(1_000);
     let b = user.admitted("b");
     user.pass(HOUR_MS / 10);
-    let ended = |session: &streamgate_core::Session| Event::Ended {
-        id: session.id.clone(),
-        ended_at: session.expires_at,
-        reason: EndReason::Expired,
-        taken_by: None,
+    let ended = |session: &streamgate_core::Session| {
+        Event::Ended(End {
+            id: session.id.clone(),
+            ended_at: session.expires_at,
+            reason: EndReason::Expired,
+            taken_by: None,
+        })
     };
     let events = user.run(&streamgate_core::admission::Settle).events;
     assert_eq!(events, [ended(&a), ended(&b)]);

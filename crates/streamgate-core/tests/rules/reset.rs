@@ -105,7 +105,7 @@ fn the_second_of_two_resets_changes_nothing() {
 
 #[test]
 fn a_reset_says_nothing_that_changes_nothing() {
-    let ended = |event: &Event| matches!(event, Event::Ended { .. });
+    let ended = |event: &Event| matches!(event, Event::Ended(_));
     // Nobody was ever seen.
     let mut user = User::with_limit(3);
     assert_eq!(user.run(&ResetUser::default()).events, []);

@@ -29,7 +29,7 @@ impl Memo {
             .filter_map(|event| match event {
                 Event::Started(session) => Some(format!("started {}", session.id)),
                 Event::Revived(session) => Some(format!("revived {}", session.id)),
-                Event::Ended { id, reason, .. } => Some(format!("{} {id}", reason.as_str())),
+                Event::Ended(end) => Some(format!("{} {}", end.reason.as_str(), end.id)),
                 _ => None,
             })
             .collect()
@@ -42,7 +42,7 @@ impl Memo {
         for event in self.events.lock().unwrap().iter() {
             let (id, by) = match event {
                 Event::Started(session) | Event::Revived(session) => (&session.id, 1),
-                Event::Ended { id, .. } => (id, -1),
+                Event::Ended(end) => (&end.id, -1),
                 _ => continue,
             };
             *balance.entry(id.to_string()).or_default() += by;
@@ -64,7 +64,7 @@ impl Memo {
         let events = self.events.lock().unwrap();
         let count = |kind: fn(&Event) -> bool| events.iter().filter(|event| kind(event)).count();
         let entered = count(|event| matches!(event, Event::Started(_) | Event::Revived(_)));
-        let left = count(|event| matches!(event, Event::Ended { .. }));
+        let left = count(|event| matches!(event, Event::Ended(_)));
         entered.checked_sub(left).expect("none ends twice")
     }
 

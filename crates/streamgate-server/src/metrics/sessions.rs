@@ -102,13 +102,13 @@ impl Sessions {
                 Event::Started(_) | Event::Revived(_) => {
                     self.live.inc();
                 }
-                Event::Ended { reason, .. } => {
+                Event::Ended(end) => {
                     self.live.dec();
                     // `ALL` lists the reasons in the order of their declaration.
-                    self.endings[*reason as usize].inc();
+                    self.endings[end.reason as usize].inc();
                 }
                 Event::Renewed { .. }
-                | Event::MadeFinal { .. }
+                | Event::MadeFinal(_)
                 | Event::UserSet { .. }
                 | Event::UserErased
                 | Event::Forgotten { .. } => {}

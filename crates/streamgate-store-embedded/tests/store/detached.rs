@@ -26,7 +26,7 @@ impl EngineObserver for Reports {
         for event in events {
             let word = match event {
                 Event::Started(_) => "started",
-                Event::Ended { reason, .. } => reason.as_str(),
+                Event::Ended(end) => end.reason.as_str(),
                 _ => continue,
             };
             self.0.lock().unwrap().send((user.clone(), word)).unwrap();
