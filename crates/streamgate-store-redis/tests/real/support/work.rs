@@ -8,9 +8,11 @@ use futures_util::future::join_all;
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{Ledger, SessionId, TenantId, UserId, UserKey};
 use streamgate_store::conformance::{read_ledger, run};
-use streamgate_store::versioned::Optimistic;
+use streamgate_store::versioned::{NotUsable, Optimistic};
 use streamgate_store::{Store, StoreError};
 use streamgate_store_redis::{RedisSettings, RedisStore};
+
+use crate::support::eventually;
 
 /// Settings with names that no other test has.
 pub(crate) fn settings(url: &str) -> RedisSettings {
@@ -22,9 +24,15 @@ pub(crate) fn settings(url: &str) -> RedisSettings {
     }
 }
 
-/// A store as the engine uses it.
+/// A store as the engine uses it. What may pass, such as a busy replica, is tried again.
 pub(crate) async fn open(settings: &RedisSettings) -> Arc<dyn Store> {
-    let store = RedisStore::open(settings).await.expect("the store opens");
+    let store = eventually("the store opens", 20, async || {
+        match RedisStore::open(settings).await {
+            Err(NotUsable::Unavailable(_)) => None,
+            opened => Some(opened.expect("the store opens")),
+        }
+    })
+    .await;
     Arc::new(Optimistic::new(store))
 }
 
