@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use streamgate_core::Moment;
 
-pub use machine::{passed_ms, wall_ms};
+pub use machine::{passed_ms, processor_time, wall_ms};
 pub use manual::ManualClock;
 pub use stalls::{StallRule, Stalls};
 pub use system::SystemClock;
@@ -26,6 +26,20 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     fn wall_offset_ms(&self) -> i64 {
         0
     }
+
+    /// What has disturbed the clock since it was made.
+    fn disturbances(&self) -> Disturbances {
+        Disturbances::default()
+    }
+}
+
+/// How often something disturbed a clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Disturbances {
+    /// Stalls: the process stood still.
+    pub stalls: u64,
+    /// Steps: the wall clock was set.
+    pub steps: u64,
 }
 
 /// Measures how long something takes, for metrics and logs. It stands still while the machine is

@@ -63,6 +63,16 @@ pub fn passed_ms() -> u64 {
     u64::try_from(ms).unwrap_or(0)
 }
 
+/// The processor time that this process has used, in all its threads.
+#[must_use]
+pub fn processor_time() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(
+        u64::try_from(used.tv_sec).unwrap_or(0),
+        u32::try_from(used.tv_nsec).unwrap_or(0),
+    )
+}
+
 /// The wall clock: milliseconds since 1970, negative before.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the adapter")]

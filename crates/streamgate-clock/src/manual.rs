@@ -1,19 +1,21 @@
 //! A clock for tests.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use streamgate_core::{Moment, Stall, Timestamp};
 
-use super::Clock;
 use super::machine::millis;
+use super::{Clock, Disturbances};
 
 /// A clock that stands until it is set; for tests.
 #[derive(Debug, Default)]
 pub struct ManualClock {
     moment: Mutex<Moment>,
     wall_offset_ms: AtomicI64,
+    stalls: AtomicU64,
+    steps: AtomicU64,
 }
 
 impl ManualClock {
@@ -22,7 +24,7 @@ impl ManualClock {
     pub fn at(now: Timestamp) -> Self {
         Self {
             moment: Mutex::new(now.into()),
-            wall_offset_ms: AtomicI64::new(0),
+            ..Self::default()
         }
     }
 
@@ -40,6 +42,7 @@ impl ManualClock {
             time: until,
             stall: Some(Stall { from, until }),
         };
+        self.stalls.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Sets the clock, also backwards.
@@ -50,6 +53,7 @@ impl ManualClock {
     /// Sets the wall clock `ms` milliseconds ahead of this one.
     pub fn set_wall_offset_ms(&self, ms: i64) {
         self.wall_offset_ms.store(ms, Ordering::SeqCst);
+        self.steps.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -64,5 +68,12 @@ impl Clock for ManualClock {
 
     fn wall_offset_ms(&self) -> i64 {
         self.wall_offset_ms.load(Ordering::SeqCst)
+    }
+
+    fn disturbances(&self) -> Disturbances {
+        Disturbances {
+            stalls: self.stalls.load(Ordering::SeqCst),
+            steps: self.steps.load(Ordering::SeqCst),
+        }
     }
 }

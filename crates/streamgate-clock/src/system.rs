@@ -1,7 +1,7 @@
 //! The machine's clocks, made safe for leases.
 
 use std::io;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
 use streamgate_core::{Moment, Policy, Seconds, Stall, Timestamp};
 
-use super::Clock;
 use super::machine::{Machine, Source};
 use super::stalls::{StallRule, Stalls};
+use super::{Clock, Disturbances};
 
 /// How often the ticker reads the clock. A later reading means that the process did not run.
 const TICK: Duration = Duration::from_millis(250);
@@ -46,6 +46,9 @@ pub struct SystemClock<S = Machine> {
     state: Mutex<State>,
     /// How far the wall clock is ahead of what this clock shows.
     wall_offset_ms: AtomicI64,
+    /// What the ticker has found.
+    stalls: AtomicU64,
+    steps: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -112,6 +115,8 @@ impl<S: Source> SystemClock<S> {
                 stalls: Stalls::new(rule),
             }),
             wall_offset_ms: AtomicI64::new(0),
+            stalls: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
         };
         clock.look(&mut Reported::nothing());
         clock
@@ -141,6 +146,8 @@ impl<S: Source> SystemClock<S> {
         let moment = self.now();
         let stall = moment.stall.filter(|_| moment.stall != reported.stall);
         reported.stall = moment.stall;
+        self.stalls
+            .fetch_add(u64::from(stall.is_some()), Ordering::Relaxed);
         let Some(ahead_ms) = self.source.wall_ahead_ms() else {
             return News {
                 stall,
@@ -150,6 +157,7 @@ impl<S: Source> SystemClock<S> {
         let last_ms = reported.wall_ahead_ms.unwrap_or(ahead_ms);
         let step_ms = ahead_ms - last_ms;
         let is_step = step_ms.unsigned_abs() >= STEP_MIN_MS;
+        self.steps.fetch_add(u64::from(is_step), Ordering::Relaxed);
         // Otherwise the reference stays: jitter is not followed, and small steps are followed once
         // they add up.
         if is_step || reported.wall_ahead_ms.is_none() {
@@ -184,6 +192,13 @@ impl<S: Source> Clock for SystemClock<S> {
 
     fn wall_offset_ms(&self) -> i64 {
         self.wall_offset_ms.load(Ordering::Relaxed)
+    }
+
+    fn disturbances(&self) -> Disturbances {
+        Disturbances {
+            stalls: self.stalls.load(Ordering::Relaxed),
+            steps: self.steps.load(Ordering::Relaxed),
+        }
     }
 }
 

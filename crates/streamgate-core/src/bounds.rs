@@ -88,6 +88,8 @@ pub const DEGRADED_SESSIONS_MAX: usize = 100_000;
 pub const DETACHED_COMMITS_MAX: usize = 10_000;
 /// Most calls of a node whose outcome is unknown and still to be found out for the observers.
 pub const UNRESOLVED_CALLS_MAX: usize = 10_000;
+/// Most users that a node remembers which met a failure lately, for a metric.
+pub const FAILED_USERS_MAX: usize = 10_000;
 /// Entries of a page unless the caller says otherwise.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
 /// Most entries of a page.

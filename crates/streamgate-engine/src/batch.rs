@@ -168,7 +168,7 @@ impl Engine {
                 self.observer.answered(Answer::DegradedHeartbeat);
                 Ok(Answered::degraded(outcome))
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) => self.told(user, Err(error)),
         }
     }
 }

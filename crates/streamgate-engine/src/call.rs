@@ -28,6 +28,20 @@ impl Engine {
         C: Command + Sync,
         C::Outcome: Send,
     {
+        self.told(user, self.outcome(user, command).await)
+    }
+
+    /// [`run`](Self::run) as a part of another operation, or in the background: whether a caller is
+    /// told of a failure is not known yet.
+    pub(crate) async fn outcome<C>(
+        &self,
+        user: &UserKey,
+        command: &C,
+    ) -> Result<C::Outcome, EngineError>
+    where
+        C: Command + Sync,
+        C::Outcome: Send,
+    {
         self.finish(&mut Call::new(self, user, command)).await
     }
 
@@ -257,6 +271,7 @@ impl<C: Command> Drop for Call<'_, C> {
     /// The caller has an error, or has gone. What became of unresolved runs is found out without
     /// it.
     fn drop(&mut self) {
+        self.engine.dropped(self.user);
         // Nearly always there is none.
         if !self.unresolved.is_empty() {
             let unresolved = self.take_unresolved().without_outcomes();

@@ -52,6 +52,12 @@ impl EngineError {
             Self::Damaged(_) | Self::NeedsFormat(_) | Self::BadCursor => false,
         }
     }
+
+    /// Whether the operation failed through no fault of its caller.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        !matches!(self, Self::NeedsFormat(_) | Self::BadCursor)
+    }
 }
 
 impl From<StoreError> for EngineError {

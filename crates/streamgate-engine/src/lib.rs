@@ -16,6 +16,7 @@ mod decision;
 mod engine;
 mod error;
 mod fail_open;
+mod failures;
 mod ids;
 mod join_all;
 mod newer;

@@ -41,6 +41,12 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
 
     /// This many records cannot be read. Each read of the same record counts again.
     fn damaged(&self, _records: usize) {}
+
+    /// A call about this user has no outcome, through no fault of its caller: the store gave none,
+    /// the user's record cannot be read, or the program panicked. Its caller is told so (5xx).
+    /// Called for each such call, those of batches included, but not for work that no caller waits
+    /// for.
+    fn failed(&self, _user: &UserKey) {}
 }
 
 /// The answer to a player.
@@ -89,6 +95,10 @@ impl EngineObserver for Observers {
 
     fn damaged(&self, records: usize) {
         self.0.iter().for_each(|one| one.damaged(records));
+    }
+
+    fn failed(&self, user: &UserKey) {
+        self.0.iter().for_each(|one| one.failed(user));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::decision::decide_on;
 use crate::engine::{ATTEMPTS_MAX, Engine};
 use crate::error::EngineError;
 use crate::fail_open::Answered;
+use crate::failures::ReportsPanic;
 use crate::observer::Answer;
 use crate::starts::Starts;
 
@@ -48,7 +49,7 @@ impl Engine {
         C::Outcome: Send,
     {
         self.check_format(command.start())?;
-        match (self.run(user, command).await, &self.fail_open) {
+        match (self.outcome(user, command).await, &self.fail_open) {
             (Ok(outcome), open) => {
                 if let Some(open) = open {
                     open.memory.forget(user, &command.start().id);
@@ -64,7 +65,7 @@ impl Engine {
                 self.observer.answered(Answer::DegradedStart);
                 Ok(Answered::degraded(command.without_store(admitted)))
             }
-            (Err(error), _) => Err(error),
+            (Err(error), _) => self.told(user, Err(error)),
         }
     }
 
@@ -100,10 +101,10 @@ impl Engine {
     /// [`EngineError`]. A caller that does not know the outcome must not repeat the call: each call
     /// ends one session more.
     pub async fn stop_newest(&self, user: &UserKey) -> Result<NewestStopped, EngineError> {
-        self.within_deadline(async {
+        let stopped = self.within_deadline(async {
             let mut stop = StopNewest::default();
             loop {
-                match self.run(user, &stop).await? {
+                match self.outcome(user, &stop).await? {
                     // The next run names it; and again, if a session started or ended meanwhile.
                     StopNewestOutcome::NewestIs { newest, .. } => stop.expected = Some(newest),
                     StopNewestOutcome::NoneLive { is_known, .. } => {
@@ -115,8 +116,8 @@ impl Engine {
                     }
                 }
             }
-        })
-        .await?
+        });
+        self.told(user, stopped.await.and_then(|known| known))
     }
 
     /// Ends all sessions of a user and erases it.
@@ -186,6 +187,16 @@ impl Engine {
         user: &UserKey,
         look: impl Fn(&Ledger, &Policy, Moment) -> T + Send + Sync,
     ) -> Result<T, EngineError> {
+        self.told(user, self.seen(user, look).await)
+    }
+
+    /// The same, whether or not a caller is told of a failure.
+    async fn seen<T: Send>(
+        &self,
+        user: &UserKey,
+        look: impl Fn(&Ledger, &Policy, Moment) -> T + Send + Sync,
+    ) -> Result<T, EngineError> {
+        let _reports = ReportsPanic(self, user);
         let mut seen = None;
         let mut step = |view: View<'_>| {
             let policy = self.policy();

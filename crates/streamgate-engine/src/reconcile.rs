@@ -92,7 +92,7 @@ impl Engine {
         start: Start,
     ) -> Result<HeartbeatOutcome, EngineError> {
         let adopt = Adopt(start);
-        let outcome = self.run(user, &adopt).await?;
+        let outcome = self.outcome(user, &adopt).await?;
         let holds_slot = matches!(
             outcome,
             HeartbeatOutcome::Renewed { .. } | HeartbeatOutcome::Revived { .. }

@@ -156,7 +156,7 @@ pub(crate) mod tests {
     /// The service over a store in memory.
     pub(crate) fn service(settings: ServerSettings) -> Endpoints {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_242_600_000)));
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
         let engine = Engine::new(
             Arc::new(MemoryStore::new(clock)),
             Arc::new(Policy::default()),

@@ -31,5 +31,5 @@ pub use compat::{
 };
 pub use connection::{Stopped, serve};
 pub use document::OpenApiVersion;
-pub use metrics::{Metrics, metric_names};
+pub use metrics::{AskVolume, Metrics, Volume, metric_names};
 pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};

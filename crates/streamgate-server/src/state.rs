@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use streamgate_core::TenantId;
-use streamgate_engine::Engine;
+use streamgate_core::{TenantId, UserKey};
+use streamgate_engine::{Engine, EngineObserver as _};
 
 use crate::caller::browser::BrowserGuard;
 use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
 use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
+use crate::problem::ApiError;
 use crate::wire::body_bytes::BodyMemory;
 
 /// What the endpoints share.
@@ -34,6 +35,23 @@ pub(crate) struct App {
     pub(crate) compat: CompatSettings,
     /// The OpenAPI document as it is served.
     pub(crate) openapi: Bytes,
+}
+
+impl App {
+    /// The result of a part of a call about this user, before the engine hears of the call: a
+    /// failure of the server counts as one that the user met.
+    pub(crate) fn told<T>(
+        &self,
+        user: &UserKey,
+        result: Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        if let Err(error) = &result
+            && error.code().status().is_server_error()
+        {
+            self.metrics.failed(user);
+        }
+        result
+    }
 }
 
 /// The address that a request came from; added only where a rate limit by address needs it.

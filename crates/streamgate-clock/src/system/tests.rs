@@ -116,6 +116,11 @@ fn a_step_of_the_wall_clock_moves_shown_times_and_no_lease_and_is_reported_once(
         assert_eq!(ticking.now_ms(), WALL_MS + 10_000, "leases do not move");
         assert_eq!(ticking.shown_ms(), WALL_MS + 10_000 + step_ms);
         ticking.run(90_000);
+        let disturbances = Disturbances {
+            stalls: 0,
+            steps: 1,
+        };
+        assert_eq!(ticking.clock.disturbances(), disturbances);
         assert_eq!(ticking.now_ms(), WALL_MS + 100_000);
         assert_eq!(ticking.shown_ms(), WALL_MS + 100_000 + step_ms);
     }

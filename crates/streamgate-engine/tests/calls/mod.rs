@@ -5,6 +5,7 @@ mod batch;
 mod concurrent;
 mod dropped;
 mod fail_open;
+mod failures;
 mod outcomes;
 mod pages;
 mod policy;

@@ -128,6 +128,7 @@ async fn a_damaged_record_is_an_error_for_its_user_only() {
     assert!(!error.is_retryable());
     assert!(!error.to_string().contains("broken"), "{error}");
     assert_eq!(world.memo.damaged(), 1);
+    assert_eq!(world.memo.take_failed(), ["broken"]);
     world
         .engine
         .start(&user("whole"), &start("a"))

@@ -17,6 +17,7 @@ pub(crate) struct Memo {
     unknown: Mutex<u32>,
     reconciled: Mutex<Vec<bool>>,
     damaged: Mutex<usize>,
+    failed: Mutex<Vec<String>>,
 }
 
 impl Memo {
@@ -78,6 +79,11 @@ impl Memo {
         *self.damaged.lock().unwrap()
     }
 
+    /// The users of calls that failed, in order; from here on they are forgotten.
+    pub(crate) fn take_failed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.failed.lock().unwrap())
+    }
+
     pub(crate) fn unknown(&self) -> u32 {
         *self.unknown.lock().unwrap()
     }
@@ -100,6 +106,10 @@ impl EngineObserver for Memo {
 
     fn damaged(&self, records: usize) {
         *self.damaged.lock().unwrap() += records;
+    }
+
+    fn failed(&self, user: &UserKey) {
+        self.failed.lock().unwrap().push(user.user().to_owned());
     }
 }
 

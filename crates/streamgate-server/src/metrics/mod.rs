@@ -3,81 +3,76 @@
 //! What is *not* here: a global registry. The binary makes one [`Metrics`] and passes it to each
 //! part that counts.
 
+mod failed_users;
 mod http;
 mod page;
 mod sessions;
+mod store;
+mod system;
 mod text;
 
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, EngineObserver};
 
 use crate::telemetry::LineQueue;
+use failed_users::FailedUsers;
 use http::HttpDurations;
 use page::Page;
 use sessions::Sessions;
+use store::StoreMetrics;
+use system::System;
 
 pub(crate) use http::HttpRoute;
+pub use system::{AskVolume, Volume};
 
 use crate::wire::body_bytes::BodyMemory;
-
-/// Bucket bounds for commits, in seconds: most of a commit is one fsync.
-const COMMIT_BUCKETS_S: [f64; 12] = [
-    0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0,
-];
 
 /// The metrics of the process. Make one and share it.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     names: Vec<(String, &'static str)>,
+    clock: Arc<dyn Clock>,
+    system: System,
     sessions: Sessions,
+    failed_users: FailedUsers,
     users: Family<[(&'static str, &'static str); 0], Gauge>,
     http: HttpDurations,
     connections: Gauge,
     connections_refused: Counter,
     body_bytes: Gauge,
     bodies_refused: Counter,
-    commit_duration: Histogram,
-    commit_records: Histogram,
-    commit_bytes: Counter,
-    outcome_unknown: Counter,
-    damaged_records: Counter,
-    evicted_keys: Counter,
-    store_full: Gauge,
-    clock_skew: Gauge<f64, AtomicU64>,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
+    store: StoreMetrics,
 }
 
 impl Metrics {
-    /// Every count is zero.
+    /// Every count is zero. `clock` is this node's.
     #[must_use]
-    pub fn new() -> Self {
-        Self::with_lines_dropped(Counter::default())
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with_lines_dropped(clock, Counter::default())
     }
 
     /// [`new`](Self::new), with the count of lines that this queue drops.
     #[must_use]
-    pub fn with_log(queue: &LineQueue) -> Self {
-        Self::with_lines_dropped(queue.dropped_counter())
+    pub fn with_log(clock: Arc<dyn Clock>, queue: &LineQueue) -> Self {
+        Self::with_lines_dropped(clock, queue.dropped_counter())
     }
 
-    fn with_lines_dropped(lines_dropped: Counter) -> Self {
+    fn with_lines_dropped(clock: Arc<dyn Clock>, lines_dropped: Counter) -> Self {
         let mut page = of_process(lines_dropped);
         Self {
+            system: System::new(&mut page),
             sessions: Sessions::new(&mut page),
+            failed_users: FailedUsers::new(&mut page, Arc::clone(&clock)),
+            clock,
             users: page.add(
                 "streamgate_users",
                 "Users with a stored record, if the store can count them",
@@ -97,44 +92,7 @@ impl Metrics {
                 "streamgate_http_bodies_refused",
                 "Requests refused because request bodies took all of http.bodies_max_bytes",
             ),
-            commit_duration: page.add(
-                "streamgate_commit_duration_seconds",
-                "Time to write and sync one batch of the embedded store",
-                Histogram::new(COMMIT_BUCKETS_S),
-            ),
-            commit_records: page.add(
-                "streamgate_commit_batch_records",
-                "Records in one batch of the embedded store",
-                Histogram::new(exponential_buckets(1.0, 2.0, 14)),
-            ),
-            commit_bytes: page.counter(
-                "streamgate_commit_bytes",
-                "Bytes that the embedded store has written to its log",
-            ),
-            outcome_unknown: page.counter(
-                "streamgate_outcome_unknown",
-                "Commits with an unknown outcome, after which the command was run again",
-            ),
-            damaged_records: page.counter(
-                "streamgate_damaged_records",
-                "Reads of stored records that cannot be decoded: alarm on any increase",
-            ),
-            evicted_keys: page.counter(
-                "streamgate_store_evicted_keys",
-                "Keys that Redis servers have evicted, as seen by this node (every node counts the \
-                 same ones): alarm on any increase",
-            ),
-            store_full: page.gauge(
-                "streamgate_store_full",
-                "1 while the disk of the embedded store is full and starts are refused: alarm on 1",
-            ),
-            clock_skew: page.add(
-                "streamgate_store_clock_skew_seconds",
-                "Smallest possible skew of this node's clock against DynamoDB's, in seconds: \
-                 positive if ahead, negative if behind, 0 if they may agree. Alarm above 2 and \
-                 below -2",
-                Gauge::default(),
-            ),
+            store: StoreMetrics::new(&mut page),
             registry: page.registry,
             names: page.names,
         }
@@ -147,24 +105,39 @@ impl Metrics {
 
     /// Counts a batch that the embedded store has written and synced.
     pub fn observe_commit(&self, records: usize, bytes: usize, duration: Duration) {
-        self.commit_duration.observe(duration.as_secs_f64());
-        self.commit_records.observe(records as f64);
-        self.commit_bytes.inc_by(bytes as u64);
+        self.store.commit_duration.observe(duration.as_secs_f64());
+        self.store.commit_records.observe(records as f64);
+        self.store.commit_bytes.inc_by(bytes as u64);
     }
 
     /// Sets whether the disk of the embedded store is full.
     pub fn set_store_full(&self, is_full: bool) {
-        self.store_full.set(i64::from(is_full));
+        self.store.full.set(i64::from(is_full));
     }
 
     /// Counts keys that servers of the store have evicted.
     pub fn observe_evicted(&self, keys: u64) {
-        self.evicted_keys.inc_by(keys);
+        self.store.evicted_keys.inc_by(keys);
     }
 
     /// Sets by how many milliseconds, at least, the clock of this node is ahead of the store's.
     pub fn set_clock_skew(&self, ahead_ms: i64) {
-        self.clock_skew.set(ahead_ms as f64 / 1_000.0);
+        self.store.clock_skew.set(ahead_ms as f64 / 1_000.0);
+    }
+
+    /// Reports the volume of the data directory, of which `ask` tells, from here on.
+    pub fn watch_volume(&self, ask: AskVolume) {
+        self.system.watch_volume(ask);
+    }
+
+    /// Sets whether the settings that were read last were refused.
+    pub fn set_settings_refused(&self, are_refused: bool) {
+        self.system.settings_refused.set(i64::from(are_refused));
+    }
+
+    /// Counts a fault of the program.
+    pub fn observe_panic(&self) {
+        self.system.panics.inc();
     }
 
     /// All metrics in the Prometheus text format 0.0.4, which every scraper reads.
@@ -176,6 +149,8 @@ impl Metrics {
     /// All metrics in the text format of OpenMetrics.
     #[must_use]
     pub fn render(&self) -> String {
+        self.failed_users.show();
+        self.system.set_disturbances(self.clock.disturbances());
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &self.registry)
             .expect("writing to a String does not fail");
@@ -185,6 +160,16 @@ impl Metrics {
     /// Sets the number of users with a record; without it the page has no such line.
     pub(crate) fn set_users(&self, count: u64) {
         self.users.get_or_create(&[]).set(level(count));
+    }
+
+    /// Asks the system about the process and the disk. May block.
+    pub(crate) fn ask_system(&self) {
+        self.system.ask();
+    }
+
+    /// Sets whether the store can be used.
+    pub(crate) fn set_store_usable(&self, is_usable: bool) {
+        self.store.usable.set(i64::from(is_usable));
     }
 
     /// Sets the memory that bodies take, in bytes.
@@ -233,11 +218,15 @@ impl EngineObserver for Metrics {
     }
 
     fn outcome_unknown(&self) {
-        self.outcome_unknown.inc();
+        self.store.outcome_unknown.inc();
     }
 
     fn damaged(&self, records: usize) {
-        self.damaged_records.inc_by(records as u64);
+        self.store.damaged_records.inc_by(records as u64);
+    }
+
+    fn failed(&self, user: &UserKey) {
+        self.failed_users.add(user);
     }
 }
 
@@ -267,5 +256,5 @@ fn of_process(lines_dropped: Counter) -> Page {
 /// The name and the help text of each metric, in the order of the page.
 #[must_use]
 pub fn metric_names() -> Vec<(String, &'static str)> {
-    Metrics::new().names
+    Metrics::new(Arc::new(SystemClock::new())).names
 }

@@ -1,11 +1,14 @@
 //! `GET /metrics`: metrics of the process, for Prometheus.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::caller::access::authorize;
 use crate::caller::keys::Scope;
@@ -18,6 +21,10 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; c
 
 const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// How long the store, and then the system, may take to say how they are. Scrapers wait for ten
+/// seconds unless told otherwise.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the process counts
 ///
@@ -49,6 +56,12 @@ pub(crate) async fn metrics(
     app.metrics
         .set_degraded_sessions(app.engine.degraded_sessions());
     app.metrics.set_body_bytes(app.body_memory.taken());
+    let is_usable = timeout(PATIENCE, app.engine.check_ready()).await;
+    app.metrics
+        .set_store_usable(is_usable.is_ok_and(|ready| ready.is_ok()));
+    let metrics = Arc::clone(&app.metrics);
+    // Whatever does not answer in time is not on the page, or as it was last.
+    let _ = timeout(PATIENCE, spawn_blocking(move || metrics.ask_system())).await;
     let (page, kind) = if prefers_open_metrics(&parts.headers) {
         (app.metrics.render(), OPENMETRICS)
     } else {

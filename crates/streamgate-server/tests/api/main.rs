@@ -14,6 +14,7 @@ mod browsers;
 mod clocks;
 mod compat;
 mod cors;
+mod failed_users;
 mod fast_path;
 mod hang_up;
 mod heads;

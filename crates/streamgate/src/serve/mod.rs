@@ -41,7 +41,6 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     check_wall_clock(clock::wall_ms())?;
     let repeats = telemetry::init(settings.log.format, &settings.log.filter, output::log())
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
-    panics::to_the_log();
     exposure::warn_of_open_dialects(settings);
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections)?;
@@ -49,7 +48,9 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
 
-    let metrics = Arc::new(Metrics::with_log(output::log()));
+    let clock = store::clock(settings)?;
+    let metrics = Arc::new(Metrics::with_log(Arc::clone(&clock) as _, output::log()));
+    panics::report(&metrics);
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let unhandled = |error| Failure::new(Code::Problem, format!("no signal handlers: {error}"));
@@ -59,7 +60,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         // Installed before any call can be acknowledged: a signal is kept until it is awaited.
         let stops = Stops::install().map_err(unhandled)?;
         let opening = tokio::spawn(Stops::install().map_err(unhandled)?.end_at_once());
-        let opened = store::open(settings, &metrics).await;
+        let opened = store::open(settings, clock, &metrics).await;
         opening.abort();
         let opened = opened?;
         let mut in_use = loaded.clone();
@@ -82,6 +83,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             in_use,
             certificates: opened.certificates,
             clock: opened.clock,
+            metrics: Arc::clone(&metrics),
             hangup,
         };
         serve(&loaded.settings, &http, &engine, &metrics, stops, reloads).await

@@ -5,18 +5,25 @@
 //! one of them ends the process, as a failing disk does.
 
 use std::panic::{PanicHookInfo, set_hook};
+use std::sync::Arc;
+
+use streamgate_server::Metrics;
 
 use crate::exit::{self, Code};
 
 /// The prefix of the names of the embedded store's threads.
 const STORE_THREADS: &str = "sg-";
 
-/// Sends panics to the log, in one line, from now on.
-pub(super) fn to_the_log() {
-    set_hook(Box::new(report));
+/// Sends panics to the log, in one line, and counts them, from now on.
+pub(super) fn report(metrics: &Arc<Metrics>) {
+    let metrics = Arc::clone(metrics);
+    set_hook(Box::new(move |panic| {
+        metrics.observe_panic();
+        log(panic);
+    }));
 }
 
-fn report(panic: &PanicHookInfo<'_>) {
+fn log(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let name = thread.name().unwrap_or("unnamed");
     let location = panic

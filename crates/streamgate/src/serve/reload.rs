@@ -9,7 +9,7 @@ use std::sync::Arc;
 use streamgate_clock::SystemClock;
 use streamgate_core::Policy;
 use streamgate_engine::Engine;
-use streamgate_server::Endpoints;
+use streamgate_server::{Endpoints, Metrics};
 use streamgate_store_redis::CurrentCertificates;
 use tokio::signal::unix::Signal;
 
@@ -27,6 +27,7 @@ pub(super) struct Reloads {
     pub(super) certificates: Option<CurrentCertificates>,
     /// It takes from the policy how long an interruption must be to be a stall.
     pub(super) clock: Arc<SystemClock>,
+    pub(super) metrics: Arc<Metrics>,
     /// SIGHUP.
     pub(super) hangup: Signal,
 }
@@ -39,7 +40,7 @@ impl Reloads {
             // A file can be on a file system that does not answer.
             match tokio::task::spawn_blocking(move || config::load(sources)).await {
                 Ok(read) => self.apply(read, &engine, &endpoints),
-                Err(error) => refuse(&error.to_string()),
+                Err(error) => self.refuse(&error.to_string()),
             }
         }
     }
@@ -54,11 +55,11 @@ impl Reloads {
             Ok(new) => new,
             Err(problems) => {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                return refuse(&problems.join("; "));
+                return self.refuse(&problems.join("; "));
             }
         };
         if let Err(failure) = exposure::check(&new.settings) {
-            return refuse(failure.message());
+            return self.refuse(failure.message());
         }
         let changed = config::changed(&self.in_use, &new);
         let takes_certificates = self.replace_certificates(&new.settings.store);
@@ -83,6 +84,7 @@ impl Reloads {
         self.clock.set_policy(&policy);
         self.in_use.settings.policy = policy;
         self.in_use.take(&new, is_reloadable);
+        self.metrics.set_settings_refused(false);
         tracing::info!(
             changed = list(&taken),
             "SIGHUP: the settings were read again, and these changes are in use"
@@ -94,6 +96,15 @@ impl Reloads {
             );
         }
         exposure::warn_of_open_dialects(&self.in_use.settings);
+    }
+
+    /// Keeps the settings in use.
+    fn refuse(&self, why: &str) {
+        self.metrics.set_settings_refused(true);
+        tracing::error!(
+            reason = why,
+            "SIGHUP: the settings are wrong and were not taken; the old ones stay in use"
+        );
     }
 
     /// Gives new connections the certificates of these settings. Returns whether they are used: the
@@ -130,11 +141,4 @@ fn list(names: &BTreeSet<String>) -> String {
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     names.join(", ")
-}
-
-fn refuse(why: &str) {
-    tracing::error!(
-        reason = why,
-        "SIGHUP: the settings are wrong and were not taken; the old ones stay in use"
-    );
 }

@@ -1,12 +1,14 @@
 //! Opening the store, and ending the process if the embedded one fails.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_clock::{Clock, StallRule, SystemClock};
 use streamgate_core::{Policy, Seconds};
-use streamgate_server::Metrics;
+use streamgate_server::{Metrics, Volume};
 use streamgate_store::Store;
+use streamgate_store_embedded::disk::{Disk as _, RealDisk};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, FatalError, LogObserver};
 use streamgate_store_redis::{CurrentCertificates, RedisSettings, RedisStore, ServerObserver};
 
@@ -53,8 +55,11 @@ pub(super) struct Opened {
 }
 
 /// Opens the store of the settings. Called on the runtime, which keeps connections.
-pub(super) async fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Opened, Failure> {
-    let clock = clock(settings)?;
+pub(super) async fn open(
+    settings: &Settings,
+    clock: Arc<SystemClock>,
+    metrics: &Arc<Metrics>,
+) -> Result<Opened, Failure> {
     let (remote, certificates) = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, clock, metrics),
         StoreSettings::Redis(config) => {
@@ -102,7 +107,7 @@ fn redis(
 }
 
 /// The clock of this node. There is one, so that a stall or a step is logged once.
-fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
+pub(super) fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
     let clock = match &settings.store {
         // Other nodes count the same leases by their clocks.
         StoreSettings::DynamoDb(_) => SystemClock::on_the_wall(&settings.policy),
@@ -128,12 +133,23 @@ fn open_embedded(
     let store = EmbeddedStore::open(config.clone(), of_store, observer, Arc::new(give_up))
         .map_err(|error| store_errors::failure(&error))?;
     let live_sessions = store.recovered().live_sessions;
+    let dir = config.dir.clone();
+    metrics.watch_volume(Box::new(move || volume_of(&dir)));
     Ok(Opened {
         store: Arc::new(store),
         clock,
         clock_skew: Seconds(0),
         live_sessions,
         certificates: None,
+    })
+}
+
+/// The volume of a data directory; `None` if the system does not tell.
+fn volume_of(dir: &Path) -> Option<Volume> {
+    let space = RealDisk::existing(dir).ok()?.space().ok()??;
+    Some(Volume {
+        size: space.total,
+        free: space.free,
     })
 }
 

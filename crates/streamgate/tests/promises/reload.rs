@@ -125,6 +125,7 @@ fn settings_that_are_wrong_leave_the_old_ones_in_use() {
     ] {
         let line = node.reload(wrong, REFUSED);
         assert!(line.contains("ERROR") && line.contains(named), "{line}");
+        assert_eq!(node.server.metric::<u8>("streamgate_settings_refused"), 1);
     }
     fs::remove_file(&node.file).unwrap();
     node.server.signal(Signal::HUP);
@@ -132,6 +133,16 @@ fn settings_that_are_wrong_leave_the_old_ones_in_use() {
     assert!(line.contains("cannot be read"), "{line}");
     let sessions = node.server.call("GET", "/v1/users/anna/sessions", None);
     assert_eq!(sessions.json()["limit"], 1);
+    node.reload(good, TAKEN);
+    assert_eq!(node.server.metric::<u8>("streamgate_settings_refused"), 0);
+}
+
+#[test]
+fn the_page_of_metrics_tells_of_the_volume_of_the_data_directory() {
+    let node = Reloaded::start("");
+    let size: u64 = node.server.metric("streamgate_data_volume_size_bytes{}");
+    let free: u64 = node.server.metric("streamgate_data_volume_free_bytes{}");
+    assert!(free > 1 << 20 && free <= size, "{free} of {size}");
 }
 
 #[test]

@@ -61,8 +61,9 @@ pub(crate) struct UserChange {
 pub(crate) async fn set_user(
     State(app): State<Arc<App>>,
     target: UserPath<Service>,
-    body: JsonBody,
+    body: Result<JsonBody, ApiError>,
 ) -> Result<Response, ApiError> {
+    let body = app.told(&target.user, body)?;
     let set = body.parse::<UserChange>()?.check()?;
     match app.engine.run(&target.user, &set).await? {
         SetUserOutcome::Set(view) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use serde_json::json;
 use streamgate_engine::EngineObserver as _;
-use streamgate_server::metric_names;
+use streamgate_server::{Volume, metric_names};
 
 use crate::support::{Answer, Service, request};
 
@@ -21,9 +21,17 @@ async fn page(service: &Service, accept: Option<&str>) -> Answer {
     service.send(request).await
 }
 
+/// A service whose page has every metric.
+fn with_volume() -> Service {
+    let service = Service::open();
+    let volume = Volume { size: 2, free: 1 };
+    service.metrics.watch_volume(Box::new(move || Some(volume)));
+    service
+}
+
 #[tokio::test]
 async fn the_page_is_text_0_0_4_and_describes_every_metric_by_its_name() {
-    let service = Service::open();
+    let service = with_volume();
     service.start(&["s"]).await;
     let page = page(&service, None).await.text();
     assert!(!page.contains("# EOF"));
@@ -46,7 +54,7 @@ async fn the_page_is_text_0_0_4_and_describes_every_metric_by_its_name() {
 
 #[tokio::test]
 async fn the_page_is_openmetrics_for_those_who_ask_for_it() {
-    let service = Service::open();
+    let service = with_volume();
     service.start(&["s"]).await;
     let page = page(&service, Some("application/openmetrics-text"))
         .await
@@ -93,6 +101,17 @@ fn the_names_are_those_that_dashboards_use() {
         [
             "streamgate_build_info",
             "streamgate_log_lines_dropped_total",
+            "process_start_time_seconds",
+            "process_cpu_seconds_total",
+            "process_resident_memory_bytes",
+            "process_open_fds",
+            "process_max_fds",
+            "streamgate_stalls_total",
+            "streamgate_clock_steps_total",
+            "streamgate_settings_refused",
+            "streamgate_panics_total",
+            "streamgate_data_volume_size_bytes",
+            "streamgate_data_volume_free_bytes",
             "streamgate_starts_total",
             "streamgate_heartbeats_total",
             "streamgate_stops_total",
@@ -100,6 +119,7 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_reconciled_total",
             "streamgate_degraded_sessions",
             "streamgate_live_sessions",
+            "streamgate_failed_users",
             "streamgate_users",
             "streamgate_http_request_duration_seconds",
             "streamgate_http_connections",
@@ -109,6 +129,7 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_commit_duration_seconds",
             "streamgate_commit_batch_records",
             "streamgate_commit_bytes_total",
+            "streamgate_store_usable",
             "streamgate_outcome_unknown_total",
             "streamgate_damaged_records_total",
             "streamgate_store_evicted_keys_total",
@@ -207,4 +228,71 @@ async fn what_the_store_and_the_engine_tell_is_counted() {
     ] {
         assert_eq!(service.metric(line).await, value, "{line}");
     }
+}
+
+#[tokio::test]
+async fn a_scrape_asks_the_store_and_the_system_how_they_are() {
+    let service = Service::open();
+    assert_eq!(service.metric("streamgate_store_usable").await, "1");
+    let number = async |line: &str| service.metric(line).await.parse::<f64>().unwrap();
+    let started = number("process_start_time_seconds").await;
+    assert!(started > 1_700_000_000.0, "{started}");
+    let used = number("process_cpu_seconds_total").await;
+    assert!(used > 0.0 && used < 3_600.0, "{used}");
+    assert!(number("process_resident_memory_bytes").await > 1e6);
+    let (open, max) = (
+        number("process_open_fds").await,
+        number("process_max_fds").await,
+    );
+    assert!(open >= 3.0 && open <= max, "{open} of {max}");
+    service.break_store().await;
+    assert_eq!(service.metric("streamgate_store_usable").await, "0");
+}
+
+#[tokio::test]
+async fn what_disturbs_the_clock_is_counted() {
+    let service = Service::open();
+    assert_eq!(service.metric("streamgate_stalls_total").await, "0");
+    service.clock.stall(Duration::from_secs(20));
+    service.clock.stall(Duration::from_secs(20));
+    service.clock.set_wall_offset_ms(3_000);
+    assert_eq!(service.metric("streamgate_stalls_total").await, "2");
+    assert_eq!(service.metric("streamgate_clock_steps_total").await, "1");
+}
+
+#[tokio::test]
+async fn the_volume_is_on_the_page_while_the_system_tells_of_it() {
+    let service = Service::open();
+    let has_volume = async || {
+        let page = service.get("/metrics").await.text();
+        page.contains("\nstreamgate_data_volume_free_bytes{")
+    };
+    assert!(!has_volume().await, "no store with a disk");
+    let (tell, told) = std::sync::mpsc::channel();
+    let told = std::sync::Mutex::new(told);
+    let ask = move || told.lock().unwrap().try_recv().ok();
+    service.metrics.watch_volume(Box::new(ask));
+    let volume = Volume { size: 100, free: 7 };
+    for _ in 0..2 {
+        tell.send(volume).unwrap();
+    }
+    for (line, value) in [
+        ("streamgate_data_volume_size_bytes{}", "100"),
+        ("streamgate_data_volume_free_bytes{}", "7"),
+    ] {
+        assert_eq!(service.metric(line).await, value);
+    }
+    assert!(!has_volume().await, "the disk does not answer");
+}
+
+#[tokio::test]
+async fn settings_that_were_refused_and_faults_are_shown() {
+    let service = Service::open();
+    assert_eq!(service.metric("streamgate_settings_refused").await, "0");
+    service.metrics.set_settings_refused(true);
+    assert_eq!(service.metric("streamgate_settings_refused").await, "1");
+    service.metrics.set_settings_refused(false);
+    assert_eq!(service.metric("streamgate_settings_refused").await, "0");
+    service.metrics.observe_panic();
+    assert_eq!(service.metric("streamgate_panics_total").await, "1");
 }

@@ -137,7 +137,7 @@ impl Service {
     ) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
         let engine = Engine::new(
             Arc::clone(&store) as _,
             Arc::new(policy()),

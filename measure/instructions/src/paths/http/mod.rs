@@ -21,7 +21,7 @@ use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 
 use crate::Result;
-use crate::audience::{SESSIONS, USERS, each_user, seat, session_text, user_text};
+use crate::audience::{SESSIONS, USERS, clock, each_user, seat, session_text, user_text};
 use crate::callgrind::laps;
 use crate::paths::embedded;
 use client::{Client, Request, SOCKET_BYTES};
@@ -77,7 +77,7 @@ fn run<const N: usize>(users: u64, calls: &[[Request; N]], repetitions: u64) -> 
     let dir = tempfile::tempdir()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(clock()));
         let commits = Arc::new(Commits(Arc::clone(&metrics)));
         let store = Arc::new(embedded::open(dir.path(), commits)?);
         seat(&*store, users, SESSIONS).await?;

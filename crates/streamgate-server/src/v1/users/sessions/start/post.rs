@@ -42,8 +42,9 @@ use crate::wire::schema::UserParam;
 pub(crate) async fn start_session(
     State(app): State<Arc<App>>,
     target: UserPath<Player>,
-    body: JsonBody,
+    body: Result<JsonBody, ApiError>,
 ) -> Result<Response, ApiError> {
+    let body = app.told(&target.user, body)?;
     let mut body = body.parse::<StartBody>()?;
     let mut errors = FieldErrors::default();
     let id = match body.session_id.take().flatten() {
