@@ -155,19 +155,24 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     running.end_all()
 
 
+def unused_port() -> int:
+    """A port of loopback that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Returns a port of loopback that was free a moment ago, another one each time."""
     given: set[int] = set()
 
     def find() -> int:
-        while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port: int = probe.getsockname()[1]
-            if port not in given:
-                given.add(port)
-                return port
+        while (port := unused_port()) in given:
+            pass
+        given.add(port)
+        return port
 
     return find
 
@@ -175,7 +180,8 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture(scope="session")
 def streamgate() -> Path:
     """The release binary with all features. `STREAMGATE_BINARY` names another one to test."""
-    given = os.environ.get("STREAMGATE_BINARY")
+    # Taken out of the environment, which processes inherit: the binary refuses what is no setting of it.
+    given = os.environ.pop("STREAMGATE_BINARY", None)
     if given:
         return Path(given)
     command = ["cargo", "build", "--release", "--locked", "--package", "streamgate", "--features", "full"]
