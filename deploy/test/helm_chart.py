@@ -57,6 +57,11 @@ CASES: dict[str, dict[str, Any]] = {
             "labels": {"release": "prometheus"},
             "credentials": {"name": "streamgate-admin", "key": "key"},
         },
+        "prometheusRule": {
+            "enabled": True,
+            "labels": {"release": "prometheus"},
+            "runbookPrefix": "https://git.example/streamgate/",
+        },
         "image": {"digest": "sha256:" + "0" * 64, "pullSecrets": [{"name": "registry"}]},
         "service": {"type": "LoadBalancer", "port": 8080, "annotations": {"example.com/nlb": "true"}},
         "podDisruptionBudget": {"maxUnavailable": "25%"},

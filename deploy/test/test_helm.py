@@ -102,6 +102,46 @@ CUSTOM = {
             },
         },
     },
+    "PrometheusRule": {
+        "apiVersion": {"const": "monitoring.coreos.com/v1"},
+        "spec": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["groups"],
+            "properties": {
+                "groups": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "required": ["name", "rules"],
+                        "properties": {
+                            "name": {"type": "string"},
+                            "interval": {"type": "string"},
+                            "rules": {
+                                "type": "array",
+                                "items": {
+                                    "type": "object",
+                                    "additionalProperties": False,
+                                    "required": ["expr"],
+                                    "properties": {
+                                        "alert": {"type": "string"},
+                                        "record": {"type": "string"},
+                                        "expr": {"type": "string"},
+                                        "for": {"type": "string"},
+                                        "keep_firing_for": {"type": "string"},
+                                        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                                        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+                                    },
+                                },
+                            },
+                        },
+                    },
+                }
+            },
+        },
+    },
 }
 
 each_case = pytest.mark.parametrize("values", CASES.values(), ids=CASES.keys())
@@ -149,9 +189,13 @@ def test_the_validation_finds_planted_faults() -> None:
     def misspelt_endpoint(by_kind: dict[str, dict[str, Any]]) -> None:
         by_kind["ServiceMonitor"]["spec"]["endpoints"][0]["ports"] = "http"
 
+    def misspelt_rule(by_kind: dict[str, dict[str, Any]]) -> None:
+        by_kind["PrometheusRule"]["spec"]["groups"][0]["rules"][0]["expression"] = "up"
+
     assert "readynessProbe" in planted(misspelt_probe)
     assert "Servize" in planted(unknown_kind)
     assert "ports" in planted(misspelt_endpoint)
+    assert "expression" in planted(misspelt_rule)
 
 
 def test_the_chart_passes_the_linter_and_a_fault_fails_it(tmp_path: Path) -> None:
@@ -374,6 +418,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "settings.http.drain_s cannot be set there: use shutdown.drainSeconds",
     ),
     "a value that does not exist": ({**REDIS, "replicaCount": 3}, "'replicaCount' not allowed"),
+    "alerts that would not know the pods": (
+        {**REDIS, "nameOverride": "limits", "prometheusRule": {"enabled": True}},
+        "nameOverride must contain streamgate with prometheusRule.enabled",
+    ),
     "no slack": ({**REDIS, "shutdown": {"slackSeconds": 0}}, "'/shutdown/slackSeconds'"),
     "a path without a slash": (
         {**REDIS, "ingress": {"enabled": True, "hosts": [{"host": "a.example", "paths": ["v1"]}]}},
@@ -440,6 +488,20 @@ def test_the_schema_has_every_value_and_no_other() -> None:
                 leaves(inner, known[name], f"{path}.{name}")
 
     leaves(yaml.safe_load((CHART / "values.yaml").read_text()), schema, "values")
+
+
+def test_the_alerts_of_the_chart_are_those_of_the_monitoring() -> None:
+    rules = (DEPLOY / "monitoring/prometheus/rules.yml").read_text()
+    generated(CHART / "files/rules.yml", rules)
+    (rule,) = of_kind(render(CASES["redis-everything"]), "PrometheusRule")
+    moved = rules.replace("runbook_url: docs/", "runbook_url: https://git.example/streamgate/docs/")
+    assert moved != rules
+    assert rule["spec"] == yaml.safe_load(moved)
+    # They know the pods by the job, which is the value of this label.
+    (monitor,) = of_kind(render(CASES["redis-everything"]), "ServiceMonitor")
+    (service,) = of_kind(render(CASES["redis-everything"]), "Service")
+    assert service["metadata"]["labels"][monitor["spec"]["jobLabel"]] == "streamgate"
+    assert 'job=~".*streamgate.*"' in rules
 
 
 # The kustomize base is the render of a Deployment over Redis, without what only Helm reads.

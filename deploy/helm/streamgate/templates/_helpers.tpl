@@ -43,7 +43,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
-{{/* Times of an orderly stop. One embedded node hands over to nobody, so a drain would only prolong the outage. */}}
+{{/* Times of an orderly stop. With one embedded node there is no other to take over: a drain would prolong the outage. */}}
 {{- define "streamgate.drainSeconds" -}}
 {{- if eq .Values.store.type "embedded" -}}0{{- else -}}{{ int .Values.shutdown.drainSeconds }}{{- end -}}
 {{- end -}}
@@ -93,6 +93,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
 {{- fail "ingress.hosts is required with ingress.enabled" -}}
+{{- end -}}
+{{- if and $v.prometheusRule.enabled (not (contains "streamgate" (include "streamgate.name" .))) -}}
+{{- fail "nameOverride must contain streamgate with prometheusRule.enabled: the alerts know the pods by it" -}}
 {{- end -}}
 {{- if and $v.serviceMonitor.enabled (dig "metrics" "require_key" false $v.settings) (not $v.serviceMonitor.credentials) -}}
 {{- fail "serviceMonitor.credentials is required with settings.metrics.require_key: the Secret and key of an API key of scope admin" -}}
