@@ -10,7 +10,7 @@
 #   docker run --rm streamgate key new --scope admin --name ops >> streamgate.toml
 #   docker run -p 8080:8080 -v streamgate-data:/data \
 #       -v "$PWD/streamgate.toml:/etc/streamgate.toml:ro" -e STREAMGATE_CONFIG=/etc/streamgate.toml \
-#       streamgate
+#       --read-only --cap-drop ALL --security-opt no-new-privileges streamgate
 #
 # To try it on your own machine only:
 #
@@ -21,16 +21,9 @@
 # it. Containers often get few open files; --ulimit nofile=200000 lets in more connections.
 # `docker stop` waits 10 s, and so does Streamgate for requests under way: give it `-t 20`. What was
 # acknowledged is on disk even if it is killed.
-
-# What a build takes from elsewhere: crates, which Cargo.lock names with their checksums, and two base
-# images, whose tags move: a build has the fixes of its day. A release names them by digest, as its registry
-# tells it on that day, and keeps the digests and a list of what is inside with the image:
 #
-#   docker buildx imagetools inspect rust:1.95-slim-bookworm --format '{{json .Manifest.Digest}}'
-#   docker buildx imagetools inspect gcr.io/distroless/cc-debian12:nonroot --format '{{json .Manifest.Digest}}'
-#   docker buildx build --sbom=true --provenance=mode=max \
-#       --build-arg BUILD_IMAGE=rust:1.95-slim-bookworm@sha256:... \
-#       --build-arg BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot@sha256:... -t streamgate .
+# Two nodes, their store, a proxy and monitoring: deploy/container/. A release names the base images by
+# digest, and keeps the symbols and a bill of materials beside the image: deploy/release/.
 ARG BUILD_IMAGE=rust:1.95-slim-bookworm
 ARG BASE_IMAGE=gcr.io/distroless/cc-debian12:nonroot
 
@@ -40,16 +33,33 @@ COPY Cargo.toml Cargo.lock ./
 COPY measure measure
 COPY crates crates
 # The registry and the compiled dependencies are kept between builds of the same machine; nothing of
-# them is in a layer, so the binary is copied out in the same step.
+# them is in a layer, so the binary is copied out in the same step. The symbols go to a file of their
+# own, which the binary names by a checksum (.gnu_debuglink): a debugger and perf load it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --package streamgate \
-    && install -D target/release/streamgate /image/usr/local/bin/streamgate \
-    && install -d /image/data
+    cargo build --release --locked --package streamgate --features full \
+    && install -d /image/data /image/usr/local/bin /symbols \
+    && objcopy --only-keep-debug target/release/streamgate /symbols/streamgate.debug \
+    && objcopy --strip-all --add-gnu-debuglink=/symbols/streamgate.debug \
+        target/release/streamgate /image/usr/local/bin/streamgate
+
+# The symbols alone: docker build --target symbols --output symbols .
+FROM scratch AS symbols
+COPY --from=build /symbols/streamgate.debug /
 
 # Distroless has glibc, libgcc and certificates, and nothing else: no shell, no package manager,
 # nothing to patch beside what the binary uses. Debian 12 is what the binary was built on.
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE} AS image
+# Who built what from where. A release passes all three; the rest is the same for every build.
+ARG VERSION=unreleased
+ARG REVISION=unknown
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="Streamgate" \
+    org.opencontainers.image.description="Limits the concurrent streams of a user: may this user start another one?" \
+    org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+    org.opencontainers.image.source="${SOURCE}" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /image/usr/local/bin/streamgate /usr/local/bin/streamgate
 # Owned by the user of the image, so that a new volume is, too.
 COPY --from=build --chown=65532:65532 /image/data /data

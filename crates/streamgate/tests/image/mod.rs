@@ -1,5 +1,5 @@
 //! The Dockerfile, as far as it can be tried without a container engine: what it copies exists, and
-//! what it runs works with the variables that it sets.
+//! what it runs works with the variables that it sets. `deploy/test/test_container.py` builds and runs it.
 
 use std::fs;
 
@@ -49,11 +49,12 @@ fn variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The images that stages begin from, unless a build names others.
+/// The images that stages begin from, unless a build names others. `scratch` is empty: no image.
 fn images() -> Vec<String> {
     let defaults = all("ARG");
-    let image = |stage: &String| {
-        let name = stage.split(' ').next().unwrap();
+    let begins = all("FROM");
+    let begins = begins.iter().map(|stage| stage.split(' ').next().unwrap());
+    let image = |name: &str| {
         let argument = name.strip_prefix("${").unwrap().strip_suffix('}').unwrap();
         let default = defaults.iter().find_map(|it| {
             let (name, image) = it.split_once('=')?;
@@ -61,7 +62,10 @@ fn images() -> Vec<String> {
         });
         default.unwrap_or_else(|| panic!("{argument} has no default"))
     };
-    all("FROM").iter().map(image).collect()
+    begins
+        .filter(|name| *name != "scratch")
+        .map(image)
+        .collect()
 }
 
 #[test]
@@ -101,7 +105,8 @@ fn the_dockerfile_copies_files_that_exist_and_suffice_to_build() {
         stages[0].contains("-bookworm") && stages[1].contains("debian12"),
         "one libc"
     );
-    assert!(only("RUN").contains("cargo build --release --locked --package streamgate"));
+    let build = "cargo build --release --locked --package streamgate --features full ";
+    assert!(only("RUN").contains(build));
 }
 
 #[test]
