@@ -112,7 +112,8 @@ class Processes:
         self.started: list[Process] = []
 
     def start(self, name: str, *command: str | Path, env: dict[str, str] | None = None, **rest: Any) -> Process:
-        """Starts `command`; `env` is added to the environment."""
+        """Starts `command`; `env` is added to the environment, which has no settings of Streamgate otherwise."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("STREAMGATE_")}
         output = self.directory / f"{len(self.started)}-{name}.log"
         with output.open("wb") as file:
             popen = subprocess.Popen(
@@ -120,7 +121,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
+                env={**inherited, **(env or {})},
                 **rest,
             )
         process = Process(name, popen, output)
@@ -163,7 +164,7 @@ def unused_port() -> int:
         return port
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Returns a port of loopback that was free a moment ago, another one each time."""
     given: set[int] = set()
