@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -34,11 +35,13 @@ DEBOOTSTRAP = ("debootstrap", "--variant=minbase", "--include=gcc,libc6-dev,ca-c
 # Left out of it: what no build reads, and every build would copy.
 UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man")
 
-# What the base image has of Debian 12.
+# What the base image has of Debian 12: the loader, libraries and authorities.
+MACHINE = platform.machine()
+LOADER = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}[MACHINE]
 LIBRARIES = ("libc.so.6", "libm.so.6", "libgcc_s.so.1", "libpthread.so.0", "libdl.so.2", "libresolv.so.2")
 BASE_FILES = (
-    *(f"lib/x86_64-linux-gnu/{name}" for name in LIBRARIES),
-    "lib64/ld-linux-x86-64.so.2",
+    *(f"lib/{MACHINE}-linux-gnu/{name}" for name in LIBRARIES),
+    LOADER,
     "etc/ssl/certs/ca-certificates.crt",
 )
 
@@ -154,7 +157,9 @@ class Bundle:
         self.config: dict[str, Any] = json.loads((path / "config.json").read_text())
         self.started: list[Container] = []
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None, mounts: Mapping[str, Path] | None = None):
+    def start(
+        self, *arguments: str, env: Mapping[str, str] | None = None, mounts: Mapping[str, Path] | None = None
+    ) -> Container:
         """Starts the image as `docker run --read-only --cap-drop ALL --network host` does; `mounts` by their target.
 
         `arguments` stand in place of those that the image names.
