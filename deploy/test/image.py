@@ -65,6 +65,9 @@ def stand_ins() -> tuple[str, str]:
     names = tool("buildah", "images", "--format", "{{.Name}}:{{.Tag}}").split()
     if build in names and base in names:
         return build, base
+    outdated = [name for name in names if name.startswith("localhost/standin-")]
+    if outdated:
+        tool("buildah", "rmi", "--force", *outdated)
     containers = [tool("buildah", "from", "scratch").strip() for _ in range(2)]
     try:
         root, small = (Path(tool("buildah", "mount", container).strip()) for container in containers)
@@ -107,6 +110,8 @@ def build(name: str, binary: Path | None, arguments: dict[str, str], *options: s
         *(f"--build-arg={key}={value}" for key, value in (bases | arguments).items()),
         *(*options, "."),
     )
+    # The image that had the name before has none now.
+    tool("buildah", "rmi", "--prune")
     return name
 
 
