@@ -1,18 +1,23 @@
-"""The container: the image is built from the Dockerfile and run; the compose file passes its linters."""
+"""The container: the image is built from the Dockerfile and run; the services of compose.yaml run as processes."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import image
 import pytest
+import valkey
 import yaml
-from conftest import DEPLOY, REPOSITORY, Processes, call, run
+from conftest import DEPLOY, REPOSITORY, Processes, call, run, wait_for
+from stack import Load, Stack, seconds
 
 CONTAINER = DEPLOY / "container"
 DOCKERFILE = REPOSITORY / "Dockerfile"
@@ -196,3 +201,178 @@ def test_init_passes_shellcheck_and_never_replaces_secrets(tmp_path: Path) -> No
     assert second.returncode == 1 and "exists" in second.stderr
     assert files == {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["init", "secrets"], "nothing half-written is left"
+
+
+@pytest.fixture(scope="module")
+def stack(streamgate: Path, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The services of compose.yaml, all but Grafana, started and ready."""
+    directory = tmp_path_factory.mktemp("stack")
+    (directory / "logs").mkdir()
+    processes = Processes(directory / "logs")
+    services = Stack(directory, processes, free_port, streamgate)
+    try:
+        for service in ("valkey", "node1", "node2", "proxy", "prometheus", "alertmanager"):
+            services.start(service)
+        for node in ("node1", "node2"):
+            services.ready(node)
+        services.ready("proxy", "/readyz")
+        services.ready("prometheus", "/-/ready")
+        services.ready("alertmanager", "/-/ready")
+        yield services
+    finally:
+        processes.end_all()
+
+
+def test_the_services_restart_node_by_node_under_load_without_a_failed_request(stack: Stack) -> None:
+    load = Load(stack.address("proxy"), stack.keys["player"])
+    try:
+        for node in ("node1", "node2"):
+            wait_for(f"{node} serves", lambda node=node: stack.calls_served(node) > 0)
+            assert stack.stop(node) == 0
+            stack.start(node)
+            stack.ready(node)
+            # The next one is stopped only when the proxy has taken this one back.
+            wait_for(f"{node} serves again", lambda node=node: stack.calls_served(node) > 0)
+    finally:
+        load.stop()
+    assert load.failures == []
+    assert load.calls > 300, "the load was there all the time"
+
+
+def test_the_load_of_the_restart_notices_a_node_that_is_killed(stack: Stack) -> None:
+    load = Load(stack.address("proxy"), stack.keys["player"])
+    try:
+        wait_for("node1 serves", lambda: stack.calls_served("node1") > 0)
+        stack.running["node1"].popen.kill()
+        wait_for("a failed request", lambda: load.failures)
+    finally:
+        load.stop()
+        stack.running["node1"].popen.wait()
+        stack.start("node1")
+        stack.ready("node1")
+
+
+def test_the_proxy_passes_ids_with_any_character_and_keeps_the_metrics_back(stack: Stack) -> None:
+    proxy = stack.address("proxy")
+    headers = {"authorization": f"Bearer {stack.keys['service']}"}
+    for character in "/\\;%?# ":
+        user = f"a{character}b"
+        path = f"/v1/users/{quote(user, safe='')}/sessions"
+        assert call(proxy, "PUT", f"{path}/{quote(f's{character}', safe='')}", headers=headers).status == 201, user
+        listed = call(proxy, "GET", path, headers=headers).json()
+        assert [it["session_id"] for it in listed["sessions"]] == [f"s{character}"], listed
+    assert call(proxy, "PUT", "/v1/users/ann/sessions/one").status == 401
+    assert call(proxy, "GET", "/healthz").status == 200
+    for path in ("/metrics", "//metrics", "/./metrics", "/%6detrics"):
+        assert call(proxy, "GET", path, headers=headers).status == 404, path
+
+
+def test_both_nodes_hold_one_limit_and_each_key_its_scope(stack: Stack) -> None:
+    key = {"authorization": f"Bearer {stack.keys['player']}"}
+    nodes = [stack.address(node) for node in ("node1", "node2")]
+    for number in range(3):
+        started = call(nodes[number % 2], "PUT", f"/v1/users/bob/sessions/{number}", headers=key)
+        assert started.status == 201, started.body
+    refused = [call(node, "PUT", "/v1/users/bob/sessions/more", headers=key) for node in nodes]
+    assert [it.status for it in refused] == [409, 409]
+    listed = {
+        scope: call(nodes[0], "GET", "/v1/sessions", headers={"authorization": f"Bearer {secret}"}).status
+        for scope, secret in stack.keys.items()
+    }
+    assert listed == {"player": 403, "service": 403, "admin": 200}
+
+
+def test_valkey_asks_for_the_password_and_its_health_check_may_only_ping(stack: Stack) -> None:
+    at = {"host": "127.0.0.1", "port": stack.ports["valkey"], "decode_responses": True}
+    with pytest.raises(valkey.exceptions.AuthenticationError):
+        valkey.Valkey(**at).ping()
+    probe = valkey.Valkey(**at, username="health", password="-")
+    assert probe.ping() is True
+    with pytest.raises(valkey.exceptions.NoPermissionError):
+        probe.get("sg")
+    settings = (stack.directory / "container/secrets/valkey.conf").read_text()
+    server = valkey.Valkey(**at, password=settings.split()[1])
+    assert server.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+    assert server.config_get("appendonly") == {"appendonly": "yes"}
+
+
+def test_the_health_check_of_the_proxy_answers_for_the_proxy(stack: Stack) -> None:
+    settings = stack.directory / "services/proxy/etc/traefik/traefik.yml"
+    assert run("traefik", "healthcheck", f"--configFile={settings}").returncode == 0
+    elsewhere = settings.with_name("elsewhere.yml")
+    elsewhere.write_text(settings.read_text().replace(f":{stack.ping_port}", ":1"))
+    assert run("traefik", "healthcheck", f"--configFile={elsewhere}").returncode != 0
+
+
+def test_prometheus_scrapes_both_nodes_and_evaluates_the_rules(stack: Stack) -> None:
+    def ask(path: str) -> Any:
+        return call(stack.address("prometheus"), "GET", f"/api/v1/{path}").json()["data"]
+
+    def up() -> bool:
+        found = ask(f"query?query={quote('up')}")["result"]
+        by_job: dict[str, list[str]] = {}
+        for it in found:
+            by_job.setdefault(it["metric"]["job"], []).append(it["value"][1])
+        return by_job == {"streamgate": ["1", "1"], "prometheus": ["1"], "alertmanager": ["1"]}
+
+    wait_for("all targets are up", up)
+
+    def evaluated() -> bool:
+        rules = [rule for group in ask("rules")["groups"] for rule in group["rules"]]
+        assert len(rules) > 5
+        return all(rule["health"] == "ok" for rule in rules)
+
+    wait_for("every rule is evaluated", evaluated)
+    active = ask("alertmanagers")["activeAlertmanagers"]
+    assert [it["url"] for it in active] == [f"http://{stack.address('alertmanager')}/api/v2/alerts"]
+
+
+def test_every_service_is_confined_bounded_and_reachable_from_this_machine_only() -> None:
+    compose = yaml.safe_load(COMPOSE.read_text())
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["restart"] == "unless-stopped", name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}, name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        # The nodes have the one of the image.
+        assert "healthcheck" in service or name.startswith("node"), name
+        assert re.search(r":v?\d+\.\d+|:local}$", service["image"]), service["image"]
+        variables = service.get("environment", {})
+        assert not [it for it in variables if re.search("PASSWORD|TOKEN|SECRET", it) and not it.endswith("__FILE")]
+    for name in ("node1", "node2"):
+        node = compose["services"][name]
+        drain, grace = (int(node["environment"][f"STREAMGATE_HTTP_{it}_S"]) for it in ("DRAIN", "SHUTDOWN_GRACE"))
+        assert drain + grace < seconds(node["stop_grace_period"])
+
+
+def test_every_file_that_compose_mounts_exists_or_is_written_by_init(stack: Stack) -> None:
+    compose = yaml.safe_load(COMPOSE.read_text())
+    for name, it in compose["configs"].items():
+        assert (CONTAINER / it["file"]).is_file(), name
+    for name, it in compose["secrets"].items():
+        assert (stack.directory / "container" / it["file"]).is_file(), name
+        assert Path(it["file"]).parent == Path("secrets"), name
+    for kind in ("configs", "secrets"):
+        used = {
+            entry["source"] if isinstance(entry, dict) else entry
+            for service in compose["services"].values()
+            for entry in service.get(kind, [])
+        }
+        assert used == set(compose[kind]), kind
+
+
+def test_grafana_finds_its_data_source_and_the_dashboard(stack: Stack) -> None:
+    targets = stack.targets("grafana")
+    source = yaml.safe_load(targets["/etc/grafana/provisioning/datasources/prometheus.yml"].read_text())
+    (prometheus,) = source["datasources"]
+    assert prometheus["url"] == "http://prometheus:9090" and prometheus["isDefault"] is True
+    providers = yaml.safe_load(targets["/etc/grafana/provisioning/dashboards/streamgate.yml"].read_text())
+    (provider,) = providers["providers"]
+    boards = [path for path in targets if path.startswith(provider["options"]["path"] + "/")]
+    assert boards == [stack.compose["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]]
+    board = json.loads(targets[boards[0]].read_text())
+    named = set(re.findall(r'"uid": "([^"]+)"', json.dumps([panel.get("datasource") for panel in board["panels"]])))
+    assert all(uid in ("prometheus", "${datasource}") for uid in named), named
