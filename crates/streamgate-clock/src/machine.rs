@@ -73,6 +73,18 @@ pub fn processor_time() -> Duration {
     )
 }
 
+/// The monotonic clock in microseconds, suspend not included. A service manager compares it with its
+/// own reading.
+#[must_use]
+pub fn monotonic_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let us = now
+        .tv_sec
+        .saturating_mul(1_000_000)
+        .saturating_add(now.tv_nsec / 1_000);
+    u64::try_from(us).unwrap_or(0)
+}
+
 /// The wall clock: milliseconds since 1970, negative before.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the adapter")]

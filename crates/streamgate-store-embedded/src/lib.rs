@@ -35,6 +35,7 @@ pub mod tools;
 pub use config::{DurabilityMode, EmbeddedConfig, UnknownDurability};
 pub use error::{Damage, OpenError};
 pub use fatal::{FatalError, OnFatal};
+pub use log::progress::CommitWatch;
 pub use observer::{LogObserver, NoLogObserver};
 pub use recovery::Recovered;
 pub use store::EmbeddedStore;

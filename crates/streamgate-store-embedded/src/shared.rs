@@ -12,6 +12,7 @@ use crate::fatal::{FatalError, OnFatal};
 use crate::format::FileKind;
 use crate::lock::LOCK_FILE;
 use crate::log::prepare::PreparedSegments;
+use crate::log::progress::Steps;
 use crate::log::queue::Queue;
 use crate::log::room::Level;
 use crate::observer::LogObserver;
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) table: Table,
     pub(crate) queue: Queue,
+    /// How far the commit writer is.
+    pub(crate) steps: Steps,
     /// Prepared segments.
     pub(crate) prepared: PreparedSegments,
     pub(crate) observer: Arc<dyn LogObserver>,

@@ -6,3 +6,4 @@ mod dialects;
 mod image;
 mod nodes;
 mod promises;
+mod systemd;

@@ -8,6 +8,7 @@
 pub(crate) mod frame;
 pub(crate) mod pace;
 pub(crate) mod prepare;
+pub(crate) mod progress;
 pub(crate) mod queue;
 pub(crate) mod room;
 pub(crate) mod segment;

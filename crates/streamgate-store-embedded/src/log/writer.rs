@@ -97,7 +97,10 @@ impl Writer {
         while let Some(work) = shared.queue.take(&pace) {
             let last = work.last;
             pace = Pace::after(work.batch.records());
-            if !self.work(work)? {
+            shared.steps.begin_or_end();
+            let goes_on = self.work(work)?;
+            shared.steps.begin_or_end();
+            if !goes_on {
                 return Ok(false);
             }
             if last {
@@ -206,6 +209,7 @@ impl Writer {
                 Taken::Stopped => return Ok(None),
                 Taken::NotYet if !self.shared.queue.room.is_scarce() => {}
                 Taken::NotYet => {
+                    self.shared.steps.look_again();
                     self.shared.set_room(Level::Nothing);
                     if self.shared.queue.is_ending() {
                         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
@@ -261,6 +265,7 @@ fn wait_for_room(shared: &Shared) -> bool {
         return false;
     }
     shared.prepared.wait(FULL_PAUSE);
+    shared.steps.look_again();
     true
 }
 

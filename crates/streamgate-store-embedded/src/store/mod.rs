@@ -23,6 +23,7 @@ use crate::fatal::OnFatal;
 use crate::lock::{DirLock, LOCK_FILE};
 use crate::log::Lsn;
 use crate::log::prepare::PreparedSegments;
+use crate::log::progress::{CommitWatch, Steps};
 use crate::log::queue::Queue;
 use crate::log::writer::Writer;
 use crate::observer::LogObserver;
@@ -122,6 +123,7 @@ impl EmbeddedStore {
             disk,
             table: opened.table,
             queue,
+            steps: Steps::default(),
             prepared: PreparedSegments::new(opened.prepared),
             observer,
             on_fatal,
@@ -155,6 +157,12 @@ impl EmbeddedStore {
     /// done.
     pub fn request_snapshot(&self) {
         self.shared.queue.request_snapshot();
+    }
+
+    /// A look at the commit writer, for a watchdog.
+    #[must_use]
+    pub fn commit_watch(&self) -> CommitWatch {
+        CommitWatch::new(Arc::clone(&self.shared))
     }
 
     /// Runs a step under the lock of its shard.

@@ -12,4 +12,5 @@ mod process_death;
 mod reopen;
 mod scan;
 mod snapshots;
+mod stuck;
 mod visibility;

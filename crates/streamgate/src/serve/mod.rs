@@ -12,8 +12,10 @@ mod reload;
 pub(crate) mod remote;
 mod signals;
 mod store;
+mod systemd;
 mod unavailable;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,12 +26,14 @@ use streamgate_server::{HttpSettings, Metrics, app};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::config::sections::store::StoreSettings;
 use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
 pub(crate) use open_files::raise_soft_limit;
 use reload::Reloads;
 use signals::Stops;
+use systemd::{Manager, Watchdog};
 
 /// How often failures that repeat are summed up in the log.
 const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
@@ -60,6 +64,8 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         // Installed before any call can be acknowledged: a signal is kept until it is awaited.
         let stops = Stops::install().map_err(unhandled)?;
         let opening = tokio::spawn(Stops::install().map_err(unhandled)?.end_at_once());
+        let manager = Manager::of_environment();
+        manager.opening(data_dir(settings));
         let opened = store::open(settings, clock, &metrics).await;
         opening.abort();
         let opened = opened?;
@@ -85,13 +91,39 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             clock: opened.clock,
             metrics: Arc::clone(&metrics),
             hangup,
+            manager: manager.clone(),
         };
-        serve(&loaded.settings, &http, &engine, &metrics, stops, reloads).await
+        let watchdog = Watchdog::start(&manager, opened.commits);
+        let serving = serve(settings, &http, &engine, &metrics, stops, reloads);
+        watched(serving, watchdog).await
     });
     // A reload can be reading a file that does not answer: the end does not wait for it.
     runtime.shutdown_background();
     repeats.report_all();
     ended
+}
+
+/// The directory of the embedded store, if that is the store.
+fn data_dir(settings: &Settings) -> Option<&Path> {
+    match &settings.store {
+        StoreSettings::Embedded(config) => Some(&config.dir),
+        StoreSettings::Redis(_) | StoreSettings::DynamoDb(_) => None,
+    }
+}
+
+/// Serves, and feeds the watchdog from the same task: if one stands still, so does the other.
+async fn watched(
+    serving: impl Future<Output = Result<(), Failure>>,
+    watchdog: Option<Watchdog>,
+) -> Result<(), Failure> {
+    let Some(watchdog) = watchdog else {
+        return serving.await;
+    };
+    tokio::select! {
+        biased;
+        ended = serving => ended,
+        never = watchdog.feed() => match never {},
+    }
 }
 
 /// The HTTP library writes a date for every connection, and panics if it is before 1970.
@@ -130,6 +162,9 @@ async fn serve(
 ) -> Result<(), Failure> {
     let listener = bind(settings)?;
     banner::print(settings, &listener);
+    let manager = reloads.manager.clone();
+    manager.listening(listener.local_addr().unwrap_or(settings.general.listen));
+    let following = manager.follow(engine);
 
     let sweeping = tokio::spawn({
         let engine = Arc::clone(engine);
@@ -149,7 +184,14 @@ async fn serve(
         Arc::clone(metrics),
     );
     let reloading = tokio::spawn(reloads.forever(Arc::clone(engine), app.clone()));
-    let served = streamgate_server::serve(listener, app, http, metrics, stops.told_to_stop()).await;
+    let told_to_stop = async {
+        stops.told_to_stop().await;
+        if let Some(following) = following {
+            following.abort();
+        }
+        manager.stopping(http.drain, http.shutdown_grace);
+    };
+    let served = streamgate_server::serve(listener, app, http, metrics, told_to_stop).await;
     reloading.abort();
     sweeping.abort();
     reconciling.abort();

@@ -14,6 +14,7 @@ use streamgate_store_redis::CurrentCertificates;
 use tokio::signal::unix::Signal;
 
 use super::exposure;
+use super::systemd::Manager;
 use crate::config::sections::store::StoreSettings;
 use crate::config::{self, Loaded, Problem, Sources};
 
@@ -30,27 +31,32 @@ pub(super) struct Reloads {
     pub(super) metrics: Arc<Metrics>,
     /// SIGHUP.
     pub(super) hangup: Signal,
+    /// It is told of reloads.
+    pub(super) manager: Manager,
 }
 
 impl Reloads {
     /// Reloads at every SIGHUP.
     pub(super) async fn forever(mut self, engine: Arc<Engine>, endpoints: Endpoints) {
         while self.hangup.recv().await.is_some() {
+            self.manager.reloading();
             let sources = self.sources.clone();
             // A file can be on a file system that does not answer.
-            match tokio::task::spawn_blocking(move || config::load(sources)).await {
+            let taken = match tokio::task::spawn_blocking(move || config::load(sources)).await {
                 Ok(read) => self.apply(read, &engine, &endpoints),
                 Err(error) => self.refuse(&error.to_string()),
-            }
+            };
+            self.manager.reloaded(taken);
         }
     }
 
+    /// Returns whether the settings were taken.
     fn apply(
         &mut self,
         read: Result<Loaded, Vec<Problem>>,
         engine: &Engine,
         endpoints: &Endpoints,
-    ) {
+    ) -> bool {
         let new = match read {
             Ok(new) => new,
             Err(problems) => {
@@ -96,15 +102,17 @@ impl Reloads {
             );
         }
         exposure::warn_of_open_dialects(&self.in_use.settings);
+        true
     }
 
-    /// Keeps the settings in use.
-    fn refuse(&self, why: &str) {
+    /// Keeps the settings in use: `false`, the new ones were not taken.
+    fn refuse(&self, why: &str) -> bool {
         self.metrics.set_settings_refused(true);
         tracing::error!(
             reason = why,
             "SIGHUP: the settings are wrong and were not taken; the old ones stay in use"
         );
+        false
     }
 
     /// Gives new connections the certificates of these settings. Returns whether they are used: the

@@ -9,7 +9,9 @@ use streamgate_core::{Policy, Seconds};
 use streamgate_server::{Metrics, Volume};
 use streamgate_store::Store;
 use streamgate_store_embedded::disk::{Disk as _, RealDisk};
-use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, FatalError, LogObserver};
+use streamgate_store_embedded::{
+    CommitWatch, EmbeddedConfig, EmbeddedStore, FatalError, LogObserver,
+};
 use streamgate_store_redis::{CurrentCertificates, RedisSettings, RedisStore, ServerObserver};
 
 use super::remote::{not_usable, start_remote};
@@ -52,6 +54,8 @@ pub(super) struct Opened {
     pub(super) live_sessions: u64,
     /// The certificates of connections to the servers, if they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
+    /// A look at the commit writer of the embedded store.
+    pub(super) commits: Option<CommitWatch>,
 }
 
 /// Opens the store of the settings. Called on the runtime, which keeps connections.
@@ -84,6 +88,7 @@ pub(super) async fn open(
         // No node can count the sessions of a store that others share.
         live_sessions: 0,
         certificates,
+        commits: None,
     })
 }
 
@@ -135,12 +140,14 @@ fn open_embedded(
     let live_sessions = store.recovered().live_sessions;
     let dir = config.dir.clone();
     metrics.watch_volume(Box::new(move || volume_of(&dir)));
+    let commits = Some(store.commit_watch());
     Ok(Opened {
         store: Arc::new(store),
         clock,
         clock_skew: Seconds(0),
         live_sessions,
         certificates: None,
+        commits,
     })
 }
 

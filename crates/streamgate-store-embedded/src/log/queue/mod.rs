@@ -228,6 +228,11 @@ impl Queue {
         self.queued_bytes.load(Ordering::Relaxed) < self.max_bytes
     }
 
+    /// Whether a change waits for the writer.
+    pub(crate) fn has_queued(&self) -> bool {
+        self.queued_bytes.load(Ordering::Relaxed) > 0
+    }
+
     /// Backpressure: waits while the queue is full, so that its memory stays bounded.
     pub(crate) async fn wait_room(&self) -> Result<(), StoreError> {
         while !self.has_room() {
