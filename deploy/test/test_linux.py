@@ -88,6 +88,15 @@ def test_the_unit_has_no_mistake_and_a_planted_one_is_found(streamgate: Path, tm
     assert verify(UNIT.read_text()) == "0:"
     assert "Unknown key 'WatchdogSecs'" in verify(UNIT.read_text().replace("WatchdogSec", "WatchdogSecs"))
 
+    # The drop-in that the README gives.
+    drop_in = re.findall(r"(?ms)^\[Service\]\n.*?(?=^```)", (UNIT.parent / "README.md").read_text())[0]
+    override = tmp_path / "streamgate.service.d/override.conf"
+    override.parent.mkdir()
+    override.write_text(drop_in)
+    assert verify(UNIT.read_text()) == "0:"
+    override.write_text(drop_in.replace("LoadCredential", "LoadCredentials"))
+    assert "Unknown key 'LoadCredentials'" in verify(UNIT.read_text())
+
 
 def test_the_sandbox_is_tight_and_without_a_part_of_it_the_check_fails(tmp_path: Path) -> None:
     def exposure(text: str) -> subprocess.CompletedProcess[str]:
