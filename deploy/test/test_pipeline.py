@@ -10,6 +10,7 @@ import re
 import shutil
 import tarfile
 import threading
+import tomllib
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_the_scripts_of_jobs_pass_shellcheck_and_a_fault_fails_it() -> None:
     assert len(scripts) > 20
     for place, text in scripts.items():
         assert shellcheck(text) == "", place
-        # What somebody else may choose enters a script as a variable only.
+        # Expressions enter a script as variables only: a title or a branch name could hold a command.
         assert "${{" not in text, place
     assert "SC2086" in shellcheck("echo $CI_COMMIT_TAG")
 
@@ -200,7 +201,7 @@ def test_jobs_have_the_least_permissions() -> None:
         "ci/deploy": {"packages"},
         "release/deploy": {"contents", "packages", "id-token", "attestations"},
     }
-    # What may write runs behind an environment, in which people can be asked.
+    # A job that may write has an environment, whose rules can ask for a review.
     for name, job in jobs().items():
         assert ("environment" in job) == bool(writes[name]), name
 
@@ -218,8 +219,8 @@ def test_both_pipelines_run_the_same_scripts_in_five_stages() -> None:
     # GitHub's own tool creates its release; the file with the images is for GitHub, which cannot name them elsewhere.
     assert github - {"deploy/release/images"} == gitlab - {"deploy/release/publish-gitlab"}
     assert {".ci/run validate", ".ci/run test", ".ci/run security"} < github
-    names = {f"deploy/release/{script.name}" for script in SCRIPTS if script.parent == RELEASE}
-    assert names - called([(RELEASE / "build").read_text()]) <= github | gitlab | {"deploy/release/build"}
+    own = {f"deploy/release/{script.name}" for script in SCRIPTS if script.parent == RELEASE}
+    assert own <= github | gitlab | called([(RELEASE / "build").read_text()]), "no script is left over"
     assert {place.split("/")[1] for place in jobs()} == {
         *("validate", "test", "build", "dependencies", "image", "deploy", "stages", "check")
     }
@@ -253,19 +254,18 @@ def test_the_gate_knows_its_stages() -> None:
 
 # The scripts of a release.
 
-VERSION = re.search(r'^version = "(.*)"$', (REPOSITORY / "Cargo.toml").read_text(), re.MULTILINE).group(1)  # type: ignore[union-attr]
+VERSION = tomllib.loads((REPOSITORY / "Cargo.toml").read_text())["workspace"]["package"]["version"]
 
 
 @pytest.fixture
 def release(tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     """Runs a script of a release in a copy of the repository whose changelog has a section for the version."""
     root = tmp_path / "repository"
-    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=REPOSITORY).stdout
-    for name in listed.split("\0"):
-        source = REPOSITORY / name
-        if name and source.is_file() and not name.startswith(("crates/", "measure/", "docs/")):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, root / name)
+    root.mkdir()
+    for name in ("Cargo.toml", "CHANGELOG.md", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "rust-toolchain.toml"):
+        shutil.copy(REPOSITORY / name, root / name)
+    for name in ("deploy/release", "deploy/helm/streamgate"):
+        shutil.copytree(REPOSITORY / name, root / name)
     changelog = root / "CHANGELOG.md"
     added = f"## {VERSION} - 2026-01-02\n\n### Added\n\n- A first thing.\n"
     section = f"## Unreleased\n\n{added}\n## 0.0.1 - 2025-01-01\n\n- Old.\n"
@@ -356,6 +356,64 @@ def test_checksums_find_a_changed_file(release: Any, tmp_path: Path) -> None:
     assert run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=out).returncode == 1
 
 
+@pytest.fixture
+def containers(tmp_path: Path) -> dict[str, str]:
+    """An environment in which buildah has a storage of its own."""
+    conf = tmp_path / "storage.conf"
+    conf.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{tmp_path}/run"\ngraphroot = "{tmp_path}/graph"\n')
+    return {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot", "CONTAINERS_STORAGE_CONF": str(conf)}
+
+
+# A Dockerfile with the targets and arguments of the real one, which the tests of the container build.
+DOCKERFILE = """
+ARG BUILD_IMAGE
+ARG BASE_IMAGE
+FROM scratch AS symbols
+COPY README.md /streamgate.debug
+FROM scratch AS image
+ARG VERSION
+ARG REVISION
+ARG SOURCE
+LABEL version="${VERSION}" revision="${REVISION}" source="${SOURCE}"
+COPY Cargo.toml /usr/local/bin/streamgate
+"""
+
+
+def test_build_makes_every_file_from_one_image(release: Any, containers: dict[str, str], tmp_path: Path) -> None:
+    root = release.root
+    for stage in ("AS image", "AS symbols", "ARG VERSION", "ARG REVISION", "ARG SOURCE"):
+        assert stage in (REPOSITORY / "Dockerfile").read_text()
+    (root / "Dockerfile").write_text(DOCKERFILE)
+    (root / "Cargo.toml").chmod(0o755)
+    stub(root / "deploy/release", "sbom", f'echo of the binary >"$1/streamgate-{VERSION}.cdx.json"')
+    made = f'[ "$1 $2 $3" = "deb --no-build --no-strip" ] && cp target/release/streamgate "$7/streamgate_{VERSION}.deb"'
+    path = stub(tmp_path / "bin", "cargo", made)["PATH"]
+    out = tmp_path / "out"
+    built = release("build", out, PATH=path, REVISION="abc", SOURCE="https://git.example", **containers)
+    assert built.returncode == 0, built.stderr
+
+    target = run("rustc", "--version", "--verbose").stdout.split("host: ")[1].split()[0]
+    stem = f"streamgate-{VERSION}-{target}"
+    assert {file.name for file in (out / "files").iterdir()} == {
+        *(f"{stem}.tar.gz", f"{stem}.debug.gz", f"streamgate-{VERSION}.cdx.json", f"streamgate_{VERSION}.deb")
+    }
+    binary = (root / "Cargo.toml").read_bytes()
+    with tarfile.open(out / f"files/{stem}.tar.gz") as tar:
+        packed = tar.extractfile(f"{stem}/streamgate")
+        assert packed is not None
+        assert packed.read() == binary, "the archive has the binary of the image"
+    assert (out / f"files/streamgate_{VERSION}.deb").read_bytes() == binary, "so has the package"
+    assert gzip.decompress((out / f"files/{stem}.debug.gz").read_bytes()) == (root / "README.md").read_bytes()
+
+    (image,) = (out / "images").iterdir()
+    assert image.stem == run("dpkg", "--print-architecture").stdout.strip()
+    with tarfile.open(image) as tar:
+        manifest = json.load(tar.extractfile("manifest.json"))[0]  # type: ignore[arg-type]
+        labels = json.load(tar.extractfile(manifest["Config"]))["config"]["Labels"]  # type: ignore[arg-type]
+    expected = {"version": VERSION, "revision": "abc", "source": "https://git.example"}
+    assert expected.items() <= labels.items()
+
+
 def test_the_bill_of_materials_is_valid_and_names_no_path(tmp_path: Path) -> None:
     made = run(RELEASE / "sbom", tmp_path, env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"})
     assert made.returncode == 0, made.stderr
@@ -366,15 +424,17 @@ def test_the_bill_of_materials_is_valid_and_names_no_path(tmp_path: Path) -> Non
     assert "file:///" not in text
     assert "/tmp/" not in text
     bom = json.loads(text)
-    names = {component["name"] for component in bom["components"]}
+    locked = tomllib.loads((REPOSITORY / "Cargo.lock").read_text())["package"]
+    components = {(component["name"], component["version"]) for component in bom["components"]}
+    assert components <= {(package["name"], package["version"]) for package in locked}
+    names = {name for name, _ in components}
     # Those of all features are there, those of tests are not.
     assert {"tokio", "axum", "streamgate-core", "aws-sdk-dynamodb"} <= names
     assert not {"proptest", "streamgate-testkit"} & names
     assert bom["metadata"]["component"]["version"] == VERSION
     unlicensed = [c["name"] for c in bom["components"] if not c.get("licenses")]
     assert unlicensed == []
-    status = run("git", "status", "--porcelain", "--", "*.cdx.json", cwd=REPOSITORY).stdout
-    assert status == "", "the working tree stays clean"
+    assert list((REPOSITORY / "crates").rglob("*.cdx.json")) == [], "the working tree stays clean"
 
 
 def test_scan_fails_for_any_image_with_a_finding(release: Any, tmp_path: Path) -> None:
@@ -394,12 +454,8 @@ def test_scan_fails_for_any_image_with_a_finding(release: Any, tmp_path: Path) -
     assert release("scan", found, PATH=path).returncode == 1
 
 
-def test_push_image_joins_the_architectures(release: Any, tmp_path: Path) -> None:
-    storage = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
-    # A storage of its own, away from that of the machine.
-    conf = tmp_path / "storage.conf"
-    conf.write_text(f'[storage]\ndriver = "vfs"\nrunroot = "{tmp_path}/run"\ngraphroot = "{tmp_path}/graph"\n')
-    env = {**os.environ, **storage, "CONTAINERS_STORAGE_CONF": str(conf)}
+def test_push_image_joins_the_architectures(release: Any, containers: dict[str, str], tmp_path: Path) -> None:
+    env = {**os.environ, **containers}
 
     def buildah(*arguments: str | Path) -> str:
         done = run("buildah", *arguments, env=env)
@@ -413,7 +469,7 @@ def test_push_image_joins_the_architectures(release: Any, tmp_path: Path) -> Non
         image = buildah("commit", "--quiet", "--format", "docker", container)
         buildah("push", "--quiet", image, f"docker-archive:{tmp_path}/images/{architecture}.tar:streamgate:1")
     to = [f"oci:{tmp_path}/pushed:{tag}" for tag in ("1.2.3", "edge")]
-    pushed = release("push-image", tmp_path / "images", *to, CONTAINERS_STORAGE_CONF=str(conf))
+    pushed = release("push-image", tmp_path / "images", *to, **containers)
     assert pushed.returncode == 0, pushed.stderr
     index = json.loads((tmp_path / "pushed/index.json").read_text())["manifests"]
     assert {entry["digest"] for entry in index} == {pushed.stdout.strip()}
