@@ -142,7 +142,7 @@ pub(super) fn write(
 
 /// Every goal with its answer.
 fn asked(findings: &[Finding]) -> Table {
-    let mut table = Table::new(&["Streamgate", "median (range)", "asked", "so"]);
+    let mut table = Table::new(&["Streamgate", "median (range)", "asked", "result"]);
     for finding in findings {
         let so = match finding.reached {
             Some(true) => "reached",

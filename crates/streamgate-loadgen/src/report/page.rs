@@ -9,15 +9,15 @@ use super::{Body, Report, Table};
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--paper:#fff;\
 --card:#f6f8fa}\
-body{margin:0 auto;max-width:64rem;padding:2rem 1rem 4rem;background:var(--paper);color:var(--ink);\
+body{margin:0 auto;max-width:80rem;padding:2rem 1rem 4rem;background:var(--paper);color:var(--ink);\
 font:16px/1.5 system-ui,sans-serif}\
 h1{font-size:1.7rem;margin:0}h2{font-size:1.15rem;margin:2.5rem 0 .75rem}\
-.subtitle,footer{color:var(--soft)}.subtitle{margin:.25rem 0 0}\
+.subtitle,footer{color:var(--soft)}.subtitle{margin:.25rem 0 0;white-space:pre-line}\
 footer{margin-top:3rem;border-top:1px solid var(--line);font-size:.9rem}\
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.35rem .75rem;text-align:right;border-bottom:1px solid var(--line);\
 white-space:nowrap}\
-th{font-weight:600}th:first-child,td:first-child{text-align:left;padding-left:.2rem}\
+th{font-weight:600;white-space:normal;vertical-align:bottom}th:first-child,td:first-child{text-align:left;padding-left:.2rem}\
 figure{margin:0;padding:.75rem;background:var(--card);border:1px solid var(--line);\
 border-radius:8px}\
 svg{display:block;width:100%;height:auto}\
