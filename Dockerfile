@@ -34,9 +34,10 @@ COPY measure measure
 COPY crates crates
 # The registry and the compiled dependencies are kept between builds of the same machine; nothing of
 # them is in a layer, so the binary is copied out in the same step. The symbols go to a file of their
-# own, which the binary names by a checksum (.gnu_debuglink): a debugger and perf load it.
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/src/target \
+# own, which the binary names by a checksum (.gnu_debuglink): a debugger and perf load it. The cache is
+# locked, because builds for two architectures at the same time would take each other's binary.
+RUN --mount=type=cache,id=streamgate-registry,target=/usr/local/cargo/registry,sharing=locked \
+    --mount=type=cache,id=streamgate-target,target=/src/target,sharing=locked \
     cargo build --release --locked --package streamgate --features full \
     && install -d /image/data /image/usr/local/bin /symbols \
     && objcopy --only-keep-debug target/release/streamgate /symbols/streamgate.debug \
