@@ -264,7 +264,7 @@ def release(tmp_path: Path) -> Callable[..., CompletedProcess[str]]:
     root.mkdir()
     for name in ("Cargo.toml", "CHANGELOG.md", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "rust-toolchain.toml"):
         shutil.copy(REPOSITORY / name, root / name)
-    for name in ("deploy/release", "deploy/helm/streamgate"):
+    for name in ("deploy/release", "deploy/helm/streamgate", "deploy/linux"):
         shutil.copytree(REPOSITORY / name, root / name)
     changelog = root / "CHANGELOG.md"
     added = f"## {VERSION} - 2026-01-02\n\n### Added\n\n- A first thing.\n"
@@ -290,6 +290,12 @@ def test_check_compares_tag_chart_and_changelog(release: Any) -> None:
     wrong = release("check", f"v{VERSION}")
     assert (wrong.returncode, "appVersion 0.0.1" in wrong.stderr) == (1, True)
     shutil.copy(REPOSITORY / "deploy/helm/streamgate/Chart.yaml", chart)
+
+    debian = release.root / "deploy/linux/debian/changelog"
+    debian.write_text(debian.read_text().replace(f"({VERSION}-1)", "(0.0.1-1)"))
+    wrong = release("check", f"v{VERSION}")
+    assert (wrong.returncode, "debian/changelog" in wrong.stderr) == (1, True)
+    shutil.copy(REPOSITORY / "deploy/linux/debian/changelog", debian)
 
     changelog = release.root / "CHANGELOG.md"
     changelog.write_text(changelog.read_text().replace(" - 2026-01-02", ""))
