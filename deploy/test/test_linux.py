@@ -1,8 +1,7 @@
 """The systemd unit and the Debian package: checked by systemd's and Debian's tools, and used in a Debian 12 of its own.
 
-The installed system is a debootstrap root that chroot runs in, so these tests need root. It has no systemd: a stand-in
-for `systemctl` records each call and starts and stops the service by the installed unit. The sandbox of the unit is
-checked against the system calls of a whole run.
+That Debian runs its own systemd (`machine.py`), so the unit, its sandbox and its watchdog are used for real; this needs
+root. The sandbox is also checked against the system calls of a whole run: a service can live with a refused call.
 """
 
 from __future__ import annotations
@@ -15,63 +14,17 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import DEPLOY, REPOSITORY, Answer, Process, Processes, call, run, wait_for
+from conftest import DEPLOY, REPOSITORY, Process, Processes, call, run, wait_for
+from machine import Machine
+from machine import machine as new_machine
 
 UNIT = DEPLOY / "linux/streamgate.service"
 
 # The exposure score of systemd, times ten: 0 is best, 100 is a service without a sandbox.
 EXPOSURE_MAX = 20
-
-# The base of the test roots, made once.
-BASE = REPOSITORY / ".tools/deploy/debian-12.tar"
-
-DEBOOTSTRAP = ("debootstrap", "--variant=minbase", "--include=adduser", "bookworm")
-
-# The stand-in of systemctl. Settings of the unit that it does not know are the sandbox and the limits.
-SYSTEMCTL = """#!/bin/sh
-set -eu
-echo "$*" >>/var/log/systemctl
-unit=/lib/systemd/system/streamgate.service
-running=/run/streamgate.pid
-link=/etc/systemd/system/multi-user.target.wants/streamgate.service
-setting() { sed -n "s/^$1=//p" "$unit"; }
-stop() {
-    [ -e $running ] || return 0
-    pid=$(cat $running)
-    kill -TERM "$pid"
-    # A process that has ended and is not reaped has no program any more.
-    while [ -e "/proc/$pid/exe" ]; do sleep 0.05; done
-    rm $running
-}
-start() {
-    cd "$(setting WorkingDirectory)"
-    set -a
-    file=$(setting EnvironmentFile)
-    [ ! -e "${file#-}" ] || . "${file#-}"
-    # shellcheck disable=SC2046 # a line of arguments
-    setpriv --reuid="$(setting User)" --regid="$(setting Group)" --init-groups --no-new-privs --bounding-set=-all \\
-        $(setting ExecStart) >>/var/log/streamgate 2>&1 &
-    echo $! >$running
-}
-for verb; do
-    case $verb in
-    start) start; exit ;;
-    stop) stop; exit ;;
-    restart) stop; start; exit ;;
-    # Debian's presets enable every unit.
-    preset) ln -s "$unit" "$link"; exit ;;
-    is-enabled) [ -L "$link" ] && echo enabled; exit ;;
-    is-active) [ -e $running ]; exit ;;
-    daemon-reload) exit ;;
-    --*) ;;
-    *) echo "systemctl: $verb is not known here" >&2; exit 64 ;;
-    esac
-done
-"""
 
 
 # The unit.
@@ -259,99 +212,22 @@ def test_the_manual_page_has_every_command_and_formats_without_a_warning(streamg
     assert set(re.findall(r"(?m)^\.B ([a-z]+)$", section)) == names
 
 
-@dataclass
-class Machine:
-    """A Debian 12 in a directory."""
-
-    root: Path
-    address: str
-
-    def run(self, *command: str) -> str:
-        """Runs a program in it that must succeed. Its /proc is gone with the program."""
-        inside = 'mount --bind /proc "$0/proc" && exec chroot "$0" "$@"'
-        own = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-        done = run("unshare", "--mount", "sh", "-c", inside, self.root, *command, env=own)
-        assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    def dpkg(self, *arguments: str) -> list[str]:
-        """Runs dpkg, and returns the calls of systemctl that started or stopped something meanwhile."""
-        calls = self.root / "var/log/systemctl"
-        calls.write_text("")
-        self.run("dpkg", *arguments)
-        verbs = re.compile(r"(?:--\S+ )*((?:re)?start|stop)\b")
-        return [found[1] for line in calls.read_text().splitlines() if (found := verbs.match(line))]
-
-    def install(self, deb: Path) -> list[str]:
-        """Installs a package. See `dpkg`."""
-        shutil.copy(deb, self.root / "package.deb")
-        return self.dpkg("--install", "--force-confold", "/package.deb")
-
-    def owner(self, path: str) -> str:
-        """Permissions and owner of a file."""
-        return self.run("stat", "--format=%A %U:%G", path).strip()
-
-    def pid(self) -> int | None:
-        """The id of the service's process, if it runs."""
-        running = self.root / "run/streamgate.pid"
-        return int(running.read_text()) if running.exists() else None
-
-    def log(self) -> str:
-        """What the service has printed."""
-        return (self.root / "var/log/streamgate").read_text()
-
-    def wait_ready(self) -> None:
-        """Waits until the service serves."""
-        wait_for("the service is ready", lambda: self.call("GET", "/readyz").status == 200)
-
-    def call(self, method: str, path: str) -> Answer:
-        """Calls the service."""
-        return call(self.address, method, path)
-
-
 @pytest.fixture
-def machine(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Machine]:
-    """A new machine without the package. What still runs there afterwards is ended."""
-    if not BASE.exists():
-        BASE.parent.mkdir(parents=True, exist_ok=True)
-        fresh = tmp_path / "debootstrap"
-        made = run(*DEBOOTSTRAP, fresh)
-        assert made.returncode == 0, made.stdout + made.stderr
-        subprocess.run(["tar", "--create", "--file", BASE.with_suffix(".new"), "--directory", fresh, "."], check=True)
-        BASE.with_suffix(".new").rename(BASE)
-        shutil.rmtree(fresh)
-    root = tmp_path / "root"
-    root.mkdir()
-    subprocess.run(["tar", "--extract", "--same-owner", "--file", BASE, "--directory", root], check=True)
-    # Where this directory is, systemd is taken to run.
-    (root / "run/systemd/system").mkdir(parents=True)
-    (root / "var/log/streamgate").write_text("")
-    systemctl = root / "usr/bin/systemctl"
-    systemctl.write_text(SYSTEMCTL)
-    systemctl.chmod(0o755)
-    address = f"127.0.0.1:{free_port()}"
-    (root / "etc/default/streamgate").write_text(f"STREAMGATE_LISTEN={address}\n")
-    # The parents of a test's directory are closed to other users; chroot enters it from within.
-    machine = Machine(root, address)
-    yield machine
-    pid = machine.pid()
-    if pid:
-        os.kill(pid, signal.SIGKILL)
-    shutil.rmtree(root)
+def machine(tmp_path: Path, free_port: Callable[[], int], processes: Processes) -> Iterator[Machine]:
+    """A Debian without the package."""
+    with new_machine(tmp_path, f"127.0.0.1:{free_port()}", processes) as booted:
+        yield booted
 
 
 def test_the_package_is_installed_run_upgraded_removed_and_purged(machine: Machine, packages: list[Path]) -> None:
     # Installed: the user, the settings and the directory are there, and the service runs as that user.
-    assert machine.install(packages[0]) == ["start"]
-    machine.wait_ready()
-    first = machine.pid()
-    assert first and Path(f"/proc/{first}/status").read_text().split("Uid:\t")[1].split()[0] == machine.run(
-        "id", "--user", "streamgate"
-    ).strip()
+    machine.install(packages[0])
+    assert machine.call("GET", "/readyz").status == 200, "the installation waits until the service is ready"
+    assert machine.show("StatusText") == f"serving on http://{machine.address}"
+    first = machine.show("MainPID")
+    assert machine.owner(f"/proc/{first}") == "dr-xr-xr-x streamgate:streamgate"
     assert machine.owner("/etc/streamgate/streamgate.toml") == "-rw-r----- root:streamgate"
     assert machine.owner("/var/lib/streamgate") == "drwx------ streamgate:streamgate"
-    link = machine.root / "etc/systemd/system/multi-user.target.wants/streamgate.service"
-    assert link.is_symlink(), "it starts with the machine"
     assert plays_to_the_limit(machine.address)
     for device in ("tv", "phone", "web"):
         assert machine.call("PUT", f"/v1/users/ann/sessions/{device}").status == 201
@@ -359,43 +235,85 @@ def test_the_package_is_installed_run_upgraded_removed_and_purged(machine: Machi
     # Upgraded: restarted, in order, with the settings and the sessions that were there.
     settings = machine.root / "etc/streamgate/streamgate.toml"
     settings.write_text(settings.read_text() + "\n[policy]\ndefault_limit = 4\n")
-    assert machine.install(packages[1]) == ["restart"]
-    machine.wait_ready()
-    assert machine.pid() != first
-    assert "stopped; everything is on disk" in machine.log()
+    machine.install(packages[1])
+    assert machine.call("GET", "/readyz").status == 200
+    assert machine.show("MainPID") != first
+    assert machine.journal().count("stopped; everything is on disk") == 1
     assert machine.run("dpkg-query", "--show", "--showformat=${Version}", "streamgate") == "0.1.1-1"
     assert machine.owner("/etc/streamgate/streamgate.toml") == "-rw-r----- root:streamgate"
     statuses = [machine.call("PUT", f"/v1/users/ann/sessions/{device}").status for device in ("tv", "car", "watch")]
     assert statuses == [200, 201, 409], "a session from before, the fourth by the edited settings, and one too many"
 
+    # After a power loss it starts with the machine, and knows what it acknowledged.
+    machine.switch_off()
+    machine.boot()
+    assert machine.call("GET", "/v1/users/ann/sessions").json()["active"] == 4
+
     # Removed: the service is stopped, settings and data stay.
-    assert machine.dpkg("--remove", "streamgate") == ["stop"]
-    assert machine.pid() is None
+    machine.run("dpkg", "--remove", "streamgate")
+    assert machine.show("ActiveState") == "inactive"
     assert not (machine.root / "usr/bin/streamgate").exists()
     assert settings.exists()
     assert machine.owner("/var/lib/streamgate") == "drwx------ streamgate:streamgate"
 
     # Installed again: all of it is there.
-    assert machine.install(packages[1]) == ["restart"]
-    machine.wait_ready()
+    machine.install(packages[1])
     assert machine.call("GET", "/v1/users/ann/sessions").json()["active"] == 4
 
     # Purged: nothing of it is left but the user.
-    assert machine.dpkg("--purge", "streamgate") == ["stop"]
+    machine.run("dpkg", "--purge", "streamgate")
+    assert machine.show("LoadState") == "not-found"
     left = [path for path in ("etc/streamgate", "var/lib/streamgate") if (machine.root / path).exists()]
     assert left == []
-    assert not link.is_symlink()
     assert machine.run("id", "--user", "--name", "streamgate") == "streamgate\n"
 
 
-def test_an_administrator_decides_permissions_and_whether_the_service_starts(
-    machine: Machine, packages: list[Path]
-) -> None:
+def test_an_upgrade_keeps_what_an_administrator_decided(machine: Machine, packages: list[Path]) -> None:
     machine.install(packages[0])
-    machine.wait_ready()
-    link = machine.root / "etc/systemd/system/multi-user.target.wants/streamgate.service"
-    link.unlink()  # systemctl disable
+    machine.run("systemctl", "disable", "--now", "streamgate")
     machine.run("dpkg-statoverride", "--update", "--add", "root", "root", "0644", "/etc/streamgate/streamgate.toml")
     machine.install(packages[1])
     assert machine.owner("/etc/streamgate/streamgate.toml") == "-rw-r--r-- root:root"
-    assert not link.is_symlink(), "an upgrade does not enable what was disabled"
+    assert (machine.show("UnitFileState"), machine.show("ActiveState")) == ("disabled", "inactive")
+
+
+def test_systemd_confines_reloads_and_restarts_the_service(machine: Machine, packages: list[Path]) -> None:
+    override = machine.root / "etc/systemd/system/streamgate.service.d/override.conf"
+    override.parent.mkdir(parents=True)
+    override.write_text("[Service]\nWatchdogSec=2\n")
+    machine.install(packages[0])
+
+    # The kernel's view of the sandbox.
+    pid = machine.show("MainPID")
+    status = dict(re.findall(r"(?m)^(\w+):\t(.*)$", machine.run("cat", f"/proc/{pid}/status")))
+    assert int(status["CapBnd"], 16) == int(status["CapEff"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    mounts = machine.run("cat", f"/proc/{pid}/mounts")
+    options = {path: options.split(",")[0] for _, path, _, options, *_ in map(str.split, mounts.splitlines())}
+    assert (options["/"], options["/var/lib/streamgate"]) == ("ro", "rw")
+
+    # Settings are taken by a reload, and one that is refused is told.
+    settings = machine.root / "etc/streamgate/streamgate.toml"
+    good = settings.read_text()
+    for text, refused in ((good + "[policy]\ndefault_limit = 1\n", False), (good + "[policy]\nlimit = 1\n", True)):
+        settings.write_text(text)
+        before = machine.journal().count("SIGHUP: the settings")
+        machine.run("systemctl", "reload", "streamgate")
+        wait_for("it has reloaded", lambda seen=before: machine.journal().count("SIGHUP: the settings") > seen)
+        wait_for("it is said", lambda said=refused: ("reload was refused" in machine.show("StatusText")) == said)
+    assert machine.call("PUT", "/v1/users/ann/sessions/tv").status == 201
+    assert machine.call("PUT", "/v1/users/ann/sessions/car").status == 409, "the settings of the first reload"
+
+    # A process that stands still is ended by the watchdog and started again.
+    machine.run("systemctl", "kill", "--signal=STOP", "streamgate")
+    wait_for("the service is restarted", lambda: machine.show("NRestarts") == "1")
+    assert "Watchdog timeout" in machine.journal()
+
+    # It then meets the settings that the reload refused, which no restart would repair.
+    wait_for("the service has failed", lambda: machine.show("ActiveState") == "failed")
+    assert (machine.show("ExecMainStatus"), machine.show("NRestarts")) == ("2", "1")
+    settings.write_text(good)
+    machine.run("systemctl", "start", "streamgate")
+    assert machine.call("GET", "/v1/users/ann/sessions").json()["active"] == 1
+    machine.run("systemctl", "stop", "streamgate")
+    assert machine.show("Result") == "success"
