@@ -239,7 +239,7 @@ def test_the_services_restart_node_by_node_under_load_without_a_failed_request(s
     assert load.calls > 300, "the load was there all the time"
 
 
-def test_the_load_of_the_restart_notices_a_node_that_is_killed(stack: Stack) -> None:
+def test_the_proxy_leaves_a_killed_node_within_seconds_and_the_load_notices_it(stack: Stack) -> None:
     load = Load(stack.address("proxy"), stack.keys["player"])
     try:
         wait_for("node1 serves", lambda: stack.calls_served("node1") > 0)
@@ -248,8 +248,15 @@ def test_the_load_of_the_restart_notices_a_node_that_is_killed(stack: Stack) -> 
     finally:
         load.stop()
         stack.running["node1"].popen.wait()
-        stack.start("node1")
-        stack.ready("node1")
+
+    def ten_succeed() -> bool:
+        headers = {"authorization": f"Bearer {stack.keys['service']}"}
+        answers = [call(stack.address("proxy"), "GET", "/v1/users/ann/sessions", headers=headers) for _ in range(10)]
+        return all(answer.status == 200 for answer in answers)
+
+    wait_for("the proxy uses the other node only", ten_succeed, patience_s=5)
+    stack.start("node1")
+    stack.ready("node1")
 
 
 def test_the_proxy_passes_ids_with_any_character_and_keeps_the_metrics_back(stack: Stack) -> None:
@@ -294,6 +301,20 @@ def test_valkey_asks_for_the_password_and_its_health_check_may_only_ping(stack: 
     server = valkey.Valkey(**at, password=settings.split()[1])
     assert server.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
     assert server.config_get("appendonly") == {"appendonly": "yes"}
+
+
+def test_sessions_survive_a_restart_of_valkey_and_no_node_is_restarted_for_it(stack: Stack) -> None:
+    node = stack.address("node2")
+    key = {"authorization": f"Bearer {stack.keys['player']}"}
+    session = "/v1/users/eve/sessions/one"
+    assert call(node, "PUT", session, headers=key).status == 201
+    assert stack.stop("valkey") == 0
+    away = call(node, "POST", f"{session}/heartbeat", headers=key)
+    assert (away.status, "retry-after" in away.headers) == (503, True), away.body
+    stack.start("valkey")
+    wait_for("the session is renewed", lambda: call(node, "POST", f"{session}/heartbeat", headers=key).status == 200)
+    for service in ("node1", "node2", "proxy"):
+        wait_for(f"{service} is ready", lambda it=service: call(stack.address(it), "GET", "/readyz").status == 200)
 
 
 def test_the_health_check_of_the_proxy_answers_for_the_proxy(stack: Stack) -> None:
