@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use streamgate_clock::Clock;
 use streamgate_core::{Policy, SessionId};
-use streamgate_store::Store;
+use streamgate_store::{Backup, BackupError, Store};
 use tokio::sync::Semaphore;
 
 use crate::error::EngineError;
@@ -161,6 +161,14 @@ impl Engine {
     #[must_use]
     pub fn record_count(&self) -> Option<u64> {
         self.store.record_count()
+    }
+
+    /// Begins a backup, as [`Store::backup`]: no deadline, because it waits for the disk.
+    ///
+    /// # Errors
+    /// Each [`BackupError`].
+    pub async fn backup(&self) -> Result<Box<dyn Backup>, BackupError> {
+        self.store.backup().await
     }
 
     /// Writes what is still to be written and closes the store.

@@ -33,3 +33,4 @@ pub use connection::{Stopped, serve};
 pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
 pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};
+pub use wire::time::rfc3339;

@@ -92,6 +92,12 @@ codes! {
     SessionTaken = "session_taken", CONFLICT, "The session is another device's",
         "A session of this id is live, and it was started with another `device_id`. Make a new \
          session id for each playback. Nothing was changed.";
+    BackupRunning = "backup_running", CONFLICT, "Another backup is under way",
+        "The server makes one backup at a time. Send the request again when the other has ended: \
+         its end is in the log.";
+    BackupElsewhere = "backup_elsewhere", CONFLICT, "This store is backed up elsewhere",
+        "The server keeps its data in Redis or DynamoDB, or in memory only; `detail` names what to \
+         use there.";
     SessionEnded = "session_ended", GONE, "The session has ended",
         "The session no longer holds a slot; `reason` says why. Stop playing, or start a new \
          session.";

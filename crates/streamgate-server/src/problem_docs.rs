@@ -61,6 +61,8 @@ errors! {
     NeedsRoom: StoreUnavailable StoreFull Overloaded;
     /// Errors of `/metrics`, where it asks for a key.
     NeedsKey: Unauthenticated Forbidden;
+    /// Errors of a backup.
+    BackupErrors: BackupRunning BackupElsewhere;
     /// The error about a session that the user never had.
     SessionUnknown: SessionUnknown;
 }

@@ -190,6 +190,11 @@ impl VersionedStore for DynamoDbStore {
         Box::pin(self.commit_on(key, expected, write))
     }
 
+    fn backup_advice(&self) -> &'static str {
+        "the data is in DynamoDB: use point-in-time recovery (PITR) of the table, or its on-demand \
+         backups"
+    }
+
     fn speculation(&self, _key: &UserKey) -> Speculation {
         if self.check_clock().is_err() {
             // The next load tells whether it is right again.

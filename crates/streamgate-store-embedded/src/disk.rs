@@ -106,10 +106,12 @@ pub struct RealDisk {
     dir: PathBuf,
     /// The directory that was opened.
     id: FileId,
+    /// Whether files are opened for writing as well.
+    writable: bool,
 }
 
 /// Only the user of the process may read a data directory: it tells who watches what.
-const DIR_MODE: u32 = 0o700;
+pub(crate) const DIR_MODE: u32 = 0o700;
 
 /// The same for the files, in case the directory is open to others.
 pub(crate) const FILE_MODE: u32 = 0o600;
@@ -143,6 +145,15 @@ impl RealDisk {
         Ok(Self {
             dir: dir.to_owned(),
             id: FileId::of(&metadata),
+            writable: true,
+        })
+    }
+
+    /// The directory at `dir`, which must exist and may be on a read-only volume.
+    pub(crate) fn read_only(dir: &Path) -> io::Result<Self> {
+        Ok(Self {
+            writable: false,
+            ..Self::existing(dir)?
         })
     }
 
@@ -177,7 +188,7 @@ impl Disk for RealDisk {
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new()
             .read(true)
-            .write(true)
+            .write(self.writable)
             .open(self.dir.join(name))?;
         Ok(Box::new(RealFile(file)))
     }

@@ -50,6 +50,17 @@ pub enum OpenError {
         /// How large it must be, in bytes.
         needed: u64,
     },
+    /// The directory is a backup, or a restore into it did not finish.
+    #[error(
+        "{dir} is a backup, or a restore into it did not finish. No server starts from it: \
+         `streamgate store restore BACKUP --data-dir DIR` makes a data directory of a backup, in a \
+         directory that is empty",
+        dir = dir.display()
+    )]
+    IsBackup {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The disk failed while a file was created.
     #[error(transparent)]
     Disk(#[from] FatalError),

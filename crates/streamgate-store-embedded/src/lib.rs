@@ -15,6 +15,7 @@
 //! What is *not* here: the meaning of the bytes (`streamgate-core`; only recovery calls it, to
 //! apply deltas), retries and deadlines (`streamgate-engine`).
 
+mod backup;
 mod config;
 pub mod disk;
 mod error;

@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot_running: AtomicBool,
     /// A snapshot found no room and is retried with the next segment.
     pub(crate) snapshot_owed: AtomicBool,
+    /// A backup is being read.
+    pub(crate) backup_running: Arc<AtomicBool>,
     /// The files that a restart needs.
     pub(crate) needed: Mutex<Needed>,
 }

@@ -377,6 +377,11 @@ impl VersionedStore for RedisStore {
         true
     }
 
+    fn backup_advice(&self) -> &'static str {
+        "the data is in Redis: back it up there, by copies of its RDB file (BGSAVE) or of its \
+         append-only files"
+    }
+
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
         Box::pin(async move {
             let name = self.names.format();

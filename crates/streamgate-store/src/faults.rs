@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
+use crate::backup::{Backup, BackupError};
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{CommitResult, DetachOnDrop, Step};
 
@@ -228,6 +229,10 @@ impl<T: Intercept> Store for Intercepted<T> {
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.0.check_ready()
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Box<dyn Backup>, BackupError>> {
+        self.0.inner().backup()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

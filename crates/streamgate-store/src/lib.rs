@@ -8,6 +8,7 @@
 //! [`MemoryStore`], decorators for tests ([`faults`]), and the [`conformance`] suite that every
 //! store must pass.
 
+mod backup;
 pub mod conformance;
 pub mod faults;
 mod memory;
@@ -15,6 +16,7 @@ mod port;
 mod step;
 pub mod versioned;
 
+pub use backup::{Backup, BackupError};
 pub use memory::MemoryStore;
 pub use port::{BoxFuture, Cursor, Page, Refusal, Store, StoreError, Swept, Transaction};
 pub use step::{Change, CommitCallback, CommitResult, DetachOnDrop, Step, StepFn, View};

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use streamgate_core::codec::NEWEST;
 use streamgate_core::{Moment, TenantId, UserKey};
 
+use crate::backup::{Backup, BackupError};
 use crate::step::Step;
 
 /// A future that can be sent to another thread.
@@ -207,6 +208,20 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`] says why it cannot.
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Begins a backup. It holds the effect of every call that was answered before this one, and
+    /// it is the state at one moment until the answer. The default is for stores that have nothing
+    /// to restore from.
+    ///
+    /// # Errors
+    /// Each [`BackupError`].
+    fn backup(&self) -> BoxFuture<'_, Result<Box<dyn Backup>, BackupError>> {
+        Box::pin(async {
+            Err(BackupError::Elsewhere(
+                "this store keeps nothing that could be restored",
+            ))
+        })
+    }
 
     /// Writes what is still to be written and stops. Every later call is `Unavailable`.
     ///

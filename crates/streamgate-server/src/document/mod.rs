@@ -59,7 +59,7 @@ that the server made. The log knows it.";
     tags(
         (name = "sessions", description = "The calls of players, and who is watching."),
         (name = "users", description = "What limits users."),
-        (name = "ops", description = "Health, metrics and this document."),
+        (name = "ops", description = "Health, metrics, backups and this document."),
     ),
 )]
 struct Frame;

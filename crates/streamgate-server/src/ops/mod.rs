@@ -1,5 +1,6 @@
-//! Endpoints for operators: health, metrics, the OpenAPI document and its explorer.
+//! Endpoints for operators: health, metrics, backups, the OpenAPI document and its explorer.
 
+mod backup;
 pub(crate) mod docs;
 mod health;
 mod metrics;
@@ -18,6 +19,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         routes!(health::healthz),
         routes!(health::readyz),
         routes!(metrics::metrics),
+        routes!(backup::backup),
     ]
 }
 

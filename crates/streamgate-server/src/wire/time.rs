@@ -45,6 +45,13 @@ impl Time {
     }
 }
 
+/// A time of the wall clock, in milliseconds since 1970, as answers have it:
+/// `2026-11-21T06:30:00.000Z`.
+#[must_use]
+pub fn rfc3339(wall_ms: u64) -> String {
+    Time(Timestamp::from_millis(wall_ms)).to_string()
+}
+
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.with_str(|text| f.write_str(text))

@@ -14,5 +14,16 @@ pub(crate) mod room;
 pub(crate) mod segment;
 pub(crate) mod writer;
 
+/// Where the written part of the log ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrittenEnd {
+    /// The segment in use.
+    pub(crate) segment: u64,
+    /// How many of its bytes are written: whole batches, behind the header.
+    pub(crate) offset: u64,
+    /// The position of the last record in there.
+    pub(crate) last: Lsn,
+}
+
 /// Log sequence number: the position of a record, counted from 1 since the directory was made.
 pub(crate) type Lsn = u64;

@@ -11,12 +11,12 @@ use streamgate_clock::Stopwatch;
 use crate::config::DurabilityMode;
 use crate::fatal::{Doing, FatalError};
 use crate::lock::DirLock;
-use crate::log::Lsn;
 use crate::log::pace::Pace;
 use crate::log::prepare::{Taken, prepare, seems_to_fit};
 use crate::log::queue::Work;
 use crate::log::room::Level;
 use crate::log::segment::Segment;
+use crate::log::{Lsn, WrittenEnd};
 use crate::shared::Shared;
 use crate::snapshot;
 
@@ -54,7 +54,7 @@ impl Writer {
     ) -> Result<JoinHandle<()>, FatalError> {
         let preparer = spawn_preparer(Arc::clone(&shared), next_number)?;
         let last = shared.queue.appended();
-        shared.queue.set_left(segment.left());
+        shared.queue.begin(end_of(&segment, last), segment.left());
         let writer = Self {
             shared,
             segment,
@@ -147,9 +147,10 @@ impl Writer {
         if idle || work.last {
             self.leave_mark()?;
         }
+        let end = end_of(&self.segment, self.written);
         self.shared
             .queue
-            .complete(work.batch, self.written, self.synced, self.segment.left());
+            .complete(work.batch, end, self.synced, self.segment.left());
         if records > 0 {
             self.shared
                 .observer
@@ -254,6 +255,15 @@ impl Writer {
 
     fn snapshot_is_idle(&self) -> bool {
         !self.shared.snapshot_running.load(Ordering::Acquire)
+    }
+}
+
+/// The end of a log that is written up to the end of this segment.
+fn end_of(segment: &Segment, last: Lsn) -> WrittenEnd {
+    WrittenEnd {
+        segment: segment.number,
+        offset: segment.offset,
+        last,
     }
 }
 

@@ -14,6 +14,7 @@ use streamgate_clock::Stopwatch;
 use streamgate_core::Timestamp;
 use streamgate_core::codec::{self, CodecError};
 
+use crate::backup;
 use crate::disk::Disk;
 use crate::error::{Damage, OpenError};
 use crate::log::Lsn;
@@ -65,6 +66,7 @@ pub(crate) fn open(
 ) -> Result<Opened, OpenError> {
     let watch = Stopwatch::start();
     let disk = &**disk;
+    backup::refuse(disk)?;
     let mut refuse = |damage| Err(OpenError::damaged(disk.path(), damage));
     let Contents {
         files, table, log, ..

@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 use streamgate_clock::Clock;
 use streamgate_core::{Durability, TenantId, UserKey};
 use streamgate_store::{
-    BoxFuture, Change, Cursor, DetachOnDrop, Page, Step, Store, StoreError, Swept, Transaction,
-    View,
+    Backup, BackupError, BoxFuture, Change, Cursor, DetachOnDrop, Page, Step, Store, StoreError,
+    Swept, Transaction, View,
 };
 
+use crate::backup::source;
 use crate::config::{DurabilityMode, EmbeddedConfig};
 use crate::disk::{Disk, RealDisk};
 use crate::error::OpenError;
@@ -129,6 +130,7 @@ impl EmbeddedStore {
             on_fatal,
             snapshot_running: AtomicBool::new(false),
             snapshot_owed: AtomicBool::new(false),
+            backup_running: Arc::default(),
             needed: Mutex::new(needed),
         });
         let writer = Writer::spawn(
@@ -288,6 +290,18 @@ impl Store for EmbeddedStore {
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { self.shared.queue.check() })
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Box<dyn Backup>, BackupError>> {
+        let (shared, clock) = (Arc::clone(&self.shared), Arc::clone(&self.clock));
+        // It waits for a sync and opens files.
+        let begun = tokio::task::spawn_blocking(move || source::begin(&shared, &*clock));
+        Box::pin(async move {
+            let begun = begun.await.map_err(|error| {
+                StoreError::Unavailable(format!("the backup could not be begun: {error}"))
+            })?;
+            Ok(Box::new(begun?) as Box<dyn Backup>)
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

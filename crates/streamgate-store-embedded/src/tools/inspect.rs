@@ -84,7 +84,7 @@ pub(super) fn inspect(dir: &Path) -> Result<Inspected, OpenError> {
 }
 
 /// Decodes every record, takes out those that cannot be decoded, and counts live sessions.
-fn check_records(
+pub(super) fn check_records(
     disk: &RealDisk,
     table: &Table,
     problems: &mut Vec<Damage>,

@@ -9,6 +9,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::backup;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{Damage, OpenError};
 use crate::fatal::FatalError;
@@ -42,6 +43,7 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// program. A repair that failed can be run again.
 pub fn repair(dir: &Path) -> Result<RepairReport, OpenError> {
     let found = inspect(dir)?;
+    backup::refuse(&found.disk)?;
     let mut report = RepairReport {
         dir: dir.to_owned(),
         users: found.table.records(),

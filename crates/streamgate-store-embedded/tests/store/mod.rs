@@ -1,5 +1,6 @@
 //! The embedded store on real and simulated disks.
 
+mod backup;
 mod conformance;
 mod corruption;
 mod detached;

@@ -200,6 +200,11 @@ pub trait VersionedStore: Send + Sync + 'static {
     /// [`StoreError::Unavailable`]; the mark may have been raised all the same.
     fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>>;
 
+    /// What an operator uses to back up this kind of server, in a sentence without a full stop.
+    fn backup_advice(&self) -> &'static str {
+        "the data is on another server: back it up there"
+    }
+
     /// Succeeds if the server can be used now, for reading and for writing.
     ///
     /// # Errors

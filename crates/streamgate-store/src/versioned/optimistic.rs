@@ -13,6 +13,7 @@ use super::attempt::Attempt;
 use super::format::NewerFormat;
 use super::record_cache::Cached;
 use super::shared::Shared;
+use crate::backup::{Backup, BackupError};
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{Step, View};
 
@@ -174,6 +175,10 @@ impl<S: VersionedStore> Store for Optimistic<S> {
 
     fn record_count(&self) -> Option<u64> {
         None
+    }
+
+    fn backup(&self) -> BoxFuture<'_, Result<Box<dyn Backup>, BackupError>> {
+        Box::pin(async { Err(BackupError::Elsewhere(self.remote().backup_advice())) })
     }
 
     fn check_ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {

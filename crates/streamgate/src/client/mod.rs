@@ -5,12 +5,14 @@
 mod problem;
 
 use std::convert::Infallible;
+use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
-use ureq::http::{Method, Request};
+use ureq::Body;
+use ureq::http::{Method, Request, Response, StatusCode};
 
 use crate::exit::{Code, Failure};
 
@@ -155,6 +157,31 @@ impl Client {
         }
     }
 
+    /// Downloads: the body of the answer to a GET, to be read within `timeout`.
+    pub(crate) fn download(&self, path: &str, timeout: Duration) -> Result<Box<dyn Read>, Failure> {
+        let mut request = Request::get(format!("{}{path}", self.url));
+        if let Some(key) = &self.key {
+            request = request.header("x-api-key", key);
+        }
+        let request = request
+            .body(())
+            .map_err(|error| problem::unusable(&self.url, &error))?;
+        let request = self
+            .agent
+            .configure_request(request)
+            .timeout_global(Some(timeout))
+            .timeout_connect(Some(TIMEOUT))
+            .build();
+        let answer = self
+            .agent
+            .run(request)
+            .map_err(|error| problem::unreachable(&self.url, &error))?;
+        if answer.status() == StatusCode::OK {
+            return Ok(Box::new(answer.into_body().into_reader()));
+        }
+        Err(self.refusal(&self.read(answer)?))
+    }
+
     /// Sends a request, whatever the answer.
     pub(crate) fn send(
         &self,
@@ -176,9 +203,14 @@ impl Client {
                 .body(body.to_string())
                 .map(|request| self.agent.run(request)),
         };
-        let mut answer = sent
+        let answer = sent
             .map_err(|error| problem::unusable(&self.url, &error))?
             .map_err(|error| problem::unreachable(&self.url, &error))?;
+        self.read(answer)
+    }
+
+    /// Reads an answer.
+    fn read(&self, mut answer: Response<Body>) -> Result<Answer, Failure> {
         let text = answer
             .body_mut()
             .with_config()

@@ -55,7 +55,7 @@ enum Command {
     /// Look at the settings: check them, show what counts, print a default file
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Check or repair a data directory that no server uses; create a DynamoDB table
+    /// Check, repair, back up and restore a data directory; create a DynamoDB table
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Look at users and change their limits, through a running server

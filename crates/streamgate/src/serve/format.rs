@@ -1,5 +1,5 @@
 //! The format mark of a remote store, read while serving: nodes of the next release may raise it,
-//! see `docs/operating.md`.
+//! see `docs/operations/upgrading.md`.
 
 use std::sync::Arc;
 use std::time::Duration;

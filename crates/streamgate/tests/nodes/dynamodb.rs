@@ -11,10 +11,10 @@ use streamgate_testkit::random::seed;
 use streamgate_testkit::{Process, Server, dynoxide, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
-use crate::nodes::Nodes;
 use crate::nodes::clocks::{self, Shifted};
 use crate::nodes::race::{PATIENT, race};
 use crate::nodes::spoiled::{LIMIT, Storm};
+use crate::nodes::{Nodes, backup_is_elsewhere};
 use crate::promises::storm::storm;
 
 /// Starts the emulator and makes the table `sessions` in it.
@@ -64,6 +64,13 @@ pub(crate) fn as_aws(mut command: Command) -> Command {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("REGION", "eu-west-1");
     command
+}
+
+#[test]
+fn a_backup_over_dynamodb_is_refused_and_names_the_means_of_dynamodb() {
+    let emulator = table();
+    let nodes = nodes(emulator.port, 1, &[]);
+    backup_is_elsewhere(&nodes.servers[0], "point-in-time recovery");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

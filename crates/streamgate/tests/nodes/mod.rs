@@ -23,7 +23,7 @@ mod versions;
 
 use std::net::SocketAddr;
 
-use streamgate_testkit::{Flavour, Redis, Server};
+use streamgate_testkit::{Flavour, Redis, Server, run};
 use tempfile::TempDir;
 
 /// Nodes that share a store.
@@ -54,6 +54,20 @@ impl Nodes {
     fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|server| server.address).collect()
     }
+}
+
+/// A backup of a node over a store on a server is refused, and the refusal names what to use.
+fn backup_is_elsewhere(node: &Server, means: &str) {
+    let dir = TempDir::new().unwrap();
+    let backup = dir.path().join("backup");
+    let url = node.url();
+    let arguments = ["store", "backup", backup.to_str().unwrap(), "--url", &url];
+    let said = run(&arguments).failed(1);
+    assert!(
+        said.contains("backup_elsewhere") && said.contains(means),
+        "{said}"
+    );
+    assert_eq!(dir.path().read_dir().unwrap().count(), 0, "nothing is left");
 }
 
 /// Starts a Redis server that keeps nothing.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::nodes::{Nodes, redis};
+use crate::nodes::{Nodes, backup_is_elsewhere, redis};
 use crate::promises::departure;
 
 #[test]
@@ -43,6 +43,13 @@ fn a_limit_set_on_one_node_holds_on_the_other_and_in_its_dialects() {
     );
     assert_eq!(refused.status, 409);
     assert_eq!(refused.json()["message"], "Max sessions of 1 reached.");
+}
+
+#[test]
+fn a_backup_over_redis_is_refused_and_names_the_means_of_redis() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 1, &[]);
+    backup_is_elsewhere(&nodes.servers[0], "BGSAVE");
 }
 
 #[test]

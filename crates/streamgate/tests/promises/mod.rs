@@ -1,6 +1,7 @@
 //! The promises of `docs/promises.md` on the real binary: under races, crashes, failing disks and
 //! hostile clients.
 
+mod backup;
 pub(crate) mod call;
 mod clocks;
 mod connections;

@@ -148,7 +148,9 @@ fn name_of(code: Code) -> &'static str {
         Code::NotFound | Code::SessionUnknown => "NotFoundError",
         Code::MethodNotAllowed => "MethodNotAllowedError",
         Code::RequestTimeout => "RequestTimeoutError",
-        Code::LimitReached | Code::SessionTaken => "ConflictError",
+        Code::LimitReached | Code::SessionTaken | Code::BackupRunning | Code::BackupElsewhere => {
+            "ConflictError"
+        }
         Code::SessionEnded => "GoneError",
         Code::BodyTooLarge => "PayloadTooLargeError",
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",

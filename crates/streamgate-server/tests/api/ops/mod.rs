@@ -1,5 +1,6 @@
 //! What operators and their machines ask.
 
+mod backup;
 mod docs;
 mod health;
 mod metric_reference;

@@ -51,7 +51,8 @@ fn every_operation_says_whether_it_takes_a_key() {
     assert_eq!(document["servers"][0]["url"], "/");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let expected = match path.starts_with("/v1/") {
+            let asks = path.starts_with("/v1/") || path.starts_with("/admin/");
+            let expected = match asks {
                 true => json!([{"api_key": []}, {"bearer": []}, {}]),
                 false => json!([{}]),
             };

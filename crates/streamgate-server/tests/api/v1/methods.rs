@@ -3,7 +3,7 @@
 use crate::support::Service;
 
 /// Every path with the methods that `Allow` must list.
-const PATHS: [(&str, &[&str]); 14] = [
+const PATHS: [(&str, &[&str]); 15] = [
     ("/v1/users/u/sessions", &["GET", "HEAD", "POST"]),
     ("/v1/users/u/sessions/s", &["DELETE", "PUT"]),
     ("/v1/users/u/sessions/s/heartbeat", &["POST"]),
@@ -16,6 +16,7 @@ const PATHS: [(&str, &[&str]); 14] = [
     ("/healthz", &["GET", "HEAD"]),
     ("/readyz", &["GET", "HEAD"]),
     ("/metrics", &["GET", "HEAD"]),
+    ("/admin/backup", &["GET", "HEAD"]),
     ("/openapi.json", &["GET", "HEAD"]),
     ("/docs/", &["GET", "HEAD"]),
 ];

@@ -19,9 +19,9 @@ use streamgate_store::StoreError;
 use tokio::sync::Notify;
 
 use crate::config::DurabilityMode;
-use crate::log::Lsn;
 use crate::log::frame::{BATCH_HEADER_BYTES, BatchBuf};
 use crate::log::room::{Level, Room, full};
+use crate::log::{Lsn, WrittenEnd};
 
 use detached::Detached;
 pub(crate) use work::Work;
@@ -74,9 +74,11 @@ struct State {
     urgent: bool,
     /// The writer sleeps for the batching delay and needs no wake-up.
     gathering: bool,
+    /// Where the written part of the log ends; `None` until the writer has started.
+    end: Option<WrittenEnd>,
     /// Everything up to here is on disk, whatever the mode.
     synced: Lsn,
-    /// A snapshot needs everything up to here on disk.
+    /// A snapshot or a backup needs everything up to here on disk.
     sync_through: Lsn,
     /// A snapshot is requested.
     snapshot_requested: bool,
@@ -110,6 +112,7 @@ impl Queue {
                 left: u64::MAX,
                 urgent: false,
                 gathering: false,
+                end: None,
                 synced: last,
                 sync_through: last,
                 snapshot_requested: false,
@@ -284,6 +287,11 @@ impl Queue {
             self.progress.wait(&mut state);
         }
         true
+    }
+
+    /// Where the written part of the log ends. All of it can be read from the files.
+    pub(crate) fn written_end(&self) -> Option<WrittenEnd> {
+        self.state.lock().end
     }
 
     /// Accepts nothing new and waits until everything is written.

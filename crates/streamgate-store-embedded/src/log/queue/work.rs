@@ -6,11 +6,11 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 use streamgate_store::CommitResult;
 
-use crate::log::Lsn;
 use crate::log::frame::{BATCH_HEADER_BYTES, BatchBuf};
 use crate::log::pace::Pace;
 use crate::log::queue::detached::call_all;
 use crate::log::queue::{EAGER_BYTES, Phase, Queue, State};
+use crate::log::{Lsn, WrittenEnd};
 
 /// How long a change without a waiting caller may stay in the queue.
 const LINGER: Duration = Duration::from_millis(50);
@@ -102,14 +102,16 @@ impl Queue {
         work
     }
 
-    /// Reports that the batch ending at `written` is written and everything up to `synced` is on
-    /// disk. The segment in use has `left` bytes left.
-    pub(crate) fn complete(&self, mut batch: BatchBuf, written: Lsn, synced: Lsn, left: u64) {
+    /// Reports that the log is written up to `end`, this batch included, and that everything up to
+    /// `synced` is on disk. The segment in use has `left` bytes left.
+    pub(crate) fn complete(&self, mut batch: BatchBuf, end: WrittenEnd, synced: Lsn, left: u64) {
+        let written = end.last;
         let is_mark = batch.is_empty();
         batch.clear(BUFFER_KEEP_BYTES);
         let mut state = self.state.lock();
         self.durable.store(written, Ordering::Release);
         state.unproven = !is_mark && synced == written;
+        state.end = Some(end);
         state.synced = synced;
         state.left = left;
         state.spare = Some(batch);
@@ -121,9 +123,12 @@ impl Queue {
         call_all(callbacks, CommitResult::Committed);
     }
 
-    /// Sets how many bytes the segment in use has left.
-    pub(crate) fn set_left(&self, left: u64) {
-        self.state.lock().left = left;
+    /// Tells where the log ends as the writer begins, and how many bytes the segment in use has
+    /// left.
+    pub(crate) fn begin(&self, end: WrittenEnd, left: u64) {
+        let mut state = self.state.lock();
+        state.end = Some(end);
+        state.left = left;
     }
 
     /// Whether the store has stopped accepting changes.
