@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import DEPLOY, Process, Processes, call, run
+from conftest import DEPLOY, Process, Processes, call, run, wait_for
+from machine import machine
 
 BACKUP = DEPLOY / "backup"
 UNIT = BACKUP / "streamgate-backup.service"
@@ -240,6 +242,57 @@ def test_the_sandbox_of_the_unit_scores_2_or_better(tmp_path: Path, streamgate: 
     open_one = unit_copies(tmp_path / "open", streamgate, ("ProtectSystem=strict\n", ""))
     (open_one / UNIT.name).write_text(f"[Service]\nExecStart={streamgate}\n")
     assert exposure(open_one / UNIT.name, 20).returncode != 0
+
+
+# The timer at another pace.
+EVERY_SECOND = "[Timer]\nOnCalendar=\nOnCalendar=*:*:0/1\nRandomizedDelaySec=0\nAccuracySec=100ms\n"
+
+
+def test_systemd_runs_the_unit_in_its_sandbox_by_its_timer_and_shows_a_failure(
+    node: Node, tmp_path: Path, free_port: Callable[[], int], processes: Processes
+) -> None:
+    with machine(tmp_path, f"127.0.0.1:{free_port()}", processes) as debian:
+        root = debian.root
+        shutil.copy(node.binary, root / BINARY.lstrip("/"))
+        for unit in (UNIT, TIMER):
+            shutil.copy(unit, root / "etc/systemd/system")
+        debian.run("adduser", "--system", "--group", "--no-create-home", "streamgate")
+        debian.run("install", "-d", "-m", "700", "-o", "streamgate", "-g", "streamgate", BACKUPS)
+        settings = root / ENVIRONMENT.lstrip("/")
+        settings.parent.mkdir()
+
+        def configure(key: str) -> None:
+            settings.write_text(f"STREAMGATE_KEY={key}\nSTREAMGATE_URL=http://{node.address}\n")
+            settings.chmod(0o600)
+
+        configure(node.admin)
+        debian.run("systemctl", "daemon-reload")
+        started = debian.try_run("systemctl", "start", UNIT.name)
+        journal = debian.run("journalctl", "--quiet", "--no-pager", f"--unit={UNIT.name}")
+        assert started.returncode == 0, journal
+        assert "every checksum is right" in journal
+        first = backups_in(root / BACKUPS.lstrip("/"))
+        assert len(first) == 1
+        assert debian.owner(f"{BACKUPS}/{first[0]}") == "drwx------ streamgate:streamgate"
+
+        # A failure is a state of the unit, and costs no backup.
+        configure(node.player)
+        assert debian.try_run("systemctl", "start", UNIT.name).returncode != 0
+        assert debian.run("systemctl", "is-failed", UNIT.name).strip() == "failed"
+        assert backups_in(root / BACKUPS.lstrip("/")) == first
+
+        configure(node.admin)
+        faster = root / f"etc/systemd/system/{TIMER.name}.d/pace.conf"
+        faster.parent.mkdir()
+        faster.write_text(EVERY_SECOND)
+        debian.run("systemctl", "daemon-reload")
+        debian.run("systemctl", "enable", "--now", TIMER.name)
+
+        def names() -> list[str]:
+            listed = (root / BACKUPS.lstrip("/")).iterdir()
+            return [path.name for path in listed if not path.name.endswith(".partial") and path.name != "LOCK"]
+
+        wait_for("the timer makes backups", lambda: len(names()) >= 3)
 
 
 def validate(manifest: Path) -> subprocess.CompletedProcess[str]:
