@@ -13,6 +13,7 @@ pub mod faketime;
 pub mod generated;
 pub mod history;
 mod http;
+pub mod marks;
 mod process;
 pub mod proxy;
 pub mod random;

@@ -4,6 +4,7 @@
 mod cli;
 mod dialects;
 mod image;
+mod logs;
 mod nodes;
 mod promises;
 mod systemd;

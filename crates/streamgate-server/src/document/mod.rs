@@ -46,7 +46,9 @@ invisible characters make different ids. Normalise ids before you send them.
 - After a 503 or no answer, send the same request again: every call that names its session, and \
 every call about a user, is safe to repeat.
 - Every answer carries `x-request-id`: the caller's own (1 to 64 visible ASCII characters), or one \
-that the server made. The log knows it.";
+that the server made. The log knows it.
+- A request with `traceparent` (W3C Trace Context) gets `traceresponse`, with the same trace id if \
+it was valid, and the log lines of the request have that id.";
 
 /// What our own document says beside its operations. Version and license are those of the manifest.
 #[derive(utoipa::OpenApi)]

@@ -5,6 +5,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::routing::request_id::X_REQUEST_ID;
 use crate::settings::{AllowedOrigins, CorsSettings};
+use crate::telemetry::trace_context::{TRACEPARENT, TRACERESPONSE, TRACESTATE};
 
 /// The calls that a page may send as a beacon while it is being closed. A beacon always carries the
 /// browser's credentials for the server, so these answers allow credentials and name the origin:
@@ -38,8 +39,16 @@ pub(crate) fn layer(settings: &CorsSettings, route: &str) -> Option<CorsLayer> {
             header::AUTHORIZATION,
             HeaderName::from_static("x-api-key"),
             X_REQUEST_ID,
+            // A page that traces its calls sends both.
+            TRACEPARENT,
+            TRACESTATE,
         ])
-        .expose_headers([header::LOCATION, header::RETRY_AFTER, X_REQUEST_ID]);
+        .expose_headers([
+            header::LOCATION,
+            header::RETRY_AFTER,
+            X_REQUEST_ID,
+            TRACERESPONSE,
+        ]);
     Some(match settings.max_age {
         Some(max_age) => layer.max_age(max_age),
         None => layer,

@@ -21,6 +21,7 @@ use crate::routing::layers::RouteLayers;
 use crate::routing::observe::Observation;
 use crate::routing::session_call::{SessionCall, SessionSegments};
 use crate::state::App;
+use crate::telemetry::trace_context;
 use crate::v1::session_calls::{heartbeat, start_named_session, stop_session};
 
 /// The handlers of the hot calls, with the layers that the router has around them.
@@ -92,9 +93,18 @@ impl FastPath {
             Handler::Heartbeat => &self.heartbeat,
             Handler::Start | Handler::Stop => &self.session,
         };
-        let answer = match &route.cors {
-            None => self.run(call, request).await,
-            Some(cors) => Box::pin(self.run_within(cors, call, request)).await,
+        let answer = match (&route.cors, observation.trace()) {
+            (None, None) => self.run(call, request).await,
+            (Some(cors), None) => Box::pin(self.run_within(cors, call, request)).await,
+            (cors, Some(trace)) => {
+                let run = async {
+                    match cors {
+                        None => self.run(call, request).await,
+                        Some(cors) => self.run_within(cors, call, request).await,
+                    }
+                };
+                Box::pin(trace_context::within(trace, run)).await
+            }
         };
         observation.end(&route.metrics, answer)
     }

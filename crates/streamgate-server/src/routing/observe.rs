@@ -1,4 +1,4 @@
-//! Observation of every request: its id, its duration in the metrics, its line in the log.
+//! Observation of every request: its id, its trace, its duration in the metrics, its line in the log.
 //!
 //! Each route has its own layer, which knows the template of the path: no raw path can become a
 //! label.
@@ -16,6 +16,7 @@ use streamgate_clock::Stopwatch;
 use crate::metrics::HttpRoute;
 use crate::problem::ApiError;
 use crate::routing::request_id::{self, X_REQUEST_ID};
+use crate::telemetry::trace_context::{self, TRACERESPONSE, TraceContext};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -26,7 +27,11 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let observation = Observation::begin(request.method(), request.headers());
-    observation.end(&route, next.run(request).await)
+    let answer = match observation.trace {
+        None => next.run(request).await,
+        Some(trace) => trace_context::within(trace, next.run(request)).await,
+    };
+    observation.end(&route, answer)
 }
 
 /// A request that is under way.
@@ -35,16 +40,27 @@ pub(crate) struct Observation {
     watch: Stopwatch,
     id: HeaderValue,
     method: &'static str,
+    /// Only if the caller sent a trace context.
+    trace: Option<TraceContext>,
 }
 
 impl Observation {
     /// A request has arrived.
     pub(crate) fn begin(method: &Method, headers: &HeaderMap) -> Self {
+        let watch = Stopwatch::start();
+        let sent = Sent::of(headers);
         Self {
-            watch: Stopwatch::start(),
-            id: request_id::of(headers),
+            watch,
+            id: request_id::of(sent.request_id),
             method: label(method),
+            trace: sent.traceparent.map(TraceContext::continued),
         }
+    }
+
+    /// The trace of the request, if its caller sent one: what answers it runs
+    /// [within](trace_context::within) the trace.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.trace
     }
 
     /// The request has this answer. Returns it with the request's id, and with `no-store` unless it
@@ -52,14 +68,47 @@ impl Observation {
     pub(crate) fn end(self, route: &HttpRoute, mut response: Response) -> Response {
         let duration = self.watch.elapsed();
         route.observe(self.method, response.status(), duration);
-        log(route, self.method, &self.id, &response, duration);
+        trace_context::within_sync(self.trace, || {
+            log(route, self.method, &self.id, &response, duration);
+        });
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, self.id);
+        if let Some(trace) = self.trace {
+            headers.insert(TRACERESPONSE, trace.response_header());
+        }
         // Answers about sessions are true only now; and some dialects start sessions by GET.
         if let Entry::Vacant(entry) = headers.entry(header::CACHE_CONTROL) {
             entry.insert(NO_STORE);
         }
         response
+    }
+}
+
+/// The headers of a request that say what it belongs to. Found in one pass: requests have few
+/// headers, and most have neither of these.
+#[derive(Default)]
+struct Sent<'a> {
+    request_id: Option<&'a HeaderValue>,
+    traceparent: Option<&'a [u8]>,
+}
+
+impl<'a> Sent<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut sent = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                request_id::NAME => {
+                    sent.request_id.get_or_insert(value);
+                }
+                trace_context::NAME => {
+                    // Two of them name no trace.
+                    let traceparent = sent.traceparent.map_or(value.as_bytes(), |_| &[]);
+                    sent.traceparent = Some(traceparent);
+                }
+                _ => {}
+            }
+        }
+        sent
     }
 }
 
@@ -80,8 +129,8 @@ fn log(
                 method,
                 route = route.template(),
                 status = status.as_u16(),
-                duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-                cause = response
+                duration_us = duration.as_micros(),
+                error = response
                     .extensions()
                     .get::<ApiError>()
                     .and_then(ApiError::cause),

@@ -1,21 +1,26 @@
 //! Request ids: the caller's own if it is well formed, else one that is made here.
+//!
+//! What is *not* here: trace ids, which a caller may send as well ([`crate::telemetry::trace_context`]).
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue};
 
 /// The header that carries a request id in and out.
-pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static(NAME);
+
+/// Its name.
+pub(crate) const NAME: &str = "x-request-id";
 
 /// Longest id taken from a caller, in bytes.
 const MAX_BYTES: usize = 64;
 
-/// The id of a request.
+/// The id of a request that came with this one, if with any.
 ///
 /// Ours are a random number of this process and a count: unique, and without a random number for
 /// every request.
-pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
+pub(crate) fn of(sent: Option<&HeaderValue>) -> HeaderValue {
     /// An id of this process, with a count of 0.
     static PROCESS: LazyLock<[u8; 33]> = LazyLock::new(|| {
         let mut id = *b"0000000000000000-0000000000000000";
@@ -24,7 +29,7 @@ pub(crate) fn of(headers: &HeaderMap) -> HeaderValue {
     });
     static COUNT: AtomicU64 = AtomicU64::new(1);
 
-    if let Some(id) = headers.get(X_REQUEST_ID).filter(|id| is_well_formed(id)) {
+    if let Some(id) = sent.filter(|id| is_well_formed(id)) {
         return id.clone();
     }
     let mut id = *PROCESS;

@@ -1,19 +1,25 @@
 //! Logs: where they go and how they look.
 //!
 //! The pipeline of a line: [`EnvFilter`], [`Repeats`] (rate limit of repeated failures), a layer
-//! that formats, and the [`LineQueue`] with its writer thread. No caller waits for the sink.
+//! that formats ([`text`] or [`ecs`]), and the [`LineQueue`] with its writer thread. No caller waits
+//! for the sink.
 //!
 //! What is *not* here: the events; each part of the server logs its own.
 
+mod ecs;
+pub mod fields;
 mod queue;
 mod repeats;
+mod text;
+pub mod trace_context;
 
 use std::io::{self, IsTerminal as _};
 
+use tracing::Subscriber;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
 pub use queue::{LineQueue, QUEUE_MAX_BYTES};
 pub use repeats::Repeats;
@@ -24,7 +30,7 @@ pub enum LogFormat {
     /// Text for people.
     #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object a line, with the field names of the Elastic Common Schema.
     Json,
 }
 
@@ -47,21 +53,28 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`].
 pub fn init(format: LogFormat, filter: &str, queue: &LineQueue) -> Result<Repeats, TelemetryError> {
-    let lines = fmt::layer()
-        .with_ansi(io::stderr().is_terminal())
-        // These would be printed to standard error by the thread that logs.
-        .log_internal_errors(false)
-        .with_writer(queue.clone());
+    let (subscriber, repeats) = subscriber(format, filter, queue)?;
+    subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
+    Ok(repeats)
+}
+
+/// The logger that [`init`] installs, for tests to install it for themselves only.
+///
+/// # Errors
+/// [`TelemetryError::Filter`].
+pub fn subscriber(
+    format: LogFormat,
+    filter: &str,
+    queue: &LineQueue,
+) -> Result<(impl Subscriber + Send + Sync + 'static, Repeats), TelemetryError> {
     let lines = match format {
-        LogFormat::Human => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        LogFormat::Human => text::layer(queue.clone(), io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => ecs::layer(queue.clone()).boxed(),
     };
     let repeats = Repeats::default();
-    Registry::default()
+    let subscriber = Registry::default()
         .with(lines)
         .with(repeats.clone())
-        .with(EnvFilter::try_new(filter)?)
-        .try_init()
-        .map_err(|_| TelemetryError::Twice)?;
-    Ok(repeats)
+        .with(EnvFilter::try_new(filter)?);
+    Ok((subscriber, repeats))
 }

@@ -14,6 +14,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use super::fields::DURATION_US;
+
 /// Most causes counted separately; the others share one count. More causes must not make more
 /// lines, or a client could flood the log.
 const CAUSES_MAX: usize = 64;
@@ -22,7 +24,7 @@ const CAUSES_MAX: usize = 64;
 const CAUSE_MAX_BYTES: usize = 512;
 
 /// Fields that differ between lines of the same cause.
-const VOLATILE: [&str; 5] = ["request_id", "duration_us", "route", "method", "waited_s"];
+const VOLATILE: [&str; 5] = ["request_id", DURATION_US, "route", "method", "waited_s"];
 
 /// A layer that counts repeated lines. Clones share the counts.
 #[derive(Debug, Clone, Default)]

@@ -50,7 +50,7 @@ async fn a_preflight_needs_no_key_and_says_what_is_allowed() {
     assert_eq!(allowed("allow-methods"), "GET,POST,PUT,DELETE");
     assert_eq!(
         allowed("allow-headers"),
-        "content-type,authorization,x-api-key,x-request-id"
+        "content-type,authorization,x-api-key,x-request-id,traceparent,tracestate"
     );
     assert_eq!(allowed("max-age"), "600");
 }
@@ -85,7 +85,7 @@ async fn only_pages_of_the_list_may_read_answers() {
     assert_eq!(answer.header("access-control-allow-origin"), Some(PAGE));
     assert_eq!(
         answer.header("access-control-expose-headers"),
-        Some("location,retry-after,x-request-id")
+        Some("location,retry-after,x-request-id,traceresponse")
     );
     for other in [
         "https://evil.example.com",

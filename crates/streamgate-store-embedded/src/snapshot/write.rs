@@ -41,7 +41,12 @@ pub(crate) fn spawn(
         match written {
             Ok(Some((end, bytes))) => {
                 let took = watch.elapsed();
-                tracing::info!(records = end.records, bytes, ?took, "snapshot written");
+                tracing::info!(
+                    records = end.records,
+                    bytes,
+                    duration_us = took.as_micros(),
+                    "snapshot written"
+                );
                 shared.observer.snapshot_written(end.records, bytes, took);
             }
             Ok(None) => tracing::debug!("snapshot given up: the store is closing"),

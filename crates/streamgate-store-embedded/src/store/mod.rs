@@ -109,7 +109,7 @@ impl EmbeddedStore {
             users = recovered.users,
             log_records = recovered.log_records,
             torn_bytes = recovered.torn_bytes,
-            took = ?recovered.took,
+            duration_us = recovered.took.as_micros(),
             "store opened"
         );
         let queue = Queue::new(config.durability, config.queue_max_bytes, opened.last);

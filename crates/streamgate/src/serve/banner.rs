@@ -16,7 +16,6 @@ pub(super) fn print(settings: &Settings, listener: &TcpListener) {
     let is_open = settings.server.keys.is_open();
     if settings.log.format == LogFormat::Json {
         tracing::info!(
-            version = env!("CARGO_PKG_VERSION"),
             store = data(settings),
             open = is_open,
             "listening on http://{address}"

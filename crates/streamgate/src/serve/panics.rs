@@ -34,7 +34,7 @@ fn log(panic: &PanicHookInfo<'_>) {
     tracing::error!(
         thread = name,
         location,
-        why,
+        error = why,
         "a fault of Streamgate; please report this line"
     );
     if name.starts_with(STORE_THREADS) {

@@ -104,7 +104,7 @@ fn a_json_log_has_the_address_and_standard_output_nothing() {
     let mut server = Server::spawn_logging(command);
     let line = server.wait_for_log("\"listening on http://");
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["log.level"], "INFO");
     let ended = server.terminate();
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), ""));
 }

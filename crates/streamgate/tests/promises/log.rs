@@ -260,9 +260,9 @@ fn the_sums_are_json_where_the_log_is() {
     }
     let sum = server.wait_for_log("repeated");
     let sum: Value = serde_json::from_str(&sum).unwrap();
-    assert!(sum["repeated"].as_u64().unwrap() >= 1, "{sum}");
+    assert!(sum["labels.repeated"].as_u64().unwrap() >= 1, "{sum}");
     assert!(
-        sum["line"].as_str().unwrap().contains("status=503"),
+        sum["labels.line"].as_str().unwrap().contains("status=503"),
         "{sum}"
     );
 }
