@@ -59,7 +59,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "user_sha256",
         "user.hash",
-        "The first 16 hexadecimal digits of the SHA-256 of a user id: `printf %s ID | sha256sum`",
+        "The first 16 hexadecimal digits of the SHA-256 of a user id (`sha256sum` of its bytes)",
     ),
     field(
         "exit_code",

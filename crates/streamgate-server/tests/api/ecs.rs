@@ -4,6 +4,7 @@
 //! concluded from the names, the types and the form: one object a line, dotted names at the top.
 
 use serde_json::{Value, json};
+use streamgate_server::OpenApiVersion;
 use streamgate_server::telemetry::LogFormat;
 use streamgate_server::telemetry::fields::{ALWAYS, ECS_VERSION, FIELDS, OF_TRACE};
 use streamgate_testkit::marks::marked_calls;
@@ -76,7 +77,7 @@ fn every_field_that_an_event_can_have_is_in_the_schema() {
 async fn the_lines_of_every_operation_fit_the_schema() {
     let service = Service::open();
     service.damage("mk7qz-user").await;
-    let document = streamgate_server::openapi_json(None, Default::default());
+    let document = streamgate_server::openapi_json(None, OpenApiVersion::V3_1);
     let calls = marked_calls(&serde_json::from_str(&document).unwrap());
     let log = Log::of(LogFormat::Json, "trace", async {
         for call in &calls {
