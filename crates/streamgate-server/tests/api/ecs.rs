@@ -96,7 +96,8 @@ async fn the_lines_of_every_operation_fit_the_schema() {
         .lines()
         .map(|it| serde_json::from_str(it).unwrap())
         .collect();
-    assert!(lines.len() > calls.len(), "{} lines", lines.len());
+    // One a call, but those that are summed up.
+    assert!(lines.len() > calls.len() / 2, "{} lines", lines.len());
     for line in &lines {
         assert_eq!(check(line), Ok(()), "{line}");
         assert_eq!(line["ecs.version"], ECS_VERSION);
