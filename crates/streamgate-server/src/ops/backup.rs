@@ -127,14 +127,15 @@ impl Sending {
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        let (bytes, sent, took) = (self.bytes, self.sent, self.watch.elapsed());
+        let (bytes, sent) = (self.bytes, self.sent);
+        let duration_us = self.watch.elapsed().as_micros();
         if sent == bytes {
-            tracing::info!(bytes, ?took, "the backup was sent");
+            tracing::info!(bytes, duration_us, "the backup was sent");
         } else {
             tracing::warn!(
                 bytes,
                 sent,
-                ?took,
+                duration_us,
                 "the backup was not sent to its end: the client went away, was cut off because it \
                  reads too slowly, or the server stops"
             );
