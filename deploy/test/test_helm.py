@@ -444,6 +444,15 @@ def test_the_notes_warn_of_an_open_server_and_of_a_single_pod() -> None:
     assert "data-streamgate-0" in notes(CASES["embedded"])
 
 
+def test_the_scheduled_backup_calls_the_service_of_the_chart() -> None:
+    (job,) = of_kind(list(yaml.safe_load_all((DEPLOY / "backup/cronjob.yaml").read_text())), "CronJob")
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    service, _ = of_kind(render(CASES["embedded"]), "Service")
+    name, port = service["metadata"]["name"], service["spec"]["ports"][0]["port"]
+    assert given["STREAMGATE_URL"] == f"http://{name}:{port}"
+
+
 def test_names_fit_the_limits_of_kubernetes() -> None:
     objects = render(CASES["embedded"], name="a" * 53)
     for found in objects:
