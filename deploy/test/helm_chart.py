@@ -37,6 +37,9 @@ CASES: dict[str, dict[str, Any]] = {
             "metrics": {"require_key": True},
             "http": {"bodies_max_bytes": 4294967295},
         },
+        "secretSettings": [
+            {"setting": "rate_limit.per_user_per_s", "name": "streamgate-limits", "key": "per-user"},
+        ],
         "autoscaling": {"enabled": True, "maxReplicas": 20},
         "ingress": {
             "enabled": True,

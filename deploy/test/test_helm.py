@@ -50,6 +50,7 @@ SECRETS = {
     ("streamgate-store", "url"): "redis://:secret@127.0.0.1:6379",
     ("streamgate-store", "sentinels"): "rediss+sentinel://:secret@127.0.0.1:26379/main",
     ("streamgate-store", "sentinel-password"): "secret",
+    ("streamgate-limits", "per-user"): "20",
 }
 
 # The fields of objects whose definitions are not part of Kubernetes.
@@ -364,6 +365,7 @@ def test_settings_keep_their_values(tmp_path: Path) -> None:
     assert variables["STREAMGATE_METRICS_REQUIRE_KEY"] == "true"
     assert variables["STREAMGATE_COMPAT_USER_STREAMS_LEASE_S"] == "3600"
     assert variables["STREAMGATE_LOG_FORMAT"] == "json"
+    assert variables["STREAMGATE_RATE_LIMIT_PER_USER_PER_S"] == SECRETS["streamgate-limits", "per-user"]
 
 
 def embedded(**more: Any) -> dict[str, Any]:
@@ -412,6 +414,18 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a password among the settings": (
         {**REDIS, "settings": {"store": {"redis": {"sentinel_password": "secret"}}}},
         "settings.store.redis.sentinel_password cannot be set there: use store.redis.sentinelPasswordKey",
+    ),
+    "the address of an error tracker among the settings": (
+        {**REDIS, "settings": {"sentry": {"dsn": "https://key@sentry.example/1"}}},
+        "settings.sentry.dsn cannot be set there: use secretSettings",
+    ),
+    "a secret setting that has a place of its own": (
+        {**REDIS, "secretSettings": [{"setting": "store.url", "name": "a", "key": "b"}]},
+        "secretSettings cannot set store.url: use store.type",
+    ),
+    "a secret setting without its Secret": (
+        {**REDIS, "secretSettings": [{"setting": "sentry.dsn"}]},
+        "'/secretSettings/0'",
     ),
     "a drain among the settings": (
         {**REDIS, "settings": {"http": {"drain_s": 600}}},

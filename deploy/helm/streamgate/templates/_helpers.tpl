@@ -116,6 +116,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   "STREAMGATE_STORE_REDIS_TLS_CA_FILE" "store.redis.tlsSecret"
   "STREAMGATE_STORE_REDIS_TLS_CERT_FILE" "store.redis.tlsSecret"
   "STREAMGATE_STORE_REDIS_TLS_KEY_FILE" "store.redis.tlsSecret"
+  "STREAMGATE_SENTRY_DSN" "secretSettings"
+  "STREAMGATE_TRACES_HEADERS" "secretSettings"
   "STREAMGATE_HTTP_DRAIN_S" "shutdown.drainSeconds"
   "STREAMGATE_HTTP_SHUTDOWN_GRACE_S" "shutdown.graceSeconds"
   | toJson -}}
@@ -246,6 +248,18 @@ spec:
         # A directory below the mount point: the volume's own is open to the group, and may have a lost+found.
         - name: STREAMGATE_DATA_DIR
           value: /data/store
+        {{- end }}
+        {{- $reserved := include "streamgate.reserved" . | fromJson }}
+        {{- range $v.secretSettings }}
+        {{- $variable := printf "STREAMGATE_%s" (.setting | upper | replace "-" "_" | replace "." "_") }}
+        {{- if not (has (get $reserved $variable) (list "" "secretSettings")) }}
+        {{- fail (printf "secretSettings cannot set %s: use %s" .setting (get $reserved $variable)) }}
+        {{- end }}
+        - name: {{ $variable }}
+          valueFrom:
+            secretKeyRef:
+              name: {{ .name }}
+              key: {{ .key }}
         {{- end }}
         {{- with include "streamgate.variables" (dict "tree" $v.settings "path" "settings" "variable" "STREAMGATE") | trim }}
         {{- . | nindent 8 }}
