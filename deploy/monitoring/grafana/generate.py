@@ -403,7 +403,7 @@ def panel_json(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
             steps = [(None, GREEN), (panel.line_at, RED)]
     defaults = {
         "unit": panel.unit,
-        "min": None if panel.is_signed else 0,
+        **({} if panel.is_signed else {"min": 0}),
         "custom": custom,
         "thresholds": {
             "mode": "absolute",
@@ -488,7 +488,15 @@ def variables() -> list[dict[str, Any]]:
     return [
         {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
         of_label("job", "job", ""),
-        of_label("instance", "instance", f"{{{JOB}}}", multi=True, includeAll=True, allValue=".*"),
+        of_label(
+            "instance",
+            "instance",
+            f"{{{JOB}}}",
+            multi=True,
+            includeAll=True,
+            allValue=".*",
+            current={"text": "All", "value": "$__all"},
+        ),
     ]
 
 

@@ -1,5 +1,7 @@
-//! `docs/metrics.md`: every metric by its name.
+//! `docs/metrics.md`: every metric by its name, its type and its labels, as a running service shows
+//! them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 
@@ -7,24 +9,64 @@ use streamgate_server::metric_names;
 use streamgate_testkit::generated::{UPDATE_GENERATED, assert_generated};
 use streamgate_testkit::repository;
 
-fn page() -> String {
+use super::metrics::with_volume;
+
+/// The type and the labels of a metric on the page of a service.
+fn described(scraped: &str, name: &str) -> (String, String) {
+    let head = format!("# TYPE {name} ");
+    let kind = scraped.lines().find_map(|line| line.strip_prefix(&head));
+    let mut labels = BTreeSet::new();
+    for line in scraped.lines() {
+        // The samples of a histogram have a suffix and, if they are buckets, a bound.
+        let Some((series, rest)) = line.split_once('{') else {
+            continue;
+        };
+        let Some(suffix) = series.strip_prefix(name) else {
+            continue;
+        };
+        if !["", "_bucket", "_sum", "_count"].contains(&suffix) {
+            continue;
+        }
+        let (inner, _) = rest.rsplit_once('}').unwrap();
+        // A value may have braces and slashes, but no quote.
+        let names = inner
+            .split('"')
+            .step_by(2)
+            .map(|text| text.trim_matches([',', '=']));
+        let names = names.filter(|label| !label.is_empty() && *label != "le");
+        labels.extend(names.map(|label| format!("`{label}`")));
+    }
+    let labels: Vec<String> = labels.into_iter().collect();
+    (
+        kind.unwrap_or_else(|| panic!("no type of {name}"))
+            .to_owned(),
+        labels.join(", "),
+    )
+}
+
+async fn page() -> String {
+    let service = with_volume();
+    service.start(&["s"]).await;
+    let scraped = service.get("/metrics").await.text();
     let mut page = format!(
         "# Metrics\n\n<!-- Generated from the code; do not edit. The test beside {}\n     \
          writes it anew with {UPDATE_GENERATED}=1. -->\n\n\
          `GET /metrics`, Prometheus text. Counters end in `_total`. No label ever names a user.\n\
-         What to watch: [operating.md](operating.md).\n\n\
-         | metric | what it counts |\n|---|---|\n",
+         Alerts and a dashboard: [deploy/monitoring](../deploy/monitoring/). What to watch without \
+         them: [operating.md](operating.md#what-to-watch).\n\n\
+         | metric | type | labels | what it counts |\n|---|---|---|---|\n",
         "`tests/api/ops/metric_reference.rs`"
     );
     for (name, help) in metric_names() {
-        writeln!(page, "| `{name}` | {help} |").unwrap();
+        let (kind, labels) = described(&scraped, &name);
+        writeln!(page, "| `{name}` | {kind} | {labels} | {help} |").unwrap();
     }
     page
 }
 
-#[test]
-fn the_page_in_the_repository_is_what_the_code_says() {
-    let current = page();
+#[tokio::test]
+async fn the_page_in_the_repository_is_what_the_code_says() {
+    let current = page().await;
     assert!(current.lines().count() > 20, "{current}");
     assert_generated(repository("docs/metrics.md"), &current);
 }

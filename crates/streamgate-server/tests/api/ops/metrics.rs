@@ -1,5 +1,7 @@
 //! `/metrics`
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -22,7 +24,7 @@ async fn page(service: &Service, accept: Option<&str>) -> Answer {
 }
 
 /// A service whose page has every metric.
-fn with_volume() -> Service {
+pub(super) fn with_volume() -> Service {
     let service = Service::open();
     let volume = Volume { size: 2, free: 1 };
     service.metrics.watch_volume(Box::new(move || Some(volume)));
@@ -295,4 +297,37 @@ async fn settings_that_were_refused_and_faults_are_shown() {
     assert_eq!(service.metric("streamgate_settings_refused").await, "0");
     service.metrics.observe_panic();
     assert_eq!(service.metric("streamgate_panics_total").await, "1");
+}
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_delays_a_scrape_and_holds_up_none() {
+    let service = Service::open();
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let answers = std::sync::Mutex::new(answers);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    service.metrics.watch_volume(Box::new(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        answers.lock().unwrap().recv().ok()?;
+        Some(Volume { size: 2, free: 1 })
+    }));
+    for _ in 0..3 {
+        let page = service.get("/metrics").await.text();
+        assert!(
+            !page.contains("\nstreamgate_data_volume_free_bytes{"),
+            "{page}"
+        );
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "one scrape waits, not all");
+    // Enough for the call that waits and for all that may follow.
+    for _ in 0..1_000 {
+        answer.send(()).unwrap();
+    }
+    let tells = async || {
+        let page = service.get("/metrics").await.text();
+        page.contains("\nstreamgate_data_volume_free_bytes{} 1\n")
+    };
+    while !tells().await {
+        tokio::task::yield_now().await;
+    }
 }
