@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the Grafana dashboard, streamgate.json, in the order in which somebody at 3 a.m. looks at it.
+"""Writes the Grafana dashboard, streamgate.json, in the order in which an operator looks at it at 3 a.m.
 
 deploy/monitoring/grafana/generate.py writes the file beside this one; with --check it fails if the file differs.
 """

@@ -1,7 +1,7 @@
 //! The number of users that met a failure lately: a call about them was answered 5xx.
 //!
-//! A rate of errors cannot tell one player that retries from a service that fails everybody. This
-//! number can, and it is the same for a small platform and a large one.
+//! A rate of errors cannot tell one player that retries from a service that fails for all users.
+//! This number can, and it is the same for a small platform and a large one.
 //!
 //! Only failures touch it. Users are remembered by a keyed hash, so that neither the page nor a
 //! dump of the memory names them, and no caller can choose ids that collide.
