@@ -267,8 +267,8 @@ def test_the_package_is_installed_run_upgraded_removed_and_purged(machine: Machi
     # Purged: nothing of it is left but the user.
     machine.run("dpkg", "--purge", "streamgate")
     assert machine.show("LoadState") == "not-found"
-    left = [path for path in ("etc/streamgate", "var/lib/streamgate") if (machine.root / path).exists()]
-    assert left == []
+    own = ("etc/streamgate", "var/lib/streamgate", "var/backups/streamgate")
+    assert [path for path in own if (machine.root / path).exists()] == []
     assert machine.run("id", "--user", "--name", "streamgate") == "streamgate\n"
 
 
@@ -339,3 +339,31 @@ def test_a_node_over_redis_starts_before_its_redis_and_serves_once_it_is_there(
     wait_for("it serves", lambda: machine.show("StatusText") == f"serving on http://{machine.address}")
     assert plays_to_the_limit(machine.address)
     assert machine.show("NRestarts") == "0"
+
+
+def test_a_backup_is_written_by_the_unit_of_the_package_and_restored(machine: Machine, packages: list[Path]) -> None:
+    backups = machine.root / "var/backups/streamgate"
+    machine.install(packages[0])
+    (machine.root / "etc/streamgate/backup.env").write_text(f"STREAMGATE_URL=http://{machine.address}\n")
+    assert machine.call("PUT", "/v1/users/ann/sessions/tv").status == 201
+    machine.run("systemctl", "enable", "--now", "streamgate-backup.timer")
+    assert "streamgate-backup.service" in machine.run("systemctl", "list-timers")
+    machine.run("systemctl", "start", "streamgate-backup.service")
+    (backup,) = backups.glob("streamgate-*")
+    assert machine.owner(f"/var/backups/streamgate/{backup.name}") == "drwx------ streamgate:streamgate"
+
+    # The data are lost and restored.
+    machine.run("systemctl", "stop", "streamgate")
+    for path in (machine.root / "var/lib/streamgate").iterdir():
+        path.unlink()
+    restore = ("streamgate", "store", "restore", f"/var/backups/streamgate/{backup.name}")
+    machine.run("runuser", "--user=streamgate", "--", *restore, "--data-dir", "/var/lib/streamgate")
+    machine.run("systemctl", "start", "streamgate")
+    assert machine.call("GET", "/v1/users/ann/sessions").json()["active"] == 1
+
+    # A purge stops the timer, deletes the data and leaves the backups.
+    machine.run("dpkg", "--purge", "streamgate")
+    assert "streamgate" not in machine.run("systemctl", "list-timers", "--all")
+    assert not (machine.root / "etc/systemd/system/timers.target.wants/streamgate-backup.timer").is_symlink()
+    assert not (machine.root / "var/lib/streamgate").exists()
+    assert list(backups.glob("streamgate-*")) == [backup]

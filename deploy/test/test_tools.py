@@ -16,7 +16,7 @@ def test_the_python_files_pass_the_linter_and_a_fault_fails_it(tmp_path: Path) -
 
 def test_the_shell_scripts_pass_the_linter_and_a_fault_fails_it(tmp_path: Path) -> None:
     scripts = [REPOSITORY / path for path in ("test", ".ci/run", "deploy/test/run", "measure/run", "examples/cluster")]
-    scripts += [REPOSITORY / "deploy/linux/debian" / name for name in ("postinst", "postrm")]
+    scripts += [REPOSITORY / "deploy/linux/debian" / name for name in ("postinst", "prerm", "postrm")]
     checked = run("shellcheck", "--external-sources", *scripts, cwd=REPOSITORY)
     assert checked.returncode == 0, checked.stdout
     fault = tmp_path / "fault.sh"
