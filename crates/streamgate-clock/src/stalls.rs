@@ -13,6 +13,12 @@ pub struct StallRule {
 }
 
 impl StallRule {
+    /// No time between two readings is a stall.
+    pub const NEVER: Self = Self {
+        after_ms: u64::MAX,
+        grace_ms: 0,
+    };
+
     /// The rule for sessions under this policy.
     #[must_use]
     pub fn of(policy: &Policy) -> Self {

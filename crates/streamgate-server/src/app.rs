@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use http_body_util::BodyExt as _;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
 use tower::ServiceExt as _;
@@ -28,7 +30,7 @@ use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::Observation;
 use crate::settings::ServerSettings;
-use crate::state::App;
+use crate::state::{App, Gateway, Peer};
 use crate::{compat, document, ops, v1};
 
 /// Every endpoint of the service, over one engine.
@@ -55,6 +57,24 @@ impl Endpoints {
     pub async fn answer_by_router(&self, request: Request) -> Response {
         let answer = self.router.clone().oneshot(request).await;
         answer.unwrap_or_else(|never| match never {})
+    }
+
+    /// Answers a request that a gateway handed over whole, and wants the answer whole.
+    ///
+    /// # Errors
+    /// The body of the answer could not be made; the log says why.
+    pub async fn answer_for_gateway(
+        &self,
+        request: axum::http::Request<Vec<u8>>,
+        gateway: Gateway,
+    ) -> Result<axum::http::Response<Vec<u8>>, axum::Error> {
+        let mut request = request.map(Body::from);
+        let extensions = request.extensions_mut();
+        extensions.insert(Peer(gateway.client));
+        extensions.insert(gateway);
+        let (head, body) = self.answer(request).await.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Response::from_parts(head, body.into()))
     }
 
     /// Replaces the accepted keys. Requests under way keep the keys that they began with.

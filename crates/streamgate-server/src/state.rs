@@ -58,6 +58,20 @@ impl App {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
+/// What a gateway in front that calls the program itself, without a connection, says about a
+/// request (AWS API Gateway and Lambda).
+///
+/// Such a gateway finds the program by the host of the request, so a call without a key needs no
+/// check of its `Host`.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// The address of the client; 0.0.0.0 if it is unknown.
+    pub client: IpAddr,
+    /// The stage of the gateway that the client's path began with, and the path of the request no
+    /// longer does. A dialect at the root whose own paths begin with a stage gets it back.
+    pub stage: Option<String>,
+}
+
 /// Added to a request that came after the server was told to stop, while it still serves (drain
 /// time).
 #[derive(Debug, Clone, Copy)]

@@ -9,6 +9,7 @@ mod config;
 mod dynamodb;
 mod exit;
 mod import;
+mod lambda;
 mod loadtest;
 mod output;
 mod progress;
@@ -24,7 +25,7 @@ use mimalloc::MiMalloc;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match commands::Cli::try_parse() {
+    let cli = match commands::Cli::try_parse_from(lambda::command_line()) {
         Ok(cli) => cli,
         Err(answer) => return exit::by_command_line(&answer),
     };

@@ -218,11 +218,23 @@ fn the_wall_form_counts_a_step_as_no_stall() {
     assert_eq!(ticking.clock.now().stall, None);
 }
 
+/// As the clock that is frozen between calls has it.
+#[test]
+fn no_pause_is_a_stall_under_the_rule_that_never_holds() {
+    let fake = Fake::at(WALL_MS);
+    let clock = SystemClock::over(fake.clone(), Kind::Wall, StallRule::NEVER);
+    for pause_ms in [1_000, 3_600_000, u32::MAX] {
+        fake.pass(pause_ms);
+        assert_eq!(clock.now().stall, None);
+    }
+}
+
 #[test]
 fn the_machines_clock_starts_at_the_wall_clock_and_does_not_go_backwards() {
     for clock in [
         SystemClock::new(),
         SystemClock::on_the_wall(&Policy::default()),
+        SystemClock::frozen_between_calls(),
     ] {
         let wall_ms = crate::wall_ms();
         let now_ms = i64::try_from(clock.now().time.as_millis()).unwrap();

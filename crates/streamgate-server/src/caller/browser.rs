@@ -19,6 +19,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::problem::{ApiError, Code, shortened};
 use crate::settings::AllowedOrigins;
+use crate::state::Gateway;
 
 /// Tells own hosts and allowed origins from others.
 #[derive(Debug)]
@@ -53,9 +54,10 @@ impl BrowserGuard {
         // A target in absolute form names the host once more. Browsers never send one to a server.
         let target = parts.uri.authority().map(|authority| authority.as_str());
         let host = parts.headers.get(header::HOST);
+        let is_routed_by_host = parts.extensions.get::<Gateway>().is_some();
         // No browser leaves `Host` out; health checks in HTTP/1.0 do.
         for host in [target, host.map(as_text)].into_iter().flatten() {
-            if !self.is_own(host) {
+            if !is_routed_by_host && !self.is_own(host) {
                 return Err(foreign_host(host));
             }
         }

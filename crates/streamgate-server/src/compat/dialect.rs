@@ -35,6 +35,9 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
     /// asking.
     const CHANGES_BY_GET: bool = false;
 
+    /// Whether its own paths begin with the stage of a gateway.
+    const BEGINS_WITH_STAGE: bool = false;
+
     /// Its endpoints: every path with its methods, in the order of the document.
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>>;
 

@@ -26,7 +26,10 @@ use super::{answer, refusals};
 use crate::document::{self, OpenApiVersion};
 use crate::problem::ApiError;
 use crate::routing::layers::{RouteLayers, with_path};
-use crate::state::App;
+use crate::state::{App, Gateway};
+
+/// A dialect as a service at the root.
+type RootService = MapRequest<DialectService, fn(Request) -> Request>;
 
 /// A dialect as a service. It does not know where it is mounted; its document does.
 type DialectService = MapRequest<Router, fn(Request) -> Request>;
@@ -64,7 +67,7 @@ pub(crate) fn mount(router: Router, app: &Arc<App>, layers: &RouteLayers) -> Rou
     match app.compat.root {
         None => router,
         // Everything that no own path matches.
-        Some(name) => router.fallback_service(of_dialect!(name, service(app, layers))),
+        Some(name) => router.fallback_service(of_dialect!(name, at_root(app, layers))),
     }
 }
 
@@ -125,6 +128,26 @@ pub(super) fn service<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> Diale
     router.map_request(with_path_of::<D>)
 }
 
+/// The dialect as a service at the root: a stage that a gateway took off the path comes back, if
+/// the paths of the dialect begin with one.
+fn at_root<D: Dialect>(app: &Arc<App>, layers: &RouteLayers) -> RootService {
+    service::<D>(app, layers).map_request(if D::BEGINS_WITH_STAGE {
+        with_stage
+    } else {
+        std::convert::identity
+    })
+}
+
+/// Puts the stage back in front of the path.
+fn with_stage(request: Request) -> Request {
+    let gateway = request.extensions().get::<Gateway>();
+    let Some(stage) = gateway.and_then(|gateway| gateway.stage.as_deref()) else {
+        return request;
+    };
+    let path = format!("/{stage}{}", request.uri().path());
+    with_new_path(request, path)
+}
+
 /// The response to a request that failed, as the dialect writes it.
 fn error_response<D: Dialect>(mut response: Response) -> Response {
     match response.extensions_mut().remove::<ApiError>() {
@@ -172,18 +195,24 @@ const DOCUMENT_IN_YAML: &str = "/openapi.yaml";
 const YAML: HeaderValue = HeaderValue::from_static("text/yaml; charset=utf-8");
 
 /// Replaces the path of a request by [`Dialect::path`] of it, before the router matches.
-fn with_path_of<D: Dialect>(mut request: Request) -> Request {
-    let uri = request.uri();
-    let path = D::path(uri.path());
-    if path == uri.path() {
+fn with_path_of<D: Dialect>(request: Request) -> Request {
+    let path = D::path(request.uri().path());
+    if path == request.uri().path() {
         return request;
     }
+    let path = path.into_owned();
+    with_new_path(request, path)
+}
+
+/// The request with another path and the same query.
+fn with_new_path(mut request: Request, path: String) -> Request {
+    let uri = request.uri();
     let path_and_query = match uri.query() {
         Some(query) => format!("{path}?{query}"),
-        None => path.into_owned(),
+        None => path,
     };
     let mut parts = uri.clone().into_parts();
-    // Parts of a valid path, or its lower case, are a valid path.
+    // Parts of a valid path, its lower case, or a stage before it, are a valid path.
     if let Ok(path_and_query) = PathAndQuery::try_from(path_and_query) {
         parts.path_and_query = Some(path_and_query);
         if let Ok(uri) = Uri::from_parts(parts) {

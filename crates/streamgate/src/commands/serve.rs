@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::settings_args::{self, SettingsArgs};
 use crate::exit::Failure;
-use crate::serve;
+use crate::{lambda, serve};
 
 /// Run the service.
 ///
@@ -72,6 +72,9 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
         .filter_map(|(path, text, flag)| Some((path, text?, flag)))
         .collect();
     let sources = args.settings.sources(flags);
+    if let Some(api) = lambda::runtime_api() {
+        return lambda::run(&api, sources);
+    }
     let loaded = settings_args::load_or_fail(sources.clone())?;
     serve::run(&loaded, sources)
 }

@@ -4,13 +4,13 @@
 
 mod banner;
 mod exposure;
-mod format;
+pub(crate) mod format;
 mod listener;
 mod open_files;
-mod panics;
+pub(crate) mod panics;
 mod reload;
 pub(crate) mod remote;
-mod signals;
+pub(crate) mod signals;
 mod store;
 mod systemd;
 mod unavailable;
@@ -42,15 +42,9 @@ const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     let settings = &loaded.settings;
     exposure::check(settings)?;
-    check_wall_clock(clock::wall_ms())?;
-    let repeats = telemetry::init(settings.log.format, &settings.log.filter, output::log())
-        .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
-    exposure::warn_of_open_dialects(settings);
+    let repeats = start_log(loaded)?;
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections)?;
-    for warning in loaded.warnings() {
-        tracing::warn!("{warning}");
-    }
 
     let clock = store::clock(settings)?;
     let metrics = Arc::new(Metrics::with_log(Arc::clone(&clock) as _, output::log()));
@@ -124,6 +118,19 @@ async fn watched(
         ended = serving => ended,
         never = watchdog.feed() => match never {},
     }
+}
+
+/// Starts the log, and warns in it of what the operator should change.
+pub(crate) fn start_log(loaded: &Loaded) -> Result<Repeats, Failure> {
+    let settings = &loaded.settings;
+    check_wall_clock(clock::wall_ms())?;
+    let repeats = telemetry::init(settings.log.format, &settings.log.filter, output::log())
+        .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
+    exposure::warn_of_open_dialects(settings);
+    for warning in loaded.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(repeats)
 }
 
 /// The HTTP library writes a date for every connection, and panics if it is before 1970.

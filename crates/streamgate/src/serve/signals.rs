@@ -73,11 +73,11 @@ fn ignore(name: String, mut signal: Signal) {
 
 /// The signals that stop the server, received from the moment this is made.
 #[derive(Debug)]
-pub(super) struct Stops(Vec<(&'static str, Signal)>);
+pub(crate) struct Stops(Vec<(&'static str, Signal)>);
 
 impl Stops {
     /// Installs the handlers.
-    pub(super) fn install() -> io::Result<Self> {
+    pub(crate) fn install() -> io::Result<Self> {
         let handled = |(name, number): &(&'static str, Number)| Ok((*name, handle(*number)?));
         STOPS
             .iter()
@@ -114,7 +114,7 @@ impl Stops {
     }
 
     /// The name of the next signal.
-    async fn next(&mut self) -> &'static str {
+    pub(crate) async fn next(&mut self) -> &'static str {
         poll_fn(|context| {
             let mut signals = self.0.iter_mut();
             let came =

@@ -81,10 +81,11 @@ pub(super) async fn open(
             )
         }
     };
+    let (store, clock_skew) = remote.watched();
     Ok(Opened {
-        store: remote.store,
+        store,
         clock,
-        clock_skew: remote.clock_skew,
+        clock_skew,
         // No node can count the sessions of a store that others share.
         live_sessions: 0,
         certificates,

@@ -51,6 +51,8 @@ starts no session.";
 
     const CHANGES_BY_GET: bool = true;
 
+    const BEGINS_WITH_STAGE: bool = true;
+
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![routes!(start_session::start_session).map(no_head)]
     }

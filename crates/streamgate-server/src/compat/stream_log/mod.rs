@@ -53,6 +53,8 @@ Starts and ends the streams of a user. The first segment of the path may be anyt
 JSON whatever their content type says. A number and the same digits as text are two users: the \
 number 7 is the user `number:7` of every other API.";
 
+    const BEGINS_WITH_STAGE: bool = true;
+
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![routes!(start_stream::start_stream, end_stream::end_stream)]
     }
