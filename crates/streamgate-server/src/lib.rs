@@ -32,6 +32,6 @@ pub use compat::{
 pub use connection::{Stopped, serve};
 pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
-pub use state::Gateway;
 pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};
+pub use state::Gateway;
 pub use wire::time::rfc3339;

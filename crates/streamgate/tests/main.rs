@@ -4,6 +4,8 @@
 mod cli;
 mod dialects;
 mod image;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod logs;
 mod nodes;
 mod promises;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamgate_store::{BoxFuture, StoreError};
 use streamgate_store::versioned::{NewerFormat, Optimistic, VersionedStore};
+use streamgate_store::{BoxFuture, StoreError};
 use tokio::time::sleep;
 
 /// How often the mark is read.

@@ -8,13 +8,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::Value;
 use streamgate_testkit::Answer;
 
 use crate::dialects::dialect::Dialect;
-use crate::dialects::setup::Service;
+use crate::dialects::setup::{Service, raw_request};
 
 /// A difference from a recording that is meant.
 #[derive(Debug)]
@@ -102,9 +103,21 @@ fn stream_requests() {
     replay(Dialect::StreamRequests);
 }
 
+/// Plays the recording of a dialect on the server at this address, with `prefix` before each path,
+/// and says everything that differs.
+pub(crate) fn differences(at: SocketAddr, dialect: Dialect, prefix: &str) -> Vec<String> {
+    let mut ids = Ids::default();
+    let mut wrong = Vec::new();
+    for exchange in &recording(dialect) {
+        let (case, path) = (&exchange.case, format!("{prefix}{}", exchange.path));
+        let difference = play(at, dialect, &path, exchange, &mut ids);
+        wrong.extend(difference.map(|what| format!("{path} ({case}): {what}")));
+    }
+    wrong
+}
+
 /// Plays the recording of a dialect in both places, and says everything that differs.
 fn replay(dialect: Dialect) {
-    let exchanges = recording(dialect);
     let root = format!("compat.root={}", dialect.name());
     // The original of user-streams let pages of every origin call.
     let origins = "cors.allowed_origins=*";
@@ -118,12 +131,7 @@ fn replay(dialect: Dialect) {
             Dialect::ConcurrencyService => Service::with_keys(settings),
             _ => Service::start(settings),
         };
-        let mut ids = Ids::default();
-        for exchange in &exchanges {
-            let (case, path) = (&exchange.case, format!("{prefix}{}", exchange.path));
-            let difference = play(&service, dialect, &path, exchange, &mut ids);
-            wrong.extend(difference.map(|what| format!("{path} ({case}): {what}")));
-        }
+        wrong.extend(differences(service.address(), dialect, &prefix));
         service.end();
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -131,7 +139,7 @@ fn replay(dialect: Dialect) {
 
 /// Plays one exchange; `Some` says how the answer differs from what it should be.
 fn play(
-    service: &Service,
+    at: SocketAddr,
     dialect: Dialect,
     path: &str,
     exchange: &Exchange,
@@ -143,7 +151,8 @@ fn play(
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
     let body = ids.ours(&exchange.body);
-    let answer = service.raw((&exchange.method, path), &headers, body.as_bytes());
+    let request = raw_request(&exchange.method, path, &headers, body.as_bytes());
+    let answer = streamgate_testkit::exchange(at, &request);
     let recorded = &exchange.answer;
     ids.learn(&recorded.text, &answer.text);
     for id in uuids(&answer.text) {

@@ -18,7 +18,7 @@ pub(crate) const ADMIN_KEY: &str = "the-key-of-the-operator";
 pub(crate) const OTHER_TENANT_KEY: &str = "the-key-of-another-tenant";
 
 /// The setting `keys`, with the SHA-256 of each.
-const KEYS: &str = r#"[
+pub(crate) const KEYS: &str = r#"[
     { name = "recorded", scope = "player", sha256 = "f215faf9d88b7f0a881632ee22459ee452a296c808d261b6cc993d3a1fd0600e" },
     { name = "operator", scope = "admin", sha256 = "f15065732564691e5a4eddb4290489842996ae6a442bbb02994e9a8d635ba3d5" },
     { name = "other", scope = "admin", tenant = "other", sha256 = "fb28e8b84970c0eef54891f38920d7b44d3383c7d89659adceb74bf5386e1eb0" },

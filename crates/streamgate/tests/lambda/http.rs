@@ -43,8 +43,8 @@ pub(crate) fn read(reader: &mut BufReader<TcpStream>) -> io::Result<Request> {
         headers,
         body: Vec::new(),
     };
-    assert!(request.header("transfer-encoding").is_none(), "{request:?}");
     let length = request.header("content-length").unwrap_or("0");
+    // The clients of the stand-ins send no chunks.
     request.body = vec![0; length.parse().unwrap()];
     reader.read_exact(&mut request.body)?;
     Ok(request)
@@ -57,7 +57,10 @@ pub(crate) fn write(
     headers: &[(String, String)],
     body: &[u8],
 ) -> io::Result<()> {
-    let mut head = format!("HTTP/1.1 {status} Stand-in\r\ncontent-length: {}\r\n", body.len());
+    let mut head = format!(
+        "HTTP/1.1 {status} Stand-in\r\ncontent-length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -138,13 +138,21 @@ impl RuntimeApi {
         let is_gone = matches!(stream.peek(&mut [0]), Ok(0));
         stream.set_nonblocking(false)?;
         if is_gone {
-            self.shared.state.lock().unwrap().queue.push_front((id, event));
+            self.shared
+                .state
+                .lock()
+                .unwrap()
+                .queue
+                .push_front((id, event));
             self.shared.queued.notify_one();
             return Err(std::io::ErrorKind::BrokenPipe.into());
         }
         let headers = [
             ("lambda-runtime-aws-request-id".to_owned(), id),
-            ("lambda-runtime-deadline-ms".to_owned(), "4102444800000".to_owned()),
+            (
+                "lambda-runtime-deadline-ms".to_owned(),
+                "4102444800000".to_owned(),
+            ),
             ("content-type".to_owned(), "application/json".to_owned()),
         ];
         http::write(stream, 200, &headers, event.to_string().as_bytes())

@@ -18,7 +18,7 @@ use crate::nodes::{Nodes, backup_is_elsewhere};
 use crate::promises::storm::storm;
 
 /// Starts the emulator and makes the table `sessions` in it.
-fn table() -> Process {
+pub(crate) fn table() -> Process {
     let emulator = dynoxide();
     let output = create_table(&emulator);
     assert!(output.status.success(), "{output:?}");

@@ -6,7 +6,7 @@ mod balancer;
 mod batches;
 mod clocks;
 #[cfg(feature = "dynamodb")]
-mod dynamodb;
+pub(crate) mod dynamodb;
 mod example;
 mod fail_open;
 mod failover;

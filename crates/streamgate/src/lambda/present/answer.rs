@@ -39,7 +39,9 @@ pub(super) fn encode(format: Format, response: Response<Vec<u8>>) -> Result<Vec<
     let (headers, multi_value_headers) = match format {
         Format::V1 => (None, Some(values)),
         Format::V2 => {
-            let joined = values.into_iter().map(|(name, values)| (name, values.join(", ")));
+            let joined = values
+                .into_iter()
+                .map(|(name, values)| (name, values.join(", ")));
             (Some(joined.collect()), None)
         }
     };

@@ -286,7 +286,9 @@ fn without_stage(path: String, stage: Option<&str>) -> (String, Option<String>) 
     let Some(stage) = stage.filter(|stage| *stage != DEFAULT_STAGE) else {
         return (path, None);
     };
-    let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
+    let rest = path
+        .strip_prefix('/')
+        .and_then(|path| path.strip_prefix(stage));
     match rest {
         Some(rest) if rest.is_empty() || rest.starts_with('/') => {
             (rest.to_owned(), Some(stage.to_owned()))
@@ -308,9 +310,13 @@ fn escaped(path: &str, may_be_decoded: bool) -> String {
     let mut escaped = String::with_capacity(path.len());
     for (place, piece) in path.split('%').enumerate() {
         if place > 0 {
-            let is_escape = piece.len() >= 2
-                && piece.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
-            escaped.push_str(if is_escape || !may_be_decoded { "%" } else { "%25" });
+            let is_escape =
+                piece.len() >= 2 && piece.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+            escaped.push_str(if is_escape || !may_be_decoded {
+                "%"
+            } else {
+                "%25"
+            });
         }
         escaped.extend(utf8_percent_encode(piece, NOT_IN_PATH));
     }

@@ -38,7 +38,10 @@ impl Function {
         let clock = Arc::new(SystemClock::frozen_between_calls());
         let remote = dynamodb::start(table, settings.store_format, clock, &metrics).await?;
         if let Some(reason) = &remote.unavailable {
-            tracing::warn!(reason, "the table cannot be used yet: events are answered 503");
+            tracing::warn!(
+                reason,
+                "the table cannot be used yet: events are answered 503"
+            );
         }
         let mut policy = settings.policy.clone();
         policy.clock_skew = remote.clock_skew;
@@ -71,7 +74,8 @@ impl Function {
         } = HttpEvent::parse(&event)?;
         let endpoints = self.endpoints.clone();
         // A task, so that a panic ends the event and not the process.
-        let task = tokio::spawn(async move { endpoints.answer_for_gateway(request, gateway).await });
+        let task =
+            tokio::spawn(async move { endpoints.answer_for_gateway(request, gateway).await });
         let response = task
             .await
             .map_err(|_| EventError::Fault)?

@@ -35,7 +35,10 @@ pub(crate) fn run(api: &str, sources: Sources) -> Result<(), Failure> {
     let (mut function, stops) = started.inspect_err(|failure| {
         // Lambda shows it to those that invoke the function.
         if let Err(unreported) = api.fail_to_start(failure.message()) {
-            tracing::error!(reason = unreported.message(), "the failure was not reported");
+            tracing::error!(
+                reason = unreported.message(),
+                "the failure was not reported"
+            );
         }
     })?;
     let ended = runtime.block_on(answer_events(&api, &mut function, stops));

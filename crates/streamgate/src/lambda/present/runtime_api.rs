@@ -47,10 +47,16 @@ impl RuntimeApi {
     /// Waits for the next event.
     pub(super) fn next(&self) -> Result<Invocation, Failure> {
         let url = format!("{}/invocation/next", self.url);
-        let mut response = self.agent.get(&url).call().map_err(|error| failed(&error))?;
+        let mut response = self
+            .agent
+            .get(&url)
+            .call()
+            .map_err(|error| failed(&error))?;
         accepted(&response)?;
         let id = response.headers().get(ID).and_then(|id| id.to_str().ok());
-        let id = id.map(str::to_owned).ok_or_else(|| failed(&"an event without an id"))?;
+        let id = id
+            .map(str::to_owned)
+            .ok_or_else(|| failed(&"an event without an id"))?;
         let body = response.body_mut().with_config().limit(EVENT_MAX_BYTES);
         let event = body.read_to_vec().map_err(|error| failed(&error))?;
         Ok(Invocation { id, event })

@@ -159,9 +159,18 @@ fn an_event_that_is_no_request_says_what_is_missing_and_repeats_no_value() {
     let secret = "a-user-or-a-key";
     for (event, why) in [
         (json!({}), "no requestContext"),
-        (json!({ "source": "aws.events", "detail": {} }), "no requestContext"),
-        (json!({ "Records": [{ "body": secret }] }), "no requestContext"),
-        (json!({ "requestContext": { "connectionId": secret } }), "no HTTP method"),
+        (
+            json!({ "source": "aws.events", "detail": {} }),
+            "no requestContext",
+        ),
+        (
+            json!({ "Records": [{ "body": secret }] }),
+            "no requestContext",
+        ),
+        (
+            json!({ "requestContext": { "connectionId": secret } }),
+            "no HTTP method",
+        ),
         (
             json!({ "httpMethod": "GET", "requestContext": { "elb": {} } }),
             "load balancer",
