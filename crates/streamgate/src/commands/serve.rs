@@ -24,6 +24,9 @@ Every setting is also a key of the file and an environment variable (STREAMGATE_
 STREAMGATE_POLICY_LEASE_S). A flag wins over the environment, the environment over the file.
 `streamgate config default` explains them all.
 
+On AWS Lambda, which sets AWS_LAMBDA_RUNTIME_API, it answers events instead of listening
+(deploy/aws/lambda/README.md).
+
 Exits with 0 when told to stop, 2 if the settings are wrong, 74 if the store cannot be opened or
 fails while serving; `streamgate --help` has them all.")]
 pub(crate) struct ServeArgs {

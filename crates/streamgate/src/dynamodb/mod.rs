@@ -4,11 +4,10 @@
 //! What is *not* here: how records are kept (`streamgate-store-dynamodb`).
 
 #[cfg(not(feature = "dynamodb"))]
-mod absent;
+#[path = "absent.rs"]
+mod table;
 #[cfg(feature = "dynamodb")]
-mod present;
+#[path = "present.rs"]
+mod table;
 
-#[cfg(not(feature = "dynamodb"))]
-pub(crate) use absent::{create_table, start};
-#[cfg(feature = "dynamodb")]
-pub(crate) use present::{create_table, start};
+pub(crate) use table::{create_table, start};
