@@ -19,3 +19,14 @@ bring() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq ${apt_options:-} "$@" >/dev/null
 }
 need_command() { command -v "$1" >/dev/null || bring "$1" "$2"; }
+
+# The emulator of DynamoDB from npm, exactly as pinned, unless there is another to use.
+need_dynoxide() {
+    dynoxide=@dynoxide/linux-x64@1.2.1
+    [ -z "${STREAMGATE_TEST_DYNOXIDE:-}" ] || return 0
+    [ "$(cat .tools/dynoxide.txt 2>/dev/null)" != "$dynoxide" ] || return 0
+    need_command npm npm
+    say "installing $dynoxide into .tools"
+    npm install --silent --no-audit --no-fund --prefix .tools "$dynoxide"
+    echo "$dynoxide" >.tools/dynoxide.txt
+}
