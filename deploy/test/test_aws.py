@@ -50,23 +50,19 @@ def load(path: Path) -> dict[str, Any]:
     return yaml.load(path.read_text(), Loader)
 
 
-@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.parent.name)
-def test_a_template_passes_cfn_lint_without_a_warning_and_faults_fail(template: Path, tmp_path: Path) -> None:
-    checked = run("cfn-lint", template)
+def test_the_templates_pass_cfn_lint_without_a_warning_and_faults_fail(tmp_path: Path) -> None:
+    checked = run("cfn-lint", *TEMPLATES)
     assert (checked.returncode, checked.stdout) == (0, ""), checked.stdout
-    for number, (good, fault) in enumerate(
-        [
-            ("KeyType: HASH", "KeyType: HASHED"),
-            ("!GetAtt Table.Arn", "!GetAtt Tables.Arn"),
-            ("AttributeType: B", "AttributeTyp: B"),
-        ]
+    for template, good, fault in (
+        (LAMBDA, "KeyType: HASH", "KeyType: HASHED"),
+        (ECS, "!GetAtt Table.Arn", "!GetAtt Tables.Arn"),
     ):
         text = template.read_text()
         assert good in text
-        spoiled = tmp_path / f"{number}.yaml"
+        spoiled = tmp_path / "template.yaml"
         spoiled.write_text(text.replace(good, fault, 1))
         found = run("cfn-lint", spoiled)
-        assert found.returncode != 0 and found.stdout, fault
+        assert found.returncode != 0 and fault.split()[-1].split(".")[0] in found.stdout, found.stdout
 
 
 def dynamodb(url: str, operation: str, **body: Any) -> dict[str, Any]:
@@ -76,6 +72,7 @@ def dynamodb(url: str, operation: str, **body: Any) -> dict[str, Any]:
         "x-amz-target": f"DynamoDB_20120810.{operation}",
         "authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/eu-west-1/dynamodb/aws4_request, "
         "SignedHeaders=host, Signature=0",
+        "x-amz-date": "20260101T000000Z",
     }
     answer = call(url.removeprefix("http://"), "POST", "/", body, headers)
     assert answer.status == 200, answer.body
@@ -143,14 +140,14 @@ def test_the_settings_of_a_template_are_settings_of_the_program(template: Path, 
     checked = check(streamgate, variables)
     assert checked.returncode == 0, checked.stderr
     for fault in ({"STREAMGATE_POLICY_LEASE": "90"}, {"STREAMGATE_POLICY_LEASE_S": "soon"}):
-        assert check(streamgate, {**variables, **fault}).returncode == 2, fault
+        assert check(streamgate, {**variables, **fault}).returncode == 1, fault
 
 
 def statements(path: Path) -> list[dict[str, Any]]:
     """The statements of all policies of a template."""
     found = []
     for resource in load(path)["Resources"].values():
-        properties = resource["Properties"]
+        properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::IAM::Role":
             for policy in properties["Policies"]:
                 found += policy["PolicyDocument"]["Statement"]
