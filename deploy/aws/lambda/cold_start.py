@@ -99,12 +99,22 @@ class RuntimeApi:
         return self.answers.get(timeout=PATIENCE_S)
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Ignores connections of instances that were stopped."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Prints every other error."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def runtime_api() -> Iterator[RuntimeApi]:
     """A stand-in that serves until the end of the block."""
     api = RuntimeApi()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), api.handler())
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), api.handler())
     api.address = f"127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
