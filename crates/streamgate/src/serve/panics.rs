@@ -15,7 +15,7 @@ use crate::exit::{self, Code};
 const STORE_THREADS: &str = "sg-";
 
 /// Sends panics to the log, in one line, and counts them, from now on.
-pub(super) fn report(metrics: &Arc<Metrics>) {
+pub(crate) fn report(metrics: &Arc<Metrics>) {
     let metrics = Arc::clone(metrics);
     set_hook(Box::new(move |panic| {
         metrics.observe_panic();

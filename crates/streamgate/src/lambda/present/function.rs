@@ -14,6 +14,7 @@ use super::upkeep::Upkeep;
 use crate::config::Settings;
 use crate::config::sections::store::StoreSettings;
 use crate::exit::{Code, Failure};
+use crate::serve::panics;
 use crate::{dynamodb, output};
 
 /// The variable with the name of the function.
@@ -34,8 +35,9 @@ impl Function {
         let StoreSettings::DynamoDb(table) = &settings.store else {
             return Err(Failure::new(Code::Usage, "store.url names no table"));
         };
-        let metrics = Arc::new(Metrics::with_log(output::log()));
         let clock = Arc::new(SystemClock::frozen_between_calls());
+        let metrics = Arc::new(Metrics::with_log(Arc::clone(&clock) as _, output::log()));
+        panics::report(&metrics);
         let remote = dynamodb::start(table, settings.store_format, clock, &metrics).await?;
         if let Some(reason) = &remote.unavailable {
             tracing::warn!(
