@@ -7,15 +7,16 @@
 //! What is *not* here: endpoints, which are those of the server.
 
 #[cfg(not(feature = "lambda"))]
-#[path = "absent.rs"]
-mod runtime;
+mod absent;
 #[cfg(feature = "lambda")]
-#[path = "present/mod.rs"]
-mod runtime;
+mod present;
 
 use std::ffi::OsString;
 
-pub(crate) use runtime::run;
+#[cfg(not(feature = "lambda"))]
+pub(crate) use absent::run;
+#[cfg(feature = "lambda")]
+pub(crate) use present::run;
 
 /// The variable that Lambda sets: host and port of its Runtime API.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
