@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use streamgate_core::Moment;
 
-pub use machine::{monotonic_us, passed_ms, processor_time, wall_ms};
+pub use machine::{monotonic_us, passed_ms, processor_time, wall_ms, wall_ns};
 pub use manual::ManualClock;
 pub use stalls::{StallRule, Stalls};
 pub use system::SystemClock;

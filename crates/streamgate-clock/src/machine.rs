@@ -96,6 +96,16 @@ pub fn wall_ms() -> i64 {
     }
 }
 
+/// The wall clock in nanoseconds since 1970, for the times of traces; 0 before.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the adapter")]
+pub fn wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
 /// The monotonic clock of [`Stopwatch`](crate::Stopwatch).
 #[expect(clippy::disallowed_methods, reason = "this is the adapter")]
 pub(super) fn monotonic() -> Instant {

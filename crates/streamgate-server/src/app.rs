@@ -23,12 +23,12 @@ use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
 use crate::compat::DialectName;
 use crate::document::OpenApiVersion;
-use crate::metrics::{HttpRoute, Metrics};
+use crate::metrics::Metrics;
 use crate::problem::ApiError;
 use crate::routing::fallback::{method_not_allowed, not_found};
 use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
-use crate::routing::observe::Observation;
+use crate::routing::observe::{Observation, Route};
 use crate::settings::ServerSettings;
 use crate::state::{App, Gateway, Peer};
 use crate::{compat, document, ops, v1};
@@ -38,8 +38,8 @@ use crate::{compat, document, ops, v1};
 pub struct Endpoints {
     router: Router,
     fast_path: FastPath,
-    /// Metrics of requests that no endpoint takes.
-    unmatched: Arc<HttpRoute>,
+    /// The route of requests that no endpoint takes.
+    unmatched: Arc<Route>,
     pub(crate) app: Arc<App>,
 }
 
@@ -84,8 +84,9 @@ impl Endpoints {
 
     /// Answers a request with this error, before any endpoint sees it.
     pub(crate) fn refuse(&self, request: &Request, error: ApiError) -> Response {
-        let observation = Observation::begin(request.method(), request.headers());
-        observation.end(&self.unmatched, error.into_response())
+        let route = &*self.unmatched;
+        let observation = Observation::begin(route, request.method(), request.headers());
+        observation.end(route, error.into_response())
     }
 
     /// Whether an answer depends on the peer address (a rate limit by address).
@@ -96,7 +97,7 @@ impl Endpoints {
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Endpoints {
-    let layers = RouteLayers::new(&settings.cors, Arc::clone(&metrics));
+    let layers = RouteLayers::new(&settings.cors, Arc::clone(&metrics), settings.tracer);
     let root_is_ours = settings.compat.root.is_none();
     let (router, _) = endpoints(Some(&layers), root_is_ours).split_for_parts();
     let body_memory = Arc::new(metrics.body_memory(settings.http.bodies_max_bytes));
@@ -122,7 +123,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         .with_state(Arc::clone(&app));
     Endpoints {
         router: compat::mount(router, &app, &layers),
-        unmatched: Arc::new(app.metrics.http_route(UNMATCHED)),
+        unmatched: layers.observed(UNMATCHED),
         fast_path: FastPath::new(&app, &layers),
         app,
     }

@@ -5,12 +5,14 @@
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 
 use crate::caller::keys::Keys;
 use crate::compat::CompatSettings;
+use crate::telemetry::Tracer;
 
 /// All settings of the server. [`Default`] is what `streamgate serve` does with nothing set.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +33,8 @@ pub struct ServerSettings {
     pub metrics_require_key: bool,
     /// Dialects: the HTTP APIs of earlier systems.
     pub compat: CompatSettings,
+    /// Takes the spans of requests that are recorded; `None` if none is.
+    pub tracer: Option<Arc<dyn Tracer>>,
 }
 
 /// Connections and timeouts.

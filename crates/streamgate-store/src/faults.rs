@@ -1,5 +1,5 @@
-//! Decorators of stores for tests: [`FaultyStore`] injects faults (refused, delayed, lost requests
-//! and answers), and [`Intercepted`] lets a test replace single calls.
+//! Decorators of stores: [`FaultyStore`] injects faults for tests (refused, delayed, lost requests
+//! and answers), and [`Intercepted`] replaces single calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -148,7 +148,7 @@ impl<S: Store> Intercept for Faults<S> {
     }
 }
 
-/// What a test replaces of a store. Each default passes the call on.
+/// What is replaced of a store. Each default passes the call on.
 pub trait Intercept: Send + Sync + 'static {
     /// The store that is called.
     fn inner(&self) -> &dyn Store;
@@ -184,7 +184,7 @@ pub trait Intercept: Send + Sync + 'static {
     }
 }
 
-/// A store in which a test has replaced calls.
+/// A store in which calls are replaced.
 #[derive(Debug)]
 pub struct Intercepted<T>(pub T);
 

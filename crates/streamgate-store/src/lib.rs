@@ -5,7 +5,7 @@
 //! `streamgate-core`.
 //!
 //! Beside the contract ([`Store`]) there is the adapter for servers ([`versioned`]), a
-//! [`MemoryStore`], decorators for tests ([`faults`]), and the [`conformance`] suite that every
+//! [`MemoryStore`], decorators ([`faults`]), and the [`conformance`] suite that every
 //! store must pass.
 
 mod backup;

@@ -48,6 +48,18 @@ pub fn marked_calls(document: &Value) -> Vec<MarkedCall> {
     calls
 }
 
+/// The same of the document of a dialect, below this prefix.
+pub fn marked_calls_below(prefix: &str, document: &Value) -> Vec<MarkedCall> {
+    let below = |call: MarkedCall| match call.path.starts_with(prefix) {
+        true => call,
+        false => MarkedCall {
+            path: format!("{prefix}{}", call.path),
+            ..call
+        },
+    };
+    marked_calls(document).into_iter().map(below).collect()
+}
+
 /// A path with its ids: several sessions of one user, ids that are numbers, ids that are refused,
 /// and queries.
 fn paths(template: &str) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use crate::output;
 
@@ -38,9 +39,31 @@ pub(crate) struct Failure {
     hint: Option<String>,
 }
 
-/// Ends the process at once, after the last lines of the log.
-pub(crate) fn now(code: Code) -> ! {
+/// What is to be sent before the process ends, beside the log.
+static FLUSHES: Mutex<Vec<Box<dyn Fn() + Send>>> = Mutex::new(Vec::new());
+
+/// Has `flush` called before the process ends; it must not take longer than a second or two.
+pub(crate) fn flush_before(flush: impl Fn() + Send + 'static) {
+    let mut flushes = FLUSHES.lock().unwrap_or_else(PoisonError::into_inner);
+    flushes.push(Box::new(flush));
+}
+
+/// Sends what is to be sent before the process ends, and writes the last lines of the log.
+pub(crate) fn flush() {
+    let flushes = std::mem::take(&mut *FLUSHES.lock().unwrap_or_else(PoisonError::into_inner));
+    for flush in flushes {
+        flush();
+    }
     output::flush_log();
+}
+
+/// Ends the process at once, after the last lines of the log; traces and error reports are sent
+/// unless the operator has lost patience.
+pub(crate) fn now(code: Code) -> ! {
+    match code {
+        Code::Impatient => output::flush_log(),
+        _ => flush(),
+    }
     std::process::exit(code as i32)
 }
 

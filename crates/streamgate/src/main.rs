@@ -7,6 +7,8 @@ mod client;
 mod commands;
 mod config;
 mod dynamodb;
+#[cfg_attr(not(feature = "sentry"), path = "error_reports/absent.rs")]
+mod error_reports;
 mod exit;
 mod import;
 mod lambda;
@@ -15,6 +17,8 @@ mod output;
 mod progress;
 mod serve;
 mod store_errors;
+#[cfg_attr(not(feature = "otlp"), path = "traces/absent.rs")]
+mod traces;
 
 use std::process::ExitCode;
 
@@ -30,7 +34,7 @@ fn main() -> ExitCode {
         Err(answer) => return exit::by_command_line(&answer),
     };
     let done = commands::run(cli).and_then(|()| output::finish());
-    output::flush_log();
+    exit::flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

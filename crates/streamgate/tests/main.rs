@@ -3,6 +3,7 @@
 
 mod cli;
 mod dialects;
+mod exports;
 mod image;
 #[cfg(feature = "lambda")]
 mod lambda;

@@ -87,7 +87,7 @@ fn app() -> Arc<App> {
 
 async fn get(path: &str, authorization: Option<&str>) -> (StatusCode, HeaderMap, String) {
     let app = app();
-    let layers = RouteLayers::new(&CorsSettings::default(), Arc::clone(&app.metrics));
+    let layers = RouteLayers::new(&CorsSettings::default(), Arc::clone(&app.metrics), None);
     let mut request = Request::get(path);
     if let Some(value) = authorization {
         request = request.header(header::AUTHORIZATION, value);

@@ -51,6 +51,8 @@ pub struct Metrics {
     body_bytes: Gauge,
     bodies_refused: Counter,
     store: StoreMetrics,
+    spans_dropped: Counter,
+    reports_dropped: Counter,
 }
 
 impl Metrics {
@@ -93,6 +95,14 @@ impl Metrics {
                 "Requests refused because request bodies took all of http.bodies_max_bytes",
             ),
             store: StoreMetrics::new(&mut page),
+            spans_dropped: page.counter(
+                "streamgate_spans_dropped",
+                "Spans of traces that were not exported: the queue was full, or the collector failed",
+            ),
+            reports_dropped: page.counter(
+                "streamgate_error_reports_dropped",
+                "Error reports that were not sent: the queue was full, or the receiver failed",
+            ),
             registry: page.registry,
             names: page.names,
         }
@@ -138,6 +148,18 @@ impl Metrics {
     /// Counts a fault of the program.
     pub fn observe_panic(&self) {
         self.system.panics.inc();
+    }
+
+    /// The count of spans that are not exported.
+    #[must_use]
+    pub fn spans_dropped(&self) -> Counter {
+        self.spans_dropped.clone()
+    }
+
+    /// The count of error reports that are not sent.
+    #[must_use]
+    pub fn reports_dropped(&self) -> Counter {
+        self.reports_dropped.clone()
     }
 
     /// All metrics in the Prometheus text format 0.0.4, which every scraper reads.

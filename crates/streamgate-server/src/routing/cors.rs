@@ -5,7 +5,7 @@ use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
 use crate::routing::request_id::X_REQUEST_ID;
 use crate::settings::{AllowedOrigins, CorsSettings};
-use crate::telemetry::trace_context::{TRACEPARENT, TRACERESPONSE, TRACESTATE};
+use crate::telemetry::{TRACEPARENT, TRACERESPONSE, TRACESTATE};
 
 /// The calls that a page may send as a beacon while it is being closed. A beacon always carries the
 /// browser's credentials for the server, so these answers allow credentials and name the origin:

@@ -16,12 +16,11 @@ use axum::response::{IntoResponse as _, Response};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
 
-use crate::metrics::HttpRoute;
 use crate::routing::layers::RouteLayers;
-use crate::routing::observe::Observation;
+use crate::routing::observe::{Observation, Route};
 use crate::routing::session_call::{SessionCall, SessionSegments};
 use crate::state::App;
-use crate::telemetry::trace_context;
+use crate::telemetry;
 use crate::v1::session_calls::{heartbeat, start_named_session, stop_session};
 
 /// The handlers of the hot calls, with the layers that the router has around them.
@@ -35,7 +34,7 @@ pub(crate) struct FastPath {
 /// The layers around the handlers of one path.
 #[derive(Debug, Clone)]
 struct HotRoute {
-    metrics: Arc<HttpRoute>,
+    observed: Arc<Route>,
     cors: Option<CorsLayer>,
 }
 
@@ -76,7 +75,7 @@ impl FastPath {
     /// To the handlers over `app`, within the same layers as in the router.
     pub(crate) fn new(app: &Arc<App>, layers: &RouteLayers) -> Self {
         let route = |template| HotRoute {
-            metrics: Arc::new(app.metrics.http_route(template)),
+            observed: layers.observed(template),
             cors: layers.cors(template),
         };
         Self {
@@ -88,11 +87,11 @@ impl FastPath {
 
     /// Answers a request that was classified.
     pub(crate) async fn answer(&self, call: HotCall, request: Request) -> Response {
-        let observation = Observation::begin(request.method(), request.headers());
         let route = match call.handler {
             Handler::Heartbeat => &self.heartbeat,
             Handler::Start | Handler::Stop => &self.session,
         };
+        let observation = Observation::begin(&route.observed, request.method(), request.headers());
         let answer = match (&route.cors, observation.trace()) {
             (None, None) => self.run(call, request).await,
             (Some(cors), None) => Box::pin(self.run_within(cors, call, request)).await,
@@ -103,10 +102,10 @@ impl FastPath {
                         Some(cors) => self.run_within(cors, call, request).await,
                     }
                 };
-                Box::pin(trace_context::within(trace, run)).await
+                Box::pin(telemetry::within(trace, run)).await
             }
         };
-        observation.end(&route.metrics, answer)
+        observation.end(&route.observed, answer)
     }
 
     /// Runs the handler within the CORS layer of its route.

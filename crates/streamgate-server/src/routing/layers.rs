@@ -12,8 +12,9 @@ use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
 use crate::metrics::Metrics;
 use crate::routing::cors;
-use crate::routing::observe::observe;
+use crate::routing::observe::{Route, observe};
 use crate::settings::{AllowedOrigins, CorsSettings};
+use crate::telemetry::Tracer;
 
 /// The layers around every route.
 #[derive(Debug)]
@@ -21,16 +22,28 @@ pub(crate) struct RouteLayers {
     cors: CorsSettings,
     allowed_origins: Arc<AllowedOrigins>,
     metrics: Arc<Metrics>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl RouteLayers {
-    /// With this CORS configuration, and observed in these metrics.
-    pub(crate) fn new(settings: &CorsSettings, metrics: Arc<Metrics>) -> Self {
+    /// With this CORS configuration, and observed in these metrics and by this tracer.
+    pub(crate) fn new(
+        settings: &CorsSettings,
+        metrics: Arc<Metrics>,
+        tracer: Option<Arc<dyn Tracer>>,
+    ) -> Self {
         Self {
             cors: settings.clone(),
             allowed_origins: Arc::new(settings.allowed_origins.clone()),
             metrics,
+            tracer,
         }
+    }
+
+    /// The route of this template as it is observed.
+    pub(crate) fn observed(&self, template: &str) -> Arc<Route> {
+        let metrics = self.metrics.http_route(template);
+        Arc::new(Route::new(metrics, self.tracer.clone()))
     }
 
     /// The CORS layer of this route; `None` if no origin is allowed.
@@ -60,8 +73,7 @@ impl RouteLayers {
     where
         S: Clone + Send + Sync + 'static,
     {
-        let route = Arc::new(self.metrics.http_route(route));
-        methods.layer(from_fn_with_state(route, observe))
+        methods.layer(from_fn_with_state(self.observed(route), observe))
     }
 }
 

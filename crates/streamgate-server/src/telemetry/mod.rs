@@ -2,18 +2,24 @@
 //!
 //! The pipeline of a line: [`EnvFilter`], [`Repeats`] (rate limit of repeated failures), a layer
 //! that formats ([`text`] or [`ecs`]), and the [`LineQueue`] with its writer thread. No caller waits
-//! for the sink.
+//! for the sink. Traces ([`tracer`]) and error reports ([`reports`]) leave by an [`Outbox`], which
+//! no caller waits for either.
 //!
 //! What is *not* here: the events; each part of the server logs its own.
 
 mod ecs;
 pub mod fields;
+mod outbox;
 mod queue;
 mod repeats;
+mod reports;
 mod text;
-pub mod trace_context;
+mod trace_context;
+mod traced_store;
+mod tracer;
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::ParseError;
@@ -21,8 +27,17 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
+pub use outbox::{Outbox, OutboxLimits};
+pub use prometheus_client::metrics::counter::Counter as DropCounter;
 pub use queue::{LineQueue, QUEUE_MAX_BYTES};
 pub use repeats::Repeats;
+pub use reports::{ErrorReports, Report};
+pub use trace_context::{Hex, TraceContext};
+pub(crate) use trace_context::{
+    NAME as TRACEPARENT_NAME, TRACEPARENT, TRACERESPONSE, TRACESTATE, within, within_sync,
+};
+pub use traced_store::TracedStore;
+pub use tracer::{Span, SpanKind, SpanValue, Tracer};
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,12 +63,18 @@ pub enum TelemetryError {
 /// Installs the logger of the process, which writes to this queue. Call [`Repeats::report`] of the
 /// result once a second.
 ///
-/// `filter` is in the syntax of `EnvFilter`: `info`, `streamgate_server=debug,info`.
+/// `filter` is in the syntax of `EnvFilter`: `info`, `streamgate_server=debug,info`. Lines at `error`
+/// go to `reports` as well.
 ///
 /// # Errors
 /// [`TelemetryError`].
-pub fn init(format: LogFormat, filter: &str, queue: &LineQueue) -> Result<Repeats, TelemetryError> {
-    let (subscriber, repeats) = subscriber(format, filter, queue)?;
+pub fn init(
+    format: LogFormat,
+    filter: &str,
+    queue: &LineQueue,
+    reports: Option<Arc<dyn ErrorReports>>,
+) -> Result<Repeats, TelemetryError> {
+    let (subscriber, repeats) = subscriber(format, filter, queue, reports)?;
     subscriber.try_init().map_err(|_| TelemetryError::Twice)?;
     Ok(repeats)
 }
@@ -66,6 +87,7 @@ pub fn subscriber(
     format: LogFormat,
     filter: &str,
     queue: &LineQueue,
+    reports: Option<Arc<dyn ErrorReports>>,
 ) -> Result<(impl Subscriber + Send + Sync + 'static, Repeats), TelemetryError> {
     let lines = match format {
         LogFormat::Human => text::layer(queue.clone(), io::stderr().is_terminal()).boxed(),
@@ -74,6 +96,7 @@ pub fn subscriber(
     let repeats = Repeats::default();
     let subscriber = Registry::default()
         .with(lines)
+        .with(reports.map(reports::Reporting))
         .with(repeats.clone())
         .with(EnvFilter::try_new(filter)?);
     Ok((subscriber, repeats))

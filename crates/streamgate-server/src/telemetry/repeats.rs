@@ -23,6 +23,9 @@ const CAUSES_MAX: usize = 64;
 /// Longest text that identifies a cause, in bytes.
 const CAUSE_MAX_BYTES: usize = 512;
 
+/// The logger of the lines that sum up repeats.
+pub(super) const TARGET: &str = module_path!();
+
 /// Fields that differ between lines of the same cause.
 const VOLATILE: [&str; 5] = ["request_id", DURATION_US, "route", "method", "waited_s"];
 
@@ -116,7 +119,7 @@ impl<S: Subscriber> Layer<S> for Repeats {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
         // Lines of this module are the reports.
-        if *metadata.level() > Level::WARN || metadata.target() == module_path!() {
+        if *metadata.level() > Level::WARN || metadata.target() == TARGET {
             return true;
         }
         let mut cause = CauseText::default();

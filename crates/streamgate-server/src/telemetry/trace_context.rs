@@ -24,17 +24,17 @@ pub(crate) const TRACERESPONSE: HeaderName = HeaderName::from_static("tracerespo
 /// Length of the text of version 00: version, trace id, span id and flags with three hyphens.
 const TEXT_BYTES: usize = 55;
 
-/// The flag of a trace that the caller records.
+/// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;
 
-/// The trace of a request, and the part (span) of this server in it.
+/// A part (span) of a trace: a request, or a call that was made for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceContext {
     trace_id: [u8; 16],
     span_id: [u8; 8],
-    /// The caller's part, if there is a caller.
+    /// The part that this one is in: the caller's, if there is a caller.
     parent_id: Option<[u8; 8]>,
-    is_sampled: bool,
+    is_recorded: bool,
 }
 
 /// The lower-case hexadecimal digits of `N / 2` bytes.
@@ -56,15 +56,19 @@ impl<const N: usize> Hex<N> {
 }
 
 impl TraceContext {
-    /// The trace that `traceparent` names, with a part of its own for this server. Text that is not
-    /// valid names no trace: then the trace begins here.
-    pub(crate) fn continued(traceparent: &[u8]) -> Self {
-        parse(traceparent).map_or_else(Self::begun, |(trace_id, parent_id, flags)| Self {
+    /// The trace that `traceparent` names, with a part of its own for this server, and whether the
+    /// caller records it. Text that is not valid names no trace: then the trace begins here.
+    pub(crate) fn continued(traceparent: &[u8]) -> (Self, Option<bool>) {
+        let Some((trace_id, parent_id, flags)) = parse(traceparent) else {
+            return (Self::begun(), None);
+        };
+        let trace = Self {
             trace_id,
             span_id: new_span_id(),
             parent_id: Some(parent_id),
-            is_sampled: flags & SAMPLED != 0,
-        })
+            is_recorded: false,
+        };
+        (trace, Some(flags & SAMPLED != 0))
     }
 
     /// A trace that begins with this request.
@@ -76,8 +80,51 @@ impl TraceContext {
             trace_id,
             span_id: new_span_id(),
             parent_id: None,
-            is_sampled: false,
+            is_recorded: false,
         }
+    }
+
+    /// The same, recorded or not.
+    #[must_use]
+    pub(crate) fn recorded(self, is_recorded: bool) -> Self {
+        Self {
+            is_recorded,
+            ..self
+        }
+    }
+
+    /// A part of this part.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            span_id: new_span_id(),
+            parent_id: Some(self.span_id),
+            ..*self
+        }
+    }
+
+    /// Whether spans of the trace are exported by this server.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.is_recorded
+    }
+
+    /// The id of the trace, in bytes.
+    #[must_use]
+    pub fn trace_id_bytes(&self) -> [u8; 16] {
+        self.trace_id
+    }
+
+    /// The id of this part, in bytes.
+    #[must_use]
+    pub fn span_id_bytes(&self) -> [u8; 8] {
+        self.span_id
+    }
+
+    /// The id of the part that this one is in, in bytes.
+    #[must_use]
+    pub fn parent_id_bytes(&self) -> Option<[u8; 8]> {
+        self.parent_id
     }
 
     /// The id of the trace: 32 digits.
@@ -92,10 +139,10 @@ impl TraceContext {
         Hex::of(&self.span_id)
     }
 
-    /// `traceresponse`: 55 bytes, whatever came in.
+    /// `traceresponse`: 55 bytes, whatever came in. Its flag is whether this server records.
     pub(crate) fn response_header(&self) -> HeaderValue {
         let (trace_id, span_id) = (self.trace_id(), self.span_id());
-        let flags = u8::from(self.is_sampled);
+        let flags = u8::from(self.is_recorded);
         let text = format!("00-{}-{}-{flags:02x}", trace_id.as_str(), span_id.as_str());
         HeaderValue::try_from(text).expect("hexadecimal digits and hyphens are a header value")
     }
@@ -108,7 +155,7 @@ tokio::task_local! {
 
 /// The trace of the request that is being answered, if it has one.
 #[must_use]
-pub fn current() -> Option<TraceContext> {
+pub(crate) fn current() -> Option<TraceContext> {
     CURRENT.try_with(|trace| *trace).ok()
 }
 
@@ -178,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_valid_traceparent_is_continued_with_a_span_of_its_own() {
-        let trace = TraceContext::continued(VALID.as_bytes());
+        let (trace, caller_records) = TraceContext::continued(VALID.as_bytes());
         assert_eq!(
             trace.trace_id().as_str(),
             "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -187,13 +234,26 @@ mod tests {
             trace.parent_id,
             Some(0x00f0_67aa_0ba9_02b7_u64.to_be_bytes())
         );
-        assert!(trace.is_sampled);
+        assert_eq!(caller_records, Some(true));
         let answer = trace.response_header();
         let answer = answer.to_str().unwrap();
-        assert_eq!((&answer[..36], &answer[52..]), (&VALID[..36], "-01"));
+        assert_eq!((&answer[..36], &answer[52..]), (&VALID[..36], "-00"));
         assert_ne!(&answer[36..52], &VALID[36..52]);
+        let recorded = trace.recorded(true);
+        assert!(
+            recorded
+                .response_header()
+                .to_str()
+                .unwrap()
+                .ends_with("-01")
+        );
         let unsampled = VALID.replace("-01", "-00");
-        assert!(!TraceContext::continued(unsampled.as_bytes()).is_sampled);
+        let (_, caller_records) = TraceContext::continued(unsampled.as_bytes());
+        assert_eq!(caller_records, Some(false));
+        let child = recorded.child();
+        assert_eq!(child.trace_id_bytes(), trace.trace_id_bytes());
+        assert_eq!(child.parent_id_bytes(), Some(trace.span_id_bytes()));
+        assert!(child.is_recorded() && child.span_id_bytes() != trace.span_id_bytes());
     }
 
     #[test]
@@ -202,7 +262,7 @@ mod tests {
             VALID.replace("00-4", "01-4"),
             VALID.replace("00-4", "fe-4") + "-more",
         ] {
-            let trace = TraceContext::continued(text.as_bytes());
+            let (trace, _) = TraceContext::continued(text.as_bytes());
             assert!(trace.parent_id.is_some(), "{text}");
         }
     }
@@ -223,8 +283,8 @@ mod tests {
             VALID.replace('-', "_"),
             VALID.replace("4bf", "4b "),
         ] {
-            let trace = TraceContext::continued(text.as_bytes());
-            assert_eq!(trace.parent_id, None, "{text}");
+            let (trace, caller_records) = TraceContext::continued(text.as_bytes());
+            assert_eq!((trace.parent_id, caller_records), (None, None), "{text}");
             assert_ne!(trace.trace_id().as_str(), &VALID[3..35], "{text}");
             assert_eq!(trace.response_header().len(), TEXT_BYTES);
         }

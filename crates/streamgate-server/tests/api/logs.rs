@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use serde_json::{Value, json};
-use streamgate_server::telemetry::{LineQueue, LogFormat, subscriber};
+use streamgate_server::telemetry::{ErrorReports, LineQueue, LogFormat, subscriber};
 use streamgate_server::{RateLimitSettings, ServerSettings};
 
 use crate::support::{Service, keys, request};
@@ -38,9 +38,19 @@ impl Log {
 
     /// What `run` logs, through the pipeline of the process.
     pub(crate) async fn of(format: LogFormat, filter: &str, run: impl Future<Output = ()>) -> Self {
+        Self::reporting(format, filter, None, run).await
+    }
+
+    /// The same with error reports.
+    pub(crate) async fn reporting(
+        format: LogFormat,
+        filter: &str,
+        reports: Option<Arc<dyn ErrorReports>>,
+        run: impl Future<Output = ()>,
+    ) -> Self {
         let log = Self::default();
         let queue = LineQueue::start(log.clone());
-        let (subscriber, repeats) = subscriber(format, filter, &queue).unwrap();
+        let (subscriber, repeats) = subscriber(format, filter, &queue, reports).unwrap();
         let _guard = tracing::subscriber::set_default(subscriber);
         run.await;
         repeats.report_all();

@@ -1,23 +1,39 @@
-//! The log names no user, session or device, and holds no key: every operation of every document is
+//! Log and error reports name no user, session or device, and hold no key: every operation of every document is
 //! called with marked values, in every state of the store, and no line at `info` or above has a
 //! mark.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::Value;
 use streamgate_core::TenantId;
-use streamgate_server::telemetry::LogFormat;
+use streamgate_server::telemetry::{ErrorReports, LogFormat, Report};
 use streamgate_server::{
     ApiKey, DialectName, Keys, OpenApiVersion, RateLimitSettings, Scope, ServerSettings, hash_key,
     openapi_json, parse_hash,
 };
-use streamgate_testkit::marks::{MARK, MarkedCall, marked_calls, marked_lines};
+use streamgate_testkit::marks::{MARK, MarkedCall, marked_calls, marked_calls_below, marked_lines};
 
 use crate::logs::Log;
 use crate::support::{Service, request};
+
+/// Error reports, kept.
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<Report>>);
+
+impl ErrorReports for Kept {
+    fn report(&self, report: Report) {
+        self.0.lock().unwrap().push(report);
+    }
+
+    fn flush(&self, _patience: Duration) -> bool {
+        true
+    }
+}
 
 /// Every call of every document; those of the dialects under their prefixes.
 fn calls() -> Vec<MarkedCall> {
@@ -27,13 +43,7 @@ fn calls() -> Vec<MarkedCall> {
     let mut calls = marked_calls(&document(None));
     for name in DialectName::ALL {
         let prefix = format!("/compat/{}", name.as_str());
-        calls.extend(marked_calls(&document(Some(name))).into_iter().map(|call| {
-            let path = match call.path.starts_with(&prefix) {
-                true => call.path,
-                false => format!("{prefix}{}", call.path),
-            };
-            MarkedCall { path, ..call }
-        }));
+        calls.extend(marked_calls_below(&prefix, &document(Some(name))));
     }
     calls
 }
@@ -144,7 +154,9 @@ async fn run_the_whole_api() -> BTreeSet<u16> {
 async fn no_line_at_info_names_a_caller_or_holds_a_key() {
     for format in [LogFormat::Human, LogFormat::Json] {
         let mut statuses = BTreeSet::new();
-        let log = Log::of(format, "info", async {
+        let reports = Arc::new(Kept::default());
+        let to = Some(Arc::clone(&reports) as Arc<dyn ErrorReports>);
+        let log = Log::reporting(format, "info", to, async {
             statuses = run_the_whole_api().await;
         });
         let text = log.await.text();
@@ -156,6 +168,10 @@ async fn no_line_at_info_names_a_caller_or_holds_a_key() {
         let said = text.lines().count();
         assert!(said > 10, "failures are logged: {text}");
         assert_eq!(marked_lines(&text), [""; 0], "of {said} lines");
+        let reports = reports.0.lock().unwrap();
+        assert!(!reports.is_empty(), "a damaged record is an error");
+        let reports = format!("{reports:#?}");
+        assert_eq!(marked_lines(&reports), [""; 0]);
     }
 }
 

@@ -39,6 +39,12 @@ fn secrets_changed(before: &Loaded, after: &Loaded) -> impl Iterator<Item = &'st
     if old.server.keys != new.server.keys {
         changed.push("keys");
     }
+    if old.traces.headers != new.traces.headers {
+        changed.push("traces.headers");
+    }
+    if old.sentry.dsn != new.sentry.dsn {
+        changed.push("sentry.dsn");
+    }
     if let (StoreSettings::Redis(old), StoreSettings::Redis(new)) = (&old.store, &new.store) {
         if old.url != new.url {
             changed.push("store.url");

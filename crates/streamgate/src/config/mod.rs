@@ -38,9 +38,12 @@ use layers::Inputs;
 use reader::{Declared, Reader, Section};
 use sections::general::General;
 use sections::log::Log;
+use sections::sentry::Sentry;
 use sections::store::StoreSettings;
+use sections::traces::Traces;
 use sections::{
-    compat, cors, engine, general, http, keys, log, metrics, policy, rate_limit, store, sweep,
+    compat, cors, engine, general, http, keys, log, metrics, policy, rate_limit, sentry, store,
+    sweep, traces,
 };
 pub(crate) use show::effective;
 
@@ -66,6 +69,10 @@ pub(crate) struct Settings {
     pub(crate) fail_mode: FailMode,
     /// Logs.
     pub(crate) log: Log,
+    /// Traces.
+    pub(crate) traces: Traces,
+    /// Error reports.
+    pub(crate) sentry: Sentry,
 }
 
 /// The settings, and what was declared and read on the way.
@@ -179,6 +186,8 @@ fn read(reader: &mut Reader) -> Settings {
     let cors = cors::read(reader);
     let rate_limit = rate_limit::read(reader);
     let log = log::read(reader);
+    let traces = traces::read(reader);
+    let sentry = sentry::read(reader);
     let metrics_require_key = metrics::read(reader);
     let compat = compat::read(reader);
     let (deadline, fail_mode) = engine::read(reader);
@@ -197,6 +206,7 @@ fn read(reader: &mut Reader) -> Settings {
             http,
             metrics_require_key,
             compat,
+            tracer: None,
         },
         store,
         store_format,
@@ -204,6 +214,8 @@ fn read(reader: &mut Reader) -> Settings {
         engine,
         fail_mode,
         log,
+        traces,
+        sentry,
     }
 }
 

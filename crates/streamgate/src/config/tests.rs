@@ -534,3 +534,28 @@ fn a_wrong_value_under_a_deprecated_name_is_reported_with_its_place() {
         ]
     );
 }
+
+#[test]
+fn keys_of_the_receivers_of_traces_and_reports_are_not_shown() {
+    let file = "[traces]\nendpoint = \"http://collector:4318/v1/traces\"\n\
+                headers = [\"authorization: Bearer hush\"]\n\
+                [sentry]\ndsn = \"https://hush@errors.example.com/7\"";
+    let loaded = loaded(inputs(file, &[], &[]));
+    assert_eq!(loaded.settings.traces.headers[0].1, "Bearer hush");
+    let shown = effective(&loaded);
+    assert!(shown.contains("authorization: ***"), "{shown}");
+    assert!(!shown.contains("hush"), "{shown}");
+    let other = inputs(&file.replace("hush", "HUSH"), &[], &[]);
+    let other = parse(other, Vec::new()).unwrap();
+    let changed = super::changed(&loaded, &other);
+    assert!(changed.contains("traces.headers") && changed.contains("sentry.dsn"));
+
+    let wrong = "[traces]\nendpoint = \"collector:4318\"\nheaders = [\"hush\"]\n\
+                 [sentry]\ndsn = \"hush\"";
+    let problems = problems(inputs(wrong, &[], &[]));
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems[0].starts_with("s.toml:2: traces.endpoint must be a URL"));
+    assert!(problems[1].starts_with("s.toml:3: traces.headers must be headers"));
+    assert!(problems[2].starts_with("s.toml:5: sentry.dsn is not a DSN"));
+    assert!(!problems.concat().contains("hush"), "{problems:?}");
+}

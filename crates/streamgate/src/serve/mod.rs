@@ -3,6 +3,7 @@
 //! What is *not* here: what the parts do.
 
 mod banner;
+mod exports;
 mod exposure;
 pub(crate) mod format;
 mod listener;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use streamgate_clock as clock;
 use streamgate_engine::{Engine, FailMode, RandomIds};
-use streamgate_server::telemetry::{self, Repeats};
+use streamgate_server::telemetry::{self, ErrorReports, Repeats};
 use streamgate_server::{HttpSettings, Metrics, app};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -30,6 +31,7 @@ use crate::config::sections::store::StoreSettings;
 use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
+use exports::Exports;
 pub(crate) use open_files::raise_soft_limit;
 use reload::Reloads;
 use signals::Stops;
@@ -42,13 +44,14 @@ const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
 pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     let settings = &loaded.settings;
     exposure::check(settings)?;
-    let repeats = start_log(loaded)?;
+    let clock = store::clock(settings)?;
+    let metrics = Arc::new(Metrics::with_log(Arc::clone(&clock) as _, output::log()));
+    let exports = Exports::start(settings, &metrics)?;
+    let repeats = start_log(loaded, exports.reports.clone())?;
+    panics::report(&metrics);
     let mut http = settings.server.http.clone();
     http.max_connections = open_files::raise(http.max_connections)?;
 
-    let clock = store::clock(settings)?;
-    let metrics = Arc::new(Metrics::with_log(Arc::clone(&clock) as _, output::log()));
-    panics::report(&metrics);
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let unhandled = |error| Failure::new(Code::Problem, format!("no signal handlers: {error}"));
@@ -68,7 +71,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
         let engine = Engine::new(
-            opened.store,
+            exports.around(opened.store, settings),
             Arc::new(in_use.settings.policy.clone()),
             Arc::new(RandomIds),
             Arc::clone(&metrics) as Arc<_>,
@@ -88,7 +91,9 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             manager: manager.clone(),
         };
         let watchdog = Watchdog::start(&manager, opened.commits);
-        let serving = serve(settings, &http, &engine, &metrics, stops, reloads);
+        let mut settings = settings.clone();
+        settings.server.tracer = exports.tracer;
+        let serving = serve(&settings, &http, &engine, &metrics, stops, reloads);
         watched(serving, watchdog).await
     });
     // A reload can be reading a file that does not answer: the end does not wait for it.
@@ -120,11 +125,16 @@ async fn watched(
     }
 }
 
-/// Starts the log, and warns in it of what the operator should change.
-pub(crate) fn start_log(loaded: &Loaded) -> Result<Repeats, Failure> {
+/// Starts the log, and warns in it of what the operator should change. Its errors are reported, if
+/// there is something that takes `reports`.
+pub(crate) fn start_log(
+    loaded: &Loaded,
+    reports: Option<Arc<dyn ErrorReports>>,
+) -> Result<Repeats, Failure> {
     let settings = &loaded.settings;
     check_wall_clock(clock::wall_ms())?;
-    let repeats = telemetry::init(settings.log.format, &settings.log.filter, output::log())
+    let log = &settings.log;
+    let repeats = telemetry::init(log.format, &log.filter, output::log(), reports)
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
     exposure::warn_of_open_dialects(settings);
     for warning in loaded.warnings() {

@@ -45,3 +45,53 @@ fn log(panic: &PanicHookInfo<'_>) {
         exit::now(Code::Store);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use streamgate_server::telemetry::{ErrorReports, LineQueue, LogFormat, Report, subscriber};
+
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Kept(Mutex<Vec<Report>>);
+
+    impl ErrorReports for Kept {
+        fn report(&self, report: Report) {
+            self.0.lock().unwrap().push(report);
+        }
+
+        fn flush(&self, _patience: Duration) -> bool {
+            true
+        }
+    }
+
+    /// Tests are processes of their own, so the hook is this test's alone.
+    #[test]
+    fn a_panic_is_an_error_report() {
+        let kept = Arc::new(Kept::default());
+        let queue = LineQueue::start(std::io::sink());
+        let reports = Some(Arc::clone(&kept) as Arc<dyn ErrorReports>);
+        let (lines, _) = subscriber(LogFormat::Human, "info", &queue, reports).unwrap();
+        let _guard = tracing::subscriber::set_default(lines);
+        set_hook(Box::new(log));
+        let caught = std::panic::catch_unwind(|| panic!("an invariant does not hold"));
+        drop(std::panic::take_hook());
+        assert!(caught.is_err());
+        let reports = kept.0.lock().unwrap();
+        let [report] = &reports[..] else {
+            panic!("{reports:?}")
+        };
+        assert_eq!(
+            report.message,
+            "a fault of Streamgate; please report this line"
+        );
+        assert_eq!(report.fields["error.message"], "an invariant does not hold");
+        assert!(
+            report.fields["labels.location"].contains("panics.rs"),
+            "{report:?}"
+        );
+    }
+}

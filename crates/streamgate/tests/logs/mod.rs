@@ -3,6 +3,7 @@
 //! Levels, loggers and fields are read from the sources; what an event means and what to do about it
 //! is written in `events.toml`. A new event without an entry fails a test here.
 
+mod marks;
 mod scan;
 
 use std::collections::BTreeMap;

@@ -137,6 +137,8 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_store_evicted_keys_total",
             "streamgate_store_full",
             "streamgate_store_clock_skew_seconds",
+            "streamgate_spans_dropped_total",
+            "streamgate_error_reports_dropped_total",
         ]
     );
 }

@@ -14,5 +14,7 @@ pub(crate) mod metrics;
 pub(crate) mod plans;
 pub(crate) mod policy;
 pub(crate) mod rate_limit;
+pub(crate) mod sentry;
 pub(crate) mod store;
 pub(crate) mod sweep;
+pub(crate) mod traces;

@@ -33,6 +33,17 @@ pub(crate) enum StoreSettings {
     DynamoDb(TableSettings),
 }
 
+impl StoreSettings {
+    /// What traces call the server: `db.system.name` of OpenTelemetry's semantic conventions.
+    pub(crate) fn system_name(&self) -> Option<&'static str> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Redis(_) => Some("redis"),
+            Self::DynamoDb(_) => Some("aws.dynamodb"),
+        }
+    }
+}
+
 /// A DynamoDB table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableSettings {

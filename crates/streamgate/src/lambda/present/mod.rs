@@ -59,7 +59,7 @@ fn runtime() -> Result<Runtime, Failure> {
 async fn start(sources: Sources) -> Result<(Function, Stops), Failure> {
     let loaded = load_or_fail(sources)?;
     check(&loaded.settings)?;
-    let repeats = start_log(&loaded)?;
+    let repeats = start_log(&loaded, None)?;
     let stops = Stops::install()
         .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
     Ok((Function::start(&loaded.settings, repeats).await?, stops))
