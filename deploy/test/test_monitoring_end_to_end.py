@@ -206,7 +206,8 @@ def test_a_killed_node_and_a_store_that_stands_still_reach_mail_and_telegram(wat
     node.end(signal.SIGTERM)
     node.start()
     watched.wait_told("RESOLVED", "StreamgateFailsForTenUsers", "Streamgate fails for 1")
-    wait_for("a subject that says so", lambda: watched.mail.mails[-1].subject.startswith("[RESOLVED] "))
+    # Other alerts have mails of their own.
+    assert any(mail.subject.startswith("[RESOLVED] ") for mail in watched.mail.mails)
 
 
 def test_a_node_that_is_down_silences_its_other_alerts_and_no_other_node(watched: Watched) -> None:
