@@ -1,8 +1,8 @@
 //! Logs: where they go and how they look.
 //!
 //! The pipeline of a line: [`EnvFilter`], [`Repeats`] (rate limit of repeated failures), a layer
-//! that formats ([`text`] or [`ecs`]), and the [`LineQueue`] with its writer thread. No caller waits
-//! for the sink. Traces ([`tracer`]) and error reports ([`reports`]) leave by an [`Outbox`], which
+//! that formats (`text` or `ecs`), and the [`LineQueue`] with its writer thread. No caller waits
+//! for the sink. Traces (`tracer`) and error reports (`reports`) leave by an [`Outbox`], which
 //! no caller waits for either.
 //!
 //! What is *not* here: the events; each part of the server logs its own.
