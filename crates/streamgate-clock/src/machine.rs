@@ -73,8 +73,8 @@ pub fn processor_time() -> Duration {
     )
 }
 
-/// The monotonic clock in microseconds, suspend not included. A service manager compares it with its
-/// own reading.
+/// The monotonic clock in microseconds, suspend not included. A service manager compares it with
+/// its own reading.
 #[must_use]
 pub fn monotonic_us() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);

@@ -88,8 +88,8 @@ impl SystemClock {
         Self::over(Machine, Kind::Wall, StallRule::of(policy))
     }
 
-    /// The wall clock of a process that its platform freezes between calls (AWS Lambda). A freeze is
-    /// no stall: other instances serve heartbeats meanwhile, and a grace after each freeze would
+    /// The wall clock of a process that its platform freezes between calls (AWS Lambda). A freeze
+    /// is no stall: other instances serve heartbeats meanwhile, and a grace after each freeze would
     /// keep the slot of every player that has vanished. It needs no thread.
     #[must_use]
     pub fn frozen_between_calls() -> Self {

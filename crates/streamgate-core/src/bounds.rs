@@ -88,6 +88,10 @@ pub const DEGRADED_SESSIONS_MAX: usize = 100_000;
 pub const DETACHED_COMMITS_MAX: usize = 10_000;
 /// Most calls of a node whose outcome is unknown and still to be found out for the observers.
 pub const UNRESOLVED_CALLS_MAX: usize = 10_000;
+/// Most connections that wait to be accepted, unless the system allows fewer (`somaxconn`). All
+/// players of an event reconnect at once after a restart, and a full queue delays one by a second,
+/// until its system tries again.
+pub const BACKLOG_MAX: u32 = 4_096;
 /// Most users that a node remembers which met a failure lately, for a metric.
 pub const FAILED_USERS_MAX: usize = 10_000;
 /// Entries of a page unless the caller says otherwise.

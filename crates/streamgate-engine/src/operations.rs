@@ -190,7 +190,7 @@ impl Engine {
         self.told(user, self.seen(user, look).await)
     }
 
-    /// The same, whether or not a caller is told of a failure.
+    /// The same without a report of the failure: the caller may not be told of it.
     async fn seen<T: Send>(
         &self,
         user: &UserKey,

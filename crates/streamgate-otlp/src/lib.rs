@@ -35,7 +35,7 @@ pub struct OtlpSettings {
     pub endpoint: String,
     /// Headers of each request to it, such as a key.
     pub headers: Vec<(String, String)>,
-    /// One request in so many is recorded; 0 for none.
+    /// One of this many requests is recorded; 0 for none.
     pub one_in: u32,
     /// Whether the flag of a valid `traceparent` decides instead.
     pub trusts_callers: bool,

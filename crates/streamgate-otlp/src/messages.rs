@@ -1,5 +1,5 @@
-//! The messages of OTLP 1 that an export of spans has, with the members that are set. A test decodes
-//! them with the published definitions.
+//! The messages of OTLP 1 that an export of spans has, with the members that are set. A test
+//! decodes them with the published definitions.
 
 use prost::{Message, Oneof};
 

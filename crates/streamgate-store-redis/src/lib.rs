@@ -3,8 +3,8 @@
 //! One key a user, [`RedisSettings::key_prefix`]`:{tenant NUL user}`, holds eight bytes of version
 //! and the record. Three scripts work on records: load, commit on an expected version, and confirm
 //! what was read. The time is the server's own (`TIME`, in the same script). For a speculative
-//! commit, which has no load before it, the node estimates that time, and the script checks the estimate:
-//! it is never ahead, and at most half a second behind. So the servers' clocks must be disciplined
+//! commit, which has no load before it, the node estimates that time, and the script checks the
+//! estimate: it is never ahead, and at most half a second behind. So the servers' clocks must be disciplined
 //! (NTP), and those of a primary and its replicas must agree, because a failover goes from one to
 //! the other. A key expires by itself at the time from which on its record means nothing.
 //!

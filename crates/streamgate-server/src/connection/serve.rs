@@ -19,6 +19,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
+use streamgate_core::bounds::BACKLOG_MAX;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -35,10 +36,6 @@ use crate::state::{Draining, Peer};
 
 /// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Most connections that are accepted while the listener is closed: as many as its backlog holds. A
-/// peer with too many connections frees its slot at once, so the slots alone are no bound.
-const BACKLOG_MAX: usize = 4_096;
 
 /// How long connections are still read after the listener was closed, before idle ones are closed:
 /// the runtime takes a moment to notice a request that has arrived.
@@ -152,6 +149,7 @@ impl Acceptor {
         let Ok(listener) = listener.into_std() else {
             return;
         };
+        // A peer with too many connections frees its slot at once, so the slots alone are no bound.
         for _ in 0..BACKLOG_MAX {
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
                 return;

@@ -1,4 +1,4 @@
-//! Observation of every request: its id, its trace, its duration in the metrics, its line in the log.
+//! Observation of every request: its id, its trace, its duration in the metrics, its log line.
 //!
 //! Each route has its own layer, which knows the template of the path: no raw path can become a
 //! label.

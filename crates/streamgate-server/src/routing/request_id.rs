@@ -1,6 +1,7 @@
 //! Request ids: the caller's own if it is well formed, else one that is made here.
 //!
-//! What is *not* here: trace ids, which a caller may send as well ([`crate::telemetry::trace_context`]).
+//! What is *not* here: trace ids, which a caller may send as well
+//! ([`crate::telemetry::trace_context`]).
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! Log lines as JSON in the Elastic Common Schema: one object a line, dotted names at the top level.
+//! Log lines as JSON in the Elastic Common Schema: one object a line, dotted names at the top
+//! level.
 //!
 //! The `json-subscriber` crate writes the object; here is the mapping of fields to names.
 

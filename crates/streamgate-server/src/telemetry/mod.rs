@@ -63,8 +63,8 @@ pub enum TelemetryError {
 /// Installs the logger of the process, which writes to this queue. Call [`Repeats::report`] of the
 /// result once a second.
 ///
-/// `filter` is in the syntax of `EnvFilter`: `info`, `streamgate_server=debug,info`. Lines at `error`
-/// go to `reports` as well.
+/// `filter` is in the syntax of `EnvFilter`: `info`, `streamgate_server=debug,info`. Lines at
+/// `error` go to `reports` as well.
 ///
 /// # Errors
 /// [`TelemetryError`].

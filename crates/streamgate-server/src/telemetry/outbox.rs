@@ -61,8 +61,8 @@ impl<T: Send + 'static> Outbox<T> {
         }
     }
 
-    /// Waits until what was queued is sent or dropped, at most for `patience`; whether it is. A
-    /// full queue is not waited for: its receiver is too slow.
+    /// Waits for at most `patience` until all queued items are sent or dropped; `false` if they are
+    /// not. Returns at once if the queue is full: its receiver is too slow.
     pub fn flush(&self, patience: Duration) -> bool {
         let (done, is_done) = sync_channel(1);
         let queued = self.sender.try_send(Message::Flush(done));
@@ -97,7 +97,7 @@ fn send_forever<T>(
     }
 }
 
-/// The next batch, and who waits for it.
+/// The next batch, and the flushes to answer behind it.
 fn collect<T>(
     receiver: &Receiver<Message<T>>,
     first: Message<T>,

@@ -48,7 +48,7 @@ pub enum SpanKind {
     Server,
     /// A server that this one calls.
     Client,
-    /// Nobody: the work is done in this process.
+    /// Work within this process, which calls no other.
     Internal,
 }
 

@@ -1,6 +1,6 @@
-//! Log and error reports name no user, session or device, and hold no key: every operation of every document is
-//! called with marked values, in every state of the store, and no line at `info` or above has a
-//! mark.
+//! Log and error reports name no user, session or device, and hold no key: every operation of every
+//! document is called with marked values, in every state of the store, and no line at `info` or
+//! above has a mark.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;

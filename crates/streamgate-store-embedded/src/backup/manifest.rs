@@ -20,7 +20,7 @@ use crate::format::{FileKind, HEADER_BYTES};
 use crate::log::Lsn;
 
 /// The version that is written, and the newest that is understood.
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// The first word of the text.
 const TITLE: &str = "streamgate backup ";

@@ -12,6 +12,7 @@ use clap::Args;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 use ureq::Body;
+use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response, StatusCode};
 
 use crate::exit::{Code, Failure};
@@ -159,11 +160,8 @@ impl Client {
 
     /// Downloads: the body of the answer to a GET, to be read within `timeout`.
     pub(crate) fn download(&self, path: &str, timeout: Duration) -> Result<Box<dyn Read>, Failure> {
-        let mut request = Request::get(format!("{}{path}", self.url));
-        if let Some(key) = &self.key {
-            request = request.header("x-api-key", key);
-        }
-        let request = request
+        let request = self
+            .request(&Method::GET, path)
             .body(())
             .map_err(|error| problem::unusable(&self.url, &error))?;
         let request = self
@@ -189,13 +187,9 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.url))
+        let request = self
+            .request(method, path)
             .header("accept", "application/json");
-        if let Some(key) = &self.key {
-            request = request.header("x-api-key", key);
-        }
         let sent = match body {
             None => request.body(()).map(|request| self.agent.run(request)),
             Some(body) => request
@@ -207,6 +201,17 @@ impl Client {
             .map_err(|error| problem::unusable(&self.url, &error))?
             .map_err(|error| problem::unreachable(&self.url, &error))?;
         self.read(answer)
+    }
+
+    /// The beginning of a request, with the key.
+    fn request(&self, method: &Method, path: &str) -> Builder {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        match &self.key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        }
     }
 
     /// Reads an answer.

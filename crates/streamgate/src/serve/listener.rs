@@ -3,12 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use streamgate_core::bounds::BACKLOG_MAX;
 use tokio::net::{TcpListener, TcpSocket};
-
-/// How many connections may wait to be accepted, unless the system allows fewer (`somaxconn`). All
-/// players of an event reconnect at once after a restart, and a full queue delays one by a second,
-/// until its system tries again.
-const BACKLOG: u32 = 4_096;
 
 /// Listens on this address.
 pub(super) fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
@@ -19,7 +15,7 @@ pub(super) fn bind(listen: SocketAddr) -> io::Result<TcpListener> {
     // Connections of a process before this one may linger on the port.
     socket.set_reuseaddr(true)?;
     socket.bind(listen)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG_MAX)
 }
 
 #[cfg(test)]

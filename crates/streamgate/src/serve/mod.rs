@@ -38,7 +38,7 @@ use signals::Stops;
 use systemd::{Manager, Watchdog};
 
 /// How often failures that repeat are summed up in the log.
-const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop. The settings are read from the sources again at SIGHUP.
 pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {

@@ -3,8 +3,8 @@
 //!
 //! Status, recorded headers and body must be the same to the byte, UUIDs aside, which are new in
 //! every call. A deliberate difference stands in [`DELIBERATE`], with its reason; one that no
-//! longer exists fails. There is none so far, because the faults of the originals (a 500 for a missing
-//! parameter, for one) were not recorded.
+//! longer exists fails. There is none so far, because the faults of the originals (a 500 for a
+//! missing parameter, for one) were not recorded.
 
 use std::collections::BTreeMap;
 use std::fs;

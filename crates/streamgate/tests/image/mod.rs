@@ -1,5 +1,6 @@
 //! The Dockerfile, as far as it can be tried without a container engine: what it copies exists, and
-//! what it runs works with the variables that it sets. `deploy/test/test_container.py` builds and runs it.
+//! what it runs works with the variables that it sets. `deploy/test/test_container.py`
+//! builds and runs it.
 
 use std::fs;
 

@@ -163,8 +163,8 @@ fn a_rate_by_address_counts_the_client_of_the_gateway() {
     assert_eq!(status("192.0.2.2"), 200);
 }
 
-/// The gateway finds the function by the host, so that a page cannot bind another name to it; what a
-/// foreign page sends is refused as by a server.
+/// The gateway finds the function by the host, so that a page cannot bind another name to it; what
+/// a foreign page sends is refused as by a server.
 #[test]
 fn without_keys_any_host_is_served_and_no_foreign_page() {
     let function = Function::start();

@@ -1,7 +1,7 @@
 //! The log reference, `docs/operations/logs.md`: every event at `info` or above and every field.
 //!
-//! Levels, loggers and fields are read from the sources; what an event means and what to do about it
-//! is written in `events.toml`. A new event without an entry fails a test here.
+//! Levels, loggers and fields are read from the sources; what an event means and what to do about
+//! it is written in `events.toml`. A new event without an entry fails a test here.
 
 mod marks;
 mod scan;

@@ -5,14 +5,11 @@ use std::path::Path;
 use super::{BackupReport, BackupToolError};
 use crate::backup::MANIFEST_FILE;
 use crate::backup::frame::PIECE_BYTES;
-use crate::backup::manifest::{BackupFile, MANIFEST_MAX_BYTES, Manifest, ManifestError};
+use crate::backup::manifest::{BackupFile, MANIFEST_MAX_BYTES, Manifest, ManifestError, VERSION};
 use crate::disk::{Disk, DiskFile, RealDisk};
 use crate::error::OpenError;
 use crate::reader::{self, Contents};
 use crate::tools::inspect::check_records;
-
-/// The newest version of the list that is understood.
-const KNOWN: u32 = 1;
 
 /// Reads the list of a backup.
 pub(super) fn manifest(disk: &RealDisk) -> Result<Manifest, BackupToolError> {
@@ -39,7 +36,7 @@ pub(super) fn manifest(disk: &RealDisk) -> Result<Manifest, BackupToolError> {
         ManifestError::Newer(found) => BackupToolError::Newer {
             path: path.clone(),
             found,
-            known: KNOWN,
+            known: VERSION,
         },
     })?;
     if read.files.iter().any(|file| file.sum.is_none()) {

@@ -193,12 +193,10 @@ impl Event {
 
     /// The query of format 1.0, whose parameters are decoded.
     fn query(&mut self) -> String {
-        let many = self.multi_value_query_string_parameters.take();
-        let single = self.query_string_parameters.take().unwrap_or_default();
-        let parameters = many.filter(|many| !many.is_empty()).unwrap_or_else(|| {
-            let single = single.into_iter();
-            single.map(|(name, value)| (name, vec![value])).collect()
-        });
+        let parameters = all_values(
+            self.multi_value_query_string_parameters.take(),
+            self.query_string_parameters.take(),
+        );
         let pairs = parameters
             .iter()
             .flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
@@ -248,12 +246,7 @@ impl Event {
     }
 
     fn headers(&mut self) -> Result<HeaderMap, EventError> {
-        let many = self.multi_value_headers.take();
-        let single = self.headers.take().unwrap_or_default();
-        let all = many.filter(|many| !many.is_empty()).unwrap_or_else(|| {
-            let single = single.into_iter();
-            single.map(|(name, value)| (name, vec![value])).collect()
-        });
+        let all = all_values(self.multi_value_headers.take(), self.headers.take());
         let mut headers = HeaderMap::new();
         for (name, values) in all {
             for value in values {
@@ -271,6 +264,18 @@ impl Event {
         }
         Ok(headers)
     }
+}
+
+/// The values of each name: from the member that has all of them, or, where a gateway leaves that
+/// out, from the one that has one of each.
+fn all_values(
+    many: Option<BTreeMap<String, Vec<String>>>,
+    single: Option<BTreeMap<String, String>>,
+) -> BTreeMap<String, Vec<String>> {
+    many.filter(|many| !many.is_empty()).unwrap_or_else(|| {
+        let single = single.unwrap_or_default().into_iter();
+        single.map(|(name, value)| (name, vec![value])).collect()
+    })
 }
 
 /// The address of the client.

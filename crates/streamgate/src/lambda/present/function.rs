@@ -12,8 +12,8 @@ use super::event::{EventError, HttpEvent};
 use super::metric_lines::Counts;
 use super::upkeep::Upkeep;
 use crate::config::Settings;
-use crate::config::sections::store::StoreSettings;
-use crate::exit::{Code, Failure};
+use crate::config::sections::store::TableSettings;
+use crate::exit::Failure;
 use crate::serve::panics;
 use crate::{dynamodb, output};
 
@@ -31,10 +31,11 @@ pub(super) struct Function {
 impl Function {
     /// Opens the table and puts the endpoints on top. The table may be unavailable: then events are
     /// answered 503 until it is there.
-    pub(super) async fn start(settings: &Settings, repeats: Repeats) -> Result<Self, Failure> {
-        let StoreSettings::DynamoDb(table) = &settings.store else {
-            return Err(Failure::new(Code::Usage, "store.url names no table"));
-        };
+    pub(super) async fn start(
+        settings: &Settings,
+        table: &TableSettings,
+        repeats: Repeats,
+    ) -> Result<Self, Failure> {
         let clock = Arc::new(SystemClock::frozen_between_calls());
         let metrics = Arc::new(Metrics::with_log(Arc::clone(&clock) as _, output::log()));
         panics::report(&metrics);

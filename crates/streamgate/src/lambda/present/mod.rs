@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 use self::function::Function;
 use self::runtime_api::{Invocation, RuntimeApi};
 use crate::commands::settings_args::load_or_fail;
-use crate::config::sections::store::StoreSettings;
+use crate::config::sections::store::{StoreSettings, TableSettings};
 use crate::config::{Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::serve::signals::Stops;
@@ -58,25 +58,26 @@ fn runtime() -> Result<Runtime, Failure> {
 
 async fn start(sources: Sources) -> Result<(Function, Stops), Failure> {
     let loaded = load_or_fail(sources)?;
-    check(&loaded.settings)?;
+    let table = check(&loaded.settings)?;
     let repeats = start_log(&loaded, None)?;
     let stops = Stops::install()
         .map_err(|error| Failure::new(Code::Problem, format!("no signal handlers: {error}")))?;
-    Ok((Function::start(&loaded.settings, repeats).await?, stops))
+    let function = Function::start(&loaded.settings, table, repeats).await?;
+    Ok((function, stops))
 }
 
-/// Refuses settings that an instance cannot keep.
-fn check(settings: &Settings) -> Result<(), Failure> {
+/// Refuses settings that an instance cannot keep. Returns its table.
+fn check(settings: &Settings) -> Result<&TableSettings, Failure> {
     let refused = |message: &str, hint: &str| {
         let message = format!("on AWS Lambda {message}");
         Err(Failure::new(Code::Usage, message).hint(hint))
     };
-    if !matches!(settings.store, StoreSettings::DynamoDb(_)) {
+    let StoreSettings::DynamoDb(table) = &settings.store else {
         return refused(
             "store.url must be a table: an instance keeps no data, and many run at the same time",
             "set STREAMGATE_STORE_URL=dynamodb://TABLE",
         );
-    }
+    };
     if settings.fail_mode == FailMode::Open {
         return refused(
             "engine.fail_mode must be closed: an instance that is frozen cannot write to the table \
@@ -91,7 +92,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
              stands in front of every route, STREAMGATE_ALLOW_ANONYMOUS=true",
         );
     }
-    Ok(())
+    Ok(table)
 }
 
 /// Takes events and answers them, until a signal comes between two of them.

@@ -1,5 +1,5 @@
-//! What a server does in the background, done behind an answer if it is due: reading the format mark
-//! of the table, summing up repeated failures in the log, writing metrics and the log.
+//! What a server does in the background, done behind an answer if it is due: reading the format
+//! mark of the table, summing up repeated failures in the log, writing metrics and the log.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use streamgate_clock::passed_ms;
 use streamgate_server::telemetry::Repeats;
 
 use crate::output;
+use crate::serve::REPORT_REPEATS_EVERY;
 use crate::serve::format::{FormatWatch, READ_EVERY};
 
 /// The work that falls due, and when it was done last.
@@ -16,9 +17,6 @@ pub(super) struct Upkeep {
     repeats: Repeats,
     repeats_reported_ms: u64,
 }
-
-/// How often failures that repeat are summed up in the log.
-const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
 
 impl Upkeep {
     pub(super) fn new(format: Box<dyn FormatWatch>, repeats: Repeats) -> Self {

@@ -102,7 +102,8 @@ impl Watchdog {
     }
 }
 
-/// The interval in the variables of `sd_watchdog_enabled(3)`; `None` if this process is not watched.
+/// The interval in the variables of `sd_watchdog_enabled(3)`; `None` if this process is not
+/// watched.
 fn asked(
     microseconds: Option<String>,
     process: Option<String>,
