@@ -153,7 +153,7 @@ fn tls(host: &str, roots: RootCertStore) -> Result<Tls, TargetError> {
         url: host.to_owned(),
         why: error.to_string(),
     })?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

@@ -24,11 +24,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
+use rustls::crypto::aws_lc_rs;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
+    // The provider of cryptography of all TLS in this process.
+    aws_lc_rs::default_provider()
+        .install_default()
+        .expect("nothing has chosen a provider before");
     let cli = match commands::Cli::try_parse_from(lambda::command_line()) {
         Ok(cli) => cli,
         Err(answer) => return exit::by_command_line(&answer),

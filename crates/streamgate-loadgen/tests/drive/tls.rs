@@ -22,7 +22,7 @@ use crate::{SECOND, closed, open, outcomes, requests};
 fn serve(made: &Certificates) -> String {
     let certificate = CertificateDer::from_pem_file(made.path("server.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(made.path("server.key")).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()

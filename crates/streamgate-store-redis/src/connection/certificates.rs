@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -71,7 +71,7 @@ impl Certificates {
         let certificate = read(certificate).map_err(CertificateError::Certificate)?;
         let key = read_key(key).map_err(CertificateError::Key)?;
         // Building a configuration finds out whether certificate and key belong together.
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|config| {
                 let config = config.with_root_certificates(authorities);

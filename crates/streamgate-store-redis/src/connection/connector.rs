@@ -31,11 +31,6 @@ impl Connector {
         credentials: &Credentials,
         database: u32,
     ) -> Self {
-        if tls.is_some() {
-            // Other crates may link a second provider; then the process must choose one. An error
-            // means that it has chosen already.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
         let mut greeting = RedisConnectionInfo::default()
             .set_db(i64::from(database))
             .set_lib_name("streamgate", env!("CARGO_PKG_VERSION"));
