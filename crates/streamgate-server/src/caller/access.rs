@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
 use crate::caller::browser;
+use crate::caller::grant::{Grant, Identity, Viewer};
 use crate::caller::keys::{ApiKey, Keys, Scope};
 use crate::caller::rate_limit::CallerId;
 use crate::problem::{ApiError, Code, FieldErrors};
@@ -49,19 +50,25 @@ impl Needs for Admin {
     const SCOPE: Scope = Scope::Admin;
 }
 
-/// A caller with a key of scope `N`.
+/// A caller with the scope `N`, of a call that names no user. Viewers make no such calls.
 #[derive(Debug)]
 pub(crate) struct Caller<N> {
-    /// The tenant of the key: all users that the call names are of this tenant.
+    /// The tenant of the caller: all users that the call names are of this tenant.
     pub(crate) tenant: TenantId,
+    /// Who calls.
+    #[allow(dead_code, reason = "audits, which come next, read it")]
+    pub(crate) identity: Identity,
     needs: PhantomData<N>,
 }
 
-/// The user that the path names, for a caller with a key of scope `N`.
+/// The user that the path names, for a caller with the scope `N`.
 #[derive(Debug)]
 pub(crate) struct UserPath<N> {
     /// The user, of the caller's tenant.
     pub(crate) user: UserKey,
+    /// Who calls.
+    #[allow(dead_code, reason = "audits, which come next, read it")]
+    pub(crate) identity: Identity,
     needs: PhantomData<N>,
 }
 
@@ -72,14 +79,22 @@ pub(crate) struct SessionTarget {
     pub(crate) user: UserKey,
     /// The session.
     pub(crate) id: SessionId,
+    /// The viewer that calls, if it is one. A key is not named here: a heartbeat has no use for it,
+    /// and would have to count a reference.
+    #[allow(dead_code, reason = "viewer tokens, which come next, read it")]
+    pub(crate) viewer: Option<Arc<Viewer>>,
 }
 
 impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let keys = app.keys.load();
+        let grant = authorize(app, &keys, parts, N::SCOPE)?;
+        grant.without_user()?;
         Ok(Self {
-            tenant: authorize(app, &app.keys.load(), parts, N::SCOPE)?.clone(),
+            tenant: grant.tenant().clone(),
+            identity: grant.identity(),
             needs: PhantomData,
         })
     }
@@ -90,19 +105,20 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let keys = app.keys.load();
-        let tenant = authorize(app, &keys, parts, N::SCOPE)?;
+        let grant = authorize(app, &keys, parts, N::SCOPE)?;
         let mut errors = FieldErrors::default();
-        let user = user_id(segment(&parts.uri, 2), tenant, &mut errors);
+        let user = user_id(segment(&parts.uri, 2), grant.tenant(), &mut errors);
         errors.finish()?;
         Ok(Self {
-            user: within_user_rate(app, user)?,
+            user: grant.about(app, user.expect(VALID))?,
+            identity: grant.identity(),
             needs: PhantomData,
         })
     }
 }
 
 /// The session that these segments of the path name (user id, session id), if the caller has the
-/// scope, and caller and user are within their rates.
+/// scope and may act for the user, and caller and user are within their rates.
 pub(crate) fn authorize_session(
     app: &App,
     parts: &Parts,
@@ -110,26 +126,30 @@ pub(crate) fn authorize_session(
     needed: Scope,
 ) -> Result<SessionTarget, ApiError> {
     let keys = app.keys.load();
-    let tenant = authorize(app, &keys, parts, needed)?;
+    let grant = authorize(app, &keys, parts, needed)?;
     let mut errors = FieldErrors::default();
-    let user = user_id(decoded(user), tenant, &mut errors);
+    let user = user_id(decoded(user), grant.tenant(), &mut errors);
     let id = errors
         .check("session_id", decoded(session))
         .and_then(|text| errors.check("session_id", SessionId::new(&text)));
     errors.finish()?;
     Ok(SessionTarget {
-        user: within_user_rate(app, user)?,
-        id: id.expect("no error means an id"),
+        user: grant.about(app, user.expect(VALID))?,
+        id: id.expect(VALID),
+        viewer: grant.into_viewer(),
     })
 }
 
-/// The tenant of the caller, if its key is one of `keys` and has the scope.
+/// What holds once [`FieldErrors::finish`] has found no error.
+const VALID: &str = "no error means an id";
+
+/// What the caller may do, if its credential is known and has the scope.
 pub(crate) fn authorize<'a>(
     app: &'a App,
     keys: &'a Keys,
     parts: &Parts,
     needed: Scope,
-) -> Result<&'a TenantId, ApiError> {
+) -> Result<Grant<'a>, ApiError> {
     let changes = !browser::is_safe(&parts.method);
     authorize_call(app, keys, parts, needed, true, changes)
 }
@@ -146,7 +166,7 @@ pub(crate) fn authorize_call<'a>(
     needed: Scope,
     needs_key: bool,
     changes: bool,
-) -> Result<&'a TenantId, ApiError> {
+) -> Result<Grant<'a>, ApiError> {
     // The key first, then its rate, then its scope: an unknown caller uses up no rate, and a caller
     // without the scope uses up its own.
     if keys.is_open() {
@@ -163,8 +183,8 @@ pub(crate) fn authorize_call<'a>(
     permitted(app, key, needed)
 }
 
-/// The tenant of a known key, if it is within its rate and has the scope.
-fn permitted<'a>(app: &App, key: &'a ApiKey, needed: Scope) -> Result<&'a TenantId, ApiError> {
+/// The grant of a known key, if it is within its rate and has the scope.
+fn permitted<'a>(app: &'a App, key: &'a ApiKey, needed: Scope) -> Result<Grant<'a>, ApiError> {
     app.limits
         .check_caller(|| CallerId::Key(key.rate_id()))
         .map_err(|error| error.with_cause(format_args!("key {:?} is over its rate", key.name)))?;
@@ -176,14 +196,14 @@ fn permitted<'a>(app: &App, key: &'a ApiKey, needed: Scope) -> Result<&'a Tenant
         )
         .with_cause(format_args!("key {:?} has scope {has}", key.name)));
     }
-    Ok(&key.tenant)
+    Ok(Grant::key(app, key))
 }
 
-/// The tenant of a caller without a key, unless a foreign web page made a browser send the call.
-fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<&'a TenantId, ApiError> {
+/// The grant of a caller without a key, unless a foreign web page made a browser send the call.
+fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<Grant<'a>, ApiError> {
     app.browser_guard.check(parts, changes)?;
     app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
-    Ok(&app.default_tenant)
+    Ok(Grant::anonymous(app))
 }
 
 /// The key in `x-api-key`, else in `Authorization: Bearer`.
@@ -213,13 +233,6 @@ fn peer_of(parts: &Parts) -> IpAddr {
         .extensions
         .get::<Peer>()
         .map_or(unknown, |peer| peer.0)
-}
-
-/// The user, if it is within its rate.
-fn within_user_rate(app: &App, user: Option<UserKey>) -> Result<UserKey, ApiError> {
-    let user = user.expect("no error means an id");
-    app.limits.check_user(&user)?;
-    Ok(user)
 }
 
 /// The user of this tenant with the id in this decoded segment of the path.

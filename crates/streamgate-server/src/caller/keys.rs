@@ -6,6 +6,7 @@
 //! ([`crate::caller::access`]).
 
 use std::cell::Cell;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,7 +47,7 @@ impl Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKey {
     /// What operators call it; appears in logs.
-    pub name: String,
+    pub name: Arc<str>,
     /// The SHA-256 of its text.
     pub sha256: [u8; 32],
     /// What it may do.
@@ -194,7 +195,7 @@ mod tests {
 
     fn key(name: &str, text: &str) -> ApiKey {
         ApiKey {
-            name: name.to_owned(),
+            name: name.into(),
             sha256: parse_hash(&hash_key(text)).unwrap(),
             scope: Scope::Player,
             tenant: TenantId::default_tenant(),
@@ -204,7 +205,7 @@ mod tests {
     #[test]
     fn a_key_is_found_by_its_text_and_by_nothing_else() {
         let keys = Keys::new(vec![key("a", "one"), key("b", "two"), key("c", "three")]);
-        assert_eq!(keys.find(b"one").unwrap().1.name, "a");
+        assert_eq!(keys.find(b"one").unwrap().1.name[..], *"a");
         assert_eq!(keys.find(b"three").unwrap().0, 2);
         for wrong in [&b""[..], b"four", b"on", b"one ", b"\xff"] {
             assert_eq!(keys.find(wrong), None);

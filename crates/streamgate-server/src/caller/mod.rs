@@ -3,5 +3,10 @@
 
 pub(crate) mod access;
 pub(crate) mod browser;
+#[allow(
+    dead_code,
+    reason = "viewer tokens and audits, which come next, read the rest"
+)]
+pub(crate) mod grant;
 pub(crate) mod keys;
 pub(crate) mod rate_limit;

@@ -11,13 +11,14 @@ use streamgate_engine::Engine;
 
 use super::dialect::Dialect;
 use crate::caller::access::Needs;
+use crate::caller::grant::Permit;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 
 /// An authenticated caller of the dialect `D`, with the scope `N`.
 pub(crate) struct DialectCaller<D, N> {
     app: Arc<App>,
-    tenant: TenantId,
+    permit: Permit,
     dialect: PhantomData<fn() -> (D, N)>,
 }
 
@@ -26,7 +27,7 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for DialectCaller<D, N> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         Ok(Self {
-            tenant: D::caller(parts, app, N::SCOPE)?,
+            permit: D::caller(parts, app, N::SCOPE)?,
             app: Arc::clone(app),
             dialect: PhantomData,
         })
@@ -41,15 +42,14 @@ impl<D: Dialect, N> DialectCaller<D, N> {
 
     /// The tenant of the users that the caller names.
     pub(crate) fn tenant(&self) -> &TenantId {
-        &self.tenant
+        &self.permit.tenant
     }
 
-    /// The user of this name, within its rate limit. `field` is the dialect's word for it.
+    /// The user of this name, if the caller may act for it and it is within its rate. `field` is the dialect's word for it.
     pub(crate) fn user(&self, field: &str, name: &str) -> Result<UserKey, ApiError> {
         let user = UserId::new(name).map_err(|error| ApiError::field(field, error))?;
-        let user = UserKey::new(&self.tenant, &user);
-        self.app.limits.check_user(&user)?;
-        Ok(user)
+        let user = UserKey::new(&self.permit.tenant, &user);
+        self.permit.about(&self.app, user)
     }
 
     /// The command that starts the session `id`, with the lease of this dialect.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::MethodRouter;
-use streamgate_core::TenantId;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::settings::{CompatSettings, DialectName};
+use crate::caller::grant::Permit;
 use crate::caller::keys::Scope;
 use crate::caller::{access, browser};
 use crate::problem::{ApiError, Code};
@@ -59,15 +59,15 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
         settings.require_key
     }
 
-    /// Authenticates the caller of a request that needs the scope `needed`; returns its tenant. The
-    /// default knows API keys, and callers without one where the dialect asks for none. A dialect
-    /// with other credentials reads them here; its 401 has a `WWW-Authenticate` only if the error
-    /// that it returns has one.
-    fn caller(parts: &Parts, app: &App, needed: Scope) -> Result<TenantId, ApiError> {
+    /// Authenticates the caller of a request that needs the scope `needed`. The default knows API
+    /// keys and viewer tokens, and callers without either where the dialect asks for none. A
+    /// dialect with other credentials reads them here; its 401 has a `WWW-Authenticate` only if the
+    /// error that it returns has one.
+    fn caller(parts: &Parts, app: &App, needed: Scope) -> Result<Permit, ApiError> {
         let keys = app.keys.load();
         let changes = Self::CHANGES_BY_GET || !browser::is_safe(&parts.method);
         let needs_key = Self::asks_for_key(&app.compat);
-        access::authorize_call(app, &keys, parts, needed, needs_key, changes).cloned()
+        access::authorize_call(app, &keys, parts, needed, needs_key, changes).map(Into::into)
     }
 
     /// The path that the router looks up, made of the path of a request: for dialects in which

@@ -18,6 +18,7 @@ use super::dialect::Dialect;
 use super::mount::service;
 use super::settings::{CompatSettings, DialectName, DialectSettings};
 use crate::caller::access::Player;
+use crate::caller::grant::{Identity, Permit};
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Code};
 use crate::routing::layers::RouteLayers;
@@ -41,7 +42,7 @@ impl Dialect for Probe {
         (error.code().status(), "").into_response()
     }
 
-    fn caller(parts: &Parts, _app: &App, _needed: Scope) -> Result<TenantId, ApiError> {
+    fn caller(parts: &Parts, _app: &App, _needed: Scope) -> Result<Permit, ApiError> {
         let name = |headers: &HeaderMap| {
             let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
             value.strip_prefix("App ").map(str::to_owned)
@@ -52,7 +53,11 @@ impl Dialect for Probe {
                 let challenge = HeaderValue::from_static("App realm=\"tests\"");
                 Err(error.with_header(header::WWW_AUTHENTICATE, challenge))
             }
-            Some(name) => TenantId::new(name).map_err(|why| ApiError::field("app", why)),
+            Some(name) => {
+                let tenant = TenantId::new(name).map_err(|why| ApiError::field("app", why))?;
+                let identity = Identity::Anonymous;
+                Ok(Permit { tenant, identity })
+            }
             None => Err(ApiError::new(Code::Unauthenticated, "no app")),
         }
     }

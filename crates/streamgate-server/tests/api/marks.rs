@@ -52,7 +52,7 @@ fn calls() -> Vec<MarkedCall> {
 fn key(scope: Scope) -> (String, ApiKey) {
     let text = format!("{MARK}-key-{scope:?}");
     let key = ApiKey {
-        name: format!("{scope:?}"),
+        name: format!("{scope:?}").into(),
         sha256: parse_hash(&hash_key(&text)).unwrap(),
         scope,
         tenant: TenantId::default_tenant(),

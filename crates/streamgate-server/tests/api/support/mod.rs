@@ -291,7 +291,7 @@ impl Service {
 
 pub(crate) fn keys() -> Keys {
     let key = |text: &str, scope, tenant: &str| ApiKey {
-        name: format!("key of {text}"),
+        name: format!("key of {text}").into(),
         sha256: parse_hash(&hash_key(text)).unwrap(),
         scope,
         tenant: TenantId::new(tenant).unwrap(),

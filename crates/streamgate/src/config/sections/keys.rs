@@ -89,7 +89,7 @@ fn read_key(reader: &mut Reader) -> Option<ApiKey> {
         }
     }
     Some(ApiKey {
-        name: name?,
+        name: name?.into(),
         sha256: sha256?,
         scope: scope?,
         tenant: tenant?,
@@ -98,8 +98,8 @@ fn read_key(reader: &mut Reader) -> Option<ApiKey> {
 
 /// Reports a repeated name, which is ambiguous in logs, and a repeated hash, which has two scopes.
 fn report_repeated(reader: &mut Reader, key: &ApiKey, before: &[ApiKey]) {
-    let names: BTreeSet<&str> = before.iter().map(|key| key.name.as_str()).collect();
-    if names.contains(key.name.as_str()) {
+    let names: BTreeSet<&str> = before.iter().map(|key| &*key.name).collect();
+    if names.contains(&*key.name) {
         reader.wrong_here(NAME.0, format!("names a second key {:?}", key.name));
     }
     if before.iter().any(|other| other.sha256 == key.sha256) {

@@ -120,7 +120,7 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
 fn keys() -> Result<Keys> {
     let key = |name: &str, text: &str, scope| -> Result<ApiKey> {
         Ok(ApiKey {
-            name: name.to_owned(),
+            name: name.into(),
             sha256: parse_hash(&hash_key(text)).ok_or("a hash is a hash")?,
             scope,
             tenant: TenantId::default_tenant(),

@@ -39,7 +39,7 @@ pub(crate) async fn start_named_session(
     app: &App,
     call: SessionCall,
 ) -> Result<Response, ApiError> {
-    let SessionTarget { user, id } = call.target(app, Scope::Player)?;
+    let SessionTarget { user, id, .. } = call.target(app, Scope::Player)?;
     let body = app.told(&user, call.json(app).await)?;
     let command = command(id, &body)?;
     // It would keep the connection's buffer while the store is waited for.

@@ -1,0 +1,197 @@
+//! What an authorised call may do: the tenant that it may address, and who makes it.
+//!
+//! A viewer is restricted to one user. [`about`] is the one place that compares the user that a call
+//! names with the user that a viewer is; [`Grant::without_user`] refuses viewers where a call names
+//! none. What is *not* here: how the caller was recognised
+//! ([`crate::caller::access`]).
+
+use std::sync::Arc;
+
+use streamgate_core::{TenantId, UserKey};
+
+use crate::caller::keys::{ApiKey, Scope};
+use crate::problem::{ApiError, Code};
+use crate::state::App;
+
+/// An authorised call. It borrows from the keys, so that authorising a key allocates nothing.
+#[derive(Debug)]
+pub(crate) struct Grant<'a> {
+    who: Who<'a>,
+    /// The tenant of callers without a credential.
+    default_tenant: &'a TenantId,
+}
+
+/// Who makes a call.
+#[derive(Debug)]
+enum Who<'a> {
+    Anonymous,
+    Key(&'a ApiKey),
+    Viewer(Arc<Viewer>),
+}
+
+/// The bearer of a viewer token that was verified.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Viewer {
+    /// The one user that it may act for.
+    pub(crate) user: UserKey,
+    /// The tenant of that user.
+    pub(crate) tenant: TenantId,
+    /// The name of the issuer, as configuration has it; that of this server for its own tokens.
+    pub(crate) issuer: Arc<str>,
+    /// The id of the token (`jti`), if it has one.
+    pub(crate) token_id: Option<Box<str>>,
+}
+
+/// A grant that is kept beyond the authorisation of the call.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    /// The tenant whose users the call may name.
+    pub(crate) tenant: TenantId,
+    /// Who calls.
+    pub(crate) identity: Identity,
+}
+
+/// Who made a call, kept beyond its authorisation: for audits.
+#[derive(Debug, Clone)]
+pub(crate) enum Identity {
+    /// Nobody that is known: the call brought no credential, and none is asked for.
+    Anonymous,
+    /// An API key.
+    Key {
+        /// What operators call it.
+        name: Arc<str>,
+        /// What it may do.
+        scope: Scope,
+    },
+    /// The bearer of a viewer token.
+    Viewer(Arc<Viewer>),
+}
+
+impl<'a> Grant<'a> {
+    /// For a caller without a credential.
+    pub(crate) fn anonymous(app: &'a App) -> Self {
+        Self {
+            who: Who::Anonymous,
+            default_tenant: &app.default_tenant,
+        }
+    }
+
+    /// For the bearer of a key.
+    pub(crate) fn key(app: &'a App, key: &'a ApiKey) -> Self {
+        Self {
+            who: Who::Key(key),
+            default_tenant: &app.default_tenant,
+        }
+    }
+
+    /// For the bearer of a viewer token.
+    pub(crate) fn viewer(app: &'a App, viewer: Arc<Viewer>) -> Self {
+        Self {
+            who: Who::Viewer(viewer),
+            default_tenant: &app.default_tenant,
+        }
+    }
+
+    /// The tenant whose users the call may name.
+    pub(crate) fn tenant(&self) -> &TenantId {
+        match &self.who {
+            Who::Anonymous => self.default_tenant,
+            Who::Key(key) => &key.tenant,
+            Who::Viewer(viewer) => &viewer.tenant,
+        }
+    }
+
+    /// Takes the user that the call names, if the caller may act for it and it is within its rate.
+    ///
+    /// # Errors
+    /// 403 for a viewer that is another user; 429.
+    pub(crate) fn about(&self, app: &App, user: UserKey) -> Result<UserKey, ApiError> {
+        let viewer = match &self.who {
+            Who::Anonymous | Who::Key(_) => None,
+            Who::Viewer(viewer) => Some(&**viewer),
+        };
+        about(app, viewer, user)
+    }
+
+    /// Checks that the caller may make a call that names no user.
+    ///
+    /// # Errors
+    /// 403 for a viewer.
+    pub(crate) fn without_user(&self) -> Result<(), ApiError> {
+        match &self.who {
+            Who::Anonymous | Who::Key(_) => Ok(()),
+            Who::Viewer(_) => Err(no_user()),
+        }
+    }
+
+    /// The viewer, where it is one.
+    pub(crate) fn into_viewer(self) -> Option<Arc<Viewer>> {
+        match self.who {
+            Who::Anonymous | Who::Key(_) => None,
+            Who::Viewer(viewer) => Some(viewer),
+        }
+    }
+
+    /// Who calls, to be kept.
+    pub(crate) fn identity(&self) -> Identity {
+        match &self.who {
+            Who::Anonymous => Identity::Anonymous,
+            Who::Key(key) => Identity::Key {
+                name: Arc::clone(&key.name),
+                scope: key.scope,
+            },
+            Who::Viewer(viewer) => Identity::Viewer(Arc::clone(viewer)),
+        }
+    }
+}
+
+impl Permit {
+    /// As [`Grant::about`].
+    pub(crate) fn about(&self, app: &App, user: UserKey) -> Result<UserKey, ApiError> {
+        about(app, self.identity.viewer().map(|viewer| &**viewer), user)
+    }
+}
+
+impl From<Grant<'_>> for Permit {
+    fn from(grant: Grant<'_>) -> Self {
+        Self {
+            tenant: grant.tenant().clone(),
+            identity: grant.identity(),
+        }
+    }
+}
+
+impl Identity {
+    /// The viewer, where it is one.
+    pub(crate) fn viewer(&self) -> Option<&Arc<Viewer>> {
+        match self {
+            Self::Anonymous | Self::Key { .. } => None,
+            Self::Viewer(viewer) => Some(viewer),
+        }
+    }
+}
+
+/// Takes the user that a call names, if it is the viewer's own and within its rate.
+fn about(app: &App, viewer: Option<&Viewer>, user: UserKey) -> Result<UserKey, ApiError> {
+    if viewer.is_some_and(|viewer| viewer.user != user) {
+        return Err(other_user());
+    }
+    app.limits.check_user(&user)?;
+    Ok(user)
+}
+
+#[cold]
+fn other_user() -> ApiError {
+    ApiError::new(
+        Code::Forbidden,
+        "a viewer may act for its own user only, and the request names another",
+    )
+}
+
+#[cold]
+fn no_user() -> ApiError {
+    ApiError::new(
+        Code::Forbidden,
+        "a viewer may act for its own user only, and this call is about more than one",
+    )
+}
