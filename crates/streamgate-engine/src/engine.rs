@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use streamgate_clock::Clock;
 use streamgate_core::{Policy, SessionId};
-use streamgate_store::{Backup, BackupError, Store};
+use streamgate_store::{Backup, BackupError, Notices, Store};
 use tokio::sync::Semaphore;
 
 use crate::error::EngineError;
@@ -161,6 +161,18 @@ impl Engine {
     #[must_use]
     pub fn record_count(&self) -> Option<u64> {
         self.store.record_count()
+    }
+
+    /// What other nodes commit, as [`Store::notices`].
+    #[must_use]
+    pub fn notices(&self) -> Option<Arc<dyn Notices>> {
+        self.store.notices()
+    }
+
+    /// Whether other nodes may change what is in the store.
+    #[must_use]
+    pub fn shares_store(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// Begins a backup, as [`Store::backup`]: no deadline, because it waits for the disk.

@@ -256,6 +256,7 @@ impl RedisStore {
             decided_at: None,
             // A full store still serves stops, heartbeats and lists.
             needs_room: false,
+            delta: Vec::new(),
         };
         // A conflict is another node that has just written it.
         let written = self.commit_named(&name, loaded.version, &write).await;

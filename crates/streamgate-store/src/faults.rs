@@ -2,12 +2,14 @@
 //! and answers), and [`Intercepted`] replaces single calls.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use streamgate_core::{TenantId, UserKey};
 
 use crate::backup::{Backup, BackupError};
+use crate::notices::Notices;
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{CommitResult, DetachOnDrop, Step};
 
@@ -233,6 +235,14 @@ impl<T: Intercept> Store for Intercepted<T> {
 
     fn backup(&self) -> BoxFuture<'_, Result<Box<dyn Backup>, BackupError>> {
         self.0.inner().backup()
+    }
+
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        self.0.inner().notices()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.0.inner().is_shared()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {

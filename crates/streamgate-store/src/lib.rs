@@ -4,7 +4,7 @@
 //! record atomically. It does not know what the bytes mean and decides nothing; the rules are in
 //! `streamgate-core`.
 //!
-//! Beside the contract ([`Store`]) there is the adapter for servers ([`versioned`]), a
+//! Beside the contract ([`Store`], and [`Notices`] between nodes) there is the adapter for servers ([`versioned`]), a
 //! [`MemoryStore`], decorators ([`faults`]), and the [`conformance`] suite that every
 //! store must pass.
 
@@ -12,11 +12,13 @@ mod backup;
 pub mod conformance;
 pub mod faults;
 mod memory;
+mod notices;
 mod port;
 mod step;
 pub mod versioned;
 
 pub use backup::{Backup, BackupError};
 pub use memory::MemoryStore;
+pub use notices::{Notice, NoticeCounts, Notices, Scope};
 pub use port::{BoxFuture, Cursor, Page, Refusal, Store, StoreError, Swept, Transaction};
 pub use step::{Change, CommitCallback, CommitResult, DetachOnDrop, Step, StepFn, View};

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use streamgate_core::codec::NEWEST;
 use streamgate_core::{Moment, TenantId, UserKey};
 
 use crate::backup::{Backup, BackupError};
+use crate::notices::Notices;
 use crate::step::Step;
 
 /// A future that can be sent to another thread.
@@ -221,6 +223,17 @@ pub trait Store: Send + Sync + 'static {
                 "this store keeps nothing that could be restored",
             ))
         })
+    }
+
+    /// What other nodes commit, as the store's server tells it; `None` for a store that does not
+    /// tell, or that no other node uses ([`is_shared`](Store::is_shared)).
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        None
+    }
+
+    /// Whether other nodes may change what is in it.
+    fn is_shared(&self) -> bool {
+        false
     }
 
     /// Writes what is still to be written and stops. Every later call is `Unavailable`.

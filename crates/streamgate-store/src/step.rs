@@ -23,7 +23,8 @@ pub struct Change {
     /// The bytes after the change; `None` removes the record.
     pub record: Option<Vec<u8>>,
     /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty if
-    /// a crash may lose it. A store that writes whole records ignores it.
+    /// a crash may lose it. A store that writes whole records tells other nodes of it, if at all
+    /// ([`Notices`](crate::Notices)).
     pub delta: Vec<u8>,
     /// When the change must be on disk.
     pub durability: Durability,

@@ -106,6 +106,7 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
             garbage_at: change.garbage_at,
             decided_at: (!self.is_fresh).then_some(self.base.now.time),
             needs_room: change.needs_room,
+            delta: change.delta,
         };
         // The cached record is stale from here on, whatever becomes of the commit.
         if self.cached.is_some() {

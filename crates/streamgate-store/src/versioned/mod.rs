@@ -19,8 +19,11 @@ pub use optimistic::Optimistic;
 pub use remote::{NotUsable, RemoteStore, Started};
 pub use version::Version;
 
+use std::sync::Arc;
+
 use streamgate_core::{Moment, TenantId, Timestamp, UserKey};
 
+use crate::notices::Notices;
 use crate::port::{BoxFuture, Cursor, Page, StoreError, Swept};
 use crate::step::Step;
 
@@ -52,6 +55,9 @@ pub struct Write {
     /// Whether it adds to what is stored, as [`Change::needs_room`](crate::Change::needs_room)
     /// says.
     pub needs_room: bool,
+    /// What other nodes are told ([`Notices`]): the [`Change::delta`](crate::Change::delta). Empty
+    /// if nothing is, as for a renewed lease.
+    pub delta: Vec<u8>,
 }
 
 /// Whether a commit may be speculative (made on a cached record, without a load), and the time to
@@ -199,6 +205,12 @@ pub trait VersionedStore: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Unavailable`]; the mark may have been raised all the same.
     fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>>;
+
+    /// As [`Store::notices`](crate::Store::notices). A store that has them tells other nodes the
+    /// delta of each commit that has one ([`Write::delta`]), in the same atomic step.
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        None
+    }
 
     /// What an operator uses to back up this kind of server, in a sentence without a full stop.
     fn backup_advice(&self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use streamgate_core::codec::NEWEST;
@@ -14,6 +15,7 @@ use super::format::NewerFormat;
 use super::record_cache::Cached;
 use super::shared::Shared;
 use crate::backup::{Backup, BackupError};
+use crate::notices::Notices;
 use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{Step, View};
 
@@ -187,6 +189,14 @@ impl<S: VersionedStore> Store for Optimistic<S> {
             self.remote().check_ready().await?;
             Ok(self.look_at_format().await??)
         })
+    }
+
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        self.remote().notices()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
