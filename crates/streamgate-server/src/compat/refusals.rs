@@ -17,6 +17,10 @@ pub(super) fn common<D: Dialect>() -> CommonErrors {
     CommonErrors {
         always: responses::<D>(&[
             (Code::Unauthenticated, "This server asks for a key."),
+            (
+                Code::Forbidden,
+                "The scope of the key does not include this; or a viewer token names another user.",
+            ),
             (Code::TooManyRequests, "Too many requests."),
             (
                 Code::Internal,

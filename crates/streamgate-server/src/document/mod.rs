@@ -11,7 +11,7 @@ use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme,
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
 use utoipa::openapi::server::Server;
 use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
@@ -23,6 +23,12 @@ use crate::wire::schema::text;
 /// The name of the component for the header `x-request-id`, which every response has.
 const REQUEST_ID: &str = "RequestId";
 
+/// The extension by which an operation states the least scope that may call it.
+const SCOPE: &str = "x-streamgate-scope";
+
+/// The scope of operations that name one user, which a viewer token of that user may call.
+const VIEWER: &str = "viewer";
+
 const DESCRIPTION: &str = "\
 May this user start another stream? Streamgate answers exactly: never more sessions than the \
 limit, and a vanished player's slot is free again one lease after its last heartbeat.
@@ -32,8 +38,11 @@ A player makes three calls: **start** a session, send **heartbeats** while it pl
 - Generate clients from this document; `streamgate openapi --version 3.0` prints it as OpenAPI \
 3.0.3. Every server serves the same one. A later version may add members to answers and values to \
 `code`, `reason` and their like, so a client must tolerate those that it does not know.
-- Whether an operation needs an API key depends on the server: one that has keys asks for a key in \
-every operation with a security scheme, and one without keys asks for none.
+- Whether an operation needs a credential depends on the server: one that has keys or issuers of \
+tokens asks for one in every operation with a security scheme, another asks for none.
+- `x-streamgate-scope` is the least scope that may make a call: `viewer`, `player`, `service` or \
+`admin`, each of which includes those before it. Keys have the scopes from `player` on and act for \
+every user of their tenant. A viewer token acts for the one user that it names.
 - Times are RFC 3339 in UTC with milliseconds; durations are in seconds, with the unit in the name.
 - Errors are RFC 9457 problems; `code` is for programs, `detail` for people.
 - Ids in paths are percent-decoded, and not normalised: `%2F` is a slash within an id.
@@ -115,10 +124,9 @@ fn framed(operations: OpenApi, errors: &CommonErrors) -> OpenApi {
     document.paths = operations.paths;
     document.components = operations.components;
     let components = document.components.get_or_insert_default();
-    let api_key = ApiKey::Header(ApiKeyValue::new("x-api-key"));
-    components.add_security_scheme("api_key", SecurityScheme::ApiKey(api_key));
-    let bearer = Http::new(HttpAuthScheme::Bearer);
-    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    for (name, scheme) in security_schemes() {
+        components.add_security_scheme(name, scheme);
+    }
     let request_id = HeaderBuilder::new()
         .schema(Some(text(1, 64)))
         .description(Some("The request's id, for the operator's log."))
@@ -149,9 +157,10 @@ fn methods(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 /// Completes one operation.
 fn complete(operation: &mut Operation, errors: &CommonErrors) {
     let responses = &mut operation.responses.responses;
-    // An operation that states its security itself asks for no key.
+    // An operation that states its security itself asks for no credential.
     if operation.security.is_none() {
-        operation.security = Some(either_key());
+        let scope = operation.extensions.as_ref().and_then(|of| of.get(SCOPE));
+        operation.security = scope.map(|scope| either_of(scope == VIEWER));
         let with_body = operation.request_body.as_ref().map(|_| &errors.with_body);
         for (status, response) in with_body.into_iter().chain([&errors.always]).flatten() {
             responses
@@ -179,13 +188,38 @@ fn complete(operation: &mut Operation, errors: &CommonErrors) {
     }
 }
 
-/// A key in either header; or none, because servers without keys have the same document.
-fn either_key() -> Vec<SecurityRequirement> {
-    let mut either: Vec<_> = ["api_key", "bearer"]
+/// Each way to present a credential.
+fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
+    let key = ApiKeyValue::with_description("x-api-key", "An API key.");
+    let bearer = |about: &str| {
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some(about))
+    };
+    let token = "A viewer token, which acts for the one user that it names: minted by \
+        `POST /v1/users/{user_id}/tokens`, or made by an issuer that the server trusts.";
+    [
+        ("api_key", SecurityScheme::ApiKey(ApiKey::Header(key))),
+        (
+            "bearer",
+            SecurityScheme::Http(bearer("An API key.").build()),
+        ),
+        (
+            "viewer_token",
+            SecurityScheme::Http(bearer(token).bearer_format("JWT").build()),
+        ),
+    ]
+}
+
+/// A key in either header; a token, where a viewer may call; or nothing, because servers without
+/// keys have the same document.
+fn either_of(viewer: bool) -> Vec<SecurityRequirement> {
+    let keys = ["api_key", "bearer"];
+    let schemes = keys.into_iter().chain(viewer.then_some("viewer_token"));
+    schemes
         .map(|scheme| SecurityRequirement::new(scheme, [""; 0]))
-        .into();
-    either.push(SecurityRequirement::default());
-    either
+        .chain([SecurityRequirement::default()])
+        .collect()
 }
 
 /// The other schema of a union with null. A handler that takes an `Option` accepts a missing body,

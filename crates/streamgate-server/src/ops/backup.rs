@@ -39,6 +39,7 @@ const BYTES_PER_SECOND_MIN: u64 = 256 << 10;
 #[utoipa::path(
     get,
     path = "/admin/backup",
+    extensions(("x-streamgate-scope" = json!("admin"))),
     tag = "ops",
     responses(
         (status = 200, description = "The backup. Only a body of the length that `Content-Length` \

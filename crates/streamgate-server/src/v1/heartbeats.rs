@@ -103,6 +103,7 @@ pub(crate) struct FailedHeartbeat<'a> {
 #[utoipa::path(
     post,
     path = "/v1/heartbeats",
+    extensions(("x-streamgate-scope" = json!("player"))),
     tag = "sessions",
     request_body = Batch<'_>,
     responses(

@@ -118,6 +118,7 @@ pub(crate) enum SkipReason {
 #[utoipa::path(
     post,
     path = "/v1/import",
+    extensions(("x-streamgate-scope" = json!("admin"))),
     tag = "users",
     request_body = ImportBody,
     responses(

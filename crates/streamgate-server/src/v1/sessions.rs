@@ -31,6 +31,7 @@ pub(crate) struct SessionsPage<'a> {
 #[utoipa::path(
     get,
     path = "/v1/sessions",
+    extensions(("x-streamgate-scope" = json!("admin"))),
     tag = "sessions",
     params(PageParams),
     responses(

@@ -21,6 +21,7 @@ mod hang_up;
 mod heads;
 mod logs;
 mod marks;
+mod matrix;
 mod ops;
 mod rate_limit;
 mod request_ids;

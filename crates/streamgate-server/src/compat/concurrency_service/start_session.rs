@@ -37,6 +37,7 @@ pub(crate) struct Counted {
 #[utoipa::path(
     get,
     path = "/{stage}/startSession/userId/{userId}/sessionId/{sessionId}",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     params(
         ("stage" = String, Path, description = "Any text.", example = "dev"),
         ("userId" = inline(UserIdSchema), Path,

@@ -17,6 +17,7 @@ use crate::wire::schema::UserIdSchema;
 #[utoipa::path(
     post,
     path = "/remove-session",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     params(("user_id" = inline(UserIdSchema), Query, description = "The user. `001`, `1.0` and \
         `1` are one user.")),
     responses(

@@ -36,6 +36,7 @@ pub(crate) struct Watched {
 #[utoipa::path(
     delete,
     path = "/{stage}/stream",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Watched,
     responses(

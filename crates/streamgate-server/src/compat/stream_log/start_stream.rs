@@ -50,6 +50,7 @@ pub(crate) struct Started {
 #[utoipa::path(
     post,
     path = "/{stage}/stream",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     params(("stage" = String, Path, description = "Any text.", example = "dev")),
     request_body = Viewer,
     responses(

@@ -41,6 +41,7 @@ pub(crate) struct NewUser {
 #[utoipa::path(
     post,
     path = "/createuser",
+    extensions(("x-streamgate-scope" = json!("service"))),
     request_body = NewUser,
     responses(
         (status = 200, description = "It is there.", body = String, content_type = "text/html",

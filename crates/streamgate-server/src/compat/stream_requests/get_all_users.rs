@@ -45,6 +45,7 @@ pub(crate) struct Users<'a> {
 #[utoipa::path(
     get,
     path = "/getallusers",
+    extensions(("x-streamgate-scope" = json!("admin"))),
     responses(
         (status = 200, description = "Every user that is known.", body = Users<'_>),
         (status = 403, description = "The key's scope does not include this.",

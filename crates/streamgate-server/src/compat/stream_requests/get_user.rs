@@ -15,6 +15,7 @@ use crate::wire::schema::UserIdSchema;
 #[utoipa::path(
     get,
     path = "/getuser",
+    extensions(("x-streamgate-scope" = json!("service"))),
     params(("id" = inline(UserIdSchema), Query, description = "The user.", example = "010")),
     responses(
         (status = 200, description = "The user.", body = User<'_>),

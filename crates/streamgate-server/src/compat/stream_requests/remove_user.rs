@@ -26,6 +26,7 @@ pub(crate) struct OldUser {
 #[utoipa::path(
     post,
     path = "/removeuser",
+    extensions(("x-streamgate-scope" = json!("service"))),
     request_body = OldUser,
     responses(
         (status = 200, description = "Its sessions have ended, and its profile is gone.",

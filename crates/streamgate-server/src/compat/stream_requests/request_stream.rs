@@ -32,6 +32,7 @@ pub(crate) struct StreamRequest {
 #[utoipa::path(
     post,
     path = "/requeststream",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     request_body = StreamRequest,
     responses(
         (status = 200, description = "It holds a slot, held one already, or every slot is taken: \

@@ -18,6 +18,7 @@ use crate::wire::schema::UserIdSchema;
 #[utoipa::path(
     delete,
     path = "/user-streams/{userId}",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     params(("userId" = UserIdSchema, Path, description = "The user, percent-encoded.")),
     responses(
         (status = 204, description = "No session of it is live."),

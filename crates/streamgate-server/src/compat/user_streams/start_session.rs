@@ -38,6 +38,7 @@ pub(crate) struct Streams<'a> {
 #[utoipa::path(
     get,
     path = "/user-streams/{userId}/{sessionId}",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     params(
         ("userId" = UserIdSchema, Path,
             description = "The user, percent-encoded. `%2F` is a slash within the id, `+` is a \

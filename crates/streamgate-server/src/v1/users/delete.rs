@@ -19,6 +19,7 @@ use crate::wire::schema::UserParam;
 #[utoipa::path(
     delete,
     path = "/v1/users/{user_id}",
+    extensions(("x-streamgate-scope" = json!("service"))),
     tag = "users",
     params(UserParam),
     responses(

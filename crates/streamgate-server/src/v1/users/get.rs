@@ -21,6 +21,7 @@ use crate::wire::schema::UserParam;
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}",
+    extensions(("x-streamgate-scope" = json!("service"))),
     tag = "users",
     params(UserParam),
     responses(

@@ -32,6 +32,7 @@ pub(crate) struct UsersPage<'a> {
 #[utoipa::path(
     get,
     path = "/v1/users",
+    extensions(("x-streamgate-scope" = json!("service"))),
     tag = "users",
     params(PageParams),
     responses(

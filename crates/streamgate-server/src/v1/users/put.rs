@@ -50,6 +50,7 @@ pub(crate) struct UserChange {
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}",
+    extensions(("x-streamgate-scope" = json!("service"))),
     tag = "users",
     params(UserParam),
     request_body = Option<UserChange>,

@@ -108,12 +108,15 @@ fn what_a_document_refers_to_is_in_it() {
 }
 
 #[test]
-fn every_call_says_that_it_takes_a_key() {
+fn every_call_says_which_credentials_it_takes() {
     for name in DialectName::ALL {
         for (method, path, operation) in operations(&document(name)) {
-            let either = match path.as_str() {
-                "/" => json!([{}]),
-                _ => json!([{"api_key": []}, {"bearer": []}, {}]),
+            let either = match operation["x-streamgate-scope"].as_str() {
+                None => json!([{}]),
+                Some("viewer") => {
+                    json!([{"api_key": []}, {"bearer": []}, {"viewer_token": []}, {}])
+                }
+                Some(_) => json!([{"api_key": []}, {"bearer": []}, {}]),
             };
             assert_eq!(operation["security"], either, "{name:?} {method} {path}");
         }

@@ -45,16 +45,20 @@ async fn every_server_serves_the_document_that_is_printed() {
 }
 
 #[test]
-fn every_operation_says_whether_it_takes_a_key() {
+fn every_operation_says_which_credentials_it_takes() {
     let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["servers"][0]["url"], "/");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let asks = path.starts_with("/v1/") || path.starts_with("/admin/");
-            let expected = match asks {
-                true => json!([{"api_key": []}, {"bearer": []}, {}]),
-                false => json!([{}]),
+            let expected = match (asks, operation["x-streamgate-scope"].as_str()) {
+                (false, None) => json!([{}]),
+                (true, Some("viewer")) => {
+                    json!([{"api_key": []}, {"bearer": []}, {"viewer_token": []}, {}])
+                }
+                (true, Some(_)) => json!([{"api_key": []}, {"bearer": []}, {}]),
+                (asks, scope) => panic!("{method} {path}: {asks} {scope:?}"),
             };
             assert_eq!(operation["security"], expected, "{method} {path}");
         }

@@ -1,5 +1,6 @@
 //! A service to call, and what it answered.
 
+pub(crate) mod operations;
 pub(crate) mod running;
 
 use std::num::NonZeroU32;

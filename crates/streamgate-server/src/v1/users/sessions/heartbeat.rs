@@ -75,6 +75,7 @@ pub(crate) struct SessionEnded<'a> {
 #[utoipa::path(
     post,
     path = "/v1/users/{user_id}/sessions/{session_id}/heartbeat",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
     params(UserParam, SessionParam),
     responses(

@@ -52,6 +52,7 @@ pub(crate) struct UserSessions<'a> {
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/sessions",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
     params(UserParam, PageParams),
     responses(

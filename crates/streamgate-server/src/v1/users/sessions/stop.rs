@@ -22,6 +22,7 @@ use crate::wire::schema::{SessionParam, UserParam};
 #[utoipa::path(
     delete,
     path = "/v1/users/{user_id}/sessions/{session_id}",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
     params(UserParam, SessionParam),
     responses(
@@ -44,6 +45,7 @@ pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Respons
 #[utoipa::path(
     post,
     path = "/v1/users/{user_id}/sessions/{session_id}/stop",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
     params(UserParam, SessionParam),
     responses(

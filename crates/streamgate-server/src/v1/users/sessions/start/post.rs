@@ -26,6 +26,7 @@ use crate::wire::schema::UserParam;
 #[utoipa::path(
     post,
     path = "/v1/users/{user_id}/sessions",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
     params(UserParam),
     request_body = Option<StartBody>,

@@ -23,6 +23,7 @@ use crate::wire::schema::{SessionParam, UserParam};
 #[utoipa::path(
     put,
     path = "/v1/users/{user_id}/sessions/{session_id}",
+    extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
     params(UserParam, SessionParam),
     request_body = Option<StartBody>,

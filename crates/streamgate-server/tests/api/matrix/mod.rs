@@ -1,0 +1,235 @@
+//! Who may do what: every operation of every document, asked for with every credential about every
+//! user, on servers that differ in what they ask for. The document states the scope that each
+//! operation needs, and the answers must follow it.
+//!
+//! A cell of the matrix is one such call. It is refused with the status that its place demands and
+//! changes nothing, or it is carried out, and then it reveals and changes nothing of another tenant
+//! and nothing of a user that it does not name. What is *not* here: what an operation does.
+
+mod credentials;
+mod state;
+
+use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialects_without_key};
+
+use crate::support::operations::{Names, Operation, operations};
+use crate::support::{Answer, Service, keys};
+use credentials::{Credential, Tenant, USER, credentials};
+use state::State;
+
+/// The user that is nobody's own: it exists in each tenant as well.
+const STRANGER: &str = "bob";
+
+/// A live session of each user of each tenant.
+const SESSION: &str = "tv";
+
+/// What a server asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    /// A credential everywhere.
+    Everywhere,
+    /// None in dialects that do without.
+    NotInDialects,
+    /// None at all.
+    Nowhere,
+}
+
+/// How a call is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Unauthenticated,
+    Forbidden,
+    CarriedOut,
+}
+
+fn service(asks: Asks) -> Service {
+    let compat = CompatSettings {
+        require_key: asks != Asks::NotInDialects,
+        ..CompatSettings::default()
+    };
+    let mut settings = ServerSettings {
+        compat,
+        ..ServerSettings::default()
+    };
+    if asks != Asks::Nowhere {
+        settings.keys = keys();
+    }
+    Service::with(settings)
+}
+
+/// What the document demands.
+fn demanded(asks: Asks, operation: &Operation, credential: &Credential, user: &str) -> Verdict {
+    let Some(scope) = operation.scope() else {
+        return Verdict::CarriedOut;
+    };
+    if asks == Asks::Nowhere {
+        return Verdict::CarriedOut;
+    }
+    let Some(rank) = credential.rank else {
+        return if credential.is_absent && !asks_for_key(asks, operation) {
+            Verdict::CarriedOut
+        } else {
+            Verdict::Unauthenticated
+        };
+    };
+    let ranks = ["viewer", "player", "service", "admin"];
+    let needed = ranks.iter().position(|known| *known == scope);
+    let needed = needed.unwrap_or_else(|| panic!("{operation}: no scope is called {scope}"));
+    let is_own = credential.only_user.is_none_or(|own| own == user);
+    // The one call that reaches beyond a tenant.
+    let is_within = operation.template != "/admin/backup" || credential.tenant == Tenant::Default;
+    if rank >= needed && is_own && is_within {
+        Verdict::CarriedOut
+    } else {
+        Verdict::Forbidden
+    }
+}
+
+/// Whether a call without a credential is refused.
+fn asks_for_key(asks: Asks, operation: &Operation) -> bool {
+    let settings = CompatSettings {
+        require_key: asks != Asks::NotInDialects,
+        ..CompatSettings::default()
+    };
+    operation
+        .dialect
+        .is_none_or(|name| !dialects_without_key(&settings).contains(&name))
+}
+
+/// What happened.
+fn found(operation: &Operation, answer: &Answer) -> Verdict {
+    match answer.status.as_u16() {
+        401 => {
+            if operation.dialect.is_none() {
+                answer.assert_problem(401, "unauthenticated");
+            }
+            let challenge = answer.header("www-authenticate").unwrap();
+            assert!(challenge.starts_with("Bearer"), "{operation}: {challenge}");
+            Verdict::Unauthenticated
+        }
+        403 => {
+            if operation.dialect.is_none() {
+                answer.assert_problem(403, "forbidden");
+            }
+            Verdict::Forbidden
+        }
+        status => {
+            // The tests run over a memory store, which has no backup.
+            let is_none = operation.template == "/admin/backup" && status == 409;
+            let is_answer = (200..300).contains(&status) || status == 404 || is_none;
+            assert!(is_answer, "{operation}: {status} {}", answer.text());
+            Verdict::CarriedOut
+        }
+    }
+}
+
+/// Both refusals are one in the dialect of a gateway.
+fn as_told(operation: &Operation, verdict: Verdict) -> Verdict {
+    match (operation.dialect, verdict) {
+        (Some(DialectName::ConcurrencyService), Verdict::Unauthenticated) => Verdict::Forbidden,
+        _ => verdict,
+    }
+}
+
+#[tokio::test]
+async fn every_cell_is_as_the_documents_say() {
+    let credentials = credentials();
+    let mut cells = 0;
+    for asks in [Asks::Everywhere, Asks::NotInDialects, Asks::Nowhere] {
+        let mut fresh = None;
+        for operation in operations() {
+            for credential in &credentials {
+                for user in [USER, STRANGER] {
+                    let (service, before) = match fresh.take() {
+                        Some(fresh) => fresh,
+                        None => prepared(asks).await,
+                    };
+                    let cell = format!("{operation} by {credential} about {user}, {asks:?}");
+                    let mut request = operation.request(Names {
+                        user,
+                        session: SESSION,
+                    });
+                    credential.present(request.headers_mut());
+                    let answer = service.send(request).await;
+                    let verdict = demanded(asks, &operation, credential, user);
+                    assert_eq!(
+                        found(&operation, &answer),
+                        as_told(&operation, verdict),
+                        "{cell}: {} {}",
+                        answer.status,
+                        answer.text()
+                    );
+                    let after = State::of(&service, asks).await;
+                    match verdict {
+                        Verdict::CarriedOut => {
+                            let tenant = match asks {
+                                Asks::Nowhere => Tenant::Default,
+                                _ => credential.tenant,
+                            };
+                            after.assert_others_unchanged(&before, tenant, &operation, user, &cell);
+                            if operation.scope().is_some() {
+                                state::assert_nothing_revealed(&answer, tenant, credential, &cell);
+                            }
+                        }
+                        _ => assert_eq!(after, before, "{cell}"),
+                    }
+                    if after == before {
+                        fresh = Some((service, before));
+                    }
+                    cells += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(
+        cells,
+        3 * operations().len() * credentials.len() * 2,
+        "every cell was asked"
+    );
+}
+
+/// A server with live sessions of the same names in each tenant, and its state.
+async fn prepared(asks: Asks) -> (Service, State) {
+    let service = service(asks);
+    state::fill(&service, asks).await;
+    // A renewed lease shows.
+    service.advance(1);
+    let state = State::of(&service, asks).await;
+    (service, state)
+}
+
+/// A table that is generated must not be empty for another reason.
+#[test]
+fn the_documents_have_operations_of_every_scope() {
+    let operations = operations();
+    for scope in [
+        None,
+        Some("viewer"),
+        Some("player"),
+        Some("service"),
+        Some("admin"),
+    ] {
+        let of_scope = operations.iter().filter(|one| one.scope() == scope);
+        assert!(of_scope.count() > 0, "{scope:?}");
+    }
+    for name in DialectName::ALL {
+        let of_dialect = operations.iter().filter(|one| one.dialect == Some(name));
+        assert!(of_dialect.count() > 0, "{name:?}");
+    }
+}
+
+/// The sentence for people and the extension for programs.
+#[test]
+fn the_description_names_the_scope_that_is_declared() {
+    for operation in operations() {
+        let about = operation.about["description"].as_str().unwrap_or_default();
+        match operation.scope() {
+            Some(scope) if operation.dialect.is_none() => {
+                // A viewer token goes where a key of scope player does, for its own user.
+                let of_keys = if scope == "viewer" { "player" } else { scope };
+                let sentence = format!("Scope: `{of_keys}`.");
+                assert!(about.contains(&sentence), "{operation}: {about}");
+            }
+            _ => assert!(!about.contains("Scope: `"), "{operation}: {about}"),
+        }
+    }
+}
