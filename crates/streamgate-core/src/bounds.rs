@@ -88,6 +88,12 @@ pub const DEGRADED_SESSIONS_MAX: usize = 100_000;
 pub const DETACHED_COMMITS_MAX: usize = 10_000;
 /// Most calls of a node whose outcome is unknown and still to be found out for the observers.
 pub const UNRESOLVED_CALLS_MAX: usize = 10_000;
+/// Most notices of other nodes that wait on a node.
+pub const NOTICES_QUEUED_MAX: usize = 16_384;
+/// Most bytes of them.
+pub const NOTICES_QUEUED_MAX_BYTES: usize = 16 << 20;
+/// Most messages that wait to be told to other nodes.
+pub const TELLINGS_QUEUED_MAX: usize = 1_024;
 /// Most connections that wait to be accepted, unless the system allows fewer (`somaxconn`). All
 /// players of an event reconnect at once after a restart, and a full queue delays one by a second,
 /// until its system tries again.

@@ -1,4 +1,4 @@
-//! One script, sent to one server: load, commit, confirm, or raise the format mark.
+//! One script, sent to one server: load, commit, confirm, raise the format mark, or tell.
 
 use std::sync::LazyLock;
 
@@ -30,6 +30,11 @@ pub(crate) static CONFIRM: Script = Script {
 pub(crate) static RAISE_MARK: Script = Script {
     source: include_str!("scripts/raise_mark.lua"),
     sha1: LazyLock::new(|| sha1_of(include_str!("scripts/raise_mark.lua"))),
+};
+
+pub(crate) static TELL: Script = Script {
+    source: include_str!("scripts/tell.lua"),
+    sha1: LazyLock::new(|| sha1_of(include_str!("scripts/tell.lua"))),
 };
 
 fn sha1_of(source: &str) -> String {

@@ -57,6 +57,23 @@ impl Names {
         format!("{}:format", self.prefix).into_bytes()
     }
 
+    /// The channel of a tenant. The channel of a user has the name of its record.
+    pub(crate) fn tenant_channel(&self, tenant: &str) -> Vec<u8> {
+        format!("{}:tenant:{tenant}", self.prefix).into_bytes()
+    }
+
+    /// The tenant whose channel this is.
+    pub(crate) fn tenant_of(&self, channel: &[u8]) -> Option<TenantId> {
+        let head = format!("{}:tenant:", self.prefix);
+        let tenant = channel.strip_prefix(head.as_bytes())?;
+        TenantId::new(std::str::from_utf8(tenant).ok()?).ok()
+    }
+
+    /// The channel on which nodes tell each other who listens to them.
+    pub(crate) fn nodes_channel(&self) -> Vec<u8> {
+        format!("{}:nodes", self.prefix).into_bytes()
+    }
+
     fn head(&self) -> Vec<u8> {
         format!("{}:{{", self.prefix).into_bytes()
     }

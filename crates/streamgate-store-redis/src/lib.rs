@@ -42,9 +42,15 @@
 //! heartbeats and stops go on. The scripts do that without the flag `allow-oom`, which Redis 6 does
 //! not know: Redis checks the limit only at the first write of a script.
 //!
+//! **Notices.** The commit script also publishes what was committed, on the channel of the user,
+//! which has the name of the record; a node subscribes to the channels of the users that somebody
+//! listens to there (`notices/`). What cannot be published fails no commit.
+//!
 //! **Permissions.** The user needs `EVALSHA`, `EVAL`, `GET`, `SET`, `SETRANGE`, `DEL`, `PEXPIREAT`,
 //! `TIME`, `SCAN`, `INFO` and `PING`, on keys that begin with the prefix; with Sentinel `ROLE`, in
-//! a cluster `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT` and `PTTL`.
+//! a cluster `CLUSTER SLOTS` and `ASKING`, to wait for replicas `WAIT` and `PTTL`. For notices:
+//! `PUBLISH`, `SPUBLISH`, `SUBSCRIBE`, `SSUBSCRIBE`, `UNSUBSCRIBE` and `SUNSUBSCRIBE`, on channels
+//! that begin with the prefix.
 //!
 //! **Bounded waits.** No call takes longer than the response timeout. While a server is away, calls
 //! are refused at once; they do not queue. [`RedisStore::start`] makes a store also then: it serves
@@ -56,6 +62,7 @@ mod call;
 mod connection;
 mod failure;
 mod keys;
+mod notices;
 mod observer;
 mod probe;
 mod reason;

@@ -61,11 +61,11 @@ const TOLD: [(&str, &str); 11] = [
     ("BUSY", "the store is busy with a script"),
     ("NOAUTH", "the store does not let this node in"),
     ("WRONGPASS", "the store does not let this node in"),
-    (
-        "NOPERM",
-        "the store does not let this node do what it needs to",
-    ),
+    ("NOPERM", FORBIDDEN),
 ];
+
+/// The text for a command or a channel that the user may not use.
+const FORBIDDEN: &str = "the store does not let this node do what it needs to";
 
 /// The code of a server that has reached its `maxmemory` and evicts nothing.
 const FULL: &str = "OOM";
@@ -151,6 +151,16 @@ impl Reason {
     /// Whether the value of a key is not a record.
     pub(crate) fn is_damage(&self) -> bool {
         self.what == What::Damage
+    }
+
+    /// Whether the server forbids it to this user.
+    pub(crate) fn is_forbidden(&self) -> bool {
+        self.what == What::Refused(FORBIDDEN)
+    }
+
+    /// Whether the server does not know the command.
+    pub(crate) fn is_unknown_command(&self) -> bool {
+        self.words.contains("unknown command")
     }
 
     /// Whether it stays until an operator does something about it.

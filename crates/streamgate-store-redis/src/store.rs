@@ -10,13 +10,13 @@ use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{
     Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
 };
-use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
+use streamgate_store::{BoxFuture, Cursor, Notices, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, RAISE_MARK, Reply, Wait};
-use crate::connection::CurrentCertificates;
-use crate::connection::too_late;
+use crate::connection::{Connector, CurrentCertificates, too_late};
 use crate::failure::Failure;
 use crate::keys::{self, Names};
+use crate::notices::{Publication, RedisNotices};
 use crate::observer::{NoServerObserver, ServerObserver};
 use crate::probe::{self, Gate, Probe};
 use crate::reason::Reason;
@@ -47,6 +47,7 @@ pub struct RedisStore {
     /// The probing task; ends with the store.
     _probe: Probe,
     names: Names,
+    notices: Arc<RedisNotices>,
     settings: RedisSettings,
     certificates: CurrentCertificates,
     /// Versions that replicas have, if commits wait for replicas.
@@ -74,14 +75,17 @@ impl RedisStore {
         settings.check()?;
         let location = url::parse(&settings.url)?;
         let certificates = CurrentCertificates::new(settings.tls.clone());
+        let connector = Connector::to_primaries(settings, &location, &certificates);
         let topology = Arc::new(Topology::start(settings, location, &certificates));
         let gate = Arc::default();
+        let names = Names::new(&settings.key_prefix);
         Ok(Self {
+            notices: Arc::new(RedisNotices::start(&topology, connector, &names)),
             _probe: Probe::start(settings, &topology, &gate, observer),
             topology,
             gate,
             certificates,
-            names: Names::new(&settings.key_prefix),
+            names,
             settings: settings.clone(),
             replicated: (settings.wait_replicas > 0).then(ReplicatedVersions::new),
         })
@@ -145,6 +149,7 @@ impl RedisStore {
         name: &[u8],
         expected: Version,
         write: &Write,
+        publication: Option<&Publication>,
     ) -> Result<Committed, Failure> {
         let record = write.record.as_ref();
         let value = record.map(|record| record::join(write.version, record));
@@ -157,13 +162,17 @@ impl RedisStore {
             text(garbage_at),
             text(write.decided_at.map(Timestamp::as_millis)),
         );
-        let arguments = [
+        let mut arguments = vec![
             text_of(&expected),
             value.as_deref().unwrap_or_default(),
             garbage_at.as_bytes(),
             decided_at.as_bytes(),
             if write.needs_room { b"" } else { b"1" },
         ];
+        if let Some(publication) = publication {
+            arguments.push(&publication.message);
+            arguments.extend(publication.tenant_channel.as_deref());
+        }
         let call = Call {
             script: &COMMIT,
             key: name,
@@ -180,6 +189,9 @@ impl RedisStore {
             };
             return Ok(Committed::Conflict(current));
         };
+        if publication.is_some() {
+            self.notices.published();
+        }
         if let Some(time) = record::time_of(done) {
             by.clock.heard(time);
         }
@@ -259,7 +271,7 @@ impl RedisStore {
             delta: Vec::new(),
         };
         // A conflict is another node that has just written it.
-        let written = self.commit_named(&name, loaded.version, &write).await;
+        let written = self.commit_named(&name, loaded.version, &write, None).await;
         written.map_err(Failure::reason).map(|_| ())
     }
 
@@ -337,7 +349,9 @@ impl VersionedStore for RedisStore {
         Box::pin(async move {
             self.gate.pass()?;
             let name = self.names.record(key);
-            Ok(self.commit_named(&name, expected, write).await?)
+            let publication = self.notices.publication(key, &write.delta);
+            let committed = self.commit_named(&name, expected, write, publication.as_ref());
+            Ok(committed.await?)
         })
     }
 
@@ -376,6 +390,10 @@ impl VersionedStore for RedisStore {
 
     fn scans_may_repeat(&self) -> bool {
         true
+    }
+
+    fn notices(&self) -> Option<Arc<dyn Notices>> {
+        Some(Arc::clone(&self.notices) as Arc<_>)
     }
 
     fn backup_advice(&self) -> &'static str {

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo,
-    IntoConnectionInfo as _, RedisConnectionInfo, RedisError, TlsCertificates,
+    IntoConnectionInfo as _, ProtocolVersion, RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
 use super::certificates::CurrentCertificates;
 use crate::reason::Reason;
 use crate::settings::RedisSettings;
-use crate::url::{Address, Credentials};
+use crate::url::{Address, Credentials, Location};
 
 /// What all connections of a store have in common.
 #[derive(Clone)]
@@ -48,6 +48,16 @@ impl Connector {
         }
     }
 
+    /// A connector to the servers that keep records.
+    pub(crate) fn to_primaries(
+        settings: &RedisSettings,
+        location: &Location,
+        certificates: &CurrentCertificates,
+    ) -> Self {
+        let tls = location.tls.then_some(certificates);
+        Self::new(settings, tls, &location.credentials, location.database)
+    }
+
     /// Connects and authenticates, within the connect timeout.
     pub(crate) async fn connect(&self, to: &Address) -> Result<MultiplexedConnection, Reason> {
         let told = |error: RedisError| Reason::of(&error).at(to);
@@ -55,6 +65,28 @@ impl Connector {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.connect_timeout))
             .set_response_timeout(Some(self.response_timeout));
+        client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(told)
+    }
+
+    /// The same for a connection that subscribes: what servers send by themselves goes to `pushed`,
+    /// which must not wait.
+    pub(crate) async fn connect_hearing(
+        &self,
+        to: &Address,
+        pushed: impl AsyncPushSender,
+    ) -> Result<MultiplexedConnection, Reason> {
+        let mut hearing = self.clone();
+        // Only this version of the protocol tells apart what is pushed and what was asked for.
+        hearing.greeting = hearing.greeting.set_protocol(ProtocolVersion::RESP3);
+        let told = |error: RedisError| Reason::of(&error).at(to);
+        let client = hearing.client(to).map_err(told)?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.connect_timeout))
+            .set_response_timeout(Some(self.response_timeout))
+            .set_push_sender(pushed);
         client
             .get_multiplexed_async_connection_with_config(&config)
             .await

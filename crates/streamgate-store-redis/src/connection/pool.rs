@@ -42,6 +42,11 @@ impl ConnectionPool {
         }
     }
 
+    /// The first connection, which tells where the server is.
+    pub(crate) const fn first(&self) -> &SupervisedConnection {
+        &self.connections[0]
+    }
+
     /// The next connection in turn.
     pub(crate) fn next(&self) -> &SupervisedConnection {
         let next = self.next.fetch_add(1, Ordering::Relaxed);

@@ -97,6 +97,19 @@ impl SupervisedConnection {
         }
     }
 
+    /// Waits until it leads to another server than this one.
+    pub(crate) async fn leads_elsewhere(&self, address: &Address) {
+        let mut state = self.state.clone();
+        let elsewhere = state.wait_for(|state| match state {
+            State::Up(live) => live.address != *address,
+            State::Connecting | State::Down(_) => false,
+        });
+        if elsewhere.await.is_err() {
+            // The supervisor is gone, and with it the store.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Sends a call. `sent` runs before the first byte leaves, so that a caller that stops waiting
     /// knows that the call may have been done.
     pub(crate) async fn send(

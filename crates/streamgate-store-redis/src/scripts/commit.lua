@@ -3,7 +3,9 @@
 -- by itself, in ms since 1970, empty for never. ARGV[4]: by which time that was decided, in ms
 -- since 1970, empty where this server was asked. It must have reached that time, and be half a
 -- second past it at most: slots and leases are exact to that. ARGV[5]: not empty where it is done
--- although the server's memory is full. Answers 1 where it was done, or the time in ms where it was
+-- although the server's memory is full. ARGV[6]: what other nodes are told on the channel of the
+-- user, which has the name of the record; missing where it is nothing. ARGV[7]: the channel of the
+-- tenant, missing where nobody listens to it. Answers 1 where it was done, or the time in ms where it was
 -- looked at; or, where the version or the time is another, what the load script answers.
 local value = redis.call('GET', KEYS[1])
 local version = value and string.sub(value, 1, 8) or ''
@@ -49,6 +51,16 @@ else
     end
     if ARGV[3] ~= '' then
         redis.call('PEXPIREAT', KEYS[1], ARGV[3])
+    end
+end
+if ARGV[6] then
+    -- What cannot be told is no error: it is done. Redis 6 knows no sharded channels.
+    local told = redis.pcall('SPUBLISH', KEYS[1], ARGV[6])
+    if type(told) == 'table' and string.find(told.err or '', 'nknown', 1, true) then
+        redis.pcall('PUBLISH', KEYS[1], ARGV[6])
+    end
+    if ARGV[7] then
+        redis.pcall('PUBLISH', ARGV[7], KEYS[1] .. '\0' .. ARGV[6])
     end
 end
 return done

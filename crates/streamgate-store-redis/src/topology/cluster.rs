@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::slots::SlotMap;
-use super::{Answer, Primary, Sent, send_once};
+use super::{Answer, Primary, Readings, Sent, send_once};
 use crate::call::Call;
 use crate::connection::{Backoff, ConnectionPool, Connector, Target, listed, query, random_below};
 use crate::failure::Failure;
@@ -128,6 +128,33 @@ impl Cluster {
                 pool: self.inner.node(address),
             })
             .collect())
+    }
+
+    /// The server that has this slot, by the map as it was read last.
+    pub(super) fn owner_of(&self, slot: u16) -> Option<Primary> {
+        let map = Arc::clone(&self.inner.map.read());
+        let address = map.owner(slot)?;
+        Some(Primary {
+            first_slot: slot,
+            address: Some(address.clone()),
+            pool: self.inner.node(address),
+        })
+    }
+
+    /// The primary of the first slots, by the map as it was read last.
+    pub(super) fn first_known(&self) -> Option<Primary> {
+        let map = Arc::clone(&self.inner.map.read());
+        let (first_slot, address) = map.primaries().into_iter().next()?;
+        Some(Primary {
+            first_slot,
+            address: Some(address.clone()),
+            pool: self.inner.node(address),
+        })
+    }
+
+    /// The results of reading the map.
+    pub(super) fn readings(&self) -> Readings {
+        self.inner.read.subscribe()
     }
 
     /// Wakes the task that reads the map.

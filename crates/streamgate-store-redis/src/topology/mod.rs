@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use streamgate_core::Moment;
+use tokio::sync::watch;
 
 use crate::call::{Call, Reply};
 use crate::connection::{ConnectionPool, Connector, CurrentCertificates, Sentinels, Target};
@@ -43,6 +44,9 @@ pub(crate) struct Primary {
     pub(crate) pool: Arc<ConnectionPool>,
 }
 
+/// The results of reading the map of a cluster.
+pub(crate) type Readings = watch::Receiver<Option<Result<(), Reason>>>;
+
 /// An answer and the server it came from.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -66,14 +70,9 @@ impl Topology {
         location: Location,
         certificates: &CurrentCertificates,
     ) -> Self {
-        let Location {
-            servers,
-            tls,
-            credentials,
-            database,
-        } = location;
+        let connector = Connector::to_primaries(settings, &location, certificates);
+        let Location { servers, tls, .. } = location;
         let tls = tls.then_some(certificates);
-        let connector = Connector::new(settings, tls, &credentials, database);
         let (pool_size, rule) = (ConnectionPool::size(settings), settings.stall_rule);
         let clock = || ServerClock::new(rule, None);
         match servers {
@@ -120,12 +119,32 @@ impl Topology {
     /// All primaries, in the order of their slots.
     pub(crate) async fn primaries(&self) -> Result<Vec<Primary>, Reason> {
         match self {
-            Self::One(pool) => Ok(vec![Primary {
-                first_slot: 0,
-                address: None,
-                pool: Arc::clone(pool),
-            }]),
+            Self::One(pool) => Ok(vec![one(pool)]),
             Self::Cluster(cluster) => cluster.primaries().await,
+        }
+    }
+
+    /// The server that has this key or channel, as far as it is known without asking.
+    pub(crate) fn owner_of(&self, key: &[u8]) -> Option<Primary> {
+        match self {
+            Self::One(pool) => Some(one(pool)),
+            Self::Cluster(cluster) => cluster.owner_of(keys::slot(key)),
+        }
+    }
+
+    /// The first of the primaries, as far as it is known without asking.
+    pub(crate) fn first_known(&self) -> Option<Primary> {
+        match self {
+            Self::One(pool) => Some(one(pool)),
+            Self::Cluster(cluster) => cluster.first_known(),
+        }
+    }
+
+    /// Changes whenever the map of a cluster was read; `None` if there is none.
+    pub(crate) fn readings(&self) -> Option<Readings> {
+        match self {
+            Self::One(_) => None,
+            Self::Cluster(cluster) => Some(cluster.readings()),
         }
     }
 
@@ -134,6 +153,15 @@ impl Topology {
         if let Self::Cluster(cluster) = self {
             cluster.refresh_soon();
         }
+    }
+}
+
+/// The one primary for all keys.
+fn one(pool: &Arc<ConnectionPool>) -> Primary {
+    Primary {
+        first_slot: 0,
+        address: None,
+        pool: Arc::clone(pool),
     }
 }
 

@@ -10,6 +10,7 @@ mod cluster;
 mod eviction;
 mod faults;
 mod full;
+mod notices;
 mod security;
 mod sentinel;
 mod standalone;

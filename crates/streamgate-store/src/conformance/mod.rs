@@ -6,7 +6,8 @@
 //! `conformance_suite!(in_sequence open)` runs all cases one after the other inside one test.
 //!
 //! A store that is kept on disk or on a server also calls [`a_newer_format_is_refused`] with data
-//! that it has marked as written by a newer release.
+//! that it has marked as written by a newer release. One with [`Notices`](crate::Notices) calls
+//! [`other_nodes_are_told_what_was_committed`] with two nodes over an empty store.
 //!
 //! Records are real ledgers, changed by real commands, because a store that keeps a log rebuilds
 //! records from their deltas.
@@ -21,6 +22,7 @@ mod detached;
 mod format;
 mod histories;
 mod lifecycle;
+mod notices;
 mod scans;
 mod steps;
 
@@ -30,6 +32,7 @@ pub use detached::*;
 pub use format::*;
 pub use histories::*;
 pub use lifecycle::*;
+pub use notices::*;
 pub use scans::*;
 pub use steps::{Ran, limit_in, read_ledger, run};
 
