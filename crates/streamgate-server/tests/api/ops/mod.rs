@@ -1,6 +1,7 @@
 //! What operators and their machines ask.
 
 mod backup;
+mod client_types;
 mod docs;
 mod health;
 mod metric_reference;

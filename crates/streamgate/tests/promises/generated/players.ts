@@ -52,6 +52,13 @@ async function play(): Promise<void> {
     const renewed = await send("POST", "/v1/users/dan/sessions/a/heartbeat");
     const heartbeat: Schemas["HeartbeatAnswer"] = await renewed.json();
     say("heartbeat", heartbeat.active === 3);
+    const list: Schemas["UserSessions"] = await (await send("GET", "/v1/users/dan/sessions")).json();
+    const ids: string[] = list.sessions.map((session) => session.session_id);
+    say("list", ids.join() === "a,b,c" && list.next_cursor === null);
+    // The other problem of a start, told apart by its code.
+    const again = await send("PUT", "/v1/users/dan/sessions/a", { device_id: "phone" });
+    const taken: Refusal = await again.json();
+    say("taken", taken.code === "session_taken" && taken.status === 409);
     say("stop", (await send("DELETE", "/v1/users/dan/sessions/a")).status === 204);
     const ended: Schemas["SessionEnded"] = await (
         await send("POST", "/v1/users/dan/sessions/a/heartbeat")

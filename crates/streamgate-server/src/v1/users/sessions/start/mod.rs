@@ -97,6 +97,13 @@ const REFUSED: &str = "`limit_reached`: every slot is taken, and `sessions` list
 /// A start that was refused.
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[schema(discriminator(
+    property_name = "code",
+    mapping(
+        ("limit_reached" = "#/components/schemas/LimitReached"),
+        ("session_taken" = "#/components/schemas/SessionTaken"),
+    )
+))]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(crate) enum StartRefused<'a> {
     /// Every slot is taken.
