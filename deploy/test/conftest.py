@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -43,9 +45,12 @@ def call(
     body: Any = None,
     headers: dict[str, str] | None = None,
     timeout: float = 10.0,
+    tls: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Calls `http://ADDRESS/PATH`; a `body` is sent as JSON. Raises OSError if no answer comes."""
+    """Calls `http://ADDRESS/PATH`, or https; a `body` is sent as JSON. Raises OSError if no answer comes."""
     connection = http.client.HTTPConnection(address, timeout=timeout)
+    if tls:
+        connection = http.client.HTTPSConnection(address, timeout=timeout, context=tls)
     try:
         sent = dict(headers or {})
         data = None
@@ -194,3 +199,14 @@ def run(*command: str | Path, **rest: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end and returns its output as text. The exit code is the caller's to check."""
     parts = [str(part) for part in command]
     return subprocess.run(parts, capture_output=True, text=True, check=False, **rest)
+
+
+def certificate(directory: Path) -> None:
+    """Makes what a Secret for TLS has: a key, a certificate, and that of its authority (here itself)."""
+    key, signed = directory / "tls.key", directory / "tls.crt"
+    made = run(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
+        *("-subj", "/CN=node", "-keyout", key, "-out", signed),
+    )
+    assert made.returncode == 0, made.stderr
+    shutil.copy(signed, directory / "ca.crt")

@@ -108,6 +108,18 @@ CASES: dict[str, dict[str, Any]] = {
         "serviceMonitor": {"enabled": True},
         "resources": {"limits": {"memory": "2Gi"}},
     },
+    "tls": {
+        **REDIS,
+        "tls": {"existingSecret": "streamgate-tls"},
+        "service": {"port": 443},
+        "serviceMonitor": {
+            "enabled": True,
+            "tlsConfig": {
+                "serverName": "streamgate.video.svc",
+                "ca": {"secret": {"name": "streamgate-tls", "key": "ca.crt"}},
+            },
+        },
+    },
     "anonymous-ipv6": {
         "store": {"type": "redis", "redis": {"existingSecret": "streamgate-store"}},
         "keys": {"allowAnonymous": True},

@@ -20,7 +20,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from conftest import DEPLOY, REPOSITORY, Processes, call, run, wait_for
+from conftest import DEPLOY, REPOSITORY, Processes, call, certificate, run, wait_for
 from helm_chart import (
     CASES,
     CHART,
@@ -84,6 +84,8 @@ CUSTOM = {
                             "port": {"type": "string"},
                             "path": {"type": "string"},
                             "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
+                            "scheme": {"const": "https"},
+                            "tlsConfig": {"type": "object"},
                             "authorization": {
                                 "type": "object",
                                 "additionalProperties": False,
@@ -289,6 +291,10 @@ def test_the_probes_and_the_stop_fit_the_server(values: dict[str, Any]) -> None:
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     ready = container["readinessProbe"]
     assert ready["httpGet"]["path"] == "/readyz"
+    scheme = "HTTPS" if "STREAMGATE_TLS_CERT_FILE" in given else None
+    assert {container[f"{kind}Probe"]["httpGet"].get("scheme") for kind in ("startup", "liveness", "readiness")} == {scheme}
+    (test_pod,) = of_kind(objects, "Pod")
+    assert test_pod["spec"]["containers"][0]["args"][-1].startswith("https://" if scheme else "http://")
     assert drain == 0 or drain > ready["periodSeconds"] * ready["failureThreshold"]
 
 
@@ -314,18 +320,9 @@ def environment(objects: list[dict[str, Any]], directory: Path) -> dict[str, str
                     file.write_text(KEY_FILE)
     if "STREAMGATE_STORE_REDIS_TLS_KEY_FILE" in given:
         certificate(directory / "redis-tls")
+    if "STREAMGATE_TLS_KEY_FILE" in given:
+        certificate(directory / "tls")
     return given
-
-
-def certificate(directory: Path) -> None:
-    """Makes what a Secret for TLS has: a key, a certificate, and that of its authority (here itself)."""
-    key, signed = directory / "tls.key", directory / "tls.crt"
-    made = run(
-        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-subj", "/CN=node", "-keyout", key, "-out", signed),
-    )
-    assert made.returncode == 0, made.stderr
-    shutil.copy(signed, directory / "ca.crt")
 
 
 def check(binary: Path, variables: dict[str, str]) -> tuple[int, str]:
@@ -405,6 +402,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a certificate without its Secret": (
         {"store": {"type": "redis", "redis": {"existingSecret": "a", "tlsClientCertificate": True}}, "keys": KEYS},
         "store.redis.tlsClientCertificate needs store.redis.tlsSecret",
+    ),
+    "a scrape over TLS without an authority": (
+        {**REDIS, "tls": {"existingSecret": "a"}, "serviceMonitor": {"enabled": True}},
+        "serviceMonitor.tlsConfig is required with tls.existingSecret",
+    ),
+    "certificates of clients": (
+        {**REDIS, "settings": {"tls": {"client_ca_file": "/ca.crt"}}},
+        "settings.tls.client_ca_file cannot be set there: use a proxy in front",
     ),
     "a key among the settings": ({**REDIS, "settings": {"keys": [{"name": "a"}]}}, "use keys.existingSecret"),
     "a URL among the settings": (

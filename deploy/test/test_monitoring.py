@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import promql_parser
 import pytest
 import yaml
-from conftest import DEPLOY, REPOSITORY, Processes, call, run, unused_port
+from conftest import DEPLOY, REPOSITORY, Processes, call, certificate, run, unused_port, wait_for
 
 MONITORING = DEPLOY / "monitoring"
 RULES = MONITORING / "prometheus/rules.yml"
@@ -26,9 +27,6 @@ RUNBOOK = REPOSITORY / "docs/operations/runbook.md"
 
 # Metrics that Prometheus makes itself.
 OF_PROMETHEUS = {"up", "ALERTS"}
-
-# Metrics that rules name and no node has yet, with the reason.
-TO_COME = {"streamgate_tls_not_after": "comes with TLS in the server; until then a proxy has the certificate"}
 
 # Metrics that no panel and no rule shows, with the reason.
 NOT_SHOWN: dict[str, str] = {}
@@ -202,15 +200,20 @@ def recorded() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def page(streamgate: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, str]]]:
-    """Every metric on the page of a node over the embedded store, with the labels of its series."""
+    """Every metric on the page of a node over the embedded store, by TLS, with the labels of its series."""
     directory = tmp_path_factory.mktemp("page")
     running = Processes(directory)
     try:
         address = f"127.0.0.1:{unused_port()}"
-        command = ["serve", "--listen", address, "--data-dir", directory / "data"]
-        running.wait_ready(running.start("streamgate", streamgate, *command), address)
-        assert call(address, "PUT", "/v1/users/u/sessions/s").status == 201
-        text = call(address, "GET", "/metrics").body.decode()
+        certificate(directory)
+        files = [f"tls.cert_file={directory / 'tls.crt'}", f"tls.key_file={directory / 'tls.key'}"]
+        command = ["serve", "--listen", address, "--data-dir", directory / "data", "--set", files[0], "--set", files[1]]
+        running.start("streamgate", streamgate, *command)
+        tls = ssl.create_default_context(cafile=str(directory / "ca.crt"))
+        tls.check_hostname = False
+        wait_for("it is ready", lambda: call(address, "GET", "/readyz", tls=tls).status == 200)
+        assert call(address, "PUT", "/v1/users/u/sessions/s", tls=tls).status == 201
+        text = call(address, "GET", "/metrics", tls=tls).body.decode()
     finally:
         running.end_all()
     series: dict[str, list[dict[str, str]]] = {}
@@ -264,7 +267,7 @@ def unknown(expression: str, page: dict[str, list[dict[str, str]]]) -> list[str]
     """What an expression names that the page does not have: metrics, labels, values of labels."""
     problems = []
     for metric, equal, labels in selectors(expression):
-        if metric in OF_PROMETHEUS or metric in TO_COME or metric in recorded():
+        if metric in OF_PROMETHEUS or metric in recorded():
             continue
         if metric not in page:
             problems.append(f"no metric {metric}")
@@ -287,8 +290,6 @@ def test_every_metric_label_and_value_that_is_named_exists(page: dict[str, list[
         "streamgate_starts_total has no label reslt",
         "streamgate_starts_total has no result 'refusd'",
     ]
-    for metric in TO_COME:
-        assert metric not in page, f"{metric} exists now"
 
 
 def test_every_metric_is_in_a_panel_or_a_rule(page: dict[str, list[dict[str, str]]]) -> None:
@@ -314,4 +315,4 @@ def test_every_metric_of_the_page_is_documented(page: dict[str, list[dict[str, s
 def test_every_metric_that_the_documents_name_exists(page: dict[str, list[dict[str, str]]]) -> None:
     for file in (RUNBOOK, MONITORING / "README.md"):
         named = set(re.findall(r"`(streamgate_\w+)", file.read_text()))
-        assert named and named - set(page) <= set(TO_COME), f"{file}: {named - set(page)}"
+        assert named and named <= set(page), f"{file}: {named - set(page)}"

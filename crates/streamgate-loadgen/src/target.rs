@@ -74,6 +74,20 @@ impl Target {
     ///
     /// Fails if the text is no such URL.
     pub fn trusting(url: &str, roots: RootCertStore) -> Result<Self, TargetError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self::with_tls(url, config)
+    }
+
+    /// The same, where connections with https are made so.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the text is no such URL.
+    pub fn with_tls(url: &str, config: ClientConfig) -> Result<Self, TargetError> {
         let wrong = |why: &str| TargetError::Url {
             url: url.to_owned(),
             why: why.to_owned(),
@@ -96,7 +110,7 @@ impl Target {
         let host = host
             .strip_prefix('[')
             .map_or(host, |host| host.trim_end_matches(']'));
-        let tls = is_tls.then(|| tls(host, roots)).transpose()?;
+        let tls = is_tls.then(|| tls(host, config)).transpose()?;
         Ok(Self {
             url: url.trim_end_matches('/').to_owned(),
             host: host.to_owned(),
@@ -148,16 +162,11 @@ impl Target {
     }
 }
 
-fn tls(host: &str, roots: RootCertStore) -> Result<Tls, TargetError> {
+fn tls(host: &str, config: ClientConfig) -> Result<Tls, TargetError> {
     let name = ServerName::try_from(host.to_owned()).map_err(|error| TargetError::Url {
         url: host.to_owned(),
         why: error.to_string(),
     })?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     Ok(Tls {
         config: Arc::new(config),
         name,

@@ -11,3 +11,4 @@ mod logs;
 mod nodes;
 mod promises;
 mod systemd;
+mod tls;

@@ -323,6 +323,20 @@ NODE = [
     ),
     chart("Connections", "Open ones.", Query(f"streamgate_http_connections{{{NODES}}}")),
     chart(
+        "TLS handshakes",
+        "Done, by whether they were resumed, and failed, by reason. certificate_refused: clients do not trust the node.",
+        Query(rate("streamgate_tls_handshakes_total", "kind"), "{{kind}}"),
+        Query(rate("streamgate_tls_handshake_failures_total", "reason"), "failed: {{reason}}"),
+        unit="reqps",
+    ),
+    chart(
+        "Certificate valid for",
+        "Nodes with TLS of their own. Alarm below 14 days, and below 2.",
+        Query(f"streamgate_tls_not_after{{{NODES}}} - time()"),
+        unit="s",
+        line_at=14 * 86400,
+    ),
+    chart(
         "Request bodies",
         "Memory of bodies that arrive in several frames; http.bodies_max_bytes bounds it.",
         Query(f"streamgate_http_body_bytes{{{NODES}}}"),

@@ -1,6 +1,6 @@
 //! The connection loop: accepts, serves HTTP/1.1, and stops without cutting requests off.
 //!
-//! What is *not* here: TLS, which a proxy in front terminates.
+//! What is *not* here: handshakes and certificates ([`crate::connection::tls`]).
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -26,10 +26,13 @@ use tokio::task::JoinSet;
 
 use crate::app::Endpoints;
 use crate::connection::date;
+use crate::connection::delivery::Delivery;
 use crate::connection::heads;
 use crate::connection::in_flight::RequestInFlight;
 use crate::connection::peers::{Counted, Peers};
-use crate::connection::stall::{StallTimeoutStream, StallTimeouts};
+use crate::connection::socket::Socket;
+use crate::connection::stall::StallTimeoutStream;
+use crate::connection::tls::Tls;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::state::{Draining, Peer};
@@ -58,12 +61,14 @@ pub async fn serve(
     listener: TcpListener,
     endpoints: Endpoints,
     http: &HttpSettings,
+    tls: Option<Tls>,
     metrics: &Arc<Metrics>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<Stopped> {
     let mut acceptor = Acceptor {
         endpoints: Arc::new(endpoints),
         protocol: protocol(http.head_max_bytes),
+        tls,
         timeouts: StallTimeouts {
             head: http.header_timeout,
             write: http.write_timeout,
@@ -92,10 +97,20 @@ pub async fn serve(
     Ok(acceptor.close(http.shutdown_grace).await)
 }
 
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+struct StallTimeouts {
+    /// From the last answer (or the accept) to the end of the next head.
+    head: Duration,
+    /// To read some of an answer.
+    write: Duration,
+}
+
 /// The accepted connections, and what each further one gets.
 struct Acceptor {
     endpoints: Arc<Endpoints>,
     protocol: http1::Builder,
+    tls: Option<Tls>,
     timeouts: StallTimeouts,
     slots: Arc<Semaphore>,
     peers: Peers,
@@ -133,6 +148,7 @@ impl Acceptor {
         let connection = Connection {
             stream,
             peer,
+            tls: self.tls.clone(),
             timeouts: self.timeouts,
             draining: Arc::clone(&self.draining),
             held: (slot, counted, Connected::new(&self.gauge)),
@@ -247,6 +263,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Connection {
     stream: TcpStream,
     peer: IpAddr,
+    tls: Option<Tls>,
     timeouts: StallTimeouts,
     draining: Arc<AtomicBool>,
     /// Its place among all connections and among those of its peer, and its count in the metrics.
@@ -267,7 +284,20 @@ impl Connection {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let in_flight = RequestInFlight::default();
-        let stream = StallTimeoutStream::new(self.stream, self.timeouts, in_flight.clone());
+        let delivery = Delivery::new(self.stream, self.timeouts.write, in_flight.clone());
+        let socket = match self.tls {
+            None => Socket::Plain(delivery),
+            Some(tls) => tokio::select! {
+                biased;
+                made = tls.accept(delivery, self.peer) => match made {
+                    Some(socket) => socket,
+                    None => return,
+                },
+                // No request can have arrived.
+                _ = stop.changed() => return,
+            },
+        };
+        let stream = StallTimeoutStream::new(socket, self.timeouts.head, in_flight.clone());
         // An `Arc` of this connection alone: if each request cloned the shared one, all processors
         // would contend for its reference count.
         let endpoints = Arc::new(endpoints);

@@ -1,25 +1,20 @@
-//! The socket of a connection, as hyper sees it: timeouts for a client that stalls, and write
-//! errors of a client that has gone.
+//! The reading side of a connection, as hyper sees it: the timeout of a client that does not send.
 //!
-//! **Timeouts.** Without them a client that never ends its head, or never reads its answers, would
-//! hold its connection, and its place among `max_connections`, for ever. hyper could bound heads as
-//! well, with a new timer for each head; the idle timer here is made once a connection.
+//! Without it a client that never ends its head would hold its connection, and its place among
+//! `max_connections`, for ever. hyper could bound heads as well, with a new timer for each head; the
+//! idle timer here is made once a connection.
 //!
-//! **A client that has gone.** hyper is set to `half_close`, so a FIN cancels no request: it is
-//! read once the requests before it are answered. That leaves the write error. An answer that
-//! cannot be delivered is discarded here without an error, because hyper would drop the pipelined
-//! requests behind it. The end of the input then ends the connection.
+//! What is *not* here: the timeout of a client that does not read ([`crate::connection::delivery`],
+//! below TLS).
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};
-use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use streamgate_clock::Stopwatch;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
@@ -31,41 +26,19 @@ use crate::connection::in_flight::RequestInFlight;
 /// proves nothing until the sockets have been polled as well.
 pub(crate) const EVENT_DELAY: Duration = Duration::from_millis(100);
 
-/// How long a client may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StallTimeouts {
-    /// From the last answer (or the accept) to the end of the next head.
-    pub(crate) head: Duration,
-    /// To read some of an answer.
-    pub(crate) write: Duration,
-}
-
 /// A socket that can be asked whether bytes wait in its receive buffer.
 pub(crate) trait Unread {
     /// Asks the kernel, because the runtime may not have polled it yet.
     fn has_unread(&self) -> bool;
 }
 
-impl Unread for TcpStream {
-    fn has_unread(&self) -> bool {
-        // A second descriptor of the same, non-blocking socket. If no descriptor is free, the
-        // timeout holds.
-        let Ok(socket) = self.as_fd().try_clone_to_owned() else {
-            return false;
-        };
-        let peeked = std::net::TcpStream::from(socket).peek(&mut [0]);
-        peeked.is_ok_and(|bytes| bytes > 0)
-    }
-}
-
-/// A socket that fails with `TimedOut` once its client has stalled for too long.
+/// A stream that fails with `TimedOut` once its client has sent nothing for too long.
 #[derive(Debug)]
 pub(crate) struct StallTimeoutStream<T> {
     inner: T,
-    timeouts: StallTimeouts,
+    /// From the last answer (or the accept) to the end of the next head.
+    timeout: Duration,
     in_flight: RequestInFlight,
-    /// Armed while a write waits, which is rare.
-    write_timer: Option<WriteTimer>,
     /// Since something was written last.
     since: Stopwatch,
     /// Idle timer, armed while a head is waited for. Not reset on activity: when it fires, it
@@ -77,21 +50,12 @@ pub(crate) struct StallTimeoutStream<T> {
     is_ambiguous: bool,
 }
 
-/// The timer of a waiting write.
-#[derive(Debug)]
-struct WriteTimer {
-    sleep: Pin<Box<Sleep>>,
-    /// Whether it has fired once, and is armed again for [`EVENT_DELAY`].
-    has_fired: bool,
-}
-
 impl<T: Unread> StallTimeoutStream<T> {
-    pub(crate) fn new(inner: T, timeouts: StallTimeouts, in_flight: RequestInFlight) -> Self {
+    pub(crate) fn new(inner: T, timeout: Duration, in_flight: RequestInFlight) -> Self {
         Self {
             inner,
-            timeouts,
+            timeout,
             in_flight,
-            write_timer: None,
             since: Stopwatch::start(),
             idle: None,
             lines: Lines::default(),
@@ -101,7 +65,7 @@ impl<T: Unread> StallTimeoutStream<T> {
 
     /// The result of a read that has to wait for a head: pending, or `TimedOut`.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let timeout = self.timeouts.head;
+        let timeout = self.timeout;
         let idle = match &mut self.idle {
             // Armed by an earlier poll, and it wakes the same task: that of the connection.
             Some(idle) if !idle.is_elapsed() => return Poll::Pending,
@@ -124,48 +88,12 @@ impl<T: Unread> StallTimeoutStream<T> {
         }
     }
 
-    /// The result of a write of `length` bytes: `TimedOut` after too long a wait, and success if
-    /// the client has gone.
-    fn write_result(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-        length: usize,
-    ) -> Poll<io::Result<usize>> {
-        match written {
-            Poll::Ready(written) => {
-                self.write_timer = None;
-                self.since = Stopwatch::start();
-                Poll::Ready(Ok(written.unwrap_or_else(|error| {
-                    tracing::debug!(%error, "a client has gone before its answer");
-                    self.in_flight.set_client_gone();
-                    length
-                })))
-            }
-            Poll::Pending => {
-                ready!(self.poll_write_timeout(cx));
-                Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the client does not read its answer",
-                )))
-            }
+    /// What was written, if it was: the client's turn begins.
+    fn written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.since = Stopwatch::start();
         }
-    }
-
-    /// Completes once a write has waited for its timeout.
-    fn poll_write_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timeout = self.timeouts.write;
-        let timer = self.write_timer.get_or_insert_with(|| WriteTimer {
-            sleep: Box::pin(sleep(timeout)),
-            has_fired: false,
-        });
-        ready!(timer.sleep.as_mut().poll(cx));
-        if timer.has_fired {
-            return Poll::Ready(());
-        }
-        timer.has_fired = true;
-        timer.sleep.set(sleep(EVENT_DELAY));
-        timer.sleep.as_mut().poll(cx)
+        written
     }
 }
 
@@ -201,7 +129,7 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
-        self.write_result(cx, written, bytes.len())
+        self.written(written)
     }
 
     fn poll_write_vectored(
@@ -209,9 +137,8 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let length = bytes.iter().map(|piece| piece.len()).sum();
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
-        self.write_result(cx, written, length)
+        self.written(written)
     }
 
     fn is_write_vectored(&self) -> bool {

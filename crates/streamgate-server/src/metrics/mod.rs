@@ -10,6 +10,7 @@ mod sessions;
 mod store;
 mod system;
 mod text;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +30,11 @@ use page::Page;
 use sessions::Sessions;
 use store::StoreMetrics;
 use system::System;
+use tls::TlsMetrics;
 
 pub(crate) use http::HttpRoute;
 pub use system::{AskVolume, Volume};
+pub(crate) use tls::HandshakeFailure;
 
 use crate::wire::body_bytes::BodyMemory;
 
@@ -50,6 +53,7 @@ pub struct Metrics {
     connections_refused: Counter,
     body_bytes: Gauge,
     bodies_refused: Counter,
+    tls: TlsMetrics,
     store: StoreMetrics,
     spans_dropped: Counter,
     reports_dropped: Counter,
@@ -94,6 +98,7 @@ impl Metrics {
                 "streamgate_http_bodies_refused",
                 "Requests refused because request bodies took all of http.bodies_max_bytes",
             ),
+            tls: TlsMetrics::new(&mut page),
             store: StoreMetrics::new(&mut page),
             spans_dropped: page.counter(
                 "streamgate_spans_dropped",
@@ -213,6 +218,11 @@ impl Metrics {
     /// The count of connections closed because their peer had too many.
     pub(crate) fn connections_refused(&self) -> &Counter {
         &self.connections_refused
+    }
+
+    /// The metrics of TLS.
+    pub(crate) fn tls(&self) -> &TlsMetrics {
+        &self.tls
     }
 
     /// A budget of `max` bytes for bodies; bodies refused for lack of it are counted here.

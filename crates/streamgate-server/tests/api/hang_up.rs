@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use streamgate_server::HttpSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::support::Service;
-use crate::support::running::{Running, read_all, read_until};
+use crate::support::running::{Over, Running, Stream, over_plain_and_tls, read_all, read_until};
 
-/// How many requests of each kind are sent.
-const REQUESTS: usize = 1_000;
+/// How many requests of each kind are sent. Each has a connection of its own, and its handshake.
+const fn requests(over: Over) -> usize {
+    match over {
+        Over::Plain => 1_000,
+        Over::Tls => 250,
+    }
+}
 
 /// How a client leaves once its request is written.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,7 @@ async fn send_and_leave(running: &Running, leaves: Leaves, request: &str) {
     }
     stream.write_all(request.as_bytes()).await.unwrap();
     if matches!(leaves, Leaves::Reset) {
-        stream.set_zero_linger().unwrap();
+        stream.set_zero_linger();
     }
 }
 
@@ -79,19 +83,26 @@ fn answers(method: &str, route: &str, status: u16) -> String {
 /// Sends as many requests as there are users, each client leaving at once, and waits until all of
 /// them are carried out: answered with this status, although no client reads it.
 async fn all_are_carried_out(
+    over: Over,
     prepare: impl AsyncFn(&Service, usize),
     request: impl Fn(usize) -> String,
     counted: &str,
 ) {
     for leaves in [Leaves::Fresh, Leaves::Used, Leaves::Reset] {
-        let running = Running::with(HttpSettings::default()).await;
-        for i in 0..REQUESTS {
+        let running = Running::over(over, HttpSettings::default()).await;
+        for i in 0..requests(over) {
             prepare(&running.service, i).await;
         }
-        for i in 0..REQUESTS {
+        for i in 0..requests(over) {
             send_and_leave(&running, leaves, &request(i)).await;
         }
-        wait_for(&running.service, counted, REQUESTS, &format!("{leaves:?}")).await;
+        wait_for(
+            &running.service,
+            counted,
+            requests(over),
+            &format!("{leaves:?}"),
+        )
+        .await;
         // The clients have gone, so no connection is left.
         let open = "streamgate_http_connections";
         wait_for(&running.service, open, 0, &format!("{leaves:?}")).await;
@@ -108,30 +119,26 @@ async fn started(service: &Service, i: usize) {
 
 const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_start_is_carried_out_for_a_client_that_has_left() {
+async fn a_start_is_carried_out_for_a_client_that_has_left(over: Over) {
     let start = |i| with_body(&format!("PUT /v1/users/u{i}/sessions/s"), "{}");
-    all_are_carried_out(nothing, start, &answers("PUT", SESSION, 201)).await;
+    all_are_carried_out(over, nothing, start, &answers("PUT", SESSION, 201)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_heartbeat_is_carried_out_for_a_client_that_has_left() {
+async fn a_heartbeat_is_carried_out_for_a_client_that_has_left(over: Over) {
     let route = format!("{SESSION}/heartbeat");
     let heartbeat = |i| without_body(&format!("POST /v1/users/u{i}/sessions/s/heartbeat"));
-    all_are_carried_out(started, heartbeat, &answers("POST", &route, 200)).await;
+    all_are_carried_out(over, started, heartbeat, &answers("POST", &route, 200)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_is_carried_out_for_a_client_that_has_left() {
+async fn a_stop_is_carried_out_for_a_client_that_has_left(over: Over) {
     let stop = |i| without_body(&format!("DELETE /v1/users/u{i}/sessions/s"));
-    all_are_carried_out(started, stop, &answers("DELETE", SESSION, 204)).await;
+    all_are_carried_out(over, started, stop, &answers("DELETE", SESSION, 204)).await;
     let route = format!("{SESSION}/stop");
     let stop = |i| with_body(&format!("POST /v1/users/u{i}/sessions/s/stop"), "bye");
-    all_are_carried_out(started, stop, &answers("POST", &route, 204)).await;
+    all_are_carried_out(over, started, stop, &answers("POST", &route, 204)).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_is_carried_out_for_a_client_that_has_left() {
+async fn a_batch_is_carried_out_for_a_client_that_has_left(over: Over) {
     let batch = |i| {
         let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
         with_body(
@@ -139,28 +146,31 @@ async fn a_batch_is_carried_out_for_a_client_that_has_left() {
             &format!("{{\"heartbeats\":[{entry}]}}"),
         )
     };
-    all_are_carried_out(started, batch, &answers("POST", "/v1/heartbeats", 200)).await;
+    all_are_carried_out(
+        over,
+        started,
+        batch,
+        &answers("POST", "/v1/heartbeats", 200),
+    )
+    .await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_of_a_user_is_carried_out_for_a_client_that_has_left() {
+async fn a_change_of_a_user_is_carried_out_for_a_client_that_has_left(over: Over) {
     let change = |i| with_body(&format!("PUT /v1/users/u{i}"), "{\"limit\":2}");
     let counted = answers("PUT", "/v1/users/{user_id}", 200);
-    all_are_carried_out(nothing, change, &counted).await;
+    all_are_carried_out(over, nothing, change, &counted).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left() {
+async fn a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left(over: Over) {
     let call = |i| without_body(&format!("GET /compat/user-streams/user-streams/u{i}/s"));
-    all_are_carried_out(nothing, call, "streamgate_live_sessions").await;
+    all_are_carried_out(over, nothing, call, "streamgate_live_sessions").await;
 }
 
 /// Requests that follow each other on one connection, whose client has left before the first is
 /// answered: the answers cannot be delivered, and the requests behind them are carried out.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left() {
-    let running = Running::with(HttpSettings::default()).await;
-    for i in 0..REQUESTS {
+async fn every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    for i in 0..requests(over) {
         let line = |method: &str, what| format!("{method} /v1/users/u{i}/sessions/s{what}");
         let requests = [line("PUT", ""), line("POST", "/heartbeat"), line("PUT", "")]
             .into_iter()
@@ -170,14 +180,13 @@ async fn every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left()
         send_and_leave(&running, Leaves::Reset, &pipeline).await;
     }
     let stops = answers("DELETE", SESSION, 204);
-    wait_for(&running.service, &stops, REQUESTS, "pipelines").await;
+    wait_for(&running.service, &stops, requests(over), "pipelines").await;
     wait_for(&running.service, "streamgate_live_sessions", 0, "pipelines").await;
 }
 
 /// RFC 9112, 9.6: a client that has closed its sending side may still wait for its answer.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_half_closed_client_gets_its_answer() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_half_closed_client_gets_its_answer(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let ask = async |request: String, status: &str| {
         let mut stream = running.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -188,7 +197,7 @@ async fn a_half_closed_client_gets_its_answer() {
             "{answer}"
         );
     };
-    for i in 0..REQUESTS {
+    for i in 0..requests(over) {
         let path = format!("/v1/users/u{i}/sessions/s");
         ask(with_body(&format!("PUT {path}"), "{}"), "201").await;
         ask(without_body(&format!("POST {path}/heartbeat")), "200").await;
@@ -197,9 +206,8 @@ async fn a_half_closed_client_gets_its_answer() {
 }
 
 /// A body that was announced and did not come is no whole request.
-#[tokio::test]
-async fn a_request_that_has_not_arrived_whole_is_not_carried_out() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_request_that_has_not_arrived_whole_is_not_carried_out(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let mut stream = running.connect().await;
     let head = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 20\r\n\r\n{}";
@@ -212,9 +220,8 @@ async fn a_request_that_has_not_arrived_whole_is_not_carried_out() {
 }
 
 /// A streamed answer is given up once its client has left, whether or not it had read some of it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_streamed_answer_ends_when_its_client_has_left() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_streamed_answer_ends_when_its_client_has_left(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let profile = {
         let text = "x".repeat(256);
         serde_json::json!({"profile": {"a": text, "b": text, "c": text, "d": text}})
@@ -227,7 +234,7 @@ async fn a_streamed_answer_ends_when_its_client_has_left() {
     }
     let list = without_body("GET /compat/stream-requests/getallusers");
     for reads in [false, true] {
-        let mut streams: Vec<TcpStream> = Vec::new();
+        let mut streams: Vec<Stream> = Vec::new();
         for _ in 0..10 {
             let mut stream = running.connect().await;
             stream.write_all(list.as_bytes()).await.unwrap();
@@ -240,4 +247,17 @@ async fn a_streamed_answer_ends_when_its_client_has_left() {
         let open = "streamgate_http_connections";
         wait_for(&running.service, open, 0, "streamed answers").await;
     }
+}
+
+over_plain_and_tls! {
+    a_start_is_carried_out_for_a_client_that_has_left,
+    a_heartbeat_is_carried_out_for_a_client_that_has_left,
+    a_stop_is_carried_out_for_a_client_that_has_left,
+    a_batch_is_carried_out_for_a_client_that_has_left,
+    a_change_of_a_user_is_carried_out_for_a_client_that_has_left,
+    a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left,
+    every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left,
+    a_half_closed_client_gets_its_answer,
+    a_request_that_has_not_arrived_whole_is_not_carried_out,
+    a_streamed_answer_ends_when_its_client_has_left,
 }

@@ -3,7 +3,7 @@
 use streamgate_server::HttpSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::running::{Running, read_all, read_until};
+use crate::support::running::{Over, Running, over_plain_and_tls, read_all, read_until};
 
 /// What the server says to these bytes until it closes the connection.
 async fn told(running: &Running, bytes: &[u8]) -> String {
@@ -13,9 +13,8 @@ async fn told(running: &Running, bytes: &[u8]) -> String {
     answer.await.expect("the connection is closed")
 }
 
-#[tokio::test]
-async fn an_ambiguous_host_is_400() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn an_ambiguous_host_is_400(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     for (head, message) in [
         (
             "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n",
@@ -53,9 +52,8 @@ async fn an_ambiguous_host_is_400() {
     assert_eq!(counted, "4");
 }
 
-#[tokio::test]
-async fn an_ambiguous_body_is_400() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn an_ambiguous_body_is_400(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     for headers in [
         "Transfer-Encoding: gzip, chunked",
         "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
@@ -86,9 +84,8 @@ async fn an_ambiguous_body_is_400() {
     );
 }
 
-#[tokio::test]
-async fn a_bare_lf_in_a_head_is_400() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_bare_lf_in_a_head_is_400(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     for head in [
         "GET /healthz HTTP/1.1\nHost: a\n\n",
         "GET /healthz HTTP/1.1\nHost: a\r\n\r\n",
@@ -118,9 +115,8 @@ async fn a_bare_lf_in_a_head_is_400() {
     }
 }
 
-#[tokio::test]
-async fn a_body_may_have_bare_lfs() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_body_may_have_bare_lfs(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let mut stream = running.connect().await;
     for id in ["a", "b", "c"] {
         let body = "{\n  \"device_id\": \"tv\"\n}\n";
@@ -133,4 +129,11 @@ async fn a_body_may_have_bare_lfs() {
         let answer = read_until(&mut stream, "\"active\"").await;
         assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
     }
+}
+
+over_plain_and_tls! {
+    an_ambiguous_host_is_400,
+    an_ambiguous_body_is_400,
+    a_bare_lf_in_a_head_is_400,
+    a_body_may_have_bare_lfs,
 }

@@ -27,5 +27,6 @@ mod rate_limit;
 mod request_ids;
 mod serve;
 mod support;
+mod tls;
 mod trace_context;
 mod v1;

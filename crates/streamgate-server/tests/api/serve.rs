@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::Service;
-use crate::support::running::{Running, read_all, read_until};
+use crate::support::running::{Over, Running, over_plain_and_tls, read_all, read_until};
 
 /// Waits until the value of a metric is so.
 async fn eventually(service: &Service, metric: &str, is_so: impl Fn(&str) -> bool) {
@@ -25,9 +25,8 @@ async fn eventually(service: &Service, metric: &str, is_so: impl Fn(&str) -> boo
 
 const QUICK: Duration = Duration::from_millis(50);
 
-#[tokio::test]
-async fn a_connection_serves_one_request_after_the_other() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_connection_serves_one_request_after_the_other(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let mut stream = running.connect().await;
     for _ in 0..3 {
         let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -41,12 +40,14 @@ async fn a_connection_serves_one_request_after_the_other() {
     );
 }
 
-#[tokio::test]
-async fn a_head_that_never_ends_is_cut_off() {
-    let running = Running::with(HttpSettings {
-        header_timeout: QUICK,
-        ..HttpSettings::default()
-    })
+async fn a_head_that_never_ends_is_cut_off(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            header_timeout: QUICK,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let mut slow = running.connect().await;
     slow.write_all(b"GET /healthz HTTP/1.1\r\nx-slow: ")
@@ -58,13 +59,15 @@ async fn a_head_that_never_ends_is_cut_off() {
     assert_eq!(read_all(&mut idle).await, "");
 }
 
-#[tokio::test]
-async fn a_connection_stays_open_for_the_header_timeout_after_its_last_answer() {
+async fn a_connection_stays_open_for_the_header_timeout_after_its_last_answer(over: Over) {
     let patience = Duration::from_secs(3);
-    let running = Running::with(HttpSettings {
-        header_timeout: patience,
-        ..HttpSettings::default()
-    })
+    let running = Running::over(
+        over,
+        HttpSettings {
+            header_timeout: patience,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let mut stream = running.connect().await;
     let began = Stopwatch::start();
@@ -86,12 +89,14 @@ async fn a_connection_stays_open_for_the_header_timeout_after_its_last_answer() 
 }
 
 /// The end of a streamed answer is the beginning of the client's turn, as that of any other.
-#[tokio::test]
-async fn a_connection_that_is_idle_after_a_streamed_answer_is_closed() {
-    let running = Running::with(HttpSettings {
-        header_timeout: QUICK,
-        ..HttpSettings::default()
-    })
+async fn a_connection_that_is_idle_after_a_streamed_answer_is_closed(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            header_timeout: QUICK,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     for half_a_head in ["", "GET /healthz HTTP/1.1\r\nx-slow: "] {
         for method in ["GET", "HEAD"] {
@@ -110,13 +115,15 @@ async fn a_connection_that_is_idle_after_a_streamed_answer_is_closed() {
     }
 }
 
-#[tokio::test]
-async fn a_request_under_way_is_no_idle_connection() {
-    let running = Running::with(HttpSettings {
-        header_timeout: QUICK,
-        body_timeout: QUICK * 4,
-        ..HttpSettings::default()
-    })
+async fn a_request_under_way_is_no_idle_connection(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            header_timeout: QUICK,
+            body_timeout: QUICK * 4,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 20\r\n\r\n{";
@@ -125,12 +132,14 @@ async fn a_request_under_way_is_no_idle_connection() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
-#[tokio::test]
-async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
-    let running = Running::with(HttpSettings {
-        body_timeout: QUICK,
-        ..HttpSettings::default()
-    })
+async fn a_body_that_never_comes_is_408_and_the_connection_is_closed(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            body_timeout: QUICK,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 20\r\n\r\n{\"device_id\"";
@@ -144,8 +153,7 @@ async fn a_body_that_never_comes_is_408_and_the_connection_is_closed() {
     assert!(answer.contains("\"code\":\"request_timeout\""), "{answer}");
 }
 
-#[tokio::test]
-async fn a_head_has_a_bound_of_16_kib_unless_set_otherwise() {
+async fn a_head_has_a_bound_of_16_kib_unless_set_otherwise(over: Over) {
     for (head_max_bytes, kib, is_answered) in [
         (HttpSettings::default().head_max_bytes, 15, true),
         (HttpSettings::default().head_max_bytes, 17, false),
@@ -153,10 +161,13 @@ async fn a_head_has_a_bound_of_16_kib_unless_set_otherwise() {
         (64 * 1024, 60, true),
         (HttpSettings::HEAD_MIN_BYTES, 9, false),
     ] {
-        let running = Running::with(HttpSettings {
-            head_max_bytes,
-            ..HttpSettings::default()
-        })
+        let running = Running::over(
+            over,
+            HttpSettings {
+                head_max_bytes,
+                ..HttpSettings::default()
+            },
+        )
         .await;
         let mut stream = running.connect().await;
         let padding = "x".repeat(kib << 10);
@@ -171,12 +182,14 @@ async fn a_head_has_a_bound_of_16_kib_unless_set_otherwise() {
     }
 }
 
-#[tokio::test]
-async fn bodies_under_way_have_a_bound_in_bytes() {
-    let running = Running::with(HttpSettings {
-        bodies_max_bytes: 1024 * 1024,
-        ..HttpSettings::default()
-    })
+async fn bodies_under_way_have_a_bound_in_bytes(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            bodies_max_bytes: 1024 * 1024,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let head = "POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 262144\r\n\r\n";
@@ -214,12 +227,14 @@ async fn bodies_under_way_have_a_bound_in_bytes() {
     eventually(&running.service, bytes, |taken| taken == "0").await;
 }
 
-#[tokio::test]
-async fn a_peer_has_at_most_so_many_connections() {
-    let running = Running::with(HttpSettings {
-        max_connections_per_peer: NonZeroU32::new(2),
-        ..HttpSettings::default()
-    })
+async fn a_peer_has_at_most_so_many_connections(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            max_connections_per_peer: NonZeroU32::new(2),
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut open = Vec::new();
@@ -228,9 +243,11 @@ async fn a_peer_has_at_most_so_many_connections() {
         read_until(&mut stream, "\"ok\"}").await;
         open.push(stream);
     }
-    let mut refused = running.connect().await;
+    // Over TLS not even its handshake is done.
     let mut answer = Vec::new();
-    let _ = refused.read_to_end(&mut answer).await;
+    if let Ok(mut refused) = running.dial.connect().await {
+        let _ = refused.read_to_end(&mut answer).await;
+    }
     assert!(answer.is_empty(), "it is closed at once");
     let refusals = "streamgate_http_connections_refused_total";
     assert_eq!(running.service.metric(refusals).await, "1");
@@ -241,9 +258,8 @@ async fn a_peer_has_at_most_so_many_connections() {
     read_until(&mut next, "\"ok\"}").await;
 }
 
-#[tokio::test]
-async fn a_batch_of_256_kib_comes_through_a_socket_whole() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_batch_of_256_kib_comes_through_a_socket_whole(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let mut stream = running.connect().await;
     let body = format!("{{\"heartbeats\":[]{}}}", " ".repeat((256 << 10) - 17));
     let head = format!(
@@ -257,12 +273,14 @@ async fn a_batch_of_256_kib_comes_through_a_socket_whole() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_read_its_answers_is_cut_off() {
-    let running = Running::with(HttpSettings {
-        write_timeout: QUICK,
-        ..HttpSettings::default()
-    })
+async fn a_client_that_does_not_read_its_answers_is_cut_off(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            write_timeout: QUICK,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let mut deaf = running.connect().await;
     // Once its answers fill every buffer on the way, the server reads no further requests either:
@@ -272,9 +290,8 @@ async fn a_client_that_does_not_read_its_answers_is_cut_off() {
     timeout(Duration::from_secs(20), cut_off).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_body_that_says_it_is_too_large_is_refused_unread() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_body_that_says_it_is_too_large_is_refused_unread(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ncontent-length: 1000000000\r\n\r\n";
     let mut stream = running.sent(head).await;
@@ -282,9 +299,8 @@ async fn a_body_that_says_it_is_too_large_is_refused_unread() {
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
-#[tokio::test]
-async fn a_chunked_body_is_bounded_too() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_chunked_body_is_bounded_too(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
                  content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let mut stream = running.sent(head).await;
@@ -294,28 +310,34 @@ async fn a_chunked_body_is_bounded_too() {
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }
 
-#[tokio::test]
-async fn connections_beyond_the_maximum_wait_for_a_free_place() {
-    let running = Running::with(HttpSettings {
-        max_connections: 1,
-        ..HttpSettings::default()
-    })
+async fn connections_beyond_the_maximum_wait_for_a_free_place(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            max_connections: 1,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut first = running.sent(request).await;
     read_until(&mut first, "\"ok\"}").await;
-    let mut second = running.sent(request).await;
+    let dial = running.dial.clone();
+    let second = tokio::spawn(async move {
+        let mut second = dial.connect().await.unwrap();
+        second.write_all(request.as_bytes()).await.unwrap();
+        read_until(&mut second, "\"ok\"}").await
+    });
     assert_eq!(
         running.service.metric("streamgate_http_connections").await,
         "1"
     );
     drop(first);
-    read_until(&mut second, "\"ok\"}").await;
+    second.await.unwrap();
 }
 
-#[tokio::test]
-async fn a_request_under_way_is_finished_before_the_end() {
-    let running = Running::with(HttpSettings::default()).await;
+async fn a_request_under_way_is_finished_before_the_end(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
     let mut idle = running.connect().await;
     let head = "POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
                  expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
@@ -337,12 +359,14 @@ async fn a_request_under_way_is_finished_before_the_end() {
     assert!(refused.is_err(), "the listener is closed");
 }
 
-#[tokio::test]
-async fn a_draining_server_serves_requests_is_not_ready_and_closes_connections() {
-    let running = Running::with(HttpSettings {
-        drain: Duration::from_secs(3_600),
-        ..HttpSettings::default()
-    })
+async fn a_draining_server_serves_requests_is_not_ready_and_closes_connections(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            drain: Duration::from_secs(3_600),
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let ready = b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
     let start = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\r\n";
@@ -352,15 +376,12 @@ async fn a_draining_server_serves_requests_is_not_ready_and_closes_connections()
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     assert!(!answer.contains("connection: close"), "{answer}");
     let Running {
-        address,
-        stop,
-        server,
-        ..
+        dial, stop, server, ..
     } = running;
     stop.send(()).unwrap();
     // Only the server knows when it has heard that, so the first answers may be the old ones.
     let answer = loop {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut stream = dial.connect().await.unwrap();
         stream.write_all(ready).await.unwrap();
         let answer = read_until(&mut stream, "}").await;
         if !answer.starts_with("HTTP/1.1 200 ") {
@@ -370,7 +391,7 @@ async fn a_draining_server_serves_requests_is_not_ready_and_closes_connections()
     };
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.contains("\"code\":\"stopping\""), "{answer}");
-    let mut late = TcpStream::connect(address).await.unwrap();
+    let mut late = dial.connect().await.unwrap();
     for stream in [&mut early, &mut late] {
         stream.write_all(start).await.unwrap();
         let answer = read_all(stream).await;
@@ -380,12 +401,14 @@ async fn a_draining_server_serves_requests_is_not_ready_and_closes_connections()
     assert!(!server.is_finished());
 }
 
-#[tokio::test]
-async fn a_request_that_does_not_finish_within_the_grace_is_cut_off() {
-    let running = Running::with(HttpSettings {
-        shutdown_grace: QUICK,
-        ..HttpSettings::default()
-    })
+async fn a_request_that_does_not_finish_within_the_grace_is_cut_off(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            shutdown_grace: QUICK,
+            ..HttpSettings::default()
+        },
+    )
     .await;
     let mut idle = running.connect().await;
     let head = "POST /v1/users/u/sessions/s/stop HTTP/1.1\r\nhost: x\r\n\
@@ -400,4 +423,24 @@ async fn a_request_that_does_not_finish_within_the_grace_is_cut_off() {
         running.service.metric("streamgate_http_connections").await,
         "0"
     );
+}
+
+over_plain_and_tls! {
+    a_connection_serves_one_request_after_the_other,
+    a_head_that_never_ends_is_cut_off,
+    a_connection_stays_open_for_the_header_timeout_after_its_last_answer,
+    a_connection_that_is_idle_after_a_streamed_answer_is_closed,
+    a_request_under_way_is_no_idle_connection,
+    a_body_that_never_comes_is_408_and_the_connection_is_closed,
+    a_head_has_a_bound_of_16_kib_unless_set_otherwise,
+    bodies_under_way_have_a_bound_in_bytes,
+    a_peer_has_at_most_so_many_connections,
+    a_batch_of_256_kib_comes_through_a_socket_whole,
+    a_client_that_does_not_read_its_answers_is_cut_off,
+    a_body_that_says_it_is_too_large_is_refused_unread,
+    a_chunked_body_is_bounded_too,
+    connections_beyond_the_maximum_wait_for_a_free_place,
+    a_request_under_way_is_finished_before_the_end,
+    a_draining_server_serves_requests_is_not_ready_and_closes_connections,
+    a_request_that_does_not_finish_within_the_grace_is_cut_off,
 }

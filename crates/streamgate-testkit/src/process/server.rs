@@ -21,6 +21,8 @@ pub struct Server {
     stderr: Lines,
     /// Where it listens; port 0 until it has said so.
     pub address: SocketAddr,
+    /// How its URLs begin.
+    scheme: &'static str,
 }
 
 /// How a server ended, and everything it said.
@@ -62,8 +64,8 @@ impl Server {
 
     /// Waits until the server says where it listens: at its start, or again when it serves anew.
     pub fn wait_until_it_listens(&mut self) {
-        let line = self.wait_for_output("listening on http://");
-        self.address = address_in(&line);
+        let line = self.wait_for_output("listening on http");
+        (self.scheme, self.address) = url_in(&line);
     }
 
     /// Starts a command that does not greet on standard output, and does not wait: its address is
@@ -93,6 +95,7 @@ impl Server {
             stderr: stderr.map_or_else(|| Lines::of(std::io::empty()), Lines::of),
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            scheme: "http",
         }
     }
 
@@ -112,10 +115,10 @@ impl Server {
 
     /// The address as clients of the command line take it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
-    /// Calls the server without a key.
+    /// Calls the server without a key, and without TLS.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         call(self.address, method, path, None, body)
     }
@@ -173,9 +176,14 @@ impl Drop for Server {
     }
 }
 
-/// The address in a line such as `listening on http://127.0.0.1:4711`.
-fn address_in(line: &str) -> SocketAddr {
-    let (_, after) = line.split_once("http://").expect("the line has a URL");
+/// Scheme and address in a line such as `listening on http://127.0.0.1:4711`.
+fn url_in(line: &str) -> (&'static str, SocketAddr) {
+    let (before, after) = line.split_once("://").expect("the line has a URL");
+    let scheme = if before.ends_with("https") {
+        "https"
+    } else {
+        "http"
+    };
     let address = after.split([' ', '"', '/']).next().unwrap_or_default();
-    address.parse().unwrap_or_else(|_| panic!("{line}"))
+    (scheme, address.parse().unwrap_or_else(|_| panic!("{line}")))
 }

@@ -3,6 +3,7 @@
 //! What is *not* here: what is printed (the commands), what the API means (the server).
 
 mod problem;
+mod tls;
 
 use std::convert::Infallible;
 use std::io::Read;
@@ -14,8 +15,10 @@ use serde_json::{Map, Value};
 use ureq::Body;
 use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response, StatusCode};
+use ureq::tls::TlsConfig;
 
 use crate::exit::{Code, Failure};
+pub(crate) use tls::{ClientTls, TlsArgs};
 
 /// Where `streamgate serve` listens with nothing set.
 pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:8080";
@@ -66,6 +69,9 @@ pub(crate) struct ClientArgs {
     )]
     key: Option<String>,
 
+    #[command(flatten)]
+    tls: TlsArgs,
+
     /// Print the server's answer as JSON
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -88,16 +94,28 @@ pub(crate) struct Answer {
 
 impl Client {
     /// A client as the command line says.
-    pub(crate) fn new(args: &ClientArgs) -> Self {
-        Self::at(&args.url, args.key.clone().filter(|key| !key.is_empty()))
+    pub(crate) fn new(args: &ClientArgs) -> Result<Self, Failure> {
+        let key = args.key.clone().filter(|key| !key.is_empty());
+        Ok(Self::at(&args.url, key, &args.tls.load()?))
     }
 
     /// A client of the server at an address.
-    pub(crate) fn at(url: &str, key: Option<String>) -> Self {
+    pub(crate) fn at(url: &str, key: Option<String>, tls: &ClientTls) -> Self {
+        Self::with(url, key, tls.for_calls())
+    }
+
+    /// A client of whatever answers at an address: its certificate is not verified, and no key is
+    /// sent.
+    pub(crate) fn unverified(url: &str, tls: &ClientTls) -> Self {
+        Self::with(url, None, tls.unverified())
+    }
+
+    fn with(url: &str, key: Option<String>, tls: TlsConfig) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
+            .tls_config(tls)
             .user_agent(concat!("streamgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .into();

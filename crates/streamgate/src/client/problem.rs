@@ -13,11 +13,35 @@ pub(super) fn unreachable(url: &str, error: &ureq::Error) -> Failure {
         return Failure::new(Code::Usage, format!("{url:?} is no usable URL: {why}"))
             .hint("give the server's address as in --url http://127.0.0.1:8080");
     }
-    Failure::new(
+    let failure = Failure::new(
         Code::Unreachable,
         format!("no answer from the server at {url}: {error}"),
-    )
-    .hint("is it running? start one with `streamgate serve`, or name another with --url")
+    );
+    if let Some(hint) = of_tls(error) {
+        return failure.hint(hint);
+    }
+    failure.hint("is it running? start one with `streamgate serve`, or name another with --url")
+}
+
+/// What to do about an error of TLS; `None` if it is another error.
+fn of_tls(error: &ureq::Error) -> Option<&'static str> {
+    let of_tls = match error {
+        ureq::Error::Rustls(of_tls) => of_tls,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    match of_tls {
+        rustls::Error::InvalidCertificate(_) => Some(
+            "name the authority of its certificate with --ca-file or STREAMGATE_CA_FILE, and the \
+             server as the certificate names it",
+        ),
+        rustls::Error::AlertReceived(_) => Some(
+            "if the server asks for a certificate, give one with --client-cert-file and \
+             --client-key-file",
+        ),
+        rustls::Error::InvalidMessage(_) => Some("does it speak TLS? else use http"),
+        _ => None,
+    }
 }
 
 /// The URL or the key cannot stand in a request.

@@ -16,6 +16,7 @@ use streamgate_loadgen::{
     Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
 };
 
+use crate::client::{Client, TlsArgs};
 use crate::exit::{Code, Failure};
 use crate::loadtest::{self, Probed, RunProgress};
 use crate::output;
@@ -56,6 +57,9 @@ pub(crate) struct BenchArgs {
         hide_env_values = true
     )]
     key: Option<String>,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     /// The kind of load
     #[arg(
@@ -140,7 +144,8 @@ const LIVE_STARTS_PER_S: f64 = 5_000.0;
 
 /// Runs the command.
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
-    let target = Target::parse(&args.target).map_err(|error| {
+    let tls = args.tls.load()?;
+    let target = Target::with_tls(&args.target, tls.for_load()?).map_err(|error| {
         Failure::new(Code::Usage, error.to_string())
             .hint("give the server's address as in --target http://127.0.0.1:8080")
     })?;
@@ -152,7 +157,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         now_ms: SystemClock::new().now().time.as_millis(),
     };
     let key = args.key.clone().filter(|key| !key.is_empty());
-    let probed = loadtest::probe(target.url(), key.clone(), &args.prefix, origin)?;
+    let client = Client::at(target.url(), key.clone(), &tls);
+    let probed = loadtest::probe(&client, &args.prefix, origin)?;
     let plan = args.plan(&probed)?;
     if let Some(file) = &args.html {
         // Before the load, and not after an hour of it.

@@ -6,11 +6,14 @@ use clap::Args;
 use ureq::http::Method;
 
 use super::settings_args::SettingsArgs;
-use crate::client::{Client, URL_DEFAULT};
+use crate::client::{Client, TlsArgs, URL_DEFAULT};
 use crate::exit::{Code, Failure};
 use crate::output;
 
-/// Ask a running server whether it can serve: exits with 0 if it can, else with 1.
+/// Ask a running server whether it can serve: exits with 0 if it can, else with 1
+///
+/// Without --url it asks the server of its own settings, over TLS if they name a certificate. That
+/// certificate is then not verified, because it is not for the address of this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example, in a Dockerfile:
@@ -24,14 +27,30 @@ pub(crate) struct HealthArgs {
         hide_env_values = true
     )]
     url: Option<String>,
+
+    /// Accept any certificate of the server; nothing secret is sent
+    #[arg(long)]
+    insecure: bool,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// Runs the command. Container engines know two outcomes, so an unreachable server is a 1 too.
 pub(crate) fn run(args: HealthArgs) -> Result<(), Failure> {
+    let of_problem = |failure: Failure| failure.with_code(Code::Problem);
+    let tls = args.tls.load().map_err(of_problem)?;
+    // The certificate of the own server is for its name, not for the address of this machine.
+    let is_verified = args.url.is_some() && !args.insecure;
     let url = args.url.unwrap_or_else(own_url);
-    let ready = Client::at(&url, None)
+    let client = if is_verified {
+        Client::at(&url, None, &tls)
+    } else {
+        Client::unverified(&url, &tls)
+    };
+    let ready = client
         .send(&Method::GET, "/readyz", None)
-        .map_err(|failure| failure.with_code(Code::Problem))?;
+        .map_err(of_problem)?;
     if ready.status == 200 {
         output::line("ready");
         return Ok(());
@@ -47,7 +66,10 @@ fn own_url() -> String {
     let loaded = SettingsArgs::default().load();
     loaded.map_or_else(
         |_| URL_DEFAULT.to_owned(),
-        |loaded| format!("http://{}", reachable(loaded.settings.general.listen)),
+        |loaded| {
+            let scheme = loaded.settings.scheme();
+            format!("{scheme}://{}", reachable(loaded.settings.general.listen))
+        },
     )
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ImportArgs) -> Result<(), Failure> {
         print(&checked.unwrap_or_default(), true, as_json);
         return Ok(());
     }
-    let client = Client::new(&args.client);
+    let client = Client::new(&args.client)?;
     import::ask(&client)?;
     let total = checked.map(|report| report.users());
     let (report, result) = import::send(&client, total, |each| input.read(each));

@@ -47,7 +47,7 @@ enum Action {
 
 /// Runs the command.
 pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
-    let client = Client::new(&command.client);
+    let client = Client::new(&command.client)?;
     let as_json = command.client.json;
     match command.action {
         Action::List { user: Some(user) } => list_of_user(&client, &user, as_json),

@@ -178,7 +178,7 @@ pub(crate) fn run(command: StoreCommand) -> Result<(), Failure> {
 }
 
 fn backup(args: &BackupArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.client);
+    let client = Client::new(&args.client)?;
     let timeout = Duration::from_secs(args.timeout_s);
     // The name is checked before the server is asked, and again at the end.
     let mut stream = BackupStream::NotAsked { client, timeout };

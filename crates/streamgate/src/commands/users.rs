@@ -69,7 +69,7 @@ struct UserArg {
 
 /// Runs the command.
 pub(crate) fn run(command: UsersCommand) -> Result<(), Failure> {
-    let client = Client::new(&command.client);
+    let client = Client::new(&command.client)?;
     let as_json = command.client.json;
     match command.action {
         Action::List => list(&client, as_json),

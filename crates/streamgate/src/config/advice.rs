@@ -1,5 +1,7 @@
 //! Settings that are valid, but work badly together: warnings, with which the server starts.
 
+use streamgate_clock::wall_ms;
+
 use super::Settings;
 
 /// The warnings, a sentence each.
@@ -13,6 +15,9 @@ pub(crate) fn of(settings: &Settings) -> Vec<String> {
              closed after {idle_s} s (http.header_timeout_s): each heartbeat needs a connection of \
              its own; set http.header_timeout_s to more than {interval_s}"
         ));
+    }
+    if let Some(tls) = &settings.tls {
+        advice.append(&mut tls.credentials.warnings(wall_ms()));
     }
     advice
 }

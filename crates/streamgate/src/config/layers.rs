@@ -22,7 +22,14 @@ pub(crate) struct Inputs {
 }
 
 /// Variables that are no settings: the client commands and the place of the file.
-const OTHER_VARIABLES: [&str; 3] = ["STREAMGATE_CONFIG", "STREAMGATE_URL", "STREAMGATE_KEY"];
+const OTHER_VARIABLES: [&str; 6] = [
+    "STREAMGATE_CONFIG",
+    "STREAMGATE_URL",
+    "STREAMGATE_KEY",
+    "STREAMGATE_CA_FILE",
+    "STREAMGATE_CLIENT_CERT_FILE",
+    "STREAMGATE_CLIENT_KEY_FILE",
+];
 
 /// The variable that every Rust service takes its log filter from; it wins over ours.
 pub(crate) const RUST_LOG: &str = "RUST_LOG";

@@ -40,10 +40,11 @@ use sections::general::General;
 use sections::log::Log;
 use sections::sentry::Sentry;
 use sections::store::StoreSettings;
+use sections::tls::Tls;
 use sections::traces::Traces;
 use sections::{
     compat, cors, engine, general, http, keys, log, metrics, policy, rate_limit, sentry, store,
-    sweep, traces,
+    sweep, tls, traces,
 };
 pub(crate) use show::effective;
 
@@ -57,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) general: General,
     /// For the server, API keys included.
     pub(crate) server: ServerSettings,
+    /// TLS of the server; `None` if it speaks none.
+    pub(crate) tls: Option<Tls>,
     /// Where records are kept.
     pub(crate) store: StoreSettings,
     /// What the format mark of a remote store is raised to.
@@ -73,6 +76,13 @@ pub(crate) struct Settings {
     pub(crate) traces: Traces,
     /// Error reports.
     pub(crate) sentry: Sentry,
+}
+
+impl Settings {
+    /// How URLs of the server begin.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// The settings, and what was declared and read on the way.
@@ -183,6 +193,7 @@ fn read(reader: &mut Reader) -> Settings {
     let keys = keys::read(reader);
     let (store, store_format) = store::read(reader, &general);
     let http = http::read(reader);
+    let tls = tls::read(reader);
     let cors = cors::read(reader);
     let rate_limit = rate_limit::read(reader);
     let log = log::read(reader);
@@ -208,6 +219,7 @@ fn read(reader: &mut Reader) -> Settings {
             compat,
             tracer: None,
         },
+        tls,
         store,
         store_format,
         policy,

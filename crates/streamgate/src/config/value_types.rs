@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::reader::{Ask, Reader};
-use super::value::{Value, quoted};
+use super::value::{Value, check_path, quoted};
 
 impl Reader {
     /// A whole number.
@@ -80,6 +80,17 @@ impl Reader {
     ) -> Option<String> {
         self.text(ask, takes, Some(""), check)
             .filter(|text| !text.is_empty())
+    }
+
+    /// The path of a PEM file that may be left out. The file itself is not read.
+    pub(crate) fn pem_file(&mut self, ask: Ask) -> Option<String> {
+        self.text_or_none(ask, "the path of a PEM file", |text| {
+            if text.contains("-----BEGIN") {
+                // Not repeated: it may be a key.
+                return Err("must be the path of a PEM file, not what is in it".to_owned());
+            }
+            check_path(text)
+        })
     }
 
     /// `true` or `false`.

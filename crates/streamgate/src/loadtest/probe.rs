@@ -18,12 +18,7 @@ pub(crate) struct Probed {
 }
 
 /// Starts a session of a user that has none, and stops it.
-pub(crate) fn probe(
-    url: &str,
-    key: Option<String>,
-    prefix: &str,
-    origin: Origin,
-) -> Result<Probed, Failure> {
+pub(crate) fn probe(client: &Client, prefix: &str, origin: Origin) -> Result<Probed, Failure> {
     let population = Population::new(prefix, origin.seed, origin.now_ms)
         .map_err(|error| Failure::new(Code::Usage, format!("--prefix {prefix:?}: {error}")))?;
     // No load comes as far as the last user.
@@ -37,12 +32,11 @@ pub(crate) fn probe(
     let text = |bytes| String::from_utf8(bytes).expect("ids of a population are ASCII");
     let path = format!("{}/sessions/{}", user_path(&text(user)), text(id));
 
-    let client = Client::at(url, key);
     let started = client.call(&Method::PUT, &path, None)?;
     client.call(&Method::DELETE, &path, None)?;
     let interval = started.get("heartbeat_interval_s").and_then(Value::as_f64);
     Ok(Probed {
         limit: started.get("limit").and_then(Value::as_u64),
-        heartbeat_interval_s: interval.ok_or_else(|| unexpected(&client))?,
+        heartbeat_interval_s: interval.ok_or_else(|| unexpected(client))?,
     })
 }

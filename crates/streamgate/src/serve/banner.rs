@@ -1,32 +1,23 @@
 //! The banner of a server: its address, and calls to try.
 
 use streamgate_server::telemetry::LogFormat;
-use tokio::net::TcpListener;
 
 use crate::config::Settings;
 use crate::config::sections::store::{StoreSettings, without_password};
 use crate::output;
 
 /// Prints it to standard output, or logs one line if the log is JSON.
-pub(super) fn print(settings: &Settings, listener: &TcpListener) {
-    let address = listener
-        .local_addr()
-        .unwrap_or(settings.general.listen)
-        .to_string();
+pub(super) fn print(settings: &Settings, url: &str) {
     let is_open = settings.server.keys.is_open();
     if settings.log.format == LogFormat::Json {
-        tracing::info!(
-            store = data(settings),
-            open = is_open,
-            "listening on http://{address}"
-        );
+        tracing::info!(store = data(settings), open = is_open, "listening on {url}");
         return;
     }
-    tracing::debug!("listening on http://{address}; signals are handled");
-    output::text_unawaited(text(settings, &address, is_open));
+    tracing::debug!("listening on {url}; signals are handled");
+    output::text_unawaited(text(settings, url, is_open));
 }
 
-fn text(settings: &Settings, address: &str, is_open: bool) -> String {
+fn text(settings: &Settings, url: &str, is_open: bool) -> String {
     let policy = &settings.policy;
     let who = if is_open {
         "open to anyone who can reach it"
@@ -38,20 +29,24 @@ fn text(settings: &Settings, address: &str, is_open: bool) -> String {
     } else {
         " -H \"x-api-key: $STREAMGATE_KEY\""
     };
-    let users = format!("http://{address}/v1/users/anna");
+    let users = format!("{url}/v1/users/anna");
+    let curl = match &settings.tls {
+        Some(_) => format!("curl --cacert FILE{key}"),
+        None => format!("curl{key}"),
+    };
     format!(
         "\
 Streamgate {version}
-listening on http://{address}
+listening on {url}
   {who}; {data}
   {limit} sessions a user at once, lease {lease} s, heartbeat every {interval} s
 
 Try it:
-  curl{key} -X PUT {users}/sessions/tv
-  curl{key} -X POST {users}/sessions/tv/heartbeat
-  curl{key} {users}/sessions
-  curl{key} -X DELETE {users}/sessions/tv
-The API in a browser: http://{address}/docs/
+  {curl} -X PUT {users}/sessions/tv
+  {curl} -X POST {users}/sessions/tv/heartbeat
+  {curl} {users}/sessions
+  {curl} -X DELETE {users}/sessions/tv
+The API in a browser: {url}/docs/
 
 ",
         version = env!("CARGO_PKG_VERSION"),

@@ -3,6 +3,7 @@
 //! What is *not* here: what the parts do.
 
 mod banner;
+mod certificate;
 mod exports;
 mod exposure;
 pub(crate) mod format;
@@ -81,10 +82,12 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             FailMode::Closed => engine,
             FailMode::Open => engine.fail_open(Arc::clone(&opened.clock) as Arc<_>),
         });
+        let tls = certificate::start(settings.tls.as_ref(), &metrics)?;
         let reloads = Reloads {
             sources,
             in_use,
             certificates: opened.certificates,
+            tls,
             clock: opened.clock,
             metrics: Arc::clone(&metrics),
             hangup,
@@ -178,9 +181,11 @@ async fn serve(
     reloads: Reloads,
 ) -> Result<(), Failure> {
     let listener = bind(settings)?;
-    banner::print(settings, &listener);
+    let address = listener.local_addr().unwrap_or(settings.general.listen);
+    let url = format!("{}://{address}", settings.scheme());
+    banner::print(settings, &url);
     let manager = reloads.manager.clone();
-    manager.listening(listener.local_addr().unwrap_or(settings.general.listen));
+    manager.listening(&url);
     let following = manager.follow(engine);
 
     let sweeping = tokio::spawn({
@@ -200,6 +205,7 @@ async fn serve(
         settings.server.clone(),
         Arc::clone(metrics),
     );
+    let tls = reloads.tls.clone();
     let reloading = tokio::spawn(reloads.forever(Arc::clone(engine), app.clone()));
     let told_to_stop = async {
         stops.told_to_stop().await;
@@ -208,7 +214,7 @@ async fn serve(
         }
         manager.stopping(http.drain, http.shutdown_grace);
     };
-    let served = streamgate_server::serve(listener, app, http, metrics, told_to_stop).await;
+    let served = streamgate_server::serve(listener, app, http, tls, metrics, told_to_stop).await;
     reloading.abort();
     sweeping.abort();
     reconciling.abort();

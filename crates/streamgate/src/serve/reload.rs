@@ -1,5 +1,5 @@
 //! SIGHUP: reads the settings again and applies those that a running server can change: API keys,
-//! plans, the policy, and the certificates for Redis by TLS.
+//! plans, the policy, and certificates: that of the server, and those for Redis by TLS.
 //!
 //! If any setting is wrong, nothing changes. Changed settings that need a restart are logged.
 
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use streamgate_clock::SystemClock;
 use streamgate_core::Policy;
 use streamgate_engine::Engine;
-use streamgate_server::{Endpoints, Metrics};
+use streamgate_server::{Endpoints, Metrics, Tls, TlsFile};
 use streamgate_store_redis::CurrentCertificates;
 use tokio::signal::unix::Signal;
 
 use super::exposure;
 use super::systemd::Manager;
 use crate::config::sections::store::StoreSettings;
-use crate::config::{self, Loaded, Problem, Sources};
+use crate::config::{self, Loaded, Problem, Settings, Sources};
 
 /// The sources of settings, and those in use.
 pub(super) struct Reloads {
@@ -26,6 +26,8 @@ pub(super) struct Reloads {
     pub(super) in_use: Loaded,
     /// The certificates of connections to the store, if they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
+    /// The certificate of the server, if it speaks TLS.
+    pub(super) tls: Option<Tls>,
     /// It takes from the policy how long an interruption must be to be a stall.
     pub(super) clock: Arc<SystemClock>,
     pub(super) metrics: Arc<Metrics>,
@@ -67,10 +69,14 @@ impl Reloads {
         if let Err(failure) = exposure::check(&new.settings) {
             return self.refuse(failure.message());
         }
-        let changed = config::changed(&self.in_use, &new);
+        let mut changed = config::changed(&self.in_use, &new);
         let takes_certificates = self.replace_certificates(&new.settings.store);
-        let is_reloadable =
-            |name: &str| is_reloadable(name) || takes_certificates && name.starts_with(TLS_FILES);
+        let takes_certificate = self.replace_certificate(&new.settings, &mut changed);
+        let is_reloadable = |name: &str| {
+            is_reloadable(name)
+                || takes_certificates && name.starts_with(TLS_FILES)
+                || takes_certificate && SERVER_FILES.contains(&name)
+        };
         let (mut taken, mut waiting): (BTreeSet<String>, BTreeSet<String>) =
             changed.into_iter().partition(|name| is_reloadable(name));
         let keys = &new.settings.server.keys;
@@ -115,6 +121,22 @@ impl Reloads {
         false
     }
 
+    /// Gives new connections of clients the certificate of these settings. Returns whether it is
+    /// used: the server speaks TLS now, and would after a restart.
+    fn replace_certificate(&mut self, new: &Settings, changed: &mut BTreeSet<String>) -> bool {
+        let (Some(tls), Some(in_use), Some(new)) =
+            (&self.tls, &mut self.in_use.settings.tls, &new.tls)
+        else {
+            return false;
+        };
+        in_use.credentials = new.credentials.clone();
+        // The same files can have other contents, which a look may have found already.
+        if tls.replace(new.credentials.clone()) {
+            changed.insert(TlsFile::Certificate.setting().to_owned());
+        }
+        true
+    }
+
     /// Gives new connections the certificates of these settings. Returns whether they are used: the
     /// store is on TLS now, and would be after a restart.
     fn replace_certificates(&mut self, new: &StoreSettings) -> bool {
@@ -131,7 +153,14 @@ impl Reloads {
     }
 }
 
-/// The prefix of the settings of certificates.
+/// The settings of the server's certificate.
+const SERVER_FILES: [&str; 3] = [
+    TlsFile::Certificate.setting(),
+    TlsFile::Key.setting(),
+    TlsFile::ClientAuthorities.setting(),
+];
+
+/// The prefix of the settings of certificates for Redis.
 const TLS_FILES: &str = "store.redis.tls_";
 
 /// Whether a running server can change this setting.

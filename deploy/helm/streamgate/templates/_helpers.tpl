@@ -100,6 +100,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and $v.serviceMonitor.enabled (dig "metrics" "require_key" false $v.settings) (not $v.serviceMonitor.credentials) -}}
 {{- fail "serviceMonitor.credentials is required with settings.metrics.require_key: the Secret and key of an API key of scope admin" -}}
 {{- end -}}
+{{- if and $v.serviceMonitor.enabled $v.tls.existingSecret (not $v.serviceMonitor.tlsConfig) -}}
+{{- fail "serviceMonitor.tlsConfig is required with tls.existingSecret: the name and the authority of the certificate" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How URLs of the Service begin. */}}
+{{- define "streamgate.scheme" -}}
+{{- if .Values.tls.existingSecret }}https{{ else }}http{{ end }}
 {{- end -}}
 
 {{/* Settings that have a place of their own among the values: secrets, and what other objects depend on. */}}
@@ -116,6 +124,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   "STREAMGATE_STORE_REDIS_TLS_CA_FILE" "store.redis.tlsSecret"
   "STREAMGATE_STORE_REDIS_TLS_CERT_FILE" "store.redis.tlsSecret"
   "STREAMGATE_STORE_REDIS_TLS_KEY_FILE" "store.redis.tlsSecret"
+  "STREAMGATE_TLS_CERT_FILE" "tls.existingSecret"
+  "STREAMGATE_TLS_KEY_FILE" "tls.existingSecret"
+  "STREAMGATE_TLS_CLIENT_CA_FILE" "a proxy in front: probes of Kubernetes show no certificate"
   "STREAMGATE_SENTRY_DSN" "secretSettings"
   "STREAMGATE_TRACES_HEADERS" "secretSettings"
   "STREAMGATE_HTTP_DRAIN_S" "shutdown.drainSeconds"
@@ -212,6 +223,12 @@ spec:
         - name: STREAMGATE_CONFIG
           value: /etc/streamgate/keys/{{ $v.keys.fileKey }}
         {{- end }}
+        {{- if $v.tls.existingSecret }}
+        - name: STREAMGATE_TLS_CERT_FILE
+          value: /etc/streamgate/tls/tls.crt
+        - name: STREAMGATE_TLS_KEY_FILE
+          value: /etc/streamgate/tls/tls.key
+        {{- end }}
         {{- if $redis }}
         - name: STREAMGATE_STORE_URL
           valueFrom:
@@ -273,18 +290,19 @@ spec:
         - name: http
           containerPort: 8080
           protocol: TCP
+      {{- $probe := ternary ", scheme: HTTPS" "" (ne $v.tls.existingSecret "") }}
       # Liveness asks the process alone: a store that is away must not restart the nodes.
       startupProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: http{{ $probe }}}
         periodSeconds: {{ int $v.startupProbe.periodSeconds }}
         failureThreshold: {{ int $v.startupProbe.failureThreshold }}
       livenessProbe:
-        httpGet: {path: /healthz, port: http}
+        httpGet: {path: /healthz, port: http{{ $probe }}}
         periodSeconds: 10
         timeoutSeconds: 5
         failureThreshold: 3
       readinessProbe:
-        httpGet: {path: /readyz, port: http}
+        httpGet: {path: /readyz, port: http{{ $probe }}}
         periodSeconds: 2
         timeoutSeconds: 2
         failureThreshold: 2
@@ -292,12 +310,17 @@ spec:
       resources:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- $mounts := or $v.keys.existingSecret (and $redis $redis.tlsSecret) (eq $v.store.type "embedded") }}
+      {{- $mounts := or $v.keys.existingSecret $v.tls.existingSecret (and $redis $redis.tlsSecret) (eq $v.store.type "embedded") }}
       {{- if $mounts }}
       volumeMounts:
         {{- if $v.keys.existingSecret }}
         - name: keys
           mountPath: /etc/streamgate/keys
+          readOnly: true
+        {{- end }}
+        {{- if $v.tls.existingSecret }}
+        - name: tls
+          mountPath: /etc/streamgate/tls
           readOnly: true
         {{- end }}
         {{- if and $redis $redis.tlsSecret }}
@@ -310,7 +333,7 @@ spec:
           mountPath: /data
         {{- end }}
       {{- end }}
-  {{- if or $v.keys.existingSecret (and $redis $redis.tlsSecret) }}
+  {{- if or $v.keys.existingSecret $v.tls.existingSecret (and $redis $redis.tlsSecret) }}
   volumes:
     {{- if $v.keys.existingSecret }}
     - name: keys
@@ -320,6 +343,12 @@ spec:
         items:
           - key: {{ $v.keys.fileKey }}
             path: {{ $v.keys.fileKey }}
+    {{- end }}
+    {{- if $v.tls.existingSecret }}
+    - name: tls
+      secret:
+        secretName: {{ $v.tls.existingSecret }}
+        defaultMode: 0440
     {{- end }}
     {{- if and $redis $redis.tlsSecret }}
     - name: redis-tls

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::body::Body;
 use serde_json::json;
 use streamgate_engine::EngineObserver as _;
-use streamgate_server::{Volume, metric_names};
+use streamgate_server::{Tls, Volume, metric_names};
 
+use crate::support::running::server_files;
 use crate::support::{Answer, Service, request};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -26,6 +27,8 @@ async fn page(service: &Service, accept: Option<&str>) -> Answer {
 /// A service whose page has every metric.
 pub(super) fn with_volume() -> Service {
     let service = Service::open();
+    let credentials = server_files().load().unwrap();
+    Tls::new(credentials, Duration::from_secs(1), &service.metrics).unwrap();
     let volume = Volume { size: 2, free: 1 };
     service.metrics.watch_volume(Box::new(move || Some(volume)));
     service
@@ -128,6 +131,9 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_http_connections_refused_total",
             "streamgate_http_body_bytes",
             "streamgate_http_bodies_refused_total",
+            "streamgate_tls_not_after",
+            "streamgate_tls_handshakes_total",
+            "streamgate_tls_handshake_failures_total",
             "streamgate_commit_duration_seconds",
             "streamgate_commit_batch_records",
             "streamgate_commit_bytes_total",

@@ -17,4 +17,5 @@ pub(crate) mod rate_limit;
 pub(crate) mod sentry;
 pub(crate) mod store;
 pub(crate) mod sweep;
+pub(crate) mod tls;
 pub(crate) mod traces;

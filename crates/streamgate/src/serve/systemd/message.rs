@@ -1,7 +1,6 @@
 //! The text of a message, and of the status that `systemctl status` shows.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A message: a line for each field.
@@ -47,7 +46,7 @@ const STATUS_MAX: usize = 400;
 #[derive(Debug, Default)]
 pub(super) struct Status {
     /// Where it listens.
-    pub(super) address: Option<SocketAddr>,
+    pub(super) url: Option<String>,
     /// Why calls are not served; `None` if they are.
     pub(super) why_not: Option<String>,
     /// The last SIGHUP found wrong settings.
@@ -60,8 +59,8 @@ impl fmt::Display for Status {
             None => f.write_str("serving")?,
             Some(_) => f.write_str("not ready")?,
         }
-        if let Some(address) = self.address {
-            write!(f, " on http://{address}")?;
+        if let Some(url) = &self.url {
+            write!(f, " on {url}")?;
         }
         if let Some(why_not) = &self.why_not {
             write!(f, ": {why_not}")?;
@@ -88,7 +87,7 @@ mod tests {
     #[test]
     fn the_status_says_where_and_why_not() {
         let mut status = Status {
-            address: Some(SocketAddr::from(([127, 0, 0, 1], 80))),
+            url: Some("http://127.0.0.1:80".to_owned()),
             ..Status::default()
         };
         assert_eq!(status.to_string(), "serving on http://127.0.0.1:80");

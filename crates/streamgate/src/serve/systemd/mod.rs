@@ -13,7 +13,6 @@ mod socket;
 mod watchdog;
 
 use std::ffi::OsStr;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,9 +94,9 @@ impl Manager {
 
     /// The listener is open. Whether the store can be used is the readiness, which the status
     /// names: units that are ordered after this one must not hang because Redis is away.
-    pub(super) fn listening(&self, address: SocketAddr) {
+    pub(super) fn listening(&self, url: &str) {
         self.update(Message::new().field("READY=1"), |status| {
-            status.address = Some(address);
+            status.url = Some(url.to_owned());
         });
     }
 
@@ -179,7 +178,7 @@ mod tests {
         let manager = Manager::default();
         assert!(!manager.is_there());
         manager.opening(Some(Path::new("/")));
-        manager.listening(SocketAddr::from(([127, 0, 0, 1], 80)));
+        manager.listening("http://127.0.0.1:80");
         manager.stopping(Duration::ZERO, Duration::ZERO);
         assert!(Watchdog::start(&manager, None).is_none());
     }

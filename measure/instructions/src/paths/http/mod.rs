@@ -112,7 +112,9 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let listener = socket.listen(1)?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move { serve(listener, router, &http, &metrics, future::pending()).await });
+    tokio::spawn(
+        async move { serve(listener, router, &http, None, &metrics, future::pending()).await },
+    );
     Ok(address)
 }
 

@@ -5,7 +5,7 @@
 use streamgate_store_redis::{CertificateError, Certificates, Credentials, RedisSettings};
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::{Value, check_path, quoted};
+use crate::config::value::{Value, quoted};
 
 /// Shown in place of a password.
 const HIDDEN: &str = "***";
@@ -36,7 +36,7 @@ const SENTINEL_PASSWORD: Ask = Ask(
 
 /// Reads certificates and keys. Files are read only for a URL that uses them.
 pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> Certificates {
-    let [ca, cert, key] = [CA_FILE, CERT_FILE, KEY_FILE].map(|ask| file_name(reader, ask));
+    let [ca, cert, key] = [CA_FILE, CERT_FILE, KEY_FILE].map(|ask| reader.pem_file(ask));
     let named = [(CA_FILE, &ca), (CERT_FILE, &cert), (KEY_FILE, &key)];
     if redis.url.is_empty() {
         return Certificates::default(); // Another store: this section has no effect.
@@ -114,16 +114,6 @@ pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Cred
         }
     }
     Credentials { user, password }
-}
-
-fn file_name(reader: &mut Reader, ask: Ask) -> Option<String> {
-    reader.text_or_none(ask, "the path of a PEM file", |text| {
-        if text.contains("-----BEGIN") {
-            // Not repeated: it may be a key.
-            return Err("must be the path of a PEM file, not what is in it".to_owned());
-        }
-        check_path(text)
-    })
 }
 
 fn contents(reader: &mut Reader, ask: Ask, file: &str) -> Option<Vec<u8>> {

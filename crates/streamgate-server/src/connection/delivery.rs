@@ -1,0 +1,156 @@
+//! The socket of a connection, below TLS: the timeout of a client that does not read, and write
+//! errors of a client that has gone.
+//!
+//! **A client that has gone.** hyper is set to `half_close`, so a FIN cancels no request: it is
+//! read once the requests before it are answered. That leaves the write error. What cannot be
+//! delivered is discarded here without an error, because hyper would drop the pipelined requests
+//! behind the answer, and TLS the request behind its handshake. The end of the input then ends the
+//! connection.
+
+use std::future::Future as _;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::connection::in_flight::RequestInFlight;
+use crate::connection::stall::{EVENT_DELAY, Unread};
+
+/// A socket whose writes fail with `TimedOut` once its client has read nothing for too long, and
+/// never because the client has gone.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    socket: TcpStream,
+    /// How long the client may leave an answer waiting.
+    timeout: Duration,
+    in_flight: RequestInFlight,
+    /// Armed while a write waits, which is rare.
+    timer: Option<WriteTimer>,
+}
+
+/// The timer of a waiting write.
+#[derive(Debug)]
+struct WriteTimer {
+    sleep: Pin<Box<Sleep>>,
+    /// Whether it has fired once, and is armed again for [`EVENT_DELAY`].
+    has_fired: bool,
+}
+
+impl Delivery {
+    pub(crate) fn new(socket: TcpStream, timeout: Duration, in_flight: RequestInFlight) -> Self {
+        Self {
+            socket,
+            timeout,
+            in_flight,
+            timer: None,
+        }
+    }
+
+    /// The socket itself.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The result of a write of `length` bytes: `TimedOut` after too long a wait, and success if
+    /// the client has gone.
+    fn write_result(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+        length: usize,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(written) => {
+                self.timer = None;
+                Poll::Ready(Ok(written.unwrap_or_else(|error| {
+                    tracing::debug!(%error, "a client has gone before its answer");
+                    self.in_flight.set_client_gone();
+                    length
+                })))
+            }
+            Poll::Pending => {
+                ready!(self.poll_timeout(cx));
+                Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client does not read its answer",
+                )))
+            }
+        }
+    }
+
+    /// Completes once a write has waited for its timeout.
+    fn poll_timeout(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| WriteTimer {
+            sleep: Box::pin(sleep(timeout)),
+            has_fired: false,
+        });
+        ready!(timer.sleep.as_mut().poll(cx));
+        if timer.has_fired {
+            return Poll::Ready(());
+        }
+        timer.has_fired = true;
+        timer.sleep.set(sleep(EVENT_DELAY));
+        timer.sleep.as_mut().poll(cx)
+    }
+}
+
+impl Unread for Delivery {
+    fn has_unread(&self) -> bool {
+        // A second descriptor of the same, non-blocking socket. If no descriptor is free, the
+        // timeout holds.
+        let Ok(socket) = self.socket.as_fd().try_clone_to_owned() else {
+            return false;
+        };
+        let peeked = std::net::TcpStream::from(socket).peek(&mut [0]);
+        peeked.is_ok_and(|bytes| bytes > 0)
+    }
+}
+
+impl AsyncRead for Delivery {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Delivery {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.write_result(cx, written, bytes.len())
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = bytes.iter().map(|piece| piece.len()).sum();
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
+        self.write_result(cx, written, length)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
