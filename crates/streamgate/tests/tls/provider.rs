@@ -23,7 +23,9 @@ fn aws_lc_rs_is_the_one_provider_of_cryptography() {
     let lock: toml::Table = lock.parse().unwrap();
     let packages = lock["package"].as_array().unwrap();
     let count = |name: &str| {
-        let named = packages.iter().filter(|it| it["name"].as_str() == Some(name));
+        let named = packages
+            .iter()
+            .filter(|it| it["name"].as_str() == Some(name));
         named.count()
     };
     for name in OTHERS {
