@@ -1,7 +1,8 @@
 //! One provider of cryptography in the whole program, with all features: two would be two to patch,
 //! and the one that is asked for might be the other one.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::process::Command;
 
 use streamgate_testkit::repository;
 
@@ -17,21 +18,44 @@ const OTHERS: [&str; 8] = [
     "rsa",
 ];
 
+/// What is built into the program, with these further arguments: `NAME vVERSION` each.
+fn built(further: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["tree", "--locked", "--offline", "--prefix", "none"])
+        .args([
+            "--edges",
+            "normal",
+            "--format",
+            "{p}",
+            "--package",
+            "streamgate",
+        ])
+        .args(further)
+        .current_dir(repository("."))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let words = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    said.lines().map(words).collect()
+}
+
 #[test]
 fn aws_lc_rs_is_the_one_provider_of_cryptography() {
-    let lock = fs::read_to_string(repository("Cargo.lock")).unwrap();
-    let lock: toml::Table = lock.parse().unwrap();
-    let packages = lock["package"].as_array().unwrap();
-    let count = |name: &str| {
-        let named = packages
-            .iter()
-            .filter(|it| it["name"].as_str() == Some(name));
-        named.count()
-    };
-    for name in OTHERS {
-        assert_eq!(count(name), 0, "{name}");
-    }
-    for name in ["aws-lc-rs", "rustls", "tokio-rustls", "rustls-webpki"] {
-        assert_eq!(count(name), 1, "{name}");
+    for features in [&[][..], &["--all-features"]] {
+        let built = built(features);
+        let count = |name: &str| {
+            let named = built
+                .iter()
+                .filter(|it| it.starts_with(&format!("{name} ")));
+            named.count()
+        };
+        for name in OTHERS {
+            assert_eq!(count(name), 0, "{name}, {features:?}");
+        }
+        for name in ["aws-lc-rs", "rustls", "tokio-rustls", "rustls-webpki"] {
+            assert_eq!(count(name), 1, "{name}, {features:?}");
+        }
     }
 }
