@@ -292,7 +292,8 @@ def test_the_probes_and_the_stop_fit_the_server(values: dict[str, Any]) -> None:
     ready = container["readinessProbe"]
     assert ready["httpGet"]["path"] == "/readyz"
     scheme = "HTTPS" if "STREAMGATE_TLS_CERT_FILE" in given else None
-    assert {container[f"{kind}Probe"]["httpGet"].get("scheme") for kind in ("startup", "liveness", "readiness")} == {scheme}
+    probes = [container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
+    assert {probe["httpGet"].get("scheme") for probe in probes} == {scheme}
     (test_pod,) = of_kind(objects, "Pod")
     assert test_pod["spec"]["containers"][0]["args"][-1].startswith("https://" if scheme else "http://")
     assert drain == 0 or drain > ready["periodSeconds"] * ready["failureThreshold"]

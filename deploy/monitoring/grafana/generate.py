@@ -324,7 +324,7 @@ NODE = [
     chart("Connections", "Open ones.", Query(f"streamgate_http_connections{{{NODES}}}")),
     chart(
         "TLS handshakes",
-        "Done, by whether they were resumed, and failed, by reason. certificate_refused: clients do not trust the node.",
+        "Done, by whether they were resumed, and failed, by reason. certificate_refused: clients do not trust it.",
         Query(rate("streamgate_tls_handshakes_total", "kind"), "{{kind}}"),
         Query(rate("streamgate_tls_handshake_failures_total", "reason"), "failed: {{reason}}"),
         unit="reqps",
