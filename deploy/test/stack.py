@@ -71,6 +71,8 @@ class Stack:
             "node2:8080": self.address("node2"),
             "valkey:6379": self.address("valkey"),
             "alertmanager:9093": self.address("alertmanager"),
+            # The address of the proxy on this machine; clients have others of the loopback.
+            "172.31.250.0/24": "127.0.0.1",
             **{target: f"{home}{target}" for target in self.targets(service)},
         }
         for volume in self.compose["services"][service].get("volumes", []):

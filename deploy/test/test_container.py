@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -290,6 +291,19 @@ def test_both_nodes_hold_one_limit_and_each_key_its_scope(stack: Stack) -> None:
         for scope, secret in stack.keys.items()
     }
     assert listed == {"player": 403, "service": 403, "admin": 200}
+
+
+def test_the_nodes_count_the_clients_of_the_proxy_one_by_one(stack: Stack) -> None:
+    host, port = stack.address("proxy").split(":")
+
+    def status(client: str) -> int:
+        connection = http.client.HTTPConnection(host, int(port), timeout=10, source_address=(client, 0))
+        connection.request("GET", "/v1/users/ann/sessions", headers={"x-api-key": "guess", "x-forwarded-for": "198.51.100.1"})
+        return connection.getresponse().status
+
+    # Two nodes, each of which takes 60 failures of a client.
+    assert 429 in [status("127.0.0.2") for _ in range(200)]
+    assert status("127.0.0.3") == 401
 
 
 def test_valkey_asks_for_the_password_and_its_health_check_may_only_ping(stack: Stack) -> None:

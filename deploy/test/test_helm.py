@@ -464,6 +464,12 @@ def test_the_notes_warn_of_an_open_server_and_of_a_single_pod() -> None:
     assert "data-streamgate-0" in notes(CASES["embedded"])
 
 
+def test_the_notes_ask_for_the_network_of_the_ingress_controller() -> None:
+    behind = {**REDIS, "ingress": {"enabled": True, "hosts": [{"host": "streams.example"}]}}
+    assert "settings.http.trusted_proxies" in notes(behind)
+    assert "WARNING" not in notes({**behind, "settings": {"http": {"trusted_proxies": ["10.0.0.0/8", "fd00::/8"]}}})
+
+
 def test_the_scheduled_backup_calls_the_service_of_the_chart() -> None:
     (job,) = of_kind(list(yaml.safe_load_all((DEPLOY / "backup/cronjob.yaml").read_text())), "CronJob")
     (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]

@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::caller::browser::BrowserGuard;
+use crate::caller::client;
 use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
 use crate::compat::DialectName;
@@ -30,7 +31,7 @@ use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::{Observation, Route};
 use crate::settings::ServerSettings;
-use crate::state::{App, Gateway, Peer};
+use crate::state::{App, Gateway};
 use crate::{compat, document, ops, v1};
 
 /// Every endpoint of the service, over one engine.
@@ -70,9 +71,10 @@ impl Endpoints {
     ) -> Result<axum::http::Response<Vec<u8>>, axum::Error> {
         let mut request = request.map(Body::from);
         let extensions = request.extensions_mut();
-        extensions.insert(Peer(gateway.client));
+        let peer = gateway.client;
         extensions.insert(gateway);
-        let (head, body) = self.answer(request).await.into_parts();
+        let answer = client::of_peer(peer, self.answer(request)).await;
+        let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Response::from_parts(head, body.into()))
     }
@@ -88,16 +90,11 @@ impl Endpoints {
         let observation = Observation::begin(route, request.method(), request.headers());
         observation.end(route, error.into_response())
     }
-
-    /// Whether an answer depends on the peer address (a rate limit by address).
-    pub(crate) fn asks_for_peer(&self) -> bool {
-        self.app.limits.limits_callers()
-    }
 }
 
 /// The service: every endpoint over this engine.
 pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Endpoints {
-    let layers = RouteLayers::new(&settings.cors, Arc::clone(&metrics), settings.tracer);
+    let layers = RouteLayers::new(&settings, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
     let (router, _) = endpoints(Some(&layers), root_is_ours).split_for_parts();
     let body_memory = Arc::new(metrics.body_memory(settings.http.bodies_max_bytes));
@@ -111,6 +108,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         ),
         default_tenant: TenantId::default_tenant(),
         limits: RateLimits::new(settings.rate_limit),
+        trusted_proxies: settings.http.trusted_proxies,
         body_timeout: settings.http.body_timeout,
         body_memory,
         metrics_require_key: settings.metrics_require_key,

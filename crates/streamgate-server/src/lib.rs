@@ -25,6 +25,7 @@ mod wire;
 
 pub use app::{Endpoints, app, openapi_json};
 pub use caller::keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
+pub use caller::trusted_proxies::{Network, TrustedProxies};
 pub use compat::{
     CompatSettings, DialectName, DialectSettings, dialects_without_key, session_tracker_number,
     stream_requests_session,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 
 use crate::caller::keys::Keys;
+use crate::caller::trusted_proxies::TrustedProxies;
 use crate::compat::CompatSettings;
 use crate::telemetry::Tracer;
 
@@ -51,6 +52,8 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// Most connections of one peer address at once; further ones are closed.
     pub max_connections_per_peer: Option<NonZeroU32>,
+    /// The peers that are believed when they say for whom they ask.
+    pub trusted_proxies: TrustedProxies,
     /// Longest head of a request, in bytes; at least [`HttpSettings::HEAD_MIN_BYTES`].
     pub head_max_bytes: usize,
     /// Most memory for request bodies being received, in bytes; bodies of one frame do not count.
@@ -75,6 +78,7 @@ impl Default for HttpSettings {
             write_timeout: Duration::from_secs(30),
             max_connections: 100_000,
             max_connections_per_peer: None,
+            trusted_proxies: TrustedProxies::default(),
             head_max_bytes: 16 * 1024,
             bodies_max_bytes: 256 * 1024 * 1024,
             drain: Duration::ZERO,
@@ -115,11 +119,26 @@ impl AllowedOrigins {
     }
 }
 
-/// How often callers may call. Off unless set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How often callers may call. `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitSettings {
-    /// Requests a second of one API key; of one peer address for callers without one.
+    /// Requests a second of one API key; of one client address for callers without one.
     pub per_key_per_s: Option<NonZeroU32>,
     /// Requests a second about one user.
     pub per_user_per_s: Option<NonZeroU32>,
+    /// Requests a second of the viewers of one user, counted apart from those above.
+    pub viewer_per_user_per_s: Option<NonZeroU32>,
+    /// Failed authentications a minute of one client address, and as many at once.
+    pub failed_auth_per_address_per_min: Option<NonZeroU32>,
+}
+
+impl Default for RateLimitSettings {
+    fn default() -> Self {
+        Self {
+            per_key_per_s: None,
+            per_user_per_s: None,
+            viewer_per_user_per_s: NonZeroU32::new(50),
+            failed_auth_per_address_per_min: NonZeroU32::new(60),
+        }
+    }
 }

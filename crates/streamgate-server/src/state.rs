@@ -12,6 +12,7 @@ use streamgate_engine::{Engine, EngineObserver as _};
 use crate::caller::browser::BrowserGuard;
 use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
+use crate::caller::trusted_proxies::TrustedProxies;
 use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
@@ -29,6 +30,8 @@ pub(crate) struct App {
     /// The tenant of callers without a key, if none is asked for.
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,
+    /// The peers that are believed when they say for whom they ask.
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) body_timeout: Duration,
     pub(crate) body_memory: Arc<BodyMemory>,
     pub(crate) metrics_require_key: bool,
@@ -53,10 +56,6 @@ impl App {
         result
     }
 }
-
-/// The address that a request came from; added only where a rate limit by address needs it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// What a gateway in front that calls the program itself, without a connection, says about a
 /// request (AWS API Gateway and Lambda).

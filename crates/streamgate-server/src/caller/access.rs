@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -14,12 +13,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
-use crate::caller::browser;
 use crate::caller::grant::{Grant, Identity, Viewer};
 use crate::caller::keys::{ApiKey, Keys, Scope};
 use crate::caller::rate_limit::CallerId;
+use crate::caller::{browser, client};
 use crate::problem::{ApiError, Code, FieldErrors};
-use crate::state::{App, Peer};
+use crate::state::App;
 use crate::wire::path::{decoded, segment};
 
 /// The header of a key; `Authorization` is the other way to present one.
@@ -167,6 +166,22 @@ pub(crate) fn authorize_call<'a>(
     needs_key: bool,
     changes: bool,
 ) -> Result<Grant<'a>, ApiError> {
+    let called = recognise(app, keys, parts, needed, needs_key, changes);
+    called.map_err(|error| match error.code() {
+        Code::Unauthenticated => failed(app, parts, error),
+        _ => error,
+    })
+}
+
+/// The same, before a failed authentication is counted.
+fn recognise<'a>(
+    app: &'a App,
+    keys: &'a Keys,
+    parts: &Parts,
+    needed: Scope,
+    needs_key: bool,
+    changes: bool,
+) -> Result<Grant<'a>, ApiError> {
     // The key first, then its rate, then its scope: an unknown caller uses up no rate, and a caller
     // without the scope uses up its own.
     if keys.is_open() {
@@ -202,8 +217,35 @@ fn permitted<'a>(app: &'a App, key: &'a ApiKey, needed: Scope) -> Result<Grant<'
 /// The grant of a caller without a key, unless a foreign web page made a browser send the call.
 fn anonymous<'a>(app: &'a App, parts: &Parts, changes: bool) -> Result<Grant<'a>, ApiError> {
     app.browser_guard.check(parts, changes)?;
-    app.limits.check_caller(|| CallerId::Peer(peer_of(parts)))?;
+    let address = || client::address(&app.trusted_proxies, &parts.headers);
+    app.limits
+        .check_caller(|| CallerId::at(address()))
+        .inspect_err(|_| warn_of_unbelieved_proxy(app, parts))?;
     Ok(Grant::anonymous(app))
+}
+
+/// The error of a failed authentication: its own, or 429 where the address has failed too often.
+#[cold]
+fn failed(app: &App, parts: &Parts, error: ApiError) -> ApiError {
+    let address = client::address(&app.trusted_proxies, &parts.headers);
+    match app.limits.check_failed(address) {
+        Ok(()) => error,
+        Err(limited) => {
+            warn_of_unbelieved_proxy(app, parts);
+            limited
+        }
+    }
+}
+
+/// Tells the operator that a limit by address may have met many clients as one.
+#[cold]
+fn warn_of_unbelieved_proxy(app: &App, parts: &Parts) {
+    if client::is_unbelieved_proxy(&app.trusted_proxies, &parts.headers) {
+        tracing::warn!(
+            "a rate limit by address was reached by a peer that sends X-Forwarded-For and is not in \
+             http.trusted_proxies: if it is a proxy, all its clients count as one"
+        );
+    }
 }
 
 /// The key in `x-api-key`, else in `Authorization: Bearer`.
@@ -224,15 +266,6 @@ fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
 fn unauthenticated(detail: &'static str) -> ApiError {
     ApiError::new(Code::Unauthenticated, detail)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
-}
-
-/// The peer address; 0.0.0.0 for a request that came from no socket, as in tests.
-fn peer_of(parts: &Parts) -> IpAddr {
-    let unknown = IpAddr::from([0, 0, 0, 0]);
-    parts
-        .extensions
-        .get::<Peer>()
-        .map_or(unknown, |peer| peer.0)
 }
 
 /// The user of this tenant with the id in this decoded segment of the path.

@@ -173,8 +173,11 @@ impl Identity {
 
 /// Takes the user that a call names, if it is the viewer's own and within its rate.
 fn about(app: &App, viewer: Option<&Viewer>, user: UserKey) -> Result<UserKey, ApiError> {
-    if viewer.is_some_and(|viewer| viewer.user != user) {
-        return Err(other_user());
+    if let Some(viewer) = viewer {
+        if viewer.user != user {
+            return Err(other_user());
+        }
+        app.limits.check_viewer(&user)?;
     }
     app.limits.check_user(&user)?;
     Ok(user)

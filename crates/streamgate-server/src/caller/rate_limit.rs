@@ -1,4 +1,5 @@
-//! Rate limits: requests a second of one caller, and about one user. Off unless configured.
+//! Rate limits: requests of one caller, about one user, of the viewers of one user, and failed
+//! authentications of one address.
 //!
 //! These limits protect the service. The limit of concurrent sessions is not among them: it is the
 //! core's, and exact.
@@ -12,6 +13,8 @@ use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use streamgate_core::UserKey;
 
+use crate::caller::client::network_of;
+use crate::caller::failed_auth::{FailedAuth, TooManyFailures};
 use crate::problem::{ApiError, Code};
 use crate::settings::RateLimitSettings;
 
@@ -24,8 +27,15 @@ const CHECKS_PER_SWEEP: u32 = 10_000;
 pub(crate) enum CallerId {
     /// A key, by a part of its hash: its place among the keys can change while the server runs.
     Key(u64),
-    /// An address, where no keys are asked for.
-    Peer(IpAddr),
+    /// An address, where no keys are asked for; a network where it is one of IPv6.
+    Address(IpAddr),
+}
+
+impl CallerId {
+    /// The caller at this address. Requests that came from no connection are of one caller.
+    pub(crate) fn at(address: Option<IpAddr>) -> Self {
+        Self::Address(network_of(address.unwrap_or(IpAddr::from([0, 0, 0, 0]))))
+    }
 }
 
 /// The limits that are configured.
@@ -33,6 +43,8 @@ pub(crate) enum CallerId {
 pub(crate) struct RateLimits {
     callers: Option<Limiter<CallerId>>,
     users: Option<Limiter<UserKey>>,
+    viewers: Option<Limiter<UserKey>>,
+    failed_auth: Option<FailedAuth>,
 }
 
 impl RateLimits {
@@ -41,12 +53,11 @@ impl RateLimits {
         Self {
             callers: settings.per_key_per_s.map(Limiter::new),
             users: settings.per_user_per_s.map(Limiter::new),
+            viewers: settings.viewer_per_user_per_s.map(Limiter::new),
+            failed_auth: settings
+                .failed_auth_per_address_per_min
+                .map(FailedAuth::new),
         }
-    }
-
-    /// Whether callers are counted at all.
-    pub(crate) fn limits_callers(&self) -> bool {
-        self.callers.is_some()
     }
 
     /// Counts a request of a caller.
@@ -64,6 +75,44 @@ impl RateLimits {
             Some(limiter) => limiter.check(user, "too many requests about this user"),
         }
     }
+
+    /// Counts a request of a viewer, about its own user.
+    pub(crate) fn check_viewer(&self, user: &UserKey) -> Result<(), ApiError> {
+        match &self.viewers {
+            None => Ok(()),
+            Some(limiter) => limiter.check(user, "too many requests with tokens of this user"),
+        }
+    }
+
+    /// Whether a credential of this address may be verified at a cost: not if too many were wrong.
+    /// A request that came from no connection has no address to count.
+    #[allow(
+        dead_code,
+        reason = "viewer tokens, which come next, are verified at a cost"
+    )]
+    pub(crate) fn check_unverified(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
+        let (Some(limit), Some(address)) = (&self.failed_auth, address) else {
+            return Ok(());
+        };
+        limit.check(address).map_err(failed_too_often)
+    }
+
+    /// Counts a failed authentication of this address.
+    pub(crate) fn check_failed(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
+        let (Some(limit), Some(address)) = (&self.failed_auth, address) else {
+            return Ok(());
+        };
+        limit.count(address).map_err(failed_too_often)
+    }
+}
+
+#[cold]
+fn failed_too_often(TooManyFailures(seconds): TooManyFailures) -> ApiError {
+    ApiError::retry_after(
+        Code::TooManyRequests,
+        "too many requests of this address brought no valid credential",
+        seconds,
+    )
 }
 
 /// One quota for each of many.

@@ -22,7 +22,7 @@ use crate::caller::grant::{Identity, Permit};
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, Code};
 use crate::routing::layers::RouteLayers;
-use crate::settings::{CorsSettings, ServerSettings};
+use crate::settings::ServerSettings;
 use crate::state::App;
 
 /// Authenticates by `Authorization: App NAME`, where the name is the tenant.
@@ -92,7 +92,7 @@ fn app() -> Arc<App> {
 
 async fn get(path: &str, authorization: Option<&str>) -> (StatusCode, HeaderMap, String) {
     let app = app();
-    let layers = RouteLayers::new(&CorsSettings::default(), Arc::clone(&app.metrics), None);
+    let layers = RouteLayers::new(&ServerSettings::default(), Arc::clone(&app.metrics));
     let mut request = Request::get(path);
     if let Some(value) = authorization {
         request = request.header(header::AUTHORIZATION, value);

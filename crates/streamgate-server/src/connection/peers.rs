@@ -1,14 +1,13 @@
 //! Counts the connections of each peer address, so that one client cannot take all of them.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// How many bits of an IPv6 address name the peer: one machine can use any address of its network.
-const IPV6_PREFIX: u32 = 64;
+use crate::caller::client::network_of;
 
 /// Counts the connections of each peer, where that is bounded.
 #[derive(Debug, Clone)]
@@ -71,17 +70,6 @@ impl Drop for Counted {
                 open.remove(&self.peer);
             }
         }
-    }
-}
-
-/// What is counted as one peer: an IPv4 address, or the network of an IPv6 address.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => {
-            let mask = u128::MAX << (128 - IPV6_PREFIX);
-            Ipv6Addr::from_bits(address.to_bits() & mask).into()
-        }
-        address => address,
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::app::Endpoints;
+use crate::caller::client;
 use crate::connection::date;
 use crate::connection::delivery::Delivery;
 use crate::connection::heads;
@@ -35,7 +36,7 @@ use crate::connection::stall::StallTimeoutStream;
 use crate::connection::tls::Tls;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
-use crate::state::{Draining, Peer};
+use crate::state::Draining;
 
 /// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -306,9 +307,6 @@ impl Connection {
             in_flight.begin();
             let checked = heads::check(&request);
             let mut request = request.map(body);
-            if endpoints.asks_for_peer() {
-                request.extensions_mut().insert(Peer(self.peer));
-            }
             let is_draining = self.draining.load(Ordering::Relaxed);
             if is_draining {
                 request.extensions_mut().insert(Draining);
@@ -316,7 +314,7 @@ impl Connection {
             let endpoints = Arc::clone(&endpoints);
             async move {
                 let mut answer = match checked {
-                    Ok(()) => endpoints.answer(request).await,
+                    Ok(()) => client::of_peer(self.peer, endpoints.answer(request)).await,
                     Err(error) => endpoints.refuse(&request, error),
                 };
                 if let Some(date) = date::now() {

@@ -10,10 +10,11 @@ use axum::routing::MethodRouter;
 use tower_http::cors::CorsLayer;
 use utoipa_axum::router::{UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 
+use crate::caller::trusted_proxies::TrustedProxies;
 use crate::metrics::Metrics;
 use crate::routing::cors;
 use crate::routing::observe::{Route, observe};
-use crate::settings::{AllowedOrigins, CorsSettings};
+use crate::settings::{AllowedOrigins, CorsSettings, ServerSettings};
 use crate::telemetry::Tracer;
 
 /// The layers around every route.
@@ -23,27 +24,26 @@ pub(crate) struct RouteLayers {
     allowed_origins: Arc<AllowedOrigins>,
     metrics: Arc<Metrics>,
     tracer: Option<Arc<dyn Tracer>>,
+    trusted_proxies: Arc<TrustedProxies>,
 }
 
 impl RouteLayers {
-    /// With this CORS configuration, and observed in these metrics and by this tracer.
-    pub(crate) fn new(
-        settings: &CorsSettings,
-        metrics: Arc<Metrics>,
-        tracer: Option<Arc<dyn Tracer>>,
-    ) -> Self {
+    /// As these settings say, and observed in these metrics.
+    pub(crate) fn new(settings: &ServerSettings, metrics: Arc<Metrics>) -> Self {
         Self {
-            cors: settings.clone(),
-            allowed_origins: Arc::new(settings.allowed_origins.clone()),
+            cors: settings.cors.clone(),
+            allowed_origins: Arc::new(settings.cors.allowed_origins.clone()),
             metrics,
-            tracer,
+            tracer: settings.tracer.clone(),
+            trusted_proxies: Arc::new(settings.http.trusted_proxies.clone()),
         }
     }
 
     /// The route of this template as it is observed.
     pub(crate) fn observed(&self, template: &str) -> Arc<Route> {
         let metrics = self.metrics.http_route(template);
-        Arc::new(Route::new(metrics, self.tracer.clone()))
+        let trusted = Arc::clone(&self.trusted_proxies);
+        Arc::new(Route::new(metrics, self.tracer.clone(), trusted))
     }
 
     /// The CORS layer of this route; `None` if no origin is allowed.

@@ -3,6 +3,7 @@
 //! Each route has its own layer, which knows the template of the path: no raw path can become a
 //! label.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use streamgate_clock::{Stopwatch, wall_ns};
 
+use tracing::{Level, field};
+
+use crate::caller::client;
+use crate::caller::trusted_proxies::TrustedProxies;
 use crate::metrics::HttpRoute;
 use crate::problem::ApiError;
 use crate::routing::request_id::{self, X_REQUEST_ID};
@@ -28,12 +33,22 @@ pub(crate) struct Route {
     metrics: HttpRoute,
     /// `None` where no traces are exported.
     tracer: Option<Arc<dyn Tracer>>,
+    /// The peers that are believed about the address of the client.
+    trusted: Arc<TrustedProxies>,
 }
 
 impl Route {
     /// With these metrics, which know its template.
-    pub(crate) fn new(metrics: HttpRoute, tracer: Option<Arc<dyn Tracer>>) -> Self {
-        Self { metrics, tracer }
+    pub(crate) fn new(
+        metrics: HttpRoute,
+        tracer: Option<Arc<dyn Tracer>>,
+        trusted: Arc<TrustedProxies>,
+    ) -> Self {
+        Self {
+            metrics,
+            tracer,
+            trusted,
+        }
     }
 
     /// The trace of a request with this `traceparent`; `None` if it has none and is not recorded.
@@ -70,6 +85,8 @@ pub(crate) struct Observation {
     watch: Stopwatch,
     id: HeaderValue,
     method: &'static str,
+    /// The address of the client, if the line of the request will have it.
+    client: Option<IpAddr>,
     /// Only if the caller sent a trace context, or the request is recorded.
     trace: Option<TraceContext>,
 }
@@ -83,6 +100,9 @@ impl Observation {
             watch,
             id: request_id::of(sent.request_id),
             method: label(method),
+            client: tracing::enabled!(Level::DEBUG)
+                .then(|| client::address(&route.trusted, headers))
+                .flatten(),
             trace: route.trace(sent.traceparent),
         }
     }
@@ -100,7 +120,7 @@ impl Observation {
         let metrics = &route.metrics;
         metrics.observe(self.method, response.status(), duration);
         telemetry::within_sync(self.trace, || {
-            log(metrics, self.method, &self.id, &response, duration);
+            self.log(metrics, &response, duration);
         });
         if let Some(trace) = self.trace {
             self.end_trace(trace, route, &mut response, duration);
@@ -112,6 +132,35 @@ impl Observation {
             entry.insert(NO_STORE);
         }
         response
+    }
+
+    /// One line for each request, at level `debug` unless the server failed. It never holds a path,
+    /// a query or a key, which would name users or give access; and an address at `debug` only.
+    fn log(&self, route: &HttpRoute, response: &Response, duration: Duration) {
+        let status = response.status();
+        let client = self.client.filter(|_| !status.is_server_error());
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = self.id.to_str().unwrap_or_default(),
+                    method = self.method,
+                    route = route.template(),
+                    status = status.as_u16(),
+                    duration_us = duration.as_micros(),
+                    peer = client.map(field::display),
+                    error = response
+                        .extensions()
+                        .get::<ApiError>()
+                        .and_then(ApiError::cause),
+                    "request"
+                )
+            };
+        }
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => line!(warn),
+            status if status.is_server_error() => line!(error),
+            _ => line!(debug),
+        }
     }
 
     /// Names the trace in the answer, and exports the request if it is recorded.
@@ -192,39 +241,6 @@ impl<'a> Sent<'a> {
             }
         }
         sent
-    }
-}
-
-/// One line for each request, at level `debug` unless the server failed. It never holds a path, a
-/// query or a key, which would name users or give access.
-fn log(
-    route: &HttpRoute,
-    method: &'static str,
-    id: &HeaderValue,
-    response: &Response,
-    duration: Duration,
-) {
-    let status = response.status();
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                request_id = id.to_str().unwrap_or_default(),
-                method,
-                route = route.template(),
-                status = status.as_u16(),
-                duration_us = duration.as_micros(),
-                error = response
-                    .extensions()
-                    .get::<ApiError>()
-                    .and_then(ApiError::cause),
-                "request"
-            )
-        };
-    }
-    match status {
-        StatusCode::SERVICE_UNAVAILABLE => line!(warn),
-        status if status.is_server_error() => line!(error),
-        _ => line!(debug),
     }
 }
 

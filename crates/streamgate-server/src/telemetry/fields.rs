@@ -53,7 +53,7 @@ pub const FIELDS: &[Field] = &[
     field(
         "peer",
         "client.ip",
-        "The address of the peer, at `debug` only",
+        "The address of the client of a request, or of the peer of a connection; at `debug` only",
     ),
     field("server", "server.address", "The server of the store"),
     field(

@@ -221,7 +221,7 @@ async fn a_key_that_calls_too_often_is_named() {
         keys: keys(),
         rate_limit: RateLimitSettings {
             per_key_per_s: NonZeroU32::new(1),
-            per_user_per_s: None,
+            ..RateLimitSettings::default()
         },
         ..ServerSettings::default()
     });

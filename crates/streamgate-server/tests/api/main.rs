@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod addresses;
 mod bodies;
 mod browsers;
 mod clocks;

@@ -117,6 +117,7 @@ async fn services() -> [(bool, Service); 8] {
         rate_limit: RateLimitSettings {
             per_key_per_s: NonZeroU32::new(1),
             per_user_per_s: NonZeroU32::new(1),
+            ..RateLimitSettings::default()
         },
         ..keyed()
     });

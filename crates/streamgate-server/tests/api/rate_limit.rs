@@ -22,6 +22,7 @@ fn service(per_key: u32, per_user: u32, keyed: bool) -> Service {
         rate_limit: RateLimitSettings {
             per_key_per_s: NonZeroU32::new(per_key),
             per_user_per_s: NonZeroU32::new(per_user),
+            ..RateLimitSettings::default()
         },
         ..ServerSettings::default()
     })

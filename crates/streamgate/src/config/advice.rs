@@ -19,5 +19,12 @@ pub(crate) fn of(settings: &Settings) -> Vec<String> {
     if let Some(tls) = &settings.tls {
         advice.append(&mut tls.credentials.warnings(wall_ms()));
     }
+    if settings.server.http.trusted_proxies.is_everyone() {
+        advice.push(
+            "http.trusted_proxies has every address, so every client may choose its own: limits by \
+             address hold for nobody; name the networks of the proxies only"
+                .to_owned(),
+        );
+    }
     advice
 }

@@ -208,7 +208,11 @@ fn the_strongest_place_that_has_keys_replaces_all_others() {
     let keys = format!("[{{ name = \"new\", scope = \"player\", sha256 = \"{hash}\" }}]");
     let of = |inputs| {
         let keys = loaded(inputs).settings.server.keys;
-        let names: Vec<String> = keys.entries().iter().map(|key| key.name.to_string()).collect();
+        let names: Vec<String> = keys
+            .entries()
+            .iter()
+            .map(|key| key.name.to_string())
+            .collect();
         names
     };
     assert_eq!(of(inputs(&file, &[], &[])), ["old"]);

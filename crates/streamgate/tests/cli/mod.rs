@@ -1,5 +1,6 @@
 //! The command line of the real binary: output, exit codes, precedence of settings.
 
+mod addresses;
 mod bench;
 mod health;
 mod help;

@@ -261,11 +261,11 @@ async fn too_many_requests_are_a_429_that_names_its_kind() {
     for rate_limit in [
         RateLimitSettings {
             per_key_per_s: one,
-            per_user_per_s: None,
+            ..RateLimitSettings::default()
         },
         RateLimitSettings {
-            per_key_per_s: None,
             per_user_per_s: one,
+            ..RateLimitSettings::default()
         },
     ] {
         let service = Service::with(ServerSettings {

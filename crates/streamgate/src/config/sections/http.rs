@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use streamgate_server::HttpSettings;
+use streamgate_server::{HttpSettings, Network, TrustedProxies};
 
 use crate::config::reader::{Ask, Reader};
 
@@ -20,6 +20,14 @@ const HEADER_TIMEOUT_S: Ask = Ask(
      reuses a closing connection.",
 );
 
+const TRUSTED_PROXIES: Ask = Ask(
+    "trusted_proxies",
+    "Addresses and networks of the proxies in front, such as [\"10.0.0.0/8\", \"::1\"]. Only their \
+     X-Forwarded-For is believed: the client is the first address from the right that is not in this \
+     list. Its address counts for limits by address and is in the log at debug. The header Forwarded \
+     is not read.",
+);
+
 /// Reads the section.
 pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     reader.section("[http]", "Connections and timeouts.");
@@ -33,7 +41,7 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     let max_connections_per_peer = Ask(
         "max_connections_per_peer",
         "Maximum number of connections of one peer address (one /64 for IPv6); further ones are \
-         closed. 0 is no limit. Behind a proxy all connections share one address.",
+         closed. 0 is no limit. Behind a proxy all connections share its address, whatever http.trusted_proxies says.",
     );
     let head_max_bytes = Ask(
         "head_max_bytes",
@@ -75,6 +83,7 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
             0,
             0..=CONNECTIONS_MAX,
         )),
+        trusted_proxies: trusted_proxies(reader),
         head_max_bytes: reader.size(head_max_bytes, default.head_max_bytes, head_least..=1 << 20),
         bodies_max_bytes: reader.size(
             bodies_max_bytes,
@@ -87,4 +96,13 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
         drain: reader.seconds(drain_s, default.drain, 0..=SECONDS_MAX),
         shutdown_grace: reader.seconds(shutdown_grace_s, default.shutdown_grace, 0..=SECONDS_MAX),
     }
+}
+
+/// Reads the proxies in front.
+fn trusted_proxies(reader: &mut Reader) -> TrustedProxies {
+    let texts = reader.texts(TRUSTED_PROXIES, "list of addresses and networks", |text| {
+        text.parse::<Network>().map(drop)
+    });
+    let networks = texts.iter().filter_map(|text| text.parse().ok());
+    TrustedProxies::new(networks.collect())
 }

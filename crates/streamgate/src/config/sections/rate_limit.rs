@@ -1,4 +1,4 @@
-//! `[rate_limit]`: request rates per key and per user.
+//! `[rate_limit]`: request rates per key, per user and per address.
 
 use std::num::NonZeroU32;
 
@@ -17,11 +17,34 @@ pub(crate) fn read(reader: &mut Reader) -> RateLimitSettings {
     );
     let per_key_per_s = Ask(
         "per_key_per_s",
-        "Requests per second of one API key, or of one peer address for calls without a known key.",
+        "Requests per second of one API key, or of one client address (one /64 for IPv6) for calls \
+         without a key.",
     );
     let per_user_per_s = Ask("per_user_per_s", "Requests per second about one user.");
+    let viewer_per_user_per_s = Ask(
+        "viewer_per_user_per_s",
+        "Requests per second with viewer tokens of one user, all its devices together, and as many at \
+         once. An event stream counts as one request.",
+    );
+    let failed_auth_per_address_per_min = Ask(
+        "failed_auth_per_address_per_min",
+        "Answers 401 per minute to one client address (one /64 for IPv6), and as many at once; further \
+         ones are 429. Above it a token is refused before its signature is verified, unless it was \
+         verified before. Valid keys are never refused. Behind a proxy set http.trusted_proxies, else \
+         its clients count as one.",
+    );
+    let default = RateLimitSettings::default();
+    let mut rate = |ask, default: Option<NonZeroU32>| {
+        let default = default.map_or(0, NonZeroU32::get);
+        NonZeroU32::new(reader.whole(ask, default, 0..=RATE_MAX))
+    };
     RateLimitSettings {
-        per_key_per_s: NonZeroU32::new(reader.whole(per_key_per_s, 0, 0..=RATE_MAX)),
-        per_user_per_s: NonZeroU32::new(reader.whole(per_user_per_s, 0, 0..=RATE_MAX)),
+        per_key_per_s: rate(per_key_per_s, default.per_key_per_s),
+        per_user_per_s: rate(per_user_per_s, default.per_user_per_s),
+        viewer_per_user_per_s: rate(viewer_per_user_per_s, default.viewer_per_user_per_s),
+        failed_auth_per_address_per_min: rate(
+            failed_auth_per_address_per_min,
+            default.failed_auth_per_address_per_min,
+        ),
     }
 }
