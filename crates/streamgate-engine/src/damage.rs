@@ -50,9 +50,10 @@ impl Engine {
     }
 }
 
-/// The beginning of the SHA-256 of a user's id: `printf %s ID | sha256sum` tells whether it is this
-/// user, and the log names no user.
-fn user_hash(user: &str) -> String {
+/// What the log has in place of a user's id: the beginning of its SHA-256. `printf %s ID | sha256sum`
+/// tells whether it is this user, and the log names no user.
+#[must_use]
+pub fn user_hash(user: &str) -> String {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(2 * HASH_BYTES);
     for byte in &Sha256::digest(user.as_bytes())[..HASH_BYTES] {

@@ -32,6 +32,7 @@ mod unresolved_runs;
 mod wall;
 mod yield_budget;
 
+pub use damage::user_hash;
 pub use engine::{Engine, EngineSettings};
 pub use error::EngineError;
 pub use fail_open::{Answered, FailMode};

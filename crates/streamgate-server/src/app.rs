@@ -113,6 +113,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         body_memory,
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
+        audit: settings.audit,
         openapi: openapi_json(None, OpenApiVersion::V3_1).into(),
     });
     let router = router

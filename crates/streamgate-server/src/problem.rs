@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,7 @@ use serde::Serialize;
 use streamgate_engine::EngineError;
 use utoipa::ToSchema;
 
+use crate::telemetry::audit::Entry;
 use crate::wire::answer;
 
 /// `Retry-After` while the store cannot be used, in seconds.
@@ -189,6 +191,8 @@ struct Failure {
     header: Option<(HeaderName, HeaderValue)>,
     /// For the log only.
     cause: Option<String>,
+    /// The line of the call in the audit log.
+    audit: Option<Arc<Entry>>,
 }
 
 impl ApiError {
@@ -198,6 +202,7 @@ impl ApiError {
             problem: Problem::new(code, detail),
             header: None,
             cause: None,
+            audit: None,
         }))
     }
 
@@ -229,6 +234,12 @@ impl ApiError {
         self
     }
 
+    /// Sets the line of the call in the audit log.
+    pub(crate) fn with_audit(mut self, entry: Arc<Entry>) -> Self {
+        self.0.audit = Some(entry);
+        self
+    }
+
     /// The kind of the problem.
     pub(crate) fn code(&self) -> Code {
         self.0.problem.code
@@ -249,6 +260,9 @@ impl ApiError {
         let mut response = write(&self);
         if let Some((name, value)) = &self.0.header {
             response.headers_mut().insert(name, value.clone());
+        }
+        if let Some(entry) = &self.0.audit {
+            response.extensions_mut().insert(Arc::clone(entry));
         }
         response.extensions_mut().insert(self);
         response

@@ -13,7 +13,7 @@ use axum::http::HeaderValue;
 use crate::caller::keys::Keys;
 use crate::caller::trusted_proxies::TrustedProxies;
 use crate::compat::CompatSettings;
-use crate::telemetry::Tracer;
+use crate::telemetry::{AuditSettings, Tracer};
 
 /// All settings of the server. [`Default`] is what `streamgate serve` does with nothing set.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub struct ServerSettings {
     pub metrics_require_key: bool,
     /// Dialects: the HTTP APIs of earlier systems.
     pub compat: CompatSettings,
+    /// What is audited.
+    pub audit: AuditSettings,
     /// Takes the spans of requests that are recorded; `None` if none is.
     pub tracer: Option<Arc<dyn Tracer>>,
 }

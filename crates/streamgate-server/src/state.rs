@@ -10,12 +10,15 @@ use streamgate_core::{TenantId, UserKey};
 use streamgate_engine::{Engine, EngineObserver as _};
 
 use crate::caller::browser::BrowserGuard;
-use crate::caller::keys::Keys;
+use crate::caller::grant::Identity;
+use crate::caller::keys::{KeyRef, Keys};
 use crate::caller::rate_limit::RateLimits;
 use crate::caller::trusted_proxies::TrustedProxies;
 use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
+use crate::telemetry::AuditSettings;
+use crate::telemetry::audit::{Action, Note};
 use crate::wire::body_bytes::BodyMemory;
 
 /// What the endpoints share.
@@ -36,11 +39,23 @@ pub(crate) struct App {
     pub(crate) body_memory: Arc<BodyMemory>,
     pub(crate) metrics_require_key: bool,
     pub(crate) compat: CompatSettings,
+    pub(crate) audit: AuditSettings,
     /// The OpenAPI document as it is served.
     pub(crate) openapi: Bytes,
 }
 
 impl App {
+    /// The line in the audit log of a call by this key that does this to a user. Calls of others
+    /// than keys have none.
+    pub(crate) fn note_by_key(&self, action: Action, key: Option<KeyRef>, user: &UserKey) -> Note {
+        let Some(key) = key.filter(|_| self.audit.enabled) else {
+            return Note::none();
+        };
+        let (name, scope) = self.keys.load().named(key);
+        let by = Identity::Key { name, scope };
+        self.audit.note_about(action, &by, user)
+    }
+
     /// The result of a part of a call about this user, before the engine hears of the call: a
     /// failure of the server counts as one that the user met.
     pub(crate) fn told<T>(

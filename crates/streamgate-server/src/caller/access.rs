@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
 
 use crate::caller::grant::{Grant, Identity, Viewer};
-use crate::caller::keys::{ApiKey, Keys, Scope};
+use crate::caller::keys::{ApiKey, KeyRef, Keys, Scope};
 use crate::caller::rate_limit::CallerId;
 use crate::caller::{browser, client};
 use crate::problem::{ApiError, Code, FieldErrors};
@@ -55,7 +55,6 @@ pub(crate) struct Caller<N> {
     /// The tenant of the caller: all users that the call names are of this tenant.
     pub(crate) tenant: TenantId,
     /// Who calls.
-    #[allow(dead_code, reason = "audits, which come next, read it")]
     pub(crate) identity: Identity,
     needs: PhantomData<N>,
 }
@@ -66,7 +65,6 @@ pub(crate) struct UserPath<N> {
     /// The user, of the caller's tenant.
     pub(crate) user: UserKey,
     /// Who calls.
-    #[allow(dead_code, reason = "audits, which come next, read it")]
     pub(crate) identity: Identity,
     needs: PhantomData<N>,
 }
@@ -78,8 +76,9 @@ pub(crate) struct SessionTarget {
     pub(crate) user: UserKey,
     /// The session.
     pub(crate) id: SessionId,
-    /// The viewer that calls, if it is one. A key is not named here: a heartbeat has no use for it,
-    /// and would have to count a reference.
+    /// The key that calls, if it is one.
+    pub(crate) key: Option<KeyRef>,
+    /// The viewer that calls, if it is one.
     #[allow(dead_code, reason = "viewer tokens, which come next, read it")]
     pub(crate) viewer: Option<Arc<Viewer>>,
 }
@@ -93,7 +92,7 @@ impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
         grant.without_user()?;
         Ok(Self {
             tenant: grant.tenant().clone(),
-            identity: grant.identity(),
+            identity: grant.identity(app, parts),
             needs: PhantomData,
         })
     }
@@ -110,7 +109,7 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
         errors.finish()?;
         Ok(Self {
             user: grant.about(app, user.expect(VALID))?,
-            identity: grant.identity(),
+            identity: grant.identity(app, parts),
             needs: PhantomData,
         })
     }
@@ -135,6 +134,7 @@ pub(crate) fn authorize_session(
     Ok(SessionTarget {
         user: grant.about(app, user.expect(VALID))?,
         id: id.expect(VALID),
+        key: grant.key_ref(),
         viewer: grant.into_viewer(),
     })
 }

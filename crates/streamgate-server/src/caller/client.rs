@@ -51,9 +51,82 @@ pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     }
 }
 
+/// What kind of address a client has, for lines that must not name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressClass {
+    /// This machine.
+    Loopback,
+    /// A network that is not routed on the internet.
+    Private,
+    /// Any other.
+    Public,
+}
+
+impl AddressClass {
+    /// The class of the address of the client of the request with these headers; `None` if it came
+    /// from no connection.
+    pub(crate) fn of_client(trusted: &TrustedProxies, headers: &HeaderMap) -> Option<Self> {
+        address(trusted, headers).map(Self::of)
+    }
+
+    fn of(address: IpAddr) -> Self {
+        let is_private = match address.to_canonical() {
+            address if address.is_loopback() => return Self::Loopback,
+            IpAddr::V4(address) => {
+                // 100.64.0.0/10 is behind the NAT of a carrier, or a network of a cloud.
+                let is_shared = address.to_bits() >> 22 == 0x0191;
+                address.is_private() || address.is_link_local() || is_shared
+            }
+            IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+        };
+        if is_private {
+            Self::Private
+        } else {
+            Self::Public
+        }
+    }
+
+    /// The word for it in logs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Private => "private",
+            Self::Public => "public",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_of_this_machine_of_a_private_network_or_public() {
+        for (address, class) in [
+            ("127.3.2.1", "loopback"),
+            ("::1", "loopback"),
+            ("::ffff:127.0.0.1", "loopback"),
+            ("10.1.2.3", "private"),
+            ("172.31.0.1", "private"),
+            ("192.168.0.1", "private"),
+            ("169.254.1.1", "private"),
+            ("100.64.0.1", "private"),
+            ("100.127.255.255", "private"),
+            ("fd00::1", "private"),
+            ("fe80::1", "private"),
+            ("100.63.255.255", "public"),
+            ("100.128.0.0", "public"),
+            ("172.32.0.1", "public"),
+            ("203.0.113.1", "public"),
+            ("2001:db8::1", "public"),
+        ] {
+            assert_eq!(
+                AddressClass::of(address.parse().unwrap()).as_str(),
+                class,
+                "{address}"
+            );
+        }
+    }
 
     #[test]
     fn a_network_is_counted_as_one_only_for_ipv6() {

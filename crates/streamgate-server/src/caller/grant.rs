@@ -7,9 +7,11 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::caller::keys::{ApiKey, Scope};
+use crate::caller::client::AddressClass;
+use crate::caller::keys::{ApiKey, KeyRef, Scope};
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 
@@ -54,8 +56,9 @@ pub(crate) struct Permit {
 /// Who made a call, kept beyond its authorisation: for audits.
 #[derive(Debug, Clone)]
 pub(crate) enum Identity {
-    /// Nobody that is known: the call brought no credential, and none is asked for.
-    Anonymous,
+    /// Nobody that is known: the call brought no credential, and none is asked for. Where it came
+    /// from, if it came on a connection.
+    Anonymous(Option<AddressClass>),
     /// An API key.
     Key {
         /// What operators call it.
@@ -132,10 +135,21 @@ impl<'a> Grant<'a> {
         }
     }
 
-    /// Who calls, to be kept.
-    pub(crate) fn identity(&self) -> Identity {
+    /// The key, where it is one.
+    pub(crate) fn key_ref(&self) -> Option<KeyRef> {
         match &self.who {
-            Who::Anonymous => Identity::Anonymous,
+            Who::Key(key) => Some(key.reference()),
+            Who::Anonymous | Who::Viewer(_) => None,
+        }
+    }
+
+    /// Who makes the call with this head, to be kept.
+    pub(crate) fn identity(&self, app: &App, parts: &Parts) -> Identity {
+        match &self.who {
+            Who::Anonymous => {
+                let class = AddressClass::of_client(&app.trusted_proxies, &parts.headers);
+                Identity::Anonymous(class)
+            }
             Who::Key(key) => Identity::Key {
                 name: Arc::clone(&key.name),
                 scope: key.scope,
@@ -146,18 +160,17 @@ impl<'a> Grant<'a> {
 }
 
 impl Permit {
+    /// Of the grant of the call with this head.
+    pub(crate) fn of(grant: &Grant<'_>, app: &App, parts: &Parts) -> Self {
+        Self {
+            tenant: grant.tenant().clone(),
+            identity: grant.identity(app, parts),
+        }
+    }
+
     /// As [`Grant::about`].
     pub(crate) fn about(&self, app: &App, user: UserKey) -> Result<UserKey, ApiError> {
         about(app, self.identity.viewer().map(|viewer| &**viewer), user)
-    }
-}
-
-impl From<Grant<'_>> for Permit {
-    fn from(grant: Grant<'_>) -> Self {
-        Self {
-            tenant: grant.tenant().clone(),
-            identity: grant.identity(),
-        }
     }
 }
 
@@ -165,9 +178,14 @@ impl Identity {
     /// The viewer, where it is one.
     pub(crate) fn viewer(&self) -> Option<&Arc<Viewer>> {
         match self {
-            Self::Anonymous | Self::Key { .. } => None,
+            Self::Anonymous(_) | Self::Key { .. } => None,
             Self::Viewer(viewer) => Some(viewer),
         }
+    }
+
+    /// Whether it is the key of a service or of an operator, who act for all users.
+    pub(crate) fn is_above_player(&self) -> bool {
+        matches!(self, Self::Key { scope, .. } if *scope > Scope::Player)
     }
 }
 

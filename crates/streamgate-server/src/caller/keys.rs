@@ -56,11 +56,33 @@ pub struct ApiKey {
     pub tenant: TenantId,
 }
 
+impl KeyRef {
+    /// Whether it is the key of a service or of an operator, who act for all users.
+    pub(crate) fn is_above_player(self) -> bool {
+        self.scope > Scope::Player
+    }
+}
+
 impl ApiKey {
     /// Identifies the key in the rate limiter.
     pub(crate) fn rate_id(&self) -> u64 {
         words::<4>(&self.sha256)[0]
     }
+
+    /// The key, to be found again.
+    pub(crate) fn reference(&self) -> KeyRef {
+        KeyRef {
+            id: self.rate_id(),
+            scope: self.scope,
+        }
+    }
+}
+
+/// Which key made a call, without a reference that would have to be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyRef {
+    id: u64,
+    scope: Scope,
 }
 
 /// All accepted keys. Without any, every caller may do everything, as the default tenant.
@@ -86,6 +108,13 @@ impl Keys {
     #[must_use]
     pub fn entries(&self) -> &[ApiKey] {
         &self.entries
+    }
+
+    /// What operators call the key and what it may do; without its name, if it was taken away since.
+    pub(crate) fn named(&self, key: KeyRef) -> (Arc<str>, Scope) {
+        let entry = self.entries.iter().find(|entry| entry.rate_id() == key.id);
+        let name = entry.map_or_else(|| Arc::from("removed"), |entry| Arc::clone(&entry.name));
+        (name, key.scope)
     }
 
     /// Finds a presented key by its hash: its index, and the key.

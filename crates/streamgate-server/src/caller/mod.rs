@@ -5,10 +5,7 @@ pub(crate) mod access;
 pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod failed_auth;
-#[allow(
-    dead_code,
-    reason = "viewer tokens and audits, which come next, read the rest"
-)]
+#[allow(dead_code, reason = "viewer tokens, which come next, read the rest")]
 pub(crate) mod grant;
 pub(crate) mod keys;
 pub(crate) mod rate_limit;

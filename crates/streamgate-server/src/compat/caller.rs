@@ -14,6 +14,7 @@ use crate::caller::access::Needs;
 use crate::caller::grant::Permit;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
+use crate::telemetry::audit::{Action, Note};
 
 /// An authenticated caller of the dialect `D`, with the scope `N`.
 pub(crate) struct DialectCaller<D, N> {
@@ -43,6 +44,21 @@ impl<D: Dialect, N> DialectCaller<D, N> {
     /// The tenant of the users that the caller names.
     pub(crate) fn tenant(&self) -> &TenantId {
         &self.permit.tenant
+    }
+
+    /// The line in the audit log of a call that does this to a user.
+    pub(crate) fn note(&self, action: Action, user: &UserKey) -> Note {
+        let by = &self.permit.identity;
+        self.app.audit.note_about(action, by, user)
+    }
+
+    /// The same of a stop, which has a line only if no player makes it.
+    pub(crate) fn note_of_stop(&self, user: &UserKey) -> Note {
+        if self.permit.identity.is_above_player() {
+            self.note(Action::StopSession, user)
+        } else {
+            Note::none()
+        }
     }
 
     /// The user of this name, if the caller may act for it and it is within its rate. `field` is the dialect's word for it.

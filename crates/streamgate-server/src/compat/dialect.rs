@@ -67,7 +67,8 @@ pub(crate) trait Dialect: Send + Sync + Sized + 'static {
         let keys = app.keys.load();
         let changes = Self::CHANGES_BY_GET || !browser::is_safe(&parts.method);
         let needs_key = Self::asks_for_key(&app.compat);
-        access::authorize_call(app, &keys, parts, needed, needs_key, changes).map(Into::into)
+        let grant = access::authorize_call(app, &keys, parts, needed, needs_key, changes)?;
+        Ok(Permit::of(&grant, app, parts))
     }
 
     /// The path that the router looks up, made of the path of a request: for dialects in which

@@ -55,7 +55,7 @@ impl Dialect for Probe {
             }
             Some(name) => {
                 let tenant = TenantId::new(name).map_err(|why| ApiError::field("app", why))?;
-                let identity = Identity::Anonymous;
+                let identity = Identity::Anonymous(None);
                 Ok(Permit { tenant, identity })
             }
             None => Err(ApiError::new(Code::Unauthenticated, "no app")),

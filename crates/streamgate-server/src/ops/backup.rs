@@ -13,12 +13,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream;
 use streamgate_clock::Stopwatch;
+use streamgate_core::TenantId;
 use streamgate_store::{Backup, BackupError};
 
 use crate::caller::access::{Admin, Caller};
 use crate::problem::{ApiError, Code};
 use crate::problem_docs::BackupErrors;
 use crate::state::App;
+use crate::telemetry::audit::Action;
 use crate::wire::answer::with_body;
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.streamgate.backup");
@@ -52,7 +54,15 @@ pub(crate) async fn backup(
     State(app): State<Arc<App>>,
     caller: Caller<Admin>,
 ) -> Result<Response, ApiError> {
-    if caller.tenant != app.default_tenant {
+    let note = app
+        .audit
+        .note(Action::TakeBackup, &caller.identity, &caller.tenant);
+    note.close(begin(&app, &caller.tenant).await)
+}
+
+/// Begins to send a backup to a caller of this tenant.
+async fn begin(app: &App, tenant: &TenantId) -> Result<Response, ApiError> {
+    if *tenant != app.default_tenant {
         let detail = "a backup holds the data of all tenants: it needs an admin key of the default \
                       tenant";
         return Err(ApiError::new(Code::Forbidden, detail));

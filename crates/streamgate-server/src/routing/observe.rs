@@ -121,6 +121,7 @@ impl Observation {
         metrics.observe(self.method, response.status(), duration);
         telemetry::within_sync(self.trace, || {
             self.log(metrics, &response, duration);
+            telemetry::audit::Entry::log_of(&mut response, &self.id);
         });
         if let Some(trace) = self.trace {
             self.end_trace(trace, route, &mut response, duration);

@@ -62,6 +62,44 @@ pub const FIELDS: &[Field] = &[
         "The first 16 hexadecimal digits of the SHA-256 of a user id (`sha256sum` of its bytes)",
     ),
     field(
+        "action",
+        "event.action",
+        "What an audited call did: `user-set`, `user-blocked`, `user-erased`, `user-reset`, \
+         `session-stopped`, `sessions-terminated`, `token-minted`, `users-imported` or \
+         `backup-taken`",
+    ),
+    field(
+        "outcome",
+        "event.outcome",
+        "`success`, `failure`, or `unknown` after an error of the server and for a call that was \
+         dropped",
+    ),
+    field(
+        "actor_name",
+        "user.name",
+        "The name of the API key that made the call",
+    ),
+    field(
+        "actor_role",
+        "user.roles",
+        "The scope of that key, or `viewer`",
+    ),
+    field(
+        "actor_domain",
+        "user.domain",
+        "The issuer of the token that made the call",
+    ),
+    field(
+        "target_sha256",
+        "user.target.hash",
+        "The user that the call was about: as `user.hash`",
+    ),
+    field(
+        "target_id",
+        "user.target.id",
+        "Its id, with `log.audit_user_ids`",
+    ),
+    field(
         "exit_code",
         "process.exit_code",
         "The exit code that follows",

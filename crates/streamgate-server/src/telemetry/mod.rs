@@ -5,8 +5,11 @@
 //! for the sink. Traces (`tracer`) and error reports (`reports`) leave by an [`Outbox`], which
 //! no caller waits for either.
 //!
+//! The audit log (`audit`) is made of the same lines, and has a logger of its own.
+//!
 //! What is *not* here: the events; each part of the server logs its own.
 
+pub(crate) mod audit;
 mod ecs;
 pub mod fields;
 mod outbox;
@@ -27,6 +30,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry};
 
+pub use audit::{AuditSettings, TARGET as AUDIT_TARGET};
 pub use outbox::{Outbox, OutboxLimits};
 pub use prometheus_client::metrics::counter::Counter as DropCounter;
 pub use queue::{LineQueue, QUEUE_MAX_BYTES};

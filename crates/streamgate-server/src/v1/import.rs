@@ -19,6 +19,7 @@ use crate::caller::access::{Admin, Caller};
 use crate::problem::{ApiError, FieldErrors, store_trouble};
 use crate::problem_docs::NeedsRoom;
 use crate::state::App;
+use crate::telemetry::audit::{Action, Note};
 use crate::v1::batch::{EntryError, check_len, store_failed_for_all};
 use crate::wire;
 use crate::wire::body::JsonBody;
@@ -131,11 +132,25 @@ pub(crate) async fn import_users(
     caller: Caller<Admin>,
     body: JsonBody<BATCH_BODY_MAX_BYTES>,
 ) -> Result<Response, ApiError> {
+    let mut note = app
+        .audit
+        .note(Action::ImportUsers, &caller.identity, &caller.tenant);
+    let imported = import(&app, &caller.tenant, &body, &mut note).await;
+    note.close(imported)
+}
+
+/// Takes over what the body has.
+async fn import(
+    app: &App,
+    tenant: &TenantId,
+    body: &JsonBody<BATCH_BODY_MAX_BYTES>,
+    note: &mut Note,
+) -> Result<Response, ApiError> {
     let import = body.parse::<ImportBody>()?;
     check_len("users", import.users.len())?;
     let entries = import.users.into_iter();
     let entries: Vec<Entry> = entries
-        .map(|Object(entry)| Entry::new(entry, &caller.tenant, app.compat.lease))
+        .map(|Object(entry)| Entry::new(entry, tenant, app.compat.lease))
         .collect();
     let running = entries.iter().map(|entry| entry.run(&app.engine));
     let results = join_all_yielding(running).await;
@@ -149,6 +164,7 @@ pub(crate) async fn import_users(
             Err(error) => answer.add_failed(index, entry, error),
         }
     }
+    note.set_users(answer.users);
     Ok(wire::json(StatusCode::OK, &answer))
 }
 

@@ -10,6 +10,7 @@
 
 mod access;
 mod addresses;
+mod audit;
 mod bodies;
 mod browsers;
 mod clocks;

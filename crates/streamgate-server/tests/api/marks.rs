@@ -1,6 +1,6 @@
 //! Log and error reports name no user, session or device, and hold no key: every operation of every
 //! document is called with marked values, in every state of the store, and no line at `info` or
-//! above has a mark.
+//! above has a mark; those of the audit log among them.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -79,7 +79,8 @@ fn requests(call: &MarkedCall) -> Vec<Request<Body>> {
         made
     };
     let mut requests = vec![make()];
-    for scope in [Scope::Player, Scope::Service, Scope::Admin] {
+    // Those first whose stops of live sessions are audited.
+    for scope in [Scope::Service, Scope::Admin, Scope::Player] {
         let mut with_key = make();
         with_key
             .headers_mut()
@@ -169,6 +170,17 @@ async fn no_line_at_info_names_a_caller_or_holds_a_key() {
         let said = text.lines().count();
         assert!(said > 10, "failures are logged: {text}");
         assert_eq!(marked_lines(&text), [""; 0], "of {said} lines");
+        for action in [
+            "user-set",
+            "user-erased",
+            "user-reset",
+            "session-stopped",
+            "sessions-terminated",
+            "users-imported",
+            "backup-taken",
+        ] {
+            assert!(text.contains(action), "no {action} is audited");
+        }
         let reports = reports.0.lock().unwrap();
         assert!(!reports.is_empty(), "a damaged record is an error");
         let reports = format!("{reports:#?}");

@@ -217,6 +217,7 @@ fn read(reader: &mut Reader) -> Settings {
             http,
             metrics_require_key,
             compat,
+            audit: log.audit,
             tracer: None,
         },
         tls,

@@ -137,7 +137,7 @@ pub(crate) fn start_log(
     let settings = &loaded.settings;
     check_wall_clock(clock::wall_ms())?;
     let log = &settings.log;
-    let repeats = telemetry::init(log.format, &log.filter, output::log(), reports)
+    let repeats = telemetry::init(log.format, &log.whole_filter(), output::log(), reports)
         .map_err(|error| Failure::new(Code::Usage, error.to_string()))?;
     exposure::warn_of_open_dialects(settings);
     for warning in loaded.warnings() {

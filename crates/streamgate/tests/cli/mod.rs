@@ -1,6 +1,7 @@
 //! The command line of the real binary: output, exit codes, precedence of settings.
 
 mod addresses;
+mod audit;
 mod bench;
 mod health;
 mod help;

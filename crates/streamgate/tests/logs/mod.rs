@@ -108,19 +108,22 @@ fn the_scanner_finds_every_form_and_refuses_what_it_cannot_read() {
          // tracing::info!(\"a comment\")\n\
          macro_rules! line { ($level:ident) => { tracing::$level!(a = 1, \"m\") } }\n\
          fn g() { line!(error); line!(debug); }\n\
+         fn h() { tracing::info!(target: \"audit\", b = 1, \"n\"); }\n\
          #[cfg(test)]\nmod tests { fn t() { tracing::info!(\"in a test\"); } }",
     )
     .unwrap();
-    let names = |fields: &[&str]| fields.iter().map(|it| (*it).to_owned()).collect();
+    let event = |message: &str, level, fields: &[&str], target: Option<&str>| scan::Found {
+        message: message.to_owned(),
+        levels: vec![level],
+        fields: fields.iter().map(|it| (*it).to_owned()).collect(),
+        target: target.map(str::to_owned),
+    };
     assert_eq!(
         found,
         [
-            (
-                "one two \"q\"".to_owned(),
-                vec!["warn"],
-                names(&["error", "took", "n"])
-            ),
-            ("m".to_owned(), vec!["error"], names(&["a"])),
+            event("one two \"q\"", "warn", &["error", "took", "n"], None),
+            event("n", "info", &["b"], Some("audit")),
+            event("m", "error", &["a"], None),
         ]
     );
     for unread in [
@@ -243,5 +246,37 @@ A request with a valid `traceparent` has its `trace.id` in every line that it lo
 (W3C Trace Context). An invalid one is replaced by a new trace.
 
 A warning or an error that repeats is logged once, then once a second with its count.
+
+## Audit
+
+The logger `audit` (`log.logger`) has a line for each call that changed users, ended sessions of others, minted a token,
+imported users or took a backup: `event.action`, `event.outcome`, who made it (`labels.actor`: `key`, `token` or
+`anonymous`), and whom it was about (`user.target.hash`). Sessions of others end by a stop with a key of scope `service` or
+`admin` and by `terminate` of any key; so a backend whose key makes the calls of players has a line for each stop, unless the
+key is of scope `player`. A call that was not authorised changed nothing and has no line; metrics and lines at `debug` show it.
+`log.audit = false` turns the log off, `log.filter` does not. `log.audit_user_ids = true` adds the ids of users: protect the
+log as you protect those.
+
+Lines go through the queue of the log, which no call waits for. If standard error cannot take them, they are dropped like
+others and counted: `streamgate_log_lines_dropped_total`.
+
+To keep them apart, with `log.format = \"json\"`:
+
+```yaml
+# Filebeat: another index for them
+output.elasticsearch:
+  indices:
+    - index: \"streamgate-audit-%{+yyyy.MM}\"
+      when.equals: { log.logger: \"audit\" }
+```
+
+```
+# Grafana Alloy, on the way to Loki: the logger as a label, so that {logger=\"audit\"} selects them
+loki.process \"streamgate\" {
+  stage.json   { expressions = { logger = \"\\\"log.logger\\\"\" } }
+  stage.labels { values = { logger = \"\" } }
+  forward_to = [loki.write.default.receiver]
+}
+```
 
 ";

@@ -34,11 +34,12 @@ pub(crate) fn events() -> BTreeMap<String, Event> {
             let text = fs::read_to_string(&file).unwrap();
             let logger = logger(&name, file.strip_prefix(&sources).unwrap());
             let found = scan(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-            for (message, levels, fields) in found {
-                let event: &mut Event = events.entry(message).or_default();
-                event.levels.extend(levels);
-                event.loggers.insert(logger.clone());
-                event.fields.extend(fields);
+            for found in found {
+                let event: &mut Event = events.entry(found.message).or_default();
+                event.levels.extend(found.levels);
+                let logger = found.target.unwrap_or_else(|| logger.clone());
+                event.loggers.insert(logger);
+                event.fields.extend(found.fields);
             }
         }
     }
@@ -80,13 +81,21 @@ fn logger(krate: &str, file: &Path) -> String {
     parts.join("::")
 }
 
-type Found = Vec<(String, Vec<&'static str>, Vec<String>)>;
+/// An event of one source.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) message: String,
+    pub(crate) levels: Vec<&'static str>,
+    pub(crate) fields: Vec<String>,
+    /// Its logger, where that is not the module.
+    pub(crate) target: Option<String>,
+}
 
-/// The events of one source: message, levels, names of fields.
+/// The events of one source.
 ///
 /// # Errors
 /// What looks like an event and cannot be read.
-pub(crate) fn scan(source: &str) -> Result<Found, String> {
+pub(crate) fn scan(source: &str) -> Result<Vec<Found>, String> {
     let shipped = source
         .split("#[cfg(test)]\nmod tests {")
         .next()
@@ -117,9 +126,19 @@ pub(crate) fn scan(source: &str) -> Result<Found, String> {
             }
             let arguments = arguments(&shipped[at + call.len()..])?;
             let (message, fields) = arguments.split_last().ok_or("an event without a message")?;
-            let message = literal(message)?;
-            let fields = fields.iter().map(|field| field_name(field)).collect();
-            found.push((message, levels(shipped, name)?, fields));
+            let (target, fields) = match fields.split_first() {
+                Some((first, rest)) if first.trim().starts_with("target:") => {
+                    let target = first.trim().trim_start_matches("target:");
+                    (Some(literal(target)?), rest)
+                }
+                _ => (None, fields),
+            };
+            found.push(Found {
+                message: literal(message)?,
+                levels: levels(shipped, name)?,
+                fields: fields.iter().map(|field| field_name(field)).collect(),
+                target,
+            });
         }
     }
     Ok(found)

@@ -35,11 +35,16 @@ pub(super) async fn remove_session(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let user = user_of(&caller, &uri)?;
-    Ok(match caller.engine().stop_newest(&user).await? {
-        NewestStopped::Stopped { active } => message(
-            StatusCode::OK,
-            format!("Number of active session decremented to {active}"),
-        ),
+    let note = caller.note_of_stop(&user);
+    let outcome = match caller.engine().stop_newest(&user).await {
+        Ok(outcome) => outcome,
+        Err(error) => return note.close(Err(error.into())),
+    };
+    let answer = match outcome {
+        NewestStopped::Stopped { active } => {
+            let words = format!("Number of active session decremented to {active}");
+            return note.close(Ok(message(StatusCode::OK, words)));
+        }
         NewestStopped::NoneLive { is_known: true } => message(
             StatusCode::CONFLICT,
             "Already 0 active sessions, so can't remove any!",
@@ -48,5 +53,7 @@ pub(super) async fn remove_session(
             StatusCode::OK,
             "Cannot decrement number of sessions for user which never existed!",
         ),
-    })
+    };
+    note.discard();
+    Ok(answer)
 }

@@ -60,14 +60,19 @@ pub(super) async fn end_stream(
         id,
         reason: EndReason::Stopped,
     };
-    Ok(match caller.engine().stop(&user, &stop).await? {
-        StopOutcome::Stopped => {
-            answer::response(StatusCode::NO_CONTENT, answer::JSON, Body::empty())
+    let note = caller.note_of_stop(&user);
+    match caller.engine().stop(&user, &stop).await {
+        Ok(StopOutcome::Stopped) => {
+            let stopped = answer::response(StatusCode::NO_CONTENT, answer::JSON, Body::empty());
+            note.close(Ok(stopped))
         }
-        StopOutcome::AlreadyEnded(_) | StopOutcome::Unknown => {
-            failed(StatusCode::NOT_FOUND, "The conditional request failed")
+        Ok(StopOutcome::AlreadyEnded(_) | StopOutcome::Unknown) => {
+            note.discard();
+            let words = "The conditional request failed";
+            Ok(failed(StatusCode::NOT_FOUND, words))
         }
-    })
+        Err(error) => note.close(Err(error.into())),
+    }
 }
 
 /// The stream that the body names.

@@ -16,6 +16,7 @@ use super::name::{self, SubscriptionSchema, UserName};
 use super::{ID, NAME, SUBSCRIPTION, StreamRequests, sentence};
 use crate::caller::access::Service;
 use crate::problem::ApiError;
+use crate::telemetry::audit::Action;
 use crate::wire::path::RESERVED;
 use crate::wire::schema::NameSchema;
 
@@ -68,11 +69,15 @@ pub(super) async fn create_user(
     let reset = ResetUser {
         profile: Edit::Set(profile),
     };
-    caller.engine().reset_user(&user, &reset).await?;
-    let mut response = sentence(format!("{name} created"));
-    let headers = response.headers_mut();
-    headers.insert(header::LOCATION, location(&id));
-    Ok(response)
+    let note = caller.note(Action::ResetUser, &user);
+    let reset = caller.engine().reset_user(&user, &reset).await;
+    let created = || {
+        let mut response = sentence(format!("{name} created"));
+        let headers = response.headers_mut();
+        headers.insert(header::LOCATION, location(&id));
+        response
+    };
+    note.close(reset.map(|_| created()).map_err(ApiError::from))
 }
 
 /// The text in this member of the body, which is required.

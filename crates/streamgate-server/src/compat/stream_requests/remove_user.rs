@@ -9,6 +9,7 @@ use super::name::{self, UserName};
 use super::{ID, StreamRequests, sentence};
 use crate::caller::access::Service;
 use crate::problem::{ApiError, Code};
+use crate::telemetry::audit::Action;
 
 /// The user to remove.
 #[derive(ToSchema)]
@@ -50,11 +51,14 @@ pub(super) async fn remove_user(
     let reset = ResetUser {
         profile: Edit::Clear,
     };
-    if caller.engine().reset_user(&user, &reset).await?.was_known {
-        return Ok(sentence(format!("user {id} successfully deleted")));
-    }
-    Err(ApiError::new(
-        Code::NotFound,
-        format!("user {id} does not exist"),
-    ))
+    let note = caller.note(Action::ResetUser, &user);
+    let reset = caller.engine().reset_user(&user, &reset).await;
+    note.close(match reset {
+        Ok(was) if was.was_known => Ok(sentence(format!("user {id} successfully deleted"))),
+        Ok(_) => Err(ApiError::new(
+            Code::NotFound,
+            format!("user {id} does not exist"),
+        )),
+        Err(error) => Err(error.into()),
+    })
 }

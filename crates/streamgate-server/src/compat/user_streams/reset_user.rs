@@ -8,6 +8,7 @@ use super::super::{DialectCaller, segment};
 use super::{Failed, USER, USER_PLACE, UserStreams, failed};
 use crate::caller::access::Player;
 use crate::problem::ApiError;
+use crate::telemetry::audit::Action;
 use crate::wire;
 use crate::wire::schema::UserIdSchema;
 
@@ -39,8 +40,11 @@ pub(super) async fn reset_user(
     let name = segment(&uri, USER_PLACE, USER)?;
     let user = caller.user(USER, &name)?;
     let reset = ResetUser::default();
-    if caller.engine().reset_user(&user, &reset).await?.was_known {
-        return Ok(wire::no_content());
+    let note = caller.note(Action::ResetUser, &user);
+    match caller.engine().reset_user(&user, &reset).await {
+        Ok(was) if was.was_known => return note.close(Ok(wire::no_content())),
+        Ok(_) => note.discard(),
+        Err(error) => return note.close(Err(error.into())),
     }
     // The id as a JSON string, quotes included.
     let id = serde_json::Value::from(&*name);

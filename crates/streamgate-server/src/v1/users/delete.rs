@@ -8,6 +8,7 @@ use axum::response::Response;
 use crate::caller::access::{Service, UserPath};
 use crate::problem::ApiError;
 use crate::state::App;
+use crate::telemetry::audit::Action;
 use crate::wire;
 use crate::wire::schema::UserParam;
 
@@ -30,6 +31,9 @@ pub(crate) async fn erase_user(
     State(app): State<Arc<App>>,
     target: UserPath<Service>,
 ) -> Result<Response, ApiError> {
-    app.engine.erase_user(&target.user).await?;
-    Ok(wire::no_content())
+    let note = app
+        .audit
+        .note_about(Action::EraseUser, &target.identity, &target.user);
+    let erased = app.engine.erase_user(&target.user).await;
+    note.close(erased.map(|_| wire::no_content()).map_err(ApiError::from))
 }

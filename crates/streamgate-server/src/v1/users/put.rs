@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Number;
+use streamgate_core::UserKey;
 use streamgate_core::admission::{Edit, SetUser, SetUserOutcome};
 use streamgate_core::bounds::LIMIT_MAX;
 use streamgate_core::ids::Name;
@@ -17,6 +18,7 @@ use crate::caller::access::{Service, UserPath};
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::NeedsRoom;
 use crate::state::App;
+use crate::telemetry::audit::{Action, Note};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::double_option::double_option;
@@ -64,11 +66,28 @@ pub(crate) async fn set_user(
     target: UserPath<Service>,
     body: Result<JsonBody, ApiError>,
 ) -> Result<Response, ApiError> {
-    let body = app.told(&target.user, body)?;
+    let mut note = app
+        .audit
+        .note_about(Action::SetUser, &target.identity, &target.user);
+    let set = set(&app, &target.user, body, &mut note).await;
+    note.close(set)
+}
+
+/// Sets what the body says.
+async fn set(
+    app: &App,
+    user: &UserKey,
+    body: Result<JsonBody, ApiError>,
+    note: &mut Note,
+) -> Result<Response, ApiError> {
+    let body = app.told(user, body)?;
     let set = body.parse::<UserChange>()?.check()?;
-    match app.engine.run(&target.user, &set).await? {
+    if matches!(set.limit, Edit::Set(0)) {
+        note.set_action(Action::BlockUser);
+    }
+    match app.engine.run(user, &set).await? {
         SetUserOutcome::Set(view) => {
-            let user = User::new(target.user.user(), &view);
+            let user = User::new(user.user(), &view);
             Ok(wire::json(StatusCode::OK, &user))
         }
         SetUserOutcome::UnknownPlan(_) => Err(ApiError::field(

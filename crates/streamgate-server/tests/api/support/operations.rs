@@ -75,6 +75,17 @@ impl Operation {
         scope
     }
 
+    /// Whether it has a parameter of this name.
+    pub(crate) fn has_parameter(&self, name: &str) -> bool {
+        let parameters = self.about["parameters"].as_array();
+        parameters.is_some_and(|all| all.iter().any(|one| one["name"] == name))
+    }
+
+    /// Whether it answers with an event stream, which may have no end.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.about["responses"]["200"]["content"]["text/event-stream"].is_object()
+    }
+
     /// A request for it about this user and session, with a body where it needs one.
     pub(crate) fn request(&self, names: Names<'_>) -> Request<Body> {
         let mut path = match self.dialect {

@@ -1,6 +1,6 @@
-//! `[log]`: filter and format of the log.
+//! `[log]`: filter and format of the log, and the audit log.
 
-use streamgate_server::telemetry::LogFormat;
+use streamgate_server::telemetry::{AUDIT_TARGET, AuditSettings, LogFormat};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::reader::{Ask, Reader};
@@ -15,6 +15,16 @@ pub(crate) struct Log {
     pub(crate) format: LogFormat,
     /// What is logged, in the syntax of `tracing_subscriber::EnvFilter`.
     pub(crate) filter: String,
+    /// What is audited.
+    pub(crate) audit: AuditSettings,
+}
+
+impl Log {
+    /// The filter, with the audit log in it or out of it, whatever it says.
+    pub(crate) fn whole_filter(&self) -> String {
+        let level = if self.audit.enabled { "info" } else { "off" };
+        format!("{},{AUDIT_TARGET}={level}", self.filter)
+    }
 }
 
 /// Reads the section.
@@ -36,8 +46,23 @@ pub(crate) fn read(reader: &mut Reader) -> Log {
         let parsed = EnvFilter::try_new(text);
         parsed.map_or_else(|why| Err(format!("is not a log filter: {why}")), |_| Ok(()))
     });
+    let audit = Ask(
+        "audit",
+        "Whether to log, by the logger \"audit\" and whatever the filter, who changed users, ended \
+         sessions of others, minted tokens, imported users or took a backup.",
+    );
+    let audit_user_ids = Ask(
+        "audit_user_ids",
+        "Whether lines of the audit log have the ids of users. They have a hash in any case.",
+    );
+    let default = AuditSettings::default();
+    let audit = AuditSettings {
+        enabled: reader.flag(audit, default.enabled),
+        user_ids: reader.flag(audit_user_ids, default.user_ids),
+    };
     Log {
         format,
         filter: filter.unwrap_or_default(),
+        audit,
     }
 }

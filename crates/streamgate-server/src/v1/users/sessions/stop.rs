@@ -12,6 +12,7 @@ use crate::problem::ApiError;
 use crate::problem_docs::SessionUnknown;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
+use crate::telemetry::audit::Action;
 use crate::wire;
 use crate::wire::schema::{SessionParam, UserParam};
 
@@ -69,8 +70,18 @@ async fn stop(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
         id: target.id,
         reason: EndReason::Stopped,
     };
-    match app.engine.stop(&target.user, &stop).await? {
-        StopOutcome::Stopped | StopOutcome::AlreadyEnded(_) => Ok(wire::no_content()),
-        StopOutcome::Unknown => Err(session_unknown()),
+    let key = target.key.filter(|key| key.is_above_player());
+    let note = app.note_by_key(Action::StopSession, key, &target.user);
+    match app.engine.stop(&target.user, &stop).await {
+        Ok(StopOutcome::Stopped) => note.close(Ok(wire::no_content())),
+        Ok(StopOutcome::AlreadyEnded(_)) => {
+            note.discard();
+            Ok(wire::no_content())
+        }
+        Ok(StopOutcome::Unknown) => {
+            note.discard();
+            Err(session_unknown())
+        }
+        Err(error) => note.close(Err(error.into())),
     }
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::problem::{ApiError, Code, FieldErrors, Problem};
 use crate::state::App;
+use crate::telemetry::audit::Note;
 use crate::v1::session::Session;
 use crate::wire;
 use crate::wire::double_option::double_option;
@@ -219,7 +220,30 @@ fn other(
 
 /// Asks the engine: 201 for a new session, 200 for one that is live already, 409 for a
 /// refusal, and for an id that is another device's.
-async fn start(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiError> {
+///
+/// `note` is the line that the call has in the audit log if it ends sessions by their names.
+async fn start(
+    app: &App,
+    user: &UserKey,
+    start: &Start,
+    note: impl FnOnce() -> Note,
+) -> Result<Response, ApiError> {
+    if start.terminate.is_empty() {
+        return run(app, user, start).await;
+    }
+    let mut note = note();
+    note.set_sessions(start.terminate.len());
+    let answer = Box::pin(run(app, user, start)).await;
+    match &answer {
+        // The session was live already: none has ended for it.
+        Ok(answer) if answer.status() == StatusCode::OK => note.discard(),
+        _ => return note.close(answer),
+    }
+    answer
+}
+
+/// Runs the command, and answers with its outcome.
+async fn run(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiError> {
     let answered = app.engine.start(user, start).await?;
     let answer =
         |status, admitted: &Admitted| answer(app, user, status, admitted, answered.is_degraded);

@@ -11,9 +11,11 @@ use streamgate_core::{SessionId, UserKey};
 
 use super::{REFUSED, StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::{Player, UserPath};
+use crate::caller::grant::Identity;
 use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::NeedsRoom;
 use crate::state::App;
+use crate::telemetry::audit::{Action, Note};
 use crate::wire::body::JsonBody;
 use crate::wire::path::RESERVED;
 use crate::wire::schema::UserParam;
@@ -53,7 +55,14 @@ pub(crate) async fn start_session(
         None => Some(app.engine.new_session_id()),
     };
     let command = body.check(id, errors)?;
-    let mut response = start(&app, &target.user, &command).await?;
+    let note = || match &target.identity {
+        by @ Identity::Key { .. } => {
+            app.audit
+                .note_about(Action::TerminateSessions, by, &target.user)
+        }
+        Identity::Anonymous(_) | Identity::Viewer(_) => Note::none(),
+    };
+    let mut response = start(&app, &target.user, &command, note).await?;
     if response.status() == StatusCode::CREATED {
         let location = location(&target.user, &command.id);
         response.headers_mut().insert(header::LOCATION, location);

@@ -11,6 +11,7 @@ use crate::problem::{ApiError, FieldErrors};
 use crate::problem_docs::NeedsRoom;
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
+use crate::telemetry::audit::Action;
 use crate::wire::body::JsonBody;
 use crate::wire::schema::{SessionParam, UserParam};
 
@@ -40,12 +41,13 @@ pub(crate) async fn start_named_session(
     app: &App,
     call: SessionCall,
 ) -> Result<Response, ApiError> {
-    let SessionTarget { user, id, .. } = call.target(app, Scope::Player)?;
+    let SessionTarget { user, id, key, .. } = call.target(app, Scope::Player)?;
     let body = app.told(&user, call.json(app).await)?;
     let command = command(id, &body)?;
     // It would keep the connection's buffer while the store is waited for.
     drop(body);
-    start(app, &user, &command).await
+    let note = || app.note_by_key(Action::TerminateSessions, key, &user);
+    start(app, &user, &command, note).await
 }
 
 /// The start of this session.
