@@ -286,17 +286,8 @@ impl Connection {
         }
         let in_flight = RequestInFlight::default();
         let delivery = Delivery::new(self.stream, self.timeouts.write, in_flight.clone());
-        let socket = match self.tls {
-            None => Socket::Plain(delivery),
-            Some(tls) => tokio::select! {
-                biased;
-                made = tls.accept(delivery, self.peer) => match made {
-                    Some(socket) => socket,
-                    None => return,
-                },
-                // No request can have arrived.
-                _ = stop.changed() => return,
-            },
+        let Some(socket) = open(self.tls, delivery, self.peer, &mut stop).await else {
+            return;
         };
         let stream = StallTimeoutStream::new(socket, self.timeouts.head, in_flight.clone());
         // An `Arc` of this connection alone: if each request cloned the shared one, all processors
@@ -342,6 +333,24 @@ impl Connection {
             // A client may close its connection at any time: not worth a warning.
             tracing::debug!(%error, "a connection ended early");
         }
+    }
+}
+
+/// The stream of a connection; `None` if its handshake fails, or is under way at the stop: no
+/// request can have arrived then.
+async fn open(
+    tls: Option<Tls>,
+    delivery: Delivery,
+    peer: IpAddr,
+    stop: &mut watch::Receiver<()>,
+) -> Option<Socket> {
+    let Some(tls) = tls else {
+        return Some(Socket::Plain(delivery));
+    };
+    tokio::select! {
+        biased;
+        made = tls.accept(delivery, peer) => made,
+        _ = stop.changed() => None,
     }
 }
 

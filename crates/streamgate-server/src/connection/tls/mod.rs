@@ -79,15 +79,23 @@ impl Tls {
     /// Reads the files again if they have changed. What cannot be used is logged, and the
     /// certificate in use stays. May block.
     pub fn look(&self) {
-        let mut state = self.0.state.lock();
-        let files = state.credentials.files().clone();
+        let (files, seen) = {
+            let state = self.0.state.lock();
+            (state.credentials.files().clone(), state.seen)
+        };
         let stamps = files.stamps();
-        if stamps == state.seen {
+        if stamps == seen {
             return;
+        }
+        // Not under the lock, which a reload takes: the file system may not answer.
+        let loaded = files.load();
+        let mut state = self.0.state.lock();
+        if *state.credentials.files() != files {
+            return; // A reload has named others meanwhile.
         }
         // One that cannot be used is reported once, until it changes again.
         state.seen = stamps;
-        match files.load() {
+        match loaded {
             Ok(new) => {
                 self.install(&mut state, new);
                 tracing::info!(
@@ -114,13 +122,12 @@ impl Tls {
         }
         let mut served = credentials.config().clone();
         // A resumed session is not asked for its certificate again: other authorities of clients
-        // mean that no session of before may be resumed.
-        let new_tickets = if credentials.has_clients_of(&state.credentials) {
-            None
-        } else {
-            config::ticketer().ok()
-        };
-        served.ticketer = new_tickets.unwrap_or_else(|| Arc::clone(&self.0.config.load().ticketer));
+        // mean that no session of before may be resumed. Without random bytes none is from then on.
+        if credentials.has_clients_of(&state.credentials) {
+            served.ticketer = Arc::clone(&self.0.config.load().ticketer);
+        } else if let Ok(ticketer) = config::ticketer() {
+            served.ticketer = ticketer;
+        }
         self.0.config.store(Arc::new(served));
         self.0.metrics.tls().serve_until(credentials.not_after_s());
         state.credentials = credentials;
