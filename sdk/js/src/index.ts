@@ -1,0 +1,25 @@
+/**
+ * Streamgate's player SDK: takes a slot for a playback, keeps it, and says when it is lost.
+ *
+ * @packageDocumentation
+ */
+
+import { launch } from "./play.js";
+import type { Session, StartOptions } from "./types.js";
+
+export { attach } from "./attach.js";
+export type { AttachOptions, Attachment } from "./attach.js";
+export { LimitReachedError, StreamgateError } from "./errors.js";
+export type { EndReason, Ended, Session, SessionInfo, StartOptions, TokenSource } from "./types.js";
+
+/**
+ * Takes a slot for a playback and keeps it until `stop()`. After a reload of the page, the session
+ * of the page before passes its slot to this one.
+ *
+ * @throws {@link LimitReachedError} if every slot is taken; it says who is watching, and can take over
+ * @throws {@link StreamgateError} for other refusals, and if the server cannot be reached and the
+ *   fail mode is `closed`
+ */
+export function start(options: StartOptions): Promise<Session> {
+    return launch(options);
+}
