@@ -15,7 +15,8 @@ const TOKEN_MARGIN_MS = 60_000;
 export interface Call {
     body?: object;
     keepalive?: boolean;
-    signal?: AbortSignal;
+    /** Aborts the call, and the event stream that it opened. */
+    control?: AbortController;
 }
 
 /** When a JWT expires, in milliseconds from the epoch; never, for any other credential. */
@@ -107,10 +108,8 @@ export class Calls {
 
     /** One request, with the token as it is. */
     async #fetch(method: string, path: string, call: Call): Promise<Answer> {
-        const control = new AbortController();
-        const abort = () => control.abort();
-        call.signal?.addEventListener("abort", abort);
-        const timer = setTimeout(abort, TIMEOUT_MS);
+        const control = call.control || new AbortController();
+        const timer = setTimeout(() => control.abort(), TIMEOUT_MS);
         const headers: Record<string, string> = {};
         if (this.#token) headers.authorization = `Bearer ${this.#token}`;
         if (call.body) headers["content-type"] = "application/json";
@@ -127,9 +126,10 @@ export class Calls {
                 return { body: {}, events: body! };
             }
             const text = await response.text();
-            // Proxies answer with pages.
-            const json = /^{/.test(text) ? JSON.parse(text) : {};
-            if (!ok) throw problem(response, json);
+            // Proxies and portals answer with pages, also with status 200.
+            const isPage = text && text[0] != "{";
+            const json = text && !isPage ? JSON.parse(text) : {};
+            if (!ok || isPage) throw problem(response, json);
             return { body: json };
         } catch (cause) {
             if (cause instanceof StreamgateError) throw cause;

@@ -183,10 +183,10 @@ class Play implements Session {
     /** One call: the start until the session is admitted, a heartbeat from then on. */
     async #renew(): Promise<void> {
         const calledAt = Date.now();
-        const { signal } = (this.#call = new AbortController());
+        const control = (this.#call = new AbortController());
         const { body } = this.#admitted
-            ? await this.#calls.send("POST", `/${this.id}/heartbeat`, { signal })
-            : await this.#calls.send("PUT", `/${this.id}`, { signal, body: this.#startBody() });
+            ? await this.#calls.send("POST", `/${this.id}/heartbeat`, { control })
+            : await this.#calls.send("PUT", `/${this.id}`, { control, body: this.#startBody() });
         this.#renewed(body, calledAt);
     }
 
@@ -194,13 +194,11 @@ class Play implements Session {
     async #beat(): Promise<void> {
         const renewal = this.#renew();
         const call = this.#call;
-        try {
-            await renewal;
-        } catch (error) {
-            // Else another was sent in its place.
-            if (this.#call == call) this.#failed(error as StreamgateError);
-        }
-        if (this.#call == call) this.#call = undefined;
+        const error = await renewal.then(() => undefined, (cause: StreamgateError) => cause);
+        // Else another was sent in its place.
+        if (this.#call != call) return;
+        this.#call = undefined;
+        if (error) this.#failed(error);
     }
 
     #startBody(): object {
@@ -285,7 +283,7 @@ class Play implements Session {
         let waitMs = 0;
         try {
             const path = `/${this.id}/events?hold=true`;
-            const { events } = await this.#calls.send("GET", path, { signal: stream.signal });
+            const { events } = await this.#calls.send("GET", path, { control: stream });
             this.#canHold = !!events;
             await readEvents(events!, {
                 onLife: () => (this.#heardAt = Date.now()),
@@ -308,7 +306,11 @@ class Play implements Session {
     }
 
     #event(name: string, data: any): void {
-        if (name == "session") this.#held = true;
+        if (name == "session") {
+            // A held stream begins with a renewal.
+            this.#held = true;
+            this.#renewedAt = Date.now();
+        }
         if (name == "renewed") this.#renewed(data);
         if (name == "ended") this.#finish(camelCase(data));
     }

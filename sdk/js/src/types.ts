@@ -96,7 +96,7 @@ export interface StartOptions {
      * Called once when the slot is lost: stop playing and say why. Not after `stop()` or `next()`.
      */
     onEnded?: (ended: Ended) => void;
-    /** Called after each call that failed and will be sent again. For logs: the viewer goes on. */
+    /** Called after each call that failed for a reason that may pass. For logs: the viewer goes on. */
     onRetry?: (error: StreamgateError) => void;
     /**
      * Whether to hold an event stream instead of sending heartbeats (default: true). A server or

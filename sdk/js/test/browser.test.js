@@ -116,6 +116,19 @@ describe("browser", { concurrency: true }, () => {
         assert.equal(await page.run("session.id"), session_id);
     });
 
+    test("the fail mode that the server announced is known when it cannot be asked", async (t) => {
+        const settings = [...QUICK, "engine.fail_mode=open"];
+        const lenient = await Server.start(t, settings);
+        const { page, proxy, watching } = await watch(t, lenient, { startTimeoutMs: 100 });
+        proxy.answer = () => CUT;
+        await page.reload();
+        await page.run("playing.then(() => 1)");
+        assert.equal(await page.run("session.state"), "degraded");
+        proxy.answer = () => undefined;
+        await until(() => page.run("session.state == 'live'"));
+        assert.equal((await watching()).length, 1);
+    });
+
     test("a duplicated tab does not share the slot", async (t) => {
         const { page } = await watch(t, slow);
         // The browser copies the storage of the tab: nothing in it may name the session.

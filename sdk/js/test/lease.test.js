@@ -135,9 +135,9 @@ describe("lease", { concurrency: true }, () => {
 });
 
 test("a sleep is noticed, and the lease renewed at once", async (t) => {
-    const server = await Server.start(t, [...QUICK, "policy.lease_s=90", "policy.heartbeat_interval_s=30"]);
     let session;
     t.after(() => session.stop());
+    const server = await Server.start(t, [...QUICK, "policy.lease_s=90", "policy.heartbeat_interval_s=30"]);
     const proxy = await Proxy.start(t, () => server.url);
     session = await start({ url: proxy.url, user: "ann", hold: false });
     assert.equal(proxy.seen(HEARTBEAT).length, 0);

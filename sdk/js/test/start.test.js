@@ -127,6 +127,15 @@ describe("start", { concurrency: true }, () => {
         assert.deepEqual([errors[0].code, errors[0].retryAfterMs], ["http", 1000]);
     });
 
+    test("a page that a portal sends in place of an answer admits nobody", async (t) => {
+        const { proxy, user, play } = await setup(t);
+        let isCaught = true;
+        proxy.answer = () => isCaught && { body: "<html>Please sign in</html>" };
+        const onRetry = () => (isCaught = false);
+        const session = await play({ onRetry });
+        assert.equal((await server.watching(user))[0].session_id, session.id);
+    });
+
     test("fail mode closed: without a server nothing starts", async (t) => {
         const { proxy, play } = await setup(t);
         proxy.answer = () => CUT;

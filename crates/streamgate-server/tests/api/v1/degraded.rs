@@ -26,7 +26,7 @@ async fn a_start_is_admitted_and_says_that_nothing_is_known_of_the_user() {
                 "last_seen_at": "2026-11-21T06:30:00.000Z",
                 "expires_at": "2026-11-21T06:31:30.000Z",
             },
-            "heartbeat_interval_s": 30, "evicted": [], "degraded": true,
+            "heartbeat_interval_s": 30, "evicted": [], "degraded": true, "fail_mode": "open",
         }),
     );
     let again = service.call("PUT", SESSION).await;
@@ -37,6 +37,18 @@ async fn a_start_is_admitted_and_says_that_nothing_is_known_of_the_user() {
     let made = service.call("POST", "/v1/users/u/sessions").await;
     assert_eq!(made.status, 201);
     assert!(made.header("location").is_some());
+}
+
+#[tokio::test]
+async fn a_start_announces_the_fail_mode_before_it_is_needed() {
+    let start = Service::fails_open().call("PUT", SESSION).await.json();
+    assert_eq!(
+        (&start["fail_mode"], start.get("degraded")),
+        (&json!("open"), None)
+    );
+    // Closed is what players take for granted.
+    let start = Service::open().call("PUT", SESSION).await.json();
+    assert_eq!(start.get("fail_mode"), None);
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ pub(crate) fn read(reader: &mut Reader) -> (Duration, FailMode) {
         "fail_mode",
         "Answers while the store cannot be used. \"closed\": 503, limits hold. \"open\": starts \
          are admitted and marked \"degraded\"; limits hold again when the store is back. Stops, \
-         lists and user changes are 503 in both modes.",
+         lists and user changes are 503 in both modes. Starts announce \"open\" to players, which \
+         then also play while they cannot reach any node.",
     );
     (
         reader.millis(deadline_ms, default.deadline, 10..=60_000),

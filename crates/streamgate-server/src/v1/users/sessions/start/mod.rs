@@ -19,7 +19,9 @@ use crate::telemetry::audit::Note;
 use crate::v1::session::Session;
 use crate::wire;
 use crate::wire::double_option::double_option;
-use crate::wire::schema::{IntervalSchema, LimitSchema, NameSchema, SessionIdSchema};
+use crate::wire::schema::{
+    IntervalSchema, LimitSchema, NameSchema, SessionIdSchema, schema, words,
+};
 use crate::wire::text_map::TextMap;
 use crate::wire::time::Time;
 
@@ -88,7 +90,15 @@ pub(crate) struct StartAnswer<'a> {
     /// whether a slot was free is not known. A later heartbeat tells. Else left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     degraded: bool,
+    /// `open`: a player that cannot reach the server at all may play, as `engine.fail_mode` of the
+    /// operator lets players in. Else left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = FailModeSchema, required = false)]
+    fail_mode: Option<&'static str>,
 }
+
+schema!(FailModeSchema is "FailMode": words(["open"])
+    .description(Some("What a player does while it cannot reach the server.")));
 
 /// The description of a 409, for the document.
 const REFUSED: &str = "`limit_reached`: every slot is taken, and `sessions` lists the sessions \
@@ -279,6 +289,7 @@ fn answer(
         heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
         evicted: Session::list(user_id, &admitted.evicted, wall),
         degraded,
+        fail_mode: app.engine.fails_open().then_some("open"),
     };
     wire::json(status, &answer)
 }
