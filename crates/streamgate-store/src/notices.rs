@@ -43,9 +43,13 @@ pub enum Notice {
     /// From here on each change of this user is told, until this comes again. Earlier ones may have
     /// been missed: its record tells.
     UserSince(UserKey),
-    /// From here on changes of users of this tenant are told, until this comes again. Earlier ones
-    /// may have been missed.
-    TenantSince(TenantId),
+    /// From here on changes of users of this tenant are told, until this comes again.
+    TenantSince {
+        /// The tenant.
+        tenant: TenantId,
+        /// Whether they were told before, so that some may have been missed in between.
+        again: bool,
+    },
     /// So many notices were not taken in time and dropped. They may have been about any user or
     /// tenant that is watched.
     Dropped(u64),
@@ -103,9 +107,9 @@ pub trait Notices: fmt::Debug + Send + Sync + 'static {
     /// Ends it.
     fn unwatch_tenant(&self, tenant: &TenantId);
 
-    /// Tells other nodes something of a user that is no change, if somebody watches there. Best
-    /// effort.
-    fn tell(&self, key: &UserKey, message: Vec<u8>);
+    /// Tells other nodes something of a user that is no change. Best effort: `message` is made only
+    /// if somebody seems to watch there.
+    fn tell(&self, key: &UserKey, message: &dyn Fn() -> Vec<u8>);
 
     /// The next notice, for one reader. It may be dropped and called again.
     fn next(&self) -> BoxFuture<'_, Notice>;

@@ -283,6 +283,21 @@ STORE = [
         unit="s",
         is_signed=True,
     ),
+    chart(
+        "Notices between nodes",
+        "Over Redis: commits published to other nodes, what arrives of theirs, and what was dropped.",
+        Query(rate("streamgate_notices_published_total", "instance"), "published {{instance}}"),
+        Query(rate("streamgate_notices_received_total", "instance"), "received {{instance}}"),
+        Query(rate("streamgate_notices_dropped_total", "instance"), "dropped {{instance}}"),
+        Query(rate("streamgate_notices_untold_total", "instance"), "untold {{instance}}"),
+    ),
+    chart(
+        "Notices: connections",
+        "To Redis, on which notices of other nodes arrive; and channels subscribed to again after a loss. "
+        "Alarm: one is down for a minute.",
+        Query(f"streamgate_notices_connections{{{NODES}}}", "{{state}} {{instance}}"),
+        Query(rate("streamgate_notices_resubscribed_total", "instance"), "resubscribed {{instance}}"),
+    ),
     stat(
         "Damaged records read",
         "In the time shown. Anything but 0 is an alarm.",

@@ -11,11 +11,13 @@
 mod delta;
 mod parts;
 mod record;
+mod refusal;
 mod replay;
 mod wire;
 
 pub use delta::{decode_delta, encode_delta};
 pub use record::{decode_ledger, encode_ledger};
+pub use refusal::{decode_refusal, encode_refusal};
 pub use replay::{Graced, apply_delta, grant_grace};
 
 /// The oldest version that is read. Nothing was ever written with a lower one.

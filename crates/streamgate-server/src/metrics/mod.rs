@@ -5,6 +5,7 @@
 
 mod failed_users;
 mod http;
+mod notices;
 mod page;
 mod sessions;
 mod store;
@@ -22,10 +23,12 @@ use prometheus_client::registry::Registry;
 use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, EngineObserver};
+use streamgate_store::Notices;
 
 use crate::telemetry::LineQueue;
 use failed_users::FailedUsers;
 use http::HttpDurations;
+use notices::NoticeMetrics;
 use page::Page;
 use sessions::Sessions;
 use store::StoreMetrics;
@@ -55,6 +58,7 @@ pub struct Metrics {
     bodies_refused: Counter,
     tls: TlsMetrics,
     store: StoreMetrics,
+    notices: NoticeMetrics,
     spans_dropped: Counter,
     reports_dropped: Counter,
 }
@@ -100,6 +104,7 @@ impl Metrics {
             ),
             tls: TlsMetrics::new(&mut page),
             store: StoreMetrics::new(&mut page),
+            notices: NoticeMetrics::new(&mut page),
             spans_dropped: page.counter(
                 "streamgate_spans_dropped",
                 "Spans of traces that were not exported: the queue was full, or the collector failed",
@@ -145,6 +150,11 @@ impl Metrics {
         self.system.watch_volume(ask);
     }
 
+    /// Reports these notices between nodes from here on.
+    pub fn watch_notices(&self, notices: Arc<dyn Notices>) {
+        self.notices.watch(notices);
+    }
+
     /// Sets whether the settings that were read last were refused.
     pub fn set_settings_refused(&self, are_refused: bool) {
         self.system.settings_refused.set(i64::from(are_refused));
@@ -177,6 +187,7 @@ impl Metrics {
     #[must_use]
     pub fn render(&self) -> String {
         self.failed_users.show();
+        self.notices.ask();
         self.system.set_disturbances(self.clock.disturbances());
         let mut page = String::new();
         prometheus_client::encoding::text::encode(&mut page, &self.registry)

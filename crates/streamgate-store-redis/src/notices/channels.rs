@@ -56,6 +56,8 @@ pub(super) struct Channels {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The number of the connection. What an earlier one still says is passed over.
+    connection: u64,
     wanted: HashMap<Vec<u8>, Channel>,
     /// Wanted ones that are to be asked for, and others that are to be left.
     changes: Vec<(Vec<u8>, bool)>,
@@ -95,16 +97,26 @@ impl Channels {
         self.state.lock().wanted.is_empty()
     }
 
-    /// A new connection knows no channels: all are to be asked for.
-    pub(super) fn begin_anew(&self) {
+    /// A new connection knows no channels: all are to be asked for. Returns its number.
+    pub(super) fn begin_anew(&self) -> u64 {
         let mut state = self.state.lock();
-        let State { wanted, changes } = &mut *state;
+        state.connection += 1;
+        let connection = state.connection;
+        let State {
+            wanted, changes, ..
+        } = &mut *state;
         changes.clear();
         for (name, channel) in wanted {
             channel.asked_ms = None;
             channel.is_confirmed = false;
             changes.push((name.clone(), channel.is_sharded));
         }
+        connection
+    }
+
+    /// Whether this is the number of the connection.
+    pub(super) fn is_current(&self, connection: u64) -> bool {
+        self.state.lock().connection == connection
     }
 
     /// At most so many changes, as requests.
@@ -112,7 +124,9 @@ impl Channels {
         let now_ms = passed_ms();
         let mut requests = Requests::default();
         let mut state = self.state.lock();
-        let State { wanted, changes } = &mut *state;
+        let State {
+            wanted, changes, ..
+        } = &mut *state;
         let from = changes.len().saturating_sub(max);
         for (name, is_sharded) in changes.drain(from..) {
             match wanted.get_mut(&name) {
@@ -128,10 +142,11 @@ impl Channels {
     }
 
     /// The server has confirmed a subscription.
-    pub(super) fn confirmed(&self, name: &[u8]) -> Confirmed {
+    pub(super) fn confirmed(&self, connection: u64, name: &[u8]) -> Confirmed {
         let mut state = self.state.lock();
+        let is_current = state.connection == connection;
         match state.wanted.get_mut(name) {
-            Some(channel) if !channel.is_confirmed => {
+            Some(channel) if is_current && !channel.is_confirmed => {
                 channel.is_confirmed = true;
                 if std::mem::replace(&mut channel.was_confirmed, true) {
                     Confirmed::Again
@@ -144,11 +159,14 @@ impl Channels {
     }
 
     /// The server has ended a subscription; `true` if it was wanted, as where a slot has moved.
-    pub(super) fn ended(&self, name: &[u8]) -> bool {
+    pub(super) fn ended(&self, connection: u64, name: &[u8]) -> bool {
         let mut state = self.state.lock();
-        let State { wanted, changes } = &mut *state;
+        let is_current = state.connection == connection;
+        let State {
+            wanted, changes, ..
+        } = &mut *state;
         match wanted.get_mut(name) {
-            Some(channel) if channel.is_confirmed => {
+            Some(channel) if is_current && channel.is_confirmed => {
                 channel.is_confirmed = false;
                 channel.asked_ms = None;
                 changes.push((name.to_vec(), channel.is_sharded));
@@ -162,7 +180,9 @@ impl Channels {
     pub(super) fn ask_again(&self) -> bool {
         let now_ms = passed_ms();
         let mut state = self.state.lock();
-        let State { wanted, changes } = &mut *state;
+        let State {
+            wanted, changes, ..
+        } = &mut *state;
         let mut any = false;
         for (name, channel) in wanted {
             let is_late = |asked_ms: u64| asked_ms + CONFIRMED_WITHIN_MS < now_ms;
@@ -192,31 +212,36 @@ mod tests {
     #[test]
     fn a_channel_is_asked_for_once_and_after_each_loss() {
         let channels = Channels::default();
+        assert_eq!(channels.begin_anew(), 1);
         channels.want(NAME.to_vec(), true, false);
         assert_eq!(channels.take_changes(9), subscribe());
         assert!(channels.take_changes(9).is_empty());
-        assert_eq!(channels.confirmed(NAME), Confirmed::First);
-        assert_eq!(channels.confirmed(NAME), Confirmed::Nothing);
-        assert!(channels.ended(NAME), "its slot has moved");
+        assert_eq!(channels.confirmed(1, NAME), Confirmed::First);
+        assert_eq!(channels.confirmed(1, NAME), Confirmed::Nothing);
+        assert!(channels.ended(1, NAME), "its slot has moved");
         assert_eq!(channels.take_changes(9), subscribe());
-        assert!(!channels.ended(NAME), "it is not confirmed yet");
-        assert_eq!(channels.confirmed(NAME), Confirmed::Again);
-        channels.begin_anew();
+        assert!(!channels.ended(1, NAME), "it is not confirmed yet");
+        assert_eq!(channels.confirmed(1, NAME), Confirmed::Again);
+        assert_eq!(channels.begin_anew(), 2);
+        assert!(channels.is_current(2) && !channels.is_current(1));
         assert_eq!(channels.take_changes(9), subscribe());
-        assert_eq!(channels.confirmed(NAME), Confirmed::Again);
+        assert_eq!(channels.confirmed(1, NAME), Confirmed::Nothing);
+        assert_eq!(channels.confirmed(2, NAME), Confirmed::Again);
+        assert!(!channels.ended(1, NAME), "of the connection before");
     }
 
     #[test]
     fn a_channel_that_is_not_wanted_is_left() {
         let channels = Channels::default();
+        assert_eq!(channels.begin_anew(), 1);
         channels.want(NAME.to_vec(), true, false);
         channels.take_changes(9);
-        channels.confirmed(NAME);
+        channels.confirmed(1, NAME);
         assert!(channels.unwant(NAME));
         let left = channels.take_changes(9);
         assert_eq!(left.leave, [(NAME.to_vec(), true)]);
-        assert!(!channels.ended(NAME), "it was asked to");
-        assert_eq!(channels.confirmed(NAME), Confirmed::Nothing);
+        assert!(!channels.ended(1, NAME), "it was asked to");
+        assert_eq!(channels.confirmed(1, NAME), Confirmed::Nothing);
         assert!(channels.is_empty());
         assert!(!channels.unwant(NAME));
     }
@@ -224,6 +249,7 @@ mod tests {
     #[test]
     fn requests_come_in_parts() {
         let channels = Channels::default();
+        assert_eq!(channels.begin_anew(), 1);
         for i in 0..5_u8 {
             channels.want(vec![i], false, false);
         }

@@ -83,7 +83,7 @@ fn bytes_of(notice: &Notice) -> usize {
         Notice::Committed { key, delta, .. } => key.as_bytes().len() + delta.len(),
         Notice::Told { key, message, .. } => key.as_bytes().len() + message.len(),
         Notice::UserSince(key) => key.as_bytes().len(),
-        Notice::TenantSince(tenant) => tenant.as_str().len(),
+        Notice::TenantSince { tenant, .. } => tenant.as_str().len(),
         Notice::Dropped(_) => 0,
     }
 }

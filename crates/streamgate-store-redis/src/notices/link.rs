@@ -6,9 +6,10 @@
 //! the request that it is of, because a cluster also ends subscriptions by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{PushInfo, PushKind, Value};
 use streamgate_store::Notice;
@@ -50,8 +51,6 @@ pub(super) struct Link {
 struct Ends {
     channels: Channels,
     is_up: AtomicBool,
-    /// Counts the connections; what an earlier one still sends is passed over.
-    number: AtomicU64,
     broken: Notify,
 }
 
@@ -88,8 +87,11 @@ impl Drop for Link {
 }
 
 impl Ends {
-    /// Takes what the server sent by itself. Called by the task of the connection.
-    fn pushed(&self, context: &Context, info: &PushInfo) {
+    /// Takes what the server sent by itself. Called by the task of this connection.
+    fn pushed(&self, context: &Context, connection: u64, info: &PushInfo) {
+        if !self.channels.is_current(connection) {
+            return;
+        }
         let channel = match info.data.first() {
             Some(Value::BulkString(channel)) => channel.as_slice(),
             _ => &[],
@@ -98,8 +100,13 @@ impl Ends {
             (PushKind::Message | PushKind::SMessage, Some(Value::BulkString(payload))) => {
                 context.heard(channel, payload);
             }
-            (PushKind::Subscribe | PushKind::SSubscribe, _) => self.confirmed(context, channel),
-            (PushKind::Unsubscribe | PushKind::SUnsubscribe, _) if self.channels.ended(channel) => {
+            (PushKind::Subscribe | PushKind::SSubscribe, _) => {
+                let confirmed = self.channels.confirmed(connection, channel);
+                confirm(context, confirmed, channel);
+            }
+            (PushKind::Unsubscribe | PushKind::SUnsubscribe, _)
+                if self.channels.ended(connection, channel) =>
+            {
                 context.topology.suspect();
                 self.channels.changed.notify_one();
             }
@@ -107,22 +114,26 @@ impl Ends {
             _ => {}
         }
     }
+}
 
-    fn confirmed(&self, context: &Context, channel: &[u8]) {
-        let confirmed = self.channels.confirmed(channel);
-        if confirmed == Confirmed::Nothing {
-            return;
+/// Tells from when on notices of a channel are complete.
+fn confirm(context: &Context, confirmed: Confirmed, channel: &[u8]) {
+    if confirmed == Confirmed::Nothing {
+        return;
+    }
+    let again = confirmed == Confirmed::Again;
+    let since = match context.names.user(channel) {
+        Some(key) => Some(Notice::UserSince(key)),
+        None => {
+            let tenant = context.names.tenant_of(channel);
+            tenant.map(|tenant| Notice::TenantSince { tenant, again })
         }
-        let since = match context.names.user(channel) {
-            Some(key) => Some(Notice::UserSince(key)),
-            None => context.names.tenant_of(channel).map(Notice::TenantSince),
-        };
-        if let Some(since) = since {
-            if confirmed == Confirmed::Again {
-                context.resubscribed.fetch_add(1, Ordering::Relaxed);
-            }
-            context.inbox.put(since);
-        }
+    };
+    if let Some(since) = since {
+        context
+            .resubscribed
+            .fetch_add(u64::from(again), Ordering::Relaxed);
+        context.inbox.put(since);
     }
 }
 
@@ -173,13 +184,12 @@ impl Keeper {
     /// Connects to the server that calls go to, and finds out what it lets this node do.
     async fn connect(&mut self) -> Result<(MultiplexedConnection, Address), Reason> {
         let address = self.pool.first().live().await?.address;
-        let number = self.ends.number.fetch_add(1, Ordering::Relaxed) + 1;
-        self.ends.channels.begin_anew();
+        let number = self.ends.channels.begin_anew();
+        // What is left of the connection before.
+        let _ = self.ends.broken.notified().now_or_never();
         let (context, ends) = (Arc::clone(&self.context), Arc::clone(&self.ends));
         let pushed = move |info: PushInfo| {
-            if ends.number.load(Ordering::Relaxed) == number {
-                ends.pushed(&context, &info);
-            }
+            ends.pushed(&context, number, &info);
             Ok::<(), ()>(())
         };
         let connecting = self.context.connector.connect_hearing(&address, pushed);

@@ -198,7 +198,7 @@ impl Notices for RedisNotices {
         self.router.unwant(&channel);
     }
 
-    fn tell(&self, key: &UserKey, message: Vec<u8>) {
+    fn tell(&self, key: &UserKey, message: &dyn Fn() -> Vec<u8>) {
         let Context {
             node,
             names,
@@ -212,7 +212,7 @@ impl Notices for RedisNotices {
         }
         self.teller.tell(Telling {
             channel: names.record(key),
-            message: Message::Told(&message).by(*node),
+            message: Message::Told(&message()).by(*node),
             tenant_channel: to_tenant.then(|| names.tenant_channel(key.tenant())),
         });
     }

@@ -70,7 +70,7 @@ async fn messages_come_where_somebody_listens(
     let teller = other.notices().expect("the store has notices");
     let told = tokio::time::timeout(PATIENCE, async {
         loop {
-            teller.tell(key, b"a message".to_vec());
+            teller.tell(key, &|| b"a message".to_vec());
             if let Ok(notice) = tokio::time::timeout(AGAIN_AFTER, notices.next()).await {
                 return notice;
             }
@@ -97,8 +97,8 @@ async fn changes_of_a_tenant_come(notices: &dyn Notices, other: &dyn Store) {
                 match notice {
                     // The last tries of the case before.
                     Notice::Told { .. } => {}
-                    Notice::TenantSince(of) => {
-                        assert_eq!(of, tenant);
+                    Notice::TenantSince { tenant: of, again } => {
+                        assert_eq!((of, again), (tenant.clone(), false));
                         since = true;
                     }
                     notice => return notice,

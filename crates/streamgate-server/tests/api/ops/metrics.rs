@@ -143,6 +143,12 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_store_evicted_keys_total",
             "streamgate_store_full",
             "streamgate_store_clock_skew_seconds",
+            "streamgate_notices_connections",
+            "streamgate_notices_published_total",
+            "streamgate_notices_received_total",
+            "streamgate_notices_dropped_total",
+            "streamgate_notices_untold_total",
+            "streamgate_notices_resubscribed_total",
             "streamgate_spans_dropped_total",
             "streamgate_error_reports_dropped_total",
         ]
