@@ -65,7 +65,9 @@ impl<C: Starts> Starts for WithSessions<C> {
                 let id = session.id.clone();
                 vec![Watching { id, content_id }]
             }
-            StartOutcome::Taken | StartOutcome::Refused(_) => Vec::new(),
+            StartOutcome::Taken | StartOutcome::UnknownPlan(_) | StartOutcome::Refused(_) => {
+                Vec::new()
+            }
         };
         (self.0.without_store(start), watching)
     }

@@ -15,6 +15,7 @@ use axum::routing::any;
 use http_body_util::BodyExt as _;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
+use streamgate_tokens::Verifier;
 use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -32,7 +33,7 @@ use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::{Observation, Route};
 use crate::settings::ServerSettings;
 use crate::state::{App, Gateway};
-use crate::{compat, document, ops, v1};
+use crate::{compat, document, ops, v1, well_known};
 
 /// Every endpoint of the service, over one engine.
 #[derive(Debug, Clone)]
@@ -84,6 +85,11 @@ impl Endpoints {
         self.app.keys.store(Arc::new(keys));
     }
 
+    /// Replaces whose viewer tokens are accepted.
+    pub fn set_tokens(&self, tokens: Arc<Verifier>) {
+        self.app.tokens.store(tokens);
+    }
+
     /// Answers a request with this error, before any endpoint sees it.
     pub(crate) fn refuse(&self, request: &Request, error: ApiError) -> Response {
         let route = &*self.unmatched;
@@ -102,6 +108,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
         engine,
         metrics,
         keys: ArcSwap::from_pointee(settings.keys),
+        tokens: ArcSwap::new(settings.tokens.unwrap_or_default()),
         browser_guard: BrowserGuard::new(
             settings.listen.unwrap_or(Ipv4Addr::LOCALHOST.into()),
             settings.cors.allowed_origins,
@@ -149,6 +156,7 @@ fn endpoints(layers: Option<&RouteLayers>, root_is_ours: bool) -> OpenApiRouter<
     let document = root_is_ours.then(ops::document_route);
     for routes in v1::routes()
         .into_iter()
+        .chain(well_known::routes())
         .chain(ops::routes())
         .chain(document)
     {

@@ -21,6 +21,7 @@ mod settings;
 mod state;
 pub mod telemetry;
 mod v1;
+mod well_known;
 mod wire;
 
 pub use app::{Endpoints, app, openapi_json};

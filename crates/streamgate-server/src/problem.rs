@@ -11,6 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use streamgate_engine::EngineError;
+use streamgate_tokens::Fetching;
 use utoipa::ToSchema;
 
 use crate::telemetry::audit::Entry;
@@ -71,13 +72,20 @@ codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, "The request is not valid",
         "Something in the path, the query or the body is wrong; `errors` names each field. \
          Nothing was changed.";
-    Unauthenticated = "unauthenticated", UNAUTHORIZED, "An API key is needed",
-        "The request has no API key, or an unknown one. Send it as `x-api-key` or \
-         `Authorization: Bearer`.";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "An API key or a viewer token is needed",
+        "The request has no API key and no viewer token, or one that is not accepted; `detail` says \
+         whether a token has expired. Send a key as `x-api-key` or `Authorization: Bearer`, a token \
+         as `Authorization: Bearer`.";
     Forbidden = "forbidden", FORBIDDEN, "The caller may not do this",
         "The key is known, but its scope does not include this operation, and `detail` names the \
-         scope needed. Without a key: the request names a foreign `Host`, or would change \
+         scope needed. With a viewer token: the request names another user, or more than one. \
+         Without either: the request names a foreign `Host`, or would change \
          something for a web page of another origin; `detail` says what the operator can do.";
+    EntitlementUnusable = "entitlement_unusable", FORBIDDEN,
+        "What the token says about its user cannot be used",
+        "The viewer token brings a plan that the server's configuration does not know, or a limit \
+         that is none; `detail` says which. Nothing was changed. The issuer of the token, or the \
+         operator who named its claims, must correct it.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
         "No such path, or a user that was never seen.";
     SessionUnknown = "session_unknown", NOT_FOUND, "The user never had this session",
@@ -125,6 +133,12 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is under way at once",
         "Request bodies take all the memory that `http.bodies_max_bytes` allows. Nothing was \
          changed. Send the same request again after `Retry-After`.";
+    IssuerUnavailable = "issuer_unavailable", SERVICE_UNAVAILABLE,
+        "The token cannot be verified now",
+        "The keys of the issuer of the viewer token cannot be fetched, and those that were fetched \
+         last are too old. Send the same request again after `Retry-After`.";
+    NotConfigured = "not_configured", SERVICE_UNAVAILABLE, "The server is not set up for this",
+        "`detail` names the setting that is missing. A retry does not help; the operator sets it.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
         "Only `/readyz` says so, to load balancers: requests are still answered, for as long as \
          `http.drain_s` says.";
@@ -193,6 +207,8 @@ struct Failure {
     cause: Option<String>,
     /// The line of the call in the audit log.
     audit: Option<Arc<Entry>>,
+    /// The keys that the request waits for, if they are being fetched.
+    fetching: Option<Fetching>,
 }
 
 impl ApiError {
@@ -203,6 +219,7 @@ impl ApiError {
             header: None,
             cause: None,
             audit: None,
+            fetching: None,
         }))
     }
 
@@ -238,6 +255,17 @@ impl ApiError {
     pub(crate) fn with_audit(mut self, entry: Arc<Entry>) -> Self {
         self.0.audit = Some(entry);
         self
+    }
+
+    /// Sets the keys that the request waits for.
+    pub(crate) fn with_fetching(mut self, fetching: Option<Fetching>) -> Self {
+        self.0.fetching = fetching;
+        self
+    }
+
+    /// Takes the keys that the request waits for.
+    pub(crate) fn take_fetching(&mut self) -> Option<Fetching> {
+        self.0.fetching.take()
     }
 
     /// The kind of the problem.

@@ -33,6 +33,7 @@ pub(crate) fn common() -> CommonErrors {
             Code::Internal,
             Code::StoreUnavailable,
             Code::Overloaded,
+            Code::IssuerUnavailable,
         ]),
         with_body: responses(&[
             Code::RequestTimeout,
@@ -58,7 +59,11 @@ macro_rules! errors {
 
 errors! {
     /// Errors of operations that add to what is stored.
-    NeedsRoom: StoreUnavailable StoreFull Overloaded;
+    NeedsRoom: StoreUnavailable StoreFull Overloaded IssuerUnavailable;
+    /// Errors of operations that start a session, about what a token says.
+    NeedsEntitlement: Forbidden EntitlementUnusable;
+    /// Errors of operations that mint tokens.
+    NeedsSigningKey: StoreUnavailable NotConfigured;
     /// Errors of `/metrics`, where it asks for a key.
     NeedsKey: Unauthenticated Forbidden;
     /// Errors of a backup.
@@ -106,7 +111,11 @@ pub(crate) fn response(
             .build()
     };
     match code {
-        Code::TooManyRequests | Code::StoreUnavailable | Code::StoreFull | Code::Overloaded => {
+        Code::TooManyRequests
+        | Code::StoreUnavailable
+        | Code::StoreFull
+        | Code::Overloaded
+        | Code::IssuerUnavailable => {
             let about = "Seconds to wait before the same request is sent again.";
             response.header("Retry-After", header(Type::Integer, about))
         }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use streamgate_tokens::Verifier;
 
 use crate::caller::keys::Keys;
 use crate::caller::trusted_proxies::TrustedProxies;
@@ -23,6 +24,8 @@ pub struct ServerSettings {
     pub listen: Option<IpAddr>,
     /// Who may call.
     pub keys: Keys,
+    /// Whose viewer tokens are accepted; `None`: nobody's.
+    pub tokens: Option<Arc<Verifier>>,
     /// Rate limits by caller and by user.
     pub rate_limit: RateLimitSettings,
     /// Which web pages of other origins may call.

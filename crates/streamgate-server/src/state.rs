@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use streamgate_core::{TenantId, UserKey};
 use streamgate_engine::{Engine, EngineObserver as _};
+use streamgate_tokens::Verifier;
 
 use crate::caller::browser::BrowserGuard;
 use crate::caller::grant::Identity;
@@ -28,6 +29,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     /// The accepted keys. A request loads them once, without a lock, and is authorized by that set.
     pub(crate) keys: ArcSwap<Keys>,
+    /// Whose tokens are accepted, and the tokens that were; replaced as the keys are.
+    pub(crate) tokens: ArcSwap<Verifier>,
     /// Refuses calls of foreign web pages if no key is asked for.
     pub(crate) browser_guard: BrowserGuard,
     /// The tenant of callers without a key, if none is asked for.
@@ -45,6 +48,11 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Whether tokens of others are accepted.
+    pub(crate) fn has_issuers(&self) -> bool {
+        self.tokens.load().has_issuers()
+    }
+
     /// The line in the audit log of a call by this key that does this to a user. Calls of others
     /// than keys have none.
     pub(crate) fn note_by_key(&self, action: Action, key: Option<KeyRef>, user: &UserKey) -> Note {

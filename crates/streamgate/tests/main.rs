@@ -12,3 +12,4 @@ mod nodes;
 mod promises;
 mod systemd;
 mod tls;
+mod viewers;

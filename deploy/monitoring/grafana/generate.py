@@ -387,6 +387,27 @@ NODE = [
         words={"0": "taken", "1": "REFUSED"},
     ),
     stat(
+        "Tokens refused",
+        "Viewer tokens that were not accepted, in the time shown; the metric has the reasons.",
+        growth("streamgate_tokens_refused_total"),
+        width=4,
+    ),
+    stat(
+        "Issuer keys",
+        "Age of the oldest keys of an issuer of tokens; -1 s while there are none. They are used for a day.",
+        f"max(streamgate_issuer_keys_age_seconds{{{NODES}}})",
+        unit="s",
+        width=4,
+        steps=bad_from(14_400, AMBER),
+    ),
+    stat(
+        "Issuer fetches failed",
+        "Fetches of the keys of issuers that failed, in the time shown.",
+        growth("streamgate_issuer_fetch_failures_total"),
+        width=4,
+        steps=bad_from(1, AMBER),
+    ),
+    stat(
         "Stalls",
         "Times that a process stood still, in the time shown.",
         growth("streamgate_stalls_total"),

@@ -29,13 +29,15 @@ impl Command for Adopt {
                     active: now.active,
                 }
             }
-            StartOutcome::Refused(_) | StartOutcome::Taken => HeartbeatOutcome::Ended(Ending {
-                id: id.clone(),
-                ended_at: draft.now(),
-                reason: EndReason::Expired,
-                taken_by: None,
-                revivable: None,
-            }),
+            StartOutcome::Refused(_) | StartOutcome::Taken | StartOutcome::UnknownPlan(_) => {
+                HeartbeatOutcome::Ended(Ending {
+                    id: id.clone(),
+                    ended_at: draft.now(),
+                    reason: EndReason::Expired,
+                    taken_by: None,
+                    revivable: None,
+                })
+            }
         }
     }
 

@@ -68,7 +68,7 @@ impl ImportUser {
         match start.decide(draft) {
             StartOutcome::Admitted(_) => ImportedSession::Started,
             StartOutcome::AlreadyLive(_) | StartOutcome::Taken => ImportedSession::AlreadyLive,
-            StartOutcome::Refused(_) => ImportedSession::NoSlot,
+            StartOutcome::Refused(_) | StartOutcome::UnknownPlan(_) => ImportedSession::NoSlot,
         }
     }
 }

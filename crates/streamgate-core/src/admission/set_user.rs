@@ -5,6 +5,7 @@ use crate::admission::{Command, Draft};
 use crate::bounds::LIMIT_MAX;
 use crate::event::Event;
 use crate::ids::Name;
+use crate::ledger::Ledger;
 use crate::metadata::Attributes;
 
 /// What to do with one property of a user.
@@ -54,29 +55,41 @@ impl<T> Edit<T> {
             Self::Set(new) => Some(new.clone()),
         }
     }
+
+    /// Whether the property is another after it.
+    fn changes(&self, old: Option<&T>) -> bool
+    where
+        T: PartialEq,
+    {
+        match self {
+            Self::Keep => false,
+            Self::Clear => old.is_some(),
+            Self::Set(new) => old != Some(new),
+        }
+    }
 }
 
-impl Command for SetUser {
-    type Outcome = SetUserOutcome;
-
-    fn decide(&self, draft: &mut Draft<'_>) -> SetUserOutcome {
+impl SetUser {
+    /// Changes the user in a decision that may do more; the error is a plan that the policy does
+    /// not have, and then nothing was changed.
+    pub(crate) fn apply(&self, draft: &mut Draft<'_>) -> Result<(), Name> {
         if let Edit::Set(plan) = &self.plan
             && !draft.policy().plans.contains_key(plan)
         {
-            return SetUserOutcome::UnknownPlan(plan.clone());
+            return Err(plan.clone());
         }
         let old = draft.ledger();
-        let limit = self.limit.apply(old.limit);
-        debug_assert!(
-            limit.is_none_or(|limit| limit <= LIMIT_MAX),
-            "the boundary bounds limits"
-        );
-        let plan = self.plan.apply(old.plan.clone());
-        let profile = self
-            .profile
-            .apply(Some(old.profile.clone()))
-            .unwrap_or_default();
-        if (limit, &plan, &profile) != (old.limit, &old.plan, &old.profile) {
+        if self.changes(old) {
+            let limit = self.limit.apply(old.limit);
+            debug_assert!(
+                limit.is_none_or(|limit| limit <= LIMIT_MAX),
+                "the boundary bounds limits"
+            );
+            let plan = self.plan.apply(old.plan.clone());
+            let profile = self
+                .profile
+                .apply(Some(old.profile.clone()))
+                .unwrap_or_default();
             draft.record(Event::UserSet {
                 limit,
                 plan,
@@ -86,7 +99,26 @@ impl Command for SetUser {
         if draft.limit().limit == 0 {
             draft.end_all();
         }
-        SetUserOutcome::Set(user_of(draft.ledger(), draft.policy(), draft.now()))
+        Ok(())
+    }
+
+    /// Whether the user is another after it.
+    fn changes(&self, old: &Ledger) -> bool {
+        let profile = Some(&old.profile).filter(|profile| !profile.is_empty());
+        self.limit.changes(old.limit.as_ref())
+            || self.plan.changes(old.plan.as_ref())
+            || self.profile.changes(profile)
+    }
+}
+
+impl Command for SetUser {
+    type Outcome = SetUserOutcome;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> SetUserOutcome {
+        match self.apply(draft) {
+            Ok(()) => SetUserOutcome::Set(user_of(draft.ledger(), draft.policy(), draft.now())),
+            Err(plan) => SetUserOutcome::UnknownPlan(plan),
+        }
     }
 
     fn confirms(_first: &SetUserOutcome, second: &SetUserOutcome) -> bool {

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::admission::{Command, Draft};
+use crate::admission::{Command, Draft, SetUser};
 use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, SESSIONS_LISTED_MAX, TERMINATE_MAX};
 use crate::event::Event;
-use crate::ids::SessionId;
+use crate::ids::{Name, SessionId};
 use crate::metadata::SessionMetadata;
 use crate::policy::{AtLimit, Policy, Rule};
 use crate::session::{EndReason, Held, Session};
@@ -26,6 +26,9 @@ pub struct Start {
     /// Sessions to end in the same step if, and only if, the start is then admitted; those that
     /// have expired cannot be revived any more, any others are ignored. At most [`TERMINATE_MAX`].
     pub terminate: Vec<SessionId>,
+    /// What whoever vouches for the user says about it: set in the same step, before the rules are
+    /// asked, also where they then refuse the start.
+    pub sets: Option<Box<SetUser>>,
 }
 
 /// The answer to a start.
@@ -35,11 +38,13 @@ pub enum StartOutcome {
     Admitted(Admitted),
     /// The session holds a slot already; its lease was renewed and nothing else changed.
     AlreadyLive(Admitted),
-    /// No slot is free. Nothing was changed, but where a session of this name was live above a
-    /// lowered limit: it has ended, as by a heartbeat.
+    /// No slot is free. Nothing was changed but what the start sets about the user; and where a
+    /// session of this name was live above a lowered limit, it has ended, as by a heartbeat.
     Refused(Refused),
     /// A session of this name is live on another device. Nothing was changed.
     Taken,
+    /// The start sets a plan that the policy does not have. Nothing was changed.
+    UnknownPlan(Name),
 }
 
 /// A session that holds a slot.
@@ -81,6 +86,7 @@ impl Start {
             lease: None,
             replaces: None,
             terminate: Vec::new(),
+            sets: None,
         }
     }
 
@@ -161,13 +167,15 @@ impl Start {
         }
     }
 
+    /// Whether the session at `place` was started on another device.
+    fn is_of_another_device(&self, draft: &Draft<'_>, place: usize) -> bool {
+        let live = draft.ledger().live[place].metadata.as_deref();
+        SessionMetadata::differ_in_device(live, self.metadata.as_deref())
+    }
+
     /// Decides on a start whose session is live at `place`. `None` where it was above the limit and
     /// has ended for that, so that it starts as any other.
     fn of_live(&self, draft: &mut Draft<'_>, place: usize, limit: u32) -> Option<StartOutcome> {
-        let live = &draft.ledger().live[place];
-        if SessionMetadata::differ_in_device(live.metadata.as_deref(), self.metadata.as_deref()) {
-            return Some(StartOutcome::Taken);
-        }
         if draft.end_above_limit(place) {
             return None;
         }
@@ -186,8 +194,19 @@ impl Command for Start {
 
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
         self.assert_bounded();
+        let mut place = draft.ledger().place_of(&self.id);
+        if place.is_some_and(|place| self.is_of_another_device(draft, place)) {
+            return StartOutcome::Taken;
+        }
+        if let Some(sets) = &self.sets {
+            if let Err(plan) = sets.apply(draft) {
+                return StartOutcome::UnknownPlan(plan);
+            }
+            // A user that is blocked has lost its sessions.
+            place = draft.ledger().place_of(&self.id);
+        }
         let limit = draft.limit().limit;
-        if let Some(place) = draft.ledger().place_of(&self.id)
+        if let Some(place) = place
             && let Some(outcome) = self.of_live(draft, place, limit)
         {
             return outcome;

@@ -56,6 +56,14 @@ pub(crate) struct Start {
     pub(crate) lease_s: Option<u32>,
     pub(crate) replaces: Option<Id>,
     pub(crate) terminate: Vec<Id>,
+    pub(crate) sets: Sets,
+}
+
+/// What a start sets about the user: each is left alone, cleared or set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Sets {
+    pub(crate) plan: Option<Option<&'static str>>,
+    pub(crate) limit: Option<Option<u32>>,
 }
 
 /// What the caller is told.

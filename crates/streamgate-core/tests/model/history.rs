@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-use super::{Call, Id, Import, PLANS, Profile, Rules, Start, Time};
+use super::{Call, Id, Import, PLANS, Profile, Rules, Sets, Start, Time};
 
 pub(crate) const BEGIN_MS: u64 = 1_700_000_000_000;
 const IDS: Id = 6;
@@ -87,18 +87,33 @@ fn start() -> impl Strategy<Value = Start> {
             4 => Just(Vec::new()),
             1 => subsequence(others, 0..=3),
         ],
+        // Most starts say nothing about their user.
+        prop_oneof![9 => Just(Sets::default()), 1 => sets()],
     )
-        .prop_map(|(id, (metadata, device), lease_s, replaces, terminate)| {
-            // The edge refuses a start that would end itself.
-            Start {
-                id,
-                metadata,
-                device,
-                lease_s,
-                replaces: replaces.filter(|old| *old != id),
-                terminate: terminate.into_iter().filter(|old| *old != id).collect(),
-            }
-        })
+        .prop_map(
+            |(id, (metadata, device), lease_s, replaces, terminate, sets)| {
+                // The edge refuses a start that would end itself.
+                Start {
+                    id,
+                    metadata,
+                    device,
+                    lease_s,
+                    replaces: replaces.filter(|old| *old != id),
+                    terminate: terminate.into_iter().filter(|old| *old != id).collect(),
+                    sets,
+                }
+            },
+        )
+}
+
+fn sets() -> impl Strategy<Value = Sets> {
+    let plan = prop_oneof![
+        4 => proptest::sample::select(vec![None, Some("solo"), Some("zapper"), Some("strict")]),
+        1 => Just(Some("gone")),
+    ];
+    let limit = proptest::option::of(0_u32..5);
+    (proptest::option::of(plan), proptest::option::of(limit))
+        .prop_map(|(plan, limit)| Sets { plan, limit })
 }
 
 fn import() -> impl Strategy<Value = Call> {

@@ -11,7 +11,7 @@ pub(crate) mod real;
 
 use streamgate_core::{EndReason, Moment, Stall, Timestamp};
 
-pub(crate) use calls::{Answer, Call, Id, Import, Imported, Profile, Start};
+pub(crate) use calls::{Answer, Call, Id, Import, Imported, Profile, Sets, Start};
 
 /// The rules of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,16 +263,17 @@ impl User {
     }
 
     fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
-        let (limit, evict_oldest) = self.limit(rules);
         let live = self.live.iter().find(|session| session.id == start.id);
-        if let Some(live) = live {
-            let theirs = live.device.as_deref();
-            if theirs.is_some() && start.device.is_some() && theirs != start.device {
-                return Answer::Taken;
-            }
-            if self.is_above_limit(rules, start.id) {
-                self.end_above_limit(rules, start.id, now);
-            }
+        let theirs = live.and_then(|live| live.device.as_deref());
+        if theirs.is_some() && start.device.is_some() && theirs != start.device {
+            return Answer::Taken;
+        }
+        if let Some(answer) = self.set_by_start(rules, &start.sets, now) {
+            return answer;
+        }
+        let (limit, evict_oldest) = self.limit(rules);
+        if self.ids().contains(&start.id) && self.is_above_limit(rules, start.id) {
+            self.end_above_limit(rules, start.id, now);
         }
         if let Some(session) = self.renew(rules, start.id, now) {
             let active = self.active();
@@ -445,6 +446,25 @@ impl User {
         self.over.retain(|over| over.why == EndReason::Revoked);
         (self.limit, self.plan, self.profile) = (None, None, None);
         Answer::Erased { revoked, was_known }
+    }
+
+    /// What a start sets about the user; the answer to one that names an unknown plan.
+    fn set_by_start(&mut self, rules: &Rules, sets: &Sets, now: u64) -> Option<Answer> {
+        if let Some(Some(plan)) = sets.plan
+            && PLANS.iter().all(|(name, ..)| *name != plan)
+        {
+            return Some(Answer::UnknownPlan);
+        }
+        if let Some(plan) = sets.plan {
+            self.plan = plan.map(str::to_owned);
+        }
+        if let Some(limit) = sets.limit {
+            self.limit = limit;
+        }
+        if *sets != Sets::default() {
+            self.set(rules, now);
+        }
+        None
     }
 
     /// After a change of the user: a blocked one has no live session.

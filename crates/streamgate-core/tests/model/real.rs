@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, Time, User,
+    Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, Sets, Time, User,
 };
 use streamgate_core::admission::{
     Adopt, Edit, EraseUser, Erased, Heartbeat, HeartbeatOutcome, Heartbeats, IfKnown, ImportUser,
@@ -158,7 +158,19 @@ fn real_start(start: &super::Start) -> Start {
         lease: start.lease_s.map(Seconds),
         replaces: start.replaces.map(session_id),
         terminate: start.terminate.iter().copied().map(session_id).collect(),
+        sets: sets(start.sets),
     }
+}
+
+/// What a start sets, as a change of its own would.
+pub(crate) fn sets(sets: Sets) -> Option<Box<SetUser>> {
+    let is_something = sets != Sets::default();
+    let set = SetUser {
+        plan: sets.plan.map_or(Edit::Keep, |plan| edit(plan.map(name))),
+        limit: sets.limit.map_or(Edit::Keep, edit),
+        profile: Edit::Keep,
+    };
+    is_something.then(|| Box::new(set))
 }
 
 fn real_metadata(start: &super::Start) -> Option<Box<SessionMetadata>> {
@@ -247,6 +259,7 @@ fn started(outcome: StartOutcome) -> Answer {
             next_slot_at: refused.next_slot_at.map(Timestamp::as_millis),
         },
         StartOutcome::Taken => Answer::Taken,
+        StartOutcome::UnknownPlan(_) => Answer::UnknownPlan,
     }
 }
 

@@ -5,7 +5,7 @@
 //! passes so that leases hold, end to the millisecond, or are long forgotten.
 
 use crate::model::history::Step;
-use crate::model::{Call, Id, Import, Profile, Rules, Start, Time, User, real};
+use crate::model::{Call, Id, Import, Profile, Rules, Sets, Start, Time, User, real};
 use streamgate_core::{Ledger, Policy};
 
 /// The first call of each history; far from both ends of time.
@@ -135,6 +135,16 @@ fn wide_alphabet() -> Vec<Call> {
         terminate: vec![2, 0],
         ..start(1)
     }));
+    let sets = |plan, limit| Sets { plan, limit };
+    calls.extend(
+        [
+            sets(None, Some(Some(0))),
+            sets(None, Some(Some(1))),
+            sets(Some(Some("zapper")), None),
+            sets(Some(Some("gone")), Some(Some(1))),
+        ]
+        .map(|sets| Call::Start(Start { sets, ..start(0) })),
+    );
     calls.extend([None, Some(0), Some(1), Some(2)].map(Call::SetLimit));
     calls.extend(
         [

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::history::{BEGIN_MS, History, history};
-use crate::model::{Answer, Call, Imported, Start, Time, User, real};
+use crate::model::{Answer, Call, Imported, Sets, Start, Time, User, real};
 use proptest::prelude::*;
 use streamgate_core::admission::{SessionsQuery, Settle, sessions_of, user_of, watching_of};
 use streamgate_core::codec::{
@@ -374,7 +374,8 @@ proptest! {
             prop_assert_eq!(*active as usize, holders.len());
             let durable = moment.events.iter().any(|e| e.durability() == Durability::Durable);
             let was_live = moment.before.find(&real::session_id(start.id)).is_some();
-            prop_assert!(!durable || was_live, "a refusal changed {:?}", moment.events);
+            let may_change = was_live || start.sets != Sets::default();
+            prop_assert!(!durable || may_change, "a refusal changed {:?}", moment.events);
             // What a clock says that was set back is not exact.
             if holders.iter().any(|holder| holder.started > moment.now) {
                 return Ok(());
@@ -393,6 +394,30 @@ proptest! {
                     prop_assert!(!admitted_at(*at - 1));
                 }
             }
+            Ok(())
+        })?;
+    }
+
+    /// What a start sets is what a change of the user before it would have set, in one step.
+    #[test]
+    fn a_start_that_sets_something_is_a_change_and_a_start_in_one_step(history in history()) {
+        walk(&history, |moment| {
+            let Call::Start(start) = moment.call else {
+                return Ok(());
+            };
+            if matches!(moment.answer, Answer::Taken | Answer::UnknownPlan) {
+                let settled = decide(moment.before.clone(), moment.policy, &Settle, moment.time);
+                prop_assert_eq!(&settled.ledger, moment.after);
+                return Ok(());
+            }
+            let mut ledger = moment.before.clone();
+            if let Some(sets) = real::sets(start.sets) {
+                ledger = decide(ledger, moment.policy, &*sets, moment.time).ledger;
+            }
+            let plain = Call::Start(Start { sets: Sets::default(), ..start.clone() });
+            let step = real::call(&ledger, moment.policy, &plain, moment.time);
+            prop_assert_eq!(&step.answer, moment.answer);
+            prop_assert_eq!(&step.ledger, moment.after);
             Ok(())
         })?;
     }

@@ -1,4 +1,4 @@
-//! Authorization of a request: key, scope, rate limits, and the ids in the path.
+//! Authorization of a request: key or token, scope, rate limits, and the ids in the path.
 //!
 //! An endpoint states the scope it needs in its signature, by the extractor it takes ([`Caller`] or
 //! [`UserPath`]), or in its first line ([`authorize_session`]). All of them look at the head of the
@@ -12,10 +12,12 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use streamgate_core::{SessionId, TenantId, UserKey};
+use streamgate_tokens::Viewer;
 
-use crate::caller::grant::{Grant, Identity, Viewer};
-use crate::caller::keys::{ApiKey, KeyRef, Keys, Scope};
+use crate::caller::grant::{Grant, Identity};
+use crate::caller::keys::{ApiKey, KEY_PREFIX, KeyRef, Keys, Scope};
 use crate::caller::rate_limit::CallerId;
+use crate::caller::tokens::{self, once_keys_are_there};
 use crate::caller::{browser, client};
 use crate::problem::{ApiError, Code, FieldErrors};
 use crate::state::App;
@@ -79,7 +81,6 @@ pub(crate) struct SessionTarget {
     /// The key that calls, if it is one.
     pub(crate) key: Option<KeyRef>,
     /// The viewer that calls, if it is one.
-    #[allow(dead_code, reason = "viewer tokens, which come next, read it")]
     pub(crate) viewer: Option<Arc<Viewer>>,
 }
 
@@ -87,14 +88,17 @@ impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let keys = app.keys.load();
-        let grant = authorize(app, &keys, parts, N::SCOPE)?;
-        grant.without_user()?;
-        Ok(Self {
-            tenant: grant.tenant().clone(),
-            identity: grant.identity(app, parts),
-            needs: PhantomData,
+        once_keys_are_there(|| {
+            let keys = app.keys.load();
+            let grant = authorize(app, &keys, parts, N::SCOPE)?;
+            grant.without_user()?;
+            Ok(Self {
+                tenant: grant.tenant().clone(),
+                identity: grant.identity(app, parts),
+                needs: PhantomData,
+            })
         })
+        .await
     }
 }
 
@@ -102,16 +106,19 @@ impl<N: Needs> FromRequestParts<Arc<App>> for UserPath<N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let keys = app.keys.load();
-        let grant = authorize(app, &keys, parts, N::SCOPE)?;
-        let mut errors = FieldErrors::default();
-        let user = user_id(segment(&parts.uri, 2), grant.tenant(), &mut errors);
-        errors.finish()?;
-        Ok(Self {
-            user: grant.about(app, user.expect(VALID))?,
-            identity: grant.identity(app, parts),
-            needs: PhantomData,
+        once_keys_are_there(|| {
+            let keys = app.keys.load();
+            let grant = authorize(app, &keys, parts, N::SCOPE)?;
+            let mut errors = FieldErrors::default();
+            let user = user_id(segment(&parts.uri, 2), grant.tenant(), &mut errors);
+            errors.finish()?;
+            Ok(Self {
+                user: grant.about(app, user.expect(VALID))?,
+                identity: grant.identity(app, parts),
+                needs: PhantomData,
+            })
         })
+        .await
     }
 }
 
@@ -182,20 +189,46 @@ fn recognise<'a>(
     needs_key: bool,
     changes: bool,
 ) -> Result<Grant<'a>, ApiError> {
-    // The key first, then its rate, then its scope: an unknown caller uses up no rate, and a caller
-    // without the scope uses up its own.
+    // The credential first, then its rate, then its scope: an unknown caller uses up no rate, and a
+    // caller without the scope uses up its own.
     if keys.is_open() {
-        return anonymous(app, parts, changes);
+        return without_keys(app, parts, needed, needs_key, changes);
     }
-    let presented = match presented_key(&parts.headers) {
-        Some(presented) => presented,
-        None if needs_key => return Err(unauthenticated("the request brings no API key")),
-        None => return anonymous(app, parts, changes),
-    };
-    let (_, key) = keys
-        .find(presented)
-        .ok_or_else(|| unauthenticated("the API key is not known"))?;
-    permitted(app, key, needed)
+    match presented(&parts.headers) {
+        Some(Presented::Key(key)) => {
+            let (_, key) = keys.find(key).ok_or_else(unknown_key)?;
+            permitted(app, key, needed)
+        }
+        Some(Presented::Token(token)) => tokens::permitted(app, parts, token, needed),
+        None if needs_key => Err(unauthenticated("the request brings no API key")),
+        None => anonymous(app, parts, changes),
+    }
+}
+
+/// The grant of a call to a server that has no keys. It is open unless it has issuers of tokens;
+/// but who brings a token of this server's own is the viewer that it names.
+fn without_keys<'a>(
+    app: &'a App,
+    parts: &Parts,
+    needed: Scope,
+    needs_credential: bool,
+    changes: bool,
+) -> Result<Grant<'a>, ApiError> {
+    let presented = presented(&parts.headers);
+    if !app.has_issuers() {
+        return match presented {
+            Some(Presented::Token(token)) if tokens::is_own(app, token) => {
+                tokens::permitted(app, parts, token, needed)
+            }
+            _ => anonymous(app, parts, changes),
+        };
+    }
+    match presented {
+        Some(Presented::Token(token)) => tokens::permitted(app, parts, token, needed),
+        Some(Presented::Key(_)) => Err(unknown_key()),
+        None if needs_credential => Err(unauthenticated("the request brings no viewer token")),
+        None => anonymous(app, parts, changes),
+    }
 }
 
 /// The grant of a known key, if it is within its rate and has the scope.
@@ -248,24 +281,45 @@ fn warn_of_unbelieved_proxy(app: &App, parts: &Parts) {
     }
 }
 
-/// The key in `x-api-key`, else in `Authorization: Bearer`.
-fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+/// What a request presents.
+enum Presented<'a> {
+    /// The text of an API key.
+    Key(&'a [u8]),
+    /// A token: three parts with dots between.
+    Token(&'a [u8]),
+}
+
+/// The key in `x-api-key`, else what is in `Authorization: Bearer`.
+fn presented(headers: &HeaderMap) -> Option<Presented<'_>> {
     // The first header decides: if its key is wrong, the other header is not tried.
     if let Some(key) = headers.get(&X_API_KEY) {
-        return Some(key.as_bytes());
+        return Some(Presented::Key(key.as_bytes()));
     }
-    let (scheme, token) = headers
+    let (scheme, credential) = headers
         .get(header::AUTHORIZATION)?
         .as_bytes()
         .split_at_checked("Bearer ".len())?;
-    scheme
-        .eq_ignore_ascii_case(b"Bearer ")
-        .then(|| token.trim_ascii())
+    if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+        return None;
+    }
+    let credential = credential.trim_ascii();
+    let is_token = !credential.starts_with(KEY_PREFIX.as_bytes())
+        && memchr::memchr_iter(b'.', credential).count() == 2;
+    Some(if is_token {
+        Presented::Token(credential)
+    } else {
+        Presented::Key(credential)
+    })
 }
 
 fn unauthenticated(detail: &'static str) -> ApiError {
     ApiError::new(Code::Unauthenticated, detail)
         .with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+#[cold]
+fn unknown_key() -> ApiError {
+    unauthenticated("the API key is not known")
 }
 
 /// The user of this tenant with the id in this decoded segment of the path.

@@ -8,7 +8,9 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
+use streamgate_core::admission::SetUser;
 use streamgate_core::{TenantId, UserKey};
+use streamgate_tokens::Viewer;
 
 use crate::caller::client::AddressClass;
 use crate::caller::keys::{ApiKey, KeyRef, Scope};
@@ -29,19 +31,6 @@ enum Who<'a> {
     Anonymous,
     Key(&'a ApiKey),
     Viewer(Arc<Viewer>),
-}
-
-/// The bearer of a viewer token that was verified.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Viewer {
-    /// The one user that it may act for.
-    pub(crate) user: UserKey,
-    /// The tenant of that user.
-    pub(crate) tenant: TenantId,
-    /// The name of the issuer, as configuration has it; that of this server for its own tokens.
-    pub(crate) issuer: Arc<str>,
-    /// The id of the token (`jti`), if it has one.
-    pub(crate) token_id: Option<Box<str>>,
 }
 
 /// A grant that is kept beyond the authorisation of the call.
@@ -199,6 +188,26 @@ fn about(app: &App, viewer: Option<&Viewer>, user: UserKey) -> Result<UserKey, A
     }
     app.limits.check_user(&user)?;
     Ok(user)
+}
+
+/// What the token of a viewer says about its user, for a start.
+///
+/// # Errors
+/// 403 `entitlement_unusable`.
+pub(crate) fn entitlement(viewer: Option<&Arc<Viewer>>) -> Result<Option<Box<SetUser>>, ApiError> {
+    match viewer.map(|viewer| &viewer.entitlement) {
+        None | Some(Ok(None)) => Ok(None),
+        Some(Ok(Some(entitlement))) => Ok(Some(entitlement.clone())),
+        Some(Err(why)) => Err(ApiError::new(Code::EntitlementUnusable, why.to_string())),
+    }
+}
+
+/// The error of a start whose token names a plan that the policy does not have.
+pub(crate) fn unknown_plan() -> ApiError {
+    ApiError::new(
+        Code::EntitlementUnusable,
+        "the token's plan is not one that the server's configuration knows",
+    )
 }
 
 #[cold]

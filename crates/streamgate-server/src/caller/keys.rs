@@ -15,7 +15,7 @@ use streamgate_core::TenantId;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 /// What every key begins with, so that people and secret scanners recognise one.
-const KEY_PREFIX: &str = "sgk_";
+pub(crate) const KEY_PREFIX: &str = "sgk_";
 
 /// What a key may do. Each scope includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -86,10 +86,6 @@ impl RateLimits {
 
     /// Whether a credential of this address may be verified at a cost: not if too many were wrong.
     /// A request that came from no connection has no address to count.
-    #[allow(
-        dead_code,
-        reason = "viewer tokens, which come next, are verified at a cost"
-    )]
     pub(crate) fn check_unverified(&self, address: Option<IpAddr>) -> Result<(), ApiError> {
         let (Some(limit), Some(address)) = (&self.failed_auth, address) else {
             return Ok(());

@@ -11,7 +11,8 @@ use streamgate_engine::Engine;
 
 use super::dialect::Dialect;
 use crate::caller::access::Needs;
-use crate::caller::grant::Permit;
+use crate::caller::grant::{Permit, entitlement, unknown_plan};
+use crate::caller::tokens::once_keys_are_there;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
 use crate::telemetry::audit::{Action, Note};
@@ -27,11 +28,14 @@ impl<D: Dialect, N: Needs> FromRequestParts<Arc<App>> for DialectCaller<D, N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        Ok(Self {
-            permit: D::caller(parts, app, N::SCOPE)?,
-            app: Arc::clone(app),
-            dialect: PhantomData,
+        once_keys_are_there(|| {
+            Ok(Self {
+                permit: D::caller(parts, app, N::SCOPE)?,
+                app: Arc::clone(app),
+                dialect: PhantomData,
+            })
         })
+        .await
     }
 }
 
@@ -68,12 +72,14 @@ impl<D: Dialect, N> DialectCaller<D, N> {
         self.permit.about(&self.app, user)
     }
 
-    /// The command that starts the session `id`, with the lease of this dialect.
-    pub(crate) fn start_of(&self, id: SessionId) -> Start {
-        Start {
+    /// The command that starts the session `id`, with the lease of this dialect, and with what the
+    /// caller's token says about the user.
+    pub(crate) fn start_of(&self, id: SessionId) -> Result<Start, ApiError> {
+        Ok(Start {
             lease: Some(self.app.compat.lease_of(D::NAME)),
+            sets: entitlement(self.permit.identity.viewer())?,
             ..Start::new(id)
-        }
+        })
     }
 
     /// Starts the session `id`, or renews its lease if it is live; or says why every slot is taken.
@@ -82,13 +88,14 @@ impl<D: Dialect, N> DialectCaller<D, N> {
         user: &UserKey,
         id: SessionId,
     ) -> Result<Result<Admitted, Refused>, ApiError> {
-        let started = self.engine().start(user, &self.start_of(id)).await?;
+        let started = self.engine().start(user, &self.start_of(id)?).await?;
         match started.outcome {
             StartOutcome::Admitted(admitted) | StartOutcome::AlreadyLive(admitted) => {
                 Ok(Ok(admitted))
             }
             StartOutcome::Refused(refused) => Ok(Err(refused)),
             StartOutcome::Taken => Err(session_taken()),
+            StartOutcome::UnknownPlan(_) => Err(unknown_plan()),
         }
     }
 }

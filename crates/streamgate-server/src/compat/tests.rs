@@ -70,7 +70,7 @@ impl Dialect for Probe {
 /// Says the tenant, and the lease of a start
 #[utoipa::path(get, path = "/v2/lease", responses((status = 200, description = "Both.")))]
 async fn lease(caller: DialectCaller<Probe, Player>) -> Result<String, ApiError> {
-    let start = caller.start_of(caller.engine().new_session_id());
+    let start = caller.start_of(caller.engine().new_session_id())?;
     let lease = start.lease.expect("a dialect has a lease");
     Ok(format!("{} {}", caller.tenant(), lease.0))
 }

@@ -12,6 +12,7 @@ mod store;
 mod system;
 mod text;
 mod tls;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, EngineObserver};
 use streamgate_store::Notices;
+use streamgate_tokens::RemoteStatus;
 
 use crate::telemetry::LineQueue;
 use failed_users::FailedUsers;
@@ -34,6 +36,7 @@ use sessions::Sessions;
 use store::StoreMetrics;
 use system::System;
 use tls::TlsMetrics;
+use tokens::TokenMetrics;
 
 pub(crate) use http::HttpRoute;
 pub use system::{AskVolume, Volume};
@@ -61,6 +64,7 @@ pub struct Metrics {
     notices: NoticeMetrics,
     spans_dropped: Counter,
     reports_dropped: Counter,
+    tokens: TokenMetrics,
 }
 
 impl Metrics {
@@ -113,6 +117,7 @@ impl Metrics {
                 "streamgate_error_reports_dropped",
                 "Error reports that were not sent: the queue was full, or the receiver failed",
             ),
+            tokens: TokenMetrics::new(&mut page),
             registry: page.registry,
             names: page.names,
         }
@@ -239,6 +244,16 @@ impl Metrics {
     /// A budget of `max` bytes for bodies; bodies refused for lack of it are counted here.
     pub(crate) fn body_memory(&self, max: usize) -> BodyMemory {
         BodyMemory::new(max, self.bodies_refused.clone())
+    }
+
+    /// Counts a viewer token that was not accepted, by the place of its class.
+    pub(crate) fn token_refused(&self, class: usize) {
+        self.tokens.refused(class);
+    }
+
+    /// Shows how the fetches of keys go.
+    pub(crate) fn set_issuers(&self, issuers: &[RemoteStatus]) {
+        self.tokens.set_issuers(issuers);
     }
 
     /// The durations of a route.

@@ -11,7 +11,7 @@ use super::page::Page;
 /// Counts of sessions and of answers about them.
 #[derive(Debug)]
 pub(super) struct Sessions {
-    starts: [Counter; 5],
+    starts: [Counter; 6],
     heartbeats: [Counter; 5],
     stops: [Counter; 3],
     endings: [Counter; EndReason::ALL.len()],
@@ -29,9 +29,17 @@ impl Sessions {
             starts: page.counters(
                 "streamgate_starts",
                 "Starts by result: already_live is a repeated start, taken names the session of \
-                 another device, degraded was admitted without the store",
+                 another device, degraded was admitted without the store, unknown_plan came with a \
+                 token that names one",
                 "result",
-                ["admitted", "already_live", "refused", "taken", "degraded"],
+                [
+                    "admitted",
+                    "already_live",
+                    "refused",
+                    "taken",
+                    "degraded",
+                    "unknown_plan",
+                ],
             ),
             heartbeats: page.counters(
                 "streamgate_heartbeats",
@@ -76,6 +84,7 @@ impl Sessions {
             Answer::Start(StartOutcome::AlreadyLive(_)) => &self.starts[1],
             Answer::Start(StartOutcome::Refused(_)) => &self.starts[2],
             Answer::Start(StartOutcome::Taken) => &self.starts[3],
+            Answer::Start(StartOutcome::UnknownPlan(_)) => &self.starts[5],
             Answer::DegradedStart => &self.starts[4],
             Answer::Heartbeat(HeartbeatOutcome::Renewed { .. }) => &self.heartbeats[0],
             Answer::Heartbeat(HeartbeatOutcome::Revived { .. }) => &self.heartbeats[1],

@@ -56,6 +56,7 @@ pub(crate) async fn metrics(
     app.metrics
         .set_degraded_sessions(app.engine.degraded_sessions());
     app.metrics.set_body_bytes(app.body_memory.taken());
+    app.metrics.set_issuers(&app.tokens.load().status());
     let is_usable = timeout(PATIENCE, app.engine.check_ready()).await;
     app.metrics
         .set_store_usable(is_usable.is_ok_and(|ready| ready.is_ok()));

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 
 use crate::caller::access::{SessionTarget, authorize_session};
 use crate::caller::keys::Scope;
+use crate::caller::tokens::once_keys_are_there;
 use crate::problem::ApiError;
 use crate::routing::fallback::not_found;
 use crate::state::App;
@@ -77,10 +78,18 @@ impl SessionCall {
     /// The session, once the caller is known, has this scope and is within its rate.
     ///
     /// # Errors
-    /// 401, 403 or 429 about the caller; 400 `invalid_request` about the ids in the path.
-    pub(crate) fn target(&self, app: &App, needed: Scope) -> Result<SessionTarget, ApiError> {
-        let ids = self.segments.of(self.parts.uri.path());
-        authorize_session(app, &self.parts, ids, needed)
+    /// 401, 403, 429 or 503 about the caller; 400 `invalid_request` about the ids in the path.
+    pub(crate) fn target<'a>(
+        &'a self,
+        app: &'a App,
+        needed: Scope,
+    ) -> impl Future<Output = Result<SessionTarget, ApiError>> + use<'a> {
+        // Without the body, which threads do not share.
+        let (parts, segments) = (&self.parts, &self.segments);
+        once_keys_are_there(move || {
+            let ids = segments.of(parts.uri.path());
+            authorize_session(app, parts, ids, needed)
+        })
     }
 
     /// Reads the body. Nothing else of the request is kept, because the head is a part of the

@@ -59,7 +59,6 @@ pub(crate) enum Action {
     /// A start ended other sessions of its user, by their names.
     TerminateSessions,
     /// A viewer token was minted.
-    #[allow(dead_code, reason = "the call that mints, which comes next, makes it")]
     MintToken,
     /// Users were imported.
     ImportUsers,
@@ -159,7 +158,6 @@ impl Note {
     }
 
     /// The id of the token that was minted, and when it expires.
-    #[allow(dead_code, reason = "the call that mints, which comes next, says it")]
     pub(crate) fn set_token(&mut self, id: impl Into<Cow<'static, str>>, expires_at: String) {
         if let Some(entry) = &mut self.0 {
             entry.token = Some((id.into(), expires_at));

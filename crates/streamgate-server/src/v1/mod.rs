@@ -69,6 +69,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
             users::put::set_user,
             users::delete::erase_user
         ),
+        routes!(users::tokens::mint_token),
         routes!(users::list::list_users),
         routes!(sessions::list_sessions),
         routes!(heartbeats::heartbeat_batch),

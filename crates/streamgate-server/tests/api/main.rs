@@ -31,5 +31,7 @@ mod serve;
 mod stopping;
 mod support;
 mod tls;
+mod tokens;
 mod trace_context;
 mod v1;
+mod well_known;

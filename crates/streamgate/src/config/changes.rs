@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Loaded;
 use super::sections::store::StoreSettings;
 
-/// Names of the settings whose values differ, as a file has them; API keys together are `keys`.
+/// Names of the settings whose values differ, as a file has them; API keys together are `keys`,
+/// issuers are `issuers`.
 pub(crate) fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<String> {
     let (old, new) = (shown(before), shown(after));
     let paths = old.keys().chain(new.keys());
     let mut changed: BTreeSet<String> = paths
         .filter(|path| old.get(*path) != new.get(*path))
         .map(|path| {
-            let is_key = path.starts_with("keys[");
-            if is_key {
-                "keys".to_owned()
-            } else {
-                path.clone()
-            }
+            let mut lists = ["keys", "issuers"].into_iter();
+            let list = lists.find(|list| {
+                let rest = path.strip_prefix(list);
+                rest.is_some_and(|rest| rest.starts_with('['))
+            });
+            list.unwrap_or(path).to_owned()
         })
         .collect();
     changed.extend(secrets_changed(before, after).map(str::to_owned));
@@ -38,6 +39,16 @@ fn secrets_changed(before: &Loaded, after: &Loaded) -> impl Iterator<Item = &'st
     let mut changed = Vec::new();
     if old.server.keys != new.server.keys {
         changed.push("keys");
+    }
+    // The same files can have other contents.
+    if old.tokens.own.signing != new.tokens.own.signing {
+        changed.push("tokens.signing_key_file");
+    }
+    if old.tokens.own.previous != new.tokens.own.previous {
+        changed.push("tokens.previous_key_file");
+    }
+    if old.tokens.issuers != new.tokens.issuers {
+        changed.push("issuers");
     }
     if old.traces.headers != new.traces.headers {
         changed.push("traces.headers");

@@ -1,6 +1,6 @@
 //! The sources of settings, layered: file, environment, flags.
 //!
-//! A flag wins over a variable, a variable over the file. A list (`keys`) is replaced as a whole by
+//! A flag wins over a variable, a variable over the file. A list (`keys`, `issuers`) is replaced as a whole by
 //! the stronger source; tables (`plans`) are merged entry by entry.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,9 @@ const OTHER_VARIABLES: [&str; 6] = [
     "STREAMGATE_CLIENT_KEY_FILE",
 ];
 
+/// Settings that are lists and tables, which a variable or a flag holds whole.
+pub(super) const STRUCTURES: [&str; 3] = ["keys", "issuers", "plans"];
+
 /// The variable that every Rust service takes its log filter from; it wins over ours.
 pub(crate) const RUST_LOG: &str = "RUST_LOG";
 
@@ -60,12 +63,12 @@ impl Layers {
         for other in OTHER_VARIABLES {
             layers.named.remove(other);
         }
-        for list in ["keys", "plans"] {
+        for list in STRUCTURES {
             layers.take_apart_variable(&KeyPath::new(list), problems);
         }
         for (path, text, flag) in inputs.flags {
             let origin = Origin::Flag(flag);
-            if path == KeyPath::new("keys") || path == KeyPath::new("plans") {
+            if STRUCTURES.map(KeyPath::new).contains(&path) {
                 let entries = entries_of_inline(&path, &text, &origin, problems);
                 layers.flags.extend(entries);
             } else {
@@ -74,6 +77,7 @@ impl Layers {
             }
         }
         layers.replace_list("keys");
+        layers.replace_list("issuers");
         layers
     }
 

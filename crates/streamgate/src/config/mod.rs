@@ -43,8 +43,8 @@ use sections::store::StoreSettings;
 use sections::tls::Tls;
 use sections::traces::Traces;
 use sections::{
-    compat, cors, engine, general, http, keys, log, metrics, policy, rate_limit, sentry, store,
-    sweep, tls, traces,
+    compat, cors, engine, general, http, issuers, keys, log, metrics, policy, rate_limit, sentry,
+    store, sweep, tls, tokens, traces,
 };
 pub(crate) use show::effective;
 
@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) server: ServerSettings,
     /// TLS of the server; `None` if it speaks none.
     pub(crate) tls: Option<Tls>,
+    /// Whose viewer tokens are accepted.
+    pub(crate) tokens: streamgate_tokens::Settings,
     /// Where records are kept.
     pub(crate) store: StoreSettings,
     /// What the format mark of a remote store is raised to.
@@ -191,6 +193,8 @@ fn read(reader: &mut Reader) -> Settings {
     let general = general::read(reader);
     let policy = policy::read(reader);
     let keys = keys::read(reader);
+    let own = tokens::read(reader);
+    let tokens = issuers::read(reader, own);
     let (store, store_format) = store::read(reader, &general);
     let http = http::read(reader);
     let tls = tls::read(reader);
@@ -212,6 +216,7 @@ fn read(reader: &mut Reader) -> Settings {
         server: ServerSettings {
             listen: Some(listen),
             keys,
+            tokens: None,
             rate_limit,
             cors,
             http,
@@ -221,6 +226,7 @@ fn read(reader: &mut Reader) -> Settings {
             tracer: None,
         },
         tls,
+        tokens,
         store,
         store_format,
         policy,

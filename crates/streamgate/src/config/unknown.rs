@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::{KeyPath, Origin, Problem};
+use super::layers::STRUCTURES;
 use super::reader::Reader;
 use super::value::Value;
 
@@ -26,7 +27,7 @@ impl Reader {
         let names: Vec<String> = known.iter().map(ToString::to_string).collect();
         let mut found = Vec::new();
         for (path, entry) in self.layers.all() {
-            let is_structure = ["plans", "keys"].map(KeyPath::new).contains(path);
+            let is_structure = STRUCTURES.map(KeyPath::new).contains(path);
             if known.contains(path) || is_structure {
                 continue; // Whether its value fits was checked when it was read.
             }

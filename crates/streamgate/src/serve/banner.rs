@@ -2,13 +2,14 @@
 
 use streamgate_server::telemetry::LogFormat;
 
+use super::exposure;
 use crate::config::Settings;
 use crate::config::sections::store::{StoreSettings, without_password};
 use crate::output;
 
 /// Prints it to standard output, or logs one line if the log is JSON.
 pub(super) fn print(settings: &Settings, url: &str) {
-    let is_open = settings.server.keys.is_open();
+    let is_open = exposure::is_open(settings);
     if settings.log.format == LogFormat::Json {
         tracing::info!(store = data(settings), open = is_open, "listening on {url}");
         return;
@@ -19,15 +20,16 @@ pub(super) fn print(settings: &Settings, url: &str) {
 
 fn text(settings: &Settings, url: &str, is_open: bool) -> String {
     let policy = &settings.policy;
-    let who = if is_open {
-        "open to anyone who can reach it"
-    } else {
-        "callers need an API key"
-    };
-    let key = if is_open {
-        ""
-    } else {
-        " -H \"x-api-key: $STREAMGATE_KEY\""
+    let (who, key) = match (is_open, settings.server.keys.is_open()) {
+        (true, _) => ("open to anyone who can reach it", ""),
+        (false, false) => (
+            "callers need an API key",
+            " -H \"x-api-key: $STREAMGATE_KEY\"",
+        ),
+        (false, true) => (
+            "callers need a viewer token",
+            " -H \"authorization: Bearer $TOKEN\"",
+        ),
     };
     let users = format!("{url}/v1/users/anna");
     let curl = match &settings.tls {

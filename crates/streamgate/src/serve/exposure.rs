@@ -1,16 +1,21 @@
-//! Checks that an API without keys is not reachable by accident.
+//! Checks that an API without keys and issuers is not reachable by accident.
 
 use streamgate_server::{DialectName, dialects_without_key};
 
 use crate::config::Settings;
 use crate::exit::{Code, Failure};
 
-/// Fails unless the server is on loopback, has keys, or is set to allow anonymous calls.
+/// Whether callers need no credential: there are neither keys nor issuers of tokens.
+pub(crate) fn is_open(settings: &Settings) -> bool {
+    settings.server.keys.is_open() && settings.tokens.issuers.is_empty()
+}
+
+/// Fails unless the server is on loopback, has keys or issuers, or is set to allow anonymous calls.
 pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     let listen = settings.general.listen;
-    let has_keys = !settings.server.keys.is_open();
     // An IPv4-mapped IPv6 address counts as its IPv4 address.
-    if listen.ip().to_canonical().is_loopback() || has_keys || settings.general.allow_anonymous {
+    let is_local = listen.ip().to_canonical().is_loopback();
+    if is_local || !is_open(settings) || settings.general.allow_anonymous {
         return Ok(());
     }
     Err(Failure::new(
@@ -29,10 +34,11 @@ pub(super) fn check(settings: &Settings) -> Result<(), Failure> {
     ))
 }
 
-/// Logs a warning that names the dialects that serve callers without a key although keys exist.
+/// Logs a warning that names the dialects that serve callers without a key although keys or issuers
+/// exist.
 pub(super) fn warn_of_open_dialects(settings: &Settings) {
     let open = dialects_without_key(&settings.server.compat);
-    if settings.server.keys.is_open() || open.is_empty() {
+    if is_open(settings) || open.is_empty() {
         return;
     }
     let open: Vec<&str> = open.into_iter().map(DialectName::as_str).collect();

@@ -5,7 +5,7 @@
 mod banner;
 mod certificate;
 mod exports;
-mod exposure;
+pub(crate) mod exposure;
 pub(crate) mod format;
 mod listener;
 mod open_files;
@@ -15,6 +15,7 @@ pub(crate) mod remote;
 pub(crate) mod signals;
 mod store;
 mod systemd;
+pub(crate) mod tokens;
 mod unavailable;
 
 use std::path::Path;
@@ -37,6 +38,7 @@ pub(crate) use open_files::raise_soft_limit;
 use reload::Reloads;
 use signals::Stops;
 use systemd::{Manager, Watchdog};
+use tokens::Tokens;
 
 /// How often failures that repeat are summed up in the log.
 pub(crate) const REPORT_REPEATS_EVERY: Duration = Duration::from_secs(1);
@@ -83,7 +85,10 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             FailMode::Open => engine.fail_open(Arc::clone(&opened.clock) as Arc<_>),
         });
         let tls = certificate::start(settings.tls.as_ref(), &metrics)?;
+        let tokens = Tokens::start(settings.tokens.clone(), data_dir(settings))?;
+        let verifier = tokens.verifier();
         let reloads = Reloads {
+            tokens,
             sources,
             in_use,
             certificates: opened.certificates,
@@ -96,6 +101,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let watchdog = Watchdog::start(&manager, opened.commits);
         let mut settings = settings.clone();
         settings.server.tracer = exports.tracer;
+        settings.server.tokens = Some(verifier);
         let serving = serve(&settings, &http, &engine, &metrics, stops, reloads);
         watched(serving, watchdog).await
     });

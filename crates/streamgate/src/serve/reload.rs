@@ -1,5 +1,6 @@
 //! SIGHUP: reads the settings again and applies those that a running server can change: API keys,
-//! plans, the policy, and certificates: that of the server, and those for Redis by TLS.
+//! viewer tokens and their issuers, plans, the policy, and certificates: that of the server, and
+//! those for Redis by TLS.
 //!
 //! If any setting is wrong, nothing changes. Changed settings that need a restart are logged.
 
@@ -15,6 +16,7 @@ use tokio::signal::unix::Signal;
 
 use super::exposure;
 use super::systemd::Manager;
+use super::tokens::Tokens;
 use crate::config::sections::store::StoreSettings;
 use crate::config::{self, Loaded, Problem, Settings, Sources};
 
@@ -24,6 +26,8 @@ pub(super) struct Reloads {
     pub(super) sources: Sources,
     /// The settings in use.
     pub(super) in_use: Loaded,
+    /// Viewer tokens.
+    pub(super) tokens: Tokens,
     /// The certificates of connections to the store, if they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
     /// The certificate of the server, if it speaks TLS.
@@ -69,6 +73,20 @@ impl Reloads {
         if let Err(failure) = exposure::check(&new.settings) {
             return self.refuse(failure.message());
         }
+        let opens = exposure::is_open(&new.settings) && !exposure::is_open(&self.in_use.settings);
+        // A file that is being written may have no issuers yet.
+        let tokens = if opens {
+            streamgate_tokens::Settings {
+                issuers: self.in_use.settings.tokens.issuers.clone(),
+                own: new.settings.tokens.own.clone(),
+            }
+        } else {
+            new.settings.tokens.clone()
+        };
+        match self.tokens.replace(tokens.clone()) {
+            Ok(verifier) => endpoints.set_tokens(verifier),
+            Err(failure) => return self.refuse(failure.message()),
+        }
         let mut changed = config::changed(&self.in_use, &new);
         let takes_certificates = self.replace_certificates(&new.settings.store);
         let takes_certificate = self.replace_certificate(&new.settings, &mut changed);
@@ -81,12 +99,17 @@ impl Reloads {
             changed.into_iter().partition(|name| is_reloadable(name));
         let keys = &new.settings.server.keys;
         // A file that is being written may have none yet, and must not open the server.
-        if !keys.is_open() || self.in_use.settings.server.keys.is_open() {
+        if opens {
+            for list in ["keys", "issuers"] {
+                if taken.remove(list) {
+                    waiting.insert(format!("{list} (from some to none)"));
+                }
+            }
+        } else {
             endpoints.set_keys(keys.clone());
             self.in_use.settings.server.keys = keys.clone();
-        } else if taken.remove("keys") {
-            waiting.insert("keys (from some to none)".to_owned());
         }
+        self.in_use.settings.tokens = tokens;
         let policy = Policy {
             // It belongs to the store, which stays.
             clock_skew: self.in_use.settings.policy.clock_skew,
@@ -165,11 +188,11 @@ const TLS_FILES: &str = "store.redis.tls_";
 
 /// Whether a running server can change this setting.
 fn is_reloadable(name: &str) -> bool {
-    ["policy.", "plans."]
+    ["policy.", "plans.", "tokens.", "keys[", "issuers["]
         .iter()
         .any(|section| name.starts_with(section))
         || name == "keys"
-        || name.starts_with("keys[")
+        || name == "issuers"
 }
 
 fn list(names: &BTreeSet<String>) -> String {

@@ -26,7 +26,7 @@ pub(crate) struct Path {
 pub(crate) const CLIENT: Path = path("client", 500, http::client_alone);
 
 /// Every path that has a budget.
-const ALL: [Path; 11] = [
+const ALL: [Path; 12] = [
     path("core/start", 1_000, core::start),
     path("core/start-refused", 1_000, core::start_refused),
     path("core/heartbeat", 1_000, core::heartbeat),
@@ -38,6 +38,10 @@ const ALL: [Path; 11] = [
     Path {
         calls: 1,
         ..path("http/heartbeat", 500, http::heartbeat)
+    },
+    Path {
+        calls: 1,
+        ..path("http/heartbeat-token", 500, http::heartbeat_token)
     },
     Path {
         calls: 2,

@@ -60,9 +60,10 @@ one that started last. Paths ignore case and a slash at the end; bodies are igno
     fn failure(error: &ApiError) -> Response {
         let status = match error.code() {
             // Its clients know a single status for errors of the server.
-            Code::StoreUnavailable | Code::StoreFull | Code::Overloaded => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Code::StoreUnavailable
+            | Code::StoreFull
+            | Code::Overloaded
+            | Code::IssuerUnavailable => StatusCode::INTERNAL_SERVER_ERROR,
             code => code.status(),
         };
         message(status, error.detail())

@@ -10,6 +10,7 @@ use super::super::{AnyJson, DialectCaller, session_id, session_taken};
 use super::name::{self, StreamName, UserName, stream_session};
 use super::{ID, STREAM, StreamRequests, as_bad_request, bad_request, sentence};
 use crate::caller::access::Player;
+use crate::caller::grant::unknown_plan;
 use crate::problem::ApiError;
 
 /// The user and the stream to watch.
@@ -51,7 +52,7 @@ pub(super) async fn request_stream(
     let stream = name::required(&body, STREAM).map_err(as_bad_request)?;
     let user = caller.user(ID, &id).map_err(as_bad_request)?;
     let session = session_id(STREAM, &stream_session(&stream)).map_err(as_bad_request)?;
-    let mut start = caller.start_of(session);
+    let mut start = caller.start_of(session)?;
     start.metadata = metadata_of(&stream).map_err(as_bad_request)?;
     let outcome = caller
         .engine()
@@ -64,6 +65,7 @@ pub(super) async fn request_stream(
         StartOutcome::Admitted(_) => format!("Request for {stream} succesful"),
         StartOutcome::AlreadyLive(_) => format!("User {id} is already watching {stream}"),
         StartOutcome::Taken => return Err(session_taken()),
+        StartOutcome::UnknownPlan(_) => return Err(unknown_plan()),
         StartOutcome::Refused(_) => {
             format!("User - {id} has exceeded maximum concurrent streams allowed.")
         }

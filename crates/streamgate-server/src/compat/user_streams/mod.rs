@@ -144,7 +144,7 @@ fn name_of(code: Code) -> &'static str {
     match code {
         Code::InvalidRequest => "BadRequestError",
         Code::Unauthenticated => "UnauthorizedError",
-        Code::Forbidden => "ForbiddenError",
+        Code::Forbidden | Code::EntitlementUnusable => "ForbiddenError",
         Code::NotFound | Code::SessionUnknown => "NotFoundError",
         Code::MethodNotAllowed => "MethodNotAllowedError",
         Code::RequestTimeout => "RequestTimeoutError",
@@ -156,9 +156,12 @@ fn name_of(code: Code) -> &'static str {
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",
         Code::TooManyRequests => "TooManyRequestsError",
         Code::Internal => "InternalServerError",
-        Code::StoreUnavailable | Code::StoreFull | Code::Overloaded | Code::Stopping => {
-            "ServiceUnavailableError"
-        }
+        Code::StoreUnavailable
+        | Code::StoreFull
+        | Code::Overloaded
+        | Code::IssuerUnavailable
+        | Code::NotConfigured
+        | Code::Stopping => "ServiceUnavailableError",
     }
 }
 

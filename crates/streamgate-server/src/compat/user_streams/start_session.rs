@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::super::{DialectCaller, answer, segment, session_id};
 use super::{Failed, SESSION, SESSION_PLACE, USER, USER_PLACE, UserStreams};
 use crate::caller::access::Player;
+use crate::caller::grant::unknown_plan;
 use crate::problem::ApiError;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema};
 
@@ -59,8 +60,11 @@ pub(super) async fn start_session(
     let name = segment(&uri, USER_PLACE, USER)?;
     let id = segment(&uri, SESSION_PLACE, SESSION)?;
     let user = caller.user(USER, &name)?;
-    let start = WithSessions(caller.start_of(session_id(SESSION, &id)?));
+    let start = WithSessions(caller.start_of(session_id(SESSION, &id)?)?);
     let (outcome, watching) = caller.engine().start(&user, &start).await?.outcome;
+    if let StartOutcome::UnknownPlan(_) = outcome {
+        return Err(unknown_plan());
+    }
     let session_ids: Vec<String> = watching
         .iter()
         .map(|session| session.id.to_string())

@@ -1,8 +1,12 @@
 //! Every kind of credential that a call can bring.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use streamgate_tokens::SigningKey;
+
+use crate::support::viewers::{own_token, signing_key, token_at};
 
 /// The user of the viewers' tokens.
 pub(super) const USER: &str = "ann";
@@ -28,7 +32,12 @@ pub(super) struct Credential {
     pub(super) only_user: Option<&'static str>,
     /// Whether it counts as none.
     pub(super) is_absent: bool,
+    /// Whether it is a token of this server, which also a server that asks for nothing looks at.
+    pub(super) is_token: bool,
 }
+
+/// The key of the servers, which sign with it.
+pub(super) static SIGNING: LazyLock<Arc<SigningKey>> = LazyLock::new(signing_key);
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -52,6 +61,17 @@ pub(super) fn credentials() -> Vec<Credential> {
         Credential::new("the same as a bearer", bearer("Bearer player"), Some(1)),
         Credential::new("a key of scope service", key("service"), Some(2)),
         Credential::new("a key of scope admin", key("admin"), Some(3)),
+        Credential::token("a viewer token", &own_token(&SIGNING, USER), Some(0)),
+        Credential::token(
+            "an expired viewer token",
+            &token_at(&SIGNING, USER, 10_000),
+            None,
+        ),
+        Credential::token(
+            "a viewer token that another key signed",
+            &own_token(&signing_key(), USER),
+            None,
+        ),
         Credential {
             tenant: Tenant::Other,
             ..Credential::new("an admin key of another tenant", key("other"), Some(3))
@@ -68,6 +88,19 @@ impl Credential {
             tenant: Tenant::Default,
             only_user: None,
             is_absent: false,
+            is_token: false,
+        }
+    }
+
+    /// An own token for [`USER`] of the default tenant.
+    fn token(name: &'static str, token: &str, rank: Option<usize>) -> Self {
+        let header = (header::AUTHORIZATION, format!("Bearer {token}"));
+        Self {
+            name,
+            header: Some(header),
+            only_user: Some(USER),
+            is_token: true,
+            ..Self::new(name, None, rank)
         }
     }
 

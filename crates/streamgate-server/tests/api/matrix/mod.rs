@@ -12,8 +12,8 @@ mod state;
 use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialects_without_key};
 
 use crate::support::operations::{Names, Operation, operations};
-use crate::support::{Answer, Service, keys};
-use credentials::{Credential, Tenant, USER, credentials};
+use crate::support::{Answer, Service, keys, viewers};
+use credentials::{Credential, SIGNING, Tenant, USER, credentials};
 use state::State;
 
 /// The user that is nobody's own: it exists in each tenant as well.
@@ -46,8 +46,10 @@ fn service(asks: Asks) -> Service {
         require_key: asks != Asks::NotInDialects,
         ..CompatSettings::default()
     };
+    let tokens = viewers::settings(&SIGNING, Vec::new());
     let mut settings = ServerSettings {
         compat,
+        tokens: Some(viewers::verifier(tokens, viewers::Down)),
         ..ServerSettings::default()
     };
     if asks != Asks::Nowhere {
@@ -61,7 +63,7 @@ fn demanded(asks: Asks, operation: &Operation, credential: &Credential, user: &s
     let Some(scope) = operation.scope() else {
         return Verdict::CarriedOut;
     };
-    if asks == Asks::Nowhere {
+    if asks == Asks::Nowhere && !credential.is_token {
         return Verdict::CarriedOut;
     }
     let Some(rank) = credential.rank else {

@@ -9,7 +9,7 @@ use streamgate_server::metric_names;
 use streamgate_testkit::generated::{UPDATE_GENERATED, assert_generated};
 use streamgate_testkit::repository;
 
-use super::metrics::with_volume;
+use super::metrics::{with_issuer, with_volume};
 
 /// The type and the labels of a metric on the page of a service.
 fn described(scraped: &str, name: &str) -> (String, String) {
@@ -48,6 +48,7 @@ async fn page() -> String {
     let service = with_volume();
     service.start(&["s"]).await;
     let scraped = service.get("/metrics").await.text();
+    let scraped = scraped + &with_issuer().get("/metrics").await.text();
     let mut page = format!(
         "# Metrics\n\n<!-- Generated from the code; do not edit. The test beside {}\n     \
          writes it anew with {UPDATE_GENERATED}=1. -->\n\n\

@@ -7,9 +7,11 @@ use std::time::Duration;
 use axum::body::Body;
 use serde_json::json;
 use streamgate_engine::EngineObserver as _;
-use streamgate_server::{Tls, Volume, metric_names};
+use streamgate_server::{ServerSettings, Tls, Volume, metric_names};
+use streamgate_tokens::{Algorithm, Location, Source};
 
 use crate::support::running::server_files;
+use crate::support::viewers::{Down, login, settings, signing_key, verifier};
 use crate::support::{Answer, Service, request};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,11 +36,27 @@ pub(super) fn with_volume() -> Service {
     service
 }
 
+/// A service that accepts the tokens of an issuer whose keys are at a URL.
+pub(super) fn with_issuer() -> Service {
+    let at = Location {
+        url: "https://login.example/keys".to_owned(),
+        authorities: None,
+    };
+    let issuer = login(Source::Url(at), Algorithm::Es256);
+    let settings = settings(&signing_key(), vec![issuer]);
+    Service::with(ServerSettings {
+        tokens: Some(verifier(settings, Down)),
+        ..ServerSettings::default()
+    })
+}
+
 #[tokio::test]
 async fn the_page_is_text_0_0_4_and_describes_every_metric_by_its_name() {
     let service = with_volume();
     service.start(&["s"]).await;
-    let page = page(&service, None).await.text();
+    // Some metrics are of issuers, and the server above has none: it would not be open.
+    let of_issuer = page(&with_issuer(), None).await.text();
+    let page = page(&service, None).await.text() + &of_issuer;
     assert!(!page.contains("# EOF"));
     for (name, help) in metric_names() {
         let line = format!("# HELP {name} {help}.\n");
@@ -61,9 +79,9 @@ async fn the_page_is_text_0_0_4_and_describes_every_metric_by_its_name() {
 async fn the_page_is_openmetrics_for_those_who_ask_for_it() {
     let service = with_volume();
     service.start(&["s"]).await;
-    let page = page(&service, Some("application/openmetrics-text"))
-        .await
-        .text();
+    let kind = Some("application/openmetrics-text");
+    let of_issuer = page(&with_issuer(), kind).await.text();
+    let page = of_issuer + &page(&service, kind).await.text();
     assert!(page.ends_with("# EOF\n"));
     for (name, help) in metric_names() {
         let family = name.trim_end_matches("_total");
@@ -151,6 +169,9 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_notices_resubscribed_total",
             "streamgate_spans_dropped_total",
             "streamgate_error_reports_dropped_total",
+            "streamgate_tokens_refused_total",
+            "streamgate_issuer_keys_age_seconds",
+            "streamgate_issuer_fetch_failures_total",
         ]
     );
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod operations;
 pub(crate) mod running;
+pub(crate) mod viewers;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -251,6 +252,15 @@ impl Service {
             .headers_mut()
             .insert("x-api-key", key.parse().unwrap());
         self.send(request).await
+    }
+
+    /// A request with a viewer token.
+    pub(crate) async fn call_with(&self, token: &str, method: &str, path: &str) -> Answer {
+        self.send(viewers::bearing(
+            token,
+            request(method, path, Body::empty()),
+        ))
+        .await
     }
 
     /// Starts sessions of user `u` with these ids, which must be admitted.

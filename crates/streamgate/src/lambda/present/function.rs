@@ -5,7 +5,7 @@ use std::sync::Arc;
 use streamgate_clock::{SystemClock, wall_ms};
 use streamgate_engine::{Engine, Observers, RandomIds};
 use streamgate_server::telemetry::Repeats;
-use streamgate_server::{Endpoints, Metrics, app};
+use streamgate_server::{Endpoints, Metrics, ServerSettings, app};
 
 use super::answer;
 use super::event::{EventError, HttpEvent};
@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::config::sections::store::TableSettings;
 use crate::exit::Failure;
 use crate::serve::panics;
+use crate::serve::tokens::Tokens;
 use crate::{dynamodb, output};
 
 /// The variable with the name of the function.
@@ -48,6 +49,11 @@ impl Function {
         }
         let mut policy = settings.policy.clone();
         policy.clock_skew = remote.clock_skew;
+        let tokens = Tokens::start(settings.tokens.clone(), None)?;
+        let server = ServerSettings {
+            tokens: Some(tokens.verifier()),
+            ..settings.server.clone()
+        };
         let counts = Arc::new(Counts::default());
         let observers = Observers::new([
             Arc::clone(&metrics) as Arc<_>,
@@ -62,7 +68,7 @@ impl Function {
         );
         Ok(Self {
             name: std::env::var(FUNCTION_NAME).unwrap_or_else(|_| "streamgate".to_owned()),
-            endpoints: app(Arc::new(engine), settings.server.clone(), metrics),
+            endpoints: app(Arc::new(engine), server, metrics),
             counts,
             upkeep: Upkeep::new(remote.format, repeats),
         })

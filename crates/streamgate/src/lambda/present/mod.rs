@@ -24,6 +24,7 @@ use crate::commands::settings_args::load_or_fail;
 use crate::config::sections::store::{StoreSettings, TableSettings};
 use crate::config::{Settings, Sources};
 use crate::exit::{Code, Failure};
+use crate::serve::exposure;
 use crate::serve::signals::Stops;
 use crate::serve::start_log;
 
@@ -85,7 +86,7 @@ fn check(settings: &Settings) -> Result<&TableSettings, Failure> {
             "remove STREAMGATE_ENGINE_FAIL_MODE",
         );
     }
-    if settings.server.keys.is_open() && !settings.general.allow_anonymous {
+    if exposure::is_open(settings) && !settings.general.allow_anonymous {
         return refused(
             "API keys are needed: anyone who can reach the API could start and end all sessions",
             "make a key with `streamgate key new` and set STREAMGATE_KEYS; or, if an authorizer \

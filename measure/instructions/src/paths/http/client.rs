@@ -32,6 +32,17 @@ pub(super) struct Request {
 impl Request {
     /// A request with a key and a JSON body, or none.
     pub(super) fn new(method: &str, path: &str, key: &str, body: &str, status: u16) -> Self {
+        Self::with(method, path, &format!("x-api-key: {key}"), body, status)
+    }
+
+    /// A request with a credential in a header, and a JSON body, or none.
+    pub(super) fn with(
+        method: &str,
+        path: &str,
+        credential: &str,
+        body: &str,
+        status: u16,
+    ) -> Self {
         let content_type = if body.is_empty() {
             ""
         } else {
@@ -39,7 +50,7 @@ impl Request {
         };
         let length = body.len();
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nhost: streamgate\r\nx-api-key: {key}\r\n{content_type}\
+            "{method} {path} HTTP/1.1\r\nhost: streamgate\r\n{credential}\r\n{content_type}\
              content-length: {length}\r\n\r\n{body}"
         );
         Self {

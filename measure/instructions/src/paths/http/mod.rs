@@ -7,16 +7,18 @@ mod client;
 
 use std::future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use streamgate_clock::wall_ms;
 use streamgate_core::bounds::BATCH_ENTRIES_MAX;
-use streamgate_core::{Policy, TenantId};
+use streamgate_core::{Policy, TenantId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, RandomIds};
 use streamgate_server::{
     ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
 };
 use streamgate_store_embedded::{EmbeddedStore, LogObserver};
+use streamgate_tokens::{FetchKeys, Fetched, Location, OwnTokens, Settings, SigningKey, Verifier};
 use tokio::net::TcpSocket;
 use tokio::runtime::Builder;
 
@@ -31,6 +33,15 @@ pub(super) use client::alone as client_alone;
 /// How many heartbeats a batch has.
 pub(super) const BATCH: u64 = BATCH_ENTRIES_MAX as u64;
 
+/// The key that signs viewer tokens.
+static SIGNING: LazyLock<Arc<SigningKey>> = LazyLock::new(|| {
+    let pem = SigningKey::generate_pem().expect("there are random bytes");
+    Arc::new(SigningKey::from_pem(pem.as_bytes()).expect("it was just made"))
+});
+
+/// Issuer and audience of those tokens.
+const OWN: (&str, &str) = ("streamgate", "streamgate");
+
 /// The key of the client; as long as those that are generated.
 const KEY: &str = "sgk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -39,6 +50,18 @@ pub(super) fn heartbeat(repetitions: u64) -> Result<()> {
     let calls = each_user(|user| {
         let path = format!("{}/heartbeat", session_path(user, 0));
         Ok([Request::new("POST", &path, KEY, "", 200)])
+    })?;
+    run(USERS, &calls, repetitions)
+}
+
+/// The same with the viewers' own tokens, each verified once before.
+pub(super) fn heartbeat_token(repetitions: u64) -> Result<()> {
+    let calls = each_user(|user| {
+        let path = format!("{}/heartbeat", session_path(user, 0));
+        let key = UserKey::of_text(&TenantId::default_tenant(), &user_text(user))?;
+        let minted = SIGNING.mint(OWN, &key, wall_ms() / 1_000, 86_400)?;
+        let credential = format!("authorization: Bearer {}", minted.token);
+        Ok([Request::with("POST", &path, &credential, "", 200)])
     })?;
     run(USERS, &calls, repetitions)
 }
@@ -103,6 +126,7 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
     );
     let settings = ServerSettings {
         keys: keys()?,
+        tokens: Some(Arc::new(tokens()?)),
         ..ServerSettings::default()
     };
     let http = settings.http.clone();
@@ -116,6 +140,29 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
         async move { serve(listener, router, &http, None, &metrics, future::pending()).await },
     );
     Ok(address)
+}
+
+/// Accepts the tokens of [`SIGNING`], as a server with the embedded store accepts its own.
+fn tokens() -> Result<Verifier> {
+    let settings = Settings {
+        issuers: Vec::new(),
+        own: OwnTokens {
+            signing: Some(Arc::clone(&SIGNING)),
+            ..OwnTokens::default()
+        },
+    };
+    let fetch: Arc<dyn FetchKeys> = Arc::new(Nothing);
+    Ok(Verifier::new(settings, &fetch, None)?)
+}
+
+/// There is nothing at any URL.
+#[derive(Debug)]
+struct Nothing;
+
+impl FetchKeys for Nothing {
+    fn fetch(&self, _: &Location) -> std::result::Result<Fetched, String> {
+        Err("there is nothing".to_owned())
+    }
 }
 
 /// A key of each scope, as a small operator has them.

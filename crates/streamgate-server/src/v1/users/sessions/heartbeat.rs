@@ -87,7 +87,7 @@ pub(crate) struct SessionEnded<'a> {
     )
 )]
 pub(crate) async fn heartbeat(app: &App, call: SessionCall) -> Result<Response, ApiError> {
-    let target = call.target(app, Scope::Player)?;
+    let target = call.target(app, Scope::Player).await?;
     let body = call.ignored_body();
     let answer = renew(app, target).await;
     body.discard(app, answer).await

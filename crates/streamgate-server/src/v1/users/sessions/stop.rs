@@ -32,7 +32,7 @@ use crate::wire::schema::{SessionParam, UserParam};
     )
 )]
 pub(crate) async fn stop_session(app: &App, call: SessionCall) -> Result<Response, ApiError> {
-    let target = call.target(app, Scope::Player)?;
+    let target = call.target(app, Scope::Player).await?;
     drop(call);
     stop(app, target).await
 }
@@ -58,7 +58,7 @@ pub(crate) async fn stop_session_by_post(
     app: &App,
     call: SessionCall,
 ) -> Result<Response, ApiError> {
-    let target = call.target(app, Scope::Player)?;
+    let target = call.target(app, Scope::Player).await?;
     let body = call.ignored_body();
     let answer = stop(app, target).await;
     body.discard(app, answer).await

@@ -5,3 +5,4 @@ mod get;
 mod list;
 mod put;
 mod sessions;
+mod tokens;

@@ -13,6 +13,7 @@ use streamgate_core::{SessionId, SessionMetadata, UserKey};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
+use crate::caller::grant::unknown_plan;
 use crate::problem::{ApiError, Code, FieldErrors, Problem};
 use crate::state::App;
 use crate::telemetry::audit::Note;
@@ -209,6 +210,7 @@ impl StartBody {
             lease: None,
             replaces,
             terminate,
+            sets: None,
         })
     }
 }
@@ -262,6 +264,7 @@ async fn run(app: &App, user: &UserKey, start: &Start) -> Result<Response, ApiEr
         StartOutcome::AlreadyLive(admitted) => answer(StatusCode::OK, admitted),
         StartOutcome::Refused(refused) => limit_reached(user, refused, app.engine.wall()),
         StartOutcome::Taken => return Err(session_taken()),
+        StartOutcome::UnknownPlan(_) => return Err(unknown_plan()),
     })
 }
 

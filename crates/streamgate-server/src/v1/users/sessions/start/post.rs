@@ -11,9 +11,9 @@ use streamgate_core::{SessionId, UserKey};
 
 use super::{REFUSED, StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::{Player, UserPath};
-use crate::caller::grant::Identity;
+use crate::caller::grant::{Identity, entitlement};
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::NeedsRoom;
+use crate::problem_docs::{NeedsEntitlement, NeedsRoom};
 use crate::state::App;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire::body::JsonBody;
@@ -34,6 +34,7 @@ use crate::wire::schema::UserParam;
     request_body = Option<StartBody>,
     responses(
         NeedsRoom,
+        NeedsEntitlement,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>,
             headers(("Location" = String, description = "The path of the session."))),
         (status = 200, description = "The session of the body's `session_id` is live already; its \
@@ -54,7 +55,8 @@ pub(crate) async fn start_session(
         Some(text) => errors.check("session_id", SessionId::new(&text)),
         None => Some(app.engine.new_session_id()),
     };
-    let command = body.check(id, errors)?;
+    let mut command = body.check(id, errors)?;
+    command.sets = entitlement(target.identity.viewer())?;
     let note = || match &target.identity {
         by @ Identity::Key { .. } => {
             app.audit

@@ -6,9 +6,10 @@ use streamgate_core::admission::Start;
 
 use super::{REFUSED, StartAnswer, StartBody, StartRefused, start};
 use crate::caller::access::SessionTarget;
+use crate::caller::grant::entitlement;
 use crate::caller::keys::Scope;
 use crate::problem::{ApiError, FieldErrors};
-use crate::problem_docs::NeedsRoom;
+use crate::problem_docs::{NeedsEntitlement, NeedsRoom};
 use crate::routing::session_call::SessionCall;
 use crate::state::App;
 use crate::telemetry::audit::Action;
@@ -30,6 +31,7 @@ use crate::wire::schema::{SessionParam, UserParam};
     request_body = Option<StartBody>,
     responses(
         NeedsRoom,
+        NeedsEntitlement,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
         (status = 200, description = "The session is live already; its lease was renewed, and \
             nothing else changed.", body = StartAnswer<'_>),
@@ -41,9 +43,16 @@ pub(crate) async fn start_named_session(
     app: &App,
     call: SessionCall,
 ) -> Result<Response, ApiError> {
-    let SessionTarget { user, id, key, .. } = call.target(app, Scope::Player)?;
+    let target = call.target(app, Scope::Player).await?;
+    let SessionTarget {
+        user,
+        id,
+        key,
+        viewer,
+    } = target;
     let body = app.told(&user, call.json(app).await)?;
-    let command = command(id, &body)?;
+    let mut command = command(id, &body)?;
+    command.sets = entitlement(viewer.as_ref())?;
     // It would keep the connection's buffer while the store is waited for.
     drop(body);
     let note = || app.note_by_key(Action::TerminateSessions, key, &user);
