@@ -9,10 +9,24 @@ import { QUICK, Server } from "./support/server.js";
 import { until } from "./support/wait.js";
 
 const KEY = "sgk_test";
-const sha256 = createHash("sha256").update(KEY).digest("hex");
-const KEYS = `[{ name = "test", scope = "player", sha256 = "${sha256}" }]`;
+const BACKEND = "sgk_backend";
+const key = (name, scope, text) => {
+    const sha256 = createHash("sha256").update(text).digest("hex");
+    return `{ name = "${name}", scope = "${scope}", sha256 = "${sha256}" }`;
+};
+const KEYS = `[${key("players", "player", KEY)}, ${key("backend", "service", BACKEND)}]`;
 
 const shared = await Server.start({ after }, QUICK, { STREAMGATE_KEYS: KEYS });
+
+/** A viewer's token, as the site's backend gets it. */
+const mint = async (user, ttl_s = 3600) => {
+    const response = await fetch(`${shared.url}/v1/users/${user}/tokens`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${BACKEND}` },
+        body: JSON.stringify({ ttl_s }),
+    });
+    return (await response.json()).token;
+};
 
 /** A token that this server does not know, expiring in so many seconds. */
 const jwt = (seconds) => {
@@ -23,13 +37,13 @@ const jwt = (seconds) => {
 };
 
 describe("token", { concurrency: true }, () => {
-    const setup = async (t, token) => {
+    const setup = async (t, token, user = shared.newUser()) => {
         const asked = [];
         let session;
         t.after(() => session?.stop());
         const proxy = await Proxy.start(t, () => shared.url);
         const source = typeof token == "function" ? () => token(asked.push(Date.now())) : token;
-        session = await start({ url: proxy.url, user: shared.newUser(), token: source, hold: false });
+        session = await start({ url: proxy.url, user, token: source, hold: false });
         return { proxy, asked, session };
     };
     const beats = (proxy) => proxy.seen(/POST .*\/heartbeat/);
@@ -54,6 +68,31 @@ describe("token", { concurrency: true }, () => {
         await until(() => beats(proxy).length);
         assert.equal(asked.length, 2);
         assert.equal(proxy.seen(/PUT/).length, 2);
+    });
+
+    test("a viewer's token starts, renews, lists and stops the viewer's sessions", async (t) => {
+        const user = shared.newUser();
+        const { proxy, session } = await setup(t, () => mint(user), user);
+        await until(() => beats(proxy).length);
+        assert.equal((await session.watching())[0].sessionId, session.id);
+        await session.stop();
+        const own = { headers: { authorization: `Bearer ${KEY}` } };
+        const list = await fetch(`${shared.url}/v1/users/${user}/sessions`, own);
+        assert.equal((await list.json()).active, 0);
+    });
+
+    test("a token of another viewer is refused, and not asked for again", async (t) => {
+        const asked = [];
+        const token = () => (asked.push(1), mint("somebody-else"));
+        await assert.rejects(setup(t, token), { code: "forbidden", status: 403 });
+        assert.equal(asked.length, 1);
+    });
+
+    test("a token that soon expires is renewed before each call", async (t) => {
+        const user = shared.newUser();
+        const { proxy, asked } = await setup(t, () => mint(user, 60), user);
+        await until(() => beats(proxy).length > 1);
+        assert.ok(asked.length > 2, `${asked.length}`);
     });
 
     test("a second 401 is an error", async (t) => {
