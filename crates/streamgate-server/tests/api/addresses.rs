@@ -12,6 +12,7 @@ use streamgate_server::{
 };
 
 use crate::logs::Log;
+use crate::support::viewers::{Down, own_token, settings, signing_key, verifier};
 use crate::support::{Service, keys};
 
 const LIST: &str = "/v1/users/u/sessions";
@@ -242,4 +243,37 @@ async fn the_line_of_a_request_has_the_address_of_its_client_at_debug_only() {
         text.contains("503") && !text.contains("198.51.100.5"),
         "{text}"
     );
+}
+
+/// Behind one NAT: who has failed too often, and viewers who have done nothing wrong.
+#[tokio::test]
+async fn a_token_that_was_verified_passes_and_a_new_one_is_refused_before_it_is_verified() {
+    let signing = signing_key();
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        tokens: Some(verifier(settings(&signing, Vec::new()), Down)),
+        rate_limit: RateLimitSettings {
+            failed_auth_per_address_per_min: NonZeroU32::new(FAILURES),
+            ..RateLimitSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    let nat = "192.0.2.1";
+    let bearer = |token: &str| format!("Bearer {token}");
+    let known = bearer(&own_token(&signing, "u"));
+    let known = [("authorization", &*known)];
+    assert_eq!(status(&service, nat, &known).await, 200);
+    let wrong = bearer("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1In0.AAAA");
+    exhaust(&service, nat, &[("authorization", &*wrong)]).await;
+    assert_eq!(status(&service, nat, &known).await, 200);
+    assert_eq!(status(&service, nat, &[("x-api-key", "player")]).await, 200);
+    // It is valid, which only its signature would tell.
+    let new = bearer(&own_token(&signing, "u"));
+    let new = [("authorization", &*new)];
+    let refused = get(&service, nat, LIST, &new).await;
+    assert_eq!(refused.status(), 429);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(status(&service, "192.0.2.2", &new).await, 200);
+    // Verified there, it is known here.
+    assert_eq!(status(&service, nat, &new).await, 200);
 }

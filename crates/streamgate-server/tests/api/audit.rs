@@ -4,12 +4,14 @@ use std::future::Future;
 
 use axum::body::Body;
 use axum::http::Request;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use streamgate_server::telemetry::{AUDIT_TARGET, AuditSettings, LogFormat};
 use streamgate_server::{Gateway, ServerSettings};
 
 use crate::logs::Log;
-use crate::support::{Service, keys, request};
+use crate::support::{Service, keys, request, viewers};
 
 /// `printf %s u | sha256sum`, the beginning.
 const HASH_OF_U: &str = "0bfe935e70c321c7";
@@ -411,4 +413,67 @@ async fn a_line_in_text_is_of_the_logger_audit_too() {
         text.contains(&format!("target_sha256=\"{HASH_OF_U}\"")),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_token_that_is_minted_has_a_line_with_its_id_and_not_with_itself() {
+    let service = viewers::service(&viewers::signing_key());
+    let mut token = Value::Null;
+    let lines = audited(async {
+        let path = "/v1/users/u/tokens";
+        let wrong = json!({ "ttl_s": 1 });
+        assert_eq!(call(&service, "service", "POST", path, &wrong).await, 400);
+        let mut mint = request("POST", path, Body::empty());
+        mint.headers_mut()
+            .insert("x-api-key", "service".parse().unwrap());
+        token = service.send(mint).await.json();
+    })
+    .await;
+    assert_eq!(
+        deeds(&lines),
+        ["failure", "success"].map(|it| ("token-minted", it))
+    );
+    let line = &lines[1];
+    assert_eq!(line["user.target.hash"], HASH_OF_U);
+    assert_eq!(line["user.name"], "key of service");
+    assert_eq!(line["labels.token_expires_at"], token["expires_at"]);
+    let text = token["token"].as_str().unwrap();
+    let claims = text.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert_eq!(line["labels.token_id"], claims["jti"]);
+    for part in text.split('.') {
+        assert!(!line.to_string().contains(part), "{line}");
+    }
+    assert_eq!(lines[0].get("labels.token_id"), None);
+}
+
+#[tokio::test]
+async fn a_viewer_is_named_by_issuer_and_token_and_its_own_stops_have_no_line() {
+    let service = viewers::service(&viewers::signing_key());
+    let token = viewers::login_token("u", &json!({ "jti": "token-1" }));
+    let lines = audited(async {
+        for (method, path, status) in [
+            ("PUT", SESSION, 201),
+            ("DELETE", SESSION, 204),
+            ("PUT", "/v1/users/u/sessions/t", 201),
+            // All sessions of the user, also those of its other devices.
+            ("DELETE", "/compat/user-streams/user-streams/u", 204),
+        ] {
+            let request = viewers::bearing(&token, request(method, path, Body::empty()));
+            assert_eq!(
+                service.send(request).await.status,
+                status,
+                "{method} {path}"
+            );
+        }
+    })
+    .await;
+    assert_eq!(deeds(&lines), [("user-reset", "success")]);
+    let line = &lines[0];
+    assert_eq!(line["labels.actor"], "token");
+    assert_eq!(line["user.domain"], "login");
+    assert_eq!(line["user.roles"], "viewer");
+    assert_eq!(line["labels.actor_token_id"], "token-1");
+    assert_eq!(line.get("user.name"), None);
+    assert!(!line.to_string().contains(&token), "{line}");
 }

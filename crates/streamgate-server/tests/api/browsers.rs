@@ -12,7 +12,7 @@ use streamgate_server::{
 };
 
 use crate::support::operations::{Names, Operation, operations};
-use crate::support::{Answer, Service, keys, request};
+use crate::support::{Answer, Service, keys, request, viewers};
 
 const PAGE: &str = "https://player.example";
 const EVIL: &str = "https://evil.example";
@@ -365,4 +365,36 @@ async fn with_keys_no_call_of_any_document_is_answered_without_one() {
         }
     }
     assert_eq!(service.metric("streamgate_live_sessions").await, "0");
+}
+
+/// A token would outlive the visit to the page.
+#[tokio::test]
+async fn no_foreign_page_mints_a_token_on_an_open_server() {
+    let own = viewers::settings(&viewers::signing_key(), Vec::new());
+    let service = Service::with(ServerSettings {
+        tokens: Some(viewers::verifier(own, viewers::Down)),
+        ..ServerSettings::default()
+    });
+    let mint = async |headers: &[(&'static str, &str)]| {
+        let mut mint = get("/v1/users/u/tokens", headers);
+        *mint.method_mut() = Method::POST;
+        service.send(mint).await
+    };
+    for headers in [
+        &[("host", "localhost"), ("origin", EVIL)][..],
+        &[("host", "localhost"), ("origin", "null")],
+        &[("host", "localhost"), ("sec-fetch-site", "cross-site")],
+        &[
+            ("host", "rebind.example"),
+            ("origin", "http://rebind.example"),
+        ],
+        &[
+            ("host", "localhost"),
+            ("origin", EVIL),
+            ("content-type", "text/plain"),
+        ],
+    ] {
+        assert_kept_out(&mint(headers).await, &format!("{headers:?}"));
+    }
+    assert_eq!(mint(&[("host", "localhost")]).await.status, 201);
 }

@@ -9,6 +9,7 @@ use axum::body::Body;
 use serde_json::json;
 use streamgate_server::{RateLimitSettings, ServerSettings};
 
+use crate::support::viewers::{Down, bearing, own_token, settings, signing_key, verifier};
 use crate::support::{Service, keys, request};
 
 const LIST: &str = "/v1/users/u/sessions";
@@ -97,4 +98,55 @@ async fn a_batch_counts_once_for_its_caller_and_not_for_its_users() {
     let last = &answer.json()["failed"][MANY - 1];
     assert_eq!(last["code"], "session_unknown");
     assert_limited(&service, "player", "POST", "/v1/heartbeats").await;
+}
+
+#[tokio::test]
+async fn the_viewers_of_a_user_have_a_rate_of_their_own() {
+    let signing = signing_key();
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        tokens: Some(verifier(settings(&signing, Vec::new()), Down)),
+        rate_limit: RateLimitSettings {
+            viewer_per_user_per_s: NonZeroU32::new(2),
+            ..RateLimitSettings::default()
+        },
+        ..ServerSettings::default()
+    });
+    let list = async |token: &str, path: &str| {
+        let request = bearing(token, request("GET", path, Body::empty()));
+        service.send(request).await
+    };
+    let tokens = [own_token(&signing, "u"), own_token(&signing, "u")];
+    let mut limited = None;
+    // All devices together: each has a token of its own.
+    for token in tokens.iter().cycle().take(MANY) {
+        let answer = list(token, LIST).await;
+        if answer.status == 429 {
+            limited = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status, 200);
+    }
+    let limited = limited.expect("they were not too many");
+    limited.assert_problem(429, "too_many_requests");
+    assert_eq!(limited.header("retry-after"), Some("1"));
+    // Calls about another user use up nothing, and neither do keys.
+    let other = own_token(&signing, "v");
+    for _ in 0..MANY {
+        assert_eq!(list(&other, LIST).await.status, 403);
+        assert_eq!(service.call_as("player", "GET", LIST).await.status, 200);
+    }
+    assert_eq!(list(&other, "/v1/users/v/sessions").await.status, 200);
+}
+
+/// Several devices, each of which tries again at once, do not reach the default.
+#[tokio::test]
+async fn fifty_calls_at_once_are_within_the_default_rate_of_viewers() {
+    let signing = signing_key();
+    let service = crate::support::viewers::service(&signing);
+    let token = own_token(&signing, "u");
+    for _ in 0..50 {
+        let request = bearing(&token, request("GET", LIST, Body::empty()));
+        assert_eq!(service.send(request).await.status, 200);
+    }
 }
