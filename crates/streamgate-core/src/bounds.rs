@@ -107,6 +107,26 @@ pub const PAGE_SIZE_MAX: usize = 1_000;
 /// Most sessions that the answer to a start lists, whether they hold the slots or were evicted.
 pub const SESSIONS_LISTED_MAX: usize = 100;
 
+/// Most event streams of a process, unless configured otherwise.
+pub const STREAMS_DEFAULT: usize = 50_000;
+/// Most event streams about one user, unless configured otherwise.
+pub const STREAMS_PER_USER_DEFAULT: usize = 32;
+/// Most event streams about one tenant, unless configured otherwise.
+pub const STREAMS_PER_TENANT_DEFAULT: usize = 16;
+/// Most events that wait for a reader of a session's stream.
+pub const SESSION_STREAM_QUEUE_MAX: usize = 4;
+/// Most events that wait for a reader of a user's stream.
+pub const USER_STREAM_QUEUE_MAX: usize = 64;
+/// Most events that wait for a reader of a tenant's stream, and that are kept for one that comes
+/// back.
+pub const TENANT_STREAM_QUEUE_MAX: usize = 1_024;
+/// How long the events of a tenant are kept after its last reader has gone, in seconds.
+pub const TENANT_STREAM_KEPT_S: u32 = 5 * 60;
+/// Most sessions that the event of a refused start lists.
+pub const REFUSED_EVENT_SESSIONS_MAX: usize = 10;
+/// Most records that event streams read at once.
+pub const STREAM_CHECKS_AT_ONCE_MAX: usize = 64;
+
 // Relations that other code relies on.
 const _: () = assert!(LEASE_MIN_S <= LEASE_DEFAULT_S && LEASE_DEFAULT_S <= LEASE_MAX_S);
 const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX);
@@ -125,6 +145,7 @@ const _: () = assert!(
 const _: () = assert!(REVIVE_WINDOW_DEFAULT_S <= REVIVE_WINDOW_MAX_S);
 const _: () = assert!(PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX);
 const _: () = assert!(BODY_MAX_BYTES <= BATCH_BODY_MAX_BYTES);
+const _: () = assert!(REFUSED_EVENT_SESSIONS_MAX <= SESSIONS_LISTED_MAX);
 // A timestamp is stored in 48 bits, a length of text in two bytes.
 const _: () = assert!(TIMESTAMP_MAX_MS < 1 << 48);
 const _: () = assert!(USER_ID_MAX_BYTES <= u16::MAX as usize);

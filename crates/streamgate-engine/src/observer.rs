@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use streamgate_core::admission::{HeartbeatOutcome, StartOutcome, StopOutcome};
+use streamgate_core::admission::{HeartbeatOutcome, Refused, StartOutcome, StopOutcome};
 use streamgate_core::{Event, UserKey};
 
 /// Called with what the engine did, on the path of requests: it must be quick. Any thread may call
@@ -31,6 +31,9 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
 
     /// A player is about to be answered.
     fn answered(&self, answer: Answer<'_>);
+
+    /// A start of this user is about to be refused. Nothing was committed.
+    fn refused(&self, _user: &UserKey, _refused: &Refused) {}
 
     /// A session that was admitted without the store was written to it, and holds a slot there or
     /// not.
@@ -83,6 +86,10 @@ impl EngineObserver for Observers {
 
     fn answered(&self, answer: Answer<'_>) {
         self.0.iter().for_each(|one| one.answered(answer));
+    }
+
+    fn refused(&self, user: &UserKey, refused: &Refused) {
+        self.0.iter().for_each(|one| one.refused(user, refused));
     }
 
     fn reconciled(&self, holds_slot: bool) {

@@ -1,8 +1,8 @@
 //! Operations on one user that read, or do more than run one command.
 
 use streamgate_core::admission::{
-    EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, Start, Stop, StopNewest,
-    StopNewestOutcome, StopOutcome, sessions_of,
+    EraseUser, Erased, ResetUser, SessionsQuery, SessionsView, Settle, SettledView, Start,
+    StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome, sessions_of,
 };
 use streamgate_core::{Ledger, Moment, Policy, SessionMetadata, UserKey};
 use streamgate_store::{Step, StoreError, View};
@@ -56,6 +56,9 @@ impl Engine {
                 }
                 if let Some(outcome) = C::start_outcome(&outcome) {
                     self.observer.answered(Answer::Start(outcome));
+                    if let StartOutcome::Refused(refused) = outcome {
+                        self.observer.refused(user, refused);
+                    }
                 }
                 Ok(outcome.into())
             }
@@ -181,8 +184,24 @@ impl Engine {
         }
     }
 
+    /// What `view` shows of a user, once the sessions whose lease is over are ended: now, rather
+    /// than with the user's next call. Reports no failure to the observer, because no call waits.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn settle<T: Send>(
+        &self,
+        user: &UserKey,
+        view: impl Fn(&Ledger, &Policy, Moment) -> T + Send + Sync,
+    ) -> Result<T, EngineError> {
+        self.outcome(user, &SettledView(view)).await
+    }
+
     /// Reads a user's ledger, brought up to the present, and stores nothing.
-    async fn look<T: Send>(
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub async fn look<T: Send>(
         &self,
         user: &UserKey,
         look: impl Fn(&Ledger, &Policy, Moment) -> T + Send + Sync,

@@ -27,6 +27,7 @@ use crate::compat::DialectName;
 use crate::document::OpenApiVersion;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
+use crate::push::Hub;
 use crate::routing::fallback::{method_not_allowed, not_found};
 use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
@@ -80,14 +81,17 @@ impl Endpoints {
         Ok(Response::from_parts(head, body.into()))
     }
 
-    /// Replaces the accepted keys. Requests under way keep the keys that they began with.
+    /// Replaces the accepted keys. Requests under way keep the keys that they began with; event
+    /// streams of keys that are accepted no longer end.
     pub fn set_keys(&self, keys: Keys) {
         self.app.keys.store(Arc::new(keys));
+        self.app.hub.credentials_changed();
     }
 
     /// Replaces whose viewer tokens are accepted.
     pub fn set_tokens(&self, tokens: Arc<Verifier>) {
         self.app.tokens.store(tokens);
+        self.app.hub.credentials_changed();
     }
 
     /// Answers a request with this error, before any endpoint sees it.
@@ -96,10 +100,23 @@ impl Endpoints {
         let observation = Observation::begin(route, request.method(), request.headers());
         observation.end(route, error.into_response())
     }
+
+    /// Ends all event streams in order, and begins no other: the process stops.
+    pub(crate) fn end_streams(&self) {
+        self.app.hub.close();
+    }
 }
 
-/// The service: every endpoint over this engine.
-pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>) -> Endpoints {
+/// The service: every endpoint over this engine, whose observers are these metrics and this hub.
+pub fn app(
+    engine: Arc<Engine>,
+    settings: ServerSettings,
+    metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
+) -> Endpoints {
+    if let Some(notices) = engine.notices() {
+        hub.watch_by(notices);
+    }
     let layers = RouteLayers::new(&settings, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
     let (router, _) = endpoints(Some(&layers), root_is_ours).split_for_parts();
@@ -107,6 +124,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, metrics: Arc<Metrics>)
     let app = Arc::new(App {
         engine,
         metrics,
+        hub,
         keys: ArcSwap::from_pointee(settings.keys),
         tokens: ArcSwap::new(settings.tokens.unwrap_or_default()),
         browser_guard: BrowserGuard::new(
@@ -175,7 +193,7 @@ pub(crate) mod tests {
     use axum::body::Body;
     use streamgate_clock::ManualClock;
     use streamgate_core::{Policy, Timestamp};
-    use streamgate_engine::{EngineSettings, RandomIds};
+    use streamgate_engine::{EngineSettings, Observers, RandomIds};
     use streamgate_store::MemoryStore;
 
     use super::*;
@@ -185,14 +203,18 @@ pub(crate) mod tests {
     pub(crate) fn service(settings: ServerSettings) -> Endpoints {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_242_600_000)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
+        let hub = Hub::new(&settings, &metrics);
         let engine = Engine::new(
             Arc::new(MemoryStore::new(clock)),
             Arc::new(Policy::default()),
             Arc::new(RandomIds),
-            Arc::clone(&metrics) as _,
+            Arc::new(Observers::new([
+                Arc::clone(&metrics) as _,
+                Arc::clone(&hub) as _,
+            ])),
             EngineSettings::default(),
         );
-        app(Arc::new(engine), settings, metrics)
+        app(Arc::new(engine), settings, metrics, hub)
     }
 
     /// A service with an empty router, so that the fast path alone can answer.

@@ -16,6 +16,7 @@ mod metrics;
 mod ops;
 mod problem;
 mod problem_docs;
+mod push;
 mod routing;
 mod settings;
 mod state;
@@ -34,6 +35,9 @@ pub use compat::{
 pub use connection::{Stopped, Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, serve};
 pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
-pub use settings::{AllowedOrigins, CorsSettings, HttpSettings, RateLimitSettings, ServerSettings};
+pub use push::Hub;
+pub use settings::{
+    AllowedOrigins, CorsSettings, HttpSettings, PushSettings, RateLimitSettings, ServerSettings,
+};
 pub use state::Gateway;
 pub use wire::time::rfc3339;

@@ -140,8 +140,12 @@ codes! {
     NotConfigured = "not_configured", SERVICE_UNAVAILABLE, "The server is not set up for this",
         "`detail` names the setting that is missing. A retry does not help; the operator sets it.";
     Stopping = "stopping", SERVICE_UNAVAILABLE, "The server is stopping",
-        "Only `/readyz` says so, to load balancers: requests are still answered, for as long as \
-         `http.drain_s` says.";
+        "`/readyz` says so, to load balancers, while requests are still answered for as long as \
+         `http.drain_s` says; and an event stream that does not begin any more: connect again \
+         after `Retry-After`.";
+    NoStreams = "no_streams", NOT_IMPLEMENTED, "There are no event streams here",
+        "The server runs where an answer is sent whole (AWS Lambda). Players learn of an ending at \
+         their next heartbeat.";
 }
 
 /// A problem (RFC 9457).

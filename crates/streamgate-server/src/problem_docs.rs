@@ -68,6 +68,8 @@ errors! {
     NeedsKey: Unauthenticated Forbidden;
     /// Errors of a backup.
     BackupErrors: BackupRunning BackupElsewhere;
+    /// Errors of event streams.
+    StreamErrors: NoStreams StoreUnavailable Overloaded Stopping;
     /// The error about a session that the user never had.
     SessionUnknown: SessionUnknown;
 }
@@ -115,6 +117,7 @@ pub(crate) fn response(
         | Code::StoreUnavailable
         | Code::StoreFull
         | Code::Overloaded
+        | Code::Stopping
         | Code::IssuerUnavailable => {
             let about = "Seconds to wait before the same request is sent again.";
             response.header("Retry-After", header(Type::Integer, about))

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use streamgate_core::bounds::{
+    STREAMS_DEFAULT, STREAMS_PER_TENANT_DEFAULT, STREAMS_PER_USER_DEFAULT,
+};
 use streamgate_tokens::Verifier;
 
 use crate::caller::keys::Keys;
@@ -32,6 +35,8 @@ pub struct ServerSettings {
     pub cors: CorsSettings,
     /// Connections and timeouts.
     pub http: HttpSettings,
+    /// Bounds of event streams.
+    pub push: PushSettings,
     /// Whether `/metrics` asks for a key of scope admin. Without it the page is open, as scrapers
     /// expect; it names no user.
     pub metrics_require_key: bool,
@@ -120,6 +125,27 @@ impl AllowedOrigins {
             Self::None => false,
             Self::Any => true,
             Self::List(origins) => origins.iter().any(|known| origin == known.as_str()),
+        }
+    }
+}
+
+/// Bounds of event streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushSettings {
+    /// Most streams of this process; at most three quarters of the connections.
+    pub max_streams: usize,
+    /// Most streams about one user, those about its sessions included.
+    pub max_streams_per_user: usize,
+    /// Most streams about one tenant.
+    pub max_streams_per_tenant: usize,
+}
+
+impl Default for PushSettings {
+    fn default() -> Self {
+        Self {
+            max_streams: STREAMS_DEFAULT,
+            max_streams_per_user: STREAMS_PER_USER_DEFAULT,
+            max_streams_per_tenant: STREAMS_PER_TENANT_DEFAULT,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::caller::trusted_proxies::TrustedProxies;
 use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
+use crate::push::Hub;
 use crate::telemetry::AuditSettings;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire::body_bytes::BodyMemory;
@@ -27,6 +28,8 @@ use crate::wire::body_bytes::BodyMemory;
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
+    /// Who listens to what is committed.
+    pub(crate) hub: Arc<Hub>,
     /// The accepted keys. A request loads them once, without a lock, and is authorized by that set.
     pub(crate) keys: ArcSwap<Keys>,
     /// Whose tokens are accepted, and the tokens that were; replaced as the keys are.
@@ -60,7 +63,11 @@ impl App {
             return Note::none();
         };
         let (name, scope) = self.keys.load().named(key);
-        let by = Identity::Key { name, scope };
+        let by = Identity::Key {
+            name,
+            scope,
+            id: key,
+        };
         self.audit.note_about(action, &by, user)
     }
 

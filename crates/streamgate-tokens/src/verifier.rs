@@ -255,6 +255,17 @@ impl Verifier {
         None
     }
 
+    /// Whether the token of a viewer that was accepted before still is: for calls that last. While
+    /// the keys of its issuer cannot be had, it is until it expires.
+    #[must_use]
+    pub fn still_accepts(&self, viewer: &Viewer, now: Now) -> bool {
+        match self.verify(&viewer.token, now) {
+            Ok(_) => true,
+            Err(Refused::KeysUnavailable { .. }) => now.wall_s < viewer.over_at_s,
+            Err(_) => false,
+        }
+    }
+
     /// Forgets every token: the next call of each bearer verifies it anew.
     pub fn forget(&self) {
         self.cache.clear();

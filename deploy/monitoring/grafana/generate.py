@@ -226,6 +226,26 @@ REFUSED = [
     ),
 ]
 
+PUSH = [
+    chart(
+        "Event streams",
+        "Open event streams, by kind. hold is one that is its session's heartbeat.",
+        Query(f'sum by (kind) (streamgate_push_streams{{{NODES}}})', "{{kind}}"),
+    ),
+    chart(
+        "What event streams are told",
+        "Events written, events that a slow client missed, and streams refused because of [push].",
+        Query(rate("streamgate_push_events_total", "instance"), "events {{instance}}"),
+        Query(rate("streamgate_push_events_missed_total", "instance"), "missed {{instance}}"),
+        Query(rate("streamgate_push_streams_refused_total", "instance"), "streams refused {{instance}}"),
+    ),
+    chart(
+        "How event streams end",
+        "bye as a node stops, client because that has gone or does not read, credential because a key or token is not valid any more.",
+        Query(rate("streamgate_push_streams_ended_total", "reason"), "{{reason}}"),
+    ),
+]
+
 LATENCY = [
     chart(
         "Calls about sessions",
@@ -427,6 +447,7 @@ ROWS: list[tuple[str, list[Panel]]] = [
     ("Are viewers admitted?", ADMITTED),
     ("Who is refused?", REFUSED),
     ("How long does it take?", LATENCY),
+    ("What is told at once?", PUSH),
     ("How is the store?", STORE),
     ("How are the nodes?", NODE),
 ]

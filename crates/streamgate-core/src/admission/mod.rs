@@ -30,7 +30,7 @@ pub use list::{
 };
 pub use reset_user::ResetUser;
 pub use set_user::{Edit, SetUser, SetUserOutcome};
-pub use settle::Settle;
+pub use settle::{Settle, SettledView};
 pub use start::{Admitted, Refused, Start, StartOutcome};
 pub use stop::{Stop, StopOutcome};
 pub use stop_newest::{StopNewest, StopNewestOutcome};

@@ -7,6 +7,7 @@
 use crate::admission::{Command, Draft};
 use crate::event::{End, Event};
 use crate::ids::SessionId;
+use crate::ledger::Ledger;
 use crate::policy::Policy;
 use crate::session::{EndReason, Session};
 use crate::time::{Moment, Timestamp};
@@ -22,6 +23,22 @@ impl Command for Settle {
 
     fn confirms((): &(), (): &()) -> bool {
         true
+    }
+}
+
+/// [`Settle`], with what this function shows of the ledger then as its outcome.
+#[derive(Debug, Clone, Copy)]
+pub struct SettledView<F>(pub F);
+
+impl<T, F: Fn(&Ledger, &Policy, Moment) -> T> Command for SettledView<F> {
+    type Outcome = T;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> T {
+        (self.0)(draft.ledger(), draft.policy(), draft.moment())
+    }
+
+    fn confirms(_first: &T, _second: &T) -> bool {
+        false
     }
 }
 

@@ -146,6 +146,26 @@ pub(crate) fn authorize_session(
     })
 }
 
+/// The session that the path of an event stream names, and who calls, under the same conditions.
+/// `changes` says whether the stream renews the session's lease.
+pub(crate) fn authorize_stream(
+    app: &App,
+    parts: &Parts,
+    needed: Scope,
+    changes: bool,
+) -> Result<(UserKey, SessionId, Identity), ApiError> {
+    let keys = app.keys.load();
+    let grant = authorize_call(app, &keys, parts, needed, true, changes)?;
+    let mut errors = FieldErrors::default();
+    let user = user_id(segment(&parts.uri, 2), grant.tenant(), &mut errors);
+    let id = errors
+        .check("session_id", segment(&parts.uri, 4))
+        .and_then(|text| errors.check("session_id", SessionId::new(&text)));
+    errors.finish()?;
+    let user = grant.about(app, user.expect(VALID))?;
+    Ok((user, id.expect(VALID), grant.identity(app, parts)))
+}
+
 /// What holds once [`FieldErrors::finish`] has found no error.
 const VALID: &str = "no error means an id";
 

@@ -54,6 +54,8 @@ pub(crate) enum Identity {
         name: Arc<str>,
         /// What it may do.
         scope: Scope,
+        /// Tells it from other keys.
+        id: KeyRef,
     },
     /// The bearer of a viewer token.
     Viewer(Arc<Viewer>),
@@ -142,6 +144,7 @@ impl<'a> Grant<'a> {
             Who::Key(key) => Identity::Key {
                 name: Arc::clone(&key.name),
                 scope: key.scope,
+                id: key.reference(),
             },
             Who::Viewer(viewer) => Identity::Viewer(Arc::clone(viewer)),
         }

@@ -85,6 +85,13 @@ pub(crate) struct KeyRef {
     scope: Scope,
 }
 
+impl KeyRef {
+    /// Whether it is this key.
+    pub(crate) fn is_of(self, key: &ApiKey) -> bool {
+        key.rate_id() == self.id
+    }
+}
+
 /// All accepted keys. Without any, every caller may do everything, as the default tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Keys {

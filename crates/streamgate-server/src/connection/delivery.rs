@@ -14,7 +14,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
@@ -109,6 +110,16 @@ impl Unread for Delivery {
         };
         let peeked = std::net::TcpStream::from(socket).peek(&mut [0]);
         peeked.is_ok_and(|bytes| bytes > 0)
+    }
+
+    fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.socket.poll_read_ready(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        match self.socket.ready(Interest::READABLE).now_or_never() {
+            Some(Ok(state)) if !state.is_read_closed() => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ use crate::connection::tls::Tls;
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::state::Draining;
+use crate::wire::answer::EVENT_STREAM;
 
 /// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -197,6 +198,7 @@ impl Acceptor {
         );
         // Each answer from here on closes its connection.
         self.draining.store(true, Ordering::Relaxed);
+        self.endpoints.end_streams();
         tokio::time::sleep(LINGER).await;
         // Fails if no connection is left.
         let _ = self.stop.send(());
@@ -315,7 +317,9 @@ impl Connection {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
                 }
-                Ok::<_, Infallible>(answer.map(|body| in_flight.end_with(body)))
+                let is_stream = answer.body().size_hint().exact().is_none()
+                    && answer.headers().get(header::CONTENT_TYPE) == Some(&EVENT_STREAM);
+                Ok::<_, Infallible>(answer.map(|body| in_flight.end_with(body, is_stream)))
             }
         });
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));

@@ -65,6 +65,13 @@ impl Unread for Socket {
             Self::Tls(stream) => stream.0.get_ref().0.has_unread(),
         }
     }
+
+    fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(delivery) => delivery.poll_hung_up(cx),
+            Self::Tls(stream) => stream.0.get_ref().0.poll_hung_up(cx),
+        }
+    }
 }
 
 impl AsyncRead for Socket {

@@ -30,6 +30,10 @@ pub(crate) const EVENT_DELAY: Duration = Duration::from_millis(100);
 pub(crate) trait Unread {
     /// Asks the kernel, because the runtime may not have polled it yet.
     fn has_unread(&self) -> bool;
+
+    /// Completes once the client has closed its sending side. Bytes that it sent before may keep
+    /// that from being noticed.
+    fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A stream that fails with `TimedOut` once its client has sent nothing for too long.
@@ -152,6 +156,11 @@ impl<T: AsyncWrite + Unread + Unpin> AsyncWrite for StallTimeoutStream<T> {
             && let Poll::Ready(Err(error)) = self.poll_idle(cx)
         {
             return Poll::Ready(Err(error));
+        }
+        if self.in_flight.awaits_hang_up() && self.inner.poll_hung_up(cx).is_ready() {
+            self.in_flight.set_hung_up();
+            // The body is polled once more.
+            cx.waker().wake_by_ref();
         }
         Poll::Ready(Ok(()))
     }

@@ -7,6 +7,7 @@ mod failed_users;
 mod http;
 mod notices;
 mod page;
+mod push;
 mod sessions;
 mod store;
 mod system;
@@ -39,6 +40,7 @@ use tls::TlsMetrics;
 use tokens::TokenMetrics;
 
 pub(crate) use http::HttpRoute;
+pub(crate) use push::{PushMetrics, StreamEnd, StreamKind};
 pub use system::{AskVolume, Volume};
 pub(crate) use tls::HandshakeFailure;
 
@@ -60,6 +62,7 @@ pub struct Metrics {
     body_bytes: Gauge,
     bodies_refused: Counter,
     tls: TlsMetrics,
+    push: PushMetrics,
     store: StoreMetrics,
     notices: NoticeMetrics,
     spans_dropped: Counter,
@@ -107,6 +110,7 @@ impl Metrics {
                 "Requests refused because request bodies took all of http.bodies_max_bytes",
             ),
             tls: TlsMetrics::new(&mut page),
+            push: PushMetrics::new(&mut page),
             store: StoreMetrics::new(&mut page),
             notices: NoticeMetrics::new(&mut page),
             spans_dropped: page.counter(
@@ -254,6 +258,11 @@ impl Metrics {
     /// Shows how the fetches of keys go.
     pub(crate) fn set_issuers(&self, issuers: &[RemoteStatus]) {
         self.tokens.set_issuers(issuers);
+    }
+
+    /// The metrics of event streams.
+    pub(crate) fn push(&self) -> &PushMetrics {
+        &self.push
     }
 
     /// The durations of a route.

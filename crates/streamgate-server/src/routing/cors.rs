@@ -3,6 +3,7 @@
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
+use crate::push::LAST_EVENT_ID;
 use crate::routing::request_id::X_REQUEST_ID;
 use crate::settings::{AllowedOrigins, CorsSettings};
 use crate::telemetry::{TRACEPARENT, TRACERESPONSE, TRACESTATE};
@@ -42,6 +43,8 @@ pub(crate) fn layer(settings: &CorsSettings, route: &str) -> Option<CorsLayer> {
             // A page that traces its calls sends both.
             TRACEPARENT,
             TRACESTATE,
+            // Of an event stream that is read by a script, which sends it itself.
+            LAST_EVENT_ID,
         ])
         .expose_headers([
             header::LOCATION,

@@ -262,7 +262,7 @@ impl<'a> By<'a> {
                 address: class.map(AddressClass::as_str),
                 ..Self::default()
             },
-            Identity::Key { name, scope } => Self {
+            Identity::Key { name, scope, .. } => Self {
                 kind: "key",
                 name: Some(name),
                 role: Some(scope.as_str()),

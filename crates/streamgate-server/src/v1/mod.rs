@@ -3,10 +3,12 @@
 //! What is *not* here: decisions. Endpoints translate between HTTP and the engine.
 
 mod batch;
+mod events;
 mod heartbeats;
 mod import;
 mod session;
 mod sessions;
+mod told;
 mod users;
 
 use std::sync::Arc;
@@ -64,14 +66,17 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         routes!(routed::start_named_session, routed::stop_session),
         routes!(routed::heartbeat),
         routes!(routed::stop_session_by_post),
+        routes!(users::sessions::events::listen_to_session),
         routes!(
             users::get::get_user,
             users::put::set_user,
             users::delete::erase_user
         ),
         routes!(users::tokens::mint_token),
+        routes!(users::events::listen_to_user),
         routes!(users::list::list_users),
         routes!(sessions::list_sessions),
+        routes!(events::listen_to_tenant),
         routes!(heartbeats::heartbeat_batch),
         routes!(import::import_users),
     ]

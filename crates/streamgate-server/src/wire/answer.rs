@@ -11,6 +11,9 @@ pub(crate) const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("applicati
 /// The media type of JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The media type of event streams.
+pub(crate) const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
 /// Initial capacity of a body: enough for the response to a start with all its metadata.
 const ANSWER_CAPACITY_BYTES: usize = 768;
 

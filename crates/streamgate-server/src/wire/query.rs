@@ -1,6 +1,7 @@
-//! Query strings of lists: `cursor` and `page_size`; any other parameter is an error.
+//! Query strings: `cursor` and `page_size` of lists, flags; any other parameter is an error.
 
 use axum::extract::FromRequestParts;
+use axum::http::Uri;
 use axum::http::request::Parts;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -134,6 +135,47 @@ impl<C: WireCursor> PageQuery<C> {
             page_size: page_size.unwrap_or(PAGE_SIZE_DEFAULT),
         })
     }
+}
+
+/// A parameter of this name that is `true` or `false`, and no other parameter; false if there is
+/// none.
+///
+/// # Errors
+/// 400 `invalid_request`.
+pub(crate) fn flag(uri: &Uri, name: &str) -> Result<bool, ApiError> {
+    let mut errors = FieldErrors::default();
+    let mut flag = None;
+    for pair in uri.query().unwrap_or_default().split('&') {
+        let (given, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let given = percent_decode_str(given).decode_utf8_lossy();
+        match value {
+            _ if pair.is_empty() => continue,
+            _ if *given != *name => errors.add(given, "unknown parameter"),
+            _ if flag.is_some() => errors.add(name, "is given twice"),
+            "true" => flag = Some(true),
+            "false" => flag = Some(false),
+            _ => errors.add(name, "must be true or false"),
+        }
+    }
+    errors.finish()?;
+    Ok(flag.unwrap_or(false))
+}
+
+/// Checks that there is no parameter.
+///
+/// # Errors
+/// 400 `invalid_request`.
+pub(crate) fn no_parameters(uri: &Uri) -> Result<(), ApiError> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    let mut errors = FieldErrors::default();
+    for pair in pairs.filter(|pair| !pair.is_empty()) {
+        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
+        errors.add(
+            percent_decode_str(name).decode_utf8_lossy(),
+            "unknown parameter",
+        );
+    }
+    errors.finish()
 }
 
 /// Parses a cursor. Its tenant does not matter: the page is looked up in the tenant of the caller.

@@ -50,7 +50,7 @@ async fn a_preflight_needs_no_key_and_says_what_is_allowed() {
     assert_eq!(allowed("allow-methods"), "GET,POST,PUT,DELETE");
     assert_eq!(
         allowed("allow-headers"),
-        "content-type,authorization,x-api-key,x-request-id,traceparent,tracestate"
+        "content-type,authorization,x-api-key,x-request-id,traceparent,tracestate,last-event-id"
     );
     assert_eq!(allowed("max-age"), "600");
 }

@@ -29,6 +29,7 @@ mod rate_limit;
 mod request_ids;
 mod serve;
 mod stopping;
+mod streams;
 mod support;
 mod tls;
 mod tokens;

@@ -43,8 +43,8 @@ use sections::store::StoreSettings;
 use sections::tls::Tls;
 use sections::traces::Traces;
 use sections::{
-    compat, cors, engine, general, http, issuers, keys, log, metrics, policy, rate_limit, sentry,
-    store, sweep, tls, tokens, traces,
+    compat, cors, engine, general, http, issuers, keys, log, metrics, policy, push, rate_limit,
+    sentry, store, sweep, tls, tokens, traces,
 };
 pub(crate) use show::effective;
 
@@ -199,6 +199,7 @@ fn read(reader: &mut Reader) -> Settings {
     let http = http::read(reader);
     let tls = tls::read(reader);
     let cors = cors::read(reader);
+    let push = push::read(reader);
     let rate_limit = rate_limit::read(reader);
     let log = log::read(reader);
     let traces = traces::read(reader);
@@ -220,6 +221,7 @@ fn read(reader: &mut Reader) -> Settings {
             rate_limit,
             cors,
             http,
+            push,
             metrics_require_key,
             compat,
             audit: log.audit,

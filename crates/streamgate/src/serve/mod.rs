@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_clock as clock;
-use streamgate_engine::{Engine, FailMode, RandomIds};
+use streamgate_engine::{Engine, FailMode, Observers, RandomIds};
 use streamgate_server::telemetry::{self, ErrorReports, Repeats};
-use streamgate_server::{HttpSettings, Metrics, app};
+use streamgate_server::{Endpoints, HttpSettings, Hub, Metrics, app};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -73,11 +73,13 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         in_use.settings.policy.clock_skew = opened.clock_skew;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
+        let hub = Hub::new(&settings.server, &metrics);
+        let observers = [Arc::clone(&metrics) as Arc<_>, Arc::clone(&hub) as Arc<_>];
         let engine = Engine::new(
             exports.around(opened.store, settings),
             Arc::new(in_use.settings.policy.clone()),
             Arc::new(RandomIds),
-            Arc::clone(&metrics) as Arc<_>,
+            Arc::new(Observers::new(observers)),
             settings.engine,
         );
         let engine = Arc::new(match settings.fail_mode {
@@ -102,7 +104,13 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let mut settings = settings.clone();
         settings.server.tracer = exports.tracer;
         settings.server.tokens = Some(verifier);
-        let serving = serve(&settings, &http, &engine, &metrics, stops, reloads);
+        let app = app(
+            Arc::clone(&engine),
+            settings.server.clone(),
+            Arc::clone(&metrics),
+            hub,
+        );
+        let serving = serve(&settings, &http, (&engine, app), &metrics, stops, reloads);
         watched(serving, watchdog).await
     });
     // A reload can be reading a file that does not answer: the end does not wait for it.
@@ -181,7 +189,7 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 async fn serve(
     settings: &Settings,
     http: &HttpSettings,
-    engine: &Arc<Engine>,
+    (engine, app): (&Arc<Engine>, Endpoints),
     metrics: &Arc<Metrics>,
     stops: Stops,
     reloads: Reloads,
@@ -206,11 +214,6 @@ async fn serve(
         let engine = Arc::clone(engine);
         async move { engine.resolve_forever().await }
     });
-    let app = app(
-        Arc::clone(engine),
-        settings.server.clone(),
-        Arc::clone(metrics),
-    );
     let tls = reloads.tls.clone();
     let reloading = tokio::spawn(reloads.forever(Arc::clone(engine), app.clone()));
     let told_to_stop = async {

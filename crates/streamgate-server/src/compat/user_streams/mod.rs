@@ -155,6 +155,7 @@ fn name_of(code: Code) -> &'static str {
         Code::BodyTooLarge => "PayloadTooLargeError",
         Code::UnsupportedMediaType => "UnsupportedMediaTypeError",
         Code::TooManyRequests => "TooManyRequestsError",
+        Code::NoStreams => "NotImplementedError",
         Code::Internal => "InternalServerError",
         Code::StoreUnavailable
         | Code::StoreFull

@@ -1,6 +1,7 @@
 //! Users: the paying units that limits apply to.
 
 pub(crate) mod delete;
+pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod put;

@@ -2,6 +2,7 @@
 
 pub(crate) mod operations;
 pub(crate) mod running;
+pub(crate) mod stream;
 pub(crate) mod viewers;
 
 use std::num::NonZeroU32;
@@ -17,9 +18,9 @@ use streamgate_core::policy::Plan;
 use streamgate_core::{
     AtLimit, Durability, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
 };
-use streamgate_engine::{Engine, EngineSettings, IdSource};
+use streamgate_engine::{Engine, EngineSettings, IdSource, Observers};
 use streamgate_server::{
-    ApiKey, CompatSettings, DialectName, Endpoints, Keys, Metrics, RateLimitSettings, Scope,
+    ApiKey, CompatSettings, DialectName, Endpoints, Hub, Keys, Metrics, RateLimitSettings, Scope,
     ServerSettings, app, hash_key, parse_hash,
 };
 use streamgate_store::{Change, MemoryStore, Store as _, View};
@@ -140,16 +141,18 @@ impl Service {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
+        let hub = Hub::new(&settings, &metrics);
+        let observers = [Arc::clone(&metrics) as _, Arc::clone(&hub) as _];
         let engine = Engine::new(
             Arc::clone(&store) as _,
             Arc::new(policy()),
             Arc::new(OneId),
-            Arc::clone(&metrics) as _,
+            Arc::new(Observers::new(observers)),
             EngineSettings::default(),
         );
         let engine = finish(engine, Arc::clone(&clock));
         Self {
-            endpoints: app(Arc::new(engine), settings, Arc::clone(&metrics)),
+            endpoints: app(Arc::new(engine), settings, Arc::clone(&metrics), hub),
             clock,
             store,
             metrics,
@@ -325,11 +328,25 @@ pub(crate) fn request(method: &str, path: &str, body: Body) -> Request<Body> {
 
 impl Answer {
     async fn of(response: Response<Body>) -> Self {
-        let (parts, body) = response.into_parts();
+        let (parts, mut body) = response.into_parts();
+        // An event stream does not end: its first message is enough.
+        let is_stream = parts
+            .headers
+            .get("content-type")
+            .is_some_and(|it| it == "text/event-stream");
+        let body = if is_stream {
+            let first = body
+                .frame()
+                .await
+                .map(|frame| frame.unwrap().into_data().unwrap());
+            first.unwrap_or_default()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
         Self {
             status: parts.status,
             headers: parts.headers,
-            body: body.collect().await.unwrap().to_bytes().to_vec(),
+            body: body.to_vec(),
         }
     }
 

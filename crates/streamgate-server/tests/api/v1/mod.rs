@@ -1,6 +1,7 @@
 //! `/v1`: what every endpoint under it shares, then one module for each.
 
 mod degraded;
+mod events;
 mod heartbeats;
 mod import;
 mod methods;

@@ -15,6 +15,7 @@ pub(crate) mod metrics;
 mod pem;
 pub(crate) mod plans;
 pub(crate) mod policy;
+pub(crate) mod push;
 pub(crate) mod rate_limit;
 pub(crate) mod sentry;
 pub(crate) mod store;

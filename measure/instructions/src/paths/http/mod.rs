@@ -13,9 +13,9 @@ use std::time::Duration;
 use streamgate_clock::wall_ms;
 use streamgate_core::bounds::BATCH_ENTRIES_MAX;
 use streamgate_core::{Policy, TenantId, UserKey};
-use streamgate_engine::{Engine, EngineSettings, RandomIds};
+use streamgate_engine::{Engine, EngineSettings, Observers, RandomIds};
 use streamgate_server::{
-    ApiKey, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
+    ApiKey, Hub, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
 };
 use streamgate_store_embedded::{EmbeddedStore, LogObserver};
 use streamgate_tokens::{FetchKeys, Fetched, Location, OwnTokens, Settings, SigningKey, Verifier};
@@ -117,20 +117,22 @@ fn run<const N: usize>(users: u64, calls: &[[Request; N]], repetitions: u64) -> 
 
 /// Serves from another task until the runtime ends.
 fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr> {
-    let engine = Engine::new(
-        store,
-        Arc::new(Policy::default()),
-        Arc::new(RandomIds),
-        Arc::clone(&metrics) as _,
-        EngineSettings::default(),
-    );
     let settings = ServerSettings {
         keys: keys()?,
         tokens: Some(Arc::new(tokens()?)),
         ..ServerSettings::default()
     };
+    let hub = Hub::new(&settings, &metrics);
+    let observers = [Arc::clone(&metrics) as _, Arc::clone(&hub) as _];
+    let engine = Engine::new(
+        store,
+        Arc::new(Policy::default()),
+        Arc::new(RandomIds),
+        Arc::new(Observers::new(observers)),
+        EngineSettings::default(),
+    );
     let http = settings.http.clone();
-    let router = app(Arc::new(engine), settings, Arc::clone(&metrics));
+    let router = app(Arc::new(engine), settings, Arc::clone(&metrics), hub);
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(SOCKET_BYTES)?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
-use streamgate_core::{EndReason, Ending, Held};
+use streamgate_core::{EndReason, Ending, Held, SessionId};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
@@ -97,44 +97,79 @@ pub(crate) async fn heartbeat(app: &App, call: SessionCall) -> Result<Response, 
 async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
     let answered = app.engine.heartbeat(&target.user, &heartbeat).await?;
-    let wall = app.engine.wall();
     let degraded = answered.is_degraded;
-    let answer = |session: Held, limit: u32, active: u32, revived| {
-        let answer = HeartbeatAnswer {
-            session_id: IdText(&heartbeat.id),
-            expires_at: Time::at(session.expires_at, wall),
-            heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
-            limit: (!degraded).then_some(limit),
-            active: (!degraded).then_some(active),
-            revived,
-            degraded,
-        };
-        wire::json(StatusCode::OK, &answer)
-    };
     match answered.outcome {
         HeartbeatOutcome::Renewed {
             session,
             limit,
             active,
-        } => Ok(answer(session, limit, active, false)),
+        } => {
+            let seats = (!degraded).then_some((limit, active));
+            let answer = HeartbeatAnswer::new(app, &heartbeat.id, &session, seats, false);
+            Ok(wire::json(StatusCode::OK, &answer))
+        }
         HeartbeatOutcome::Revived {
             session,
             limit,
             active,
-        } => Ok(answer(session, limit, active, true)),
-        HeartbeatOutcome::Ended(ending) => Ok(session_ended(&ending, wall)),
+        } => {
+            let seats = (!degraded).then_some((limit, active));
+            let answer = HeartbeatAnswer::new(app, &heartbeat.id, &session, seats, true);
+            Ok(wire::json(StatusCode::OK, &answer))
+        }
+        HeartbeatOutcome::Ended(ending) => Ok(session_ended(app, &ending)),
         HeartbeatOutcome::Unknown => Err(session_unknown()),
     }
 }
 
+impl<'a> HeartbeatAnswer<'a> {
+    /// The session is held so. `seats` are the user's limit and the number of slots taken; `None`
+    /// if the store could not be used.
+    pub(crate) fn new(
+        app: &App,
+        id: &'a SessionId,
+        held: &Held,
+        seats: Option<(u32, u32)>,
+        revived: bool,
+    ) -> Self {
+        Self {
+            session_id: IdText(id),
+            expires_at: Time::at(held.expires_at, app.engine.wall()),
+            heartbeat_interval_s: app.engine.policy().heartbeat_interval.0,
+            limit: seats.map(|(limit, _)| limit),
+            active: seats.map(|(_, active)| active),
+            revived,
+            degraded: seats.is_none(),
+        }
+    }
+}
+
+impl<'a> SessionEnded<'a> {
+    /// The session ended so.
+    pub(crate) fn new(ending: &'a Ending, wall: Wall) -> Self {
+        Self {
+            problem: Problem::new(Code::SessionEnded, sentence(ending)),
+            reason: ending.reason.as_str(),
+            ended_at: Time::at(ending.ended_at, wall),
+            taken_by: ending.taken_by.as_ref().map(IdText),
+        }
+    }
+
+    /// The same where nobody looked for a free slot.
+    pub(crate) fn told(ending: &'a Ending, wall: Wall) -> Self {
+        let mut ended = Self::new(ending, wall);
+        if ending.reason == EndReason::Expired {
+            let detail =
+                "the session's lease ran out; a heartbeat starts it again if a slot is free";
+            ended.problem = Problem::new(Code::SessionEnded, detail);
+        }
+        ended
+    }
+}
+
 /// The answer about a session that holds no slot any more.
-fn session_ended(ending: &Ending, wall: Wall) -> Response {
-    let ended = SessionEnded {
-        problem: Problem::new(Code::SessionEnded, sentence(ending)),
-        reason: ending.reason.as_str(),
-        ended_at: Time::at(ending.ended_at, wall),
-        taken_by: ending.taken_by.as_ref().map(IdText),
-    };
+pub(crate) fn session_ended(app: &App, ending: &Ending) -> Response {
+    let ended = SessionEnded::new(ending, app.engine.wall());
     wire::problem(StatusCode::GONE, &ended)
 }
 

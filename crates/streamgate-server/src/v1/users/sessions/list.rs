@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use streamgate_core::admission::{Place, SessionsQuery};
+use streamgate_core::admission::{Place, SessionsQuery, SessionsView};
+use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
 use crate::caller::access::{Player, UserPath};
@@ -70,15 +71,21 @@ pub(crate) async fn list_sessions_of_user(
         size: page.page_size,
     };
     let view = app.engine.sessions(&target.user, &query).await?;
-    let (user_id, wall) = (target.user.user(), app.engine.wall());
-    let answer = UserSessions {
-        user_id,
-        limit: view.limit,
-        active: view.active,
-        sessions: Session::list(user_id, &view.sessions, wall),
-        sessions_total: view.active,
-        next_cursor: view.next.as_ref().map(cursor_text),
-        next_slot_at: view.next_slot_at.map(|at| Time::at(at, wall)),
-    };
+    let answer = UserSessions::new(target.user.user(), &view, app.engine.wall());
     Ok(wire::json(StatusCode::OK, &answer))
+}
+
+impl<'a> UserSessions<'a> {
+    /// This page of the sessions of a user.
+    pub(crate) fn new(user_id: &'a str, view: &'a SessionsView, wall: Wall) -> Self {
+        Self {
+            user_id,
+            limit: view.limit,
+            active: view.active,
+            sessions: Session::list(user_id, &view.sessions, wall),
+            sessions_total: view.active,
+            next_cursor: view.next.as_ref().map(cursor_text),
+            next_slot_at: view.next_slot_at.map(|at| Time::at(at, wall)),
+        }
+    }
 }

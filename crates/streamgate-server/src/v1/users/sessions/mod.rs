@@ -1,5 +1,6 @@
 //! Sessions of one user: start, heartbeat, stop, and the list of live sessions.
 
+pub(crate) mod events;
 pub(crate) mod heartbeat;
 pub(crate) mod list;
 pub(crate) mod start;

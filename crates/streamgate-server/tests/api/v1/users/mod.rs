@@ -1,6 +1,7 @@
 //! `/v1/users`
 
 mod delete;
+mod events;
 mod get;
 mod list;
 mod put;

@@ -1,0 +1,343 @@
+//! The hub: who listens to which user or tenant, and the way from a commit to them.
+//!
+//! Without a listener a commit costs the load of one atomic number. With some, it takes the lock of
+//! one shard of users, and puts a reference into each queue that is about the user.
+//!
+//! **No gap at the beginning.** A stream subscribes first and reads the record then. A commit that
+//! the hub heard of before the subscription is in the record; any later one is told. So the state
+//! may already hold what the first events tell.
+//!
+//! **Other nodes.** What they commit comes by [`Hub::remote`]. Where notices may have been lost,
+//! [`Hub::recheck`] has the streams read their records again.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+use streamgate_core::admission::Refused;
+use streamgate_core::bounds::STREAM_CHECKS_AT_ONCE_MAX;
+use streamgate_core::{Event, TenantId, UserKey};
+use streamgate_store::{Notices, Scope};
+use tokio::sync::Semaphore;
+
+use super::inbox::{About, Inbox};
+use super::subscription::{Key, Subscription};
+use super::tenant::{Resume, TenantTopic};
+use crate::metrics::{Metrics, PushMetrics};
+use crate::problem::{ApiError, Code};
+use crate::settings::{PushSettings, ServerSettings};
+
+/// Locks that the users are spread over.
+const SHARDS: usize = 64;
+
+/// `Retry-After` of a stream too many, in seconds.
+const RETRY_AFTER_S: u32 = 5;
+
+pub(super) type Users = HashMap<UserKey, Vec<Arc<Inbox>>>;
+
+/// Who listens. One for the process: an observer of its engine.
+#[derive(Debug)]
+pub struct Hub {
+    /// Users and tenants of which something is told: 0 nearly always.
+    pub(super) heard: AtomicUsize,
+    users: [Mutex<Users>; SHARDS],
+    hasher: RandomState,
+    pub(super) tenants: RwLock<HashMap<Box<str>, Arc<Mutex<TenantTopic>>>>,
+    /// Open streams.
+    streams: AtomicUsize,
+    settings: PushSettings,
+    /// What the ids of events begin with: they are unique across restarts.
+    process: u64,
+    last_id: AtomicU64,
+    is_closing: AtomicBool,
+    /// Changes with the accepted keys.
+    credentials: AtomicUsize,
+    notices: OnceLock<Arc<dyn Notices>>,
+    /// Permits to read a record again.
+    checks: Semaphore,
+    metrics: PushMetrics,
+}
+
+impl Hub {
+    /// Nobody listens yet.
+    #[must_use]
+    pub fn new(settings: &ServerSettings, metrics: &Metrics) -> Arc<Self> {
+        let mut bounds = settings.push;
+        // Streams leave connections for the other calls.
+        let connections = settings.http.max_connections;
+        bounds.max_streams = bounds.max_streams.min(connections - connections / 4);
+        Arc::new(Self {
+            heard: AtomicUsize::new(0),
+            users: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            tenants: RwLock::default(),
+            streams: AtomicUsize::new(0),
+            settings: bounds,
+            process: getrandom::u64().unwrap_or_default(),
+            last_id: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
+            credentials: AtomicUsize::new(0),
+            notices: OnceLock::new(),
+            checks: Semaphore::new(STREAM_CHECKS_AT_ONCE_MAX),
+            metrics: metrics.push().clone(),
+        })
+    }
+
+    /// Watches what others do by these notices, from here on. Once, before anybody listens.
+    pub fn watch_by(&self, notices: Arc<dyn Notices>) {
+        // A second time changes nothing.
+        let _ = self.notices.set(notices);
+    }
+
+    /// Another node committed this change of a user.
+    pub fn remote(&self, scope: Scope, user: &UserKey, events: &[Event]) {
+        match scope {
+            Scope::User => self.tell_user(user, events),
+            Scope::Tenant => self.tell_tenant(user, events),
+        }
+    }
+
+    /// Another node refused a start of a user.
+    pub fn remote_refused(&self, scope: Scope, user: &UserKey, refused: &Refused) {
+        match scope {
+            Scope::User => self.tell_user_refused(user, refused),
+            Scope::Tenant => self.tell_tenant_refused(user, refused),
+        }
+    }
+
+    /// Changes of this user may have been missed: its streams read the record again.
+    pub fn recheck(&self, user: &UserKey) {
+        if let Some(inboxes) = self.shard(user).lock().get(user) {
+            inboxes.iter().for_each(|inbox| inbox.doubt());
+        }
+    }
+
+    /// Changes of any user may have been missed.
+    pub fn recheck_all(&self) {
+        for shard in &self.users {
+            let users = shard.lock();
+            users.values().flatten().for_each(|inbox| inbox.doubt());
+        }
+    }
+
+    /// Changes of users of this tenant may have been missed, nobody knows how many.
+    pub fn missed(&self, tenant: &TenantId) {
+        if let Some(topic) = self.tenants.read().get(tenant.as_str()) {
+            topic.lock().miss();
+        }
+    }
+
+    /// The same of all tenants.
+    pub fn missed_all(&self) {
+        let tenants = self.tenants.read();
+        tenants.values().for_each(|topic| topic.lock().miss());
+    }
+
+    /// Ends all streams with a `bye`, and begins no other: the process stops.
+    pub(crate) fn close(&self) {
+        self.is_closing.store(true, Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// Whether the process stops.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::SeqCst)
+    }
+
+    /// The accepted keys have changed: streams look whether theirs is still one of them.
+    pub(crate) fn credentials_changed(&self) {
+        self.credentials.fetch_add(1, Ordering::SeqCst);
+        self.wake_all();
+    }
+
+    /// Changes with the accepted keys.
+    pub(crate) fn credentials(&self) -> usize {
+        self.credentials.load(Ordering::SeqCst)
+    }
+
+    fn wake_all(&self) {
+        for shard in &self.users {
+            let users = shard.lock();
+            users.values().flatten().for_each(|inbox| inbox.wake());
+        }
+        for topic in self.tenants.read().values() {
+            topic.lock().inboxes.iter().for_each(|inbox| inbox.wake());
+        }
+    }
+
+    /// Whether notices of other nodes arrive now; `None` if the store has none.
+    pub(crate) fn notices_are_up(&self) -> Option<bool> {
+        self.notices.get().map(|notices| notices.is_up())
+    }
+
+    /// Permits to read a record again.
+    pub(crate) fn checks(&self) -> &Semaphore {
+        &self.checks
+    }
+
+    pub(crate) fn metrics(&self) -> &PushMetrics {
+        &self.metrics
+    }
+
+    /// The id of an event of a user or a session: unique, and without an order.
+    pub(crate) fn event_id(&self) -> (u64, u64) {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
+        (self.process, id)
+    }
+
+    /// Subscribes to a user, or to one session of it.
+    ///
+    /// # Errors
+    /// 429 and 503: too many streams, or the process stops.
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        user: &UserKey,
+        about: About,
+    ) -> Result<Subscription, ApiError> {
+        self.admit()?;
+        let inbox = Arc::new(Inbox::new(about));
+        let mut users = self.shard(user).lock();
+        let room = match users.entry(user.clone()) {
+            Entry::Occupied(mut known) => {
+                let has_room = known.get().len() < self.settings.max_streams_per_user;
+                if has_room {
+                    known.get_mut().push(Arc::clone(&inbox));
+                }
+                has_room
+            }
+            Entry::Vacant(new) => {
+                new.insert(vec![Arc::clone(&inbox)]);
+                self.heard.fetch_add(1, Ordering::SeqCst);
+                if let Some(notices) = self.notices.get() {
+                    notices.watch(user);
+                }
+                true
+            }
+        };
+        drop(users);
+        if !room {
+            return Err(self.refuse(too_many("the user has too many event streams open")));
+        }
+        Ok(Subscription::new(self, Key::User(user.clone()), inbox))
+    }
+
+    /// Subscribes to a tenant. Returns the buffer, the number that it goes on behind, and how many
+    /// events are lost to it, if any are.
+    pub(crate) fn listen_to_tenant(
+        self: &Arc<Self>,
+        tenant: &TenantId,
+        from: Resume,
+    ) -> Result<(Subscription, Joined), ApiError> {
+        self.admit()?;
+        let inbox = Arc::new(Inbox::new(About::Tenant));
+        let mut tenants = self.tenants.write();
+        let topic = tenants.entry(tenant.as_str().into()).or_insert_with(|| {
+            self.heard.fetch_add(1, Ordering::SeqCst);
+            if let Some(notices) = self.notices.get() {
+                notices.watch_tenant(tenant);
+            }
+            let buffer = getrandom::u64().unwrap_or_default();
+            Arc::new(Mutex::new(TenantTopic::new(buffer)))
+        });
+        let mut topic = topic.lock();
+        if topic.inboxes.len() >= self.settings.max_streams_per_tenant {
+            drop(topic);
+            return Err(self.refuse(too_many("the tenant has too many event streams open")));
+        }
+        let (behind, missed) = topic.add(Arc::clone(&inbox), from);
+        let joined = Joined {
+            buffer: topic.buffer,
+            behind,
+            missed,
+        };
+        drop(topic);
+        drop(tenants);
+        let key = Key::Tenant(tenant.clone());
+        Ok((Subscription::new(self, key, inbox), joined))
+    }
+
+    /// Counts a stream, if there is room for it.
+    fn admit(&self) -> Result<(), ApiError> {
+        if self.is_closing() {
+            let detail = "the server is stopping; connect again";
+            return Err(ApiError::retry_after(Code::Stopping, detail, 1));
+        }
+        if self.streams.fetch_add(1, Ordering::SeqCst) < self.settings.max_streams {
+            return Ok(());
+        }
+        let detail = "the server has as many event streams open as push.max_streams allows";
+        Err(self.refuse(ApiError::retry_after(
+            Code::Overloaded,
+            detail,
+            RETRY_AFTER_S,
+        )))
+    }
+
+    fn refuse(&self, error: ApiError) -> ApiError {
+        self.streams.fetch_sub(1, Ordering::SeqCst);
+        self.metrics.refused.inc();
+        error
+    }
+
+    /// A subscription ends.
+    pub(super) fn leave(&self, key: &Key, inbox: &Arc<Inbox>) {
+        self.streams.fetch_sub(1, Ordering::SeqCst);
+        match key {
+            Key::User(user) => {
+                let mut users = self.shard(user).lock();
+                let Some(inboxes) = users.get_mut(user) else {
+                    return;
+                };
+                inboxes.retain(|other| !Arc::ptr_eq(other, inbox));
+                if inboxes.is_empty() {
+                    users.remove(user);
+                    self.heard.fetch_sub(1, Ordering::SeqCst);
+                    if let Some(notices) = self.notices.get() {
+                        notices.unwatch(user);
+                    }
+                }
+            }
+            Key::Tenant(tenant) => {
+                if let Some(topic) = self.tenants.read().get(tenant.as_str()) {
+                    topic.lock().remove(inbox);
+                }
+            }
+        }
+    }
+
+    pub(super) fn shard(&self, user: &UserKey) -> &Mutex<Users> {
+        let [place, ..] = self.hasher.hash_one(user.as_bytes()).to_le_bytes();
+        &self.users[usize::from(place) % SHARDS]
+    }
+
+    pub(super) fn drop_abandoned(&self, tenant: &str) {
+        let mut tenants = self.tenants.write();
+        let is_abandoned = |topic: &Arc<Mutex<TenantTopic>>| topic.lock().is_abandoned();
+        // A reader may have come back meanwhile.
+        if tenants.get(tenant).is_some_and(is_abandoned) {
+            tenants.remove(tenant);
+            self.heard.fetch_sub(1, Ordering::SeqCst);
+            if let (Some(notices), Ok(tenant)) = (self.notices.get(), TenantId::new(tenant)) {
+                notices.unwatch_tenant(&tenant);
+            }
+        }
+    }
+}
+
+/// Where a subscription to a tenant begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joined {
+    /// The buffer.
+    pub(crate) buffer: u64,
+    /// The number that it goes on behind.
+    pub(crate) behind: u64,
+    /// How many events are lost to it, if any are: `Some(None)` if nobody knows.
+    pub(crate) missed: Option<Option<u64>>,
+}
+
+fn too_many(detail: &'static str) -> ApiError {
+    ApiError::retry_after(Code::TooManyRequests, detail, RETRY_AFTER_S)
+}
