@@ -44,8 +44,19 @@ fn promises() -> BTreeMap<u32, Promise> {
     promises
 }
 
-/// Whether a source has a function of this name that is a test by its attributes.
+/// Whether a source has a function of this name that is a test by its attributes, or one of the
+/// tests of connections that run over plain TCP and over TLS.
 fn has_test(source: &str, name: &str) -> bool {
+    let mut lists = source.split("over_plain_and_tls! {").skip(1);
+    let is_listed = lists.any(|list| {
+        let names = list.split('}').next().unwrap_or_default();
+        names.split(',').any(|one| one.trim() == name)
+    });
+    is_listed || is_marked(source, name)
+}
+
+/// Whether a source has a function of this name with the attribute of a test.
+fn is_marked(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let (plain, later) = (format!("fn {name}("), format!("async fn {name}("));
     let at = lines

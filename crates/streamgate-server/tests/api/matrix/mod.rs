@@ -9,7 +9,9 @@
 mod credentials;
 mod state;
 
-use streamgate_server::{CompatSettings, DialectName, ServerSettings, dialects_without_key};
+use streamgate_server::{
+    CompatSettings, DialectName, RateLimitSettings, ServerSettings, dialects_without_key,
+};
 
 use crate::support::operations::{Names, Operation, operations};
 use crate::support::{Answer, Service, keys, viewers};
@@ -29,9 +31,18 @@ enum Asks {
     Everywhere,
     /// None in dialects that do without.
     NotInDialects,
+    /// A token everywhere: it has an issuer, and no keys.
+    OnlyTokens,
     /// None at all.
     Nowhere,
 }
+
+const ASKS: [Asks; 4] = [
+    Asks::Everywhere,
+    Asks::NotInDialects,
+    Asks::OnlyTokens,
+    Asks::Nowhere,
+];
 
 /// How a call is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,18 +52,38 @@ enum Verdict {
     CarriedOut,
 }
 
+impl Asks {
+    const fn has_keys(self) -> bool {
+        matches!(self, Self::Everywhere | Self::NotInDialects)
+    }
+
+    /// Whether it looks at this credential at all.
+    const fn heeds(self, credential: &Credential) -> bool {
+        credential.is_token || !matches!(self, Self::Nowhere)
+    }
+}
+
 fn service(asks: Asks) -> Service {
     let compat = CompatSettings {
         require_key: asks != Asks::NotInDialects,
         ..CompatSettings::default()
     };
-    let tokens = viewers::settings(&SIGNING, Vec::new());
+    let issuers = match asks {
+        Asks::Nowhere => Vec::new(),
+        _ => vec![viewers::login_by_secret()],
+    };
+    let tokens = viewers::settings(&SIGNING, issuers);
     let mut settings = ServerSettings {
         compat,
         tokens: Some(viewers::verifier(tokens, viewers::Down)),
+        // A server is asked with many wrong credentials in a row.
+        rate_limit: RateLimitSettings {
+            failed_auth_per_address_per_min: None,
+            ..RateLimitSettings::default()
+        },
         ..ServerSettings::default()
     };
-    if asks != Asks::Nowhere {
+    if asks.has_keys() {
         settings.keys = keys();
     }
     Service::with(settings)
@@ -63,10 +94,11 @@ fn demanded(asks: Asks, operation: &Operation, credential: &Credential, user: &s
     let Some(scope) = operation.scope() else {
         return Verdict::CarriedOut;
     };
-    if asks == Asks::Nowhere && !credential.is_token {
+    if !asks.heeds(credential) {
         return Verdict::CarriedOut;
     }
-    let Some(rank) = credential.rank else {
+    let is_known = credential.only_user.is_some() || asks.has_keys();
+    let Some(rank) = credential.rank.filter(|_| is_known) else {
         return if credential.is_absent && !asks_for_key(asks, operation) {
             Verdict::CarriedOut
         } else {
@@ -136,7 +168,7 @@ fn as_told(operation: &Operation, verdict: Verdict) -> Verdict {
 async fn every_cell_is_as_the_documents_say() {
     let credentials = credentials();
     let mut cells = 0;
-    for asks in [Asks::Everywhere, Asks::NotInDialects, Asks::Nowhere] {
+    for asks in ASKS {
         let mut fresh = None;
         for operation in operations() {
             for credential in &credentials {
@@ -163,13 +195,12 @@ async fn every_cell_is_as_the_documents_say() {
                     let after = State::of(&service, asks).await;
                     match verdict {
                         Verdict::CarriedOut => {
-                            let tenant = match asks {
-                                Asks::Nowhere => Tenant::Default,
-                                _ => credential.tenant,
-                            };
+                            let heeded = asks.heeds(credential).then_some(credential);
+                            let tenant = heeded.map_or(Tenant::Default, |it| it.tenant);
                             after.assert_others_unchanged(&before, tenant, &operation, user, &cell);
                             if operation.scope().is_some() {
-                                state::assert_nothing_revealed(&answer, tenant, credential, &cell);
+                                let only_user = heeded.and_then(|it| it.only_user);
+                                state::assert_nothing_revealed(&answer, tenant, only_user, &cell);
                             }
                         }
                         _ => assert_eq!(after, before, "{cell}"),
@@ -184,7 +215,7 @@ async fn every_cell_is_as_the_documents_say() {
     }
     assert_eq!(
         cells,
-        3 * operations().len() * credentials.len() * 2,
+        ASKS.len() * operations().len() * credentials.len() * 2,
         "every cell was asked"
     );
 }
@@ -224,6 +255,7 @@ fn the_documents_have_operations_of_every_scope() {
 fn the_description_names_the_scope_that_is_declared() {
     for operation in operations() {
         let about = operation.about["description"].as_str().unwrap_or_default();
+        let about = about.replace('\n', " ");
         match operation.scope() {
             Some(scope) if operation.dialect.is_none() => {
                 // A viewer token goes where a key of scope player does, for its own user.

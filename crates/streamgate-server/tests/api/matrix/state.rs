@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use axum::body::Body;
 use serde_json::Value;
+use streamgate_server::Keys;
 
-use super::credentials::{Credential, Tenant, USER};
+use super::credentials::{Tenant, USER};
 use super::{Asks, SESSION, STRANGER};
 use crate::support::operations::Operation;
-use crate::support::{Answer, Service, request};
+use crate::support::{Answer, Service, keys};
 
 /// A user of one tenant only, so that its name betrays the tenant.
 const fn mark(tenant: Tenant) -> &'static str {
@@ -32,21 +32,34 @@ const fn admin_of(tenant: Tenant) -> &'static str {
 #[derive(Debug, PartialEq)]
 pub(super) struct State(Vec<BTreeMap<String, Vec<Value>>>);
 
-/// The tenants that the server knows.
-fn tenants(asks: Asks) -> &'static [Tenant] {
-    if asks == Asks::Nowhere {
-        &TENANTS[..1]
-    } else {
-        &TENANTS
+/// The keys of the admins, lent to a server that has none for as long as this lives.
+struct Lent<'a>(Option<&'a Service>);
+
+impl<'a> Lent<'a> {
+    fn to(service: &'a Service, asks: Asks) -> Self {
+        let needy = (!asks.has_keys()).then_some(service);
+        if let Some(service) = needy {
+            service.set_keys(keys());
+        }
+        Self(needy)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(service) = self.0 {
+            service.set_keys(Keys::default());
+        }
     }
 }
 
 /// Starts a session of each user of each tenant.
 pub(super) async fn fill(service: &Service, asks: Asks) {
-    for tenant in tenants(asks) {
-        for user in [USER, STRANGER, mark(*tenant)] {
+    let _keys = Lent::to(service, asks);
+    for tenant in TENANTS {
+        for user in [USER, STRANGER, mark(tenant)] {
             let path = format!("/v1/users/{user}/sessions/{SESSION}");
-            let answer = service.call_as(admin_of(*tenant), "PUT", &path).await;
+            let answer = service.call_as(admin_of(tenant), "PUT", &path).await;
             assert_eq!(answer.status, 201, "{}", answer.text());
         }
     }
@@ -55,14 +68,13 @@ pub(super) async fn fill(service: &Service, asks: Asks) {
 impl State {
     /// What the server holds now.
     pub(super) async fn of(service: &Service, asks: Asks) -> Self {
+        let _keys = Lent::to(service, asks);
         let mut all = Vec::new();
-        for tenant in tenants(asks) {
+        for tenant in TENANTS {
             let mut of_users: BTreeMap<String, Vec<Value>> = BTreeMap::new();
             for list in ["users", "sessions"] {
-                let mut request = request("GET", &format!("/v1/{list}"), Body::empty());
-                let key = admin_of(*tenant).parse().unwrap();
-                request.headers_mut().insert("x-api-key", key);
-                let page = service.send(request).await.json();
+                let path = format!("/v1/{list}");
+                let page = service.call_as(admin_of(tenant), "GET", &path).await.json();
                 for entry in page[list].as_array().unwrap() {
                     let user = entry["user_id"].as_str().unwrap().to_owned();
                     of_users.entry(user).or_default().push(entry.clone());
@@ -102,12 +114,12 @@ impl State {
 pub(super) fn assert_nothing_revealed(
     answer: &Answer,
     tenant: Tenant,
-    credential: &Credential,
+    only_user: Option<&str>,
     cell: &str,
 ) {
     let text = answer.text();
     for other in TENANTS {
-        let is_own = other == tenant && credential.only_user.is_none();
+        let is_own = other == tenant && only_user.is_none();
         assert!(is_own || !text.contains(mark(other)), "{cell}: {text}");
     }
 }

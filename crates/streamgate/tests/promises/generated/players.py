@@ -5,6 +5,7 @@ code only; where an assertion fails, a client of that generator would not work.
 """
 
 import sys
+from datetime import datetime, timezone
 
 from concurrency_service import Client as ConcurrencyClient
 from concurrency_service.api.default import start_session as concurrency_start
@@ -16,14 +17,17 @@ from core.api.sessions import (
     start_session,
     stop_session,
 )
+from core.api.tokens import mint_token
 from core.api.users import list_users, set_user
 from core.models import (
     HeartbeatAnswer,
     LimitReached,
+    MintedToken,
     Problem,
     SessionEnded,
     StartAnswer,
     StartBody,
+    TokenRequest,
     UserChange,
     UserSessions,
 )
@@ -77,6 +81,16 @@ users = list_users.sync(client=client)
 say("users", users.next_cursor is None and users.users[0].limit_source == "user", users)
 wrong = start_named_session.sync("ann", "s5", client=client, body=StartBody(device_id=""))
 say("invalid", isinstance(wrong, Problem) and wrong.errors[0].field == "device_id", wrong)
+
+# A token, and what its bearer may do.
+minted = mint_token.sync("ann", client=client, body=TokenRequest(ttl_s=60))
+say("mint", isinstance(minted, MintedToken) and minted.token_type == "Bearer", minted)
+say("expiry", minted.expires_at > datetime.now(timezone.utc), minted)
+viewer = AuthenticatedClient(base_url=url, token=minted.token)
+mine = list_sessions_of_user.sync("ann", client=viewer)
+say("viewer", isinstance(mine, UserSessions) and mine.user_id == "ann", mine)
+other = list_sessions_of_user.sync("bob", client=viewer)
+say("another user", isinstance(other, Problem) and other.code == "forbidden", other)
 
 # A dialect whose refusal is a text under the media type of JSON.
 gateway = ConcurrencyClient(base_url=f"{url}/compat/concurrency-service", headers={"x-api-key": "the-key-of-the-test"})

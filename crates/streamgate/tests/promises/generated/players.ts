@@ -15,8 +15,15 @@ declare const process: { argv: string[]; exit(code: number): never };
 
 const url = process.argv[2];
 
-async function send<Body>(method: string, path: string, body?: Body): Promise<Response> {
-    const headers = { "content-type": "application/json", "x-api-key": "the-key-of-the-test" };
+const key = { "x-api-key": "the-key-of-the-test" };
+
+async function send<Body>(
+    method: string,
+    path: string,
+    body?: Body,
+    credential: Record<string, string> = key,
+): Promise<Response> {
+    const headers = { "content-type": "application/json", ...credential };
     return fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
 }
 
@@ -64,6 +71,17 @@ async function play(): Promise<void> {
         await send("POST", "/v1/users/dan/sessions/a/heartbeat")
     ).json();
     say("ended", reason(ended) === "stopped");
+
+    const asked: Schemas["TokenRequest"] = { ttl_s: 60 };
+    const minted: Schemas["MintedToken"] = await (
+        await send("POST", "/v1/users/dan/tokens", asked)
+    ).json();
+    const token = { authorization: `${minted.token_type} ${minted.token}` };
+    say("viewer", (await send("GET", "/v1/users/dan/sessions", undefined, token)).status === 200);
+    const other: Schemas["Problem"] = await (
+        await send("GET", "/v1/users/eve/sessions", undefined, token)
+    ).json();
+    say("another user", other.code === "forbidden" && other.status === 403);
 
     const log = "/compat/stream-log/dev/stream";
     const started: LogStarted = await (await send("POST", log, { userId: "eve" })).json();
