@@ -3,6 +3,7 @@
 
 mod cli;
 mod dialects;
+mod docs;
 mod exports;
 mod image;
 #[cfg(feature = "lambda")]
