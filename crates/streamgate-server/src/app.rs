@@ -115,6 +115,7 @@ pub fn app(
     hub: Arc<Hub>,
 ) -> Endpoints {
     if let Some(notices) = engine.notices() {
+        metrics.watch_notices(Arc::clone(&notices));
         hub.watch_by(notices);
     }
     let layers = RouteLayers::new(&settings, Arc::clone(&metrics));

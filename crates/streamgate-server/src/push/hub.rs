@@ -168,6 +168,11 @@ impl Hub {
         }
     }
 
+    /// The notices of other nodes, if the store has them.
+    pub(super) fn notices(&self) -> Option<&Arc<dyn Notices>> {
+        self.notices.get()
+    }
+
     /// Whether notices of other nodes arrive now; `None` if the store has none.
     pub(crate) fn notices_are_up(&self) -> Option<bool> {
         self.notices.get().map(|notices| notices.is_up())

@@ -9,6 +9,7 @@ use axum::http::HeaderName;
 
 mod hub;
 mod inbox;
+mod nodes;
 mod stream;
 mod subscription;
 mod tell;

@@ -157,6 +157,8 @@ pub(crate) struct EventStream<T: Topic> {
     /// What a check has found. What it committed is told first.
     found: Option<T::Found>,
     wants_check: bool,
+    /// Whether something was told since the check under way began: what it read may be older.
+    is_overtaken: bool,
     next_comment: Duration,
     /// Armed for this time.
     timer: Option<(Duration, Pin<Box<Sleep>>)>,
@@ -192,6 +194,7 @@ impl<T: Topic> EventStream<T> {
             checking: None,
             found: None,
             wants_check: false,
+            is_overtaken: false,
             next_comment: COMMENT_EVERY,
             timer: None,
             out,
@@ -208,6 +211,7 @@ impl<T: Topic> EventStream<T> {
     fn step(&mut self, cx: &mut Context<'_>) -> bool {
         match self.subscription.next(cx) {
             Some(Heard::Told(told)) => {
+                self.is_overtaken = true;
                 self.topic.told(&told, &self.app, &mut self.out);
                 return true;
             }
@@ -249,12 +253,17 @@ impl<T: Topic> EventStream<T> {
             return true;
         }
         if let Some(found) = self.found.take() {
-            self.topic.found(found, &self.app, &mut self.out);
+            // The result of a heartbeat is true whatever was told, and is to be written.
+            self.wants_check |= self.is_overtaken;
+            if !self.is_overtaken || self.topic.kind() == StreamKind::Hold {
+                self.topic.found(found, &self.app, &mut self.out);
+            }
             return true;
         }
         let is_due = |at| at <= self.out.now();
         if self.wants_check || self.topic.next_check().is_some_and(is_due) {
             self.wants_check = false;
+            self.is_overtaken = false;
             self.checking = Some(self.topic.check(Arc::clone(&self.app)));
             return true;
         }

@@ -10,6 +10,7 @@ use streamgate_engine::{Answer, EngineObserver};
 
 use super::hub::Hub;
 use super::inbox::{About, Said, Told};
+use super::nodes::tell_refused;
 use super::tenant::TenantTopic;
 
 impl Hub {
@@ -96,6 +97,9 @@ impl EngineObserver for Hub {
     fn answered(&self, _answer: Answer<'_>) {}
 
     fn refused(&self, user: &UserKey, refused: &Refused) {
+        if let Some(notices) = self.notices() {
+            tell_refused(notices, user, refused);
+        }
         if self.is_heard() {
             self.tell_user_refused(user, refused);
             self.tell_tenant_refused(user, refused);
@@ -108,7 +112,7 @@ impl EngineObserver for Hub {
 }
 
 /// A refusal with a few of its sessions: buffers keep it, and there may be a hundred of them.
-fn shortened(refused: &Refused) -> Refused {
+pub(super) fn shortened(refused: &Refused) -> Refused {
     let conflict = refused.conflict.iter();
     Refused {
         rule: refused.rule.clone(),

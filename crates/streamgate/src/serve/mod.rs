@@ -104,12 +104,15 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let mut settings = settings.clone();
         settings.server.tracer = exports.tracer;
         settings.server.tokens = Some(verifier);
+        let hearing = Arc::clone(&hub);
         let app = app(
             Arc::clone(&engine),
             settings.server.clone(),
             Arc::clone(&metrics),
             hub,
         );
+        // Ends with the runtime.
+        tokio::spawn(async move { hearing.follow_notices().await });
         let serving = serve(&settings, &http, (&engine, app), &metrics, stops, reloads);
         watched(serving, watchdog).await
     });

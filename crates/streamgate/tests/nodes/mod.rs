@@ -12,6 +12,7 @@ mod fail_open;
 mod failover;
 mod frozen;
 mod linearizable;
+mod notices;
 mod race;
 mod refusing;
 mod rolling;

@@ -1,0 +1,203 @@
+//! Event streams over several nodes: what one node does, a listener of another one hears, whatever
+//! becomes of nodes, connections and servers in between.
+
+mod faults;
+mod listener;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use streamgate_clock::Stopwatch;
+use streamgate_testkit::{Flavour, Redis, Server};
+
+use self::listener::Listener;
+use crate::nodes::{Nodes, redis};
+
+/// How soon a listener of another node hears of an ending. The promise is two seconds; a machine
+/// that runs other tests may take longer to get to it.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
+/// What ends session `s` of a user, and the reason that is told.
+struct Case {
+    user: &'static str,
+    reason: &'static str,
+    end: fn(&Server, &str),
+}
+
+const CASES: [Case; 4] = [
+    Case {
+        user: "stopped",
+        reason: "stopped",
+        end: |node, user| {
+            let path = format!("/v1/users/{user}/sessions/s");
+            assert_eq!(node.call("DELETE", &path, None).status, 204);
+        },
+    },
+    Case {
+        user: "terminated",
+        reason: "terminated",
+        end: |node, user| start_in_place(node, user, &json!({ "terminate": ["s"] })),
+    },
+    Case {
+        user: "evicted",
+        reason: "evicted",
+        end: |node, user| start_in_place(node, user, &json!({})),
+    },
+    Case {
+        user: "revoked",
+        reason: "revoked",
+        end: |node, user| {
+            let path = format!("/v1/users/{user}");
+            assert_eq!(node.call("DELETE", &path, None).status, 204);
+        },
+    },
+];
+
+/// Starts another session where the limit is reached.
+fn start_in_place(node: &Server, user: &str, body: &Value) {
+    let path = format!("/v1/users/{user}/sessions/other");
+    let started = node.call("PUT", &path, Some(body));
+    assert_eq!(started.status, 201, "{started:?}");
+}
+
+/// One slot a user, and the oldest makes room at once.
+const EVICTING: [&str; 6] = [
+    "--set",
+    "policy.default_limit=1",
+    "--set",
+    "policy.at_limit=evict_oldest",
+    "--set",
+    "policy.evict_min_age_s=0",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ending_is_heard_on_the_other_node_with_its_reason() {
+    for flavour in [Flavour::Redis, Flavour::Valkey] {
+        let server = Redis::start(flavour, &[]);
+        let nodes = Nodes::over(&server, 2, &EVICTING);
+        let [a, b] = &nodes.servers[..] else {
+            panic!("two nodes");
+        };
+        let watch = Stopwatch::start();
+        for Case { user, reason, end } in CASES {
+            let path = format!("/v1/users/{user}/sessions/s");
+            assert_eq!(a.call("PUT", &path, None).status, 201);
+            let of_session = format!("{path}/events");
+            let of_user = format!("/v1/users/{user}/events");
+            let mut listeners = [
+                Listener::open(b.address, &of_session, watch).await,
+                Listener::open(b.address, &of_user, watch).await,
+                Listener::open(a.address, &of_session, watch).await,
+            ];
+            let began = watch.elapsed();
+            end(a, user);
+            for listener in &mut listeners {
+                let ended = listener.wait_for("ended").await;
+                assert!(ended.at - began < HEARD_WITHIN, "{ended:?}");
+                let told = ended.data.to_string();
+                assert!(told.contains(&format!("\"reason\":\"{reason}\"")), "{told}");
+            }
+        }
+        let received: u64 = b.metric("streamgate_notices_received_total");
+        assert!(received >= 4, "{received}");
+    }
+}
+
+/// A lease that runs out is told by the node that has the listener, though the other one started
+/// the session.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expiry_is_heard_on_the_other_node() {
+    let redis = redis();
+    let nodes = Nodes::over(
+        &redis,
+        2,
+        &[
+            "--set",
+            "policy.lease_s=5",
+            "--set",
+            "policy.heartbeat_interval_s=1",
+        ],
+    );
+    let [a, b] = &nodes.servers[..] else {
+        panic!("two nodes");
+    };
+    let watch = Stopwatch::start();
+    let path = "/v1/users/u/sessions/s";
+    assert_eq!(a.call("PUT", path, None).status, 201);
+    let mut listener = Listener::open(b.address, &format!("{path}/events"), watch).await;
+    let ended = listener.wait_for("ended").await;
+    assert!(ended.data.to_string().contains("\"expired\""), "{ended:?}");
+    let limit = Duration::from_secs(5) + HEARD_WITHIN;
+    assert!(ended.at < limit, "{ended:?}");
+}
+
+/// A renewal on one node moves the deadline that the other one watches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_another_node_renews_is_not_told_to_have_expired() {
+    let redis = redis();
+    let nodes = Nodes::over(
+        &redis,
+        2,
+        &[
+            "--set",
+            "policy.lease_s=5",
+            "--set",
+            "policy.heartbeat_interval_s=1",
+        ],
+    );
+    let [a, b] = &nodes.servers[..] else {
+        panic!("two nodes");
+    };
+    let watch = Stopwatch::start();
+    let path = "/v1/users/u/sessions/s";
+    assert_eq!(a.call("PUT", path, None).status, 201);
+    let mut listener = Listener::open(b.address, &format!("{path}/events"), watch).await;
+    let heartbeat = format!("{path}/heartbeat");
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(a.call("POST", &heartbeat, None).status, 200);
+    }
+    let told: Vec<_> = listener.arrived();
+    assert!(told.iter().all(|event| event.name != "ended"), "{told:?}");
+    assert_eq!(a.call("DELETE", path, None).status, 204);
+    let ended = listener.wait_for("ended").await;
+    assert!(ended.data.to_string().contains("\"stopped\""), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_and_changes_of_a_tenant_are_heard_on_the_other_node_once() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 2, &["--set", "policy.default_limit=1"]);
+    let [a, b] = &nodes.servers[..] else {
+        panic!("two nodes");
+    };
+    let watch = Stopwatch::start();
+    let mut of_user = Listener::open(b.address, "/v1/users/u/events", watch).await;
+    let mut of_tenant = Listener::open(b.address, "/v1/events", watch).await;
+    // What is best effort begins once the nodes know of each other's listeners.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let path = format!("/v1/users/warm{tries}/sessions/s");
+        assert_eq!(a.call("PUT", &path, None).status, 201);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let names: Vec<String> = of_tenant.arrived().into_iter().map(|it| it.name).collect();
+        if names.iter().any(|name| name == "started") {
+            break;
+        }
+        assert!(tries < 100, "nothing is heard");
+    }
+    assert_eq!(a.call("PUT", "/v1/users/u/sessions/s", None).status, 201);
+    assert_eq!(a.call("PUT", "/v1/users/u/sessions/t", None).status, 409);
+    assert_eq!(b.call("PUT", "/v1/users/u/sessions/t", None).status, 409);
+    assert_eq!(b.call("DELETE", "/v1/users/u/sessions/s", None).status, 204);
+    for listener in [&mut of_user, &mut of_tenant] {
+        let mut names = Vec::new();
+        while names.last().is_none_or(|name| name != "ended") {
+            names.push(listener.next().await.name);
+        }
+        names.retain(|name| name != "sessions" && name != "stream");
+        names.sort();
+        assert_eq!(names, ["ended", "refused", "refused", "started"]);
+    }
+}
