@@ -83,7 +83,7 @@ async fn a_handshake_that_never_ends_is_cut_off_at_its_deadline() {
 async fn a_thousand_slow_handshakes_keep_nobody_waiting_and_end_at_their_deadline() {
     const SLOW: usize = 1_000;
     let files = Some(server_files());
-    let deadline = Duration::from_secs(5);
+    let deadline = Duration::from_secs(10);
     let running = Running::with_files(HttpSettings::default(), files, deadline).await;
     let hello = hello();
     let mut slow = Vec::new();
