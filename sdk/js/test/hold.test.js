@@ -128,6 +128,49 @@ describe("hold", { concurrency: true }, () => {
     });
 });
 
+describe("event streams of the server", { concurrency: true }, () => {
+    const setup = async (t, server = shared) => {
+        const user = server.newUser();
+        let session;
+        t.after(() => session.stop());
+        const proxy = await Proxy.start(t, () => server.url);
+        const told = signal();
+        const onEnded = (ended) => told.resolve({ ...ended, at: Date.now() });
+        session = await start({ url: proxy.url, user, onEnded });
+        await until(() => proxy.seen(EVENTS).length);
+        return { proxy, user, session, told };
+    };
+
+    test("a held session outlives its lease without a heartbeat", async (t) => {
+        const { proxy, user, session } = await setup(t);
+        // One and a half leases.
+        await new Promise((done) => setTimeout(done, 7500));
+        assert.equal((await shared.watching(user))[0].session_id, session.id);
+        assert.deepEqual(proxy.seen(HEARTBEAT), []);
+        assert.equal(proxy.seen(EVENTS).length, 1);
+    });
+
+    test("a session that another device took is over within a second, and says which", async (t) => {
+        const { user, session, told } = await setup(t);
+        const taker = { device_name: "Phone", terminate: [session.id] };
+        const takenAt = Date.now();
+        await shared.call("PUT", `/v1/users/${user}/sessions/phone`, taker);
+        const { reason, by, at } = await told;
+        assert.deepEqual([reason, by.deviceName], ["terminated", "Phone"]);
+        assert.ok(at - takenAt < 1000, `${at - takenAt} ms`);
+    });
+
+    test("a server that is restarted says bye, and holds the session again", async (t) => {
+        const server = await Server.start(t);
+        const { proxy, user, session } = await setup(t, server);
+        await server.stop();
+        await server.start();
+        await until(() => proxy.seen(EVENTS).length > 1);
+        assert.equal(session.state, "live");
+        assert.equal((await server.watching(user))[0].session_id, session.id);
+    });
+});
+
 test("a stream that went silent is given up, and the lease renewed at once", async (t) => {
     const user = shared.newUser();
     let session;

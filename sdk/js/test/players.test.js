@@ -82,8 +82,10 @@ describe("attach", async () => {
         const { page, isWatching, takeSlot, freeSlot } = await open(t, site);
         await page.run("video.loop = true, video.play()");
         await isWatching(1);
+        const takenAt = Date.now();
         await takeSlot();
         await until(() => page.run("told.length"));
+        assert.ok(Date.now() - takenAt < 1000, `${Date.now() - takenAt} ms`);
         assert.deepEqual(await page.run("told"), [["terminated", "Phone", true]]);
         assert.equal(await page.run("attachment.session"), undefined);
         // Play starts again.
