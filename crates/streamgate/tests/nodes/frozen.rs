@@ -70,19 +70,7 @@ async fn a_frozen_redis_is_503_at_the_deadline_and_serves_again_once_thawed() {
     let before_kb = resident_kb(node);
 
     redis.freeze();
-    let frozen = Stopwatch::start();
-    let (mut first_kb, mut last_kb, mut peak_kb) = (u64::MAX, u64::MAX, before_kb);
-    while frozen.elapsed() < FROZEN {
-        let kb = resident_kb(node);
-        peak_kb = peak_kb.max(kb);
-        let passed = frozen.elapsed();
-        if passed > FROZEN - PART {
-            last_kb = last_kb.min(kb);
-        } else if passed > SETTLED && passed < SETTLED + PART {
-            first_kb = first_kb.min(kb);
-        }
-        pause();
-    }
+    let (first_kb, last_kb, peak_kb) = memory_while_frozen(node);
     assert_eq!(node.call("GET", "/readyz", None).status, 503);
     assert_eq!(node.call("GET", "/healthz", None).status, 200);
     over.store(true, Ordering::Relaxed);
@@ -177,6 +165,25 @@ async fn repeat(node: &Server, users: impl Iterator<Item = &String>) -> usize {
         was_done += usize::from(answer.status == 200);
     }
     was_done
+}
+
+/// The memory of a node while the store stands still: the least of the first part and of the last,
+/// and the most, in kB.
+fn memory_while_frozen(node: &Server) -> (u64, u64, u64) {
+    let frozen = Stopwatch::start();
+    let (mut first_kb, mut last_kb, mut peak_kb) = (u64::MAX, u64::MAX, 0);
+    while frozen.elapsed() < FROZEN {
+        let kb = resident_kb(node);
+        peak_kb = peak_kb.max(kb);
+        let passed = frozen.elapsed();
+        if passed > FROZEN - PART {
+            last_kb = last_kb.min(kb);
+        } else if passed > SETTLED && passed < SETTLED + PART {
+            first_kb = first_kb.min(kb);
+        }
+        pause();
+    }
+    (first_kb, last_kb, peak_kb)
 }
 
 /// Resident memory of a node.
