@@ -133,7 +133,9 @@ async fn start_on_all(nodes: &[Arc<Engine>], key: &UserKey) -> BTreeSet<String> 
             {
                 StartOutcome::Admitted(_) => Some(start.id.to_string()),
                 StartOutcome::Refused(_) => None,
-                StartOutcome::AlreadyLive(_) | StartOutcome::Taken => {
+                StartOutcome::AlreadyLive(_)
+                | StartOutcome::Taken
+                | StartOutcome::UnknownPlan(_) => {
                     panic!("{} was told nothing before", start.id)
                 }
             }
