@@ -68,11 +68,11 @@ async fn what_happens_once_a_frozen_redis_goes_on_is_heard() {
 
 /// A thousand sessions, each with a listener on the node that does not end it. The primary dies
 /// while they are ended one after the other.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(
     clippy::print_stdout,
     reason = "figures, for those who look at a test's output"
 )]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_listener_misses_its_ending_when_a_primary_dies() {
     let mut servers = Sentinel::start(1);
     let nodes = Nodes::over_url(&servers.url(), 2, &[]);
