@@ -89,7 +89,7 @@ fn bench(criterion: &mut Criterion) {
         });
     }
     criterion.bench_function("verify/forget", |bencher| {
-        bencher.iter(|| verifier.forget())
+        bencher.iter(|| verifier.forget());
     });
     criterion.bench_function("mint", |bencher| bencher.iter(|| own_token(&key, 0, now_s)));
 }

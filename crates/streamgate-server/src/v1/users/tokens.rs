@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 use streamgate_core::UserKey;
 use utoipa::ToSchema;
@@ -30,8 +30,14 @@ const TTL_DEFAULT_S: u32 = 3_600;
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRequest {
     /// In seconds from now.
+    #[serde(default, deserialize_with = "present")]
     #[schema(value_type = u32, required = false, minimum = 60, maximum = 86_400, default = 3_600)]
     ttl_s: Option<Number>,
+}
+
+/// A field that is there has a value: `null` is an error.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Number>, D::Error> {
+    Number::deserialize(deserializer).map(Some)
 }
 
 /// A token.
