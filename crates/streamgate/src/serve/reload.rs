@@ -19,6 +19,7 @@ use super::systemd::Manager;
 use super::tokens::Tokens;
 use crate::config::sections::store::StoreSettings;
 use crate::config::{self, Loaded, Problem, Settings, Sources};
+use crate::exit::Failure;
 
 /// The sources of settings, and those in use.
 pub(super) struct Reloads {
@@ -74,19 +75,10 @@ impl Reloads {
             return self.refuse(failure.message());
         }
         let opens = exposure::is_open(&new.settings) && !exposure::is_open(&self.in_use.settings);
-        // A file that is being written may have no issuers yet.
-        let tokens = if opens {
-            streamgate_tokens::Settings {
-                issuers: self.in_use.settings.tokens.issuers.clone(),
-                own: new.settings.tokens.own.clone(),
-            }
-        } else {
-            new.settings.tokens.clone()
-        };
-        match self.tokens.replace(tokens.clone()) {
-            Ok(verifier) => endpoints.set_tokens(verifier),
+        let tokens = match self.replace_tokens(&new.settings, opens, endpoints) {
+            Ok(tokens) => tokens,
             Err(failure) => return self.refuse(failure.message()),
-        }
+        };
         let mut changed = config::changed(&self.in_use, &new);
         let takes_certificates = self.replace_certificates(&new.settings.store);
         let takes_certificate = self.replace_certificate(&new.settings, &mut changed);
@@ -132,6 +124,22 @@ impl Reloads {
         }
         exposure::warn_of_open_dialects(&self.in_use.settings);
         true
+    }
+
+    /// Accepts the tokens of these settings from here on, and returns which they are.
+    fn replace_tokens(
+        &mut self,
+        new: &Settings,
+        opens: bool,
+        endpoints: &Endpoints,
+    ) -> Result<streamgate_tokens::Settings, Failure> {
+        let mut tokens = new.tokens.clone();
+        if opens {
+            // A file that is being written may have no issuers yet.
+            tokens.issuers.clone_from(&self.in_use.settings.tokens.issuers);
+        }
+        endpoints.set_tokens(self.tokens.replace(tokens.clone())?);
+        Ok(tokens)
     }
 
     /// Keeps the settings in use: `false`, the new ones were not taken.
