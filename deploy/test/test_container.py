@@ -298,7 +298,8 @@ def test_the_nodes_count_the_clients_of_the_proxy_one_by_one(stack: Stack) -> No
 
     def status(client: str) -> int:
         connection = http.client.HTTPConnection(host, int(port), timeout=10, source_address=(client, 0))
-        connection.request("GET", "/v1/users/ann/sessions", headers={"x-api-key": "guess", "x-forwarded-for": "198.51.100.1"})
+        headers = {"x-api-key": "guess", "x-forwarded-for": "198.51.100.1"}
+        connection.request("GET", "/v1/users/ann/sessions", headers=headers)
         return connection.getresponse().status
 
     # Two nodes, each of which takes 60 failures of a client.

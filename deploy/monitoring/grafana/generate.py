@@ -241,7 +241,7 @@ PUSH = [
     ),
     chart(
         "How event streams end",
-        "bye as a node stops, client because that has gone or does not read, credential because a key or token is not valid any more.",
+        "bye: the node stops. client: it has gone or does not read. credential: its key or token is no longer valid.",
         Query(rate("streamgate_push_streams_ended_total", "reason"), "{{reason}}"),
     ),
 ]
