@@ -137,7 +137,7 @@ def test_the_sandbox_allows_every_system_call_of_a_whole_run(
 
     # What is not allowed is found.
     planted = [
-        "7 chroot(\"/\") = 0",
+        '7 chroot("/") = 0',
         "7 socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE) = 3",
         "7 mmap(NULL, 4096, PROT_READ|PROT_WRITE|PROT_EXEC, MAP_PRIVATE, -1, 0) = 0x7",
         "7 mprotect(0x7, 4096, PROT_READ|PROT_EXEC) = 0",

@@ -230,7 +230,7 @@ PUSH = [
     chart(
         "Event streams",
         "Open event streams, by kind. hold is one that is its session's heartbeat.",
-        Query(f'sum by (kind) (streamgate_push_streams{{{NODES}}})', "{{kind}}"),
+        Query(f"sum by (kind) (streamgate_push_streams{{{NODES}}})", "{{kind}}"),
     ),
     chart(
         "What event streams are told",
