@@ -136,7 +136,9 @@ impl Reloads {
         let mut tokens = new.tokens.clone();
         if opens {
             // A file that is being written may have no issuers yet.
-            tokens.issuers.clone_from(&self.in_use.settings.tokens.issuers);
+            tokens
+                .issuers
+                .clone_from(&self.in_use.settings.tokens.issuers);
         }
         endpoints.set_tokens(self.tokens.replace(tokens.clone())?);
         Ok(tokens)
