@@ -32,7 +32,8 @@ export function play(video, film, slot, viewer) {
             if (chosen) await refusal.takeOver(chosen);
         },
     });
-    void video.play();
+    // Rejected where the browser wants the viewer to press play.
+    video.play().catch(() => {});
     return async function close() {
         await attachment.detach();
         hls.destroy();

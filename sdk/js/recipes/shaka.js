@@ -30,7 +30,8 @@ export async function play(video, film, slot, viewer) {
             if (chosen) await refusal.takeOver(chosen);
         },
     });
-    void video.play();
+    // Rejected where the browser wants the viewer to press play.
+    video.play().catch(() => {});
     return async function close() {
         await attachment.detach();
         await player.destroy();

@@ -32,7 +32,8 @@ export function play(video, film, slot, viewer) {
             if (chosen) await refusal.takeOver(chosen);
         },
     });
-    void player.play();
+    // Rejected where the browser wants the viewer to press play.
+    player.play()?.catch(() => {});
     return async function close() {
         await attachment.detach();
         player.dispose();
