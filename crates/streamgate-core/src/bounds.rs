@@ -124,6 +124,30 @@ pub const TENANT_STREAM_QUEUE_MAX: usize = 1_024;
 pub const TENANT_STREAM_KEPT_S: u32 = 5 * 60;
 /// Most sessions that the event of a refused start lists.
 pub const REFUSED_EVENT_SESSIONS_MAX: usize = 10;
+/// Most other nodes that a node knows of.
+pub const NODES_KNOWN_MAX: usize = 256;
+/// How long a node is known after it was heard of last, in seconds.
+pub const NODES_KNOWN_S: u32 = 10 * 60;
+/// Longest text in which a node says how it is, in bytes.
+pub const INTRODUCTION_MAX_BYTES: usize = 512;
+/// Longest window of the statistics of a node, in seconds: so long they are kept.
+pub const STATS_WINDOW_MAX_S: u32 = 3_600;
+/// Shortest window of the statistics of a node, in seconds.
+pub const STATS_WINDOW_MIN_S: u32 = 10;
+/// Window of the statistics of a node unless the caller says otherwise, in seconds.
+pub const STATS_WINDOW_DEFAULT_S: u32 = 300;
+/// Most users whose live sessions a node counts to tell how many users watch.
+pub const WATCHING_SAMPLE_MAX: usize = 1 << 16;
+/// Most users whose refusals a node remembers.
+pub const REFUSED_USERS_MAX: usize = 4_096;
+/// Most refusals that a node remembers of one user.
+pub const REFUSALS_PER_USER_MAX: usize = 20;
+/// Most memory for refusals that a node remembers, in bytes.
+pub const REFUSALS_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Most refusals of a tenant that an answer lists.
+pub const REFUSALS_LISTED_MAX: usize = 100;
+/// Most users that the statistics of a node name as refused most often.
+pub const TOP_REFUSED_MAX: usize = 10;
 /// Most records that event streams read at once.
 pub const STREAM_CHECKS_AT_ONCE_MAX: usize = 64;
 

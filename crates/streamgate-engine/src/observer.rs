@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use streamgate_core::admission::{HeartbeatOutcome, Refused, StartOutcome, StopOutcome};
+use streamgate_core::admission::{HeartbeatOutcome, Refused, Start, StartOutcome, StopOutcome};
 use streamgate_core::{Event, UserKey};
 
 /// Called with what the engine did, on the path of requests: it must be quick. Any thread may call
@@ -32,8 +32,12 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// A player is about to be answered.
     fn answered(&self, answer: Answer<'_>);
 
-    /// A start of this user is about to be refused. Nothing was committed.
-    fn refused(&self, _user: &UserKey, _refused: &Refused) {}
+    /// This start of this user is about to be refused. Nothing was committed.
+    fn refused(&self, _user: &UserKey, _start: &Start, _refused: &Refused) {}
+
+    /// The sweep has read the record of this user, which had so many live sessions then. Calls at
+    /// the same time may be reported before or after it. Only stores that are swept tell it.
+    fn swept(&self, _user: &UserKey, _live: usize) {}
 
     /// A session that was admitted without the store was written to it, and holds a slot there or
     /// not.
@@ -88,8 +92,14 @@ impl EngineObserver for Observers {
         self.0.iter().for_each(|one| one.answered(answer));
     }
 
-    fn refused(&self, user: &UserKey, refused: &Refused) {
-        self.0.iter().for_each(|one| one.refused(user, refused));
+    fn refused(&self, user: &UserKey, start: &Start, refused: &Refused) {
+        self.0
+            .iter()
+            .for_each(|one| one.refused(user, start, refused));
+    }
+
+    fn swept(&self, user: &UserKey, live: usize) {
+        self.0.iter().for_each(|one| one.swept(user, live));
     }
 
     fn reconciled(&self, holds_slot: bool) {

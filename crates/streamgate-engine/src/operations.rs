@@ -57,7 +57,7 @@ impl Engine {
                 if let Some(outcome) = C::start_outcome(&outcome) {
                     self.observer.answered(Answer::Start(outcome));
                     if let StartOutcome::Refused(refused) = outcome {
-                        self.observer.refused(user, refused);
+                        self.observer.refused(user, command.start(), refused);
                     }
                 }
                 Ok(outcome.into())

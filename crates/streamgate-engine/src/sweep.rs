@@ -12,6 +12,7 @@ use streamgate_store::{Change, Cursor, StepFn, Swept, View};
 use crate::decision::decide_on;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::observer::EngineObserver;
 use crate::report::Reports;
 
 /// Records in one slice.
@@ -64,6 +65,7 @@ impl Engine {
         // One policy for the whole slice: it is short.
         let mut step = SweepStep {
             reports: &self.reports,
+            observer: &*self.observer,
             policy: self.policy(),
             found: None,
             damaged: 0,
@@ -105,6 +107,7 @@ fn pause_between(share: Duration, took: Duration) -> Duration {
 /// The step of one slice of a sweep.
 struct SweepStep<'a> {
     reports: &'a Reports,
+    observer: &'a dyn EngineObserver,
     policy: Guard<Arc<Policy>>,
     /// What the last run has changed, until the store confirms it.
     found: Option<(UserKey, Vec<Event>)>,
@@ -118,6 +121,7 @@ impl StepFn for SweepStep<'_> {
             self.damaged += 1;
             return None;
         };
+        self.observer.swept(view.key, decision.ledger.live.len());
         let change = Change::of(&decision, &self.policy)?;
         self.found = Some((view.key.clone(), decision.events));
         Some(change)

@@ -19,6 +19,7 @@ use streamgate_tokens::Verifier;
 use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::activity::Activity;
 use crate::caller::browser::BrowserGuard;
 use crate::caller::client;
 use crate::caller::keys::Keys;
@@ -32,8 +33,8 @@ use crate::routing::fallback::{method_not_allowed, not_found};
 use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::{Observation, Route};
-use crate::settings::ServerSettings;
-use crate::state::{App, Gateway};
+use crate::settings::{ChangedSetting, ServerSettings};
+use crate::state::{App, Gateway, Node};
 use crate::{compat, document, ops, v1, well_known};
 
 /// Every endpoint of the service, over one engine.
@@ -94,6 +95,11 @@ impl Endpoints {
         self.app.hub.credentials_changed();
     }
 
+    /// Replaces what the node says about its settings: those that differ from their defaults.
+    pub fn set_changed_settings(&self, changed: Vec<ChangedSetting>) {
+        self.app.node.changed_settings.store(Arc::new(changed));
+    }
+
     /// Answers a request with this error, before any endpoint sees it.
     pub(crate) fn refuse(&self, request: &Request, error: ApiError) -> Response {
         let route = &*self.unmatched;
@@ -107,12 +113,14 @@ impl Endpoints {
     }
 }
 
-/// The service: every endpoint over this engine, whose observers are these metrics and this hub.
+/// The service: every endpoint over this engine, whose observers are these metrics, this hub and
+/// this activity.
 pub fn app(
     engine: Arc<Engine>,
     settings: ServerSettings,
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
+    activity: Arc<Activity>,
 ) -> Endpoints {
     if let Some(notices) = engine.notices() {
         metrics.watch_notices(Arc::clone(&notices));
@@ -125,6 +133,7 @@ pub fn app(
     let app = Arc::new(App {
         engine,
         metrics,
+        activity,
         hub,
         keys: ArcSwap::from_pointee(settings.keys),
         tokens: ArcSwap::new(settings.tokens.unwrap_or_default()),
@@ -140,8 +149,13 @@ pub fn app(
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
         audit: settings.audit,
+        node: Node {
+            store: settings.node.store,
+            changed_settings: ArcSwap::from_pointee(settings.node.changed),
+        },
         openapi: openapi_json(None, OpenApiVersion::V3_1).into(),
     });
+    v1::introduce(&app);
     let router = router
         .merge(ops::docs::router(&layers))
         .fallback_service(layers.around(UNMATCHED, any(not_found)))
@@ -205,6 +219,7 @@ pub(crate) mod tests {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_242_600_000)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
         let hub = Hub::new(&settings, &metrics);
+        let activity = Activity::new(&metrics);
         let engine = Engine::new(
             Arc::new(MemoryStore::new(clock)),
             Arc::new(Policy::default()),
@@ -212,10 +227,11 @@ pub(crate) mod tests {
             Arc::new(Observers::new([
                 Arc::clone(&metrics) as _,
                 Arc::clone(&hub) as _,
+                Arc::clone(&activity) as _,
             ])),
             EngineSettings::default(),
         );
-        app(Arc::new(engine), settings, metrics, hub)
+        app(Arc::new(engine), settings, metrics, hub, activity)
     }
 
     /// A service with an empty router, so that the fast path alone can answer.

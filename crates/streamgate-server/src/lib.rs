@@ -7,6 +7,7 @@
 //!
 //! What is *not* here: rules (`streamgate-core`), configuration files and commands (`streamgate`).
 
+mod activity;
 mod app;
 mod caller;
 mod compat;
@@ -25,6 +26,7 @@ mod v1;
 mod well_known;
 mod wire;
 
+pub use activity::Activity;
 pub use app::{Endpoints, app, openapi_json};
 pub use caller::keys::{ApiKey, Keys, Scope, generate_key, hash_key, parse_hash};
 pub use caller::trusted_proxies::{Network, TrustedProxies};
@@ -37,7 +39,8 @@ pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
 pub use push::Hub;
 pub use settings::{
-    AllowedOrigins, CorsSettings, HttpSettings, PushSettings, RateLimitSettings, ServerSettings,
+    AllowedOrigins, ChangedSetting, CorsSettings, HttpSettings, NodeSettings, PushSettings,
+    RateLimitSettings, ServerSettings,
 };
 pub use state::Gateway;
 pub use wire::time::rfc3339;

@@ -44,8 +44,39 @@ pub struct ServerSettings {
     pub compat: CompatSettings,
     /// What is audited.
     pub audit: AuditSettings,
+    /// What the node says about itself.
+    pub node: NodeSettings,
     /// Takes the spans of requests that are recorded; `None` if none is.
     pub tracer: Option<Arc<dyn Tracer>>,
+}
+
+/// What a node says about itself to operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// The kind of its store: `embedded`, `redis`, `dynamodb`, `memory`.
+    pub store: &'static str,
+    /// The settings that differ from their defaults, without secrets.
+    pub changed: Vec<ChangedSetting>,
+}
+
+/// A setting that differs from its default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedSetting {
+    /// Its name, as a file has it.
+    pub name: String,
+    /// Its value, as a file has it; a secret is `***`.
+    pub value: String,
+    /// Its default, as a file has it.
+    pub default: Option<String>,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self {
+            store: "memory",
+            changed: Vec::new(),
+        }
+    }
 }
 
 /// Connections and timeouts.

@@ -10,6 +10,7 @@ use streamgate_core::{TenantId, UserKey};
 use streamgate_engine::{Engine, EngineObserver as _};
 use streamgate_tokens::Verifier;
 
+use crate::activity::Activity;
 use crate::caller::browser::BrowserGuard;
 use crate::caller::grant::Identity;
 use crate::caller::keys::{KeyRef, Keys};
@@ -19,6 +20,7 @@ use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
 use crate::push::Hub;
+use crate::settings::ChangedSetting;
 use crate::telemetry::AuditSettings;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire::body_bytes::BodyMemory;
@@ -28,6 +30,8 @@ use crate::wire::body_bytes::BodyMemory;
 pub(crate) struct App {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
+    /// What this node did in the past hour.
+    pub(crate) activity: Arc<Activity>,
     /// Who listens to what is committed.
     pub(crate) hub: Arc<Hub>,
     /// The accepted keys. A request loads them once, without a lock, and is authorized by that set.
@@ -46,8 +50,18 @@ pub(crate) struct App {
     pub(crate) metrics_require_key: bool,
     pub(crate) compat: CompatSettings,
     pub(crate) audit: AuditSettings,
+    pub(crate) node: Node,
     /// The OpenAPI document as it is served.
     pub(crate) openapi: Bytes,
+}
+
+/// What this node says about itself.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The kind of its store.
+    pub(crate) store: &'static str,
+    /// The settings in use that differ from their defaults.
+    pub(crate) changed_settings: ArcSwap<Vec<ChangedSetting>>,
 }
 
 impl App {

@@ -5,6 +5,7 @@
 //! its records are read again from time to time.
 
 use std::fmt;
+use std::time::Duration;
 
 use streamgate_core::{TenantId, UserKey};
 
@@ -74,6 +75,15 @@ pub struct NoticeCounts {
     pub connections_down: u64,
 }
 
+/// Another node, as it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// What it says ([`Notices::introduce`]).
+    pub about: Vec<u8>,
+    /// How long ago it said so last.
+    pub ago: Duration,
+}
+
 /// Tells a node what other nodes commit.
 ///
 /// # Contract
@@ -110,6 +120,15 @@ pub trait Notices: fmt::Debug + Send + Sync + 'static {
     /// Tells other nodes something of a user that is no change. Best effort: `message` is made only
     /// if somebody seems to watch there.
     fn tell(&self, key: &UserKey, message: &dyn Fn() -> Vec<u8>);
+
+    /// Tells other nodes this of this node, from here on: every few seconds, and when one asks. At
+    /// most [`INTRODUCTION_MAX_BYTES`](streamgate_core::bounds::INTRODUCTION_MAX_BYTES); best
+    /// effort.
+    fn introduce(&self, about: Vec<u8>);
+
+    /// The other nodes that introduced themselves within the last ten minutes, in no order; a
+    /// bounded number of them.
+    fn peers(&self) -> Vec<Peer>;
 
     /// The next notice, for one reader. It may be dropped and called again.
     fn next(&self) -> BoxFuture<'_, Notice>;

@@ -71,6 +71,7 @@ it was valid, and the log lines of the request have that id.";
         (name = "sessions", description = "The calls of players, and who is watching."),
         (name = "users", description = "What limits users."),
         (name = "tokens", description = "Credentials of viewers, and the keys that verify them."),
+        (name = "node", description = "What this node did lately, and how it is."),
         (name = "ops", description = "Health, metrics, backups and this document."),
     ),
 )]

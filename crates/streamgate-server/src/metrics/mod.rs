@@ -5,6 +5,7 @@
 
 mod failed_users;
 mod http;
+mod latencies;
 mod notices;
 mod page;
 mod push;
@@ -40,7 +41,9 @@ use tls::TlsMetrics;
 use tokens::TokenMetrics;
 
 pub(crate) use http::HttpRoute;
+pub(crate) use latencies::LatencyCounts;
 pub(crate) use push::{PushMetrics, StreamEnd, StreamKind};
+pub(crate) use sessions::Totals;
 pub use system::{AskVolume, Volume};
 pub(crate) use tls::HandshakeFailure;
 
@@ -263,6 +266,16 @@ impl Metrics {
     /// The metrics of event streams.
     pub(crate) fn push(&self) -> &PushMetrics {
         &self.push
+    }
+
+    /// What was counted of sessions.
+    pub(crate) fn totals(&self) -> Totals {
+        self.sessions.totals()
+    }
+
+    /// How long session calls took.
+    pub(crate) fn session_call_latencies(&self) -> LatencyCounts {
+        self.http.session_calls().counts()
     }
 
     /// The durations of a route.

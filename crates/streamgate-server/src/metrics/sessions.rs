@@ -22,6 +22,21 @@ pub(super) struct Sessions {
     pub(super) degraded: Gauge,
 }
 
+/// Counts since the start of the process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    /// Sessions that were admitted, without the store or with it.
+    pub(crate) starts: u64,
+    /// Starts that were refused because of a limit.
+    pub(crate) refusals: u64,
+    /// Heartbeats that renewed a lease, those of batches among them.
+    pub(crate) heartbeats: u64,
+    /// Sessions ended, in the order of [`EndReason::ALL`].
+    pub(crate) ended: [u64; EndReason::ALL.len()],
+    /// Sessions that hold a slot now.
+    pub(crate) live_sessions: u64,
+}
+
 impl Sessions {
     /// Every count is zero.
     pub(super) fn new(page: &mut Page) -> Self {
@@ -74,6 +89,19 @@ impl Sessions {
                 "streamgate_live_sessions",
                 "Sessions that hold a slot, counted by their beginnings and ends on this node",
             ),
+        }
+    }
+
+    /// The counts now.
+    pub(super) fn totals(&self) -> Totals {
+        let [admitted, _, refused, _, degraded, _] = &self.starts;
+        let [renewed, revived, _, _, degraded_heartbeats] = &self.heartbeats;
+        Totals {
+            starts: admitted.get() + degraded.get(),
+            refusals: refused.get(),
+            heartbeats: renewed.get() + revived.get() + degraded_heartbeats.get(),
+            ended: self.endings.each_ref().map(Counter::get),
+            live_sessions: u64::try_from(self.live.get()).unwrap_or(0),
         }
     }
 

@@ -20,7 +20,7 @@ use parking_lot::{Mutex, RwLock};
 use streamgate_core::admission::Refused;
 use streamgate_core::bounds::STREAM_CHECKS_AT_ONCE_MAX;
 use streamgate_core::{Event, TenantId, UserKey};
-use streamgate_store::{Notices, Scope};
+use streamgate_store::{Notices, Peer, Scope};
 use tokio::sync::Semaphore;
 
 use super::inbox::{About, Inbox};
@@ -185,6 +185,23 @@ impl Hub {
 
     pub(crate) fn metrics(&self) -> &PushMetrics {
         &self.metrics
+    }
+
+    /// Tells other nodes this of this node, if the store has notices.
+    pub(crate) fn introduce(&self, about: Vec<u8>) {
+        if let Some(notices) = self.notices() {
+            notices.introduce(about);
+        }
+    }
+
+    /// The other nodes that were heard of lately; `None` if the store has no notices.
+    pub(crate) fn peers(&self) -> Option<Vec<Peer>> {
+        self.notices().map(|notices| notices.peers())
+    }
+
+    /// Names this process.
+    pub(crate) fn node(&self) -> String {
+        format!("{:016x}", self.process)
     }
 
     /// The id of an event of a user or a session: unique, and without an order.

@@ -20,6 +20,7 @@ pub(crate) use hub::Joined;
 pub(crate) use inbox::{About, Said, Told};
 pub(crate) use stream::{Bye, EventStream, Out, Topic, between, check_supported, response};
 use subscription::Subscription;
+pub(crate) use tell::shortened;
 pub(crate) use tenant::Resume;
 
 /// The header of a client that goes on where its stream broke.

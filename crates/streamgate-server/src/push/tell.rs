@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use streamgate_core::admission::Refused;
+use streamgate_core::admission::{Refused, Start};
 use streamgate_core::bounds::REFUSED_EVENT_SESSIONS_MAX;
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, EngineObserver};
@@ -96,7 +96,7 @@ impl EngineObserver for Hub {
 
     fn answered(&self, _answer: Answer<'_>) {}
 
-    fn refused(&self, user: &UserKey, refused: &Refused) {
+    fn refused(&self, user: &UserKey, _start: &Start, refused: &Refused) {
         if let Some(notices) = self.notices() {
             tell_refused(notices, user, refused);
         }
@@ -112,7 +112,7 @@ impl EngineObserver for Hub {
 }
 
 /// A refusal with a few of its sessions: buffers keep it, and there may be a hundred of them.
-pub(super) fn shortened(refused: &Refused) -> Refused {
+pub(crate) fn shortened(refused: &Refused) -> Refused {
     let conflict = refused.conflict.iter();
     Refused {
         rule: refused.rule.clone(),

@@ -6,8 +6,11 @@ mod batch;
 mod events;
 mod heartbeats;
 mod import;
+mod node;
+mod refusals;
 mod session;
 mod sessions;
+mod stats;
 mod told;
 mod users;
 
@@ -17,6 +20,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use crate::state::App;
+
+pub(crate) use node::introduce;
 
 /// The handlers of calls about one session, which [`crate::routing::fast_path`] runs as well.
 pub(crate) mod session_calls {
@@ -74,9 +79,13 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         ),
         routes!(users::tokens::mint_token),
         routes!(users::events::listen_to_user),
+        routes!(users::refusals::list_refusals_of_user),
         routes!(users::list::list_users),
         routes!(sessions::list_sessions),
         routes!(events::listen_to_tenant),
+        routes!(stats::get_stats),
+        routes!(refusals::list_refusals),
+        routes!(node::get_node),
         routes!(heartbeats::heartbeat_batch),
         routes!(import::import_users),
     ]

@@ -1,5 +1,10 @@
 //! Query strings: `cursor` and `page_size` of lists, flags; any other parameter is an error.
 
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use axum::extract::FromRequestParts;
 use axum::http::Uri;
 use axum::http::request::Parts;
@@ -105,29 +110,13 @@ impl<S: Sync, C: WireCursor> FromRequestParts<S> for PageQuery<C> {
 }
 
 impl<C: WireCursor> PageQuery<C> {
-    /// Parses a query string. Unknown and repeated parameters are errors: otherwise a misspelt
-    /// `page_size` would silently mean the default.
+    /// Parses a query string.
     fn parse(query: &str) -> Result<Self, ApiError> {
         let mut errors = FieldErrors::default();
-        let (mut cursor, mut page_size) = (None, None);
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = percent_decode_str(name).decode_utf8_lossy();
-            let slot = match &*name {
-                "cursor" => &mut cursor,
-                "page_size" => &mut page_size,
-                _ => {
-                    errors.add(name, "unknown parameter");
-                    continue;
-                }
-            };
-            if slot.replace(value).is_some() {
-                errors.add(name, "is given twice");
-            }
-        }
-        let from = cursor.and_then(|text| errors.check("cursor", parse_cursor(text)));
+        let [cursor, page_size] = parameters(query, ["cursor", "page_size"], &mut errors);
+        let from = cursor.and_then(|text| errors.check("cursor", parse_cursor(&text)));
         let page_size = page_size.map_or(Some(PAGE_SIZE_DEFAULT), |text| {
-            errors.check("page_size", parse_page_size(text))
+            errors.check("page_size", whole_number(&text, 1..=PAGE_SIZE_MAX))
         });
         errors.finish()?;
         Ok(Self {
@@ -135,6 +124,29 @@ impl<C: WireCursor> PageQuery<C> {
             page_size: page_size.unwrap_or(PAGE_SIZE_DEFAULT),
         })
     }
+}
+
+/// The values of these parameters of a query string, as far as they are given. Unknown and repeated
+/// ones are errors: otherwise a misspelt `page_size` would silently mean the default.
+pub(crate) fn parameters<'a, const N: usize>(
+    query: &'a str,
+    names: [&str; N],
+    errors: &mut FieldErrors,
+) -> [Option<Cow<'a, str>>; N] {
+    let mut values = [const { None }; N];
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        let Some(at) = names.iter().position(|known| *known == name) else {
+            errors.add(name, "unknown parameter");
+            continue;
+        };
+        let value = percent_decode_str(value).decode_utf8_lossy();
+        if values[at].replace(value).is_some() {
+            errors.add(name, "is given twice");
+        }
+    }
+    values
 }
 
 /// A parameter of this name that is `true` or `false`, and no other parameter; false if there is
@@ -180,21 +192,27 @@ pub(crate) fn no_parameters(uri: &Uri) -> Result<(), ApiError> {
 
 /// Parses a cursor. Its tenant does not matter: the page is looked up in the tenant of the caller.
 fn parse_cursor<C: WireCursor>(text: &str) -> Result<C, &'static str> {
-    let bytes: Vec<u8> = percent_decode_str(text).collect();
     URL_SAFE_NO_PAD
-        .decode(bytes)
+        .decode(text)
         .ok()
         .and_then(|bytes| C::from_bytes(&bytes))
         .ok_or("was not made by this service")
 }
 
-/// Digits only: no sign, no space, no exponent.
-fn parse_page_size(text: &str) -> Result<usize, String> {
-    percent_decode_str(text)
-        .decode_utf8()
-        .ok()
+/// A number within these bounds. Digits only: no sign, no space, no exponent.
+///
+/// # Errors
+/// What it must be.
+pub(crate) fn whole_number<T>(text: &str, bounds: RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    Some(text)
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
-        .filter(|size| (1..=PAGE_SIZE_MAX).contains(size))
-        .ok_or_else(|| format!("must be a whole number from 1 to {PAGE_SIZE_MAX}"))
+        .filter(|number| bounds.contains(number))
+        .ok_or_else(|| {
+            let (least, most) = (bounds.start(), bounds.end());
+            format!("must be a whole number from {least} to {most}")
+        })
 }

@@ -324,16 +324,20 @@ impl Keeper {
         Ok(())
     }
 
-    /// Tells other nodes who listens here.
+    /// Tells other nodes who listens here, and how this node is.
     async fn announce(&self, connection: &mut MultiplexedConnection) -> Result<(), Reason> {
         let watched = self.context.watching.lock().all();
-        if watched.is_empty() {
+        let introduction = self.context.introduction.lock().clone();
+        let introduction = introduction.as_deref().map(Message::Introduces);
+        let listens = watched.into_iter().map(Message::Listens);
+        let messages: Vec<Message<'_>> = introduction.into_iter().chain(listens).collect();
+        if messages.is_empty() {
             return Ok(());
         }
         let nodes = self.context.names.nodes_channel();
         let mut message = redis::pipe();
-        for tenant in watched {
-            let announced = Message::Listens(tenant).by(self.context.node);
+        for announced in messages {
+            let announced = announced.by(self.context.node);
             message.cmd("PUBLISH").arg(&nodes).arg(announced);
         }
         let count = message.len();

@@ -12,10 +12,11 @@ mod kind {
     pub(super) const TOLD: u8 = 2;
     pub(super) const LISTENS: u8 = 3;
     pub(super) const WHO_LISTENS: u8 = 4;
+    pub(super) const INTRODUCES: u8 = 5;
 }
 
 /// Names a process, so that it knows its own messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NodeId([u8; NODE_BYTES]);
 
 impl NodeId {
@@ -36,8 +37,10 @@ pub(super) enum Message<'a> {
     Told(&'a [u8]),
     /// Somebody listens to this tenant on the node; to users, if there is none.
     Listens(Option<TenantId>),
-    /// Each node is to say who listens there.
+    /// Each node is to say who listens there, and how it is.
     WhoListens,
+    /// The node says this of itself.
+    Introduces(&'a [u8]),
 }
 
 impl Message<'_> {
@@ -51,6 +54,7 @@ impl Message<'_> {
                 (kind::LISTENS, tenant.as_bytes())
             }
             Self::WhoListens => (kind::WHO_LISTENS, &[][..]),
+            Self::Introduces(about) => (kind::INTRODUCES, *about),
         };
         let mut bytes = Vec::with_capacity(NODE_BYTES + 1 + rest.len());
         bytes.extend_from_slice(&node.0);
@@ -73,6 +77,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(NodeId, Message<'_>)> {
             Message::Listens(Some(tenant))
         }
         kind::WHO_LISTENS => Message::WhoListens,
+        kind::INTRODUCES => Message::Introduces(rest),
         _ => return None,
     };
     Some((NodeId(*node), message))
@@ -101,6 +106,8 @@ mod tests {
             Message::Listens(None),
             Message::Listens(Some(TenantId::default_tenant())),
             Message::WhoListens,
+            Message::Introduces(b""),
+            Message::Introduces(b"{}"),
         ] {
             assert_eq!(read(&message.by(node)), Some((node, message)));
         }

@@ -17,6 +17,7 @@ mod channels;
 mod inbox;
 mod link;
 mod message;
+mod peers;
 mod router;
 mod teller;
 mod watching;
@@ -27,8 +28,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use streamgate_core::bounds::INTRODUCTION_MAX_BYTES;
 use streamgate_core::{TenantId, UserKey};
-use streamgate_store::{BoxFuture, Notice, NoticeCounts, Notices, Scope};
+use streamgate_store::{BoxFuture, Notice, NoticeCounts, Notices, Peer, Scope};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -39,6 +41,7 @@ use crate::topology::Topology;
 use audience::Audience;
 use inbox::Inbox;
 use message::{Message, NodeId};
+use peers::Peers;
 use router::Router;
 use teller::{Teller, Telling};
 use watching::Watching;
@@ -53,6 +56,9 @@ struct Context {
     inbox: Inbox,
     audience: Audience,
     watching: Mutex<Watching>,
+    peers: Peers,
+    /// What this node says of itself.
+    introduction: Mutex<Option<Vec<u8>>>,
     /// Other nodes are to hear soon what is watched here.
     announce: Notify,
     /// Whether the servers let this node publish, as far as it knows.
@@ -99,6 +105,7 @@ impl Context {
             Some((node, _)) if node == self.node => {}
             Some((_, Message::Listens(tenant))) => self.audience.listens(tenant),
             Some((_, Message::WhoListens)) => self.announce.notify_one(),
+            Some((node, Message::Introduces(about))) => self.peers.introduced(node, about),
             _ => {}
         }
     }
@@ -132,6 +139,8 @@ impl RedisNotices {
             inbox: Inbox::default(),
             audience: Audience::default(),
             watching: Mutex::default(),
+            peers: Peers::default(),
+            introduction: Mutex::default(),
             announce: Notify::new(),
             may_publish: AtomicBool::new(true),
             published: AtomicU64::new(0),
@@ -215,6 +224,17 @@ impl Notices for RedisNotices {
             message: Message::Told(&message()).by(*node),
             tenant_channel: to_tenant.then(|| names.tenant_channel(key.tenant())),
         });
+    }
+
+    fn introduce(&self, about: Vec<u8>) {
+        if about.len() <= INTRODUCTION_MAX_BYTES {
+            *self.context.introduction.lock() = Some(about);
+            self.context.announce.notify_one();
+        }
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        self.context.peers.all()
     }
 
     fn next(&self) -> BoxFuture<'_, Notice> {

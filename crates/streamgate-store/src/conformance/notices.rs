@@ -30,7 +30,28 @@ pub async fn other_nodes_are_told_what_was_committed(ours: Arc<dyn Store>, other
     messages_come_where_somebody_listens(&*notices, &*other, &key).await;
     notices.unwatch(&key);
     changes_of_a_tenant_come(&*notices, &*other).await;
+    nodes_know_each_other(&*notices, &*other).await;
     assert!(notices.is_up());
+}
+
+/// Whoever introduces itself first is heard of by the one that comes later.
+async fn nodes_know_each_other(ours: &dyn Notices, other: &dyn Store) {
+    let other = other.notices().expect("the store has notices");
+    other.introduce(b"the other".to_vec());
+    ours.introduce(b"ours".to_vec());
+    for (node, about) in [(ours, &b"the other"[..]), (&*other, b"ours")] {
+        let heard = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let peers = node.peers();
+                if let Some(peer) = peers.into_iter().find(|peer| peer.about == about) {
+                    return peer;
+                }
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+        });
+        let heard = heard.await.expect("it is heard of");
+        assert!(heard.ago < PATIENCE, "{heard:?}");
+    }
 }
 
 async fn changes_of_others_come_once_and_in_order(

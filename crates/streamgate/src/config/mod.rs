@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use streamgate_core::Policy;
 use streamgate_engine::{EngineSettings, FailMode};
-use streamgate_server::ServerSettings;
+use streamgate_server::{NodeSettings, ServerSettings};
 
 pub(crate) use changes::changed;
 use deprecated::EarlierName;
@@ -46,7 +46,7 @@ use sections::{
     compat, cors, engine, general, http, issuers, keys, log, metrics, policy, push, rate_limit,
     sentry, store, sweep, tls, tokens, traces,
 };
-pub(crate) use show::effective;
+pub(crate) use show::{effective, not_default};
 
 /// The variable that names the configuration file.
 const CONFIG_VARIABLE: &str = "STREAMGATE_CONFIG";
@@ -176,12 +176,17 @@ fn parse(inputs: Inputs, mut problems: Vec<Problem>) -> Result<Loaded, Vec<Probl
             .push(Problem::whole(format!("policy: {error}")));
     }
     if reader.problems.is_empty() {
-        Ok(Loaded {
+        let mut loaded = Loaded {
             settings,
             sections: reader.sections,
             declared: reader.declared,
             earlier_names: reader.earlier_names,
-        })
+        };
+        loaded.settings.server.node = NodeSettings {
+            store: loaded.settings.store.kind(),
+            changed: not_default(&loaded),
+        };
+        Ok(loaded)
     } else {
         entry::sort(&mut reader.problems);
         Err(reader.problems)
@@ -225,6 +230,7 @@ fn read(reader: &mut Reader) -> Settings {
             metrics_require_key,
             compat,
             audit: log.audit,
+            node: NodeSettings::default(),
             tracer: None,
         },
         tls,

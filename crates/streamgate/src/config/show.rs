@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use streamgate_server::ChangedSetting;
+
 use super::Loaded;
 use super::reader::Declared;
 
@@ -24,6 +26,45 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
     }
     out.trim_start().to_owned()
 }
+
+/// The settings that count and differ from their defaults; of keys and issuers, how many there are.
+pub(crate) fn not_default(loaded: &Loaded) -> Vec<ChangedSetting> {
+    let is_of = |list: &str, path: &str| {
+        let rest = path.strip_prefix(list);
+        rest.is_some_and(|rest| rest.starts_with('['))
+    };
+    let mut changed: Vec<ChangedSetting> = loaded
+        .declared
+        .iter()
+        .filter(|it| !it.is_pattern && it.value != it.default)
+        .map(|it| (it.path.to_string(), it))
+        .filter(|(path, _)| !LISTS.iter().any(|list| is_of(list, path)))
+        .filter_map(|(name, it)| {
+            Some(ChangedSetting {
+                name,
+                value: it.value.clone()?,
+                default: it.default.clone(),
+            })
+        })
+        .collect();
+    let counts = [
+        loaded.settings.server.keys.entries().len(),
+        loaded.settings.tokens.issuers.len(),
+    ];
+    for (list, count) in LISTS.into_iter().zip(counts) {
+        if count > 0 {
+            changed.push(ChangedSetting {
+                name: list.to_owned(),
+                value: count.to_string(),
+                default: Some("0".to_owned()),
+            });
+        }
+    }
+    changed
+}
+
+/// Lists of tables, of which only the length is told.
+const LISTS: [&str; 2] = ["keys", "issuers"];
 
 /// The header of the table that a setting stands in.
 fn header_of(declared: &Declared) -> String {

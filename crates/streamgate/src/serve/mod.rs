@@ -25,7 +25,7 @@ use std::time::Duration;
 use streamgate_clock as clock;
 use streamgate_engine::{Engine, FailMode, Observers, RandomIds};
 use streamgate_server::telemetry::{self, ErrorReports, Repeats};
-use streamgate_server::{Endpoints, HttpSettings, Hub, Metrics, app};
+use streamgate_server::{Activity, Endpoints, HttpSettings, Hub, Metrics, app};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -73,13 +73,12 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         in_use.settings.policy.clock_skew = opened.clock_skew;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
-        let hub = Hub::new(&settings.server, &metrics);
-        let observers = [Arc::clone(&metrics) as Arc<_>, Arc::clone(&hub) as Arc<_>];
+        let (hub, activity, observers) = observers(settings, &metrics);
         let engine = Engine::new(
             exports.around(opened.store, settings),
             Arc::new(in_use.settings.policy.clone()),
             Arc::new(RandomIds),
-            Arc::new(Observers::new(observers)),
+            Arc::new(observers),
             settings.engine,
         );
         let engine = Arc::new(match settings.fail_mode {
@@ -104,15 +103,14 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let mut settings = settings.clone();
         settings.server.tracer = exports.tracer;
         settings.server.tokens = Some(verifier);
-        let hearing = Arc::clone(&hub);
+        run_in_background(&hub, &activity);
         let app = app(
             Arc::clone(&engine),
             settings.server.clone(),
             Arc::clone(&metrics),
             hub,
+            activity,
         );
-        // Ends with the runtime.
-        tokio::spawn(async move { hearing.follow_notices().await });
         let serving = serve(&settings, &http, (&engine, app), &metrics, stops, reloads);
         watched(serving, watchdog).await
     });
@@ -120,6 +118,25 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     runtime.shutdown_background();
     repeats.report_all();
     ended
+}
+
+/// Those who are told what the engine does: the metrics, event streams, and the past hour.
+fn observers(settings: &Settings, metrics: &Arc<Metrics>) -> (Arc<Hub>, Arc<Activity>, Observers) {
+    let hub = Hub::new(&settings.server, metrics);
+    let activity = Activity::new(metrics);
+    let observers = Observers::new([
+        Arc::clone(metrics) as Arc<_>,
+        Arc::clone(&hub) as Arc<_>,
+        Arc::clone(&activity) as Arc<_>,
+    ]);
+    (hub, activity, observers)
+}
+
+/// Hears what other nodes do, and samples what this one does. Ends with the runtime.
+fn run_in_background(hub: &Arc<Hub>, activity: &Arc<Activity>) {
+    let (hub, activity) = (Arc::clone(hub), Arc::clone(activity));
+    tokio::spawn(async move { hub.follow_notices().await });
+    tokio::spawn(async move { activity.sample_forever().await });
 }
 
 /// The directory of the embedded store, if that is the store.

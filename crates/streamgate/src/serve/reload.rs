@@ -111,6 +111,7 @@ impl Reloads {
         self.clock.set_policy(&policy);
         self.in_use.settings.policy = policy;
         self.in_use.take(&new, is_reloadable);
+        endpoints.set_changed_settings(config::not_default(&self.in_use));
         self.metrics.set_settings_refused(false);
         tracing::info!(
             changed = list(&taken),

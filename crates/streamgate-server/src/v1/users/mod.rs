@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod put;
+pub(crate) mod refusals;
 pub(crate) mod sessions;
 pub(crate) mod tokens;
 

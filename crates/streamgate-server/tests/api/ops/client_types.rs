@@ -123,8 +123,29 @@ fn null_is_only_where_it_means_something() {
         "v1/UserChange/properties/limit",
         "v1/UserChange/properties/plan",
         "v1/UserChange/properties/profile",
+        // No default; settings of the operator; a store without trouble.
+        "v1/SettingAnswer/properties/default",
+        "v1/NodeAnswer/properties/settings",
+        "v1/StoreAnswer/properties/detail",
     ];
-    assert_eq!(nullable, expected.map(str::to_owned).into());
+    // Where the node did not run, or does not know.
+    let series = [
+        "EndedSeries/properties/evicted",
+        "EndedSeries/properties/expired",
+        "EndedSeries/properties/revoked",
+        "EndedSeries/properties/stopped",
+        "EndedSeries/properties/terminated",
+        "Stats/properties/heartbeats",
+        "Stats/properties/live_sessions",
+        "Stats/properties/p50_ms",
+        "Stats/properties/p99_ms",
+        "Stats/properties/refusals",
+        "Stats/properties/starts",
+        "Stats/properties/watching_users",
+    ];
+    let series = series.map(|name| format!("v1/{name}/items"));
+    let expected = expected.map(str::to_owned).into_iter().chain(series);
+    assert_eq!(nullable, expected.collect());
 }
 
 /// In our own document; dialects have the words of the systems that they stand for.

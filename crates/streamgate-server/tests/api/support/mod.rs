@@ -20,8 +20,8 @@ use streamgate_core::{
 };
 use streamgate_engine::{Engine, EngineSettings, IdSource, Observers};
 use streamgate_server::{
-    ApiKey, CompatSettings, DialectName, Endpoints, Hub, Keys, Metrics, RateLimitSettings, Scope,
-    ServerSettings, app, hash_key, parse_hash,
+    Activity, ApiKey, CompatSettings, DialectName, Endpoints, Hub, Keys, Metrics,
+    RateLimitSettings, Scope, ServerSettings, app, hash_key, parse_hash,
 };
 use streamgate_store::{Change, MemoryStore, Store as _, View};
 
@@ -43,6 +43,7 @@ pub(crate) struct Service {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) activity: Arc<Activity>,
 }
 
 /// What was answered.
@@ -142,7 +143,12 @@ impl Service {
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
         let hub = Hub::new(&settings, &metrics);
-        let observers = [Arc::clone(&metrics) as _, Arc::clone(&hub) as _];
+        let activity = Activity::new(&metrics);
+        let observers = [
+            Arc::clone(&metrics) as _,
+            Arc::clone(&hub) as _,
+            Arc::clone(&activity) as _,
+        ];
         let engine = Engine::new(
             Arc::clone(&store) as _,
             Arc::new(policy()),
@@ -152,7 +158,14 @@ impl Service {
         );
         let engine = finish(engine, Arc::clone(&clock));
         Self {
-            endpoints: app(Arc::new(engine), settings, Arc::clone(&metrics), hub),
+            endpoints: app(
+                Arc::new(engine),
+                settings,
+                Arc::clone(&metrics),
+                hub,
+                Arc::clone(&activity),
+            ),
+            activity,
             clock,
             store,
             metrics,

@@ -34,6 +34,15 @@ pub(crate) enum StoreSettings {
 }
 
 impl StoreSettings {
+    /// The word for the kind of store.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "embedded",
+            Self::Redis(_) => "redis",
+            Self::DynamoDb(_) => "dynamodb",
+        }
+    }
+
     /// What traces call the server: `db.system.name` of OpenTelemetry's semantic conventions.
     pub(crate) fn system_name(&self) -> Option<&'static str> {
         match self {

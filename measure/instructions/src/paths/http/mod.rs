@@ -15,7 +15,7 @@ use streamgate_core::bounds::BATCH_ENTRIES_MAX;
 use streamgate_core::{Policy, TenantId, UserKey};
 use streamgate_engine::{Engine, EngineSettings, Observers, RandomIds};
 use streamgate_server::{
-    ApiKey, Hub, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
+    Activity, ApiKey, Hub, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
 };
 use streamgate_store_embedded::{EmbeddedStore, LogObserver};
 use streamgate_tokens::{FetchKeys, Fetched, Location, OwnTokens, Settings, SigningKey, Verifier};
@@ -123,7 +123,12 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
         ..ServerSettings::default()
     };
     let hub = Hub::new(&settings, &metrics);
-    let observers = [Arc::clone(&metrics) as _, Arc::clone(&hub) as _];
+    let activity = Activity::new(&metrics);
+    let observers = [
+        Arc::clone(&metrics) as _,
+        Arc::clone(&hub) as _,
+        Arc::clone(&activity) as _,
+    ];
     let engine = Engine::new(
         store,
         Arc::new(Policy::default()),
@@ -132,7 +137,13 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
         EngineSettings::default(),
     );
     let http = settings.http.clone();
-    let router = app(Arc::new(engine), settings, Arc::clone(&metrics), hub);
+    let router = app(
+        Arc::new(engine),
+        settings,
+        Arc::clone(&metrics),
+        hub,
+        activity,
+    );
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(SOCKET_BYTES)?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;

@@ -5,5 +5,6 @@ mod events;
 mod get;
 mod list;
 mod put;
+mod refusals;
 mod sessions;
 mod tokens;
