@@ -33,9 +33,9 @@ use crate::routing::fallback::{method_not_allowed, not_found};
 use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::{Observation, Route};
-use crate::settings::{ChangedSetting, ServerSettings};
+use crate::settings::{ChangedSetting, PagesSettings, ServerSettings};
 use crate::state::{App, Gateway, Node};
-use crate::{compat, document, ops, v1, well_known};
+use crate::{compat, document, ops, site, v1, well_known};
 
 /// Every endpoint of the service, over one engine.
 #[derive(Debug, Clone)]
@@ -128,6 +128,10 @@ pub fn app(
     }
     let layers = RouteLayers::new(&settings, Arc::clone(&metrics));
     let root_is_ours = settings.compat.root.is_none();
+    let pages = PagesSettings {
+        front: settings.pages.front && root_is_ours,
+        ..settings.pages
+    };
     let (router, _) = endpoints(Some(&layers), root_is_ours).split_for_parts();
     let body_memory = Arc::new(metrics.body_memory(settings.http.bodies_max_bytes));
     let app = Arc::new(App {
@@ -148,6 +152,7 @@ pub fn app(
         body_memory,
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
+        pages,
         audit: settings.audit,
         node: Node {
             store: settings.node.store,
@@ -158,6 +163,7 @@ pub fn app(
     v1::introduce(&app);
     let router = router
         .merge(ops::docs::router(&layers))
+        .merge(site::router(pages, &layers))
         .fallback_service(layers.around(UNMATCHED, any(not_found)))
         .with_state(Arc::clone(&app));
     Endpoints {
@@ -186,12 +192,12 @@ pub fn openapi_json(dialect: Option<DialectName>, version: OpenApiVersion) -> St
 /// has its own document.
 fn endpoints(layers: Option<&RouteLayers>, root_is_ours: bool) -> OpenApiRouter<Arc<App>> {
     let mut router = OpenApiRouter::default();
-    let document = root_is_ours.then(ops::document_route);
+    let at_root = root_is_ours.then(ops::root_routes);
     for routes in v1::routes()
         .into_iter()
         .chain(well_known::routes())
         .chain(ops::routes())
-        .chain(document)
+        .chain(at_root.into_iter().flatten())
     {
         router = router.routes(match layers {
             Some(layers) => with_path(routes, |path, methods| {

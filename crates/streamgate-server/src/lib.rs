@@ -20,6 +20,7 @@ mod problem_docs;
 mod push;
 mod routing;
 mod settings;
+mod site;
 mod state;
 pub mod telemetry;
 mod v1;
@@ -39,8 +40,8 @@ pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
 pub use push::Hub;
 pub use settings::{
-    AllowedOrigins, ChangedSetting, CorsSettings, HttpSettings, NodeSettings, PushSettings,
-    RateLimitSettings, ServerSettings,
+    AllowedOrigins, ChangedSetting, CorsSettings, HttpSettings, NodeSettings, PagesSettings,
+    PushSettings, RateLimitSettings, ServerSettings,
 };
 pub use state::Gateway;
 pub use wire::time::rfc3339;

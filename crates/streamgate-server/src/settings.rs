@@ -37,6 +37,8 @@ pub struct ServerSettings {
     pub http: HttpSettings,
     /// Bounds of event streams.
     pub push: PushSettings,
+    /// Pages for people.
+    pub pages: PagesSettings,
     /// Whether `/metrics` asks for a key of scope admin. Without it the page is open, as scrapers
     /// expect; it names no user.
     pub metrics_require_key: bool,
@@ -177,6 +179,36 @@ impl Default for PushSettings {
             max_streams: STREAMS_DEFAULT,
             max_streams_per_user: STREAMS_PER_USER_DEFAULT,
             max_streams_per_tenant: STREAMS_PER_TENANT_DEFAULT,
+        }
+    }
+}
+
+/// Which pages for people are served. They hold no data: what they show comes from the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PagesSettings {
+    /// The page at `/`; programs get JSON there in any case. Not where a dialect is at the root.
+    pub front: bool,
+    /// The demo, at `/demo/`.
+    pub demo: bool,
+    /// The console, at `/console/`.
+    pub console: bool,
+}
+
+impl PagesSettings {
+    /// No page at all.
+    pub const NONE: Self = Self {
+        front: false,
+        demo: false,
+        console: false,
+    };
+}
+
+impl Default for PagesSettings {
+    fn default() -> Self {
+        Self {
+            front: true,
+            demo: true,
+            console: true,
         }
     }
 }

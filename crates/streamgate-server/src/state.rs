@@ -20,7 +20,7 @@ use crate::compat::CompatSettings;
 use crate::metrics::Metrics;
 use crate::problem::ApiError;
 use crate::push::Hub;
-use crate::settings::ChangedSetting;
+use crate::settings::{ChangedSetting, PagesSettings};
 use crate::telemetry::AuditSettings;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire::body_bytes::BodyMemory;
@@ -49,6 +49,8 @@ pub(crate) struct App {
     pub(crate) body_memory: Arc<BodyMemory>,
     pub(crate) metrics_require_key: bool,
     pub(crate) compat: CompatSettings,
+    /// The pages that are served.
+    pub(crate) pages: PagesSettings,
     pub(crate) audit: AuditSettings,
     pub(crate) node: Node,
     /// The OpenAPI document as it is served.

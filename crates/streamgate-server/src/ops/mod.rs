@@ -11,6 +11,7 @@ use std::sync::Arc;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
+use crate::site;
 use crate::state::App;
 
 /// Every path of the document with its methods.
@@ -23,7 +24,7 @@ pub(crate) fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
     ]
 }
 
-/// The path of the document itself.
-pub(crate) fn document_route() -> UtoipaMethodRouter<Arc<App>> {
-    routes!(openapi::openapi_json)
+/// The paths at which a dialect at the root has its own: the document itself, and the root.
+pub(crate) fn root_routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
+    vec![routes!(openapi::openapi_json), routes!(site::front::front)]
 }

@@ -28,6 +28,7 @@ mod ops;
 mod rate_limit;
 mod request_ids;
 mod serve;
+mod site;
 mod stopping;
 mod streams;
 mod support;

@@ -43,8 +43,8 @@ use sections::store::StoreSettings;
 use sections::tls::Tls;
 use sections::traces::Traces;
 use sections::{
-    compat, cors, engine, general, http, issuers, keys, log, metrics, policy, push, rate_limit,
-    sentry, store, sweep, tls, tokens, traces,
+    compat, cors, engine, general, http, issuers, keys, log, metrics, pages, policy, push,
+    rate_limit, sentry, store, sweep, tls, tokens, traces,
 };
 pub(crate) use show::{effective, not_default};
 
@@ -205,6 +205,7 @@ fn read(reader: &mut Reader) -> Settings {
     let tls = tls::read(reader);
     let cors = cors::read(reader);
     let push = push::read(reader);
+    let pages = pages::read(reader, &general);
     let rate_limit = rate_limit::read(reader);
     let log = log::read(reader);
     let traces = traces::read(reader);
@@ -227,6 +228,7 @@ fn read(reader: &mut Reader) -> Settings {
             cors,
             http,
             push,
+            pages,
             metrics_require_key,
             compat,
             audit: log.audit,

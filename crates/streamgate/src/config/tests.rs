@@ -321,6 +321,23 @@ fn browsers_may_remember_a_preflight_for_two_hours_unless_told_otherwise() {
 }
 
 #[test]
+fn the_demo_is_on_where_only_this_machine_can_reach_it_unless_it_is_written() {
+    for (file, expected) in [
+        ("", true),
+        ("listen = \"[::1]:80\"", true),
+        ("listen = \"[::ffff:127.0.0.1]:80\"", true),
+        ("listen = \"0.0.0.0:80\"", false),
+        ("listen = \"10.0.0.7:80\"", false),
+        ("listen = \"10.0.0.7:80\"\n[pages]\ndemo = true", true),
+        ("[pages]\ndemo = false", false),
+    ] {
+        let pages = loaded(inputs(file, &[], &[])).settings.server.pages;
+        assert_eq!(pages.demo, expected, "{file}");
+        assert!(pages.front && pages.console, "{file}");
+    }
+}
+
+#[test]
 fn dialects_are_named_once_and_the_root_is_one_of_them() {
     let compat = |file: &str| loaded(inputs(file, &[], &[])).settings.server.compat;
     let all = DialectName::ALL.to_vec();

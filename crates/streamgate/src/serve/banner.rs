@@ -48,15 +48,24 @@ Try it:
   {curl} -X POST {users}/sessions/tv/heartbeat
   {curl} {users}/sessions
   {curl} -X DELETE {users}/sessions/tv
-The API in a browser: {url}/docs/
+{pages}
 
 ",
         version = env!("CARGO_PKG_VERSION"),
         data = data(settings),
+        pages = pages(settings, url),
         limit = policy.default_limit,
         lease = policy.lease.0,
         interval = policy.heartbeat_interval.0,
     )
+}
+
+/// What there is for a browser: the front page leads to the rest.
+fn pages(settings: &Settings, url: &str) -> String {
+    match settings.server.compat.root {
+        None => format!("In a browser: {url}/"),
+        Some(_) => format!("The API in a browser: {url}/docs/"),
+    }
 }
 
 /// Where sessions are kept, in a few words.

@@ -71,7 +71,7 @@ fn the_banner_says_where_and_what_to_try() {
     for part in [
         format!("listening on {url}\n"),
         format!("  curl -X PUT {url}/v1/users/anna/sessions/tv\n"),
-        format!("{url}/docs/"),
+        format!("In a browser: {url}/\n"),
         "7 sessions a user".to_owned(),
         dir.path().to_str().unwrap().to_owned(),
     ] {
@@ -89,7 +89,7 @@ fn what_the_banner_says_to_try_works() {
         ("POST", "/v1/users/anna/sessions/tv/heartbeat", 200),
         ("GET", "/v1/users/anna/sessions", 200),
         ("DELETE", "/v1/users/anna/sessions/tv", 204),
-        ("GET", "/docs/", 200),
+        ("GET", "/", 200),
     ] {
         let answer = server.call(method, path, None);
         assert_eq!(answer.status, status, "{method} {path}: {answer:?}");

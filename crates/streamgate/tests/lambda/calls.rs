@@ -70,6 +70,19 @@ fn players_start_are_refused_beat_stop_and_are_listed_through_every_gateway() {
     assert_eq!(ready.status, 200, "{ready:?}");
 }
 
+#[test]
+fn a_function_serves_no_pages_and_says_so() {
+    let function = Function::start();
+    for (name, caller) in callers(&function) {
+        let about = caller.call("GET", "/").json();
+        assert_eq!(about["name"], "streamgate", "{name}");
+        for page in ["demo", "console"] {
+            assert_eq!(about.get(page), None, "{name}");
+            assert_eq!(caller.call("GET", &format!("/{page}/")).status, 404, "{name}");
+        }
+    }
+}
+
 /// How long the ids of requests are that the gateway made.
 fn answer_id_length(gateway: &str) -> usize {
     match gateway.starts_with("HttpApi-") || gateway.starts_with("FunctionUrl") {

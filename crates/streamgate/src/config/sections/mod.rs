@@ -12,6 +12,7 @@ pub(crate) mod issuers;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod metrics;
+pub(crate) mod pages;
 mod pem;
 pub(crate) mod plans;
 pub(crate) mod policy;

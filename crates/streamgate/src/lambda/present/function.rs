@@ -5,7 +5,7 @@ use std::sync::Arc;
 use streamgate_clock::{SystemClock, wall_ms};
 use streamgate_engine::{Engine, Observers, RandomIds};
 use streamgate_server::telemetry::Repeats;
-use streamgate_server::{Activity, Endpoints, Hub, Metrics, ServerSettings, app};
+use streamgate_server::{Activity, Endpoints, Hub, Metrics, PagesSettings, ServerSettings, app};
 
 use super::answer;
 use super::event::{EventError, HttpEvent};
@@ -52,6 +52,7 @@ impl Function {
         let tokens = Tokens::start(settings.tokens.clone(), None)?;
         let server = ServerSettings {
             tokens: Some(tokens.verifier()),
+            pages: PagesSettings::NONE,
             ..settings.server.clone()
         };
         let counts = Arc::new(Counts::default());

@@ -1,0 +1,103 @@
+// A session for a media element: it starts with the picture, and ends with it.
+import { LimitReachedError } from "./errors.js";
+import { launch } from "./play.js";
+/**
+ * Starts a session when the element plays, stops it at the end, and pauses the element when the
+ * slot is lost. The picture does not wait for the answer: the element is paused if the start is
+ * refused.
+ *
+ * @param media - a `<video>` or `<audio>` element, as hls.js, Shaka Player and Video.js drive it
+ * @param options - or a function that gives them for each start
+ */
+export function attach(media, options) {
+    let session;
+    /** The start under way; another object for each, so that a late answer is known as such. */
+    let starting;
+    let pausing;
+    const given = () => (typeof options == "function" ? options() : options);
+    const lost = () => {
+        session = undefined;
+        media.pause();
+    };
+    async function adopt(start) {
+        const own = (starting = {});
+        try {
+            const started = await start;
+            if (starting != own)
+                void started.stop();
+            else
+                session = started.state == "ended" ? undefined : started;
+            return started;
+        }
+        catch (error) {
+            if (starting == own)
+                media.pause();
+            if (error instanceof LimitReachedError)
+                playOnAfter(error);
+            throw error;
+        }
+        finally {
+            if (starting == own)
+                starting = undefined;
+        }
+    }
+    /** Makes a takeover start the session of this element. */
+    function playOnAfter(refusal) {
+        const { startAgain } = refusal;
+        refusal.startAgain = async (terminate) => {
+            const started = await adopt(startAgain(terminate));
+            // A browser may want the viewer to press play.
+            await media.play().catch(() => { });
+            return started;
+        };
+    }
+    async function begin() {
+        const current = given();
+        try {
+            await adopt(launch(current, lost));
+        }
+        catch (error) {
+            if (error instanceof LimitReachedError)
+                current.onRefused?.(error);
+            else
+                current.onFailed?.(error);
+        }
+    }
+    function release() {
+        clearTimeout(pausing);
+        starting = undefined;
+        const stopping = session?.stop();
+        session = undefined;
+        return Promise.resolve(stopping);
+    }
+    const listeners = {
+        play() {
+            clearTimeout(pausing);
+            if (!session && !starting)
+                void begin();
+        },
+        pause() {
+            clearTimeout(pausing);
+            pausing = setTimeout(release, given().pauseTimeoutMs ?? 300_000);
+        },
+        ended: release,
+    };
+    for (const name in listeners)
+        media.addEventListener(name, listeners[name]);
+    if (!media.paused)
+        listeners.play();
+    return {
+        get session() {
+            return session;
+        },
+        async next(changes) {
+            if (session)
+                session = await session.next(changes);
+        },
+        detach() {
+            for (const name in listeners)
+                media.removeEventListener(name, listeners[name]);
+            return release();
+        },
+    };
+}
