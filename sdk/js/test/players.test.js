@@ -132,6 +132,8 @@ describe("attach", async () => {
         const { page, watching, isWatching } = await open(t, site);
         await page.run("video.loop = true, video.play()");
         await isWatching(1);
+        // The server knows of the session before the page does.
+        await until(() => page.run("!!attachment.session"));
         await page.run("attachment.next({ content: { id: 'film-2' } })");
         const [{ content_id, session_id }] = await watching();
         assert.equal(content_id, "film-2");

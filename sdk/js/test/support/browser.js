@@ -65,9 +65,12 @@ export class Browser {
         });
     }
 
-    /** Opens a tab, and waits until its page has loaded. */
-    async open(url) {
-        const { targetId } = await this.send("Target.createTarget", { url: "about:blank" });
+    /**
+     * Opens a tab, and waits until its page has loaded. In a window of its own a tab is shown, whatever
+     * other tabs do.
+     */
+    async open(url, { newWindow = false } = {}) {
+        const { targetId } = await this.send("Target.createTarget", { url: "about:blank", newWindow });
         const attach = { targetId, flatten: true };
         const { sessionId } = await this.send("Target.attachToTarget", attach);
         const page = new Page(this, targetId, sessionId);
@@ -108,6 +111,9 @@ export class Page {
             const { text, exception } = params.exceptionDetails;
             this.complaints.push(`${text} ${exception?.description ?? ""}`);
         }
+        if (method == "Runtime.consoleAPICalled" && params.type == "error") {
+            this.complaints.push(params.args.map(({ value, description }) => value ?? description).join(" "));
+        }
         // A refusal (409) is an answer, which a browser calls a failed load of source "network".
         const entry = method == "Log.entryAdded" ? params.entry : {};
         if (entry.level == "error" && entry.source != "network") {
@@ -140,6 +146,12 @@ export class Page {
     /** Shows this tab, which hides the others. */
     show() {
         return this.#browser.send("Target.activateTarget", { targetId: this.#target });
+    }
+
+    /** Minimises its window, which hides it, or shows it again: `"normal"`. */
+    async setWindow(windowState) {
+        const { windowId } = await this.#browser.send("Browser.getWindowForTarget", { targetId: this.#target });
+        await this.#browser.send("Browser.setWindowBounds", { windowId, bounds: { windowState } });
     }
 
     /** Closes the tab as a viewer does: the page is told. */
