@@ -272,7 +272,7 @@ class Player {
                         "p",
                         {},
                         h("strong", {}, nameOf(user)),
-                        h("span", { class: "muted small" }, words.on(texts.devices[device])),
+                        h("span", { class: "muted small" }, texts.devices[device]),
                     ),
                     h("a", { class: "button quiet", href: "#" }, words.signOut),
                 ),

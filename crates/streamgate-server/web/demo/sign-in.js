@@ -1,6 +1,6 @@
 // The first view: who is watching? And what to do where the server asks for a credential.
 
-import { ApiError, ROOT } from "../shared/api.js";
+import { ApiError, ROOT, userPath } from "../shared/api.js";
 import { copyButton, fill, h } from "../shared/ui.js";
 import { ACCOUNTS, addressOf, signIn, signInAs, signInByToken } from "./accounts.js";
 import { texts } from "./texts.js";
@@ -91,7 +91,8 @@ async function enter(answer, by, user) {
         go(user);
     } catch (error) {
         if (!(error instanceof ApiError)) throw error;
-        fill(answer, error.status == 401 ? askForToken() : problem(error));
+        fill(answer, error.status == 401 ? askForToken(user) : problem(error));
+        answer.scrollIntoView({ block: "nearest" });
     } finally {
         clearTimeout(later);
     }
@@ -115,8 +116,12 @@ function problem(error) {
     );
 }
 
-/** What to do on a server with keys. */
-function askForToken() {
+/**
+ * What to do on a server with keys.
+ *
+ * @param {string} user
+ */
+function askForToken(user) {
     const field = h("input", {
         id: "token",
         autocomplete: "off",
@@ -149,7 +154,7 @@ function askForToken() {
         h("p", {}, keys.own),
         line(keys.ownCommand),
         h("p", {}, keys.token),
-        line(keys.tokenCommand(ROOT)),
+        line(keys.tokenCommand(new URL(userPath(user, "tokens"), ROOT).href)),
         h(
             "div",
             { class: "field" },

@@ -54,7 +54,6 @@ export const texts = {
         playHere: "Play here",
         account: (/** @type {string} */ name) => `Signed in as ${name}`,
         signOut: "Sign out",
-        on: (/** @type {string} */ device) => `This is the ${device}`,
         video: "The Long Tide, a drawn film",
         openMore: "Open another device",
         openMoreHint: "Each opens a tab that plays at once.",
@@ -113,8 +112,9 @@ export const texts = {
         own: "A second, open server on this machine:",
         ownCommand: "streamgate serve --listen 127.0.0.1:8081 --data-dir ./demo-data",
         token: "A viewer token, minted by your key of scope service:",
-        tokenCommand: (/** @type {string} */ root) =>
-            `curl -X POST -H "x-api-key: $STREAMGATE_KEY" ${root}v1/users/demo-ann/tokens`,
+        // Quoted, as a user id may have characters of a shell.
+        tokenCommand: (/** @type {string} */ url) =>
+            `curl -X POST -H "x-api-key: $STREAMGATE_KEY" '${url.replaceAll("'", "%27")}'`,
         field: "Viewer token",
         fieldHint: "The value of “token” in the answer. It stays in this tab, and acts for its own user only.",
         wrong: "This is not a token. It has three parts with dots between them.",

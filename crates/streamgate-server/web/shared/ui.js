@@ -273,11 +273,11 @@ export function listed(words) {
 }
 
 /**
- * Calls `work` at once and then each `ms`, only while the page is shown, and never twice at a time.
- * Returns a function that ends it, with `now()` to call it early.
+ * Calls `work` at once and then `ms` after each end, only while the page is shown, and never twice at
+ * a time. Returns `now`, which calls it early, and `end`.
  *
  * @param {number} ms
- * @param {() => Promise<unknown>} work it handles its errors
+ * @param {() => Promise<unknown>} work it handles the errors that may be
  */
 export function whileShown(ms, work) {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -288,10 +288,13 @@ export function whileShown(ms, work) {
         clearTimeout(timer);
         if (isOver || isRunning || document.hidden) return;
         isRunning = true;
-        await work();
-        isRunning = false;
-        clearTimeout(timer);
-        if (!isOver) timer = setTimeout(run, ms);
+        try {
+            await work();
+        } finally {
+            isRunning = false;
+            clearTimeout(timer);
+            if (!isOver) timer = setTimeout(run, ms);
+        }
     };
     document.addEventListener("visibilitychange", run);
     void run();

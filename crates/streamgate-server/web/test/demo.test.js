@@ -242,7 +242,7 @@ describe("demo", { concurrency: 3 }, () => {
         await click(page, ".accounts button");
         await shows(page, ".answer h2", /^This server has API keys$/);
         const command = await text(page, ".keys .code:nth-of-type(2) pre");
-        assert.ok(command.includes(`${keyed.url}/v1/users/demo-ann/tokens`), command);
+        assert.ok(command.includes(`${keyed.url}/v1/users/demo-mia/tokens`), command);
         await assertFit(page, "keys");
 
         await click(page, "#token");

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import test, { after } from "node:test";
 import { promisify } from "node:util";
-import { Browser, Server, assertFit, click, look, open, picture, shows, text, until } from "./support.js";
+import { Browser, Server, assertClean, assertFit, click, look, open, picture, shows, text, until } from "./support.js";
 
 const browser = await Browser.launch({ after });
 const server = await Server.start({ after }, []);
@@ -14,6 +14,24 @@ function links(page) {
     return page.run(`[...document.querySelectorAll("main a")].filter((link) => link.checkVisibility())
         .map(({ href }) => href.slice(location.origin.length))`);
 }
+
+test("what no page may do is noticed", async (t) => {
+    for (const [what, complaint] of [
+        ["console.error('broken')", /broken/],
+        ["setTimeout(() => nothing())", /nothing is not defined/],
+        ["document.body.setAttribute('style', 'color: red')", /Content Security Policy.*style-src/s],
+        ["fetch('http://127.0.0.1:9/').catch(() => {})", /Content Security Policy.*connect-src/s],
+        ["document.body.append(Object.assign(new Image(), { src: 'http://127.0.0.1:9/' }))", /img-src/],
+    ]) {
+        const page = await browser.open(`${server.url}/`, { newWindow: true });
+        t.after(() => page.close());
+        assertClean(page, server.url);
+        await page.run(`void ${what}`);
+        await until(() => page.complaints.length);
+        assert.match(page.complaints.join(), complaint);
+        assert.throws(() => assertClean(page, server.url));
+    }
+});
 
 test("people get a page, programs JSON, at the same address", async (t) => {
     const page = await open(t, browser, `${server.url}/`);

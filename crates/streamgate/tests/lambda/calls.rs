@@ -78,7 +78,11 @@ fn a_function_serves_no_pages_and_says_so() {
         assert_eq!(about["name"], "streamgate", "{name}");
         for page in ["demo", "console"] {
             assert_eq!(about.get(page), None, "{name}");
-            assert_eq!(caller.call("GET", &format!("/{page}/")).status, 404, "{name}");
+            assert_eq!(
+                caller.call("GET", &format!("/{page}/")).status,
+                404,
+                "{name}"
+            );
         }
     }
 }
