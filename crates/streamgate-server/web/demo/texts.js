@@ -83,7 +83,10 @@ export const texts = {
 
     refused: {
         title: (/** @type {string[]} */ devices) =>
-            devices.length ? `You are watching on ${listed(devices)}` : "This account may not watch",
+            devices.length
+                ? // The name of a device stays in one line.
+                  `You are watching on ${listed(devices.map((name) => name.replaceAll(" ", "\u00a0")))}`
+                : "This account may not watch",
         about: (/** @type {number} */ limit) =>
             limit == 0
                 ? "Its limit is 0 screens. An operator can change that."

@@ -57,7 +57,7 @@ export async function look(page, theme, width) {
         { name: "prefers-color-scheme", value: theme },
     ];
     await page.send("Emulation.setEmulatedMedia", { features });
-    const size = { width, height: width < 500 ? 760 : 900, deviceScaleFactor: 1, mobile: false };
+    const size = { width, height: width < 500 ? 760 : 860, deviceScaleFactor: 1, mobile: false };
     await page.send("Emulation.setDeviceMetricsOverride", size);
     await page.send("Emulation.setScrollbarsHidden", { hidden: true });
     await until(() => page.run(`document.documentElement.dataset.theme == "${theme}" && innerWidth == ${width}`));
@@ -99,7 +99,7 @@ export async function picture(page, name) {
 export function text(page, selector) {
     return page.run(`(() => {
         const element = document.querySelector(${JSON.stringify(selector)});
-        return element?.checkVisibility() ? element.textContent.trim() : undefined;
+        return element?.checkVisibility() ? element.textContent.trim().replaceAll("\\u00a0", " ") : undefined;
     })()`);
 }
 
