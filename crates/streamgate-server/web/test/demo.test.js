@@ -51,6 +51,8 @@ describe("demo", { concurrency: 3 }, () => {
             const [session] = await server.watching(user);
             assert.equal(session.device_class, "laptop");
             assert.equal(session.content_type, "film");
+            // The film is drawn, and reaches the video.
+            await until(() => page.run("document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames > 10"));
             await click(page, ".who a");
             await shows(page, "h1", /^Who is watching\?$/);
             await until(async () => (await server.watching(user)).length == 0);
@@ -142,7 +144,7 @@ describe("demo", { concurrency: 3 }, () => {
         await shows(page, ".status", PLAYING);
     });
 
-    test("a pause keeps the screen, and the film goes on where it was", async (t) => {
+    test("a pause keeps the screen, and the film goes on", async (t) => {
         const server = await serve(t, 1);
         const page = await playing(t, server, "ann", "tv");
         await click(page, ".controls button");
@@ -202,12 +204,15 @@ describe("demo", { concurrency: 3 }, () => {
 
     test("a reload keeps the screen, and the place in the film", async (t) => {
         const server = await serve(t, 1);
+        const before = await open(t, browser, `${server.url}/demo/`);
+        await before.run('localStorage.setItem("streamgate-demo:at:ann", "50")');
         const page = await playing(t, server, "ann", "tv");
-        await page.run(`localStorage.setItem("streamgate-demo:at:ann", "50")`);
+        const place = () => page.run('Number(localStorage.getItem("streamgate-demo:at:ann"))');
+        const left = await until(async () => (await place()) > 51 && place());
         await page.reload();
         await shows(page, ".status", PLAYING);
-        const sessions = await server.watching("ann");
-        assert.equal(sessions.length, 1);
+        await until(async () => (await place()) > left);
+        assert.equal((await server.watching("ann")).length, 1);
     });
 
     test("the server is restarted, and the film plays on", async (t) => {
