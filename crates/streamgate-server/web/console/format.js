@@ -47,3 +47,9 @@ export function fullTime(/** @type {number | string} */ at) {
     const date = new Date(at);
     return `${date.toLocaleString("en-GB", { dateStyle: "full", timeStyle: "long" })}`;
 }
+
+/** What the server says, as a sentence: its details begin small and have no full stop. */
+export function sentence(/** @type {string} */ text) {
+    const end = /[.!?]$/.test(text) ? "" : ".";
+    return text && text[0].toUpperCase() + text.slice(1) + end;
+}

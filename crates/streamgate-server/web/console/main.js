@@ -50,8 +50,10 @@ function show(make, hasFocus = true) {
     scrollTo(0, 0);
     if (hasFocus) main.querySelector("h1")?.focus({ preventScroll: true });
     const fail = (/** @type {Error} */ error) => {
-        if (!signal.aborted) view.element.append(failure(error, () => route()));
+        if (signal.aborted) return;
         open.abort();
+        view.element.querySelector(".state.loading")?.remove();
+        view.element.append(failure(error, () => route()));
     };
     view.run?.(fail);
 }

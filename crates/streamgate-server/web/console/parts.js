@@ -2,7 +2,7 @@
 
 import { ApiError } from "../shared/api.js";
 import { h, write } from "../shared/ui.js";
-import { fullTime, moment } from "./format.js";
+import { fullTime, moment, sentence } from "./format.js";
 import { texts } from "./texts.js";
 
 /** @typedef {import("../shared/ui.js").Child} Child */
@@ -49,8 +49,8 @@ export function failure(error, again) {
     const retry = h("button", { type: "button", class: "button", onclick: again }, texts.states.retry);
     const isForbidden = error instanceof ApiError && error.status == 403;
     const element = isForbidden
-        ? state(texts.states.forbidden, `${error.message}. ${texts.states.forbiddenHint}`, retry)
-        : state(texts.states.failed, error.message, retry);
+        ? state(texts.states.forbidden, `${sentence(error.message)} ${texts.states.forbiddenHint}`, retry)
+        : state(texts.states.failed, sentence(error.message), retry);
     if (!isForbidden) element.classList.add("error");
     element.setAttribute("role", "alert");
     return element;
@@ -131,7 +131,7 @@ export function onSubmit(form, send) {
         try {
             await send();
         } catch (error) {
-            if (told) write(told, /** @type {Error} */ (error).message);
+            if (told) write(told, sentence(/** @type {Error} */ (error).message));
         }
         buttons.forEach((button) => (button.disabled = false));
     });

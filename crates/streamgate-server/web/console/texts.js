@@ -315,7 +315,7 @@ export const texts = {
         unusable: "Not usable",
         access: "Access",
         open: "Open: whoever reaches this server may do everything. [[keys]] in its settings closes it.",
-        keyed: "By key",
+        keyed: "With the key that you signed in with.",
         settings: "Settings that differ from the default",
         settingsNone: "All settings have their default.",
         settingsHidden: "Settings are shown to keys of the tenant default.",

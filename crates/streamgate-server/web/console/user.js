@@ -3,7 +3,7 @@
 import { userPath } from "../shared/api.js";
 import { fill, h, toast, write } from "../shared/ui.js";
 import { change, changes, ifUnknown, mint, stop, termsOf, undo } from "./actions.js";
-import { moment } from "./format.js";
+import { moment, sentence } from "./format.js";
 import { deviceName, head, keyed, loading, refusalsHash, slots, state } from "./parts.js";
 import { repeat, Waker } from "./repeat.js";
 import { sessionRow } from "./sessions.js";
@@ -67,7 +67,7 @@ export function user({ connection, role, plans }, route, signal) {
         try {
             await action();
         } catch (error) {
-            toast(/** @type {Error} */ (error).message, { kind: "bad" });
+            toast(sentence(/** @type {Error} */ (error).message), { kind: "bad" });
         }
         waker.wake();
     }

@@ -22,6 +22,7 @@ export function users({ connection }, _route, signal) {
     const previous = button(T.previous, () => open(page - 1));
     const next = button(T.next, () => open(page + 1));
     const pages = h("nav", { class: "pages", "aria-label": T.label }, first, previous, next, number);
+    pages.hidden = true;
     // Where each page begins, as far as the reader has come.
     const cursors = [""];
     let page = 0;
@@ -32,6 +33,7 @@ export function users({ connection }, _route, signal) {
             await attempt(signal, () => load(wanted));
         } catch (error) {
             if (signal.aborted) return;
+            pages.hidden = true;
             list.replaceChildren(failure(/** @type {Error} */ (error), () => open(wanted)));
         }
     }

@@ -106,7 +106,7 @@ describe("a user in the console", { concurrency: true }, () => {
         );
         await type(page, "dialog input[list]", "golden");
         await choose(page, "Save");
-        await shows(page, "dialog .form-error", /^plan is not a plan/);
+        await shows(page, "dialog .form-error", /^Plan is not a plan .*\.$/);
         await type(page, "dialog input[list]", "premium");
         await press(page, "Enter");
         await said(page, /^Changed: plan none → premium\.$/);

@@ -89,6 +89,7 @@ describe("console", { concurrency: true }, () => {
 
     test("a key that lost its scope leads back to signing in", async (t) => {
         const page = await visit(t, browser, locked);
+        await shows(page, "h1", /^Sign in$/);
         await page.run(`sessionStorage.setItem("streamgate.console.credential", "${KEY.player}")`);
         await page.reload();
         await shows(page, ".form-error", /scope player is for players/);
@@ -96,6 +97,7 @@ describe("console", { concurrency: true }, () => {
 
     test("a key that is not accepted any more leads back to signing in", async (t) => {
         const page = await visit(t, browser, locked);
+        await shows(page, "h1", /^Sign in$/);
         await page.run(`sessionStorage.setItem("streamgate.console.credential", "sgk_of_yesterday")`);
         await page.reload();
         await shows(page, ".form-error", /not accept your credential any more/);
@@ -233,6 +235,50 @@ describe("console", { concurrency: true }, () => {
         await assertFit(page, "no server");
         await block();
         await shows(page, "h1", /^Users$/);
+    });
+
+    test("what does not work, and what is not allowed, is told in place of the view", async (t) => {
+        const page = await visit(t, browser, server, "#/node");
+        await shows(page, ".facts", /./);
+        for (const [status, detail, title, text] of [
+            [
+                500,
+                "a stored record cannot be read",
+                "This did not work",
+                /A stored record cannot be read\./,
+            ],
+            [
+                403,
+                "this needs the scope admin",
+                "Not allowed",
+                /This needs the scope admin\. Sign in with a key/,
+            ],
+        ]) {
+            const body = JSON.stringify({ detail });
+            await page.run(
+                `(window.fetch = async () => new Response(${JSON.stringify(body)}, { status: ${status} })) && 0`,
+            );
+            for (const hash of [
+                "#/users",
+                "#/users/ann",
+                "#/users/ann/refusals",
+                "#/events",
+                "#/",
+                "#/node",
+            ]) {
+                await go(page, hash);
+                await shows(
+                    page,
+                    ".view > [role=alert] h2, .list > [role=alert] h2",
+                    new RegExp(`^${title}$`),
+                );
+                await shows(page, "[role=alert]:not(#banner)", text);
+                assert.equal((await texts(page, ".state.loading")).length, 0);
+            }
+            await assertFit(page, title);
+        }
+        await page.reload();
+        await shows(page, ".facts", /./);
     });
 
     test("thousands of users come page by page, one request a page", async (t) => {
