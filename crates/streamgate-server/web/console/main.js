@@ -134,13 +134,25 @@ const problem = (/** @type {string} */ title, /** @type {string} */ hint) => {
     return element;
 };
 
-/** Asks who is there. */
-function askIn(/** @type {string} */ why) {
+/** Asks who is there; on an open server, for a viewer's token. */
+function askIn(/** @type {string} */ why, isOpen = false) {
     forget();
     app = undefined;
     banner.hidden = true;
     fill(bar);
-    show(() => signInView(why, (session, credential) => (keep(credential), enter(session))));
+    const signedIn = (
+        /** @type {import("./session.js").Session} */ session,
+        /** @type {string} */ credential,
+    ) => {
+        // Such a server takes anything for a key, and the key changes nothing.
+        if (isOpen && session.role == "admin") {
+            toast(texts.signIn.open);
+            return void begin(null);
+        }
+        keep(credential);
+        enter(session);
+    };
+    show(() => signInView(why, signedIn));
     main.querySelector("input")?.focus();
 }
 
@@ -178,7 +190,7 @@ function navigation(/** @type {import("./session.js").Session} */ { role, user, 
         if (input.value) location.hash = userHash(input.value);
         input.value = "";
     };
-    const leave = () => (isOpen ? askIn("") : (forget(), begin(null)));
+    const leave = () => (isOpen ? askIn("", true) : (forget(), begin(null)));
     const door = h(
         "button",
         { type: "button", class: "button quiet", onclick: leave },

@@ -58,6 +58,7 @@ export const texts = {
         notAnyMore: "The server does not accept your credential any more. Sign in again.",
         player: "A key of scope player is for players. Sign in with one of scope admin or service.",
         viewer: "The server does not accept this token for the user that it names.",
+        open: "This server asks for no key: whoever reaches it may do everything.",
         tooMany: "Too many attempts from your address. Wait a minute, then try again.",
         makeKey: "An operator makes a key with",
         command: "streamgate key new --scope admin --name console",
