@@ -101,15 +101,15 @@ export function events({ connection }, route, signal) {
     return { title: T.title, element, run };
 }
 
-/** An event as the feed keeps it. A refusal has no time of its own: it is told as it happens. */
+/** An event as the feed keeps it. Some have no time of their own: they are told as they happen. */
 function entryOf(
     /** @type {number} */ number,
     /** @type {string} */ kind,
     /** @type {any} */ data,
     /** @type {number} */ now,
 ) {
-    const told = data.session?.started_at ?? data.ended_at ?? data.at;
-    const at = kind == "revived" || !told ? new Date(now).toISOString() : told;
+    const told = kind == "started" ? data.session.started_at : data.ended_at;
+    const at = told ?? new Date(now).toISOString();
     const user = data.user_id ?? data.session?.user_id ?? "";
     return { number, kind, at, user, reason: data.reason ?? "", data };
 }
