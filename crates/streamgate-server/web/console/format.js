@@ -1,7 +1,8 @@
 // Numbers, times and durations as people read them. Widths are kept, so that nothing jumps.
 
-const WHOLE = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
-const SHORT = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
+const WHOLE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+// American, whose million is M: others write m, which is a thousandth.
+const SHORT = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
 const NONE = "–";
 
 /** A count: `12,345`; from ten million on `12.3M`. */

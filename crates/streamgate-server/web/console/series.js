@@ -74,6 +74,12 @@ export class Series {
         }
     }
 
+    /** Begins anew. */
+    forget() {
+        this.newest = 0;
+        for (const name of COLUMNS) this.#columns[name].fill(null);
+    }
+
     /** @param {number} newest */
     #moveTo(newest) {
         if (newest <= this.newest) return;
@@ -124,7 +130,8 @@ export class History {
         const after = series.newest ? `&after=${new Date(series.newest).toISOString()}` : "";
         const path = `v1/stats?window_s=${span}${after}`;
         const answer = await this.connection.get(path, signal);
-        // A node may take its steps at other times than the one that was asked before.
+        // The clock of the node was set back: it has nothing newer for as long.
+        if (Date.parse(answer.now) < series.newest - 2 * series.stepMs) return series.forget();
         if (answer.step_s * 1000 == series.stepMs) series.take(answer);
         if (series != this.seconds || !series.newest) return;
         this.topRefused = answer.top_refused;
