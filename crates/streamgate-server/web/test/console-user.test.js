@@ -6,24 +6,30 @@ import { MARKUP, atBest, choose, go, refuse, start, texts, type, visit } from ".
 import { Browser, Server, assertFit, click, press, shows, text, until } from "./support.js";
 
 const browser = await Browser.launch({ after });
-const server = await Server.start({ after }, ["plans.premium.limit=4"]);
+// A browser opens six connections to a server, and every page here holds one for its event stream.
+const servers = await Promise.all(
+    [1, 2, 3, 4].map(() => Server.start({ after }, ["plans.premium.limit=4"])),
+);
+let visits = 0;
+const nextServer = () => servers[++visits % servers.length];
 
-const user = (id) => server.call("GET", `/v1/users/${id}`);
+const user = (server, id) => server.call("GET", `/v1/users/${id}`);
 /** What an operator reads behind an action. */
 const said = (page, pattern) => shows(page, ".said p", pattern);
 
 /** The page of a new user with these devices. */
 async function userPage(t, ...devices) {
+    const server = nextServer();
     const id = server.newUser();
     for (const device of devices) await start(server, id, device, { content_id: `film of ${device}` });
     const page = await visit(t, browser, server, `#/users/${id}`);
     await shows(page, "h1", new RegExp(`^${id}$`));
-    return { id, page };
+    return { server, id, page };
 }
 
 describe("a user in the console", { concurrency: true }, () => {
     test("sessions appear and go as they start and end, with device, content and lease", async (t) => {
-        const { id, page } = await userPage(t, "TV");
+        const { server, id, page } = await userPage(t, "TV");
         await shows(page, ".session", /TV.*film of TV.*since \d\d:\d\d:\d\d.* s left/);
         const tookMs = await atBest(2, async (number) => {
             await start(server, id, `Phone ${number}`);
@@ -40,7 +46,7 @@ describe("a user in the console", { concurrency: true }, () => {
     });
 
     test("a session is stopped behind a question, and not without", async (t) => {
-        const { id, page } = await userPage(t, "TV", "Phone");
+        const { server, id, page } = await userPage(t, "TV", "Phone");
         await choose(page, "Stop TV");
         await shows(page, "dialog", /cannot be undone/);
         await choose(page, "Keep it");
@@ -59,7 +65,7 @@ describe("a user in the console", { concurrency: true }, () => {
     });
 
     test("by keyboard alone: past the header, to a session, and back out of the question", async (t) => {
-        const { id, page } = await userPage(t, "TV");
+        const { server, id, page } = await userPage(t, "TV");
         await shows(page, ".session strong", /^TV$/);
         const focused = () =>
             page.run(
@@ -83,22 +89,22 @@ describe("a user in the console", { concurrency: true }, () => {
     });
 
     test("a limit is changed and undone", async (t) => {
-        const { id, page } = await userPage(t, "TV");
+        const { server, id, page } = await userPage(t, "TV");
         await choose(page, "Change limit or plan");
         await click(page, "dialog label:has(+ input)");
         await type(page, "dialog input[type=number]", "5");
         await choose(page, "Save");
         await said(page, /^Changed: limit default → 5\.$/);
-        assert.equal((await user(id)).limit, 5);
+        assert.equal((await user(server, id)).limit, 5);
         await shows(page, ".facts", /1 of 5 slots taken.*5 the user's own/);
         await choose(page, "Undo");
         await said(page, /^Undone: limit 5 → default\.$/);
-        assert.equal((await user(id)).limit_source, "default");
+        assert.equal((await user(server, id)).limit_source, "default");
         await shows(page, ".facts", /1 of 3 slots taken/);
     });
 
     test("a plan is changed and undone; one that nobody knows is told", async (t) => {
-        const { id, page } = await userPage(t, "TV");
+        const { server, id, page } = await userPage(t, "TV");
         await choose(page, "Change limit or plan");
         assert.deepEqual(
             await page.run("[...document.querySelectorAll('datalist option')].map(({ value }) => value)"),
@@ -110,14 +116,14 @@ describe("a user in the console", { concurrency: true }, () => {
         await type(page, "dialog input[list]", "premium");
         await press(page, "Enter");
         await said(page, /^Changed: plan none → premium\.$/);
-        assert.equal((await user(id)).plan, "premium");
+        assert.equal((await user(server, id)).plan, "premium");
         await choose(page, "Undo");
         await said(page, /^Undone: plan premium → none\.$/);
-        assert.equal((await user(id)).plan, null);
+        assert.equal((await user(server, id)).plan, null);
     });
 
     test("what someone else has changed since is not undone", async (t) => {
-        const { id, page } = await userPage(t, "TV");
+        const { server, id, page } = await userPage(t, "TV");
         await choose(page, "Change limit or plan");
         await click(page, "dialog label:has(+ input)");
         await type(page, "dialog input[type=number]", "5");
@@ -126,11 +132,11 @@ describe("a user in the console", { concurrency: true }, () => {
         await server.call("PUT", `/v1/users/${id}`, { limit: 9 });
         await choose(page, "Undo");
         await said(page, /^Not undone: someone else/);
-        assert.equal((await user(id)).limit, 9);
+        assert.equal((await user(server, id)).limit, 9);
     });
 
     test("a token is minted, shown once, and is the user's", async (t) => {
-        const { id, page } = await userPage(t, "TV");
+        const { server, id, page } = await userPage(t, "TV");
         await choose(page, "Mint a token");
         await choose(page, "Mint token");
         await shows(page, "dialog", /Expires at \d\d:\d\d:\d\d, in 1 hour\./);
@@ -146,6 +152,7 @@ describe("a user in the console", { concurrency: true }, () => {
     });
 
     test("a user that was never seen can be given a limit", async (t) => {
+        const server = nextServer();
         const page = await visit(t, browser, server, "#/users/stranger");
         await shows(page, ".state h2", /^No user of this id was seen yet\.$/);
         await choose(page, "Change limit or plan");
@@ -155,11 +162,11 @@ describe("a user in the console", { concurrency: true }, () => {
         await said(page, /^Changed: limit default → 1\.$/);
         await choose(page, "Undo");
         await said(page, /^Undone/);
-        assert.equal((await user("stranger")).status, 404);
+        assert.equal((await user(server, "stranger")).status, 404);
     });
 
     test("a refusal is drawn and told: what was asked, who held the slots, when one is free", async (t) => {
-        const { id, page } = await userPage(t);
+        const { server, id, page } = await userPage(t);
         await shows(page, ".view", /No refusal is remembered\./);
         const { next_slot_at } = await refuse(server, id);
         await shows(page, ".view", /Last refused at \d\d:\d\d:\d\d\./);
@@ -182,7 +189,7 @@ describe("a user in the console", { concurrency: true }, () => {
     });
 
     test("a blocked user is told as blocked", async (t) => {
-        const { id, page } = await userPage(t);
+        const { server, id, page } = await userPage(t);
         await server.call("PUT", `/v1/users/${id}`, { limit: 0 });
         await start(server, id, "TV");
         await shows(page, ".facts", /Blocked: the limit is 0/);
@@ -197,6 +204,7 @@ describe("a user in the console", { concurrency: true }, () => {
             content_id: MARKUP,
             content_type: MARKUP,
         };
+        const server = nextServer();
         const page = await visit(t, browser, server, "#/events");
         await shows(page, ".feed-line .badge", /^Live$/);
         await server.call("PUT", `/v1/users/${encodeURIComponent(MARKUP)}`, {
@@ -220,6 +228,7 @@ describe("a user in the console", { concurrency: true }, () => {
     });
 
     test("every view of users and events fits, in both themes and at every width", async (t) => {
+        const server = nextServer();
         const id = server.newUser();
         await refuse(server, id);
         const page = await visit(t, browser, server, `#/users/${id}`);
