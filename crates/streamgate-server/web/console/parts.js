@@ -22,8 +22,8 @@ export const userLink = (/** @type {string} */ user) =>
     h("a", { href: userHash(user), class: "mono id" }, user);
 
 /** A link to the refusals of a user. */
-export const whyLink = (/** @type {string} */ user, at = "") =>
-    h("a", { href: refusalsHash(user, at), "aria-label": texts.user.whyLabel(user) }, texts.user.whyShort);
+export const whyLink = (/** @type {string} */ user) =>
+    h("a", { href: refusalsHash(user), "aria-label": texts.user.whyLabel(user) }, texts.user.whyShort);
 
 /** The head of a view: its heading, a sentence, and what belongs beside it. */
 export function head(

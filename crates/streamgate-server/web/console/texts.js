@@ -5,10 +5,7 @@ const many = (/** @type {number} */ n, /** @type {string} */ one, several = `${o
     `${n} ${n == 1 ? one : several}`;
 
 export const texts = {
-    product: "Streamgate",
-    console: "Console",
     title: (/** @type {string} */ view) => `${view} · Streamgate console`,
-    skip: "Skip to content",
     theme: { dark: "Dark colours", light: "Light colours" },
 
     nav: {
@@ -22,7 +19,6 @@ export const texts = {
         own: "Your sessions",
         ownRefusals: "Your refusals",
         search: "User id",
-        find: "Open user",
     },
 
     link: {
@@ -67,7 +63,6 @@ export const texts = {
         notCopied: "The browser does not let this page copy. Select the text.",
         away: "No answer from the server.",
         awayHint: "Is it running, and reachable from here? The console tries again by itself.",
-        asking: "Asking the server …",
         forbidden: "The server does not answer this page",
     },
 
@@ -251,7 +246,6 @@ export const texts = {
         scopeNode: "Of this node only: the store sends no notices.",
         connecting: "Connecting …",
         live: "Live",
-        paused: "Paused",
         away: "Disconnected",
         pause: "Pause",
         resume: "Resume",

@@ -163,7 +163,7 @@ function refusalsPart(
     const text = h("p");
     const show = (/** @type {any} */ last) => {
         if (!last) return write(text, T.neverRefused);
-        const link = h("a", { href: refusalsHash(id) }, isOperator ? T.why : T.whyOwn);
+        const link = h("a", { href: refusalsHash(id, last.at) }, isOperator ? T.why : T.whyOwn);
         fill(text, T.lastRefusal(moment(last.at, connection.now())), " ", link);
     };
     const element = h("section", { class: "part" }, h("h2", {}, T.refusals), text);
