@@ -119,11 +119,34 @@ pub(crate) async fn scalar() -> Response {
     }
 }
 
+/// The page of problems up to its list. It looks as the pages for people do, without their files, which
+/// a server may not serve.
+const PROBLEMS_HEAD: &str = r#"<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Problems · Streamgate</title>
+    <style>
+      :root { color-scheme: light dark; }
+      body { max-width: 44rem; margin: 0 auto; padding: 2rem 1.5rem 4.5rem;
+        font: 0.9375rem/1.55 system-ui, sans-serif; overflow-wrap: break-word; }
+      h1 { margin: 0 0 1.5rem; font-size: 1.875rem; line-height: 1.2; letter-spacing: -0.015em; }
+      dt { padding-top: 1rem; border-top: 1px solid color-mix(in srgb, currentcolor 15%, transparent);
+        font-weight: 600; scroll-margin-top: 1rem; }
+      dt:target { text-decoration: underline; text-underline-offset: 0.3em; }
+      dd { margin: 0.25rem 0 1rem; opacity: 0.8; }
+      code { font-family: ui-monospace, Menlo, Consolas, monospace; font-size: 0.92em; }
+    </style>
+  </head>
+  <body>
+    <h1>Problems</h1>
+    <dl>
+"#;
+
 /// The meaning of each code. The `type` of a problem is a link into this page.
 async fn problems() -> Response {
-    let mut html = "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-                    <title>Streamgate problems</title></head>\n<body>\n<h1>Problems</h1>\n<dl>\n"
-        .to_owned();
+    let mut html = PROBLEMS_HEAD.to_owned();
     for code in Code::ALL {
         // Writing to a String cannot fail.
         let _ = writeln!(
@@ -132,11 +155,24 @@ async fn problems() -> Response {
             code.as_str(),
             code.status().as_u16(),
             code.title(),
-            code.about(),
+            with_code(code.about()),
         );
     }
     html.push_str("</dl>\n</body>\n</html>\n");
     page("text/html; charset=utf-8", html)
+}
+
+/// Text of our own as HTML: what stands between backticks is code.
+fn with_code(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for (index, part) in text.split('`').enumerate() {
+        let (begin, end) = match index % 2 {
+            0 => ("", ""),
+            _ => ("<code>", "</code>"),
+        };
+        html.extend([begin, part, end]);
+    }
+    html
 }
 
 /// A page for browsers, with the policy.

@@ -75,4 +75,6 @@ async fn the_type_of_a_problem_leads_to_its_description() {
     let page = service.get(path).await;
     assert_eq!(page.status, 200);
     assert!(page.text().contains(&format!("<dt id=\"{anchor}\">")));
+    assert!(page.text().contains("<code>errors</code> names each field"));
+    assert!(!page.text().contains('`'));
 }
