@@ -92,6 +92,8 @@ pub const UNRESOLVED_CALLS_MAX: usize = 10_000;
 pub const NOTICES_QUEUED_MAX: usize = 16_384;
 /// Most bytes of them.
 pub const NOTICES_QUEUED_MAX_BYTES: usize = 16 << 20;
+/// Most bytes of a notice that sessions which ended may take; one may go beyond it.
+pub const NOTICE_SESSIONS_MAX_BYTES: usize = 32 << 10;
 /// Most messages that wait to be told to other nodes.
 pub const TELLINGS_QUEUED_MAX: usize = 1_024;
 /// Most connections that wait to be accepted, unless the system allows fewer (`somaxconn`). All

@@ -56,6 +56,10 @@ pub struct End {
     /// The session that took the slot, for `Terminated` and `Evicted`; none where the session was
     /// above a lowered limit.
     pub taken_by: Option<SessionId>,
+    /// The session as it was, for those who are told of a live session that ended. It is not
+    /// stored: events that are read from a delta have none. In a box, because every event has room
+    /// for an ending.
+    pub session: Option<Box<Session>>,
 }
 
 /// How much of a change must be on disk, and when.

@@ -125,7 +125,8 @@ impl Ledger {
     /// Changes the ledger by one event. The only way in which a ledger changes.
     ///
     /// Events of a session that the ledger does not have change nothing, so replaying is safe.
-    pub fn apply(&mut self, event: &Event) {
+    /// Returns the live session that [`Event::Ended`] ends, as it was.
+    pub fn apply(&mut self, event: &Event) -> Option<Session> {
         match event {
             Event::Started(session) | Event::Revived(session) => self.enter(session.clone()),
             Event::Renewed {
@@ -138,7 +139,7 @@ impl Ledger {
                     session.expires_at = *expires_at;
                 }
             }
-            Event::Ended(end) => self.leave(end),
+            Event::Ended(end) => return self.leave(end),
             Event::MadeFinal(end) => self.make_final(end),
             Event::UserSet {
                 limit,
@@ -160,6 +161,7 @@ impl Ledger {
                 self.ended.retain(|ending| ending.ended_at > *before);
             }
         }
+        None
     }
 
     /// Puts a session among the live ones, behind those that started no later.
@@ -173,13 +175,11 @@ impl Ledger {
     }
 
     /// Moves a session from the live ones to the endings.
-    fn leave(&mut self, end: &End) {
-        let Some(at) = self.live.iter().position(|session| session.id == end.id) else {
-            return;
-        };
-        let session = self.live.remove(at);
-        let revivable = (end.reason == EndReason::Expired).then(|| Box::new(session));
+    fn leave(&mut self, end: &End) -> Option<Session> {
+        let session = self.live.remove(self.place_of(&end.id)?);
+        let revivable = (end.reason == EndReason::Expired).then(|| Box::new(session.clone()));
         self.remember(end, revivable);
+        Some(session)
     }
 
     /// Makes an ending that could be revived a final one.

@@ -1,5 +1,7 @@
 //! Sessions, and how they end.
 
+use std::sync::Arc;
+
 use crate::ids::SessionId;
 use crate::metadata::SessionMetadata;
 use crate::time::{Seconds, Timestamp};
@@ -17,8 +19,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// How long each call of the player holds the slot.
     pub lease: Seconds,
-    /// What plays; `None` where no fact was given.
-    pub metadata: Option<Box<SessionMetadata>>,
+    /// What plays; `None` where no fact was given. It never changes, so copies share it.
+    pub metadata: Option<Arc<SessionMetadata>>,
 }
 
 /// Since when and until when a session holds its slot: what a heartbeat changes, without the

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use streamgate_core::admission::Command;
-use streamgate_core::codec::CodecError;
-use streamgate_core::{Decision, Durability, UserKey, decide};
+use streamgate_core::codec::{CodecError, encode_notice};
+use streamgate_core::{Decision, Durability, Event, UserKey, decide};
 use streamgate_store::{Change, CommitCallback, StepFn, StoreError, Transaction, View};
 
 use crate::decision::{decide_on, ledger_of};
@@ -234,6 +234,13 @@ where
             }),
             change => change,
         }
+    }
+
+    fn notice(&self) -> Option<Vec<u8>> {
+        let decision = self.last.as_ref()?.as_ref().ok()?;
+        let ends = |event: &Event| matches!(event, Event::Ended(_));
+        let tells_more = decision.events.iter().any(ends);
+        tells_more.then(|| encode_notice(&decision.events))
     }
 
     fn accepts_cached(&self) -> bool {

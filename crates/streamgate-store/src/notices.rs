@@ -29,8 +29,8 @@ pub enum Notice {
         scope: Scope,
         /// The user.
         key: UserKey,
-        /// The change ([`Change::delta`](crate::Change::delta)).
-        delta: Vec<u8>,
+        /// The change, for `streamgate_core::codec::decode_notice`.
+        change: Vec<u8>,
     },
     /// Another node said this of a user ([`Notices::tell`]). Nothing was committed.
     Told {

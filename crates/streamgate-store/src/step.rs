@@ -24,7 +24,7 @@ pub struct Change {
     pub record: Option<Vec<u8>>,
     /// The same change as a delta (`streamgate_core::codec`), for stores that keep a log. Empty if
     /// a crash may lose it. A store that writes whole records tells other nodes of it, if at all
-    /// ([`Notices`](crate::Notices)).
+    /// ([`StepFn::notice`]).
     pub delta: Vec<u8>,
     /// When the change must be on disk.
     pub durability: Durability,
@@ -71,6 +71,13 @@ pub trait StepFn: Send {
     /// `true` if the call can be answered from it; then nothing is read and nothing changed.
     fn answer_from_cache(&mut self, _cached: View<'_>) -> bool {
         false
+    }
+
+    /// What other nodes are told of the change of the last run
+    /// (`streamgate_core::codec::encode_notice`), if that is more than its delta. Asked for only by
+    /// a store that tells them ([`Notices`](crate::Notices)).
+    fn notice(&self) -> Option<Vec<u8>> {
+        None
     }
 
     /// In a sweep: the change of the last run has been made. A sweep calls this after each record

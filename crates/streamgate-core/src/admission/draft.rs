@@ -81,9 +81,12 @@ impl<'a> Draft<'a> {
         self.ledger.active_at(self.now())
     }
 
-    /// Changes the ledger by an event, and keeps the event.
-    pub fn record(&mut self, event: Event) {
-        self.ledger.apply(&event);
+    /// Changes the ledger by an event, and keeps the event, with the session that it ends.
+    pub fn record(&mut self, mut event: Event) {
+        let left = self.ledger.apply(&event);
+        if let Event::Ended(end) = &mut event {
+            end.session = left.map(Box::new);
+        }
         self.events.push(event);
     }
 
@@ -99,6 +102,7 @@ impl<'a> Draft<'a> {
             ended_at: self.now(),
             reason,
             taken_by: taken_by.cloned(),
+            session: None,
         }
     }
 

@@ -116,6 +116,7 @@ fn expire(draft: &mut Draft<'_>) {
             ended_at,
             reason: EndReason::Expired,
             taken_by: None,
+            session: None,
         }));
     }
 }

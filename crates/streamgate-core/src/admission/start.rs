@@ -1,6 +1,7 @@
 //! Start: may this user start another stream?
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::admission::{Command, Draft, SetUser};
 use crate::bounds::{LEASE_MAX_S, LEASE_MIN_S, SESSIONS_LISTED_MAX, TERMINATE_MAX};
@@ -17,7 +18,7 @@ pub struct Start {
     /// Its name. A start whose session is live already takes no second slot.
     pub id: SessionId,
     /// What plays.
-    pub metadata: Option<Box<SessionMetadata>>,
+    pub metadata: Option<Arc<SessionMetadata>>,
     /// How long each call holds the slot; the policy's lease where it is `None`.
     pub lease: Option<Seconds>,
     /// A live session whose slot passes to this one in the same step; one that has expired cannot

@@ -29,6 +29,11 @@ const EVENT_BYTES_MIN: usize = 1;
 /// The bytes of the events that a crash must not lose, or none where there are none.
 #[must_use]
 pub fn encode_delta(events: &[Event]) -> Vec<u8> {
+    encode_kept(events, put_event)
+}
+
+/// The events that a crash must not lose, each as `put` writes it.
+pub(super) fn encode_kept(events: &[Event], put: impl Fn(&mut Vec<u8>, &Event)) -> Vec<u8> {
     let kept = || {
         let kept = |event: &&Event| event.durability() > Durability::Memory;
         events.iter().filter(kept)
@@ -42,7 +47,7 @@ pub fn encode_delta(events: &[Event]) -> Vec<u8> {
     // half a decision.
     put_len(&mut out, count);
     for event in kept() {
-        put_event(&mut out, event);
+        put(&mut out, event);
     }
     out
 }
@@ -52,6 +57,14 @@ pub fn encode_delta(events: &[Event]) -> Vec<u8> {
 /// # Errors
 /// [`CodecError`] where the bytes are not those of a delta.
 pub fn decode_delta(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
+    decode_kept(bytes, event)
+}
+
+/// The events, each read by `event` behind its tag.
+pub(super) fn decode_kept(
+    bytes: &[u8],
+    event: impl Fn(u8, &mut Reader<'_>) -> Result<Event, CodecError>,
+) -> Result<Vec<Event>, CodecError> {
     let mut reader = Reader::new(bytes)?;
     let count = reader.count(EVENT_BYTES_MIN)?;
     if count == 0 {
@@ -59,13 +72,14 @@ pub fn decode_delta(bytes: &[u8]) -> Result<Vec<Event>, CodecError> {
     }
     let mut events = Vec::new();
     for _ in 0..count {
-        events.push(event(&mut reader)?);
+        let tag = reader.byte()?;
+        events.push(event(tag, &mut reader)?);
     }
     reader.finish()?;
     Ok(events)
 }
 
-fn put_event(out: &mut Vec<u8>, event: &Event) {
+pub(super) fn put_event(out: &mut Vec<u8>, event: &Event) {
     match event {
         Event::Started(session) => {
             out.push(tag::STARTED);
@@ -100,15 +114,15 @@ fn put_event(out: &mut Vec<u8>, event: &Event) {
     }
 }
 
-fn put_end(out: &mut Vec<u8>, end: &End) {
+pub(super) fn put_end(out: &mut Vec<u8>, end: &End) {
     put_session_id(out, &end.id);
     put_time(out, end.ended_at);
     put_reason(out, end.reason);
     put_option(out, end.taken_by.as_ref(), put_session_id);
 }
 
-fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
-    Ok(match reader.byte()? {
+pub(super) fn event(tag: u8, reader: &mut Reader<'_>) -> Result<Event, CodecError> {
+    Ok(match tag {
         tag::STARTED => Event::Started(session(reader)?),
         tag::REVIVED => Event::Revived(session(reader)?),
         tag::ENDED => Event::Ended(end(reader)?),
@@ -129,11 +143,12 @@ fn event(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     })
 }
 
-fn end(reader: &mut Reader<'_>) -> Result<End, CodecError> {
+pub(super) fn end(reader: &mut Reader<'_>) -> Result<End, CodecError> {
     Ok(End {
         id: session_id(reader)?,
         ended_at: reader.time()?,
         reason: reason(reader.byte()?)?,
         taken_by: option(reader, session_id)?,
+        session: None,
     })
 }

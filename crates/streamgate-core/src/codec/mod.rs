@@ -9,6 +9,7 @@
 //! Checksums are *not* here: they belong to the store (the log has one for each record).
 
 mod delta;
+mod notice;
 mod parts;
 mod record;
 mod refusal;
@@ -16,6 +17,7 @@ mod replay;
 mod wire;
 
 pub use delta::{decode_delta, encode_delta};
+pub use notice::{decode_notice, encode_notice};
 pub use record::{decode_ledger, encode_ledger};
 pub use refusal::{decode_refusal, encode_refusal};
 pub use replay::{Graced, apply_delta, grant_grace};

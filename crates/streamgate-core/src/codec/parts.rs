@@ -1,6 +1,7 @@
 //! The parts that ledgers and events share: ids, metadata, sessions.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::bounds::LIMIT_MAX;
 use crate::codec::CodecError;
@@ -88,7 +89,7 @@ pub(super) fn session(reader: &mut Reader<'_>) -> Result<Session, CodecError> {
         reader.time()?
     };
     let metadata = if flags & session_flag::METADATA != 0 {
-        Some(Box::new(metadata(reader)?))
+        Some(Arc::new(metadata(reader)?))
     } else {
         None
     };

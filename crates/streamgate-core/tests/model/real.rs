@@ -1,6 +1,7 @@
 //! The core, spoken to in the words of the model, so that the two can be compared.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{
     Answer, Call, Id, Import, Imported, Over, PLANS, Playback, Profile, Rules, Sets, Time, User,
@@ -173,14 +174,14 @@ pub(crate) fn sets(sets: Sets) -> Option<Box<SetUser>> {
     is_something.then(|| Box::new(set))
 }
 
-fn real_metadata(start: &super::Start) -> Option<Box<SessionMetadata>> {
+fn real_metadata(start: &super::Start) -> Option<Arc<SessionMetadata>> {
     let metadata = SessionMetadata {
         device_id: start.device.map(name),
         content_id: start.metadata.map(name),
         attributes: start.metadata.map_or_else(Attributes::default, attributes),
         ..SessionMetadata::default()
     };
-    (!metadata.is_empty()).then(|| Box::new(metadata))
+    (!metadata.is_empty()).then(|| Arc::new(metadata))
 }
 
 fn stop(id: Id, reason: EndReason) -> Stop {

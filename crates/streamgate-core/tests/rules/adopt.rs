@@ -21,7 +21,7 @@ fn a_session_that_the_ledger_never_saw_takes_a_free_slot_with_all_that_its_start
     let mut user = User::with_limit(2);
     user.admitted("a");
     let start = Start {
-        metadata: Some(Box::new(all_metadata())),
+        metadata: Some(all_metadata().into()),
         lease: Some(Seconds(600)),
         ..Start::new(id("b"))
     };
@@ -35,7 +35,7 @@ fn a_session_that_the_ledger_never_saw_takes_a_free_slot_with_all_that_its_start
     };
     assert_eq!((limit, active), (2, 2));
     let live = user.ledger.find(&id("b")).expect("it is live");
-    assert_eq!(live.metadata, Some(Box::new(all_metadata())));
+    assert_eq!(live.metadata.as_deref(), Some(&all_metadata()));
     assert_eq!(session.expires_at.millis_since(user.now()), 600_000);
     assert!(matches!(user.beat("b"), HeartbeatOutcome::Renewed { .. }));
 }

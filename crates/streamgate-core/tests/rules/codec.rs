@@ -13,7 +13,7 @@ fn session() -> Session {
         last_seen_at: at(T + 30_000),
         expires_at: at(T + 120_000),
         lease: Seconds(90),
-        metadata: Some(Box::new(all_metadata())),
+        metadata: Some(all_metadata().into()),
     }
 }
 

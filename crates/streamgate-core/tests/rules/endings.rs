@@ -69,7 +69,7 @@ fn a_late_heartbeat_finds_its_slot_taken() {
 fn a_revived_session_is_the_one_it_was() {
     let mut user = User::with_limit(2);
     let start = Start {
-        metadata: Some(Box::new(all_metadata())),
+        metadata: Some(all_metadata().into()),
         lease: Some(Seconds(20)),
         ..Start::new(id("a"))
     };

@@ -200,7 +200,9 @@ impl Both {
         let user = real::user(&step.ledger);
         assert_eq!(user, model, "the user: {rules:?} {history:?}");
         let mut folded = self.ledger.clone();
-        step.events.iter().for_each(|event| folded.apply(event));
+        for event in &step.events {
+            folded.apply(event);
+        }
         assert_eq!(folded, step.ledger, "the events: {rules:?} {history:?}");
         Self {
             ledger: step.ledger,

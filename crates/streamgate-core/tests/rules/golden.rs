@@ -67,7 +67,7 @@ fn session(id: SessionId) -> Session {
 
 fn with_metadata(metadata: SessionMetadata) -> Session {
     Session {
-        metadata: Some(Box::new(metadata)),
+        metadata: Some(metadata.into()),
         ..session(id(UUID))
     }
 }
@@ -250,6 +250,7 @@ fn end(reason: EndReason, taken_by: Option<SessionId>) -> End {
         ended_at: at(T + 120_000),
         reason,
         taken_by,
+        session: None,
     }
 }
 

@@ -69,7 +69,7 @@ fn a_retried_start_renews_the_lease_and_nothing_else() {
     let first = user.admitted("a");
     user.pass(60_000);
     let retried = Start {
-        metadata: Some(Box::new(crate::support::all_metadata())),
+        metadata: Some(crate::support::all_metadata().into()),
         lease: Some(Seconds(5)),
         ..Start::new(id("a"))
     };
@@ -238,6 +238,7 @@ fn a_settled_user_reports_the_end_at_the_time_it_was_due() {
             ended_at: session.expires_at,
             reason: EndReason::Expired,
             taken_by: None,
+            session: Some(Box::new(session.clone())),
         })
     };
     let events = user.run(&streamgate_core::admission::Settle).events;

@@ -1,5 +1,7 @@
 //! An id is one playback's: a start that names a live session of another device is refused.
 
+use std::sync::Arc;
+
 use crate::support::{User, id, name};
 use streamgate_core::admission::{Start, StartOutcome};
 use streamgate_core::{AtLimit, OverLimit, SessionMetadata};
@@ -11,7 +13,7 @@ fn start_on(text: &str, device: Option<&str>) -> Start {
         ..SessionMetadata::default()
     };
     Start {
-        metadata: Some(Box::new(metadata)),
+        metadata: Some(metadata.into()),
         ..Start::new(id(text))
     }
 }
@@ -34,7 +36,7 @@ fn a_start_of_the_same_device_is_a_retry_whatever_it_plays_now() {
     let mut user = User::with_limit(1);
     user.run(&start_on("a", Some("tv")));
     let mut again = start_on("a", Some("tv"));
-    again.metadata.as_mut().unwrap().content_id = Some(name("match"));
+    Arc::make_mut(again.metadata.as_mut().unwrap()).content_id = Some(name("match"));
     assert!(matches!(
         user.run(&again).outcome,
         StartOutcome::AlreadyLive(_)

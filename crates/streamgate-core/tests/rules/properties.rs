@@ -8,9 +8,10 @@ use crate::model::{Answer, Call, Imported, Sets, Start, Time, User, real};
 use proptest::prelude::*;
 use streamgate_core::admission::{SessionsQuery, Settle, sessions_of, user_of, watching_of};
 use streamgate_core::codec::{
-    apply_delta, decode_delta, decode_ledger, encode_delta, encode_ledger, grant_grace,
+    apply_delta, decode_delta, decode_ledger, decode_notice, encode_delta, encode_ledger,
+    encode_notice, grant_grace,
 };
-use streamgate_core::{Durability, Event, Ledger, Policy, SessionId, Timestamp, decide};
+use streamgate_core::{Durability, End, Event, Ledger, Policy, SessionId, Timestamp, decide};
 
 /// A call of a history, and the ledgers before and after it.
 struct Moment<'a> {
@@ -49,6 +50,17 @@ fn walk(
     Ok(())
 }
 
+/// The event as a store keeps it.
+fn without_session(event: Event) -> Event {
+    match event {
+        Event::Ended(end) => Event::Ended(End {
+            session: None,
+            ..end
+        }),
+        event => event,
+    }
+}
+
 fn live_ids(ledger: &Ledger) -> Vec<SessionId> {
     ledger
         .live
@@ -75,6 +87,11 @@ fn is_told_again(
         }
         (Answer::Ended(over), Answer::Unknown) => {
             prop_assert_eq!((moment.policy.revive_window.0, over.at), (0, moment.now));
+            return Ok(());
+        }
+        // What it set cleared the last thing that was known of the user.
+        (Answer::Refused { .. }, Answer::NotKnown) => {
+            prop_assert!(!moment.after.is_known());
             return Ok(());
         }
         (Answer::Each(first), Answer::Each(second)) => {
@@ -240,7 +257,11 @@ proptest! {
         walk(&history, |moment| {
             let mut folded = moment.before.clone();
             for event in moment.events {
-                folded.apply(event);
+                let left = folded.apply(event);
+                if let Event::Ended(end) = event {
+                    prop_assert_eq!(left.as_ref().map(|session| &session.id), Some(&end.id));
+                    prop_assert_eq!(left.as_ref(), end.session.as_deref(), "the session as it was");
+                }
             }
             prop_assert_eq!(&folded, moment.after);
             Ok(())
@@ -260,11 +281,13 @@ proptest! {
                 .filter(|event| event.durability() > Durability::Memory)
                 .cloned()
                 .collect();
-            let delta = encode_delta(moment.events);
+            let (delta, notice) = (encode_delta(moment.events), encode_notice(moment.events));
             if kept.is_empty() {
-                prop_assert!(delta.is_empty());
+                prop_assert!(delta.is_empty() && notice.is_empty());
             } else {
-                prop_assert_eq!(decode_delta(&delta).unwrap(), kept);
+                prop_assert_eq!(&decode_notice(&notice).unwrap(), &kept);
+                let stored: Vec<Event> = kept.into_iter().map(without_session).collect();
+                prop_assert_eq!(decode_delta(&delta).unwrap(), stored);
             }
             Ok(())
         })?;

@@ -194,7 +194,7 @@ fn large(session: &str) -> Start {
         ..SessionMetadata::default()
     };
     Start {
-        metadata: Some(Box::new(metadata)),
+        metadata: Some(metadata.into()),
         ..start(session)
     }
 }

@@ -179,7 +179,7 @@ fn item_bytes(nodes: &Nodes) -> usize {
 async fn items_of_users_have_the_sizes_of_the_table() {
     let metadata = || {
         let name = |text: &str| Name::new(text).map(Some).unwrap();
-        Box::new(SessionMetadata {
+        Arc::new(SessionMetadata {
             device_id: name("6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
             device_name: name("Living room TV"),
             device_class: name("tv"),
@@ -224,7 +224,7 @@ async fn a_start_with_a_field_of_a_newer_format_sends_nothing_until_the_mark_is_
         ..SessionMetadata::default()
     };
     let start = Start {
-        metadata: Some(Box::new(metadata)),
+        metadata: Some(metadata.into()),
         ..start("s")
     };
     nodes.next().check_ready().await.unwrap();

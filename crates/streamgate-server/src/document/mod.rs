@@ -18,6 +18,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr, Required};
 
 use crate::compat::DialectName;
 use crate::problem_docs::{self, CommonErrors};
+use crate::v1::event_schemas;
 use crate::wire::schema::text;
 
 /// The name of the component for the header `x-request-id`, which every response has.
@@ -99,6 +100,7 @@ pub(crate) fn to_json(document: &OpenApi, version: OpenApiVersion) -> String {
 pub(crate) fn of_v1(operations: OpenApi) -> OpenApi {
     let mut document = framed(operations, &problem_docs::common());
     let components = document.components.get_or_insert_default();
+    components.schemas.extend(event_schemas());
     schemas::flatten_problems(components);
     schemas::open_enums(components);
     document

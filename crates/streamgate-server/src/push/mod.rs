@@ -18,7 +18,9 @@ mod tenant;
 pub use hub::Hub;
 pub(crate) use hub::Joined;
 pub(crate) use inbox::{About, Said, Told};
-pub(crate) use stream::{Bye, EventStream, Out, Topic, between, check_supported, response};
+pub(crate) use stream::{
+    Bye, ByeEvent, EventStream, Out, Topic, between, check_supported, response,
+};
 use subscription::Subscription;
 pub(crate) use tell::shortened;
 pub(crate) use tenant::Resume;

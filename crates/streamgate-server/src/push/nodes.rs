@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use streamgate_core::admission::Refused;
-use streamgate_core::codec::{decode_delta, decode_refusal, encode_refusal};
+use streamgate_core::codec::{decode_notice, decode_refusal, encode_refusal};
 use streamgate_core::{TenantId, UserKey};
 use streamgate_store::{Notice, Notices, Scope};
 
@@ -33,7 +33,7 @@ impl Hub {
 
     fn take(&self, notice: Notice) {
         match notice {
-            Notice::Committed { scope, key, delta } => match decode_delta(&delta) {
+            Notice::Committed { scope, key, change } => match decode_notice(&change) {
                 Ok(events) => self.remote(scope, &key, &events),
                 // A node of a later release wrote it.
                 Err(error) => self.doubt(scope, &key, &error),

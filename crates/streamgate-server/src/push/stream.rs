@@ -21,6 +21,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 use streamgate_clock::Stopwatch;
 use tokio::time::{Sleep, sleep};
+use utoipa::ToSchema;
 
 use super::Subscription;
 use super::inbox::{Heard, Told};
@@ -68,7 +69,8 @@ pub(crate) trait Topic: Send + Unpin + 'static {
 }
 
 /// Why a stream ends although its topic does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ByeReason)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Bye {
     /// The node stops.
@@ -79,10 +81,12 @@ pub(crate) enum Bye {
     SessionUnknown,
 }
 
-/// `bye` as it is written.
-#[derive(Serialize)]
-struct ByeEvent {
+/// `bye`: the server ends the stream.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ByeEvent {
+    /// Why.
     reason: Bye,
+    /// When to connect again, in milliseconds from now; `retry` of the event says the same.
     retry_ms: u64,
 }
 
@@ -142,7 +146,7 @@ impl Out {
 
 /// A random number within these bounds.
 pub(crate) fn between((least, most): (u64, u64)) -> u64 {
-    least + getrandom::u64().unwrap_or_default() % (most - least + 1)
+    least + getrandom::u64().expect("the operating system has random bytes") % (most - least + 1)
 }
 
 /// An event stream.

@@ -10,10 +10,9 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use serde::Serialize;
 use streamgate_core::{Attributes, Event};
 
-use super::told::{Ended, Gap, StartRefused, Started, UserSet};
+use super::told::{Begun, Ended, Gap, StartRefused, Started, UserSet};
 use crate::caller::access::{Admin, Caller};
 use crate::caller::keys::Scope;
 use crate::caller::standing::Standing;
@@ -36,14 +35,16 @@ pub(crate) struct LastEventId {
 
 /// Listen to a tenant
 ///
-/// A stream of server-sent events: `stream` first, whose `scope` says whether it tells what happens
-/// on all nodes (`all`) or on this one (`node`); then `started`, `revived`, `ended`, `refused` (a
-/// start was refused; at most 10 of the sessions are listed) and `user_set`. An expired session
-/// ends here when its expiry is found. Events of calls at the same time may come in another order
-/// than they were committed in. With `Last-Event-ID` it goes on behind that event, from a bounded
-/// buffer of this node; `gap` says how many events are missing (`missed` is null if nobody knows).
-/// `bye` comes before a stream that the server ends: connect again after `retry_ms`. A comment
-/// comes every 15 seconds. Scope: `admin`.
+/// A stream of server-sent events; the data of each is JSON of the schema in brackets. `stream`
+/// (`StreamEvent`) first, whose `scope` says whether it tells what happens on all nodes (`all`) or
+/// on this one (`node`); then `started` and `revived` (`StartedEvent`), `ended` (`EndedEvent`),
+/// `refused` (`RefusedEvent`: a start was refused; at most 10 of the sessions are listed) and
+/// `user_set` (`UserSetEvent`). An expired session ends here when its expiry is found. Events of
+/// calls at the same time may come in another order than they were committed in. With
+/// `Last-Event-ID` it goes on behind that event, from a bounded buffer of this node; `gap`
+/// (`GapEvent`) says how many events are missing (`missed` is null if nobody knows). `bye`
+/// (`ByeEvent`) comes before a stream that the server ends: connect again after `retry_ms`. A
+/// comment comes every 15 seconds. Scope: `admin`.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -52,7 +53,12 @@ pub(crate) struct LastEventId {
     params(LastEventId),
     responses(
         (status = 200, description = "What happens to the tenant's users, as server-sent events.",
-            body = String, content_type = "text/event-stream"),
+            body = String, content_type = "text/event-stream",
+            extensions(("x-streamgate-events" = json!({
+                    "stream": "StreamEvent", "started": "StartedEvent", "revived": "StartedEvent",
+                    "ended": "EndedEvent", "refused": "RefusedEvent", "user_set": "UserSetEvent",
+                    "gap": "GapEvent", "bye": "ByeEvent",
+                })))),
         StreamErrors,
     )
 )]
@@ -80,12 +86,6 @@ pub(crate) async fn listen_to_tenant(
         topic.begin(&joined, scope, out);
     });
     Ok(stream.into_response())
-}
-
-/// `stream`: what the stream tells.
-#[derive(Debug, Serialize)]
-struct Begun {
-    scope: &'static str,
 }
 
 /// Reads `Last-Event-ID`.

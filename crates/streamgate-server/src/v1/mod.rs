@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use crate::state::App;
 
 pub(crate) use node::introduce;
+pub(crate) use told::event_schemas;
 
 /// The handlers of calls about one session, which [`crate::routing::fast_path`] runs as well.
 pub(crate) mod session_calls {

@@ -81,7 +81,7 @@ pub(crate) fn write(record: &[u8]) -> Write {
         garbage_at: None,
         decided_at: None,
         needs_room: true,
-        delta: Vec::new(),
+        notice: Vec::new(),
     }
 }
 

@@ -105,7 +105,7 @@ async fn a_record_larger_than_a_segment_comes_back() {
     let ids: Vec<_> = (0..100).map(|n| session(&format!("session-{n}"))).collect();
     for (n, id) in ids.iter().enumerate() {
         let start = Start {
-            metadata: Some(Box::new(metadata(n))),
+            metadata: Some(metadata(n).into()),
             ..Start::new(id.clone())
         };
         run(&store, &key_of("default", "user"), &start)

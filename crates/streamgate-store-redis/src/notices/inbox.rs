@@ -80,7 +80,7 @@ impl Inbox {
 
 fn bytes_of(notice: &Notice) -> usize {
     match notice {
-        Notice::Committed { key, delta, .. } => key.as_bytes().len() + delta.len(),
+        Notice::Committed { key, change, .. } => key.as_bytes().len() + change.len(),
         Notice::Told { key, message, .. } => key.as_bytes().len() + message.len(),
         Notice::UserSince(key) => key.as_bytes().len(),
         Notice::TenantSince { tenant, .. } => tenant.as_str().len(),

@@ -31,7 +31,7 @@ impl NodeId {
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message<'a> {
-    /// A delta that was committed.
+    /// A change that was committed, as its notice.
     Committed(&'a [u8]),
     /// Something that is no change.
     Told(&'a [u8]),
@@ -47,7 +47,7 @@ impl Message<'_> {
     /// The bytes of this message of a node.
     pub(super) fn by(&self, node: NodeId) -> Vec<u8> {
         let (kind, rest) = match self {
-            Self::Committed(delta) => (kind::COMMITTED, *delta),
+            Self::Committed(notice) => (kind::COMMITTED, *notice),
             Self::Told(message) => (kind::TOLD, *message),
             Self::Listens(tenant) => {
                 let tenant = tenant.as_ref().map_or("", TenantId::as_str);
@@ -100,7 +100,7 @@ mod tests {
         let (node, other) = (NodeId::fresh(), NodeId::fresh());
         assert_ne!(node, other);
         for message in [
-            Message::Committed(b"delta"),
+            Message::Committed(b"notice"),
             Message::Committed(b""),
             Message::Told(b"\0"),
             Message::Listens(None),

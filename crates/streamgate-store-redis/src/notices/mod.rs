@@ -1,6 +1,6 @@
 //! Notices between nodes, by publish and subscribe.
 //!
-//! The commit script publishes the delta of a change on the channel of its user, which has the name
+//! The commit script publishes the notice of a change on the channel of its user, which has the name
 //! of the record: so a notice exists exactly where the change does, and a cluster serves it where
 //! the record is. A node subscribes to the channels of the users that somebody listens to there, on
 //! connections of their own ([`link`]); in a cluster each channel is on the link to the primary
@@ -10,7 +10,7 @@
 //! Changes of a whole tenant go to a channel of the tenant, in the same script, while somebody
 //! listens to that anywhere ([`audience`]). All other messages are best effort ([`teller`]).
 //!
-//! What is *not* here: what the deltas mean.
+//! What is *not* here: what notices mean.
 
 mod audience;
 mod channels;
@@ -85,10 +85,10 @@ impl Context {
     fn heard_of_user(&self, scope: Scope, key: UserKey, payload: &[u8]) {
         let notice = match message::read(payload) {
             Some((node, _)) if node == self.node => return,
-            Some((_, Message::Committed(delta))) => Notice::Committed {
+            Some((_, Message::Committed(change))) => Notice::Committed {
                 scope,
                 key,
-                delta: delta.to_vec(),
+                change: change.to_vec(),
             },
             Some((_, Message::Told(message))) => Notice::Told {
                 scope,
@@ -156,15 +156,15 @@ impl RedisNotices {
         }
     }
 
-    /// What the commit of this delta publishes; `None` if it publishes nothing.
-    pub(crate) fn publication(&self, key: &UserKey, delta: &[u8]) -> Option<Publication> {
-        if delta.is_empty() || !self.context.may_publish.load(Ordering::Relaxed) {
+    /// What a commit with this notice publishes; `None` if it publishes nothing.
+    pub(crate) fn publication(&self, key: &UserKey, notice: &[u8]) -> Option<Publication> {
+        if notice.is_empty() || !self.context.may_publish.load(Ordering::Relaxed) {
             return None;
         }
         let tenant = key.tenant();
         let is_listened_to = self.context.audience.listens_to_tenant(tenant);
         Some(Publication {
-            message: Message::Committed(delta).by(self.context.node),
+            message: Message::Committed(notice).by(self.context.node),
             tenant_channel: is_listened_to.then(|| self.context.names.tenant_channel(tenant)),
         })
     }

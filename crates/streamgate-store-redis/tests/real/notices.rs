@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use streamgate_core::admission::{Start, Stop};
-use streamgate_core::codec::{decode_delta, decode_ledger};
+use streamgate_core::codec::{decode_ledger, decode_notice};
 use streamgate_core::{EndReason, Event, SessionId, UserKey};
 use streamgate_store::conformance::{other_nodes_are_told_what_was_committed, run};
 use streamgate_store::{Notice, Notices, Store, View};
@@ -136,8 +136,8 @@ impl Listening {
                 let notices = store.notices().unwrap();
                 loop {
                     match notices.next().await {
-                        Notice::Committed { delta, .. } => {
-                            let ended = ended(&decode_delta(&delta).unwrap());
+                        Notice::Committed { change, .. } => {
+                            let ended = ended(&decode_notice(&change).unwrap());
                             known.lock().unwrap().extend(ended);
                         }
                         Notice::UserSince(of) if of == key => {

@@ -97,7 +97,7 @@ async fn a_commit_that_was_decided_at_another_time_is_a_conflict() {
         garbage_at: None,
         decided_at: Some(decided_at),
         needs_room: true,
-        delta: Vec::new(),
+        notice: Vec::new(),
     };
     for wrong in [60_000, -2_000, -60_000] {
         let write = write(shifted(wrong));
@@ -136,7 +136,7 @@ async fn a_commit_that_comes_again_is_done_once() {
         garbage_at: Some(Timestamp::from_millis(now.as_millis() + 60_000)),
         decided_at,
         needs_room: true,
-        delta: Vec::new(),
+        notice: Vec::new(),
     };
     // Also by a time that is long past: it was done in time.
     let (first, next) = (write(Some(now)), write(None));

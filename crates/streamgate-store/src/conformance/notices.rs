@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use streamgate_core::admission::{Heartbeat, Start, Stop};
-use streamgate_core::codec::decode_delta;
+use streamgate_core::codec::decode_notice;
 use streamgate_core::{EndReason, Event, SessionId, TenantId, UserKey};
 
 use crate::conformance::steps::{run, user};
@@ -77,7 +77,8 @@ async fn changes_of_others_come_once_and_in_order(
         );
         let ended = committed(next(notices).await, key);
         assert!(
-            matches!(&ended[..], [Event::Ended(end)] if end.id == id),
+            matches!(&ended[..], [Event::Ended(end)] if end.id == id
+                && end.session.as_ref().is_some_and(|session| session.id == id)),
             "round {round}: {ended:?}"
         );
     }
@@ -133,13 +134,13 @@ async fn changes_of_a_tenant_come(notices: &dyn Notices, other: &dyn Store) {
     let Notice::Committed {
         scope: Scope::Tenant,
         key,
-        delta,
+        change,
     } = notice
     else {
         panic!("a commit, not: {notice:?}");
     };
     assert!(key.user().starts_with("of the tenant"), "{key:?}");
-    let events = decode_delta(&delta).expect("it is a delta");
+    let events = decode_notice(&change).expect("it can be read");
     assert!(matches!(&events[..], [Event::Started(_)]), "{events:?}");
     notices.unwatch_tenant(&tenant);
 }
@@ -150,8 +151,8 @@ fn committed(notice: Notice, of: &UserKey) -> Vec<Event> {
         Notice::Committed {
             scope: Scope::User,
             key,
-            delta,
-        } if key == *of => decode_delta(&delta).expect("it is a delta"),
+            change,
+        } if key == *of => decode_notice(&change).expect("it can be read"),
         other => panic!("a commit, not: {other:?}"),
     }
 }

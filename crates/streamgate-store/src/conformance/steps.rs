@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use streamgate_core::admission::{Command, Edit, SetUser, Start, StartOutcome};
-use streamgate_core::codec::decode_ledger;
+use streamgate_core::codec::{decode_ledger, encode_notice};
 use streamgate_core::{
-    Decision, Ledger, Moment, Policy, SessionId, TenantId, UserId, UserKey, decide,
+    Decision, Event, Ledger, Moment, Policy, SessionId, TenantId, UserId, UserKey, decide,
 };
 
-use crate::{Change, Store, StoreError, View};
+use crate::{Change, StepFn, Store, StoreError, View};
 
 /// The result of a command.
 #[derive(Debug, Clone)]
@@ -52,14 +52,38 @@ where
     C: Command + Sync,
     C::Outcome: Send,
 {
-    let mut ran = None;
-    let mut step = |view: View<'_>| {
-        let (change, last) = decided(view, command);
-        ran = Some(last);
-        change
+    let mut step = Running {
+        command,
+        last: None,
     };
     store.transact(key, &mut step).await?;
-    Ok(ran.expect("a store that answers Ok has run the step"))
+    let (outcome, _, now) = step.last.expect("a store that answers Ok has run the step");
+    Ok(Ran { outcome, now })
+}
+
+/// A command, and what its last run decided: the outcome, what changed, and when.
+struct Running<'a, C: Command> {
+    command: &'a C,
+    last: Option<(C::Outcome, Vec<Event>, Moment)>,
+}
+
+impl<C> StepFn for Running<'_, C>
+where
+    C: Command + Sync,
+    C::Outcome: Send,
+{
+    fn run(&mut self, view: View<'_>) -> Option<Change> {
+        let policy = Policy::default();
+        let decision = decide(ledger_in(view.record), &policy, self.command, view.now);
+        let change = Change::of(&decision, &policy);
+        self.last = Some((decision.outcome, decision.events, view.now));
+        change
+    }
+
+    fn notice(&self) -> Option<Vec<u8>> {
+        let (_, events, _) = self.last.as_ref()?;
+        Some(encode_notice(events))
+    }
 }
 
 /// Reads the ledger of a key.

@@ -100,13 +100,15 @@ impl<'a, S: VersionedStore> Attempt<'a, S> {
             let replaced = self.base.record.as_deref();
             self.shared.allow_version(record, replaced).await?;
         }
+        let notices = self.shared.remote.notices();
+        let notice = notices.and_then(|_| step.notice());
         let write = Write {
             record: change.record,
             version: Version::fresh(),
             garbage_at: change.garbage_at,
             decided_at: (!self.is_fresh).then_some(self.base.now.time),
             needs_room: change.needs_room,
-            delta: change.delta,
+            notice: notice.unwrap_or(change.delta),
         };
         // The cached record is stale from here on, whatever becomes of the commit.
         if self.cached.is_some() {

@@ -55,9 +55,9 @@ pub struct Write {
     /// Whether it adds to what is stored, as [`Change::needs_room`](crate::Change::needs_room)
     /// says.
     pub needs_room: bool,
-    /// What other nodes are told ([`Notices`]): the [`Change::delta`](crate::Change::delta). Empty
-    /// if nothing is, as for a renewed lease.
-    pub delta: Vec<u8>,
+    /// What other nodes are told, by a server that has [`Notices`]. Empty if nothing is, as of a
+    /// renewed lease.
+    pub notice: Vec<u8>,
 }
 
 /// Whether a commit may be speculative (made on a cached record, without a load), and the time to
@@ -207,7 +207,7 @@ pub trait VersionedStore: Send + Sync + 'static {
     fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>>;
 
     /// As [`Store::notices`](crate::Store::notices). A store that has them tells other nodes the
-    /// delta of each commit that has one ([`Write::delta`]), in the same atomic step.
+    /// notice of each commit that has one ([`Write::notice`]), in the same atomic step.
     fn notices(&self) -> Option<Arc<dyn Notices>> {
         None
     }

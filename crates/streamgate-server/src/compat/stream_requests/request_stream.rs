@@ -1,5 +1,7 @@
 //! `POST /requeststream`: starts a stream of a known user.
 
+use std::sync::Arc;
+
 use axum::response::Response;
 use streamgate_core::SessionMetadata;
 use streamgate_core::admission::{IfKnown, StartOutcome};
@@ -73,7 +75,7 @@ pub(super) async fn request_stream(
 }
 
 /// Metadata with the spelling of a stream that differs from its session id.
-fn metadata_of(stream: &str) -> Result<Option<Box<SessionMetadata>>, ApiError> {
+fn metadata_of(stream: &str) -> Result<Option<Arc<SessionMetadata>>, ApiError> {
     if stream_session(stream) == stream {
         return Ok(None);
     }
@@ -82,5 +84,5 @@ fn metadata_of(stream: &str) -> Result<Option<Box<SessionMetadata>>, ApiError> {
         content_id: Some(name),
         ..SessionMetadata::default()
     };
-    Ok(Some(Box::new(metadata)))
+    Ok(Some(Arc::new(metadata)))
 }

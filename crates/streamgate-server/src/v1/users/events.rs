@@ -12,7 +12,9 @@ use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use streamgate_core::admission::{SessionsQuery, SessionsView, sessions_of};
-use streamgate_core::{End, Event, Ledger, Moment, Policy, Session, SessionId, Timestamp, UserKey};
+use streamgate_core::{
+    End, Ending, Event, Ledger, Moment, Policy, Session, SessionId, Timestamp, UserKey,
+};
 use streamgate_engine::EngineError;
 
 use super::sessions::events::{BEHIND_LEASE, again, reread_after};
@@ -38,12 +40,13 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Listen to a user
 ///
-/// A stream of server-sent events: `sessions` (the list of live sessions, as by `GET .../sessions`;
-/// first, and again where events may be missing), then `started`, `ended` and `refused` (a start
-/// was refused; at most 10 of the sessions are listed). The list may hold already what the events
-/// behind it tell. `gap` says that the client was too slow, and the list follows. `bye` comes
-/// before a stream that the server ends: connect again after `retry_ms`. A comment comes every 15
-/// seconds. Scope: `player`.
+/// A stream of server-sent events; the data of each is JSON of the schema in brackets. `sessions`
+/// (`UserSessions`: the list of live sessions, as by `GET .../sessions`) first, and again where
+/// events may be missing; then `started` (`StartedEvent`), `ended` (`EndedEvent`) and `refused`
+/// (`RefusedEvent`: a start was refused; at most 10 of the sessions are listed). The list may hold
+/// already what the events behind it tell. `gap` (`GapEvent`) says that the client was too slow,
+/// and the list follows. `bye` (`ByeEvent`) comes before a stream that the server ends: connect
+/// again after `retry_ms`. A comment comes every 15 seconds. Scope: `player`.
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/events",
@@ -52,7 +55,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     params(UserParam),
     responses(
         (status = 200, description = "What happens to the user's sessions, as server-sent events.",
-            body = String, content_type = "text/event-stream"),
+            body = String, content_type = "text/event-stream",
+            extensions(("x-streamgate-events" = json!({
+                    "sessions": "UserSessions", "started": "StartedEvent", "ended": "EndedEvent",
+                    "refused": "RefusedEvent", "gap": "GapEvent", "bye": "ByeEvent",
+                })))),
         StreamErrors,
     )
 )]
@@ -90,6 +97,8 @@ pub(crate) struct Listed {
     view: SessionsView,
     /// All of them, and when each started.
     live: HashMap<SessionId, Timestamp>,
+    /// Those that ended lately.
+    ended: Vec<Ending>,
     /// After how many milliseconds the first of their leases is over.
     left_ms: Option<u64>,
 }
@@ -102,6 +111,7 @@ fn listed(ledger: &Ledger, policy: &Policy, now: Moment) -> Listed {
         live: live()
             .map(|session| (session.id.clone(), session.started_at))
             .collect(),
+        ended: ledger.ended.clone(),
         view: sessions_of(ledger, policy, now, &SessionsQuery::default()),
     }
 }
@@ -159,6 +169,27 @@ impl UserTopic {
             out.event(app.hub.event_id(), "ended", &ended);
         }
     }
+
+    /// Tells the endings that the client was not told of, as where a notice of another node was
+    /// lost.
+    fn endings(&mut self, listed: &Listed, app: &App, out: &mut Out) {
+        for ending in &listed.ended {
+            if self.live.contains_key(&ending.id) {
+                self.ended(&end_of(ending), app, out);
+            }
+        }
+    }
+}
+
+/// What is left of an ending: the session, too, where it can be revived.
+fn end_of(ending: &Ending) -> End {
+    End {
+        id: ending.id.clone(),
+        ended_at: ending.ended_at,
+        reason: ending.reason,
+        taken_by: ending.taken_by.clone(),
+        session: ending.revivable.clone(),
+    }
 }
 
 impl Topic for UserTopic {
@@ -207,6 +238,7 @@ impl Topic for UserTopic {
             return;
         };
         self.look_after(listed.left_ms, app, out.now());
+        self.endings(&listed, app, out);
         if listed.live != self.live {
             self.list(listed, app, out);
         }

@@ -127,6 +127,10 @@ fn null_is_only_where_it_means_something() {
         "v1/SettingAnswer/properties/default",
         "v1/NodeAnswer/properties/settings",
         "v1/StoreAnswer/properties/detail",
+        "v1/UserSetEvent/properties/limit",
+        "v1/UserSetEvent/properties/plan",
+        // Nobody knows how many.
+        "v1/GapEvent/properties/missed",
     ];
     // Where the node did not run, or does not know.
     let series = [

@@ -65,6 +65,32 @@ fn every_operation_says_which_credentials_it_takes() {
     }
 }
 
+/// What a stream says is checked where tests read one; here, that all of it has a name.
+#[test]
+fn every_event_of_a_stream_has_a_named_schema() {
+    let document = document();
+    let (schemas, mut streams) = (&document["components"]["schemas"], 0);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let operation = &item["get"];
+        let answer = &operation["responses"]["200"];
+        if answer["content"]["text/event-stream"].is_null() {
+            continue;
+        }
+        streams += 1;
+        let events = answer["x-streamgate-events"].as_object();
+        let events = events.unwrap_or_else(|| panic!("{path}: no x-streamgate-events"));
+        let about = operation["description"].as_str().unwrap();
+        for (event, schema) in events {
+            let schema = schema.as_str().unwrap();
+            assert_eq!(schemas[schema]["type"], "object", "{path}: {event}");
+            for name in [event, schema] {
+                assert!(about.contains(&format!("`{name}`")), "{path}: {name}");
+            }
+        }
+    }
+    assert_eq!(streams, 3);
+}
+
 /// What later versions may add values to must not be an enum: generated clients fail on them.
 #[test]
 fn there_are_no_closed_enums() {

@@ -14,9 +14,11 @@ use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use streamgate_clock::ManualClock;
+use streamgate_core::codec::decode_ledger;
 use streamgate_core::policy::Plan;
 use streamgate_core::{
-    AtLimit, Durability, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
+    AtLimit, Command, Durability, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
+    decide,
 };
 use streamgate_engine::{Engine, EngineSettings, IdSource, Observers};
 use streamgate_server::{
@@ -44,6 +46,12 @@ pub(crate) struct Service {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) hub: Arc<Hub>,
+}
+
+/// A user of the default tenant.
+pub(crate) fn user_key(user: &str) -> UserKey {
+    UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap())
 }
 
 /// What was answered.
@@ -162,13 +170,14 @@ impl Service {
                 Arc::new(engine),
                 settings,
                 Arc::clone(&metrics),
-                hub,
+                Arc::clone(&hub),
                 Arc::clone(&activity),
             ),
             activity,
             clock,
             store,
             metrics,
+            hub,
         }
     }
 
@@ -192,9 +201,24 @@ impl Service {
         self.put_record(user, &[0xff; 8]).await;
     }
 
+    /// Runs a command as another node would, of which this one is not told.
+    pub(crate) async fn elsewhere<C: Command + Sync>(&self, user: &str, command: &C) {
+        let mut step = |view: View<'_>| {
+            let ledger = view.record.map_or_else(Ledger::default, |record| {
+                decode_ledger(record).expect("a record")
+            });
+            let policy = policy();
+            Change::of(&decide(ledger, &policy, command, view.now), &policy)
+        };
+        self.store
+            .transact(&user_key(user), &mut step)
+            .await
+            .unwrap();
+    }
+
     /// Makes these bytes the record of a user, as another node would.
     pub(crate) async fn put_record(&self, user: &str, record: &[u8]) {
-        let user = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
+        let user = user_key(user);
         let mut step = |_: View<'_>| {
             Some(Change {
                 record: Some(record.to_vec()),

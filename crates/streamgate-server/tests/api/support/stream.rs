@@ -1,17 +1,25 @@
 //! An event stream, read event by event.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use streamgate_server::{OpenApiVersion, openapi_json};
 use tokio::time::timeout;
 
 use super::{Service, request};
 
+/// What the document says.
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
+    let document = openapi_json(None, OpenApiVersion::V3_1);
+    serde_json::from_str(&document).expect("the document is JSON")
+});
+
 /// How long a test waits for an event that must come.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An event of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +35,8 @@ pub(crate) struct Stream {
     pub(crate) response: Response<()>,
     body: Body,
     read: String,
+    /// The schema of each event, by the document.
+    schemas: &'static Value,
 }
 
 impl Stream {
@@ -36,8 +46,10 @@ impl Stream {
 
     /// The stream that answers a request.
     pub(crate) async fn of(service: &Service, request: Request<Body>) -> Self {
+        let schemas = schemas_at(request.uri().path());
         let (parts, body) = service.endpoints.answer(request).await.into_parts();
         let stream = Self {
+            schemas,
             response: Response::from_parts(parts, ()),
             body,
             read: String::new(),
@@ -51,7 +63,11 @@ impl Stream {
     /// The next event; `None` at the end of the stream.
     pub(crate) async fn next(&mut self) -> Option<StreamEvent> {
         let next = timeout(PATIENCE, self.read_next()).await;
-        next.unwrap_or_else(|_| panic!("no event; read {:?}", self.read))
+        let event = next.unwrap_or_else(|_| panic!("no event; read {:?}", self.read))?;
+        let schema = self.schemas[&event.name].as_str();
+        let schema = schema.unwrap_or_else(|| panic!("not in the document: {event:?}"));
+        assert_members(&event.data, schema);
+        Some(event)
     }
 
     async fn read_next(&mut self) -> Option<StreamEvent> {
@@ -90,6 +106,39 @@ impl Stream {
     pub(crate) async fn assert_quiet(&mut self) {
         let more = timeout(Duration::from_millis(100), self.read_next()).await;
         assert!(more.is_err(), "{more:?}");
+    }
+}
+
+/// What the document says of the events of the stream at a path.
+fn schemas_at(path: &str) -> &'static Value {
+    let path: Vec<&str> = path.split('/').collect();
+    let is_at = |template: &str| {
+        let template: Vec<&str> = template.split('/').collect();
+        let mut parts = path.iter().zip(&template);
+        path.len() == template.len() && parts.all(|(part, of)| of.starts_with('{') || part == of)
+    };
+    let paths = DOCUMENT["paths"].as_object().expect("there are paths");
+    let mut events = paths.iter().filter(|(template, _)| is_at(template));
+    let (_, item) = events.next().unwrap_or_else(|| panic!("no path {path:?}"));
+    &item["get"]["responses"]["200"]["x-streamgate-events"]
+}
+
+/// Asserts that an object has the members of its schema: those that are required, and no others
+/// than those that are named.
+fn assert_members(data: &Value, schema: &str) {
+    let about = &DOCUMENT["components"]["schemas"][schema];
+    let named = about["properties"].as_object();
+    let named = named.unwrap_or_else(|| panic!("{schema} is no object: {about}"));
+    let data = data.as_object().expect("an event is an object");
+    for member in data.keys() {
+        assert!(named.contains_key(member), "{schema} has no {member}");
+    }
+    for required in about["required"].as_array().into_iter().flatten() {
+        let required = required.as_str().expect("a name");
+        assert!(
+            data.contains_key(required),
+            "{schema}: no {required} in {data:?}"
+        );
     }
 }
 

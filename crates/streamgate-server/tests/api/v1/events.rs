@@ -4,7 +4,7 @@ use axum::body::Body;
 use serde_json::json;
 
 use crate::support::stream::Stream;
-use crate::support::{Service, fresh, request};
+use crate::support::{ONE_LEASE_LATER, Service, fresh, request};
 
 const EVENTS: &str = "/v1/events";
 
@@ -48,8 +48,14 @@ async fn everything_of_the_tenant_is_told_and_nothing_of_another() {
     call("POST", "/v1/users/u/sessions/s/heartbeat").await;
     let ended = stream.expect("ended").await;
     assert_eq!(
-        (&ended["user_id"], &ended["reason"]),
-        (&json!("u"), &json!("expired"))
+        ended,
+        json!({
+            "user_id": "u",
+            "session_id": "s",
+            "reason": "expired",
+            "ended_at": ONE_LEASE_LATER,
+            "session": fresh("s"),
+        })
     );
     assert_eq!(stream.expect("revived").await["session"]["session_id"], "s");
     for id in ["a", "b", "c"] {

@@ -46,6 +46,21 @@ function reason(problem: Schemas["SessionEnded"] | Refusal): string {
     }
 }
 
+/** The first event of this name. Its data has the type that the document names. */
+async function event<Data>(stream: Response, name: string): Promise<Data> {
+    const chunks = stream.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; ; ) {
+        const found = text.match(`event: ${name}\ndata: (.*)\n\n`);
+        if (found) {
+            await chunks.cancel();
+            return JSON.parse(found[1]);
+        }
+        const { done, value } = await chunks.read();
+        say(`${name} in ${text}`, !done);
+        text += value;
+    }
+}
+
 async function play(): Promise<void> {
     // Members are plain: nothing but a text fits, and nothing must be given.
     const body: StartBody = { device_id: "tv", terminate: [] };
@@ -71,6 +86,12 @@ async function play(): Promise<void> {
         await send("POST", "/v1/users/dan/sessions/a/heartbeat")
     ).json();
     say("ended", reason(ended) === "stopped");
+
+    const stream = await send("GET", "/v1/users/dan/events");
+    const gone = event<Schemas["EndedEvent"]>(stream, "ended");
+    say("stop", (await send("DELETE", "/v1/users/dan/sessions/b")).status === 204);
+    const { reason: why, session } = await gone;
+    say("ended event", why === "stopped" && session?.device_id === "tv");
 
     const asked: Schemas["TokenRequest"] = { ttl_s: 60 };
     const minted: Schemas["MintedToken"] = await (

@@ -53,12 +53,13 @@ pub(crate) struct HoldParam {
 
 /// Listen to a session
 ///
-/// A stream of server-sent events: `session` (the session as it is, first), then, once it has
-/// ended, `ended` (the body of the 410 of a heartbeat), and the stream ends. With `hold=true` the
-/// open stream is the heartbeat: the server renews the lease every `heartbeat_interval_s` and says
-/// `renewed` (the answer to a heartbeat) each time; when the stream breaks, the lease runs on from
-/// the last renewal. `bye` comes before a stream that ends although the session does not: connect
-/// again after `retry_ms`. A comment comes every 15 seconds. Scope: `player`.
+/// A stream of server-sent events; the data of each is JSON of the schema in brackets. `session`
+/// (`Session`: the session as it is) first, then, once it has ended, `ended` (`SessionEnded`: the
+/// body of the 410 of a heartbeat), and the stream ends. With `hold=true` the open stream is the
+/// heartbeat: the server renews the lease every `heartbeat_interval_s` and says `renewed`
+/// (`HeartbeatAnswer`) each time; when the stream breaks, the lease runs on from the last renewal.
+/// `bye` (`ByeEvent`) comes before a stream that ends although the session does not: connect again
+/// after `retry_ms`. A comment comes every 15 seconds. Scope: `player`.
 #[utoipa::path(
     get,
     path = "/v1/users/{user_id}/sessions/{session_id}/events",
@@ -67,7 +68,11 @@ pub(crate) struct HoldParam {
     params(UserParam, SessionParam, HoldParam),
     responses(
         (status = 200, description = "What happens to the session, as server-sent events.",
-            body = String, content_type = "text/event-stream"),
+            body = String, content_type = "text/event-stream",
+            extensions(("x-streamgate-events" = json!({
+                    "session": "Session", "renewed": "HeartbeatAnswer", "ended": "SessionEnded",
+                    "bye": "ByeEvent",
+                })))),
         SessionUnknown,
         (status = 410,
             description = "`session_ended`: the session has ended, and `reason` says why.",

@@ -1,9 +1,11 @@
 //! `/v1/users/{user_id}/events`
 
 use serde_json::json;
+use streamgate_core::admission::{Start, Stop};
+use streamgate_core::{EndReason, SessionId};
 
 use crate::support::stream::Stream;
-use crate::support::{BEGIN, Service, fresh};
+use crate::support::{BEGIN, Service, fresh, user_key};
 
 const EVENTS: &str = "/v1/users/u/events";
 
@@ -45,8 +47,86 @@ async fn the_list_comes_first_and_then_what_happens_in_its_order() {
     let ended = stream.expect("ended").await;
     assert_eq!(
         ended,
+        json!({
+            "user_id": "u",
+            "session_id": "a",
+            "reason": "stopped",
+            "ended_at": BEGIN,
+            "session": fresh("a"),
+        })
+    );
+    stream.assert_quiet().await;
+}
+
+/// The session as it was: also what it played, and by whom its slot was taken.
+#[tokio::test]
+async fn an_ending_carries_the_session() {
+    let service = Service::open();
+    let mut stream = Stream::open(&service, EVENTS).await;
+    stream.expect("sessions").await;
+    let facts = json!({
+        "device_id": "tv",
+        "content_id": "film",
+        "region": "eu-west",
+        "attributes": {"quality": "4k"},
+    });
+    let path = "/v1/users/u/sessions/s";
+    assert_eq!(service.json("PUT", path, &facts).await.status, 201);
+    let started = stream.expect("started").await;
+    service.advance(10);
+    let by = json!({"terminate": ["s"]});
+    for other in ["a", "b"] {
+        service
+            .call("PUT", &format!("/v1/users/u/sessions/{other}"))
+            .await;
+        stream.expect("started").await;
+    }
+    let taker = service.json("PUT", "/v1/users/u/sessions/taker", &by).await;
+    assert_eq!(taker.status, 201);
+    let ended = stream.expect("ended").await;
+    assert_eq!(ended["session"], started["session"]);
+    assert_eq!(
+        (&ended["reason"], &ended["taken_by"]),
+        (&json!("terminated"), &json!("taker"))
+    );
+    stream.expect("started").await;
+    service.advance(90);
+    service.call("GET", "/v1/users/u/sessions").await;
+    service.call("DELETE", "/v1/users/u/sessions/taker").await;
+    for expired in ["a", "b", "taker"] {
+        let ended = stream.expect("ended").await;
+        assert_eq!(
+            (&ended["reason"], &ended["session"]["session_id"]),
+            (&json!("expired"), &json!(expired))
+        );
+    }
+}
+
+/// Another node ends sessions, and its notices are lost.
+#[tokio::test]
+async fn endings_of_other_nodes_that_were_not_told_are_found_in_the_record() {
+    let service = Service::open();
+    service.start(&["a", "b"]).await;
+    let mut stream = Stream::open(&service, EVENTS).await;
+    stream.expect("sessions").await;
+    let stop = |id: &str| Stop {
+        id: SessionId::new(id).unwrap(),
+        reason: EndReason::Stopped,
+    };
+    service.elsewhere("u", &stop("a")).await;
+    service.hub.recheck(&user_key("u"));
+    assert_eq!(
+        stream.expect("ended").await,
         json!({"user_id": "u", "session_id": "a", "reason": "stopped", "ended_at": BEGIN})
     );
+    stream.assert_quiet().await;
+    service.elsewhere("u", &stop("b")).await;
+    let start = Start::new(SessionId::new("c").unwrap());
+    service.elsewhere("u", &start).await;
+    service.hub.recheck_all();
+    assert_eq!(stream.expect("ended").await["session_id"], "b");
+    let list = stream.expect("sessions").await;
+    assert_eq!(list["sessions"], json!([fresh("c")]));
     stream.assert_quiet().await;
 }
 

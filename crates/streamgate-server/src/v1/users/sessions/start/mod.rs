@@ -3,6 +3,8 @@
 pub(crate) mod post;
 pub(crate) mod put;
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -206,7 +208,7 @@ impl StartBody {
         errors.finish()?;
         Ok(Start {
             id: id.expect("no error means an id"),
-            metadata: (!metadata.is_empty()).then(|| Box::new(metadata)),
+            metadata: (!metadata.is_empty()).then(|| Arc::new(metadata)),
             lease: None,
             replaces,
             terminate,

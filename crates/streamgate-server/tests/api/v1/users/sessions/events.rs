@@ -3,8 +3,10 @@
 use axum::body::Body;
 use serde_json::json;
 use streamgate_server::{Keys, PushSettings, ServerSettings};
+use streamgate_tokens::SKEW_S;
 
 use crate::support::stream::Stream;
+use crate::support::viewers::{self, bearing, own_token, signing_key, token_at};
 use crate::support::{Service, fresh, keys, request};
 
 const EVENTS: &str = "/v1/users/u/sessions/s/events";
@@ -270,6 +272,43 @@ async fn a_stream_ends_when_its_key_is_accepted_no_longer() {
         assert_eq!(bye["reason"], "unauthenticated");
         stream.assert_end().await;
     }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_has_expired() {
+    let signing = signing_key();
+    let service = viewers::service(&signing);
+    let start = service.call_as("player", "PUT", "/v1/users/u/sessions/s");
+    assert_eq!(start.await.status, 201);
+    let lasting = own_token(&signing, "u");
+    // Accepted for five seconds more, of the ten minutes that it was minted for.
+    let short = token_at(&signing, "u", 600 + SKEW_S - 5);
+    let open = async |token: &str, path: &str| {
+        Stream::of(
+            &service,
+            bearing(token, request("GET", path, Body::empty())),
+        )
+        .await
+    };
+    let mut kept = open(&lasting, "/v1/users/u/events").await;
+    let mut ends = [
+        open(&short, EVENTS).await,
+        open(&short, HOLD).await,
+        open(&short, "/v1/users/u/events").await,
+    ];
+    for stream in &mut ends {
+        stream.next().await.unwrap();
+        // It is looked at with the comment that is due every 15 seconds.
+        let bye = stream.expect("bye").await;
+        assert_eq!(bye["reason"], "unauthenticated");
+        stream.assert_end().await;
+    }
+    kept.expect("sessions").await;
+    kept.assert_quiet().await;
+    drop(ends);
+    let ended = "streamgate_push_streams_ended_total{reason=\"credential\"}";
+    let page = service.metrics.render_text();
+    assert!(page.contains(&format!("{ended} 3\n")), "{page}");
 }
 
 #[tokio::test]

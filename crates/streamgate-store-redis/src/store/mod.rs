@@ -1,24 +1,25 @@
 //! The store: makes calls of keys and versions, and results of the port's contract of answers and
 //! failures.
 
+mod proof;
+
 use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use redis::Value;
 use streamgate_core::{TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{
-    Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
+    Committed, Loaded, NotUsable, RemoteStore as _, Speculation, Version, VersionedStore, Write,
 };
 use streamgate_store::{BoxFuture, Cursor, Notices, Page, StoreError};
 
 use crate::call::{COMMIT, CONFIRM, Call, RAISE_MARK, Reply, Wait};
 use crate::connection::{Connector, CurrentCertificates, too_late};
 use crate::failure::Failure;
-use crate::keys::{self, Names};
+use crate::keys::Names;
 use crate::notices::{Publication, RedisNotices};
 use crate::observer::{NoServerObserver, ServerObserver};
-use crate::probe::{self, Gate, Probe};
+use crate::probe::{Gate, Probe};
 use crate::reason::Reason;
 use crate::record;
 use crate::replicated_versions::ReplicatedVersions;
@@ -26,9 +27,6 @@ use crate::scan;
 use crate::settings::{RedisSettings, SettingsError};
 use crate::topology::{Answer, Sent, Topology};
 use crate::url;
-
-/// The lifetime of the key with which the probe tries a write, in milliseconds.
-const PROBE_MS: u64 = 10_000;
 
 /// How much longer than needed a server keeps a record, in milliseconds: two hours. Servers expire
 /// keys by their own clock, so without it a leap of that clock would delete live sessions.
@@ -56,7 +54,7 @@ pub struct RedisStore {
 
 impl RedisStore {
     /// Begins to connect and to probe. Called on a runtime, which keeps the connections. Calls are
-    /// refused until a first probe has passed ([`prove`](RemoteStore::prove) is one).
+    /// refused until a first probe has passed ([`prove`](streamgate_store::versioned::RemoteStore::prove) is one).
     ///
     /// # Errors
     /// The first setting that is not valid.
@@ -255,73 +253,6 @@ impl RedisStore {
         }
         Ok(())
     }
-
-    /// Writes a key that soon expires.
-    async fn write_probe(&self, name: Vec<u8>) -> Result<(), Reason> {
-        let loaded = self.load_named(&name).await?;
-        let write = Write {
-            record: Some(Vec::new()),
-            version: Version::fresh(),
-            garbage_at: Some(Timestamp::from_millis(
-                loaded.now.time.as_millis() + PROBE_MS,
-            )),
-            decided_at: None,
-            // A full store still serves stops, heartbeats and lists.
-            needs_room: false,
-            delta: Vec::new(),
-        };
-        // A conflict is another node that has just written it.
-        let written = self.commit_named(&name, loaded.version, &write, None).await;
-        written.map_err(Failure::reason).map(|_| ())
-    }
-
-    /// Checks that at least one primary can be written. If a shard of a cluster is away, the users
-    /// of the others are still served.
-    async fn probe(&self) -> Result<(), Reason> {
-        let primaries = self.in_time(self.topology.primaries()).await;
-        let primaries = primaries.unwrap_or_else(|| Err(self.too_late()))?;
-        let mut probes = FuturesUnordered::new();
-        for (i, primary) in primaries.iter().enumerate() {
-            let end = primaries.get(i + 1).map_or(keys::SLOTS, |p| p.first_slot);
-            let is_there = |name: &Vec<u8>| {
-                let slot = keys::slot(name);
-                primaries.len() == 1 || (primary.first_slot..end).contains(&slot)
-            };
-            let name = (0..1_000_000).map(|n| self.names.probe(n)).find(is_there);
-            probes.extend(name.map(|name| self.write_probe(name)));
-        }
-        if probes.is_empty() {
-            return Err(Reason::transient("no server has slots"));
-        }
-        let mut reasons = Vec::new();
-        while let Some(probed) = probes.next().await {
-            match probed {
-                Ok(()) => return Ok(()),
-                Err(why) => reasons.push(why),
-            }
-        }
-        Err(Reason::all(&reasons))
-    }
-}
-
-impl RemoteStore for RedisStore {
-    fn prove(&self) -> BoxFuture<'_, Result<(), NotUsable>> {
-        Box::pin(async move {
-            self.probe().await?;
-            if !self.settings.allow_eviction {
-                let timeout = self.settings.response_timeout;
-                let round = probe::round(&self.topology, timeout).await;
-                if let Some(refusal) = probe::eviction_refusal(&round) {
-                    return Err(NotUsable::Misconfigured(refusal.why));
-                }
-                if round.heard.is_empty() {
-                    return Err(self.too_late().into());
-                }
-            }
-            self.gate.open();
-            Ok(())
-        })
-    }
 }
 
 /// A version as scripts take it.
@@ -349,7 +280,7 @@ impl VersionedStore for RedisStore {
         Box::pin(async move {
             self.gate.pass()?;
             let name = self.names.record(key);
-            let publication = self.notices.publication(key, &write.delta);
+            let publication = self.notices.publication(key, &write.notice);
             let committed = self.commit_named(&name, expected, write, publication.as_ref());
             Ok(committed.await?)
         })
