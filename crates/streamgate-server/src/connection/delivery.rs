@@ -32,7 +32,12 @@ pub(crate) struct Delivery {
     in_flight: RequestInFlight,
     /// Armed while a write waits, which is rare.
     timer: Option<WriteTimer>,
+    /// Armed while a FIN is waited for behind unread bytes, which is rare.
+    look_again: Option<Pin<Box<Sleep>>>,
 }
+
+/// How long a FIN behind unread bytes may go unnoticed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The timer of a waiting write.
 #[derive(Debug)]
@@ -49,6 +54,7 @@ impl Delivery {
             timeout,
             in_flight,
             timer: None,
+            look_again: None,
         }
     }
 
@@ -112,14 +118,21 @@ impl Unread for Delivery {
         peeked.is_ok_and(|bytes| bytes > 0)
     }
 
-    fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_hung_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.socket.poll_read_ready(cx)).is_err() {
             return Poll::Ready(());
         }
         match self.socket.ready(Interest::READABLE).now_or_never() {
-            Some(Ok(state)) if !state.is_read_closed() => Poll::Pending,
-            _ => Poll::Ready(()),
+            Some(Ok(state)) if !state.is_read_closed() => {}
+            _ => return Poll::Ready(()),
         }
+        // Bytes are unread: a request behind this one, or the end of a TLS session. While they are,
+        // the runtime wakes nobody for the FIN behind them.
+        let again = (self.look_again).get_or_insert_with(|| Box::pin(sleep(LOOK_AGAIN)));
+        while again.as_mut().poll(cx).is_ready() {
+            again.set(sleep(LOOK_AGAIN));
+        }
+        Poll::Pending
     }
 }
 

@@ -66,10 +66,10 @@ impl Unread for Socket {
         }
     }
 
-    fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_hung_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Plain(delivery) => delivery.poll_hung_up(cx),
-            Self::Tls(stream) => stream.0.get_ref().0.poll_hung_up(cx),
+            Self::Tls(stream) => stream.0.get_mut().0.poll_hung_up(cx),
         }
     }
 }

@@ -31,9 +31,9 @@ pub(crate) trait Unread {
     /// Asks the kernel, because the runtime may not have polled it yet.
     fn has_unread(&self) -> bool;
 
-    /// Completes once the client has closed its sending side. Bytes that it sent before may keep
-    /// that from being noticed.
-    fn poll_hung_up(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Completes once the client has closed its sending side; soon after, if bytes that it sent
+    /// before are unread.
+    fn poll_hung_up(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A stream that fails with `TimedOut` once its client has sent nothing for too long.

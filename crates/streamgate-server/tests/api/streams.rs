@@ -17,6 +17,7 @@ over_plain_and_tls!(
     a_stopping_server_says_bye_and_ends_its_streams_in_order,
     a_stream_outlives_every_timeout_of_requests,
     a_stream_ends_soon_after_its_client_has_gone,
+    a_client_that_goes_behind_unread_bytes_is_noticed,
 );
 
 /// Waits until the value of a metric is so.
@@ -102,6 +103,34 @@ async fn a_stream_ends_soon_after_its_client_has_gone(over: Over) {
         if reset {
             stream.set_zero_linger();
         }
+        drop(stream);
+        let watch = Stopwatch::start();
+        becomes(&running, "streamgate_push_streams{kind=\"hold\"}", "0").await;
+        assert!(
+            watch.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            watch.elapsed()
+        );
+    }
+}
+
+/// The end of a TLS session, or a request behind the stream, which arrives before the FIN does:
+/// nobody reads it while the stream lasts.
+async fn a_client_that_goes_behind_unread_bytes_is_noticed(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    running.service.start(&["s"]).await;
+    for ends_session in [false, true] {
+        let mut stream = running.sent(HOLD).await;
+        read_until(&mut stream, "event: session").await;
+        becomes(&running, "streamgate_push_streams{kind=\"hold\"}", "1").await;
+        if ends_session {
+            stream.send_close_notify().await;
+        } else {
+            stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+            stream.flush().await.unwrap();
+        }
+        // The server is to have them before the FIN. If it has not, this is the test before.
+        tokio::time::sleep(Duration::from_millis(200)).await;
         drop(stream);
         let watch = Stopwatch::start();
         becomes(&running, "streamgate_push_streams{kind=\"hold\"}", "0").await;

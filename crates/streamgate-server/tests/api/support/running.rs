@@ -184,6 +184,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// Ends the TLS session, and not the connection; in clear text there is none.
+    pub(crate) async fn send_close_notify(&mut self) {
+        if let Self::Tls(stream) = self {
+            stream.get_mut().1.send_close_notify();
+            stream.flush().await.unwrap();
+        }
+    }
+
     /// Has the connection reset when it is closed.
     pub(crate) fn set_zero_linger(&self) {
         let socket = match self {
