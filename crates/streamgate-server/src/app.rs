@@ -136,6 +136,7 @@ pub fn app(
     let body_memory = Arc::new(metrics.body_memory(settings.http.bodies_max_bytes));
     let app = Arc::new(App {
         engine,
+        limits: RateLimits::new(settings.rate_limit, &metrics),
         metrics,
         activity,
         hub,
@@ -146,7 +147,6 @@ pub fn app(
             settings.cors.allowed_origins,
         ),
         default_tenant: TenantId::default_tenant(),
-        limits: RateLimits::new(settings.rate_limit),
         trusted_proxies: settings.http.trusted_proxies,
         body_timeout: settings.http.body_timeout,
         body_memory,

@@ -413,6 +413,13 @@ NODE = [
         width=4,
     ),
     stat(
+        "Credentials guessed",
+        "Requests that were refused because their address failed to authenticate too often, in the time shown.",
+        growth("streamgate_failed_auth_limited_total"),
+        width=4,
+        steps=bad_from(1, AMBER),
+    ),
+    stat(
         "Issuer keys",
         "Age of the oldest keys of an issuer of tokens; -1 s while there are none. They are used for a day.",
         f"max(streamgate_issuer_keys_age_seconds{{{NODES}}})",

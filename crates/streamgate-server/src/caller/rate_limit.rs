@@ -7,6 +7,7 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -15,6 +16,7 @@ use streamgate_core::UserKey;
 
 use crate::caller::client::network_of;
 use crate::caller::failed_auth::{FailedAuth, TooManyFailures};
+use crate::metrics::Metrics;
 use crate::problem::{ApiError, Code};
 use crate::settings::RateLimitSettings;
 
@@ -45,11 +47,12 @@ pub(crate) struct RateLimits {
     users: Option<Limiter<UserKey>>,
     viewers: Option<Limiter<UserKey>>,
     failed_auth: Option<FailedAuth>,
+    metrics: Arc<Metrics>,
 }
 
 impl RateLimits {
     /// The limits that are configured; others cost nothing.
-    pub(crate) fn new(settings: RateLimitSettings) -> Self {
+    pub(crate) fn new(settings: RateLimitSettings, metrics: &Arc<Metrics>) -> Self {
         Self {
             callers: settings.per_key_per_s.map(Limiter::new),
             users: settings.per_user_per_s.map(Limiter::new),
@@ -57,6 +60,7 @@ impl RateLimits {
             failed_auth: settings
                 .failed_auth_per_address_per_min
                 .map(FailedAuth::new),
+            metrics: Arc::clone(metrics),
         }
     }
 
@@ -90,7 +94,9 @@ impl RateLimits {
         let (Some(limit), Some(address)) = (&self.failed_auth, address) else {
             return Ok(());
         };
-        limit.check(address).map_err(failed_too_often)
+        limit
+            .check(address)
+            .map_err(|over| self.failed_too_often(over))
     }
 
     /// Counts a failed authentication of this address.
@@ -98,17 +104,20 @@ impl RateLimits {
         let (Some(limit), Some(address)) = (&self.failed_auth, address) else {
             return Ok(());
         };
-        limit.count(address).map_err(failed_too_often)
+        limit
+            .count(address)
+            .map_err(|over| self.failed_too_often(over))
     }
-}
 
-#[cold]
-fn failed_too_often(TooManyFailures(seconds): TooManyFailures) -> ApiError {
-    ApiError::retry_after(
-        Code::TooManyRequests,
-        "too many requests of this address brought no valid credential",
-        seconds,
-    )
+    #[cold]
+    fn failed_too_often(&self, TooManyFailures(seconds): TooManyFailures) -> ApiError {
+        self.metrics.failed_auth_limited();
+        ApiError::retry_after(
+            Code::TooManyRequests,
+            "too many requests of this address brought no valid credential",
+            seconds,
+        )
+    }
 }
 
 /// One quota for each of many.

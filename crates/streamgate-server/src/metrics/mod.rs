@@ -167,6 +167,11 @@ impl Metrics {
         self.notices.watch(notices);
     }
 
+    /// Counts a request that was refused because its address failed to authenticate too often.
+    pub(crate) fn failed_auth_limited(&self) {
+        self.tokens.failed_auth_limited.inc();
+    }
+
     /// Sets whether the settings that were read last were refused.
     pub fn set_settings_refused(&self, are_refused: bool) {
         self.system.settings_refused.set(i64::from(are_refused));

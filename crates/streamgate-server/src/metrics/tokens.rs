@@ -1,4 +1,5 @@
-//! Metrics of viewer tokens: those that were not accepted, and the keys of their issuers.
+//! Metrics of credentials: viewer tokens that were not accepted, the keys of their issuers, and
+//! addresses that fail too often.
 
 use std::sync::atomic::Ordering;
 
@@ -12,12 +13,13 @@ use super::page::Page;
 /// The label of an issuer: its name, as settings have it.
 type Issuer = [(&'static str, String); 1];
 
-/// Metrics of viewer tokens.
+/// Metrics of credentials.
 #[derive(Debug)]
 pub(super) struct TokenMetrics {
     refused: [Counter; Refused::CLASSES.len()],
     keys_age: Family<Issuer, Gauge>,
     fetch_failures: Family<Issuer, Counter>,
+    pub(super) failed_auth_limited: Counter,
 }
 
 impl TokenMetrics {
@@ -39,6 +41,11 @@ impl TokenMetrics {
                 "streamgate_issuer_fetch_failures",
                 "Fetches of the keys of an issuer that have failed",
                 Family::default(),
+            ),
+            failed_auth_limited: page.counter(
+                "streamgate_failed_auth_limited",
+                "Requests answered 429 because their address failed to authenticate too often \
+                 (rate_limit.failed_auth_per_address_per_min)",
             ),
         }
     }

@@ -98,6 +98,9 @@ async fn failed_authentication_is_limited_by_address_and_a_valid_key_passes() {
     for wrong in [&[][..], &[("authorization", "Bearer a.b.c")]] {
         assert_eq!(status(&service, "192.0.2.1", wrong).await, 429);
     }
+    let page = service.metrics.render_text();
+    let counted = page.contains("streamgate_failed_auth_limited_total 4\n");
+    assert!(counted, "{page}");
     for _ in 0..100 {
         let known = [("x-api-key", "player")];
         assert_eq!(status(&service, "192.0.2.1", &known).await, 200);

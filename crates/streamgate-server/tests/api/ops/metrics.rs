@@ -177,6 +177,7 @@ fn the_names_are_those_that_dashboards_use() {
             "streamgate_tokens_refused_total",
             "streamgate_issuer_keys_age_seconds",
             "streamgate_issuer_fetch_failures_total",
+            "streamgate_failed_auth_limited_total",
         ]
     );
 }
