@@ -76,7 +76,7 @@ impl Hub {
             tenants: RwLock::default(),
             streams: AtomicUsize::new(0),
             settings: bounds,
-            process: getrandom::u64().unwrap_or_default(),
+            process: getrandom::u64().expect("the operating system has random bytes"),
             last_id: AtomicU64::new(0),
             is_closing: AtomicBool::new(false),
             credentials: AtomicUsize::new(0),
@@ -261,7 +261,7 @@ impl Hub {
             if let Some(notices) = self.notices.get() {
                 notices.watch_tenant(tenant);
             }
-            let buffer = getrandom::u64().unwrap_or_default();
+            let buffer = getrandom::u64().expect("the operating system has random bytes");
             Arc::new(Mutex::new(TenantTopic::new(buffer)))
         });
         let mut topic = topic.lock();

@@ -25,7 +25,10 @@ pub(crate) fn of(sent: Option<&HeaderValue>) -> HeaderValue {
     /// An id of this process, with a count of 0.
     static PROCESS: LazyLock<[u8; 33]> = LazyLock::new(|| {
         let mut id = *b"0000000000000000-0000000000000000";
-        put_hex(&mut id[..16], getrandom::u64().unwrap_or_default());
+        put_hex(
+            &mut id[..16],
+            getrandom::u64().expect("the operating system has random bytes"),
+        );
         id
     });
     static COUNT: AtomicU64 = AtomicU64::new(1);

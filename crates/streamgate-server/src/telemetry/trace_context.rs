@@ -207,8 +207,9 @@ fn decode(digits: &[u8], bytes: &mut [u8]) -> Option<()> {
 /// An id of a span, unique and evenly distributed: SplitMix64, from a random number of this
 /// process. It need not be unpredictable.
 fn new_span_id() -> [u8; 8] {
-    static STATE: LazyLock<AtomicU64> =
-        LazyLock::new(|| AtomicU64::new(getrandom::u64().unwrap_or_default()));
+    static STATE: LazyLock<AtomicU64> = LazyLock::new(|| {
+        AtomicU64::new(getrandom::u64().expect("the operating system has random bytes"))
+    });
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut z = STATE.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -32,7 +32,7 @@ impl Backoff {
 /// A random number below `end`, uniform enough for jitter.
 pub(crate) fn random_below(end: u64) -> u64 {
     // Without random bytes there is no jitter, which does no harm.
-    getrandom::u64().unwrap_or(0) % end
+    getrandom::u64().expect("the operating system has random bytes") % end
 }
 
 #[cfg(test)]
