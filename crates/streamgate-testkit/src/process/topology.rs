@@ -1,12 +1,18 @@
 //! Redis servers that stand in for each other: a primary watched by sentinels, and a cluster.
 
 use std::fs;
+use std::time::Duration;
+
+use streamgate_clock::Stopwatch;
 
 use super::{Flavour, Redis, free_port};
 use crate::wait::eventually;
 
 /// How long a server is missed before it is called down, in milliseconds.
 const DOWN_AFTER_MS: &str = "1000";
+
+/// After this time servers of a cluster that have not met are asked to once more.
+const MEET_AGAIN: Duration = Duration::from_secs(5);
 
 /// A replica that asks is served at once.
 const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
@@ -47,15 +53,26 @@ impl Cluster {
             let epoch = (i + 1).to_string();
             let _: () = primary.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
         }
-        for (server, bus) in servers.iter().zip(&buses).skip(1) {
-            let port = server.port.to_string();
-            let _: () = servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
-        }
+        let meet = || {
+            for (server, bus) in servers.iter().zip(&buses).skip(1) {
+                let port = server.port.to_string();
+                let _: () = servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
+            }
+            Stopwatch::start()
+        };
         let all_say = |line: &str| {
             let info = |server: &Redis| server.ask::<String>(&["CLUSTER", "INFO"]);
             servers.iter().all(|server| info(server).contains(line))
         };
-        eventually("all have met", || all_say("cluster_known_nodes:6"));
+        let mut since = meet();
+        eventually("all have met", || {
+            // On a busy machine a handshake may take longer than servers wait for it, and they do
+            // not repeat it.
+            if since.elapsed() > MEET_AGAIN {
+                since = meet();
+            }
+            all_say("cluster_known_nodes:6")
+        });
         for (replica, primary) in replicas.iter().zip(primaries) {
             let id: String = primary.ask(&["CLUSTER", "MYID"]);
             let _: () = replica.ask(&["CLUSTER", "REPLICATE", &id]);

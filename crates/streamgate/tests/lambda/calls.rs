@@ -65,6 +65,15 @@ fn players_start_are_refused_beat_stop_and_are_listed_through_every_gateway() {
         assert_eq!(page["users"].as_array().map(Vec::len), Some(1), "{page}");
         let missing = caller.call("GET", "/v1/nothing");
         assert_eq!(missing.status, 404, "{missing:?}");
+        // A gateway wants answers whole.
+        let of_session = format!("{sessions}/b/events");
+        let of_user = format!("/v1/users/{user}/events");
+        for path in ["/v1/events", &of_user, &of_session] {
+            let stream = caller.call("GET", path);
+            assert_eq!((stream.status, stream.code()), (501, "no_streams".into()));
+        }
+        let hold = caller.call("GET", &format!("{of_session}?hold=true"));
+        assert_eq!((hold.status, hold.code()), (501, "no_streams".into()));
     }
     let ready = callers(&function)[0].1.call("GET", "/readyz");
     assert_eq!(ready.status, 200, "{ready:?}");

@@ -1,5 +1,6 @@
 //! Nodes over a DynamoDB table, in an emulator that the test starts.
 
+mod streams;
 mod throttled;
 
 use std::process::{Command, Output};

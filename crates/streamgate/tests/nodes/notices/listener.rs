@@ -15,44 +15,48 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An event, and when it arrived by the watch of the test.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
-    pub(super) name: String,
-    pub(super) data: Value,
-    pub(super) at: Duration,
+pub(in crate::nodes) struct Event {
+    pub(in crate::nodes) name: String,
+    pub(in crate::nodes) data: Value,
+    pub(in crate::nodes) at: Duration,
 }
 
 /// An open event stream. It is closed when this is dropped.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(in crate::nodes) struct Listener {
+    /// Its first event.
+    pub(in crate::nodes) first: Event,
     events: mpsc::UnboundedReceiver<Event>,
     reading: JoinHandle<()>,
 }
 
 impl Listener {
     /// Opens the stream of this path, and waits for its first event.
-    pub(super) async fn open(node: SocketAddr, path: &str, watch: Stopwatch) -> Self {
+    pub(in crate::nodes) async fn open(node: SocketAddr, path: &str, watch: Stopwatch) -> Self {
         let mut stream = TcpStream::connect(node).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let (tell, events) = mpsc::unbounded_channel();
+        let (tell, mut events) = mpsc::unbounded_channel();
         let reading = tokio::spawn(read(stream, tell, watch));
-        let mut listener = Self { events, reading };
-        let first = listener.next().await;
+        let first = next(&mut events).await;
         assert!(
             ["session", "sessions", "stream"].contains(&first.name.as_str()),
             "{first:?}"
         );
-        listener
+        Self {
+            first,
+            events,
+            reading,
+        }
     }
 
     /// The next event.
-    pub(super) async fn next(&mut self) -> Event {
-        let next = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-        next.expect("an event").expect("the stream is open")
+    pub(in crate::nodes) async fn next(&mut self) -> Event {
+        next(&mut self.events).await
     }
 
     /// The next event of this name; others are passed over.
-    pub(super) async fn wait_for(&mut self, name: &str) -> Event {
+    pub(in crate::nodes) async fn wait_for(&mut self, name: &str) -> Event {
         loop {
             let event = self.next().await;
             if event.name == name {
@@ -62,9 +66,14 @@ impl Listener {
     }
 
     /// Every event that has arrived so far and was not taken.
-    pub(super) fn arrived(&mut self) -> Vec<Event> {
+    pub(in crate::nodes) fn arrived(&mut self) -> Vec<Event> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
     }
+}
+
+async fn next(events: &mut mpsc::UnboundedReceiver<Event>) -> Event {
+    let next = tokio::time::timeout(PATIENCE, events.recv()).await;
+    next.expect("an event").expect("the stream is open")
 }
 
 impl Drop for Listener {
