@@ -9,6 +9,8 @@
 mod credentials;
 mod state;
 
+use axum::body::Body;
+use axum::http::{Method, Request};
 use streamgate_server::{
     CompatSettings, DialectName, RateLimitSettings, ServerSettings, dialects_without_key,
 };
@@ -130,10 +132,11 @@ fn asks_for_key(asks: Asks, operation: &Operation) -> bool {
 }
 
 /// What happened.
-fn found(operation: &Operation, answer: &Answer) -> Verdict {
+fn found(operation: &Operation, way: Way, answer: &Answer) -> Verdict {
+    let has_problem = operation.dialect.is_none() && way != Way::Head;
     match answer.status.as_u16() {
         401 => {
-            if operation.dialect.is_none() {
+            if has_problem {
                 answer.assert_problem(401, "unauthenticated");
             }
             let challenge = answer.header("www-authenticate").unwrap();
@@ -141,7 +144,7 @@ fn found(operation: &Operation, answer: &Answer) -> Verdict {
             Verdict::Unauthenticated
         }
         403 => {
-            if operation.dialect.is_none() {
+            if has_problem {
                 answer.assert_problem(403, "forbidden");
             }
             Verdict::Forbidden
@@ -164,29 +167,73 @@ fn as_told(operation: &Operation, verdict: Verdict) -> Verdict {
     }
 }
 
+/// How an operation is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// As the document says.
+    Documented,
+    /// By HEAD, which each GET of our own API has, and which may do no more.
+    Head,
+    /// With `hold=true`, where that is a parameter: it changes something.
+    Hold,
+}
+
+impl Way {
+    /// The ways to ask for this operation.
+    fn all(operation: &Operation) -> impl Iterator<Item = Self> {
+        let has_head = operation.method == "GET" && operation.dialect.is_none();
+        let head = has_head.then_some(Self::Head);
+        let hold = operation.has_parameter("hold").then_some(Self::Hold);
+        [Self::Documented].into_iter().chain(head).chain(hold)
+    }
+
+    fn request(self, operation: &Operation, names: Names<'_>) -> Request<Body> {
+        let mut request = operation.request(names);
+        match self {
+            Self::Documented => {}
+            Self::Head => *request.method_mut() = Method::HEAD,
+            Self::Hold => {
+                let uri = format!("{}?hold=true", request.uri());
+                *request.uri_mut() = uri.parse().expect("a path and a query");
+            }
+        }
+        request
+    }
+}
+
+/// Every operation, and the ways to ask for it.
+fn asked() -> impl Iterator<Item = (Operation, Way)> {
+    operations().into_iter().flat_map(|operation| {
+        let ways: Vec<Way> = Way::all(&operation).collect();
+        ways.into_iter().map(move |way| (operation.clone(), way))
+    })
+}
+
 #[tokio::test]
 async fn every_cell_is_as_the_documents_say() {
     let credentials = credentials();
     let mut cells = 0;
     for asks in ASKS {
         let mut fresh = None;
-        for operation in operations() {
+        for (operation, way) in asked() {
             for credential in &credentials {
                 for user in [USER, STRANGER] {
                     let (service, before) = match fresh.take() {
                         Some(fresh) => fresh,
                         None => prepared(asks).await,
                     };
-                    let cell = format!("{operation} by {credential} about {user}, {asks:?}");
-                    let mut request = operation.request(Names {
+                    let cell =
+                        format!("{operation}, {way:?}, by {credential} about {user}, {asks:?}");
+                    let names = Names {
                         user,
                         session: SESSION,
-                    });
+                    };
+                    let mut request = way.request(&operation, names);
                     credential.present(request.headers_mut());
                     let answer = service.send(request).await;
                     let verdict = demanded(asks, &operation, credential, user);
                     assert_eq!(
-                        found(&operation, &answer),
+                        found(&operation, way, &answer),
                         as_told(&operation, verdict),
                         "{cell}: {} {}",
                         answer.status,
@@ -215,7 +262,7 @@ async fn every_cell_is_as_the_documents_say() {
     }
     assert_eq!(
         cells,
-        ASKS.len() * operations().len() * credentials.len() * 2,
+        ASKS.len() * asked().count() * credentials.len() * 2,
         "every cell was asked"
     );
 }
@@ -228,6 +275,15 @@ async fn prepared(asks: Asks) -> (Service, State) {
     service.advance(1);
     let state = State::of(&service, asks).await;
     (service, state)
+}
+
+/// So that the ways are not lost with a change of the documents.
+#[test]
+fn the_documents_have_operations_of_every_way() {
+    for (way, least) in [(Way::Head, 10), (Way::Hold, 1)] {
+        let of_way = asked().filter(|(_, one)| *one == way).count();
+        assert!(of_way >= least, "{way:?}: {of_way}");
+    }
 }
 
 /// A table that is generated must not be empty for another reason.
