@@ -326,10 +326,10 @@ mod tests {
             last_seen_at: Timestamp::from_millis(1),
             expires_at: Timestamp::from_millis(1),
             lease: Seconds(90),
-            metadata: Some(Box::new(metadata.clone())),
+            metadata: Some(metadata.clone().into()),
         };
         let mut start = Start::new(SessionId::new("new").unwrap());
-        start.metadata = Some(Box::new(metadata.clone()));
+        start.metadata = Some(metadata.clone().into());
         Refusal::new(user, &start, refused((0..10).map(session).collect()), at_ms)
     }
 

@@ -116,6 +116,7 @@ mod tests {
             ended_at: Timestamp::from_millis(1),
             reason: EndReason::Stopped,
             taken_by: None,
+            session: None,
         })
     }
 

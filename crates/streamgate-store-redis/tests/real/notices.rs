@@ -383,7 +383,7 @@ async fn a_user_without_channels_commits_all_the_same() {
     // Whichever of them was admitted.
     for number in 0..20 {
         let stop = Stop {
-            id: SessionId::new(format!("s{number}")).unwrap(),
+            id: SessionId::new(&format!("s{number}")).unwrap(),
             reason: EndReason::Stopped,
         };
         run(&*other, &key, &stop).await.unwrap();
