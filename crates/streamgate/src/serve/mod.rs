@@ -103,14 +103,15 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let mut settings = settings.clone();
         settings.server.tracer = exports.tracer;
         settings.server.tokens = Some(verifier);
-        run_in_background(&hub, &activity);
         let app = app(
             Arc::clone(&engine),
             settings.server.clone(),
             Arc::clone(&metrics),
-            hub,
-            activity,
+            Arc::clone(&hub),
+            Arc::clone(&activity),
         );
+        // The hub has the notices of the store from here on.
+        run_in_background(hub, activity);
         let serving = serve(&settings, &http, (&engine, app), &metrics, stops, reloads);
         watched(serving, watchdog).await
     });
@@ -133,8 +134,7 @@ fn observers(settings: &Settings, metrics: &Arc<Metrics>) -> (Arc<Hub>, Arc<Acti
 }
 
 /// Hears what other nodes do, and samples what this one does. Ends with the runtime.
-fn run_in_background(hub: &Arc<Hub>, activity: &Arc<Activity>) {
-    let (hub, activity) = (Arc::clone(hub), Arc::clone(activity));
+fn run_in_background(hub: Arc<Hub>, activity: Arc<Activity>) {
     tokio::spawn(async move { hub.follow_notices().await });
     tokio::spawn(async move { activity.sample_forever().await });
 }
