@@ -160,9 +160,12 @@ function refusalsPart(
     /** @type {string} */ id,
     /** @type {boolean} */ isOperator,
 ) {
-    const text = h("p");
+    const text = h("p", {}, T.neverRefused);
+    let shownAt = "";
     const show = (/** @type {any} */ last) => {
-        if (!last) return write(text, T.neverRefused);
+        // The link stays as it is, and may have the focus, unless there is a newer refusal.
+        if (!last || last.at == shownAt) return;
+        shownAt = last.at;
         const link = h("a", { href: refusalsHash(id, last.at) }, isOperator ? T.why : T.whyOwn);
         fill(text, T.lastRefusal(moment(last.at, connection.now())), " ", link);
     };

@@ -170,6 +170,12 @@ describe("a user in the console", { concurrency: true }, () => {
         await shows(page, ".view", /No refusal is remembered\./);
         const { next_slot_at } = await refuse(server, id);
         await shows(page, ".view", /Last refused at \d\d:\d\d:\d\d\./);
+        // The next answers leave the link alone: somebody is about to follow it.
+        await page.run("(window.link = document.querySelector('.part p a')) && 0");
+        const answers = () => page.run("performance.getEntriesByType('resource').length");
+        const before = await answers();
+        await until(async () => (await answers()) >= before + 3);
+        assert.equal(await page.run("window.link.isConnected"), true);
         await choose(page, "Why was this user refused?");
         const told = await shows(page, ".refusal[open] .story", /./);
         const time = "\\d\\d:\\d\\d:\\d\\d";
