@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod serve;
 mod store_errors;
+mod top;
 #[cfg_attr(not(feature = "otlp"), path = "traces/absent.rs")]
 mod traces;
 

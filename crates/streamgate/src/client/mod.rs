@@ -126,6 +126,11 @@ impl Client {
         }
     }
 
+    /// The address of the server.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Calls and gives the answer's body; a refusal is a failure that says why.
     pub(crate) fn call(
         &self,

@@ -12,6 +12,7 @@ pub(crate) mod serve;
 pub(crate) mod sessions;
 pub(crate) mod settings_args;
 pub(crate) mod store;
+pub(crate) mod top;
 pub(crate) mod users;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +68,8 @@ enum Command {
     /// Put load on a running server and measure how it copes
     #[command(long_about = bench::ABOUT)]
     Bench(bench::BenchArgs),
+    /// Watch what a running server does, live: rates, sessions, refusals, latency
+    Top(top::TopArgs),
     /// Ask a running server whether it can serve; for health checks
     Health(health::HealthArgs),
     /// Print the OpenAPI 3.1 document of the HTTP API
@@ -84,6 +87,7 @@ pub(crate) fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sessions(command) => sessions::run(command),
         Command::Import(args) => import::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Health(args) => health::run(args),
         Command::Openapi(args) => {
             openapi::run(&args);

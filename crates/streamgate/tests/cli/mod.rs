@@ -13,5 +13,7 @@ mod other_servers;
 mod output;
 mod sessions;
 mod settings;
+mod stats;
 mod store;
+mod top;
 mod users;

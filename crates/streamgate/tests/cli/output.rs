@@ -44,6 +44,8 @@ fn a_result_that_cannot_be_written_is_an_error_of_every_command() {
         &["sessions", "list", at[0], at[1]],
         &["sessions", "list", "--user", "anna", at[0], at[1]],
         &["sessions", "stop", "anna", "tv", at[0], at[1]],
+        &["top", "--once", at[0], at[1]],
+        &["top", "--json", at[0], at[1]],
         &["health", at[0], at[1]],
         &["store", "check", "--data-dir", stopped],
         &["store", "stats", "--data-dir", stopped],

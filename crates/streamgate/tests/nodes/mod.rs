@@ -13,6 +13,7 @@ mod failover;
 mod frozen;
 mod linearizable;
 mod notices;
+mod peers;
 mod race;
 mod refusing;
 mod rolling;

@@ -53,7 +53,8 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// Starts a session of each user of each tenant.
+/// Starts a session of each user of each tenant, and has a start of one of them refused, which the
+/// node remembers.
 pub(super) async fn fill(service: &Service, asks: Asks) {
     let _keys = Lent::to(service, asks);
     for tenant in TENANTS {
@@ -61,6 +62,11 @@ pub(super) async fn fill(service: &Service, asks: Asks) {
             let path = format!("/v1/users/{user}/sessions/{SESSION}");
             let answer = service.call_as(admin_of(tenant), "PUT", &path).await;
             assert_eq!(answer.status, 201, "{}", answer.text());
+        }
+        for (session, status) in [("a", 201), ("b", 201), ("c", 409)] {
+            let path = format!("/v1/users/{}/sessions/{session}", mark(tenant));
+            let answer = service.call_as(admin_of(tenant), "PUT", &path).await;
+            assert_eq!(answer.status, status, "{}", answer.text());
         }
     }
 }
