@@ -44,6 +44,8 @@ export function attach(
     let session: Session | undefined;
     /** The start under way; another object for each, so that a late answer is known as such. */
     let starting: object | undefined;
+    /** Resolves once that start is over, and stopped again if nobody wants it any more. */
+    let settled: Promise<unknown> | undefined;
     let pausing: ReturnType<typeof setTimeout> | undefined;
 
     const given = () => (typeof options == "function" ? options() : options);
@@ -52,11 +54,17 @@ export function attach(
         media.pause();
     };
 
-    async function adopt(start: Promise<Session>): Promise<Session> {
+    function adopt(start: Promise<Session>): Promise<Session> {
         const own = (starting = {});
+        const adopted = settle(start, own);
+        settled = adopted.catch(() => {});
+        return adopted;
+    }
+
+    async function settle(start: Promise<Session>, own: object): Promise<Session> {
         try {
             const started = await start;
-            if (starting != own) void started.stop();
+            if (starting != own) await started.stop();
             else session = started.state == "ended" ? undefined : started;
             return started;
         } catch (error) {
@@ -89,12 +97,11 @@ export function attach(
         }
     }
 
-    function release(): Promise<void> {
+    async function release(): Promise<void> {
         clearTimeout(pausing);
-        starting = undefined;
-        const stopping = session?.stop();
-        session = undefined;
-        return Promise.resolve(stopping);
+        const stopping = starting ? settled : session?.stop();
+        starting = session = undefined;
+        await stopping;
     }
 
     const listeners: Record<string, () => void> = {

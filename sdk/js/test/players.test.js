@@ -78,6 +78,24 @@ describe("attach", async () => {
         assert.deepEqual(page.complaints, []);
     });
 
+    test("an element that is let go while its start is under way holds no slot", async (t) => {
+        const { page, watching } = await open(t, site);
+        await page.run(`
+            window.stopped = 0;
+            const send = fetch;
+            window.fetch = async (url, options) => {
+                const answer = await send(url, options);
+                if (options.method == "DELETE") stopped += 1;
+                return answer;
+            };
+            const begun = new Promise((done) => video.addEventListener("play", done, { once: true }));
+            video.play().catch(() => {});
+            begun.then(() => attachment.detach())`);
+        assert.equal(await page.run("stopped"), 1);
+        assert.deepEqual(await watching(), []);
+        assert.deepEqual(page.complaints, []);
+    });
+
     test("a lost slot pauses the video, and says who took it", async (t) => {
         const { page, isWatching, takeSlot, freeSlot } = await open(t, site);
         await page.run("video.loop = true, video.play()");

@@ -13,18 +13,25 @@ export function attach(media, options) {
     let session;
     /** The start under way; another object for each, so that a late answer is known as such. */
     let starting;
+    /** Resolves once that start is over, and stopped again if nobody wants it any more. */
+    let settled;
     let pausing;
     const given = () => (typeof options == "function" ? options() : options);
     const lost = () => {
         session = undefined;
         media.pause();
     };
-    async function adopt(start) {
+    function adopt(start) {
         const own = (starting = {});
+        const adopted = settle(start, own);
+        settled = adopted.catch(() => { });
+        return adopted;
+    }
+    async function settle(start, own) {
         try {
             const started = await start;
             if (starting != own)
-                void started.stop();
+                await started.stop();
             else
                 session = started.state == "ended" ? undefined : started;
             return started;
@@ -63,12 +70,11 @@ export function attach(media, options) {
                 current.onFailed?.(error);
         }
     }
-    function release() {
+    async function release() {
         clearTimeout(pausing);
-        starting = undefined;
-        const stopping = session?.stop();
-        session = undefined;
-        return Promise.resolve(stopping);
+        const stopping = starting ? settled : session?.stop();
+        starting = session = undefined;
+        await stopping;
     }
     const listeners = {
         play() {
