@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use redis::{FromRedisValue, ToRedisArgs};
+use redis::{FromRedisValue, RedisResult, ToRedisArgs};
 use tempfile::TempDir;
 
 use super::Process;
@@ -164,19 +164,36 @@ impl Redis {
 
     /// The answer to a command, asked without a password.
     pub fn ask<T: FromRedisValue>(&self, command: &[impl ToRedisArgs]) -> T {
-        let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_connection_with_timeout(PATIENCE).unwrap();
-        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.try_ask(command).unwrap()
+    }
+
+    /// As [`Self::ask`], for a server whose connections may be closed at any time: a sentinel that
+    /// changes the role of a server closes all connections of its clients.
+    pub fn try_ask<T: FromRedisValue>(&self, command: &[impl ToRedisArgs]) -> RedisResult<T> {
+        let client = redis::Client::open(self.url())?;
+        let mut connection = client.get_connection_with_timeout(PATIENCE)?;
+        connection.set_read_timeout(Some(PATIENCE))?;
         let mut request = redis::Cmd::new();
         request.arg(command);
-        request.query(&mut connection).unwrap()
+        request.query(&mut connection)
     }
 
     /// Whether this many replicas have all that it has.
     pub fn has_replicas(&self, count: usize) -> bool {
         let info: String = self.ask(&["INFO", "replication"]);
-        info.matches("state=online").count() == count
+        online_replicas(&info) == count
     }
+
+    /// Whether it is a primary after a failover, and this many replicas have all that it has.
+    pub fn took_over(&self, replicas: usize) -> bool {
+        let info = self.try_ask::<String>(&["INFO", "replication"]);
+        info.is_ok_and(|info| info.contains("role:master") && online_replicas(&info) == replicas)
+    }
+}
+
+/// The number of replicas in step, of an answer to `INFO replication`.
+fn online_replicas(info: &str) -> usize {
+    info.matches("state=online").count()
 }
 
 const IN_MEMORY: [&str; 6] = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];

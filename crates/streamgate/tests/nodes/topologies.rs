@@ -78,10 +78,8 @@ impl Topology {
     /// Whether one of the replicas is the primary now, and has the others.
     pub(crate) fn are_failed_over(&self) -> bool {
         let others = self.replicas.len() - 1;
-        let took_over = |server: &Redis| {
-            let info: String = server.ask(&["INFO", "replication"]);
-            info.contains("role:master") && server.has_replicas(others)
-        };
-        self.replicas.iter().any(took_over)
+        self.replicas
+            .iter()
+            .any(|replica| replica.took_over(others))
     }
 }
