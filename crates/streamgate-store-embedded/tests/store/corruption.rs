@@ -5,10 +5,11 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::common::events::{PATIENCE, Snapshots};
 use crate::common::{Contents, NOON, contents, files, open, open_small, small, start, stop};
-use streamgate_clock::ManualClock;
+use streamgate_clock::{ManualClock, Stopwatch};
 use streamgate_store::Store;
 use streamgate_store::conformance::a_newer_format_is_refused;
 use streamgate_store_embedded::tools::{check, repair, stats};
@@ -281,6 +282,39 @@ async fn a_torn_tail_is_no_damage_and_is_cut() {
     assert_eq!(contents(&store).await, whole);
     drop(store);
     assert_eq!(check(dir.path()).unwrap().torn, None);
+}
+
+/// Whether damage to the only batch of this log is refused, and not cut as a torn tail.
+fn is_proven(dir: &Path, user: &str) -> bool {
+    let log = files(dir).swap_remove(0);
+    let damaged = tempdir().unwrap();
+    let path = damaged.path().join(&log);
+    fs::copy(dir.join(&log), &path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let mut windows = bytes.windows(user.len());
+    let at = windows.position(|window| window == user.as_bytes());
+    flip(&path, at.expect("the log has the batch") as u64);
+    matches!(open(small(damaged.path())), Err(OpenError::Damaged { .. }))
+}
+
+/// Not only closing proves the last batch: a process that is killed a moment after an acknowledged
+/// start must not let damage to that start pass for a torn tail.
+#[tokio::test]
+async fn the_last_batch_of_a_running_store_is_proven_as_soon_as_it_is_idle() {
+    let mut soonest = Duration::MAX;
+    // The best of five, because a busy machine delays any of them.
+    for _ in 0..5 {
+        let dir = tempdir().unwrap();
+        let store = open_small(dir.path());
+        start(&store, "proven", "tv").await.unwrap();
+        let since = Stopwatch::start();
+        while !is_proven(dir.path(), "proven") {
+            assert!(since.elapsed() < PATIENCE, "the batch is never proven");
+            tokio::task::yield_now().await;
+        }
+        soonest = soonest.min(since.elapsed());
+    }
+    assert!(soonest < Duration::from_millis(100), "{soonest:?}");
 }
 
 #[tokio::test]

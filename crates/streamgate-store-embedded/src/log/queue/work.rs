@@ -15,8 +15,9 @@ use crate::log::{Lsn, WrittenEnd};
 /// How long a change without a waiting caller may stay in the queue.
 const LINGER: Duration = Duration::from_millis(50);
 
-/// How long the queue is empty before the writer leaves a mark that proves the last batch.
-const IDLE: Duration = Duration::from_millis(200);
+/// How long the queue is empty before the writer leaves a mark that proves the last batch: longer
+/// than the pauses between batches under load, and shorter than an operator's `kill -9`.
+const IDLE: Duration = Duration::from_millis(10);
 
 /// The capacity that an emptied buffer keeps.
 const BUFFER_KEEP_BYTES: usize = 1 << 20;
