@@ -95,8 +95,8 @@ pub(crate) async fn listen_to_user(
 #[derive(Debug)]
 pub(crate) struct Listed {
     view: SessionsView,
-    /// All of them, and when each started.
-    live: HashMap<SessionId, Timestamp>,
+    /// All of them; the view has a page.
+    live: HashMap<SessionId, Session>,
     /// Those that ended lately.
     ended: Vec<Ending>,
     /// After how many milliseconds the first of their leases is over.
@@ -109,7 +109,7 @@ fn listed(ledger: &Ledger, policy: &Policy, now: Moment) -> Listed {
     Listed {
         left_ms: left.min(),
         live: live()
-            .map(|session| (session.id.clone(), session.started_at))
+            .map(|session| (session.id.clone(), session.clone()))
             .collect(),
         ended: ledger.ended.clone(),
         view: sessions_of(ledger, policy, now, &SessionsQuery::default()),
@@ -120,8 +120,9 @@ fn listed(ledger: &Ledger, policy: &Policy, now: Moment) -> Listed {
 #[derive(Debug)]
 struct UserTopic {
     user: UserKey,
-    /// The sessions that the client was told of as live, and when each started.
-    live: HashMap<SessionId, Timestamp>,
+    /// The sessions that the client was told of as live, as last read: an ending that is found in
+    /// the record does not have its session.
+    live: HashMap<SessionId, Session>,
     /// The sessions that ended lately.
     ended: VecDeque<(SessionId, Timestamp)>,
     next_check: Option<Duration>,
@@ -146,11 +147,12 @@ impl UserTopic {
         let is_over = |(id, ended_at): &(SessionId, Timestamp)| {
             *id == session.id && session.last_seen_at < *ended_at
         };
-        let is_known = self.live.get(&session.id) == Some(&session.started_at);
+        let known = self.live.get(&session.id);
+        let is_known = known.is_some_and(|known| known.started_at == session.started_at);
         if is_known || self.ended.iter().any(is_over) {
             return;
         }
-        self.live.insert(session.id.clone(), session.started_at);
+        self.live.insert(session.id.clone(), session.clone());
         let started = Started::new(self.user.user(), session, revived, app.engine.wall());
         out.event(app.hub.event_id(), "started", &started);
         let lease = Duration::from_secs(session.lease.0.into()) + BEHIND_LEASE;
@@ -158,14 +160,24 @@ impl UserTopic {
         self.next_check = Some(self.next_check.map_or(check, |next| next.min(check)));
     }
 
+    /// Whether these are the sessions that the client was told of.
+    fn is_told_of(&self, live: &HashMap<SessionId, Session>) -> bool {
+        let is_told_of = |session: &Session| {
+            let told = self.live.get(&session.id);
+            told.is_some_and(|told| told.started_at == session.started_at)
+        };
+        live.len() == self.live.len() && live.values().all(is_told_of)
+    }
+
     /// A session ended. One that the client was never told of is left out.
-    fn ended(&mut self, end: &End, app: &App, out: &mut Out) {
+    fn ended(&mut self, mut end: End, app: &App, out: &mut Out) {
         if self.ended.len() >= ENDINGS_MAX {
             self.ended.pop_front();
         }
         self.ended.push_back((end.id.clone(), end.ended_at));
-        if self.live.remove(&end.id).is_some() {
-            let ended = Ended::new(self.user.user(), end, app.engine.wall());
+        if let Some(session) = self.live.remove(&end.id) {
+            end.session.get_or_insert_with(|| Box::new(session));
+            let ended = Ended::new(self.user.user(), &end, app.engine.wall());
             out.event(app.hub.event_id(), "ended", &ended);
         }
     }
@@ -175,7 +187,7 @@ impl UserTopic {
     fn endings(&mut self, listed: &Listed, app: &App, out: &mut Out) {
         for ending in &listed.ended {
             if self.live.contains_key(&ending.id) {
-                self.ended(&end_of(ending), app, out);
+                self.ended(end_of(ending), app, out);
             }
         }
     }
@@ -203,7 +215,7 @@ impl Topic for UserTopic {
         match &*told.said {
             Said::Changed(_, Event::Started(session)) => self.began(session, false, app, out),
             Said::Changed(_, Event::Revived(session)) => self.began(session, true, app, out),
-            Said::Changed(_, Event::Ended(end)) => self.ended(end, app, out),
+            Said::Changed(_, Event::Ended(end)) => self.ended(end.clone(), app, out),
             Said::Changed(..) => {}
             Said::Refused(user, refused) => {
                 let refused = StartRefused::new(user.user(), refused, app.engine.wall());
@@ -239,7 +251,9 @@ impl Topic for UserTopic {
         };
         self.look_after(listed.left_ms, app, out.now());
         self.endings(&listed, app, out);
-        if listed.live != self.live {
+        if self.is_told_of(&listed.live) {
+            self.live = listed.live;
+        } else {
             self.list(listed, app, out);
         }
     }

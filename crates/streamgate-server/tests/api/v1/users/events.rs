@@ -102,7 +102,8 @@ async fn an_ending_carries_the_session() {
     }
 }
 
-/// Another node ends sessions, and its notices are lost.
+/// Another node ends sessions, and its notices are lost. The record does not keep the sessions; the
+/// stream does.
 #[tokio::test]
 async fn endings_of_other_nodes_that_were_not_told_are_found_in_the_record() {
     let service = Service::open();
@@ -117,14 +118,20 @@ async fn endings_of_other_nodes_that_were_not_told_are_found_in_the_record() {
     service.hub.recheck(&user_key("u"));
     assert_eq!(
         stream.expect("ended").await,
-        json!({"user_id": "u", "session_id": "a", "reason": "stopped", "ended_at": BEGIN})
+        json!({
+            "user_id": "u",
+            "session_id": "a",
+            "reason": "stopped",
+            "ended_at": BEGIN,
+            "session": fresh("a"),
+        })
     );
     stream.assert_quiet().await;
     service.elsewhere("u", &stop("b")).await;
     let start = Start::new(SessionId::new("c").unwrap());
     service.elsewhere("u", &start).await;
     service.hub.recheck_all();
-    assert_eq!(stream.expect("ended").await["session_id"], "b");
+    assert_eq!(stream.expect("ended").await["session"], fresh("b"));
     let list = stream.expect("sessions").await;
     assert_eq!(list["sessions"], json!([fresh("c")]));
     stream.assert_quiet().await;
