@@ -36,6 +36,10 @@ const MS_PER_S: u64 = 1_000;
 /// late changes nothing.
 const MIDDLE_MS: u64 = MS_PER_S / 2;
 
+/// What clocks count up to the start of the machine, so that a window that begins before it has
+/// its seconds too: they are empty.
+const BEFORE_BOOT_MS: u64 = 2 * 60 * 60 * MS_PER_S;
+
 /// What this node did in the past hour. One for the process: an observer of its engine.
 #[derive(Debug)]
 pub struct Activity {
@@ -57,7 +61,7 @@ struct Sampled {
 /// A moment on two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Instant {
-    /// Milliseconds since the start of the machine.
+    /// Milliseconds since [`BEFORE_BOOT_MS`] before the start of the machine.
     passed_ms: u64,
     /// Milliseconds since 1970, on the wall clock.
     pub(crate) wall_ms: u64,
@@ -67,7 +71,7 @@ impl Instant {
     /// Now.
     pub(crate) fn now() -> Self {
         Self {
-            passed_ms: passed_ms(),
+            passed_ms: counted_ms(passed_ms()),
             wall_ms: wall_now_ms(),
         }
     }
@@ -92,6 +96,11 @@ impl Instant {
     const fn minute(self) -> u64 {
         self.passed_ms / (60 * MS_PER_S)
     }
+}
+
+/// What [`Instant`] counts, from the milliseconds since the start of the machine.
+const fn counted_ms(passed_ms: u64) -> u64 {
+    passed_ms + BEFORE_BOOT_MS
 }
 
 fn wall_now_ms() -> u64 {
@@ -122,7 +131,7 @@ impl Activity {
             let wait_ms = (MS_PER_S + MIDDLE_MS - into_ms) % MS_PER_S;
             let wait_ms = if wait_ms == 0 { MS_PER_S } else { wait_ms };
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-            self.sample(passed_ms() / MS_PER_S);
+            self.sample(counted_ms(passed_ms()) / MS_PER_S);
         }
     }
 
@@ -250,6 +259,24 @@ mod tests {
             }
         }
         assert_eq!(NOW.second_at(0), 0);
+    }
+
+    /// A virtual machine serves seconds after its start.
+    #[test]
+    fn a_machine_that_has_just_started_has_a_point_for_each_step_of_the_hour() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1)));
+        let activity = Activity::new(&Arc::new(Metrics::new(clock)));
+        let now = Instant {
+            passed_ms: counted_ms(70_900),
+            ..NOW
+        };
+        activity.sample(counted_ms(70_500) / MS_PER_S);
+        for (window_s, points) in [(10, 10), (600, 600), (601, 61), (3_600, 360)] {
+            let window = activity.window(window_s, None, now);
+            assert_eq!(window.points.len(), points, "{window_s}");
+            let first_ms = now.wall_ms_of(window.first);
+            assert!(now.wall_ms - first_ms <= MS_PER_S * (window_s + 10));
+        }
     }
 
     #[test]

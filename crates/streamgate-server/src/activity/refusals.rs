@@ -143,7 +143,7 @@ fn bytes_of_user(user: &UserKey) -> usize {
 }
 
 impl Refusals {
-    /// Remembers a refusal. `minute` counts minutes since the start of the machine.
+    /// Remembers a refusal. `minute` is one of the same clock as the seconds.
     pub(super) fn add(&self, refusal: Refusal, minute: u64) {
         let mut state = self.0.lock();
         let state = &mut *state;

@@ -27,8 +27,8 @@ pub(super) struct Second {
     pub(super) p99_ms: Option<f32>,
 }
 
-/// The last hour, a value a second, in fixed memory. Seconds have numbers: the seconds since the
-/// start of the machine, which no step of the wall clock moves.
+/// The last hour, a value a second, in fixed memory. Seconds have numbers: of a
+/// clock that no step of the wall clock moves.
 #[derive(Debug)]
 pub(super) struct Ring {
     seconds: Box<[Option<Second>]>,
