@@ -1,11 +1,11 @@
-//! The hub: who listens to which user or tenant, and the way from a commit to them.
+//! The hub: the subscriptions to users and tenants, in-process publish/subscribe.
 //!
-//! Without a listener a commit costs the load of one atomic number. With some, it takes the lock of
-//! one shard of users, and puts a reference into each queue that is about the user.
+//! Without a subscription a commit costs the load of one atomic number. With some, it takes the
+//! lock of one shard of users, and puts a reference into each queue of the user.
 //!
 //! **No gap at the beginning.** A stream subscribes first and reads the record then. A commit that
-//! the hub heard of before the subscription is in the record; any later one is told. So the state
-//! may already hold what the first events tell.
+//! the hub heard of before the subscription is in the record; any later one is delivered. So the
+//! state may already hold what the first events say.
 //!
 //! **Other nodes.** What they commit comes by [`Hub::remote`]. Where notices may have been lost,
 //! [`Hub::recheck`] has the streams read their records again.
@@ -23,7 +23,7 @@ use streamgate_core::{Event, TenantId, UserKey};
 use streamgate_store::{Notices, Peer, Scope};
 use tokio::sync::Semaphore;
 
-use super::inbox::{About, Inbox};
+use super::queue::{EventQueue, Interest};
 use super::subscription::{Key, Subscription};
 use super::tenant::{Resume, TenantTopic};
 use crate::metrics::{Metrics, PushMetrics};
@@ -36,13 +36,13 @@ const SHARDS: usize = 64;
 /// `Retry-After` of a stream too many, in seconds.
 const RETRY_AFTER_S: u32 = 5;
 
-pub(super) type Users = HashMap<UserKey, Vec<Arc<Inbox>>>;
+pub(super) type Users = HashMap<UserKey, Vec<Arc<EventQueue>>>;
 
-/// Who listens. One for the process: an observer of its engine.
+/// The subscriptions. One for the process: an observer of its engine.
 #[derive(Debug)]
 pub struct Hub {
-    /// Users and tenants of which something is told: 0 nearly always.
-    pub(super) heard: AtomicUsize,
+    /// Users and tenants that have a subscription: 0 nearly always.
+    pub(super) topics: AtomicUsize,
     users: [Mutex<Users>; SHARDS],
     hasher: RandomState,
     pub(super) tenants: RwLock<HashMap<Box<str>, Arc<Mutex<TenantTopic>>>>,
@@ -62,7 +62,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Nobody listens yet.
+    /// A hub without subscriptions.
     #[must_use]
     pub fn new(settings: &ServerSettings, metrics: &Metrics) -> Arc<Self> {
         let mut bounds = settings.push;
@@ -70,7 +70,7 @@ impl Hub {
         let connections = settings.http.max_connections;
         bounds.max_streams = bounds.max_streams.min(connections - connections / 4);
         Arc::new(Self {
-            heard: AtomicUsize::new(0),
+            topics: AtomicUsize::new(0),
             users: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             tenants: RwLock::default(),
@@ -86,7 +86,7 @@ impl Hub {
         })
     }
 
-    /// Watches what others do by these notices, from here on. Once, before anybody listens.
+    /// Watches what others do by these notices, from here on. Once, before the first subscription.
     pub fn watch_by(&self, notices: Arc<dyn Notices>) {
         // A second time changes nothing.
         let _ = self.notices.set(notices);
@@ -95,23 +95,23 @@ impl Hub {
     /// Another node committed this change of a user.
     pub fn remote(&self, scope: Scope, user: &UserKey, events: &[Event]) {
         match scope {
-            Scope::User => self.tell_user(user, events),
-            Scope::Tenant => self.tell_tenant(user, events),
+            Scope::User => self.deliver_to_user(user, events),
+            Scope::Tenant => self.deliver_to_tenant(user, events),
         }
     }
 
     /// Another node refused a start of a user.
     pub fn remote_refused(&self, scope: Scope, user: &UserKey, refused: &Refused) {
         match scope {
-            Scope::User => self.tell_user_refused(user, refused),
-            Scope::Tenant => self.tell_tenant_refused(user, refused),
+            Scope::User => self.deliver_refusal_to_user(user, refused),
+            Scope::Tenant => self.deliver_refusal_to_tenant(user, refused),
         }
     }
 
     /// Changes of this user may have been missed: its streams read the record again.
     pub fn recheck(&self, user: &UserKey) {
-        if let Some(inboxes) = self.shard(user).lock().get(user) {
-            inboxes.iter().for_each(|inbox| inbox.doubt());
+        if let Some(queues) = self.shard(user).lock().get(user) {
+            queues.iter().for_each(|queue| queue.mark_stale());
         }
     }
 
@@ -119,11 +119,14 @@ impl Hub {
     pub fn recheck_all(&self) {
         for shard in &self.users {
             let users = shard.lock();
-            users.values().flatten().for_each(|inbox| inbox.doubt());
+            users
+                .values()
+                .flatten()
+                .for_each(|queue| queue.mark_stale());
         }
     }
 
-    /// Changes of users of this tenant may have been missed, nobody knows how many.
+    /// Changes of users of this tenant may have been missed, an unknown number.
     pub fn missed(&self, tenant: &TenantId) {
         if let Some(topic) = self.tenants.read().get(tenant.as_str()) {
             topic.lock().miss();
@@ -161,10 +164,10 @@ impl Hub {
     fn wake_all(&self) {
         for shard in &self.users {
             let users = shard.lock();
-            users.values().flatten().for_each(|inbox| inbox.wake());
+            users.values().flatten().for_each(|queue| queue.wake());
         }
         for topic in self.tenants.read().values() {
-            topic.lock().inboxes.iter().for_each(|inbox| inbox.wake());
+            topic.lock().queues.iter().for_each(|queue| queue.wake());
         }
     }
 
@@ -217,22 +220,22 @@ impl Hub {
     pub(crate) fn listen(
         self: &Arc<Self>,
         user: &UserKey,
-        about: About,
+        interest: Interest,
     ) -> Result<Subscription, ApiError> {
         self.admit()?;
-        let inbox = Arc::new(Inbox::new(about));
+        let queue = Arc::new(EventQueue::new(interest));
         let mut users = self.shard(user).lock();
         let room = match users.entry(user.clone()) {
             Entry::Occupied(mut known) => {
                 let has_room = known.get().len() < self.settings.max_streams_per_user;
                 if has_room {
-                    known.get_mut().push(Arc::clone(&inbox));
+                    known.get_mut().push(Arc::clone(&queue));
                 }
                 has_room
             }
             Entry::Vacant(new) => {
-                new.insert(vec![Arc::clone(&inbox)]);
-                self.heard.fetch_add(1, Ordering::SeqCst);
+                new.insert(vec![Arc::clone(&queue)]);
+                self.topics.fetch_add(1, Ordering::SeqCst);
                 if let Some(notices) = self.notices.get() {
                     notices.watch(user);
                 }
@@ -243,7 +246,7 @@ impl Hub {
         if !room {
             return Err(self.refuse(too_many("the user has too many event streams open")));
         }
-        Ok(Subscription::new(self, Key::User(user.clone()), inbox))
+        Ok(Subscription::new(self, Key::User(user.clone()), queue))
     }
 
     /// Subscribes to a tenant. Returns the buffer, the number that it goes on behind, and how many
@@ -254,10 +257,10 @@ impl Hub {
         from: Resume,
     ) -> Result<(Subscription, Joined), ApiError> {
         self.admit()?;
-        let inbox = Arc::new(Inbox::new(About::Tenant));
+        let queue = Arc::new(EventQueue::new(Interest::Tenant));
         let mut tenants = self.tenants.write();
         let topic = tenants.entry(tenant.as_str().into()).or_insert_with(|| {
-            self.heard.fetch_add(1, Ordering::SeqCst);
+            self.topics.fetch_add(1, Ordering::SeqCst);
             if let Some(notices) = self.notices.get() {
                 notices.watch_tenant(tenant);
             }
@@ -265,11 +268,11 @@ impl Hub {
             Arc::new(Mutex::new(TenantTopic::new(buffer)))
         });
         let mut topic = topic.lock();
-        if topic.inboxes.len() >= self.settings.max_streams_per_tenant {
+        if topic.queues.len() >= self.settings.max_streams_per_tenant {
             drop(topic);
             return Err(self.refuse(too_many("the tenant has too many event streams open")));
         }
-        let (behind, missed) = topic.add(Arc::clone(&inbox), from);
+        let (behind, missed) = topic.add(Arc::clone(&queue), from);
         let joined = Joined {
             buffer: topic.buffer,
             behind,
@@ -278,7 +281,7 @@ impl Hub {
         drop(topic);
         drop(tenants);
         let key = Key::Tenant(tenant.clone());
-        Ok((Subscription::new(self, key, inbox), joined))
+        Ok((Subscription::new(self, key, queue), joined))
     }
 
     /// Counts a stream, if there is room for it.
@@ -305,18 +308,18 @@ impl Hub {
     }
 
     /// A subscription ends.
-    pub(super) fn leave(&self, key: &Key, inbox: &Arc<Inbox>) {
+    pub(super) fn leave(&self, key: &Key, queue: &Arc<EventQueue>) {
         self.streams.fetch_sub(1, Ordering::SeqCst);
         match key {
             Key::User(user) => {
                 let mut users = self.shard(user).lock();
-                let Some(inboxes) = users.get_mut(user) else {
+                let Some(queues) = users.get_mut(user) else {
                     return;
                 };
-                inboxes.retain(|other| !Arc::ptr_eq(other, inbox));
-                if inboxes.is_empty() {
+                queues.retain(|other| !Arc::ptr_eq(other, queue));
+                if queues.is_empty() {
                     users.remove(user);
-                    self.heard.fetch_sub(1, Ordering::SeqCst);
+                    self.topics.fetch_sub(1, Ordering::SeqCst);
                     if let Some(notices) = self.notices.get() {
                         notices.unwatch(user);
                     }
@@ -324,7 +327,7 @@ impl Hub {
             }
             Key::Tenant(tenant) => {
                 if let Some(topic) = self.tenants.read().get(tenant.as_str()) {
-                    topic.lock().remove(inbox);
+                    topic.lock().remove(queue);
                 }
             }
         }
@@ -341,7 +344,7 @@ impl Hub {
         // A reader may have come back meanwhile.
         if tenants.get(tenant).is_some_and(is_abandoned) {
             tenants.remove(tenant);
-            self.heard.fetch_sub(1, Ordering::SeqCst);
+            self.topics.fetch_sub(1, Ordering::SeqCst);
             if let (Some(notices), Ok(tenant)) = (self.notices.get(), TenantId::new(tenant)) {
                 notices.unwatch_tenant(&tenant);
             }
@@ -356,7 +359,7 @@ pub(crate) struct Joined {
     pub(crate) buffer: u64,
     /// The number that it goes on behind.
     pub(crate) behind: u64,
-    /// How many events are lost to it, if any are: `Some(None)` if nobody knows.
+    /// How many events are lost to it, if any are: `Some(None)` for an unknown number.
     pub(crate) missed: Option<Option<u64>>,
 }
 

@@ -1,28 +1,28 @@
 //! Push: event streams, which tell clients at once what was committed.
 //!
-//! [`Hub`] is an observer of the engine. It hands each event to the subscriptions that are about
-//! it, and never waits: a subscription has a bounded queue ([`inbox`]). [`stream`] is the body of
-//! an answer that reads one. What is *not* here: the wire form of events ([`crate::v1`]), and any
-//! promise: leases decide, streams tell.
+//! [`Hub`] is an observer of the engine. It hands each event to the subscriptions of its user
+//! and its tenant, and never waits: a subscription has a bounded queue ([`queue`]). [`stream`] is
+//! the body of an answer that reads one. What is *not* here: the wire form of events
+//! ([`crate::v1`]), and any promise: leases decide, streams tell.
 
 use axum::http::HeaderName;
 
+mod fan_out;
 mod hub;
-mod inbox;
 mod nodes;
+mod queue;
 mod stream;
 mod subscription;
-mod tell;
 mod tenant;
 
+pub(crate) use fan_out::shortened;
 pub use hub::Hub;
 pub(crate) use hub::Joined;
-pub(crate) use inbox::{About, Said, Told};
+pub(crate) use queue::{Delivery, Interest, PushEvent};
 pub(crate) use stream::{
     Bye, ByeEvent, EventStream, Out, Topic, between, check_supported, response,
 };
 use subscription::Subscription;
-pub(crate) use tell::shortened;
 pub(crate) use tenant::Resume;
 
 /// The header of a client that goes on where its stream broke.

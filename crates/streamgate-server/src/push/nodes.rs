@@ -10,8 +10,8 @@ use streamgate_core::codec::{decode_notice, decode_refusal, encode_refusal};
 use streamgate_core::{TenantId, UserKey};
 use streamgate_store::{Notice, Notices, Scope};
 
+use super::fan_out::shortened;
 use super::hub::Hub;
-use super::tell::shortened;
 
 /// After so many notices in a row other tasks get their turn.
 const IN_A_ROW: u32 = 128;
@@ -36,7 +36,7 @@ impl Hub {
             Notice::Committed { scope, key, change } => match decode_notice(&change) {
                 Ok(events) => self.remote(scope, &key, &events),
                 // A node of a later release wrote it.
-                Err(error) => self.doubt(scope, &key, &error),
+                Err(error) => self.unreadable(scope, &key, &error),
             },
             Notice::Told {
                 scope,
@@ -59,8 +59,8 @@ impl Hub {
         }
     }
 
-    /// A change cannot be told.
-    fn doubt(&self, scope: Scope, key: &UserKey, error: &dyn fmt::Display) {
+    /// A change cannot be read: streams have to look for themselves.
+    fn unreadable(&self, scope: Scope, key: &UserKey, error: &dyn fmt::Display) {
         tracing::debug!(%error, "a notice of another node cannot be read");
         match scope {
             Scope::User => self.recheck(key),
@@ -74,6 +74,6 @@ impl Hub {
 }
 
 /// Tells other nodes that a start of this user is refused.
-pub(super) fn tell_refused(notices: &Arc<dyn Notices>, user: &UserKey, refused: &Refused) {
+pub(super) fn publish_refusal(notices: &Arc<dyn Notices>, user: &UserKey, refused: &Refused) {
     notices.tell(user, &|| encode_refusal(&shortened(refused)));
 }

@@ -1,7 +1,7 @@
 //! The body of an event stream: a [`Topic`] behind a subscription, in the framing of server-sent
 //! events. It is polled by the task of its connection, and has none of its own.
 //!
-//! It waits for what comes first: what it is told, a comment that is due, or a check of the topic
+//! It waits for what comes first: an event, a comment that is due, or a check of the topic
 //! (a read of the record, or a heartbeat). A client that does not read is not waited for: the
 //! connection does not poll the body then, the queue drops what does not fit, and the write timeout
 //! ends the connection.
@@ -24,7 +24,7 @@ use tokio::time::{Sleep, sleep};
 use utoipa::ToSchema;
 
 use super::Subscription;
-use super::inbox::{Heard, Told};
+use super::queue::{Delivery, Received};
 use crate::caller::standing::Standing;
 use crate::metrics::{PushMetrics, StreamEnd, StreamKind};
 use crate::problem::{ApiError, Code};
@@ -44,7 +44,7 @@ const BYE_RETRY_MS: (u64, u64) = (1_000, 5_000);
 /// Tells nginx not to collect the answer.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// What a stream is about: what it writes of what it hears, and when it looks for itself.
+/// The subject of a stream: what is written of an event, and when a check is due.
 pub(crate) trait Topic: Send + Unpin + 'static {
     /// What a check finds.
     type Found: Send + Unpin + 'static;
@@ -52,19 +52,19 @@ pub(crate) trait Topic: Send + Unpin + 'static {
     /// Which kind of stream it is.
     fn kind(&self) -> StreamKind;
 
-    /// It was told something.
-    fn told(&mut self, told: &Told, app: &App, out: &mut Out);
+    /// An event was delivered.
+    fn on_event(&mut self, delivery: &Delivery, app: &App, out: &mut Out);
 
-    /// It was not told so many events; `None` if nobody knows how many. A check follows.
+    /// Events were dropped; `None` if their number is unknown. A check follows.
     fn missed(&mut self, count: Option<u64>, app: &App, out: &mut Out);
 
-    /// When it looks for itself, counted from the beginning of the stream; `None` if never.
+    /// When the next check is due, counted from the beginning of the stream; `None` if never.
     fn next_check(&self) -> Option<Duration>;
 
-    /// Looks.
+    /// Checks: reads the record, or sends the heartbeat.
     fn check(&mut self, app: Arc<App>) -> BoxFuture<'static, Self::Found>;
 
-    /// What it found.
+    /// What the check found.
     fn found(&mut self, found: Self::Found, app: &App, out: &mut Out);
 }
 
@@ -158,10 +158,10 @@ pub(crate) struct EventStream<T: Topic> {
     /// The accepted keys that `standing` was compared with.
     credentials: usize,
     checking: Option<BoxFuture<'static, T::Found>>,
-    /// What a check has found. What it committed is told first.
+    /// What a check has found. Events that it committed come first.
     found: Option<T::Found>,
     wants_check: bool,
-    /// Whether something was told since the check under way began: what it read may be older.
+    /// Whether an event was delivered since the check under way began: what it read may be older.
     is_overtaken: bool,
     next_comment: Duration,
     /// Armed for this time.
@@ -214,18 +214,18 @@ impl<T: Topic> EventStream<T> {
     /// once there is.
     fn step(&mut self, cx: &mut Context<'_>) -> bool {
         match self.subscription.next(cx) {
-            Some(Heard::Told(told)) => {
+            Some(Received::Event(delivery)) => {
                 self.is_overtaken = true;
-                self.topic.told(&told, &self.app, &mut self.out);
+                self.topic.on_event(&delivery, &self.app, &mut self.out);
                 return true;
             }
-            Some(Heard::Missed(count)) => {
+            Some(Received::Missed(count)) => {
                 self.out.metrics.missed.inc_by(count.unwrap_or(1));
                 self.topic.missed(count, &self.app, &mut self.out);
                 self.wants_check = true;
                 return true;
             }
-            Some(Heard::Recheck) => {
+            Some(Received::Recheck) => {
                 self.wants_check = true;
                 return true;
             }
@@ -257,7 +257,7 @@ impl<T: Topic> EventStream<T> {
             return true;
         }
         if let Some(found) = self.found.take() {
-            // The result of a heartbeat is true whatever was told, and is to be written.
+            // The result of a heartbeat is true whatever was delivered, and is to be written.
             self.wants_check |= self.is_overtaken;
             if !self.is_overtaken || self.topic.kind() == StreamKind::Hold {
                 self.topic.found(found, &self.app, &mut self.out);

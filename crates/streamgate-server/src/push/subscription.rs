@@ -1,4 +1,4 @@
-//! A subscription: its queue, for as long as somebody reads it.
+//! A subscription: its bounded queue, until the stream is dropped.
 
 use std::sync::Arc;
 use std::task::Context;
@@ -6,7 +6,7 @@ use std::task::Context;
 use streamgate_core::{TenantId, UserKey};
 
 use super::hub::Hub;
-use super::inbox::{Heard, Inbox};
+use super::queue::{EventQueue, Received};
 
 /// What is subscribed to.
 #[derive(Debug)]
@@ -22,15 +22,15 @@ pub(super) enum Key {
 pub(crate) struct Subscription {
     hub: Arc<Hub>,
     key: Key,
-    inbox: Arc<Inbox>,
+    queue: Arc<EventQueue>,
 }
 
 impl Subscription {
-    pub(super) fn new(hub: &Arc<Hub>, key: Key, inbox: Arc<Inbox>) -> Self {
+    pub(super) fn new(hub: &Arc<Hub>, key: Key, queue: Arc<EventQueue>) -> Self {
         Self {
             hub: Arc::clone(hub),
             key,
-            inbox,
+            queue,
         }
     }
 
@@ -39,15 +39,14 @@ impl Subscription {
         &self.hub
     }
 
-    /// What it hears next; `None` if there is nothing now, and then the task is woken once there
-    /// is.
-    pub(super) fn next(&self, cx: &Context<'_>) -> Option<Heard> {
-        self.inbox.next(cx)
+    /// Takes the next item; `None` if there is none, and then the task is woken once there is.
+    pub(super) fn next(&self, cx: &Context<'_>) -> Option<Received> {
+        self.queue.next(cx)
     }
 }
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.hub.leave(&self.key, &self.inbox);
+        self.hub.leave(&self.key, &self.queue);
     }
 }

@@ -1,5 +1,4 @@
-//! What is told of a tenant: numbered, and kept for a while so that a reader that was cut off goes
-//! on where it stopped.
+//! Event log of a tenant: numbered, with a replay buffer for `Last-Event-ID`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use streamgate_clock::Stopwatch;
 use streamgate_core::bounds::{TENANT_STREAM_KEPT_S, TENANT_STREAM_QUEUE_MAX};
 
-use super::inbox::{Inbox, Said, Told};
+use super::queue::{Delivery, EventQueue, PushEvent};
 
 /// How long events are kept after the last reader has gone.
 const KEPT: Duration = Duration::from_secs(TENANT_STREAM_KEPT_S as u64);
@@ -36,10 +35,10 @@ pub(super) struct TenantTopic {
     pub(super) buffer: u64,
     /// The number of the last event.
     pub(super) last: u64,
-    kept: VecDeque<Told>,
-    /// Behind this number something is missing, nobody knows how much.
+    kept: VecDeque<Delivery>,
+    /// Behind this number an unknown number of events is missing.
     torn: u64,
-    pub(super) inboxes: Vec<Arc<Inbox>>,
+    pub(super) queues: Vec<Arc<EventQueue>>,
     /// Since the last reader has gone.
     idle: Option<Stopwatch>,
 }
@@ -51,43 +50,47 @@ impl TenantTopic {
             last: 0,
             kept: VecDeque::new(),
             torn: 0,
-            inboxes: Vec::new(),
+            queues: Vec::new(),
             idle: None,
         }
     }
 
-    /// Whether nobody has read it for so long that it goes.
+    /// Whether it has had no reader for so long that it is dropped.
     pub(super) fn is_abandoned(&self) -> bool {
         let idle = self.idle.as_ref();
         idle.is_some_and(|idle| idle.elapsed() > KEPT)
     }
 
-    pub(super) fn tell(&mut self, said: Arc<Said>) {
+    pub(super) fn publish(&mut self, event: Arc<PushEvent>) {
         self.last += 1;
-        let told = Told {
+        let delivery = Delivery {
             number: self.last,
-            said,
+            event,
         };
         if self.kept.len() >= TENANT_STREAM_QUEUE_MAX {
             self.kept.pop_front();
         }
-        for inbox in &self.inboxes {
-            inbox.put(told.clone());
+        for queue in &self.queues {
+            queue.put(delivery.clone());
         }
-        self.kept.push_back(told);
+        self.kept.push_back(delivery);
     }
 
-    /// Events were missed, nobody knows how many: those that are kept do not lead up to the next.
+    /// An unknown number of events is missing: those that are kept do not lead up to the next.
     pub(super) fn miss(&mut self) {
         self.kept.clear();
         self.last += 1;
         self.torn = self.last;
-        self.inboxes.iter().for_each(|inbox| inbox.put_gap());
+        self.queues.iter().for_each(|queue| queue.put_gap());
     }
 
-    /// Adds a reader, which is told what it missed. Returns the number that it goes on behind, and
+    /// Adds a reader, and delivers what is kept. Returns the number that it goes on behind, and
     /// the number of events that are lost to it, if that is not 0.
-    pub(super) fn add(&mut self, inbox: Arc<Inbox>, from: Resume) -> (u64, Option<Option<u64>>) {
+    pub(super) fn add(
+        &mut self,
+        queue: Arc<EventQueue>,
+        from: Resume,
+    ) -> (u64, Option<Option<u64>>) {
         let first_kept = self.last + 1 - self.kept.len() as u64;
         let (behind, missed) = match from {
             Resume::Anew => (self.last, None),
@@ -99,17 +102,17 @@ impl TenantTopic {
             }
             Resume::Behind { .. } | Resume::Lost => (self.last, Some(None)),
         };
-        for told in self.kept.iter().filter(|told| told.number > behind) {
-            inbox.put(told.clone());
+        for delivery in self.kept.iter().filter(|delivery| delivery.number > behind) {
+            queue.put(delivery.clone());
         }
-        self.inboxes.push(inbox);
+        self.queues.push(queue);
         self.idle = None;
         (behind, missed)
     }
 
-    pub(super) fn remove(&mut self, inbox: &Arc<Inbox>) {
-        self.inboxes.retain(|other| !Arc::ptr_eq(other, inbox));
-        if self.inboxes.is_empty() {
+    pub(super) fn remove(&mut self, queue: &Arc<EventQueue>) {
+        self.queues.retain(|other| !Arc::ptr_eq(other, queue));
+        if self.queues.is_empty() {
             self.idle = Some(Stopwatch::start());
         }
     }

@@ -19,7 +19,9 @@ use crate::caller::standing::Standing;
 use crate::metrics::StreamKind;
 use crate::problem::ApiError;
 use crate::problem_docs::StreamErrors;
-use crate::push::{self, EventStream, Joined, LAST_EVENT_ID, Out, Resume, Said, Told, Topic};
+use crate::push::{
+    self, Delivery, EventStream, Joined, LAST_EVENT_ID, Out, PushEvent, Resume, Topic,
+};
 use crate::state::App;
 use crate::wire::query::no_parameters;
 
@@ -126,11 +128,11 @@ impl Topic for TenantTopic {
         StreamKind::Tenant
     }
 
-    fn told(&mut self, told: &Told, app: &App, out: &mut Out) {
-        self.last = told.number;
+    fn on_event(&mut self, delivery: &Delivery, app: &App, out: &mut Out) {
+        self.last = delivery.number;
         let (id, wall) = ((self.buffer, self.last), app.engine.wall());
-        match &*told.said {
-            Said::Changed(user, event) => {
+        match &*delivery.event {
+            PushEvent::Changed(user, event) => {
                 let user = user.user();
                 match event {
                     Event::Started(session) => {
@@ -155,7 +157,7 @@ impl Topic for TenantTopic {
                     Event::Renewed { .. } | Event::MadeFinal(_) | Event::Forgotten { .. } => {}
                 }
             }
-            Said::Refused(user, refused) => {
+            PushEvent::Refused(user, refused) => {
                 out.event(
                     id,
                     "refused",

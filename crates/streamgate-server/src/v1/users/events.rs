@@ -25,7 +25,7 @@ use crate::caller::standing::Standing;
 use crate::metrics::StreamKind;
 use crate::problem::ApiError;
 use crate::problem_docs::StreamErrors;
-use crate::push::{self, About, EventStream, Out, Said, Told, Topic};
+use crate::push::{self, Delivery, EventStream, Interest, Out, PushEvent, Topic};
 use crate::state::App;
 use crate::v1::told::{Ended, Gap, StartRefused, Started};
 use crate::wire::query::no_parameters;
@@ -74,7 +74,7 @@ pub(crate) async fn listen_to_user(
         return Ok(push::response(Body::empty()));
     }
     // First the subscription, then the state: no change falls between the two.
-    let subscription = app.hub.listen(&target.user, About::User)?;
+    let subscription = app.hub.listen(&target.user, Interest::User)?;
     let listed = app.engine.look(&target.user, listed).await?;
     let standing = Standing::new(target.identity, target.user.tenant(), Scope::Player);
     let topic = UserTopic {
@@ -211,13 +211,13 @@ impl Topic for UserTopic {
         StreamKind::User
     }
 
-    fn told(&mut self, told: &Told, app: &App, out: &mut Out) {
-        match &*told.said {
-            Said::Changed(_, Event::Started(session)) => self.began(session, false, app, out),
-            Said::Changed(_, Event::Revived(session)) => self.began(session, true, app, out),
-            Said::Changed(_, Event::Ended(end)) => self.ended(end.clone(), app, out),
-            Said::Changed(..) => {}
-            Said::Refused(user, refused) => {
+    fn on_event(&mut self, delivery: &Delivery, app: &App, out: &mut Out) {
+        match &*delivery.event {
+            PushEvent::Changed(_, Event::Started(session)) => self.began(session, false, app, out),
+            PushEvent::Changed(_, Event::Revived(session)) => self.began(session, true, app, out),
+            PushEvent::Changed(_, Event::Ended(end)) => self.ended(end.clone(), app, out),
+            PushEvent::Changed(..) => {}
+            PushEvent::Refused(user, refused) => {
                 let refused = StartRefused::new(user.user(), refused, app.engine.wall());
                 out.event(app.hub.event_id(), "refused", &refused);
             }

@@ -29,7 +29,7 @@ use crate::caller::tokens::once_keys_are_there;
 use crate::metrics::{StreamEnd, StreamKind};
 use crate::problem::ApiError;
 use crate::problem_docs::{SessionUnknown, StreamErrors};
-use crate::push::{self, About, Bye, EventStream, Out, Said, Told, Topic};
+use crate::push::{self, Bye, Delivery, EventStream, Interest, Out, PushEvent, Topic};
 use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire::query::flag;
@@ -99,8 +99,8 @@ pub(crate) async fn listen_to_session(
         });
     }
     // First the subscription, then the state: no ending falls between the two.
-    let about = About::Session(topic.id.clone());
-    let subscription = app.hub.listen(&topic.user, about)?;
+    let interest = Interest::Session(topic.id.clone());
+    let subscription = app.hub.listen(&topic.user, interest)?;
     let session = match topic.begin(&app).await? {
         Begin::Live(session) => session,
         Begin::Ended(ending) => return Ok(session_ended(&app, &ending)),
@@ -299,8 +299,8 @@ impl Topic for SessionTopic {
         }
     }
 
-    fn told(&mut self, told: &Told, _app: &App, out: &mut Out) {
-        if let Said::Changed(_, Event::Ended(end)) = &*told.said {
+    fn on_event(&mut self, delivery: &Delivery, _app: &App, out: &mut Out) {
+        if let PushEvent::Changed(_, Event::Ended(end)) = &*delivery.event {
             self.told = Some(end.clone());
             self.next_check = Some(out.now());
         }

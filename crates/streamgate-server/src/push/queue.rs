@@ -11,25 +11,26 @@ use streamgate_core::bounds::{
 };
 use streamgate_core::{Event, SessionId, UserKey};
 
-/// What is told.
+/// An event as the hub delivers it.
 #[derive(Debug)]
-pub(crate) enum Said {
+pub(crate) enum PushEvent {
     /// A change of this user was committed.
     Changed(UserKey, Event),
     /// A start of this user was refused. It lists a few of the sessions only.
     Refused(UserKey, Refused),
 }
 
-/// What is told to a subscription, and its number among what is told of the tenant.
+/// An event in a queue.
 #[derive(Debug, Clone)]
-pub(crate) struct Told {
+pub(crate) struct Delivery {
+    /// Its number in the log of the tenant; 0 for a subscription to a user or a session.
     pub(crate) number: u64,
-    pub(crate) said: Arc<Said>,
+    pub(crate) event: Arc<PushEvent>,
 }
 
 /// What a subscription is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum About {
+pub(crate) enum Interest {
     /// The endings of one session.
     Session(SessionId),
     /// All of one user.
@@ -38,37 +39,37 @@ pub(crate) enum About {
     Tenant,
 }
 
-/// What a subscription hears.
+/// What a subscription receives.
 #[derive(Debug)]
-pub(crate) enum Heard {
-    /// Something was told.
-    Told(Told),
-    /// So many events were not told, because the reader was too slow; `None` if the number is not
-    /// known.
+pub(crate) enum Received {
+    /// An event.
+    Event(Delivery),
+    /// Events dropped because the subscriber was too slow; `None` if the count is unknown.
     Missed(Option<u64>),
-    /// Something may have been missed: the record tells.
+    /// Events may be missing: the record has to be read again.
     Recheck,
 }
 
-/// The queue of a subscription. It never waits for its reader: what does not fit is counted.
+/// The queue of a subscription. It never waits for its reader: events that do not fit are counted.
 #[derive(Debug)]
-pub(crate) struct Inbox {
-    pub(crate) about: About,
+pub(crate) struct EventQueue {
+    pub(crate) interest: Interest,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    queue: VecDeque<Told>,
-    /// Events that did not fit, behind those in the queue.
+    events: VecDeque<Delivery>,
+    /// Events that did not fit, behind those in `events`.
     missed: u64,
-    /// Whether more were missed, nobody knows how many.
+    /// Whether an unknown number of events is missing.
     has_gap: bool,
-    is_doubtful: bool,
+    /// Whether events may be missing that a read of the record makes up for.
+    is_stale: bool,
     waker: Option<Waker>,
 }
 
-impl About {
+impl Interest {
     fn queue_max(&self) -> usize {
         match self {
             Self::Session(_) => SESSION_STREAM_QUEUE_MAX,
@@ -77,9 +78,9 @@ impl About {
         }
     }
 
-    /// Whether a subscription about this is told this event; `later` are those of the same change
-    /// behind it.
-    pub(crate) fn hears(&self, event: &Event, later: &[Event]) -> bool {
+    /// Whether a subscription with this interest receives the event; `later` are those of the same
+    /// change behind it.
+    pub(crate) fn covers(&self, event: &Event, later: &[Event]) -> bool {
         match self {
             Self::Session(id) => {
                 let starts_again =
@@ -103,36 +104,36 @@ impl About {
     }
 }
 
-impl Inbox {
-    pub(crate) fn new(about: About) -> Self {
+impl EventQueue {
+    pub(crate) fn new(interest: Interest) -> Self {
         Self {
-            about,
+            interest,
             state: Mutex::default(),
         }
     }
 
-    /// Tells it something.
-    pub(crate) fn put(&self, told: Told) {
+    /// Adds an event, or counts it as missed.
+    pub(crate) fn put(&self, delivery: Delivery) {
         self.change(|state| {
-            if state.missed == 0 && state.queue.len() < self.about.queue_max() {
-                state.queue.push_back(told);
+            if state.missed == 0 && state.events.len() < self.interest.queue_max() {
+                state.events.push_back(delivery);
             } else {
                 state.missed += 1;
             }
         });
     }
 
-    /// Tells it that events were missed, nobody knows how many.
+    /// Records that an unknown number of events is missing.
     pub(crate) fn put_gap(&self) {
         self.change(|state| state.has_gap = true);
     }
 
-    /// Tells it that something may have been missed that the record tells.
-    pub(crate) fn doubt(&self) {
-        self.change(|state| state.is_doubtful = true);
+    /// Has the reader read the record again, because events may be missing.
+    pub(crate) fn mark_stale(&self) {
+        self.change(|state| state.is_stale = true);
     }
 
-    /// Wakes its reader, which looks at the hub.
+    /// Wakes the reader, which checks the state of the hub.
     pub(crate) fn wake(&self) {
         self.change(|_| {});
     }
@@ -147,23 +148,23 @@ impl Inbox {
         }
     }
 
-    /// What it was told next; `None` if there is nothing, and then the task is woken once there is.
-    pub(crate) fn next(&self, cx: &Context<'_>) -> Option<Heard> {
+    /// Takes the next item; `None` if there is none, and then the task is woken once there is.
+    pub(crate) fn next(&self, cx: &Context<'_>) -> Option<Received> {
         let mut state = self.state.lock();
-        if let Some(told) = state.queue.pop_front() {
-            return Some(Heard::Told(told));
+        if let Some(delivery) = state.events.pop_front() {
+            return Some(Received::Event(delivery));
         }
         // A queue that was full is not kept: most never are.
-        state.queue = VecDeque::new();
+        state.events = VecDeque::new();
         if std::mem::take(&mut state.has_gap) {
             state.missed = 0;
-            return Some(Heard::Missed(None));
+            return Some(Received::Missed(None));
         }
         if state.missed > 0 {
-            return Some(Heard::Missed(Some(std::mem::take(&mut state.missed))));
+            return Some(Received::Missed(Some(std::mem::take(&mut state.missed))));
         }
-        if std::mem::take(&mut state.is_doubtful) {
-            return Some(Heard::Recheck);
+        if std::mem::take(&mut state.is_stale) {
+            return Some(Received::Recheck);
         }
         match &mut state.waker {
             Some(waker) => waker.clone_from(cx.waker()),
