@@ -35,7 +35,9 @@ pub use compat::{
     CompatSettings, DialectName, DialectSettings, dialects_without_key, session_tracker_number,
     stream_requests_session,
 };
-pub use connection::{Stopped, Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, serve};
+pub use connection::{
+    Stopped, Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem, serve,
+};
 pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
 pub use push::Hub;

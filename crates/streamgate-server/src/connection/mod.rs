@@ -14,4 +14,4 @@ pub(crate) mod stall;
 mod tls;
 
 pub use serve::{Stopped, serve};
-pub use tls::{Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles};
+pub use tls::{Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem};

@@ -18,7 +18,7 @@ use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::tls::TlsConfig;
 
 use crate::exit::{Code, Failure};
-pub(crate) use tls::{ClientTls, TlsArgs};
+pub(crate) use tls::{ClientTls, TlsArgs, ureq_certificates};
 
 /// Where `streamgate serve` listens with nothing set.
 pub(crate) const URL_DEFAULT: &str = "http://127.0.0.1:8080";

@@ -7,6 +7,7 @@ use clap::Args;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+use streamgate_server::certificates_in_pem;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsConfigBuilder};
 
 use crate::exit::{Code, Failure};
@@ -98,12 +99,12 @@ impl ClientTls {
 
     fn builder(&self) -> TlsConfigBuilder {
         let roots = match &self.authorities {
-            Some(authorities) => RootCerts::new_with_certs(&owned(authorities)),
+            Some(authorities) => RootCerts::new_with_certs(&ureq_certificates(authorities)),
             None => RootCerts::WebPki,
         };
         let identity = self.identity.as_ref().map(|identity| {
             let key = identity.key_for_calls.to_owned();
-            ClientCert::new_with_certs(&owned(&identity.chain), key)
+            ClientCert::new_with_certs(&ureq_certificates(&identity.chain), key)
         });
         TlsConfig::builder().root_certs(roots).client_cert(identity)
     }
@@ -138,22 +139,16 @@ fn named(file: &Option<PathBuf>) -> Option<&Path> {
 }
 
 /// Certificates as the blocking client takes them.
-fn owned(certificates: &[CertificateDer<'static>]) -> Vec<Certificate<'static>> {
+pub(crate) fn ureq_certificates(
+    certificates: &[CertificateDer<'static>],
+) -> Vec<Certificate<'static>> {
     let owned = |der: &CertificateDer<'static>| Certificate::from_der(der).to_owned();
     certificates.iter().map(owned).collect()
 }
 
 /// The certificates of a file; none is an error.
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let pem = read(file)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match found {
-        Ok(found) if found.is_empty() => {
-            Err(wrong(file, "there is no certificate in PEM form in it"))
-        }
-        Ok(found) => Ok(found),
-        Err(error) => Err(wrong(file, &format!("it is no PEM: {error}"))),
-    }
+    certificates_in_pem(&read(file)?).map_err(|why| wrong(file, &why))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

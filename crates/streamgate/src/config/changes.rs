@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Loaded;
-use super::sections::store::StoreSettings;
+use super::layers::list_of;
 
 /// Names of the settings whose values differ, as a file has them; API keys together are `keys`,
 /// issuers are `issuers`.
@@ -12,14 +12,7 @@ pub(crate) fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<String> {
     let paths = old.keys().chain(new.keys());
     let mut changed: BTreeSet<String> = paths
         .filter(|path| old.get(*path) != new.get(*path))
-        .map(|path| {
-            let mut lists = ["keys", "issuers"].into_iter();
-            let list = lists.find(|list| {
-                let rest = path.strip_prefix(list);
-                rest.is_some_and(|rest| rest.starts_with('['))
-            });
-            list.unwrap_or(path).to_owned()
-        })
+        .map(|path| list_of(path).unwrap_or(path).to_owned())
         .collect();
     changed.extend(secrets_changed(before, after).map(str::to_owned));
     changed
@@ -56,20 +49,6 @@ fn secrets_changed(before: &Loaded, after: &Loaded) -> impl Iterator<Item = &'st
     if old.sentry.dsn != new.sentry.dsn {
         changed.push("sentry.dsn");
     }
-    if let (StoreSettings::Redis(old), StoreSettings::Redis(new)) = (&old.store, &new.store) {
-        if old.url != new.url {
-            changed.push("store.url");
-        }
-        if old.sentinel_credentials.password != new.sentinel_credentials.password {
-            changed.push("store.redis.sentinel_password");
-        }
-        // The same files can have other contents.
-        if old.tls.authorities != new.tls.authorities {
-            changed.push("store.redis.tls_ca_file");
-        }
-        if old.tls.client != new.tls.client {
-            changed.push("store.redis.tls_cert_file");
-        }
-    }
+    changed.extend(old.store.hidden_changes(&new.store));
     changed.into_iter()
 }

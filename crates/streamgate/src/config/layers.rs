@@ -1,7 +1,7 @@
 //! The sources of settings, layered: file, environment, flags.
 //!
-//! A flag wins over a variable, a variable over the file. A list (`keys`, `issuers`) is replaced as a whole by
-//! the stronger source; tables (`plans`) are merged entry by entry.
+//! A flag wins over a variable, a variable over the file. A list (`keys`, `issuers`) is replaced as
+//! a whole by the stronger source; tables (`plans`) are merged entry by entry.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,14 +31,25 @@ const OTHER_VARIABLES: [&str; 6] = [
     "STREAMGATE_CLIENT_KEY_FILE",
 ];
 
+/// Settings that are lists of tables, which a stronger source replaces whole.
+pub(crate) const LISTS: [&str; 2] = ["keys", "issuers"];
+
 /// Settings that are lists and tables, which a variable or a flag holds whole.
-pub(super) const STRUCTURES: [&str; 3] = ["keys", "issuers", "plans"];
+pub(super) const STRUCTURES: [&str; 3] = [LISTS[0], LISTS[1], "plans"];
+
+/// The list that a setting is in (`keys` of `keys[0].name`), or is.
+pub(crate) fn list_of(path: &str) -> Option<&'static str> {
+    LISTS.into_iter().find(|list| {
+        let rest = path.strip_prefix(list);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+    })
+}
 
 /// The variable that every Rust service takes its log filter from; it wins over ours.
 pub(crate) const RUST_LOG: &str = "RUST_LOG";
 
 /// What was set, source by source.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Layers {
     flags: Entries,
     /// Variables of structured settings, taken apart.
@@ -76,8 +87,9 @@ impl Layers {
                 layers.flags.insert(path, Entry { value, origin });
             }
         }
-        layers.replace_list("keys");
-        layers.replace_list("issuers");
+        for list in LISTS {
+            layers.replace_list(list);
+        }
         layers
     }
 
@@ -93,8 +105,8 @@ impl Layers {
     /// Lets the strongest source that has a list keep it.
     fn replace_list(&mut self, name: &str) {
         let is_of_list = |path: &KeyPath| {
-            let first = path.parts().first().map_or("", String::as_str);
-            first == name || first.starts_with(&format!("{name}["))
+            let first = path.parts().first();
+            first.and_then(|first| list_of(first)) == Some(name)
         };
         let mut taken = false;
         for layer in [&mut self.flags, &mut self.variables, &mut self.file] {

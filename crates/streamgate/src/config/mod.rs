@@ -35,6 +35,7 @@ use deprecated::EarlierName;
 pub(crate) use entry::{KeyPath, Origin, Problem};
 pub(crate) use generated::{default_file, reference};
 use layers::Inputs;
+pub(crate) use layers::{LISTS, list_of};
 use reader::{Declared, Reader, Section};
 use sections::general::General;
 use sections::log::Log;

@@ -166,19 +166,20 @@ impl Reader {
         value
     }
 
-    /// Declares a setting of tables whose names the operator chooses, for the documents.
-    pub(crate) fn describe(&mut self, Ask(name, doc): Ask, takes: &str, default: Option<&str>) {
-        self.declared.push(Declared {
-            section: self.sections.len().saturating_sub(1),
-            name,
-            path: self.table.child(name),
-            doc,
-            takes: takes.to_owned(),
-            default: default.map(str::to_owned),
-            value: None,
-            origin: Origin::Default,
-            is_pattern: true,
-        });
+    /// Declares the settings of tables whose names the operator chooses, for the documents: those
+    /// that `read` asks for, in a table where nothing is set.
+    pub(crate) fn pattern<T>(&mut self, read: impl FnOnce(&mut Self) -> T) {
+        let (first, problems) = (self.declared.len(), self.problems.len());
+        let layers = std::mem::take(&mut self.layers);
+        read(self);
+        self.layers = layers;
+        self.problems.truncate(problems);
+        for declared in &mut self.declared[first..] {
+            declared.is_pattern = true;
+            declared.value = None;
+            // Empty text is the default of settings that may be left out.
+            declared.default.take_if(|default| default == "\"\"");
+        }
     }
 
     /// Reports that a table lacks a setting that it must have.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use streamgate_server::ChangedSetting;
 
 use super::Loaded;
+use super::layers::{LISTS, list_of};
 use super::reader::Declared;
 
 /// The settings that count, as a file, each with where it came from.
@@ -29,16 +30,12 @@ pub(crate) fn effective(loaded: &Loaded) -> String {
 
 /// The settings that count and differ from their defaults; of keys and issuers, how many there are.
 pub(crate) fn not_default(loaded: &Loaded) -> Vec<ChangedSetting> {
-    let is_of = |list: &str, path: &str| {
-        let rest = path.strip_prefix(list);
-        rest.is_some_and(|rest| rest.starts_with('['))
-    };
     let mut changed: Vec<ChangedSetting> = loaded
         .declared
         .iter()
         .filter(|it| !it.is_pattern && it.value != it.default)
         .map(|it| (it.path.to_string(), it))
-        .filter(|(path, _)| !LISTS.iter().any(|list| is_of(list, path)))
+        .filter(|(path, _)| list_of(path).is_none())
         .filter_map(|(name, it)| {
             Some(ChangedSetting {
                 name,
@@ -62,9 +59,6 @@ pub(crate) fn not_default(loaded: &Loaded) -> Vec<ChangedSetting> {
     }
     changed
 }
-
-/// Lists of tables, of which only the length is told.
-const LISTS: [&str; 2] = ["keys", "issuers"];
 
 /// The header of the table that a setting stands in.
 fn header_of(declared: &Declared) -> String {

@@ -96,6 +96,14 @@ fn bare(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
+/// Checks that text is there.
+pub(crate) fn not_empty(text: &str) -> Result<(), String> {
+    match text {
+        "" => Err("must not be empty".to_owned()),
+        _ => Ok(()),
+    }
+}
+
 /// Checks a path: only a shell replaces `~`, so here it would be a directory of that name.
 pub(crate) fn check_path(text: &str) -> Result<(), String> {
     if text == "~" || text.starts_with("~/") {

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use streamgate_core::TenantId;
+
 use super::reader::{Ask, Reader};
 use super::value::{Value, check_path, quoted};
 
@@ -82,14 +84,25 @@ impl Reader {
             .filter(|text| !text.is_empty())
     }
 
-    /// The path of a PEM file that may be left out. The file itself is not read.
-    pub(crate) fn pem_file(&mut self, ask: Ask) -> Option<String> {
-        self.text_or_none(ask, "the path of a PEM file", |text| {
+    /// The path of a file that may be left out; `file` says which kind it is. The file itself is
+    /// not read.
+    pub(crate) fn path(&mut self, ask: Ask, file: &str) -> Option<String> {
+        let takes = format!("the path of {file}");
+        self.text_or_none(ask, &takes, |text| {
             if text.contains("-----BEGIN") {
                 // Not repeated: it may be a key.
-                return Err("must be the path of a PEM file, not what is in it".to_owned());
+                return Err(format!("must be {takes}, not what is in it"));
             }
             check_path(text)
+        })
+    }
+
+    /// The name of an organisation; the default one unless it is set.
+    pub(crate) fn tenant(&mut self, ask: Ask) -> Option<TenantId> {
+        let default = Some(TenantId::default_tenant());
+        let show = |tenant: &TenantId| quoted(tenant.as_str());
+        self.read(ask, "text".to_owned(), default, show, |value| {
+            TenantId::new(value.text()?).map_err(|why| why.to_string())
         })
     }
 

@@ -4,14 +4,17 @@ use streamgate_server::telemetry::LogFormat;
 
 use super::exposure;
 use crate::config::Settings;
-use crate::config::sections::store::{StoreSettings, without_password};
 use crate::output;
 
 /// Prints it to standard output, or logs one line if the log is JSON.
 pub(super) fn print(settings: &Settings, url: &str) {
     let is_open = exposure::is_open(settings);
     if settings.log.format == LogFormat::Json {
-        tracing::info!(store = data(settings), open = is_open, "listening on {url}");
+        tracing::info!(
+            store = settings.store.summary(),
+            open = is_open,
+            "listening on {url}"
+        );
         return;
     }
     tracing::debug!("listening on {url}; signals are handled");
@@ -52,7 +55,7 @@ Try it:
 
 ",
         version = env!("CARGO_PKG_VERSION"),
-        data = data(settings),
+        data = settings.store.summary(),
         pages = pages(settings, url),
         limit = policy.default_limit,
         lease = policy.lease.0,
@@ -65,18 +68,5 @@ fn pages(settings: &Settings, url: &str) -> String {
     match settings.server.compat.root {
         None => format!("In a browser: {url}/"),
         Some(_) => format!("The API in a browser: {url}/docs/"),
-    }
-}
-
-/// Where sessions are kept, in a few words.
-fn data(settings: &Settings) -> String {
-    match &settings.store {
-        StoreSettings::Embedded(store) => format!(
-            "data in {}, durability {}",
-            settings.general.data_dir.display(),
-            store.durability.as_str()
-        ),
-        StoreSettings::Redis(store) => format!("data on {}", without_password(&store.url)),
-        StoreSettings::DynamoDb(store) => format!("data in the DynamoDB table {}", store.table),
     }
 }

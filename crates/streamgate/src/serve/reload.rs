@@ -92,7 +92,7 @@ impl Reloads {
         let keys = &new.settings.server.keys;
         // A file that is being written may have none yet, and must not open the server.
         if opens {
-            for list in ["keys", "issuers"] {
+            for list in config::LISTS {
                 if taken.remove(list) {
                     waiting.insert(format!("{list} (from some to none)"));
                 }
@@ -199,11 +199,8 @@ const TLS_FILES: &str = "store.redis.tls_";
 
 /// Whether a running server can change this setting.
 fn is_reloadable(name: &str) -> bool {
-    ["policy.", "plans.", "tokens.", "keys[", "issuers["]
-        .iter()
-        .any(|section| name.starts_with(section))
-        || name == "keys"
-        || name == "issuers"
+    let sections = ["policy.", "plans.", "tokens."];
+    sections.iter().any(|section| name.starts_with(section)) || config::list_of(name).is_some()
 }
 
 fn list(names: &BTreeSet<String>) -> String {

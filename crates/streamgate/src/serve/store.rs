@@ -114,12 +114,10 @@ fn redis(
 
 /// The clock of this node. There is one, so that a stall or a step is logged once.
 pub(super) fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
-    let clock = match &settings.store {
-        // Other nodes count the same leases by their clocks.
-        StoreSettings::DynamoDb(_) => SystemClock::on_the_wall(&settings.policy),
-        StoreSettings::Embedded(_) | StoreSettings::Redis(_) => {
-            SystemClock::for_leases(&settings.policy)
-        }
+    let clock = if settings.store.counts_on_wall_clocks() {
+        SystemClock::on_the_wall(&settings.policy)
+    } else {
+        SystemClock::for_leases(&settings.policy)
     };
     clock.start().map_err(|error| {
         Failure::new(

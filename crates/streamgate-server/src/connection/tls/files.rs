@@ -109,10 +109,13 @@ impl TlsFiles {
                 None => None,
             },
         };
-        let chain = certificates(&pem.certificate).map_err(self.wrong(TlsFile::Certificate))?;
+        let chain =
+            certificates_in_pem(&pem.certificate).map_err(self.wrong(TlsFile::Certificate))?;
         let key = private_key(&pem.key).map_err(self.wrong(TlsFile::Key))?;
         let authorities = match &pem.client_authorities {
-            Some(pem) => certificates(pem).map_err(self.wrong(TlsFile::ClientAuthorities))?,
+            Some(pem) => {
+                certificates_in_pem(pem).map_err(self.wrong(TlsFile::ClientAuthorities))?
+            }
             None => Vec::new(),
         };
         let config = config::build(&chain, &key, &authorities)
@@ -259,8 +262,11 @@ fn text_of(seconds: i64) -> String {
     rfc3339(u64::try_from(seconds).unwrap_or_default() * 1_000)
 }
 
-/// The certificates of a PEM file; none is an error.
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// There is none in it, or it is no PEM.
+pub fn certificates_in_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let certificates: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if certificates.is_empty() => {

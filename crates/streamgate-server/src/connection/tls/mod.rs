@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use rustls::ServerConfig;
 use streamgate_clock::wall_ms;
 
-pub use files::{TlsCredentials, TlsFile, TlsFileError, TlsFiles};
+pub use files::{TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem};
 
 use crate::connection::delivery::Delivery;
 use crate::connection::socket::Socket;

@@ -71,13 +71,15 @@ fn read_by_dialect(reader: &mut Reader) -> BTreeMap<DialectName, DialectSettings
          STREAMGATE_COMPAT_USER_STREAMS_LEASE_S.",
     );
     reader.example(&["[compat.user-streams]", "lease_s = 3600"]);
-    let takes = format!("whole number, {LEASE_MIN_S} to {LEASE_MAX_S}");
-    reader.describe(LEASE_OF_DIALECT_S, &takes, None);
-    let of = |name: DialectName| {
-        reader.enter(KeyPath::new("compat").child(name.as_str()));
+    let read = |reader: &mut Reader| {
         let lease_s = reader.whole_or_none(LEASE_OF_DIALECT_S, LEASE_MIN_S..=LEASE_MAX_S);
         let lease = lease_s.map(Seconds);
-        (name, DialectSettings { lease })
+        DialectSettings { lease }
+    };
+    reader.pattern(read);
+    let of = |name: DialectName| {
+        reader.enter(KeyPath::new("compat").child(name.as_str()));
+        (name, read(reader))
     };
     DialectName::ALL.map(of).into()
 }

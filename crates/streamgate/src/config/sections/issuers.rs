@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use streamgate_core::TenantId;
+use streamgate_server::certificates_in_pem;
 use streamgate_tokens::{
     Algorithm, Issuer, KeySet, Location, OwnTokens, Secret, Settings, SettingsError, Source,
 };
 
-use super::pem;
+use super::files;
 use crate::config::entry::KeyPath;
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::quoted;
+use crate::config::value::{not_empty, quoted};
 
 const NAME: Ask = Ask("name", "The name of the issuer in logs and metrics.");
 const ISSUER: Ask = Ask(
@@ -19,7 +19,8 @@ const ISSUER: Ask = Ask(
 );
 const AUDIENCE: Ask = Ask(
     "audience",
-    "What its tokens must name as their audience (`aud`), exactly; one of them, if they name several.",
+    "What its tokens must name as their audience (`aud`), exactly; one of them, if they name \
+     several.",
 );
 const JWKS_URL: Ask = Ask(
     "jwks_url",
@@ -70,7 +71,7 @@ pub(crate) fn read(reader: &mut Reader, own: OwnTokens) -> Settings {
         "jwks_url = \"https://login.example.com/.well-known/jwks.json\"",
         "plan_claim = \"plan\"",
     ]);
-    describe(reader);
+    reader.pattern(read_issuer);
     let mut settings = Settings {
         issuers: Vec::new(),
         own,
@@ -96,36 +97,11 @@ pub(crate) fn read(reader: &mut Reader, own: OwnTokens) -> Settings {
     settings
 }
 
-fn describe(reader: &mut Reader) {
-    let algorithms = format!("list of {}", words());
-    let default = shown(&Algorithm::OF_KEY_SETS);
-    for (ask, takes, default) in [
-        (NAME, "text", None),
-        (ISSUER, "text", None),
-        (AUDIENCE, "text", None),
-        (JWKS_URL, "URL", None),
-        (JWKS_CA_FILE, "the path of a file", None),
-        (JWKS_FILE, "the path of a file", None),
-        (HMAC_SECRET_FILE, "the path of a file", None),
-        (ALGORITHMS, algorithms.as_str(), Some(default.as_str())),
-        (TENANT, "text", Some("\"default\"")),
-        (USER_CLAIM, "text", Some("\"sub\"")),
-        (PLAN_CLAIM, "text", None),
-        (LIMIT_CLAIM, "text", None),
-    ] {
-        reader.describe(ask, takes, default);
-    }
-}
-
 fn read_issuer(reader: &mut Reader) -> Option<Issuer> {
     let [name, issuer, audience] = [NAME, ISSUER, AUDIENCE].map(|ask| required(reader, ask));
     let (source, is_secret) = read_source(reader);
     let algorithms = read_algorithms(reader, is_secret);
-    let default = Some(TenantId::default_tenant());
-    let show = |tenant: &TenantId| quoted(tenant.as_str());
-    let tenant = reader.read(TENANT, String::new(), default, show, |value| {
-        TenantId::new(value.text()?).map_err(|why| why.to_string())
-    });
+    let tenant = reader.tenant(TENANT);
     let user_claim = reader.text(USER_CLAIM, "text", Some(USER_CLAIM_DEFAULT), not_empty);
     let plan_claim = reader.text_or_none(PLAN_CLAIM, "text", |_| Ok(()));
     let limit_claim = reader.text_or_none(LIMIT_CLAIM, "text", |_| Ok(()));
@@ -151,18 +127,11 @@ fn required(reader: &mut Reader, ask: Ask) -> Option<String> {
     text
 }
 
-fn not_empty(text: &str) -> Result<(), String> {
-    match text {
-        "" => Err("must not be empty".to_owned()),
-        _ => Ok(()),
-    }
-}
-
 /// Where the keys come from: one of three; and whether that is a secret, also if it is wrong.
 fn read_source(reader: &mut Reader) -> (Option<Source>, bool) {
     let url = reader.text_or_none(JWKS_URL, "URL", check_url);
     let [ca, set, secret] =
-        [JWKS_CA_FILE, JWKS_FILE, HMAC_SECRET_FILE].map(|ask| pem::file_name(reader, ask));
+        [JWKS_CA_FILE, JWKS_FILE, HMAC_SECRET_FILE].map(|ask| reader.path(ask, "a file"));
     if ca.is_some() && url.is_none() {
         reader.wrong_here(JWKS_CA_FILE.0, "is of no use without jwks_url");
     }
@@ -180,15 +149,15 @@ fn source_of(
         (Some(url), None, None) => {
             let authorities = match ca {
                 None => None,
-                Some(ca) => Some(pem::parsed(reader, JWKS_CA_FILE, &ca, authorities)?),
+                Some(ca) => Some(files::parsed(reader, JWKS_CA_FILE, &ca, authorities)?),
             };
             Some(Source::Url(Location { url, authorities }))
         }
         (None, Some(set), None) => {
-            pem::parsed(reader, JWKS_FILE, &set, KeySet::parse).map(Source::Set)
+            files::parsed(reader, JWKS_FILE, &set, KeySet::parse).map(Source::Set)
         }
         (None, None, Some(secret)) => {
-            pem::parsed(reader, HMAC_SECRET_FILE, &secret, Secret::new).map(Source::Secret)
+            files::parsed(reader, HMAC_SECRET_FILE, &secret, Secret::new).map(Source::Secret)
         }
         (None, None, None) => {
             reader.missing(JWKS_URL.0);
@@ -205,20 +174,15 @@ fn source_of(
     }
 }
 
-/// The bytes of a PEM file. What is in them is found out when the keys are fetched.
+/// The bytes of a PEM file that has certificates.
 fn authorities(pem: &[u8]) -> Result<Arc<[u8]>, &'static str> {
-    let has_certificate = pem
-        .windows(CERTIFICATE.len())
-        .any(|window| window == CERTIFICATE);
-    if has_certificate {
-        return Ok(pem.into());
+    match certificates_in_pem(pem) {
+        Ok(_) => Ok(pem.into()),
+        Err(_) => Err("has no certificate in PEM"),
     }
-    Err("has no certificate in PEM")
 }
 
-const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
-
-/// Over anything but https, whoever is on the way could name the keys.
+/// Without https a man in the middle could substitute the keys.
 fn check_url(url: &str) -> Result<(), String> {
     if url.is_empty() {
         return Ok(());

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use streamgate_core::TenantId;
 use streamgate_server::{ApiKey, Keys, Scope, parse_hash};
 
 use crate::config::entry::KeyPath;
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::quoted;
+use crate::config::value::{not_empty, quoted};
 
 const NAME: Ask = Ask("name", "The name of the key in logs.");
 const SHA256: Ask = Ask(
@@ -44,10 +43,7 @@ pub(crate) fn read(reader: &mut Reader) -> Keys {
         "sha256 = \"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
         "scope = \"player\"",
     ]);
-    reader.describe(NAME, "text", None);
-    reader.describe(SHA256, "64 hexadecimal digits", None);
-    reader.describe(SCOPE, "\"player\", \"service\" or \"admin\"", None);
-    reader.describe(TENANT, "text", Some("\"default\""));
+    reader.pattern(read_key);
     let mut entries: Vec<ApiKey> = Vec::new();
     for index in 0..reader.items("keys") {
         reader.enter(KeyPath::new("keys").item(index));
@@ -60,12 +56,10 @@ pub(crate) fn read(reader: &mut Reader) -> Keys {
 }
 
 fn read_key(reader: &mut Reader) -> Option<ApiKey> {
-    let name = reader.text(NAME, "text", None, |text| match text {
-        "" => Err("must not be empty".to_owned()),
-        _ => Ok(()),
-    });
+    let name = reader.text(NAME, "text", None, not_empty);
     let show = |hash: &[u8; 32]| quoted(&format!("{:02x}{:02x}{:02x}…", hash[0], hash[1], hash[2]));
-    let sha256 = reader.read(SHA256, String::new(), None, show, |value| {
+    let takes = "64 hexadecimal digits".to_owned();
+    let sha256 = reader.read(SHA256, takes, None, show, |value| {
         // Not shown: it may be the key itself, by mistake.
         let hash = value.text().ok().and_then(parse_hash);
         hash.ok_or_else(|| {
@@ -74,11 +68,7 @@ fn read_key(reader: &mut Reader) -> Option<ApiKey> {
         })
     });
     let scope = reader.choice_or(SCOPE, None, &SCOPE_WORDS);
-    let default = Some(TenantId::default_tenant());
-    let show = |tenant: &TenantId| quoted(tenant.as_str());
-    let tenant = reader.read(TENANT, String::new(), default, show, |value| {
-        TenantId::new(value.text()?).map_err(|why| why.to_string())
-    });
+    let tenant = reader.tenant(TENANT);
     for (Ask(field, _), is_there) in [
         (NAME, name.is_some()),
         (SHA256, sha256.is_some()),

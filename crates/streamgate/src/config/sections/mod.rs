@@ -6,6 +6,7 @@
 pub(crate) mod compat;
 pub(crate) mod cors;
 pub(crate) mod engine;
+mod files;
 pub(crate) mod general;
 pub(crate) mod http;
 pub(crate) mod issuers;
@@ -13,7 +14,6 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod metrics;
 pub(crate) mod pages;
-mod pem;
 pub(crate) mod plans;
 pub(crate) mod policy;
 pub(crate) mod push;

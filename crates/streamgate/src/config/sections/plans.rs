@@ -37,13 +37,11 @@ pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {
         "limit = 4",
         "at_limit = \"evict_oldest\"",
     ]);
-    reader.describe(LIMIT, &format!("whole number, 0 to {LIMIT_MAX}"), None);
-    reader.describe(AT_LIMIT, "\"deny_new\" or \"evict_oldest\"", None);
+    reader.pattern(read_plan);
     let mut plans = BTreeMap::new();
     for name in reader.tables("plans", &[AT_LIMIT.0, LIMIT.0]) {
         reader.enter(KeyPath::new("plans").child(&name));
-        let limit = reader.whole_or_none(LIMIT, 0..=LIMIT_MAX);
-        let at_limit = reader.choice_or(AT_LIMIT, None, &AT_LIMIT_WORDS);
+        let (limit, at_limit) = read_plan(reader);
         if limit.is_none() {
             reader.missing(LIMIT.0);
         }
@@ -56,4 +54,10 @@ pub(crate) fn read(reader: &mut Reader) -> BTreeMap<Name, Plan> {
         }
     }
     plans
+}
+
+/// The limit and the rule of one plan.
+fn read_plan(reader: &mut Reader) -> (Option<u32>, Option<AtLimit>) {
+    let limit = reader.whole_or_none(LIMIT, 0..=LIMIT_MAX);
+    (limit, reader.choice_or(AT_LIMIT, None, &AT_LIMIT_WORDS))
 }

@@ -8,6 +8,8 @@ mod embedded;
 mod redis;
 mod security;
 
+use std::path::Path;
+
 use streamgate_core::codec::{NEWEST, OLDEST};
 use streamgate_store_embedded::EmbeddedConfig;
 use streamgate_store_redis::RedisSettings;
@@ -33,6 +35,7 @@ pub(crate) enum StoreSettings {
     DynamoDb(TableSettings),
 }
 
+/// What differs by store, except how one is opened (`serve/store.rs`).
 impl StoreSettings {
     /// The word for the kind of store.
     pub(crate) const fn kind(&self) -> &'static str {
@@ -49,6 +52,45 @@ impl StoreSettings {
             Self::Embedded(_) => None,
             Self::Redis(_) => Some("redis"),
             Self::DynamoDb(_) => Some("aws.dynamodb"),
+        }
+    }
+
+    /// The directory in which this process keeps records itself.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        match self {
+            Self::Embedded(config) => Some(&config.dir),
+            Self::Redis(_) | Self::DynamoDb(_) => None,
+        }
+    }
+
+    /// Whether nodes compare each other's leases by their wall clocks.
+    pub(crate) fn counts_on_wall_clocks(&self) -> bool {
+        match self {
+            Self::DynamoDb(_) => true,
+            Self::Embedded(_) | Self::Redis(_) => false,
+        }
+    }
+
+    /// Where sessions are kept, in a few words, without a password.
+    pub(crate) fn summary(&self) -> String {
+        match self {
+            Self::Embedded(config) => format!(
+                "data in {}, durability {}",
+                config.dir.display(),
+                config.durability.as_str()
+            ),
+            Self::Redis(config) => format!("data on {}", without_password(&config.url)),
+            Self::DynamoDb(table) => format!("data in the DynamoDB table {}", table.table),
+        }
+    }
+
+    /// Names of the settings that `config show` does not print whole and that differ in `new`:
+    /// passwords, and files, which can have other contents under the same name.
+    pub(crate) fn hidden_changes(&self, new: &Self) -> Vec<&'static str> {
+        match (self, new) {
+            (Self::Redis(old), Self::Redis(new)) => redis::hidden_changes(old, new),
+            // Nothing of the other stores is hidden, and the change of a store shows in its URL.
+            (Self::Embedded(_) | Self::Redis(_) | Self::DynamoDb(_), _) => Vec::new(),
         }
     }
 }
@@ -147,7 +189,7 @@ fn kind_of(url: &str) -> Result<Kind, String> {
 }
 
 /// A URL as it may be shown.
-pub(crate) fn without_password(url: &str) -> String {
+fn without_password(url: &str) -> String {
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://***@{rest}"),
         _ => url.to_owned(),

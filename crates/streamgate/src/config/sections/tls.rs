@@ -50,7 +50,7 @@ pub(crate) fn read(reader: &mut Reader) -> Option<Tls> {
         "TLS in the server itself; without it, a proxy in front encrypts.",
     );
     let [cert, key, client_ca] =
-        [CERT_FILE, KEY_FILE, CLIENT_CA_FILE].map(|ask| reader.pem_file(ask));
+        [CERT_FILE, KEY_FILE, CLIENT_CA_FILE].map(|ask| reader.path(ask, "a PEM file"));
     let handshake_timeout = reader.seconds(HANDSHAKE_TIMEOUT_S, HANDSHAKE_TIMEOUT, 1..=SECONDS_MAX);
     let (cert, key) = match (cert, key) {
         (Some(cert), Some(key)) => (cert, key),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use streamgate_tokens::{OwnTokens, SigningKey, VerifyingKey};
 
-use super::pem;
+use super::files;
 use crate::config::reader::{Ask, Reader};
+use crate::config::value::not_empty;
 
 /// Reads the section. Files are read, too.
 pub(crate) fn read(reader: &mut Reader) -> OwnTokens {
@@ -36,17 +37,13 @@ pub(crate) fn read(reader: &mut Reader) -> OwnTokens {
     OwnTokens {
         issuer,
         audience,
-        signing: pem::read(reader, signing, SigningKey::from_pem).map(Arc::new),
-        previous: pem::read(reader, previous, VerifyingKey::from_pem),
+        signing: files::read(reader, signing, SigningKey::from_pem).map(Arc::new),
+        previous: files::read(reader, previous, VerifyingKey::from_pem),
     }
 }
 
 fn name(reader: &mut Reader, ask: Ask, default: &str) -> String {
-    let is_there = |text: &str| match text {
-        "" => Err("must not be empty".to_owned()),
-        _ => Ok(()),
-    };
     reader
-        .text(ask, "text", Some(default), is_there)
+        .text(ask, "text", Some(default), not_empty)
         .unwrap_or_else(|| default.to_owned())
 }

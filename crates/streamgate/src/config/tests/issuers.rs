@@ -148,8 +148,15 @@ fn what_is_wrong_with_the_files_of_issuers_is_found_by_a_check() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("short");
     std::fs::write(&path, "short").unwrap();
+    let broken = dir.path().join("broken");
+    let pem = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    std::fs::write(&broken, pem).unwrap();
     let of = |lines: String| issuer("a", &lines);
     assert_found(vec![
+        (
+            of(format!("{URL}\njwks_ca_file = {broken:?}")),
+            "has no certificate in PEM",
+        ),
         (
             of(format!("{URL}\njwks_file = {path:?}")),
             "must be the only source of keys",

@@ -1,12 +1,14 @@
 //! Fetches the keys of an issuer over https.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use streamgate_server::certificates_in_pem;
 use streamgate_tokens::{FetchKeys, Fetched, KEY_SET_MAX_BYTES, Location};
 use ureq::Agent;
 use ureq::http::{HeaderMap, header};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::client::ureq_certificates;
 
 /// How long a fetch may take in all.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,13 +49,9 @@ impl FetchKeys for Https {
 
 /// The certificates of a PEM file.
 fn authorities(pem: &[u8]) -> Result<RootCerts, String> {
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
-            certificates.push(certificate);
-        }
-    }
-    Ok(RootCerts::Specific(Arc::new(certificates)))
+    Ok(RootCerts::new_with_certs(&ureq_certificates(
+        &certificates_in_pem(pem)?,
+    )))
 }
 
 /// How long an answer may be used, as it says.

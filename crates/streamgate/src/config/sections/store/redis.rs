@@ -58,6 +58,28 @@ const ALLOW_EVICTION: Ask = Ask(
      maxmemory: otherwise the server does not start, and refuses with 503 while it runs.",
 );
 
+/// Names of the settings that are not shown whole and that differ.
+pub(super) fn hidden_changes(old: &RedisSettings, new: &RedisSettings) -> Vec<&'static str> {
+    let password = |of: &RedisSettings| of.sentinel_credentials.password.clone();
+    let differs = [
+        ("store.url", old.url != new.url),
+        (
+            "store.redis.sentinel_password",
+            password(old) != password(new),
+        ),
+        (
+            "store.redis.tls_ca_file",
+            old.tls.authorities != new.tls.authorities,
+        ),
+        (
+            "store.redis.tls_cert_file",
+            old.tls.client != new.tls.client,
+        ),
+    ];
+    let differs = differs.into_iter().filter(|(_, differs)| *differs);
+    differs.map(|(name, _)| name).collect()
+}
+
 /// Reads the section. `url` is that of the servers, and empty for another store.
 pub(super) fn read(reader: &mut Reader, url: &str) -> RedisSettings {
     reader.section(

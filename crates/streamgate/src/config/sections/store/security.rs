@@ -5,6 +5,7 @@
 use streamgate_store_redis::{CertificateError, Certificates, Credentials, RedisSettings};
 
 use crate::config::reader::{Ask, Reader};
+use crate::config::sections::files;
 use crate::config::value::{Value, quoted};
 
 /// Shown in place of a password.
@@ -36,7 +37,7 @@ const SENTINEL_PASSWORD: Ask = Ask(
 
 /// Reads certificates and keys. Files are read only for a URL that uses them.
 pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> Certificates {
-    let [ca, cert, key] = [CA_FILE, CERT_FILE, KEY_FILE].map(|ask| reader.pem_file(ask));
+    let [ca, cert, key] = [CA_FILE, CERT_FILE, KEY_FILE].map(|ask| reader.path(ask, "a PEM file"));
     let named = [(CA_FILE, &ca), (CERT_FILE, &cert), (KEY_FILE, &key)];
     if redis.url.is_empty() {
         return Certificates::default(); // Another store: this section has no effect.
@@ -65,7 +66,7 @@ pub(super) fn read_certificates(reader: &mut Reader, redis: &RedisSettings) -> C
         _ => {}
     }
     let [authorities, certificate, key_pem] =
-        named.map(|(ask, file)| file.as_ref().and_then(|file| contents(reader, ask, file)));
+        named.map(|(ask, file)| files::contents(reader, ask, file.as_deref()?));
     let certificates = Certificates {
         authorities,
         client: certificate.zip(key_pem),
@@ -114,17 +115,4 @@ pub(super) fn read_sentinels(reader: &mut Reader, redis: &RedisSettings) -> Cred
         }
     }
     Credentials { user, password }
-}
-
-fn contents(reader: &mut Reader, ask: Ask, file: &str) -> Option<Vec<u8>> {
-    match std::fs::read(file) {
-        Ok(contents) => Some(contents),
-        Err(error) => {
-            reader.wrong_here(
-                ask.0,
-                format!("names {file}, which cannot be read: {error}"),
-            );
-            None
-        }
-    }
 }

@@ -1,9 +1,9 @@
 //! Settings that name a file, which is read at once.
 
+use std::convert::Infallible;
 use std::fmt::Display;
 
 use crate::config::reader::{Ask, Reader};
-use crate::config::value::check_path;
 
 /// Reads a file into something; `None` if none is named, or it is wrong, which is reported.
 pub(super) fn read<T, E: Display>(
@@ -11,18 +11,14 @@ pub(super) fn read<T, E: Display>(
     ask: Ask,
     parse: impl FnOnce(&[u8]) -> Result<T, E>,
 ) -> Option<T> {
-    let name = file_name(reader, ask)?;
+    let name = reader.path(ask, "a file")?;
     parsed(reader, ask, &name, parse)
 }
 
-/// The name of a file; `None` if none is named.
-pub(super) fn file_name(reader: &mut Reader, ask: Ask) -> Option<String> {
-    reader.text_or_none(ask, "the path of a file", |text| {
-        if text.contains("-----BEGIN") {
-            // Not repeated: it may be a key.
-            return Err("must be the path of a file, not what is in it".to_owned());
-        }
-        check_path(text)
+/// The bytes of a file; `None` if it cannot be read, which is reported.
+pub(super) fn contents(reader: &mut Reader, ask: Ask, file: &str) -> Option<Vec<u8>> {
+    parsed(reader, ask, file, |bytes| {
+        Ok::<_, Infallible>(bytes.to_vec())
     })
 }
 
