@@ -19,16 +19,14 @@ use streamgate_tokens::Verifier;
 use tower::ServiceExt as _;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::activity::Activity;
 use crate::caller::browser::BrowserGuard;
 use crate::caller::client;
 use crate::caller::keys::Keys;
 use crate::caller::rate_limit::RateLimits;
 use crate::compat::DialectName;
 use crate::document::OpenApiVersion;
-use crate::metrics::Metrics;
+use crate::observed::Observed;
 use crate::problem::ApiError;
-use crate::push::Hub;
 use crate::routing::fallback::{method_not_allowed, not_found};
 use crate::routing::fast_path::{FastPath, classify};
 use crate::routing::layers::{RouteLayers, with_path};
@@ -113,15 +111,13 @@ impl Endpoints {
     }
 }
 
-/// The service: every endpoint over this engine, whose observers are these metrics, this hub and
-/// this activity.
-pub fn app(
-    engine: Arc<Engine>,
-    settings: ServerSettings,
-    metrics: Arc<Metrics>,
-    hub: Arc<Hub>,
-    activity: Arc<Activity>,
-) -> Endpoints {
+/// The service: every endpoint over this engine, which `observed` observes.
+pub fn app(engine: Arc<Engine>, settings: ServerSettings, observed: Observed) -> Endpoints {
+    let Observed {
+        metrics,
+        hub,
+        activity,
+    } = observed;
     if let Some(notices) = engine.notices() {
         metrics.watch_notices(Arc::clone(&notices));
         hub.watch_by(notices);
@@ -214,30 +210,26 @@ pub(crate) mod tests {
     use axum::body::Body;
     use streamgate_clock::ManualClock;
     use streamgate_core::{Policy, Timestamp};
-    use streamgate_engine::{EngineSettings, Observers, RandomIds};
+    use streamgate_engine::{EngineSettings, RandomIds};
     use streamgate_store::MemoryStore;
 
     use super::*;
+    use crate::metrics::Metrics;
     use crate::settings::{AllowedOrigins, CorsSettings};
 
     /// The service over a store in memory.
     pub(crate) fn service(settings: ServerSettings) -> Endpoints {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_795_242_600_000)));
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
-        let hub = Hub::new(&settings, &metrics);
-        let activity = Activity::new(&metrics);
+        let observed = Observed::new(&settings, metrics);
         let engine = Engine::new(
             Arc::new(MemoryStore::new(clock)),
             Arc::new(Policy::default()),
             Arc::new(RandomIds),
-            Arc::new(Observers::new([
-                Arc::clone(&metrics) as _,
-                Arc::clone(&hub) as _,
-                Arc::clone(&activity) as _,
-            ])),
+            Arc::new(observed.observers()),
             EngineSettings::default(),
         );
-        app(Arc::new(engine), settings, metrics, hub, activity)
+        app(Arc::new(engine), settings, observed)
     }
 
     /// A service with an empty router, so that the fast path alone can answer.

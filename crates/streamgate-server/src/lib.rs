@@ -14,6 +14,7 @@ mod compat;
 mod connection;
 mod document;
 mod metrics;
+mod observed;
 mod ops;
 mod problem;
 mod problem_docs;
@@ -40,6 +41,7 @@ pub use connection::{
 };
 pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};
+pub use observed::Observed;
 pub use push::Hub;
 pub use settings::{
     AllowedOrigins, ChangedSetting, CorsSettings, HttpSettings, NodeSettings, PagesSettings,

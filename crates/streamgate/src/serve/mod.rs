@@ -18,18 +18,18 @@ mod systemd;
 pub(crate) mod tokens;
 mod unavailable;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamgate_clock as clock;
-use streamgate_engine::{Engine, FailMode, Observers, RandomIds};
+use streamgate_clock::{self as clock, SystemClock};
+use streamgate_core::Policy;
+use streamgate_engine::{Engine, FailMode, RandomIds};
 use streamgate_server::telemetry::{self, ErrorReports, Repeats};
-use streamgate_server::{Activity, Endpoints, HttpSettings, Hub, Metrics, app};
+use streamgate_server::{Endpoints, HttpSettings, Metrics, Observed, app};
+use streamgate_store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-use crate::config::sections::store::StoreSettings;
 use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
@@ -65,7 +65,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let stops = Stops::install().map_err(unhandled)?;
         let opening = tokio::spawn(Stops::install().map_err(unhandled)?.end_at_once());
         let manager = Manager::of_environment();
-        manager.opening(data_dir(settings));
+        manager.opening(settings.store.data_dir());
         let opened = store::open(settings, clock, &metrics).await;
         opening.abort();
         let opened = opened?;
@@ -73,20 +73,12 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         in_use.settings.policy.clock_skew = opened.clock_skew;
         // Events count from here on.
         metrics.set_live_sessions(opened.live_sessions);
-        let (hub, activity, observers) = observers(settings, &metrics);
-        let engine = Engine::new(
-            exports.around(opened.store, settings),
-            Arc::new(in_use.settings.policy.clone()),
-            Arc::new(RandomIds),
-            Arc::new(observers),
-            settings.engine,
-        );
-        let engine = Arc::new(match settings.fail_mode {
-            FailMode::Closed => engine,
-            FailMode::Open => engine.fail_open(Arc::clone(&opened.clock) as Arc<_>),
-        });
+        let observed = Observed::new(&settings.server, Arc::clone(&metrics));
+        let policy = in_use.settings.policy.clone();
+        let store = exports.around(opened.store, settings);
+        let engine = engine(settings, policy, store, &opened.clock, &observed);
         let tls = certificate::start(settings.tls.as_ref(), &metrics)?;
-        let tokens = Tokens::start(settings.tokens.clone(), data_dir(settings))?;
+        let tokens = Tokens::start(settings.tokens.clone(), settings.store.data_dir())?;
         let verifier = tokens.verifier();
         let reloads = Reloads {
             tokens,
@@ -103,15 +95,9 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
         let mut settings = settings.clone();
         settings.server.tracer = exports.tracer;
         settings.server.tokens = Some(verifier);
-        let app = app(
-            Arc::clone(&engine),
-            settings.server.clone(),
-            Arc::clone(&metrics),
-            Arc::clone(&hub),
-            Arc::clone(&activity),
-        );
-        // The hub has the notices of the store from here on.
-        run_in_background(hub, activity);
+        let server = settings.server.clone();
+        let app = app(Arc::clone(&engine), server, observed.clone());
+        observed.run_in_background();
         let serving = serve(&settings, &http, (&engine, app), &metrics, stops, reloads);
         watched(serving, watchdog).await
     });
@@ -121,30 +107,25 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
     ended
 }
 
-/// Those who are told what the engine does: the metrics, event streams, and the past hour.
-fn observers(settings: &Settings, metrics: &Arc<Metrics>) -> (Arc<Hub>, Arc<Activity>, Observers) {
-    let hub = Hub::new(&settings.server, metrics);
-    let activity = Activity::new(metrics);
-    let observers = Observers::new([
-        Arc::clone(metrics) as Arc<_>,
-        Arc::clone(&hub) as Arc<_>,
-        Arc::clone(&activity) as Arc<_>,
-    ]);
-    (hub, activity, observers)
-}
-
-/// Hears what other nodes do, and samples what this one does. Ends with the runtime.
-fn run_in_background(hub: Arc<Hub>, activity: Arc<Activity>) {
-    tokio::spawn(async move { hub.follow_notices().await });
-    tokio::spawn(async move { activity.sample_forever().await });
-}
-
-/// The directory of the embedded store, if that is the store.
-fn data_dir(settings: &Settings) -> Option<&Path> {
-    match &settings.store {
-        StoreSettings::Embedded(config) => Some(&config.dir),
-        StoreSettings::Redis(_) | StoreSettings::DynamoDb(_) => None,
-    }
+/// The engine over this store. A player is answered without the store as the settings say.
+fn engine(
+    settings: &Settings,
+    policy: Policy,
+    store: Arc<dyn Store>,
+    clock: &Arc<SystemClock>,
+    observed: &Observed,
+) -> Arc<Engine> {
+    let engine = Engine::new(
+        store,
+        Arc::new(policy),
+        Arc::new(RandomIds),
+        Arc::new(observed.observers()),
+        settings.engine,
+    );
+    Arc::new(match settings.fail_mode {
+        FailMode::Closed => engine,
+        FailMode::Open => engine.fail_open(Arc::clone(clock) as Arc<_>),
+    })
 }
 
 /// Serves, and feeds the watchdog from the same task: if one stands still, so does the other.

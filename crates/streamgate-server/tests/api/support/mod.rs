@@ -20,9 +20,9 @@ use streamgate_core::{
     AtLimit, Command, Durability, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
     decide,
 };
-use streamgate_engine::{Engine, EngineSettings, IdSource, Observers};
+use streamgate_engine::{Engine, EngineSettings, IdSource};
 use streamgate_server::{
-    Activity, ApiKey, CompatSettings, DialectName, Endpoints, Hub, Keys, Metrics,
+    Activity, ApiKey, CompatSettings, DialectName, Endpoints, Hub, Keys, Metrics, Observed,
     RateLimitSettings, Scope, ServerSettings, app, hash_key, parse_hash,
 };
 use streamgate_store::{Change, MemoryStore, Store as _, View};
@@ -150,34 +150,22 @@ impl Service {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(BEGIN_MS)));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let metrics = Arc::new(Metrics::new(Arc::clone(&clock) as _));
-        let hub = Hub::new(&settings, &metrics);
-        let activity = Activity::new(&metrics);
-        let observers = [
-            Arc::clone(&metrics) as _,
-            Arc::clone(&hub) as _,
-            Arc::clone(&activity) as _,
-        ];
+        let observed = Observed::new(&settings, metrics);
         let engine = Engine::new(
             Arc::clone(&store) as _,
             Arc::new(policy()),
             Arc::new(OneId),
-            Arc::new(Observers::new(observers)),
+            Arc::new(observed.observers()),
             EngineSettings::default(),
         );
         let engine = finish(engine, Arc::clone(&clock));
         Self {
-            endpoints: app(
-                Arc::new(engine),
-                settings,
-                Arc::clone(&metrics),
-                Arc::clone(&hub),
-                Arc::clone(&activity),
-            ),
-            activity,
+            endpoints: app(Arc::new(engine), settings, observed.clone()),
+            activity: observed.activity,
             clock,
             store,
-            metrics,
-            hub,
+            metrics: observed.metrics,
+            hub: observed.hub,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use streamgate_clock::{SystemClock, wall_ms};
 use streamgate_engine::{Engine, Observers, RandomIds};
 use streamgate_server::telemetry::Repeats;
-use streamgate_server::{Activity, Endpoints, Hub, Metrics, PagesSettings, ServerSettings, app};
+use streamgate_server::{Endpoints, Metrics, Observed, PagesSettings, ServerSettings, app};
 
 use super::answer;
 use super::event::{EventError, HttpEvent};
@@ -56,13 +56,11 @@ impl Function {
             ..settings.server.clone()
         };
         let counts = Arc::new(Counts::default());
-        // It has no event streams, so the hub observes nothing.
-        let hub = Hub::new(&settings.server, &metrics);
-        // Nothing runs between events, so there are no series; refusals are of this instance.
-        let activity = Activity::new(&metrics);
+        // No event stream opens here, and nothing runs between events, so there are no series;
+        // refusals are of this instance.
+        let observed = Observed::new(&settings.server, metrics);
         let observers = Observers::new([
-            Arc::clone(&metrics) as Arc<_>,
-            Arc::clone(&activity) as Arc<_>,
+            Arc::new(observed.observers()) as Arc<_>,
             Arc::clone(&counts) as Arc<_>,
         ]);
         let engine = Engine::new(
@@ -74,7 +72,7 @@ impl Function {
         );
         Ok(Self {
             name: std::env::var(FUNCTION_NAME).unwrap_or_else(|_| "streamgate".to_owned()),
-            endpoints: app(Arc::new(engine), server, metrics, hub, activity),
+            endpoints: app(Arc::new(engine), server, observed),
             counts,
             upkeep: Upkeep::new(remote.format, repeats),
         })

@@ -13,9 +13,9 @@ use std::time::Duration;
 use streamgate_clock::wall_ms;
 use streamgate_core::bounds::BATCH_ENTRIES_MAX;
 use streamgate_core::{Policy, TenantId, UserKey};
-use streamgate_engine::{Engine, EngineSettings, Observers, RandomIds};
+use streamgate_engine::{Engine, EngineSettings, RandomIds};
 use streamgate_server::{
-    Activity, ApiKey, Hub, Keys, Metrics, Scope, ServerSettings, app, hash_key, parse_hash, serve,
+    ApiKey, Keys, Metrics, Observed, Scope, ServerSettings, app, hash_key, parse_hash, serve,
 };
 use streamgate_store_embedded::{EmbeddedStore, LogObserver};
 use streamgate_tokens::{FetchKeys, Fetched, Location, OwnTokens, Settings, SigningKey, Verifier};
@@ -122,28 +122,16 @@ fn listen(store: Arc<EmbeddedStore>, metrics: Arc<Metrics>) -> Result<SocketAddr
         tokens: Some(Arc::new(tokens()?)),
         ..ServerSettings::default()
     };
-    let hub = Hub::new(&settings, &metrics);
-    let activity = Activity::new(&metrics);
-    let observers = [
-        Arc::clone(&metrics) as _,
-        Arc::clone(&hub) as _,
-        Arc::clone(&activity) as _,
-    ];
+    let observed = Observed::new(&settings, Arc::clone(&metrics));
     let engine = Engine::new(
         store,
         Arc::new(Policy::default()),
         Arc::new(RandomIds),
-        Arc::new(Observers::new(observers)),
+        Arc::new(observed.observers()),
         EngineSettings::default(),
     );
     let http = settings.http.clone();
-    let router = app(
-        Arc::new(engine),
-        settings,
-        Arc::clone(&metrics),
-        hub,
-        activity,
-    );
+    let router = app(Arc::new(engine), settings, observed);
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(SOCKET_BYTES)?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
