@@ -35,8 +35,8 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// This start of this user is about to be refused. Nothing was committed.
     fn refused(&self, _user: &UserKey, _start: &Start, _refused: &Refused) {}
 
-    /// The sweep has read the record of this user, which had so many live sessions then. Calls at
-    /// the same time may be reported before or after it. Only stores that are swept tell it.
+    /// The sweep has read the record of this user; `live` is its number of live sessions then.
+    /// Calls at the same time may be reported before or after it. Only for stores that are swept.
     fn swept(&self, _user: &UserKey, _live: usize) {}
 
     /// A session that was admitted without the store was written to it, and holds a slot there or

@@ -95,7 +95,7 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// Most connections of one peer address at once; further ones are closed.
     pub max_connections_per_peer: Option<NonZeroU32>,
-    /// The peers that are believed when they say for whom they ask.
+    /// The peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
     /// Longest head of a request, in bytes; at least [`HttpSettings::HEAD_MIN_BYTES`].
     pub head_max_bytes: usize,

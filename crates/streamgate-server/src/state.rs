@@ -43,7 +43,7 @@ pub(crate) struct App {
     /// The tenant of callers without a key, if none is asked for.
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,
-    /// The peers that are believed when they say for whom they ask.
+    /// The peers whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) body_timeout: Duration,
     pub(crate) body_memory: Arc<BodyMemory>,

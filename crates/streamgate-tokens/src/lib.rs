@@ -1,6 +1,6 @@
 //! Viewer tokens: JSON web tokens (JWT, RFC 7519) that name one user.
 //!
-//! [`Verifier`] tells whether a token is valid and whom it names. Tokens are minted by
+//! [`Verifier`] tells whether a token is valid and which user it names. Tokens are minted by
 //! [`SigningKey`], or come from an identity provider: an [`Issuer`] with a set of public keys (JWKS,
 //! RFC 7517) at a URL or in a file, or with a shared secret.
 //!
@@ -8,8 +8,8 @@
 //! else about how it is verified. Headers that name a key or where to find one (`jwk`, `jku`,
 //! `x5c`, `x5u`) are ignored, and `kid` is compared with the names of the keys that are known.
 //!
-//! What is *not* here: HTTP. How a request presents a token is the server's matter, and how a key
-//! set is fetched that of whoever implements [`FetchKeys`].
+//! What is *not* here: HTTP. How a request presents a token is the server's matter; an
+//! implementation of [`FetchKeys`] fetches key sets.
 
 mod algorithm;
 mod cache;

@@ -231,7 +231,7 @@ impl Verifier {
         }
     }
 
-    /// Whom this token names, if it is valid now.
+    /// The viewer that this token authenticates, if it is valid now.
     ///
     /// # Errors
     /// [`Refused`].
@@ -244,7 +244,7 @@ impl Verifier {
         Ok(viewer)
     }
 
-    /// Whom this token names, if it was verified lately and is still valid.
+    /// The viewer that this token authenticates, if it was verified lately and is still valid.
     #[must_use]
     pub fn recall(&self, token: &[u8], now: Now) -> Option<Arc<Viewer>> {
         let viewer = self.cache.get(token)?;

@@ -1,4 +1,4 @@
-//! Whom a token names, and what it says about the user.
+//! The viewer that a token authenticates, and what the token says about the user.
 
 use std::fmt;
 use std::sync::Arc;

@@ -37,7 +37,7 @@ export class LimitReachedError extends StreamgateError {
     declare readonly sessionsTotal: number;
     /** When a start is admitted at the latest if nobody does anything, RFC 3339. */
     declare readonly nextSlotAt?: string;
-    /** Starts again; set by whoever made the start. @internal */
+    /** Starts again; set by the caller of the start. @internal */
     declare startAgain: (terminate: string[]) => Promise<Session>;
 
     /**

@@ -1,4 +1,4 @@
-//! Trusted proxies: which peers are believed when they say, in `X-Forwarded-For`, for whom they ask.
+//! Trusted proxies: the peers whose `X-Forwarded-For` is believed about the client of a request.
 //!
 //! The header is a list to which each proxy appends the address that it was called from. Whatever a
 //! client put there itself stands further left. So the list is read from the right for as long as the

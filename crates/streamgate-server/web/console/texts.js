@@ -54,7 +54,7 @@ export const texts = {
         notAnyMore: "The server does not accept your credential any more. Sign in again.",
         player: "A key of scope player is for players. Sign in with one of scope admin or service.",
         viewer: "The server does not accept this token for the user that it names.",
-        open: "This server asks for no key: whoever reaches it may do everything.",
+        open: "This server asks for no key: anyone who reaches it may do everything.",
         tooMany: "Too many attempts from your address. Wait a minute, then try again.",
         makeKey: "An operator makes a key with",
         command: "streamgate key new --scope admin --name console",
@@ -190,7 +190,7 @@ export const texts = {
     mint: {
         title: (/** @type {string} */ user) => `Token for ${user}`,
         text:
-            "Whoever holds it can start, stop and list the sessions of this user. Nothing is " +
+            "The holder can start, stop and list the sessions of this user. Nothing is " +
             "stored, so it cannot be revoked before it expires.",
         ttl: "Valid for",
         ttls: { 900: "15 minutes", 3600: "1 hour", 28800: "8 hours", 86400: "24 hours" },
@@ -309,7 +309,7 @@ export const texts = {
         usable: "Usable",
         unusable: "Not usable",
         access: "Access",
-        open: "Open: whoever reaches this server may do everything. [[keys]] in its settings closes it.",
+        open: "Open: anyone who reaches this server may do everything. [[keys]] in its settings closes it.",
         keyed: "With the key that you signed in with.",
         settings: "Settings that differ from the default",
         settingsNone: "All settings have their default.",

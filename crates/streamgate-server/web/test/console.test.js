@@ -36,12 +36,12 @@ const asAdmin = async (method, path, body) => {
 describe("console", { concurrency: true }, () => {
     test("an open server asks for no key, and says so", async (t) => {
         const page = await visit(t, browser, server, "#/node");
-        await shows(page, ".facts", /Open: whoever reaches this server/);
+        await shows(page, ".facts", /Open: anyone who reaches this server/);
         assert.deepEqual(await texts(page, ".bar nav a"), ["Overview", "Users", "Events", "Node"]);
         await choose(page, "Sign in");
         await signIn(page, "sgk_anything");
         await shows(page, ".toast", /^This server asks for no key/);
-        await shows(page, ".facts", /Open: whoever reaches this server/);
+        await shows(page, ".facts", /Open: anyone who reaches this server/);
         assert.equal(await page.run("sessionStorage.length"), 0);
     });
 

@@ -10,13 +10,13 @@ pub(crate) struct Traces {
     pub(crate) endpoint: Option<String>,
     /// Headers of each request to it.
     pub(crate) headers: Vec<(String, String)>,
-    /// One request in so many is recorded; 0 for none.
+    /// Sampling rate: one request in this many is recorded; 0 for none.
     pub(crate) one_in: u32,
     /// Whether the flag of `traceparent` decides.
     pub(crate) trusts_callers: bool,
 }
 
-/// One request in so many, unless set.
+/// The sampling rate, unless set.
 const ONE_IN_DEFAULT: u32 = 1_000;
 
 /// Reads the section.
@@ -33,7 +33,7 @@ pub(crate) fn read(reader: &mut Reader) -> Traces {
     );
     let one_in = Ask(
         "one_in",
-        "One request in so many is recorded. 0: none but those that callers record, see \
+        "Sampling rate: one request in N is recorded. 0: none but those that callers record, see \
          trust_traceparent.",
     );
     let trust_traceparent = Ask(
