@@ -3,7 +3,7 @@
 //! hyper accepts a bare LF as the end of a line, more than one `Host`, a `Transfer-Encoding` whose
 //! last coding alone is `chunked`, and a `Transfer-Encoding` beside a `Content-Length`. A proxy in
 //! front may parse each of them differently. [`check`] looks at the parsed head. Line endings are
-//! visible only in the bytes, so [`Lines`] looks at those as they are read.
+//! visible only in the bytes, so [`Framing`] looks at those as they are read.
 
 use axum::body::HttpBody as _;
 use axum::http::{HeaderMap, HeaderValue, Version, header};
@@ -49,89 +49,157 @@ fn is_plain(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether the connection must end with the answer to this request: [`Framing`] does not know
+/// where a chunked body ends, so it cannot check a head behind one.
+pub(crate) fn ends_connection(request: &Request<Incoming>) -> bool {
+    (request.headers()).contains_key(header::TRANSFER_ENCODING)
+}
+
 /// A byte that is invalid everywhere in a head: hyper answers 400 to it.
 const FORBIDDEN: u8 = 0;
 
-/// Follows the lines of the heads of a connection, and makes an ambiguous head invalid.
-///
-/// A head behind another one in the same read (pipelining) is checked, too, unless the first may
-/// have a body: only the parser knows where a body ends.
+/// How much of a line that comes in several reads is kept. The lines of interest are shorter.
+const CUT_LINE_MAX_BYTES: usize = 64;
+
+/// Follows the bytes of a connection, head by head, and makes an ambiguous head invalid: also one
+/// behind another request in the same read (pipelining).
+#[derive(Debug)]
+pub(crate) enum Framing {
+    /// The head of a request comes next, or goes on.
+    Head(Head),
+    /// So many bytes of a body come next.
+    Body(u64),
+    /// A chunked body comes next. No request behind it is served ([`ends_connection`]).
+    LastBody,
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::Head(Head::default())
+    }
+}
+
+impl Framing {
+    /// Looks at bytes that were read. Returns whether they were ambiguous, and have been made
+    /// invalid.
+    pub(crate) fn follow(&mut self, bytes: &mut [u8]) -> bool {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self {
+                Self::Head(head) => match head.follow(&bytes[at..]) {
+                    Ok(None) => return false,
+                    Ok(Some((length, next))) => {
+                        at += length;
+                        *self = next;
+                    }
+                    Err(wrong) => {
+                        bytes[at + wrong] = FORBIDDEN;
+                        return true;
+                    }
+                },
+                Self::Body(0) => *self = Self::default(),
+                Self::Body(left) => {
+                    let length = usize::try_from(*left).unwrap_or(usize::MAX);
+                    let length = length.min(bytes.len() - at);
+                    at += length;
+                    *left -= length as u64;
+                }
+                Self::LastBody => return false,
+            }
+        }
+        false
+    }
+}
+
+/// The head of a request, as far as it was read.
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
-    /// Whether the head has ended, and what comes next is a body.
-    is_over: bool,
-    /// How many bytes of the line under way came with earlier reads, and the last of them.
-    begun: usize,
+pub(crate) struct Head {
+    /// Of the line under way, what came with earlier reads: its first bytes, its length, and the
+    /// last byte.
+    cut: Vec<u8>,
+    cut_length: usize,
     last: u8,
     /// Whether the head has a line. Empty lines before the first one do not end it.
     has_line: bool,
-    has_length: bool,
+    /// The `Content-Length`. hyper refuses a head with two that differ.
+    length: Option<u64>,
     has_encoding: bool,
-    /// Whether a line came in pieces, so that its name was not checked.
-    has_unseen: bool,
 }
 
-impl Lines {
-    /// Looks at bytes that were read; `awaits_head` where no request is under way. Returns whether
-    /// they were ambiguous, and have been made invalid.
-    pub(crate) fn follow(&mut self, bytes: &mut [u8], awaits_head: bool) -> bool {
-        if self.is_over {
-            if !awaits_head {
-                return false;
-            }
-            *self = Self::default();
-        }
-        let ambiguous = self.first_ambiguous(bytes);
-        if let Some(at) = ambiguous {
-            bytes[at] = FORBIDDEN;
-        }
-        ambiguous.is_some()
-    }
-
-    /// The place of the first line ending that a head must not have.
-    fn first_ambiguous(&mut self, bytes: &[u8]) -> Option<usize> {
+impl Head {
+    /// Looks at more bytes. Once the head has ended in them: where it ends, and what is behind it.
+    ///
+    /// # Errors
+    /// The place of the first line ending that this head must not have.
+    fn follow(&mut self, bytes: &[u8]) -> Result<Option<(usize, Framing)>, usize> {
         let mut begin = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             let before = end.checked_sub(1).map_or(self.last, |at| bytes[at]);
             if before != b'\r' {
-                return Some(end);
+                return Err(end);
             }
             // Without CR and LF; the CR belongs to this line, wherever it came.
-            let length = self.begun + end - begin - 1;
+            let length = self.cut_length + end - begin - 1;
             if length > 0 {
-                self.see((self.begun == 0).then(|| &bytes[begin..end - 1]));
+                self.has_line = true;
+                let is_plain = if self.cut_length == 0 {
+                    self.see(&bytes[begin..end - 1], length)
+                } else {
+                    self.keep(&bytes[begin..end]);
+                    let mut line = std::mem::take(&mut self.cut);
+                    line.truncate(length);
+                    self.see(&line, length)
+                };
+                if !is_plain {
+                    return Err(end);
+                }
             } else if self.has_line {
-                if self.has_length && self.has_encoding {
-                    return Some(end);
-                }
-                let has_body = self.has_length || self.has_encoding || self.has_unseen;
-                *self = Self::default();
-                if has_body {
-                    self.is_over = true;
-                    return None;
-                }
+                let next = match (self.length, self.has_encoding) {
+                    (Some(_), true) => return Err(end),
+                    (None, true) => Framing::LastBody,
+                    (length, false) => Framing::Body(length.unwrap_or(0)),
+                };
+                return Ok(Some((end + 1, next)));
             }
-            self.begun = 0;
+            self.cut.clear();
+            self.cut_length = 0;
             begin = end + 1;
         }
-        self.begun += bytes.len() - begin;
+        self.keep(&bytes[begin..]);
         self.last = bytes.last().copied().unwrap_or(self.last);
-        None
+        Ok(None)
     }
 
-    /// Looks at a line that has something in it; `None` if it came in pieces.
-    fn see(&mut self, line: Option<&[u8]>) {
-        self.has_line = true;
-        let Some(line) = line else {
-            self.has_unseen = true;
-            return;
-        };
-        let is = |name: &[u8]| {
-            line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name)
-        };
-        self.has_length |= is(b"content-length");
-        self.has_encoding |= is(b"transfer-encoding");
+    /// Keeps the first bytes of a line that has not ended.
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = CUT_LINE_MAX_BYTES - self.cut.len();
+        self.cut.extend(bytes.iter().take(room));
+        self.cut_length += bytes.len();
     }
+
+    /// Looks at a line of `length` bytes, of which the first are given. Returns whether it has one
+    /// meaning.
+    fn see(&mut self, line: &[u8], length: usize) -> bool {
+        let value = |name: &[u8]| {
+            let is_this = line.get(name.len()) == Some(&b':')
+                && line[..name.len()].eq_ignore_ascii_case(name);
+            is_this.then(|| &line[name.len() + 1..])
+        };
+        if let Some(digits) = value(b"content-length") {
+            self.length = number(digits);
+            return line.len() == length && self.length.is_some();
+        }
+        self.has_encoding |= value(b"transfer-encoding").is_some();
+        true
+    }
+}
+
+/// The number that a header has as its value.
+fn number(value: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(value).ok()?;
+    let digits = text.trim_matches([' ', '\t']);
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| digits.parse().ok())?
 }
 
 #[cfg(test)]
@@ -140,10 +208,10 @@ mod tests {
 
     /// Whether these reads, one after the other, are spoiled.
     fn is_spoiled(reads: &[&str]) -> bool {
-        let mut lines = Lines::default();
+        let mut framing = Framing::default();
         let mut is_spoiled = false;
         for read in reads {
-            is_spoiled |= lines.follow(&mut read.as_bytes().to_vec(), true);
+            is_spoiled |= framing.follow(&mut read.as_bytes().to_vec());
         }
         is_spoiled
     }
@@ -180,13 +248,68 @@ mod tests {
     #[test]
     fn a_body_may_have_any_bytes() {
         let head = "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n";
-        let mut lines = Lines::default();
+        let mut framing = Framing::default();
         let mut bytes = format!("{head}{{\n").into_bytes();
-        assert!(!lines.follow(&mut bytes, true));
+        assert!(!framing.follow(&mut bytes));
         assert!(bytes.ends_with(b"\n"));
-        assert!(!lines.follow(&mut b"\n}".to_vec(), false));
-        assert!(!lines.follow(&mut HEAD.as_bytes().to_vec(), true));
-        assert!(lines.follow(&mut b"GET / HTTP/1.1\n".to_vec(), true));
+        assert!(!framing.follow(&mut b"\n}".to_vec()));
+        assert!(!framing.follow(&mut HEAD.as_bytes().to_vec()));
+        assert!(framing.follow(&mut b"GET / HTTP/1.1\n".to_vec()));
+    }
+
+    #[test]
+    fn a_head_behind_a_body_is_checked_however_they_are_cut() {
+        for length in ["4", " 4", "\t4 ", "0004"] {
+            let first = format!("PUT /a HTTP/1.1\r\nCONTENT-Length:{length}\r\n\r\n{{\n\n}}");
+            for (second, is_wrong) in [
+                (HEAD, false),
+                ("GET /a HTTP/1.1\nhost: x\n\n", true),
+                ("PUT /a HTTP/1.1\r\nhost: x\n\r\n", true),
+                (
+                    "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
+                    true,
+                ),
+            ] {
+                let bytes = format!("{first}{first}{second}");
+                assert_eq!(is_spoiled(&[&bytes]), is_wrong, "{bytes:?}");
+                for at in 0..bytes.len() {
+                    let (left, right) = bytes.split_at(at);
+                    assert_eq!(is_spoiled(&[left, right]), is_wrong, "{left:?} {right:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_no_plain_number_spoils_the_head_however_it_is_cut() {
+        let long = format!("{}4", "0".repeat(CUT_LINE_MAX_BYTES));
+        for length in [
+            "",
+            "+4",
+            "4, 4",
+            "4 4",
+            "-1",
+            "0x4",
+            "18446744073709551616",
+            "\u{b2}",
+        ] {
+            let head = format!("PUT /a HTTP/1.1\r\ncontent-length: {length}\r\n\r\n");
+            assert!(is_spoiled(&[&head]), "{length:?}");
+            for (at, _) in head.char_indices() {
+                let (left, right) = head.split_at(at);
+                assert!(is_spoiled(&[left, right]), "{left:?} {right:?}");
+            }
+        }
+        // As long as this only where it is cut, because the rest of the line is not kept.
+        let head = format!("PUT /a HTTP/1.1\r\ncontent-length: {long}\r\n\r\n");
+        assert!(!is_spoiled(&[&head]));
+        assert!(is_spoiled(&[&head[..40], &head[40..]]));
+    }
+
+    #[test]
+    fn nothing_behind_a_chunked_body_is_checked() {
+        let head = "PUT /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+        assert!(!is_spoiled(&[head, "GET / HTTP/1.1\n\n"]));
     }
 
     #[test]

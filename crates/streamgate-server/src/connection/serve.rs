@@ -299,6 +299,7 @@ impl Connection {
             let in_flight = in_flight.clone();
             in_flight.begin();
             let checked = heads::check(&request);
+            let ends_connection = heads::ends_connection(&request);
             let mut request = request.map(body);
             let is_draining = self.draining.load(Ordering::Relaxed);
             if is_draining {
@@ -313,7 +314,7 @@ impl Connection {
                 if let Some(date) = date::now() {
                     answer.headers_mut().insert(header::DATE, date);
                 }
-                if is_draining {
+                if is_draining || ends_connection {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(header::CONNECTION, close);
                 }

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::unconstrained;
 use tokio::time::{Sleep, sleep};
 
-use crate::connection::heads::Lines;
+use crate::connection::heads::Framing;
 use crate::connection::in_flight::RequestInFlight;
 
 /// How long to wait for the runtime to report what the kernel knows already. A process that was
@@ -48,8 +48,8 @@ pub(crate) struct StallTimeoutStream<T> {
     /// Idle timer, armed while a head is waited for. Not reset on activity: when it fires, it
     /// compares with `since`, and is armed again for the remainder.
     idle: Option<Pin<Box<Sleep>>>,
-    /// Follows the lines of the heads.
-    lines: Lines,
+    /// Follows the heads.
+    framing: Framing,
     /// Whether a head was ambiguous: nothing behind it is read any more.
     is_ambiguous: bool,
 }
@@ -62,7 +62,7 @@ impl<T: Unread> StallTimeoutStream<T> {
             in_flight,
             since: Stopwatch::start(),
             idle: None,
-            lines: Lines::default(),
+            framing: Framing::default(),
             is_ambiguous: false,
         }
     }
@@ -118,7 +118,7 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
             Poll::Pending if awaits_head => self.poll_idle(cx),
             Poll::Ready(Ok(())) => {
                 let new = &mut buf.filled_mut()[before..];
-                self.is_ambiguous = self.lines.follow(new, awaits_head);
+                self.is_ambiguous = self.framing.follow(new);
                 Poll::Ready(Ok(()))
             }
             other => other,

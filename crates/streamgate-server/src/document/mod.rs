@@ -51,8 +51,9 @@ every user of their tenant. A viewer token acts for the one user that it names.
 invisible characters make different ids. Normalise ids before you send them.
 - A session id is one playback's. Make a new one for each.
 - Lengths of text are bounded in bytes of UTF-8; the schemas can only say characters.
-- The response to anything but an HTTP request, or to a head of more than 64 KiB, is 400, 414 or \
-431 without a body, and the connection is closed.
+- The response to anything but an HTTP request, or to a head of more than 16 KiB (a setting: \
+`http.head_max_bytes`), is 400, 414 or 431 without a body, and the connection is closed.
+- A request with a chunked body is the last of its connection. Send `Content-Length` instead.
 - After a 503 or no answer, send the same request again: every call that names its session, and \
 every call about a user, is safe to repeat.
 - Every answer carries `x-request-id`: the caller's own (1 to 64 visible ASCII characters), or one \

@@ -131,7 +131,78 @@ async fn a_body_may_have_bare_lfs(over: Over) {
     }
 }
 
+/// A start whose body has line ends of its own, with the framing of its body.
+fn start(id: &str, framing: &str, body: &str) -> String {
+    format!(
+        "PUT /v1/users/u/sessions/{id} HTTP/1.1\r\nhost: x\r\n\
+         content-type: application/json\r\n{framing}\r\n\r\n{body}"
+    )
+}
+
+/// Heads that are refused behind a body as well.
+const AMBIGUOUS: [&str; 4] = [
+    "GET /healthz HTTP/1.1\nHost: a\n\n",
+    "GET /healthz HTTP/1.1\r\nHost: a\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\
+     Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+];
+
+async fn an_ambiguous_head_behind_a_body_is_400(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    let body = "{\n}\n";
+    let first = start("s", &format!("content-length: {}", body.len()), body);
+    for second in AMBIGUOUS {
+        let bytes = format!("{first}{first}{second}");
+        // In one write, cut within the body, and cut within the second head.
+        for cut in [0, first.len() - 3, 2 * first.len() + 10] {
+            let mut stream = running.connect().await;
+            for piece in [&bytes[..cut], &bytes[cut..]] {
+                stream.write_all(piece.as_bytes()).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let answer = read_all(&mut stream).await;
+            let statuses: Vec<&str> = (answer.split("HTTP/1.1 ").skip(1))
+                .map(|answer| &answer[..3])
+                .collect();
+            assert!(
+                matches!(statuses[..], [_, "200", "400"]),
+                "{second:?} at {cut}: {answer}"
+            );
+        }
+    }
+}
+
+async fn no_request_behind_a_chunked_body_is_served(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    let plain = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    for second in AMBIGUOUS.into_iter().chain([plain]) {
+        let first = start("s", "transfer-encoding: chunked", "3\r\n{\n}\r\n0\r\n\r\n");
+        for cut in [0, first.len() - 2, first.len() + 10] {
+            let bytes = format!("{first}{second}");
+            let mut stream = running.connect().await;
+            for piece in [&bytes[..cut], &bytes[cut..]] {
+                // The server may have closed before the second piece, which resets the connection.
+                let _ = stream.write_all(piece.as_bytes()).await;
+                tokio::task::yield_now().await;
+            }
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            let answer = String::from_utf8(answer).unwrap();
+            assert_eq!(
+                answer.matches("HTTP/1.1 ").count(),
+                1,
+                "{second:?}: {answer}"
+            );
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+            assert!(answer.contains("\"active\""), "{answer}");
+        }
+    }
+}
+
 over_plain_and_tls! {
+    an_ambiguous_head_behind_a_body_is_400,
+    no_request_behind_a_chunked_body_is_served,
     an_ambiguous_host_is_400,
     an_ambiguous_body_is_400,
     a_bare_lf_in_a_head_is_400,
