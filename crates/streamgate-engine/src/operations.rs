@@ -49,6 +49,14 @@ impl Engine {
         C::Outcome: Send,
     {
         self.check_format(command.start())?;
+        if let Some(open) = &self.fail_open
+            && open.is_taken(user, command.start())
+        {
+            self.observer.answered(Answer::Start(&StartOutcome::Taken));
+            return Ok(Answered::degraded(
+                command.without_store(StartOutcome::Taken),
+            ));
+        }
         match (self.outcome(user, command).await, &self.fail_open) {
             (Ok(outcome), open) => {
                 if let Some(open) = open {
@@ -65,7 +73,10 @@ impl Engine {
             (Err(error), Some(open)) if error.is_retryable() => {
                 let (policy, wall) = (self.policy(), self.wall());
                 let admitted = open.admit(user, command.start(), &policy, wall, &error);
-                self.observer.answered(Answer::DegradedStart);
+                self.observer.answered(match admitted {
+                    StartOutcome::Taken => Answer::Start(&StartOutcome::Taken),
+                    _ => Answer::DegradedStart,
+                });
                 Ok(Answered::degraded(command.without_store(admitted)))
             }
             (Err(error), _) => self.told(user, Err(error)),

@@ -14,7 +14,8 @@ pub trait Starts: Command {
     fn start_outcome(outcome: &Self::Outcome) -> Option<&StartOutcome>;
 
     /// The outcome if the session is admitted without the store and nothing else is known of the
-    /// user (fail open). `start` is [`StartOutcome::Admitted`] or [`StartOutcome::AlreadyLive`].
+    /// user (fail open). `start` is [`StartOutcome::Admitted`], [`StartOutcome::AlreadyLive`] or
+    /// [`StartOutcome::Taken`].
     fn without_store(&self, start: StartOutcome) -> Self::Outcome;
 }
 

@@ -6,17 +6,35 @@ use crate::session::{EndReason, Ending};
 /// A call of a player whose start was admitted without the ledger.
 ///
 /// Where the ledger knows the session it is a heartbeat, because the start may have arrived after
-/// all. Where it does not, it is the start, late: the same rules hold as for any other.
+/// all. Where it does not, it is the start, late: the same rules hold as for any other. A session
+/// that is live on another device is not this one, and is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopt(pub Start);
 
+impl Adopt {
+    /// The answer to a player whose session holds no slot.
+    fn over(&self, draft: &Draft<'_>) -> HeartbeatOutcome {
+        HeartbeatOutcome::Ended(Ending {
+            id: self.0.id.clone(),
+            ended_at: draft.now(),
+            reason: EndReason::Expired,
+            taken_by: None,
+            revivable: None,
+        })
+    }
+}
+
 impl Command for Adopt {
     /// `Revived` for a session that holds a slot only now; `Ended` as `Expired`, this very moment,
-    /// for one that finds none.
+    /// for one that finds none, or whose id is that of a session of another device.
     type Outcome = HeartbeatOutcome;
 
     fn decide(&self, draft: &mut Draft<'_>) -> HeartbeatOutcome {
         let id = &self.0.id;
+        let live = draft.ledger().find(id);
+        if live.is_some_and(|live| self.0.differs_in_device(live)) {
+            return self.over(draft);
+        }
         match (Heartbeat { id: id.clone() }).decide(draft) {
             HeartbeatOutcome::Unknown => {}
             known => return known,
@@ -30,13 +48,7 @@ impl Command for Adopt {
                 }
             }
             StartOutcome::Refused(_) | StartOutcome::Taken | StartOutcome::UnknownPlan(_) => {
-                HeartbeatOutcome::Ended(Ending {
-                    id: id.clone(),
-                    ended_at: draft.now(),
-                    reason: EndReason::Expired,
-                    taken_by: None,
-                    revivable: None,
-                })
+                self.over(draft)
             }
         }
     }

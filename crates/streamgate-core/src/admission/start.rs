@@ -27,8 +27,8 @@ pub struct Start {
     /// Sessions to end in the same step if, and only if, the start is then admitted; those that
     /// have expired cannot be revived any more, any others are ignored. At most [`TERMINATE_MAX`].
     pub terminate: Vec<SessionId>,
-    /// What whoever vouches for the user says about it: set in the same step, before the rules are
-    /// asked, also where they then refuse the start.
+    /// Plan and limit from the viewer's token (entitlement), set in the same step: before the rules
+    /// are asked, also where they then refuse the start.
     pub sets: Option<Box<SetUser>>,
 }
 
@@ -168,10 +168,11 @@ impl Start {
         }
     }
 
-    /// Whether the session at `place` was started on another device.
-    fn is_of_another_device(&self, draft: &Draft<'_>, place: usize) -> bool {
-        let live = draft.ledger().live[place].metadata.as_deref();
-        SessionMetadata::differ_in_device(live, self.metadata.as_deref())
+    /// Whether a session was started on another device.
+    #[must_use]
+    pub fn differs_in_device(&self, session: &Session) -> bool {
+        let (theirs, ours) = (session.metadata.as_deref(), self.metadata.as_deref());
+        SessionMetadata::differ_in_device(theirs, ours)
     }
 
     /// Decides on a start whose session is live at `place`. `None` where it was above the limit and
@@ -196,7 +197,7 @@ impl Command for Start {
     fn decide(&self, draft: &mut Draft<'_>) -> StartOutcome {
         self.assert_bounded();
         let mut place = draft.ledger().place_of(&self.id);
-        if place.is_some_and(|place| self.is_of_another_device(draft, place)) {
+        if place.is_some_and(|place| self.differs_in_device(&draft.ledger().live[place])) {
             return StartOutcome::Taken;
         }
         if let Some(sets) = &self.sets {

@@ -13,6 +13,16 @@ impl User {
 
     /// What is not known starts; what cannot start is over at once, and leaves no trace.
     pub(super) fn adopt(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
+        let over = Answer::Ended(Over {
+            id: start.id,
+            at: now,
+            why: EndReason::Expired,
+            taken_by: None,
+            playback: None,
+        });
+        if self.is_taken(start) {
+            return over;
+        }
         let beaten = self.beat(rules, start.id, now);
         if beaten != Answer::Unknown {
             return beaten;
@@ -28,13 +38,7 @@ impl User {
                 limit,
                 active,
             },
-            _ => Answer::Ended(Over {
-                id: start.id,
-                at: now,
-                why: EndReason::Expired,
-                taken_by: None,
-                playback: None,
-            }),
+            _ => over,
         }
     }
 

@@ -262,10 +262,15 @@ impl User {
         self.live.sort_by_key(|session| session.started);
     }
 
-    fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
+    /// Whether the name is that of a session on another device.
+    fn is_taken(&self, start: &Start) -> bool {
         let live = self.live.iter().find(|session| session.id == start.id);
         let theirs = live.and_then(|live| live.device.as_deref());
-        if theirs.is_some() && start.device.is_some() && theirs != start.device {
+        theirs.is_some() && start.device.is_some() && theirs != start.device
+    }
+
+    fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {
+        if self.is_taken(start) {
             return Answer::Taken;
         }
         if let Some(answer) = self.set_by_start(rules, &start.sets, now) {

@@ -1,9 +1,9 @@
 //! Sessions that were let play while no store could be asked: they come to the ledger by the rules
 //! of a start, and what the ledger knows already counts for more.
 
-use crate::support::{User, all_metadata, id};
+use crate::support::{User, all_metadata, id, name};
 use streamgate_core::admission::{Adopt, HeartbeatOutcome, Start, StopOutcome};
-use streamgate_core::{AtLimit, EndReason, Ending, Seconds};
+use streamgate_core::{AtLimit, EndReason, Ending, Seconds, SessionMetadata};
 
 fn adopt(user: &mut User, start: Start) -> HeartbeatOutcome {
     user.run(&Adopt(start)).outcome
@@ -103,4 +103,37 @@ fn the_policy_takes_the_oldest_slot_for_it_as_for_any_start() {
     ));
     assert_eq!(user.live(), ["new"]);
     assert_eq!(ended(user.beat("old")).reason, EndReason::Evicted);
+}
+
+#[test]
+fn a_session_of_another_device_keeps_its_slot_and_the_start_holds_none() {
+    let on = |device: &str| Start {
+        metadata: Some(
+            SessionMetadata {
+                device_id: Some(name(device)),
+                ..SessionMetadata::default()
+            }
+            .into(),
+        ),
+        ..Start::new(id("a"))
+    };
+    let mut user = User::with_limit(3);
+    user.run(&on("tv"));
+    user.pass(1_000);
+    let before = user.ledger.clone();
+    let over = ended(adopt(&mut user, on("phone")));
+    assert_eq!(
+        (over.reason, over.ended_at),
+        (EndReason::Expired, user.now())
+    );
+    assert_eq!(user.ledger, before, "the lease of the other is not renewed");
+    // The same device, and one that names none, come back to their own session.
+    for start in [on("tv"), Start::new(id("a"))] {
+        let outcome = adopt(&mut user, start);
+        assert!(matches!(outcome, HeartbeatOutcome::Renewed { .. }));
+    }
+    // Once it has ended, its id is free.
+    user.stop("a");
+    let over = ended(adopt(&mut user, on("phone")));
+    assert_eq!(over.reason, EndReason::Stopped);
 }

@@ -162,6 +162,10 @@ fn wide_alphabet() -> Vec<Call> {
     calls.extend([
         Call::Adopt(start(2)),
         Call::Adopt(Start {
+            device: Some("phone"),
+            ..start(2)
+        }),
+        Call::Adopt(Start {
             replaces: Some(1),
             ..start(0)
         }),

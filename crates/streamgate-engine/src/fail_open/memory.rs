@@ -52,20 +52,22 @@ impl Memory {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Remembers a session, or renews it if it is remembered already; `true` if it is new. If the
-    /// memory is full, the session is admitted and not remembered.
+    /// Remembers a session, or renews it if it is remembered already; `true` if it is new. `None`
+    /// if it is remembered as one of another device. If the memory is full, the session is admitted
+    /// and not remembered.
     pub(super) fn admit(
         &self,
         user: &UserKey,
         start: &Start,
         lease: Seconds,
         now: Timestamp,
-    ) -> (Session, bool) {
+    ) -> Option<(Session, bool)> {
         self.change(|sessions| {
             if let Some(known) = sessions.find(user, &start.id)
                 && known.is_live(now)
             {
-                return (known.renew(now), false);
+                let is_taken = known.is_taken_for(start);
+                return (!is_taken).then(|| (known.renew(now), false));
             }
             let session = Session {
                 id: start.id.clone(),
@@ -81,8 +83,14 @@ impl Memory {
             if sessions.len() < DEGRADED_SESSIONS_MAX {
                 sessions.insert(user, start, session.clone());
             }
-            (session, true)
+            Some((session, true))
         })
+    }
+
+    /// Whether a session of this name is remembered as live on another device.
+    pub(super) fn is_taken(&self, user: &UserKey, start: &Start, now: Timestamp) -> bool {
+        let look = |known: &mut Remembered| known.is_live(now) && known.is_taken_for(start);
+        self.with(user, &start.id, look).unwrap_or(false)
     }
 
     /// Renews a session that is remembered.
@@ -236,6 +244,12 @@ impl Remembered {
         self.session.is_live(now)
     }
 
+    /// Whether a start names this session and is of another device. A session that the store had
+    /// no slot for is in nobody's way.
+    fn is_taken_for(&self, start: &Start) -> bool {
+        !self.is_refused && start.differs_in_device(&self.session)
+    }
+
     fn renew(&mut self, now: Timestamp) -> Session {
         self.session.last_seen_at = now;
         self.session.expires_at = now.plus(self.session.lease);
@@ -293,7 +307,8 @@ mod tests {
             "all of these were renewed"
         );
         for number in DEGRADED_SESSIONS_MAX..DEGRADED_SESSIONS_MAX + 1_000 {
-            let (_, is_new) = memory.admit(&user(number), &start(number), LEASE, at(50));
+            let admitted = memory.admit(&user(number), &start(number), LEASE, at(50));
+            let (_, is_new) = admitted.expect("its id is its own");
             assert!(is_new, "it is admitted, and not remembered");
         }
         assert_eq!(memory.len(), DEGRADED_SESSIONS_MAX);

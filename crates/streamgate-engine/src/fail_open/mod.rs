@@ -83,7 +83,14 @@ impl FailOpen {
         }
     }
 
-    /// Admits a session, because the store failed with `error`.
+    /// Whether this node admitted a session of this name on another device, which may not have
+    /// reached the store.
+    pub(crate) fn is_taken(&self, user: &UserKey, start: &Start) -> bool {
+        self.memory.len() > 0 && self.memory.is_taken(user, start, self.clock.now().time)
+    }
+
+    /// Admits a session, because the store failed with `error`; `Taken` if its name is that of a
+    /// session of another device.
     pub(crate) fn admit(
         &self,
         user: &UserKey,
@@ -95,7 +102,9 @@ impl FailOpen {
         let now = self.clock.now().time;
         self.warn(now, error);
         let lease = start.lease.unwrap_or(policy.lease);
-        let (session, is_new) = self.memory.admit(user, start, lease, now);
+        let Some((session, is_new)) = self.memory.admit(user, start, lease, now) else {
+            return StartOutcome::Taken;
+        };
         self.admitted.notify_one();
         let admitted = Admitted {
             session: self.as_of_store(wall, session),

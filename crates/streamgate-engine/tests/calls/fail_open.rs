@@ -11,7 +11,8 @@ use streamgate_core::admission::{
     HeartbeatOutcome, IfKnown, SessionsQuery, Start, StartOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
-use streamgate_core::{EndReason, Policy, Seconds};
+use streamgate_core::ids::Name;
+use streamgate_core::{EndReason, Policy, Seconds, SessionMetadata};
 use streamgate_engine::EngineError;
 use streamgate_store::MemoryStore;
 use streamgate_store::faults::{Fault, FaultyStore};
@@ -259,6 +260,62 @@ async fn a_start_that_the_store_answers_replaces_a_degraded_one() {
     let (outcome, is_degraded) = open.start(&start("a")).await;
     assert!(matches!(outcome, StartOutcome::Admitted(_)) && !is_degraded);
     assert_eq!(open.remembers(), 0);
+}
+
+/// A start of session `a` on a device.
+fn start_on(device: &str) -> Start {
+    let metadata = SessionMetadata {
+        device_id: Some(Name::new(device).unwrap()),
+        ..SessionMetadata::default()
+    };
+    Start {
+        metadata: Some(metadata.into()),
+        ..start("a")
+    }
+}
+
+#[tokio::test]
+async fn a_degraded_start_with_the_id_of_another_device_is_taken() {
+    let open = Open::new(2);
+    open.goes_away();
+    let (outcome, _) = open.start(&start_on("tv")).await;
+    assert!(matches!(outcome, StartOutcome::Admitted(_)));
+    assert_eq!(open.start(&start_on("phone")).await.0, StartOutcome::Taken);
+    let (outcome, _) = open.start(&start_on("tv")).await;
+    assert!(matches!(outcome, StartOutcome::AlreadyLive(_)));
+    // Also once the store is back, which has not heard of the first one.
+    open.is_back();
+    assert_eq!(open.start(&start_on("phone")).await.0, StartOutcome::Taken);
+    assert!(matches!(
+        open.beat("a").await.0,
+        HeartbeatOutcome::Revived { .. }
+    ));
+    assert_eq!(open.start(&start_on("phone")).await.0, StartOutcome::Taken);
+    assert_eq!(open.remembers(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_degraded_start_with_the_id_of_a_session_in_the_store_takes_no_part_in_it() {
+    let open = Open::new(2);
+    assert!(!open.start(&start_on("tv")).await.1);
+    open.goes_away();
+    // This node cannot know that the id is another device's.
+    let (outcome, is_degraded) = open.start(&start_on("phone")).await;
+    assert!(matches!(outcome, StartOutcome::Admitted(_)) && is_degraded);
+    open.is_back();
+    open.reconciles().await;
+    assert_eq!(open.world.memo.reconciled(), [false]);
+    let HeartbeatOutcome::Ended(ending) = open.beat("a").await.0 else {
+        panic!("it shares the slot of another device");
+    };
+    assert_eq!(ending.reason, EndReason::Expired);
+    // The device whose session it is starts again, and goes on.
+    let (outcome, is_degraded) = open.start(&start_on("tv")).await;
+    assert!(matches!(outcome, StartOutcome::AlreadyLive(_)) && !is_degraded);
+    assert!(matches!(
+        open.beat("a").await.0,
+        HeartbeatOutcome::Renewed { active: 1, .. }
+    ));
 }
 
 #[tokio::test]
