@@ -27,7 +27,7 @@ pub struct ImportUser {
 pub struct ImportedUser {
     /// What became of each session, in the order in which they were asked for.
     pub sessions: Vec<ImportedSession>,
-    /// Whether the user has the profile that was brought.
+    /// Whether the user has the profile that was brought; true if none was.
     pub has_profile: bool,
     /// The user's limit.
     pub limit: u32,
@@ -95,7 +95,7 @@ impl Command for ImportUser {
         }
         ImportedUser {
             sessions,
-            has_profile: draft.ledger().profile == self.profile,
+            has_profile: self.profile.is_empty() || draft.ledger().profile == self.profile,
             limit: draft.limit().limit,
             active: draft.active(),
         }

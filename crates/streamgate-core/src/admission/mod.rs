@@ -8,6 +8,7 @@ pub mod heartbeat;
 pub mod heartbeats;
 pub mod if_known;
 pub mod import_user;
+pub mod in_turn;
 pub mod list;
 pub mod reset_user;
 pub mod set_user;
@@ -24,6 +25,7 @@ pub use heartbeat::{Heartbeat, HeartbeatOutcome};
 pub use heartbeats::Heartbeats;
 pub use if_known::IfKnown;
 pub use import_user::{ImportUser, ImportedSession, ImportedUser};
+pub use in_turn::InTurn;
 pub use list::{
     Place, SessionsQuery, SessionsView, UserView, Watching, sessions_of, user_and_sessions_of,
     user_of, watching_of,

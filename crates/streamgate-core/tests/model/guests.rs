@@ -92,7 +92,7 @@ impl User {
         }
         Answer::Imported {
             sessions,
-            has_profile: self.profile == profile,
+            has_profile: profile.is_none() || self.profile == profile,
             limit: self.limit(rules).0,
             active: self.active(),
         }

@@ -2,7 +2,7 @@
 //! the second time changes nothing.
 
 use crate::support::{User, attributes, id, import, name};
-use streamgate_core::admission::{HeartbeatOutcome, ImportUser, ImportedSession};
+use streamgate_core::admission::{HeartbeatOutcome, ImportUser, ImportedSession, InTurn};
 use streamgate_core::bounds::LIVE_MAX;
 use streamgate_core::{AtLimit, Durability, EndReason, Seconds};
 
@@ -45,6 +45,35 @@ fn a_session_that_is_live_here_stays_what_it_was_and_takes_no_second_slot() {
     assert_eq!(session.started_at, here.started_at);
     assert_eq!(session.lease, here.lease);
     assert_eq!(session.expires_at, user.now().plus(here.lease));
+}
+
+#[test]
+fn several_imports_in_turn_are_those_that_come_one_after_the_other() {
+    let named = |text: &str| ImportUser {
+        profile: attributes(&[("Name", text)]),
+        ..import(&[])
+    };
+    let imports = [
+        import(&["a", "b"]),
+        named("Ann"),
+        import(&["b", "c"]),
+        named("Bob"),
+        import(&["d"]),
+    ];
+    let (mut once, mut singly) = (User::with_limit(3), User::with_limit(3));
+    let together = once.run(&InTurn(imports.to_vec()));
+    let each: Vec<_> = (imports.iter()).map(|import| singly.run(import)).collect();
+    let outcomes: Vec<_> = each.iter().map(|one| one.outcome.clone()).collect();
+    assert_eq!(together.outcome, outcomes);
+    assert_eq!(
+        together.events,
+        each.into_iter()
+            .flat_map(|one| one.events)
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(once.ledger, singly.ledger);
+    let is_taken_over: Vec<bool> = outcomes.iter().map(|one| one.has_profile).collect();
+    assert_eq!(is_taken_over, [true, true, true, false, true]);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use crate::support::{User, attributes, id, import, newest};
 use streamgate_core::admission::{
     Adopt, Edit, EraseUser, Heartbeat, HeartbeatOutcome, IfKnown, ImportUser, ImportedSession,
-    ResetUser, SetUser, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome, StopOutcome,
-    WithSessions,
+    InTurn, ResetUser, SetUser, Start, StartOutcome, Stop, StopNewest, StopNewestOutcome,
+    StopOutcome, WithSessions,
 };
 use streamgate_core::{AtLimit, Command, Durability, EndReason, Ledger, Seconds};
 
@@ -79,6 +79,11 @@ fn a_run_that_was_committed_is_told_of() {
     assert!(told(&EraseUser));
     assert!(told(&ResetUser::default()));
     assert!(told(&import(&["c", "d"])));
+    let named = ImportUser {
+        profile: attributes(&[("Name", "Ann")]),
+        ..import(&[])
+    };
+    assert!(told(&InTurn(vec![import(&["c", "d"]), named])));
     let mut late = two_watch();
     late.pass(late.lease_ms());
     let beat = Heartbeat { id: id("a") };

@@ -150,6 +150,55 @@ async fn what_is_not_valid_is_skipped_and_the_rest_is_not() {
 }
 
 #[tokio::test]
+async fn entries_of_one_user_are_taken_over_in_their_order() {
+    let service = Service::open();
+    let named = |name: &str| json!({"user_id": "u", "profile": {"Name": name}});
+    let users = [
+        user("u", &["a"]),
+        named("Ann"),
+        user("v", &["a"]),
+        user("u", &["a", "b"]),
+        named("Bob"),
+        named("Ann"),
+        user("u", &["c", "d"]),
+    ];
+    let skipped = json!([
+        {"index": 4, "user_id": "u", "reason": "profile_kept",
+         "detail": "the user has another profile here, and keeps it"},
+        {"index": 6, "user_id": "u", "session_id": "d", "reason": "no_slot",
+         "detail": "every slot is taken; the limit is 3"},
+    ]);
+    assert_eq!(
+        import(&service, &users).await,
+        json!({"users": 2, "started": 4, "already_live": 1, "skipped": skipped})
+    );
+    assert_eq!(live(&service, "u").await.len(), 3);
+    let profile = service.get("/v1/users/u").await.json()["profile"].clone();
+    assert_eq!(profile, json!({"Name": "Ann"}));
+}
+
+#[tokio::test]
+async fn the_entries_of_a_user_may_bring_a_thousand_sessions_together() {
+    let service = Service::open();
+    service.set_user("u", &json!({"limit": 1000})).await;
+    let ids: Vec<String> = (0..1_001).map(|id| format!("s{id}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let users = [
+        user("u", &ids[..999]),
+        user("u", &ids[999..]),
+        user("u", &ids[999..1_000]),
+    ];
+    assert_eq!(
+        import(&service, &users).await,
+        json!({
+            "users": 1, "started": 1_000, "already_live": 0,
+            "skipped": [{"index": 1, "user_id": "u", "reason": "invalid",
+                         "detail": "sessions must have at most 1000 entries, has 1001"}],
+        })
+    );
+}
+
+#[tokio::test]
 async fn a_user_may_bring_a_thousand_sessions_and_not_one_more() {
     let service = Service::open();
     service.set_user("u", &json!({"limit": 1000})).await;

@@ -2,21 +2,23 @@
 //!
 //! What is *not* here: the files of other systems; `streamgate import` reads them.
 
-use std::collections::HashSet;
+mod batch;
+
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use streamgate_core::admission::{ImportUser, ImportedSession, ImportedUser};
-use streamgate_core::bounds::{BATCH_BODY_MAX_BYTES, LIVE_MAX};
-use streamgate_core::{Seconds, SessionId, TenantId, UserKey};
-use streamgate_engine::{Engine, EngineError, join_all_yielding};
+use streamgate_core::TenantId;
+use streamgate_core::admission::{ImportedSession, ImportedUser};
+use streamgate_core::bounds::BATCH_BODY_MAX_BYTES;
+use streamgate_engine::EngineError;
 use utoipa::ToSchema;
 
+use self::batch::{Batch, Entry};
 use crate::caller::access::{Admin, Caller};
-use crate::problem::{ApiError, FieldErrors, store_trouble};
+use crate::problem::{ApiError, store_trouble};
 use crate::problem_docs::NeedsRoom;
 use crate::state::App;
 use crate::telemetry::audit::{Action, Note};
@@ -39,7 +41,7 @@ pub(crate) struct ImportBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportEntry {
-    /// The user.
+    /// The user. It may have several entries, with at most 1,000 sessions in all of them.
     #[schema(example = "viewer-1")]
     user_id: String,
     /// The sessions that it has there, each once, in the order in which they shall get slots. A
@@ -113,7 +115,8 @@ pub(crate) enum SkipReason {
 /// session, starts none again that has ended here, and sets a profile only for a user without one.
 /// So the call is safe to repeat, and to run while players call. A session holds its slot for the
 /// lease of callers without heartbeats (`compat.lease_s`). Each user succeeds or fails on its own,
-/// and so does each of its sessions. Only a body that is wrong as a whole is a 400. If the store
+/// and so does each of its sessions. The
+/// entries of one user are one step of its store, in their order. Only a body that is wrong as a whole is a 400. If the store
 /// failed for every user, the whole call is a 503. Rate limits by user do not count the entries.
 /// Scope: `admin`.
 #[utoipa::path(
@@ -148,16 +151,16 @@ async fn import(
 ) -> Result<Response, ApiError> {
     let import = body.parse::<ImportBody>()?;
     check_len("users", import.users.len())?;
+    let mut batch = Batch::default();
     let entries = import.users.into_iter();
     let entries: Vec<Entry> = entries
-        .map(|Object(entry)| Entry::new(entry, tenant, app.compat.lease))
+        .map(|Object(entry)| batch.add(entry, tenant, app.compat.lease))
         .collect();
-    let running = entries.iter().map(|entry| entry.run(&app.engine));
-    let results = join_all_yielding(running).await;
+    let mut answer = ImportAnswer::default();
+    let results = batch.run(app, &mut answer).await;
     if let Some(error) = store_failed_for_all(&results) {
         return Err(error.clone().into());
     }
-    let mut answer = ImportAnswer::default();
     for (index, (entry, result)) in entries.iter().zip(results).enumerate() {
         match result {
             Ok(imported) => answer.add(index, entry, &imported),
@@ -168,86 +171,9 @@ async fn import(
     Ok(wire::json(StatusCode::OK, &answer))
 }
 
-/// A user whose parts have been checked.
-struct Entry {
-    user_id: String,
-    /// Each session with its error, if it has one; in order.
-    sessions: Vec<(String, Option<String>)>,
-    /// The error of the profile.
-    profile_error: Option<String>,
-    /// The command with the valid parts; or why the user cannot be taken over at all.
-    command: Result<(UserKey, ImportUser), String>,
-}
-
-impl Entry {
-    fn new(entry: ImportEntry, tenant: &TenantId, lease: Seconds) -> Self {
-        let mut errors = FieldErrors::default();
-        let user = errors.check("user_id", UserKey::of_text(tenant, &entry.user_id));
-        if entry.sessions.len() > LIVE_MAX {
-            let len = entry.sessions.len();
-            let message = format!("must have at most {LIVE_MAX} entries, has {len}");
-            errors.add("sessions", message);
-        }
-        let mut profile_errors = FieldErrors::default();
-        let profile = entry.profile.check("profile", &mut profile_errors);
-        let (sessions, valid) = checked(entry.sessions);
-        let import = ImportUser {
-            sessions: valid,
-            lease,
-            profile: profile.unwrap_or_default(),
-        };
-        Self {
-            user_id: entry.user_id,
-            sessions,
-            profile_error: error_in(&profile_errors),
-            command: match (user, error_in(&errors)) {
-                (Some(user), None) => Ok((user, import)),
-                (_, fault) => Err(fault.unwrap_or_default()),
-            },
-        }
-    }
-
-    async fn run(&self, engine: &Engine) -> Result<ImportedUser, EntryError> {
-        let command = self.command.as_ref();
-        let (user, import) = command.map_err(|fault| EntryError::Invalid(fault.clone()))?;
-        let imported = engine.run(user, import).await;
-        imported.map_err(EntryError::Engine)
-    }
-
-    fn brings_profile(&self) -> bool {
-        let command = self.command.as_ref();
-        command.is_ok_and(|(_, import)| !import.profile.is_empty())
-    }
-}
-
-/// The errors as a sentence; `None` if there are none.
-fn error_in(errors: &FieldErrors) -> Option<String> {
-    Some(errors.sentence()).filter(|sentence| !sentence.is_empty())
-}
-
-/// Every session with its error, if it has one; and the ids of the valid ones.
-fn checked(sessions: Vec<String>) -> (Vec<(String, Option<String>)>, Vec<SessionId>) {
-    let mut valid = Vec::with_capacity(sessions.len());
-    let mut seen = HashSet::new();
-    let check = |session: String| {
-        let fault = match SessionId::new(&session) {
-            Ok(id) if !seen.insert(id.clone()) => Some("session_id is given twice".to_owned()),
-            Ok(id) => {
-                valid.push(id);
-                None
-            }
-            Err(error) => Some(format!("session_id {error}")),
-        };
-        (session, fault)
-    };
-    let sessions = sessions.into_iter().map(check).collect();
-    (sessions, valid)
-}
-
 impl<'a> ImportAnswer<'a> {
     /// Adds a user that was taken over, and its parts that were not.
     fn add(&mut self, index: usize, entry: &'a Entry, imported: &ImportedUser) {
-        self.users += 1;
         let mut skip = |session_id, reason, detail| {
             self.skipped.push(Skipped {
                 index,
@@ -280,7 +206,7 @@ impl<'a> ImportAnswer<'a> {
         }
         if let Some(fault) = &entry.profile_error {
             skip(None, SkipReason::Invalid, fault.clone());
-        } else if !imported.has_profile && entry.brings_profile() {
+        } else if !imported.has_profile {
             let detail = "the user has another profile here, and keeps it".to_owned();
             skip(None, SkipReason::ProfileKept, detail);
         }
