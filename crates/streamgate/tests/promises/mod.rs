@@ -17,6 +17,7 @@ mod linearizable;
 mod live_sessions;
 mod log;
 mod page;
+mod policy;
 mod race;
 mod reload;
 mod signals;
