@@ -43,12 +43,41 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Lines, one after the other.
-    waiting: Vec<u8>,
+    waiting: Lines,
     /// The writer thread holds a batch.
     is_writing: bool,
     /// There is a writer thread.
     is_running: bool,
+}
+
+/// Lines, one after the other. One of them may have line breaks within it.
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    /// Where each line ends.
+    ends: Vec<usize>,
+}
+
+impl Lines {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn push(&mut self, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// How many lines do not end within the first bytes, `written` in number.
+    fn behind(&self, written: usize) -> u64 {
+        let whole = self.ends.partition_point(|end| *end <= written);
+        (self.ends.len() - whole) as u64
+    }
 }
 
 impl State {
@@ -88,12 +117,12 @@ impl LineQueue {
             QUEUE_MAX_BYTES - URGENT_BYTES
         };
         let mut state = self.0.state.lock();
-        if !state.is_running || state.waiting.len() + line.len() > room {
+        if !state.is_running || state.waiting.bytes.len() + line.len() > room {
             drop(state);
             self.0.dropped.inc();
             return;
         }
-        state.waiting.extend_from_slice(line);
+        state.waiting.push(line);
         // A writer that holds a batch checks the queue before it waits.
         if !state.is_writing {
             self.0.filled.notify_one();
@@ -122,7 +151,7 @@ impl LineQueue {
 
 impl Shared {
     fn write_forever(&self, mut sink: impl Write) {
-        let mut batch = Vec::new();
+        let mut batch = Lines::default();
         let mut sink_is_in_line = false;
         let mut reported = self.dropped.get();
         let mut since_report: Option<Stopwatch> = None;
@@ -148,7 +177,7 @@ impl Shared {
     }
 
     /// Swaps a written batch for the lines queued since.
-    fn take(&self, batch: &mut Vec<u8>) {
+    fn take(&self, batch: &mut Lines) {
         batch.clear();
         let mut state = self.state.lock();
         state.is_writing = false;
@@ -172,19 +201,19 @@ struct Written {
 }
 
 /// Writes lines up to the first error; the rest is lost.
-fn write_batch(sink: &mut impl Write, lines: &[u8], sink_is_in_line: bool) -> Written {
-    let ends = |bytes: &[u8]| memchr::memchr_iter(b'\n', bytes).count() as u64;
+fn write_batch(sink: &mut impl Write, lines: &Lines, sink_is_in_line: bool) -> Written {
     // End an incomplete line first, so that it does not merge with the next one.
     if sink_is_in_line && write_patiently(sink, b"\n") == 0 {
         return Written {
-            lost: ends(lines),
+            lost: lines.behind(0),
             ends_in_line: true,
         };
     }
-    let (written, lost) = lines.split_at(write_patiently(sink, lines));
+    let written = write_patiently(sink, &lines.bytes);
+    let last = lines.bytes[..written].last();
     Written {
-        lost: ends(lost),
-        ends_in_line: written.last().is_some_and(|byte| *byte != b'\n'),
+        lost: lines.behind(written),
+        ends_in_line: last.is_some_and(|byte| *byte != b'\n'),
     }
 }
 
@@ -333,9 +362,40 @@ mod tests {
         );
     }
 
+    fn lines(each: &[&str]) -> Lines {
+        let mut lines = Lines::default();
+        for line in each {
+            lines.push(line.as_bytes());
+        }
+        lines
+    }
+
+    #[test]
+    fn a_line_with_line_breaks_in_it_is_lost_once() {
+        let lines = lines(&["one\n", "two: a\nb\nc\n", "three\n"]);
+        for (taken, lost) in [
+            (0, 3),
+            (3, 3),
+            (4, 2),
+            (13, 2),
+            (14, 2),
+            (15, 1),
+            (20, 1),
+            (21, 0),
+        ] {
+            let refused = Err(ErrorKind::StorageFull.into());
+            let mut sink = Script {
+                answers: [Ok(taken), refused].into(),
+                taken: Vec::new(),
+            };
+            let written = write_batch(&mut sink, &lines, false);
+            assert_eq!(written.lost, lost, "{taken} bytes were taken");
+        }
+    }
+
     #[test]
     fn half_a_line_is_ended_before_the_next_one() {
-        let lines = b"one\ntwo\nthree\n";
+        let lines = &lines(&["one\n", "two\n", "three\n"]);
         let mut sink = Script {
             answers: [Ok(6), Err(ErrorKind::StorageFull.into())].into(),
             taken: Vec::new(),
