@@ -3,6 +3,8 @@
 //! A bound that is not here does not exist: the API, the core and the stores all refer to this
 //! file, and the relations between bounds are checked when it is compiled.
 
+use std::ops::RangeInclusive;
+
 /// Longest tenant id, in bytes.
 pub const TENANT_ID_MAX_BYTES: usize = 64;
 /// Longest user id, in bytes of UTF-8.
@@ -152,6 +154,21 @@ pub const REFUSALS_LISTED_MAX: usize = 100;
 pub const TOP_REFUSED_MAX: usize = 10;
 /// Most records that event streams read at once.
 pub const STREAM_CHECKS_AT_ONCE_MAX: usize = 64;
+
+/// The whole number that a number is, if it is one within these bounds: `4.0` is 4, as JSON Schema
+/// has it.
+#[must_use]
+pub fn whole(number: f64, bounds: RangeInclusive<u32>) -> Option<u32> {
+    let (least, most) = bounds.into_inner();
+    let is_whole = number.fract() == 0.0;
+    let is_within = (f64::from(least)..=f64::from(most)).contains(&number);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole and within the bounds"
+    )]
+    (is_whole && is_within).then_some(number as u32)
+}
 
 // Relations that other code relies on.
 const _: () = assert!(LEASE_MIN_S <= LEASE_DEFAULT_S && LEASE_DEFAULT_S <= LEASE_MAX_S);

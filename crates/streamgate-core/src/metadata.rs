@@ -71,6 +71,11 @@ impl SessionMetadata {
         given.map(|field| field.since).max().unwrap_or(OLDEST)
     }
 
+    /// The names that were given, in the order in which they are stored.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        (NAME_FIELDS.iter()).filter_map(|field| (field.get)(self).as_ref())
+    }
+
     /// Whether the two name different devices. Metadata without a device names none.
     #[must_use]
     pub fn differ_in_device(one: Option<&Self>, other: Option<&Self>) -> bool {

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use serde::Serialize;
 use streamgate_core::bounds::{
     STREAMS_DEFAULT, STREAMS_PER_TENANT_DEFAULT, STREAMS_PER_USER_DEFAULT,
 };
 use streamgate_tokens::Verifier;
+use utoipa::ToSchema;
 
 use crate::caller::keys::Keys;
 use crate::caller::trusted_proxies::TrustedProxies;
@@ -27,7 +29,7 @@ pub struct ServerSettings {
     pub listen: Option<IpAddr>,
     /// Who may call.
     pub keys: Keys,
-    /// Whose viewer tokens are accepted; `None`: nobody's.
+    /// Accepted viewer tokens; `None` accepts none.
     pub tokens: Option<Arc<Verifier>>,
     /// Rate limits by caller and by user.
     pub rate_limit: RateLimitSettings,
@@ -62,13 +64,18 @@ pub struct NodeSettings {
 }
 
 /// A setting that differs from its default.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SettingAnswer)]
 pub struct ChangedSetting {
     /// Its name, as a file has it.
+    #[schema(example = "policy.lease_s")]
     pub name: String,
-    /// Its value, as a file has it; a secret is `***`.
+    /// Its value, as a file has it.
+    // A secret is `***`.
+    #[schema(example = "60")]
     pub value: String,
-    /// Its default, as a file has it.
+    /// Its default, as a file has it; null if there is none.
+    #[schema(required, example = "90")]
     pub default: Option<String>,
 }
 
@@ -95,7 +102,7 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// Most connections of one peer address at once; further ones are closed.
     pub max_connections_per_peer: Option<NonZeroU32>,
-    /// The peers whose `X-Forwarded-For` is believed.
+    /// Which peers' `X-Forwarded-For` is trusted for the client's address.
     pub trusted_proxies: TrustedProxies,
     /// Longest head of a request, in bytes; at least [`HttpSettings::HEAD_MIN_BYTES`].
     pub head_max_bytes: usize,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use streamgate_core::admission::{Edit, SetUser};
-use streamgate_core::bounds::LIMIT_MAX;
+use streamgate_core::bounds::{LIMIT_MAX, whole};
 use streamgate_core::ids::Name;
 use streamgate_core::{TenantId, UserKey};
 
@@ -115,7 +115,12 @@ fn entitlement(claims: &Claims, issuer: &Issuer) -> Result<Option<Box<SetUser>>,
     let limit = match claim(&issuer.limit_claim) {
         None => Edit::Keep,
         Some(Value::Null) => Edit::Clear,
-        Some(value) => Edit::Set(limit(value).ok_or(BadEntitlement::Limit)?),
+        Some(value) => {
+            let limit = value
+                .as_f64()
+                .and_then(|number| whole(number, 0..=LIMIT_MAX));
+            Edit::Set(limit.ok_or(BadEntitlement::Limit)?)
+        }
     };
     if (&plan, &limit) == (&Edit::Keep, &Edit::Keep) {
         return Ok(None);
@@ -125,10 +130,4 @@ fn entitlement(claims: &Claims, issuer: &Issuer) -> Result<Option<Box<SetUser>>,
         limit,
         profile: Edit::Keep,
     })))
-}
-
-/// The limit that a number is; `4.0` is 4.
-fn limit(value: &Value) -> Option<u32> {
-    let value = value.as_f64()?;
-    (0..=LIMIT_MAX).find(|limit| f64::from(*limit) == value)
 }

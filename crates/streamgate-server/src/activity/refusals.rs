@@ -9,12 +9,17 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use serde::Serialize;
 use streamgate_core::admission::{Refused, Start};
 use streamgate_core::bounds::{
     REFUSALS_LISTED_MAX, REFUSALS_MAX_BYTES, REFUSALS_PER_USER_MAX, REFUSED_USERS_MAX,
     STATS_WINDOW_MAX_S,
 };
 use streamgate_core::{Attributes, Session, SessionId, SessionMetadata, UserKey};
+use utoipa::ToSchema;
+
+use crate::wire::schema::UserIdSchema;
+use crate::wire::time::Time;
 
 /// Minutes of a count: an hour, and the minute that has begun.
 const MINUTES: usize = STATS_WINDOW_MAX_S as usize / 60 + 1;
@@ -34,15 +39,18 @@ pub(crate) struct Refusal {
     pub(crate) asked: Option<SessionMetadata>,
 }
 
-/// How often a user was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A user that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TopRefused)]
 pub(crate) struct RefusedUser {
     /// The user.
-    pub(crate) user: UserKey,
+    #[schema(value_type = UserIdSchema)]
+    user_id: String,
     /// How often.
-    pub(crate) refusals: u32,
-    /// The last time, on the wall clock, in milliseconds since 1970.
-    pub(crate) last_at_ms: u64,
+    #[schema(example = 7)]
+    refusals: u32,
+    /// The last time.
+    last_at: Time,
 }
 
 /// The last refusals of users.
@@ -112,27 +120,9 @@ fn bytes_of_id(id: &SessionId) -> usize {
 fn bytes_of_metadata(metadata: &SessionMetadata) -> usize {
     /// What an entry of a map takes beside its text.
     const ENTRY_BYTES: usize = 48;
-    let SessionMetadata {
-        device_id,
-        device_name,
-        device_class,
-        content_id,
-        content_type,
-        region,
-        attributes,
-    } = metadata;
-    let names = [
-        device_id,
-        device_name,
-        device_class,
-        content_id,
-        content_type,
-        region,
-    ];
-    let names = names.into_iter().flatten().map(|name| name.as_str().len());
-    let entries = attributes
-        .iter()
-        .map(|(key, value)| ENTRY_BYTES + key.len() + value.len());
+    let names = metadata.names().map(|name| name.as_str().len());
+    let entries =
+        (metadata.attributes.iter()).map(|(key, value)| ENTRY_BYTES + key.len() + value.len());
     names.sum::<usize>() + entries.sum::<usize>()
 }
 
@@ -224,9 +214,9 @@ impl Refusals {
         found.sort_unstable_by_key(|(refusals, number, _)| std::cmp::Reverse((*refusals, *number)));
         let top = found.into_iter().take(count);
         top.map(|(refusals, _, last)| RefusedUser {
-            user: last.user.clone(),
+            user_id: last.user.user().to_owned(),
             refusals,
-            last_at_ms: last.at_ms,
+            last_at: Time::of_wall(last.at_ms),
         })
         .collect()
     }
@@ -377,7 +367,7 @@ mod tests {
         refusals.add(refusal(&user("b", "foreign"), 7), 69);
         let top = |minutes, count| {
             let top = refusals.top("a", 70, minutes, count);
-            let pair = |it: RefusedUser| (it.user.user().to_owned(), it.refusals);
+            let pair = |it: RefusedUser| (it.user_id, it.refusals);
             top.into_iter().map(pair).collect::<Vec<_>>()
         };
         let is = |pairs: &[(&str, u32)]| -> Vec<(String, u32)> {
@@ -405,7 +395,7 @@ mod tests {
         assert!(state.bytes <= REFUSALS_MAX_BYTES, "{}", state.bytes);
         drop(state);
         let top = refusals.top("a", 0, 60, 2);
-        assert_eq!((&top[0].user, top[0].refusals), (&often, 1_000));
+        assert_eq!((&*top[0].user_id, top[0].refusals), (often.user(), 1_000));
         assert_eq!(top[1].refusals, 1);
     }
 

@@ -66,22 +66,16 @@ impl Second {
             live_sessions: later.live_sessions,
             watching_users: later.watching_users,
             p50_ms: later.p50_ms.or(self.p50_ms),
-            p99_ms: self.p99_ms.max_of(later.p99_ms),
+            p99_ms: larger(self.p99_ms, later.p99_ms),
         }
     }
 }
 
 /// The larger of two values that may be missing.
-trait MaxOf {
-    fn max_of(self, other: Self) -> Self;
-}
-
-impl MaxOf for Option<f32> {
-    fn max_of(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(one), Some(other)) => Some(one.max(other)),
-            (one, other) => one.or(other),
-        }
+fn larger(one: Option<f32>, other: Option<f32>) -> Option<f32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
     }
 }
 

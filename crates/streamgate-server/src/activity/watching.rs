@@ -40,7 +40,7 @@ impl Watching {
         }
     }
 
-    /// The user has so many live sessions.
+    /// Sets the number of live sessions.
     pub(super) fn swept(&self, user: &UserKey, live: usize) {
         self.set(user, |_| u32::try_from(live).unwrap_or(u32::MAX));
     }
@@ -88,7 +88,7 @@ const fn is_sampled(hash: u64, level: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use streamgate_core::{
-        End, EndReason, Seconds, Session, SessionId, TenantId, Timestamp, UserId,
+        EndReason, Ending, Seconds, Session, SessionId, TenantId, Timestamp, UserId,
     };
 
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn ended() -> Event {
-        Event::Ended(End {
+        Event::Ended(Ending {
             id: SessionId::new("s").unwrap(),
             ended_at: Timestamp::from_millis(1),
             reason: EndReason::Stopped,

@@ -22,7 +22,7 @@ use crate::wire::time::Time;
 
 /// A node.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct NodeAnswer {
+pub(crate) struct NodeAnswer<'a> {
     /// The version of the program.
     #[schema(example = "0.1.0")]
     version: &'static str,
@@ -39,7 +39,7 @@ pub(crate) struct NodeAnswer {
     /// shown; of keys and issuers, how many there are. Null for callers of another tenant than the
     /// default one: settings are the operator's.
     #[schema(required)]
-    settings: Option<Vec<SettingAnswer>>,
+    settings: Option<&'a [ChangedSetting]>,
     /// The nodes that were heard of lately, this one first.
     nodes: Vec<NodeSeen>,
 }
@@ -63,20 +63,6 @@ schema!(NodeScopeSchema is "NodeScope": words(["all", "node"])
 
 schema!(StoreStateSchema is "StoreState": words(["ok", "unavailable"])
     .description(Some("Whether a store can be used.")));
-
-/// A setting that differs from its default.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SettingAnswer {
-    /// Its name, as a file has it.
-    #[schema(example = "policy.lease_s")]
-    name: String,
-    /// Its value, as a file has it.
-    #[schema(example = "60")]
-    value: String,
-    /// Its default, as a file has it; null if there is none.
-    #[schema(required, example = "90")]
-    default: Option<String>,
-}
 
 /// A node that was heard of.
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,7 +89,7 @@ pub(crate) struct NodeSeen {
     path = "/v1/node",
     extensions(("x-streamgate-scope" = json!("admin"))),
     tag = "node",
-    responses((status = 200, description = "The node.", body = NodeAnswer))
+    responses((status = 200, description = "The node.", body = NodeAnswer<'_>))
 )]
 pub(crate) async fn get_node(
     State(app): State<Arc<App>>,
@@ -141,7 +127,7 @@ pub(crate) async fn get_node(
         uptime_s: app.activity.uptime_s(now),
         store: StoreAnswer::new(app.node.store, ready.err().as_ref()),
         scope,
-        settings: is_operator.then(|| settings.iter().map(SettingAnswer::from).collect()),
+        settings: is_operator.then_some(settings.as_slice()),
         nodes,
     };
     Ok(wire::json(StatusCode::OK, &answer))
@@ -196,21 +182,6 @@ impl StoreAnswer {
                 "unavailable"
             },
             detail,
-        }
-    }
-}
-
-impl From<&ChangedSetting> for SettingAnswer {
-    fn from(setting: &ChangedSetting) -> Self {
-        let ChangedSetting {
-            name,
-            value,
-            default,
-        } = setting.clone();
-        Self {
-            name,
-            value,
-            default,
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::problem::{ApiError, FieldErrors};
 use crate::state::App;
 use crate::wire;
 use crate::wire::query::{parameters, whole_number};
-use crate::wire::schema::UserIdSchema;
 use crate::wire::time::{Time, parse_rfc3339};
 
 /// What a node did. Every array has a value for each step, oldest first; null where the node did
@@ -56,7 +55,7 @@ pub(crate) struct Stats {
     /// The users of the caller's tenant that were refused most often in the window, rounded up to
     /// minutes; most often first, at most 10.
     #[schema(max_items = 10)]
-    top_refused: Vec<TopRefused>,
+    top_refused: Vec<RefusedUser>,
 }
 
 /// Sessions that ended, a second, by reason.
@@ -72,19 +71,6 @@ pub(crate) struct EndedSeries {
     terminated: Vec<Option<f64>>,
     /// Ended by operators.
     revoked: Vec<Option<f64>>,
-}
-
-/// A user that was refused.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TopRefused {
-    /// The user.
-    #[schema(value_type = UserIdSchema)]
-    user_id: String,
-    /// How often.
-    #[schema(example = 7)]
-    refusals: u32,
-    /// The last time.
-    last_at: Time,
 }
 
 /// The window that a request asks for.
@@ -171,22 +157,12 @@ impl Stats {
             },
             p50_ms: ms(&|point| point.p50_ms),
             p99_ms: ms(&|point| point.p99_ms),
-            top_refused: top.into_iter().map(TopRefused::from).collect(),
+            top_refused: top,
         }
     }
 }
 
-impl From<RefusedUser> for TopRefused {
-    fn from(refused: RefusedUser) -> Self {
-        Self {
-            user_id: refused.user.user().to_owned(),
-            refusals: refused.refusals,
-            last_at: Time::of_wall(refused.last_at_ms),
-        }
-    }
-}
-
-/// To so many decimals.
+/// Rounded to `decimals`.
 fn rounded(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (value * scale).round() / scale

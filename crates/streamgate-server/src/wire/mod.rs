@@ -6,6 +6,7 @@ pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod body_bytes;
 pub(crate) mod double_option;
+pub(crate) mod number;
 pub(crate) mod object;
 pub(crate) mod path;
 pub(crate) mod query;

@@ -156,21 +156,17 @@ pub(crate) fn parameters<'a, const N: usize>(
 /// 400 `invalid_request`.
 pub(crate) fn flag(uri: &Uri, name: &str) -> Result<bool, ApiError> {
     let mut errors = FieldErrors::default();
-    let mut flag = None;
-    for pair in uri.query().unwrap_or_default().split('&') {
-        let (given, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let given = percent_decode_str(given).decode_utf8_lossy();
-        match value {
-            _ if pair.is_empty() => continue,
-            _ if *given != *name => errors.add(given, "unknown parameter"),
-            _ if flag.is_some() => errors.add(name, "is given twice"),
-            "true" => flag = Some(true),
-            "false" => flag = Some(false),
-            _ => errors.add(name, "must be true or false"),
+    let [flag] = parameters(uri.query().unwrap_or_default(), [name], &mut errors);
+    let flag = match flag.as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            errors.add(name, "must be true or false");
+            false
         }
-    }
+    };
     errors.finish()?;
-    Ok(flag.unwrap_or(false))
+    Ok(flag)
 }
 
 /// Checks that there is no parameter.
@@ -178,15 +174,8 @@ pub(crate) fn flag(uri: &Uri, name: &str) -> Result<bool, ApiError> {
 /// # Errors
 /// 400 `invalid_request`.
 pub(crate) fn no_parameters(uri: &Uri) -> Result<(), ApiError> {
-    let pairs = uri.query().unwrap_or_default().split('&');
     let mut errors = FieldErrors::default();
-    for pair in pairs.filter(|pair| !pair.is_empty()) {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        errors.add(
-            percent_decode_str(name).decode_utf8_lossy(),
-            "unknown parameter",
-        );
-    }
+    let [] = parameters(uri.query().unwrap_or_default(), [], &mut errors);
     errors.finish()
 }
 

@@ -22,6 +22,7 @@ use crate::telemetry::audit::{Action, Note};
 use crate::wire;
 use crate::wire::body::JsonBody;
 use crate::wire::double_option::double_option;
+use crate::wire::number::whole_of;
 use crate::wire::schema::{LimitSchema, NameSchema, UserParam};
 use crate::wire::text_map::TextMap;
 
@@ -102,7 +103,9 @@ impl UserChange {
         let mut errors = FieldErrors::default();
         let set = SetUser {
             plan: edit(self.plan, |plan| errors.check("plan", Name::new(plan))),
-            limit: edit(self.limit, |limit| errors.check("limit", limit_of(&limit))),
+            limit: edit(self.limit, |limit| {
+                errors.check("limit", whole_of(&limit, 0..=LIMIT_MAX))
+            }),
             profile: edit(self.profile, |profile| {
                 profile.check("profile", &mut errors)
             }),
@@ -110,14 +113,6 @@ impl UserChange {
         errors.finish()?;
         Ok(set)
     }
-}
-
-/// The limit that a number is. `4.0` is 4, as JSON Schema has it.
-fn limit_of(number: &Number) -> Result<u32, String> {
-    let value = number.as_f64().unwrap_or(f64::NAN);
-    (0..=LIMIT_MAX)
-        .find(|limit| f64::from(*limit) == value)
-        .ok_or_else(|| format!("must be a whole number from 0 to {LIMIT_MAX}, is {number}"))
 }
 
 /// What to do with a member: absent, null or set. One that is wrong has been reported, and is kept.

@@ -17,6 +17,7 @@ use crate::state::App;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire;
 use crate::wire::body::JsonBody;
+use crate::wire::number::whole_of;
 use crate::wire::schema::{UserIdSchema, UserParam};
 use crate::wire::time::rfc3339;
 
@@ -30,13 +31,15 @@ const TTL_DEFAULT_S: u32 = 3_600;
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenRequest {
     /// In seconds from now.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "required_if_present")]
     #[schema(value_type = u32, required = false, minimum = 60, maximum = 86_400, default = 3_600)]
     ttl_s: Option<Number>,
 }
 
 /// A field that is there has a value: `null` is an error.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Number>, D::Error> {
+fn required_if_present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Number>, D::Error> {
     Number::deserialize(deserializer).map(Some)
 }
 
@@ -107,26 +110,12 @@ fn mint(app: &App, user: &UserKey, body: &JsonBody, note: &mut Note) -> Result<R
 }
 
 impl TokenRequest {
-    /// How long the token lives, in seconds. `60.0` is 60, as JSON Schema has it.
+    /// How long the token lives, in seconds.
     fn ttl_s(&self) -> Result<u32, ApiError> {
-        let Some(number) = &self.ttl_s else {
-            return Ok(TTL_DEFAULT_S);
-        };
-        let value = number.as_f64().unwrap_or(f64::NAN);
-        let bounds = f64::from(TTL_MIN_S)..=f64::from(TTL_MAX_S);
-        if value.fract() == 0.0 && bounds.contains(&value) {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "it is whole and within the bounds"
-            )]
-            return Ok(value as u32);
-        }
-        Err({
-            let bounds = format!("{TTL_MIN_S} to {TTL_MAX_S}");
-            let message = format!("must be a whole number from {bounds}, is {number}");
-            ApiError::field("ttl_s", message)
-        })
+        let ttl_s = self.ttl_s.as_ref().map(|number| {
+            whole_of(number, TTL_MIN_S..=TTL_MAX_S).map_err(|why| ApiError::field("ttl_s", why))
+        });
+        ttl_s.unwrap_or(Ok(TTL_DEFAULT_S))
     }
 }
 
