@@ -2,7 +2,7 @@
 
 use crate::ids::{Name, SessionId};
 use crate::metadata::Attributes;
-use crate::session::{EndReason, Session};
+use crate::session::{EndReason, Ending, Session};
 use crate::time::Timestamp;
 
 /// One change of a ledger. A decision is the list of its events; a log of them rebuilds a ledger.
@@ -22,10 +22,10 @@ pub enum Event {
         expires_at: Timestamp,
     },
     /// A session gave up its slot.
-    Ended(End),
+    Ended(Ending),
     /// An expired session was given up for good: no late heartbeat revives it, and it is remembered
     /// as ended for this reason. It held no slot.
-    MadeFinal(End),
+    MadeFinal(Ending),
     /// The user's plan, limit and profile are now these.
     UserSet {
         /// The user's own limit.
@@ -42,24 +42,6 @@ pub enum Event {
         /// The time.
         before: Timestamp,
     },
-}
-
-/// The end of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
-    /// The session.
-    pub id: SessionId,
-    /// When it ended.
-    pub ended_at: Timestamp,
-    /// Why.
-    pub reason: EndReason,
-    /// The session that took the slot, for `Terminated` and `Evicted`; none where the session was
-    /// above a lowered limit.
-    pub taken_by: Option<SessionId>,
-    /// The session as it was, for those who are told of a live session that ended. It is not
-    /// stored: events that are read from a delta have none. In a box, because every event has room
-    /// for an ending.
-    pub session: Option<Box<Session>>,
 }
 
 /// How much of a change must be on disk, and when.

@@ -5,7 +5,7 @@
 //! derived from the live ones; there is no counter beside them that could drift.
 
 use crate::bounds::{IMPOSED_ENDINGS_MAX, LIVE_MAX, REVIVABLE_ENDINGS_MAX, STOPPED_ENDINGS_MAX};
-use crate::event::{End, Event};
+use crate::event::Event;
 use crate::ids::{Name, SessionId};
 use crate::metadata::Attributes;
 use crate::session::{EndReason, Ending, Session};
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     /// Moves a session from the live ones to the endings.
-    fn leave(&mut self, end: &End) -> Option<Session> {
+    fn leave(&mut self, end: &Ending) -> Option<Session> {
         let session = self.live.remove(self.place_of(&end.id)?);
         let revivable = (end.reason == EndReason::Expired).then(|| Box::new(session.clone()));
         self.remember(end, revivable);
@@ -183,8 +183,8 @@ impl Ledger {
     }
 
     /// Makes an ending that could be revived a final one.
-    fn make_final(&mut self, end: &End) {
-        let revivable = |ending: &Ending| ending.id == end.id && ending.revivable.is_some();
+    fn make_final(&mut self, end: &Ending) {
+        let revivable = |ending: &Ending| ending.id == end.id && ending.session.is_some();
         if let Some(at) = self.ended.iter().position(revivable) {
             self.ended.remove(at);
             self.remember(end, None);
@@ -192,13 +192,13 @@ impl Ledger {
     }
 
     /// Adds the newest ending, and forgets the oldest beyond the bounds.
-    fn remember(&mut self, end: &End, revivable: Option<Box<Session>>) {
+    fn remember(&mut self, end: &Ending, revivable: Option<Box<Session>>) {
         self.ended.push(Ending {
             id: end.id.clone(),
             ended_at: end.ended_at,
             reason: end.reason,
             taken_by: end.taken_by.clone(),
-            revivable,
+            session: revivable,
         });
         self.forget_surplus();
     }
@@ -211,9 +211,9 @@ impl Ledger {
         }
         let stopped_max = STOPPED_ENDINGS_MAX.max(self.live.len());
         self.forget_beyond(stopped_max, |ending| ending.reason == EndReason::Stopped);
-        self.forget_beyond(REVIVABLE_ENDINGS_MAX, |ending| ending.revivable.is_some());
+        self.forget_beyond(REVIVABLE_ENDINGS_MAX, |ending| ending.session.is_some());
         self.forget_beyond(IMPOSED_ENDINGS_MAX, |ending| {
-            ending.revivable.is_none() && ending.reason != EndReason::Stopped
+            ending.session.is_none() && ending.reason != EndReason::Stopped
         });
     }
 
@@ -257,7 +257,7 @@ impl Ledger {
         }
         for (i, ending) in self.ended.iter().enumerate() {
             assert_eq!(
-                ending.revivable.is_some(),
+                ending.session.is_some(),
                 ending.reason == EndReason::Expired,
                 "expired endings, and only they, can be revived"
             );

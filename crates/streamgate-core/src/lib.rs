@@ -20,7 +20,7 @@ pub mod session;
 pub mod time;
 
 pub use admission::{Command, Decision, decide};
-pub use event::{Durability, End, Event};
+pub use event::{Durability, Event};
 pub use ids::{SessionId, TenantId, UserId, UserKey};
 pub use ledger::Ledger;
 pub use metadata::{Attributes, SessionMetadata};

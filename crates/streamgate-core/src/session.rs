@@ -37,7 +37,7 @@ pub struct Held {
     pub lease: Seconds,
 }
 
-/// A session that has ended, remembered for the revive window.
+/// The end of a session: as an event, and as the ledger remembers it for the revive window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
     /// The session's name.
@@ -49,8 +49,12 @@ pub struct Ending {
     /// The session that took the slot, for `Terminated` and `Evicted`; none where the session was
     /// above a lowered limit ([`crate::OverLimit::EndNewest`]).
     pub taken_by: Option<SessionId>,
-    /// What a late heartbeat needs to start the session again; only for `Expired`.
-    pub revivable: Option<Box<Session>>,
+    /// The session as it was, in a box because every event has room for an ending.
+    ///
+    /// In the ledger only for `Expired`: what a late heartbeat needs to start the session again. In
+    /// an event for those who are told of a live session that ended; it is not stored there, so
+    /// events that are read from a delta have none.
+    pub session: Option<Box<Session>>,
 }
 
 /// Why a session ended.

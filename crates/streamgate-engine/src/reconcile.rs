@@ -93,10 +93,7 @@ impl Engine {
     ) -> Result<HeartbeatOutcome, EngineError> {
         let adopt = Adopt(start);
         let outcome = self.outcome(user, &adopt).await?;
-        let holds_slot = matches!(
-            outcome,
-            HeartbeatOutcome::Renewed { .. } | HeartbeatOutcome::Revived { .. }
-        );
+        let holds_slot = outcome.alive().is_some();
         if open.memory.mark_reconciled(user, &adopt.0.id, holds_slot) {
             self.observer.reconciled(holds_slot);
         }

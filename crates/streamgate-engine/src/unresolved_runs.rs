@@ -152,7 +152,7 @@ fn contradicts(ledger: &Ledger, event: &Event) -> bool {
                 // A player that called when it was over, or later, has brought the session back.
                 (Some(live), _) => live.last_seen_at < end.ended_at,
                 // It was renewed before it was over.
-                (None, Some(left)) => left.revivable.is_some() && left.ended_at != end.ended_at,
+                (None, Some(left)) => left.session.is_some() && left.ended_at != end.ended_at,
                 (None, None) => false,
             }
         }
@@ -200,7 +200,7 @@ fn trace_of<'a>(ledger: &'a Ledger, id: &SessionId) -> Option<Trace<'a>> {
         return Some(Trace::Session(live));
     }
     let ending = ledger.ending_of(id)?;
-    Some(match &ending.revivable {
+    Some(match &ending.session {
         Some(session) => Trace::Session(session),
         None => Trace::EndedAt(ending.ended_at),
     })

@@ -43,7 +43,7 @@ pub(crate) struct App {
     /// The tenant of callers without a key, if none is asked for.
     pub(crate) default_tenant: TenantId,
     pub(crate) limits: RateLimits,
-    /// The peers whose `X-Forwarded-For` is believed.
+    /// Which peers' `X-Forwarded-For` is trusted for the client's address.
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) body_timeout: Duration,
     pub(crate) body_memory: Arc<BodyMemory>,

@@ -1,6 +1,6 @@
 //! Adopt: a session that was let play while no store could be asked comes to the ledger.
 
-use crate::admission::{Command, Draft, Heartbeat, HeartbeatOutcome, Start, StartOutcome};
+use crate::admission::{Alive, Command, Draft, Heartbeat, HeartbeatOutcome, Start, StartOutcome};
 use crate::session::{EndReason, Ending};
 
 /// A call of a player whose start was admitted without the ledger.
@@ -19,7 +19,7 @@ impl Adopt {
             ended_at: draft.now(),
             reason: EndReason::Expired,
             taken_by: None,
-            revivable: None,
+            session: None,
         })
     }
 }
@@ -41,11 +41,11 @@ impl Command for Adopt {
         }
         match self.0.decide(draft) {
             StartOutcome::Admitted(now) | StartOutcome::AlreadyLive(now) => {
-                HeartbeatOutcome::Revived {
+                HeartbeatOutcome::Revived(Alive {
                     session: now.session.held(),
                     limit: now.limit,
                     active: now.active,
-                }
+                })
             }
             StartOutcome::Refused(_) | StartOutcome::Taken | StartOutcome::UnknownPlan(_) => {
                 self.over(draft)

@@ -1,11 +1,11 @@
 //! A ledger on which a decision is being made, and the events so far.
 
-use crate::event::{End, Event};
+use crate::event::Event;
 use crate::ids::SessionId;
 use crate::ledger::Ledger;
 use crate::metadata::SessionMetadata;
 use crate::policy::{OverLimit, Policy, Rule};
-use crate::session::{EndReason, Session};
+use crate::session::{EndReason, Ending, Session};
 use crate::time::{Moment, Timestamp};
 
 /// A ledger on which a decision is being made. It changes only by [`Draft::record`].
@@ -96,8 +96,8 @@ impl<'a> Draft<'a> {
     }
 
     /// The end of a session now.
-    fn end_of(&self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) -> End {
-        End {
+    fn end_of(&self, id: &SessionId, reason: EndReason, taken_by: Option<&SessionId>) -> Ending {
+        Ending {
             id: id.clone(),
             ended_at: self.now(),
             reason,
@@ -149,7 +149,7 @@ impl<'a> Draft<'a> {
         taken_by: Option<&SessionId>,
     ) {
         let ending = self.ledger.ending_of(id);
-        if ending.is_some_and(|ending| ending.revivable.is_some()) {
+        if ending.is_some_and(|ending| ending.session.is_some()) {
             self.record(Event::MadeFinal(self.end_of(id, reason, taken_by)));
         }
     }

@@ -17,27 +17,35 @@ pub struct Heartbeat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeartbeatOutcome {
     /// The lease was renewed.
-    Renewed {
-        /// How it is held now.
-        session: Held,
-        /// The user's limit.
-        limit: u32,
-        /// The number of slots taken.
-        active: u32,
-    },
+    Renewed(Alive),
     /// The lease had run out, a slot was free, and the session holds it again.
-    Revived {
-        /// How it is held now.
-        session: Held,
-        /// The user's limit.
-        limit: u32,
-        /// The number of slots taken, this one among them.
-        active: u32,
-    },
+    Revived(Alive),
     /// The session has ended, and this heartbeat could not change that.
     Ended(Ending),
     /// The user never had this session, or its ending is no longer remembered.
     Unknown,
+}
+
+/// A session that holds a slot, as a heartbeat leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alive {
+    /// How it is held now.
+    pub session: Held,
+    /// The user's limit.
+    pub limit: u32,
+    /// The number of slots taken, this one among them.
+    pub active: u32,
+}
+
+impl HeartbeatOutcome {
+    /// The session, if it holds a slot.
+    #[must_use]
+    pub const fn alive(&self) -> Option<&Alive> {
+        match self {
+            Self::Renewed(alive) | Self::Revived(alive) => Some(alive),
+            Self::Ended(_) | Self::Unknown => None,
+        }
+    }
 }
 
 impl Command for Heartbeat {
@@ -51,12 +59,9 @@ impl Command for Heartbeat {
     /// the one that it ended has ended so, or so long ago that it is forgotten.
     fn confirms(first: &HeartbeatOutcome, second: &HeartbeatOutcome) -> bool {
         match (first, second) {
-            (
-                HeartbeatOutcome::Revived { session: first, .. },
-                HeartbeatOutcome::Renewed {
-                    session: second, ..
-                },
-            ) => first.started_at == second.started_at,
+            (HeartbeatOutcome::Revived(first), HeartbeatOutcome::Renewed(second)) => {
+                first.session.started_at == second.session.started_at
+            }
             (HeartbeatOutcome::Ended(first), HeartbeatOutcome::Ended(second)) => first == second,
             (HeartbeatOutcome::Ended(_), HeartbeatOutcome::Unknown) => true,
             _ => false,
@@ -73,16 +78,16 @@ pub(crate) fn beat(draft: &mut Draft<'_>, id: &SessionId) -> HeartbeatOutcome {
             let ending = ending.expect("an ending is remembered until the next decision");
             return HeartbeatOutcome::Ended(ending.clone());
         }
-        return HeartbeatOutcome::Renewed {
+        return HeartbeatOutcome::Renewed(Alive {
             session: renew(draft, place),
             limit,
             active: draft.active(),
-        };
+        });
     }
     let Some(ending) = draft.ledger().ending_of(id).cloned() else {
         return HeartbeatOutcome::Unknown;
     };
-    match &ending.revivable {
+    match &ending.session {
         Some(expired) if draft.has_slot_for(expired.metadata.as_deref()) => {
             revive(draft, expired, limit)
         }
@@ -103,9 +108,9 @@ fn revive(draft: &mut Draft<'_>, expired: &Session, limit: u32) -> HeartbeatOutc
         active <= limit,
         "no revival leaves more live sessions than the limit"
     );
-    HeartbeatOutcome::Revived {
+    HeartbeatOutcome::Revived(Alive {
         session: held,
         limit,
         active,
-    }
+    })
 }

@@ -21,7 +21,7 @@ pub mod with_sessions;
 pub use adopt::Adopt;
 pub use draft::Draft;
 pub use erase::{EraseUser, Erased};
-pub use heartbeat::{Heartbeat, HeartbeatOutcome};
+pub use heartbeat::{Alive, Heartbeat, HeartbeatOutcome};
 pub use heartbeats::Heartbeats;
 pub use if_known::IfKnown;
 pub use import_user::{ImportUser, ImportedSession, ImportedUser};

@@ -5,11 +5,11 @@
 //! command of its own it only frees memory and reports expiries; nothing depends on it.
 
 use crate::admission::{Command, Draft};
-use crate::event::{End, Event};
+use crate::event::Event;
 use crate::ids::SessionId;
 use crate::ledger::Ledger;
 use crate::policy::Policy;
-use crate::session::{EndReason, Session};
+use crate::session::{EndReason, Ending, Session};
 use crate::time::{Moment, Timestamp};
 
 /// Do what every decision does first, and nothing else.
@@ -111,7 +111,7 @@ fn expire(draft: &mut Draft<'_>) {
         .collect();
     over.sort();
     for (ended_at, id) in over {
-        draft.record(Event::Ended(End {
+        draft.record(Event::Ended(Ending {
             id,
             ended_at,
             reason: EndReason::Expired,

@@ -8,8 +8,8 @@ use crate::codec::parts::{
     put_session_id, reason, session, session_id,
 };
 use crate::codec::wire::{Reader, begin, put_len, put_text, put_time, put_varint};
-use crate::event::{Durability, End, Event};
-use crate::session::EndReason;
+use crate::event::{Durability, Event};
+use crate::session::{EndReason, Ending};
 
 /// The byte before an event.
 mod tag {
@@ -114,7 +114,7 @@ pub(super) fn put_event(out: &mut Vec<u8>, event: &Event) {
     }
 }
 
-pub(super) fn put_end(out: &mut Vec<u8>, end: &End) {
+pub(super) fn put_end(out: &mut Vec<u8>, end: &Ending) {
     put_session_id(out, &end.id);
     put_time(out, end.ended_at);
     put_reason(out, end.reason);
@@ -143,8 +143,8 @@ pub(super) fn event(tag: u8, reader: &mut Reader<'_>) -> Result<Event, CodecErro
     })
 }
 
-pub(super) fn end(reader: &mut Reader<'_>) -> Result<End, CodecError> {
-    Ok(End {
+pub(super) fn end(reader: &mut Reader<'_>) -> Result<Ending, CodecError> {
+    Ok(Ending {
         id: session_id(reader)?,
         ended_at: reader.time()?,
         reason: reason(reader.byte()?)?,

@@ -7,7 +7,8 @@ use crate::codec::CodecError;
 use crate::codec::delta::{decode_kept, encode_kept, end, event, put_end, put_event};
 use crate::codec::parts::{put_session, session};
 use crate::codec::wire::Reader;
-use crate::event::{End, Event};
+use crate::event::Event;
+use crate::session::Ending;
 
 /// The byte before an ending with its session. Deltas never have it.
 const ENDED_WITH_SESSION: u8 = 128;
@@ -18,7 +19,7 @@ const ENDED_WITH_SESSION: u8 = 128;
 pub fn encode_notice(events: &[Event]) -> Vec<u8> {
     encode_kept(events, |out, event| match event {
         Event::Ended(
-            end @ End {
+            end @ Ending {
                 session: Some(session),
                 ..
             },
@@ -48,7 +49,7 @@ fn ended_with_session(reader: &mut Reader<'_>) -> Result<Event, CodecError> {
     if session.id != end.id {
         return Err(CodecError::Invalid("the session of an ending"));
     }
-    Ok(Event::Ended(End {
+    Ok(Event::Ended(Ending {
         session: Some(Box::new(session)),
         ..end
     }))
@@ -62,7 +63,7 @@ mod tests {
 
     fn ended(id: &str, metadata: Option<SessionMetadata>) -> Event {
         let (id, at) = (SessionId::new(id).unwrap(), Timestamp::from_millis);
-        Event::Ended(End {
+        Event::Ended(Ending {
             id: id.clone(),
             ended_at: at(3),
             reason: EndReason::Evicted,

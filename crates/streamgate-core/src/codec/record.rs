@@ -121,13 +121,13 @@ fn put_ending(out: &mut Vec<u8>, ending: &Ending) {
     } else {
         0
     };
-    out[at] |= if ending.revivable.is_some() {
+    out[at] |= if ending.session.is_some() {
         ending_flag::REVIVABLE
     } else {
         0
     };
     put_time(out, ending.ended_at);
-    match &ending.revivable {
+    match &ending.session {
         // The session brings its name along.
         Some(session) => put_session(out, session),
         None => put_session_id(out, &ending.id),
@@ -145,7 +145,7 @@ fn ending(reader: &mut Reader<'_>) -> Result<Ending, CodecError> {
         return Err(CodecError::Invalid("the flags of an ending"));
     }
     let ended_at = reader.time()?;
-    let (id, revivable) = if is_revivable {
+    let (id, session) = if is_revivable {
         let session = session(reader)?;
         (session.id.clone(), Some(Box::new(session)))
     } else {
@@ -161,6 +161,6 @@ fn ending(reader: &mut Reader<'_>) -> Result<Ending, CodecError> {
         ended_at,
         reason,
         taken_by,
-        revivable,
+        session,
     })
 }

@@ -266,23 +266,15 @@ fn started(outcome: StartOutcome) -> Answer {
 
 fn beaten(outcome: HeartbeatOutcome) -> Answer {
     match outcome {
-        HeartbeatOutcome::Renewed {
-            session,
-            limit,
-            active,
-        } => Answer::Renewed {
-            session: held(session),
-            limit,
-            active,
+        HeartbeatOutcome::Renewed(alive) => Answer::Renewed {
+            session: held(alive.session),
+            limit: alive.limit,
+            active: alive.active,
         },
-        HeartbeatOutcome::Revived {
-            session,
-            limit,
-            active,
-        } => Answer::Revived {
-            session: held(session),
-            limit,
-            active,
+        HeartbeatOutcome::Revived(alive) => Answer::Revived {
+            session: held(alive.session),
+            limit: alive.limit,
+            active: alive.active,
         },
         HeartbeatOutcome::Ended(ending) => Answer::Ended(over(&ending)),
         HeartbeatOutcome::Unknown => Answer::Unknown,
@@ -387,7 +379,7 @@ fn over(ending: &Ending) -> Over {
         at: ending.ended_at.as_millis(),
         why: ending.reason,
         taken_by: ending.taken_by.as_ref().map(id),
-        playback: ending.revivable.as_deref().map(playback),
+        playback: ending.session.as_deref().map(playback),
     }
 }
 

@@ -2,7 +2,7 @@
 //! of a start, and what the ledger knows already counts for more.
 
 use crate::support::{User, all_metadata, id, name};
-use streamgate_core::admission::{Adopt, HeartbeatOutcome, Start, StopOutcome};
+use streamgate_core::admission::{Adopt, Alive, HeartbeatOutcome, Start, StopOutcome};
 use streamgate_core::{AtLimit, EndReason, Ending, Seconds, SessionMetadata};
 
 fn adopt(user: &mut User, start: Start) -> HeartbeatOutcome {
@@ -25,11 +25,11 @@ fn a_session_that_the_ledger_never_saw_takes_a_free_slot_with_all_that_its_start
         lease: Some(Seconds(600)),
         ..Start::new(id("b"))
     };
-    let HeartbeatOutcome::Revived {
+    let HeartbeatOutcome::Revived(Alive {
         session,
         limit,
         active,
-    } = adopt(&mut user, start)
+    }) = adopt(&mut user, start)
     else {
         panic!("a slot is free");
     };
@@ -48,7 +48,7 @@ fn a_start_that_arrived_after_all_is_a_heartbeat() {
     let outcome = adopt(&mut user, Start::new(id("a")));
     assert!(matches!(
         outcome,
-        HeartbeatOutcome::Renewed { active: 1, .. }
+        HeartbeatOutcome::Renewed(Alive { active: 1, .. })
     ));
 }
 
@@ -99,7 +99,7 @@ fn the_policy_takes_the_oldest_slot_for_it_as_for_any_start() {
     let outcome = adopt(&mut user, Start::new(id("new")));
     assert!(matches!(
         outcome,
-        HeartbeatOutcome::Revived { active: 1, .. }
+        HeartbeatOutcome::Revived(Alive { active: 1, .. })
     ));
     assert_eq!(user.live(), ["new"]);
     assert_eq!(ended(user.beat("old")).reason, EndReason::Evicted);

@@ -2,7 +2,8 @@
 
 use crate::support::{User, all_metadata, id};
 use streamgate_core::admission::{
-    EraseUser, Erased, Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, Stop, StopOutcome,
+    Alive, EraseUser, Erased, Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, Stop,
+    StopOutcome,
 };
 use streamgate_core::bounds::{REVIVABLE_ENDINGS_MAX, STOPPED_ENDINGS_MAX};
 use streamgate_core::{AtLimit, Durability, EndReason, Ledger, Seconds, Timestamp};
@@ -29,11 +30,11 @@ fn expired_at() -> (User, Timestamp) {
 fn a_late_heartbeat_revives_until_the_last_millisecond_of_the_window() {
     let (mut user, _) = expired_at();
     user.pass(user.window_ms() - 1);
-    let HeartbeatOutcome::Revived {
+    let HeartbeatOutcome::Revived(Alive {
         session,
         limit,
         active,
-    } = user.beat("a")
+    }) = user.beat("a")
     else {
         panic!("the window is not over");
     };
@@ -78,7 +79,7 @@ fn a_revived_session_is_the_one_it_was() {
     };
     user.pass(30_000);
     user.admitted("b");
-    let HeartbeatOutcome::Revived { session, .. } = user.beat("a") else {
+    let HeartbeatOutcome::Revived(Alive { session, .. }) = user.beat("a") else {
         panic!("a slot is free");
     };
     let live = user.ledger.find(&id("a")).expect("it is live");

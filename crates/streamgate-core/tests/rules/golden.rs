@@ -17,7 +17,7 @@ use streamgate_core::codec::{
     CodecError, decode_delta, decode_ledger, encode_delta, encode_ledger,
 };
 use streamgate_core::{
-    Attributes, End, EndReason, Ending, Event, Ledger, Seconds, Session, SessionId, SessionMetadata,
+    Attributes, EndReason, Ending, Event, Ledger, Seconds, Session, SessionId, SessionMetadata,
 };
 
 /// 2026-11-21T06:30:00.000Z
@@ -87,7 +87,7 @@ fn ended(reason: EndReason, taken_by: Option<SessionId>) -> Ledger {
             ended_at: at(T + 120_000),
             reason,
             taken_by,
-            revivable: expired.then(|| Box::new(with_metadata(all_metadata()))),
+            session: expired.then(|| Box::new(with_metadata(all_metadata()))),
         }],
         ..Ledger::default()
     }
@@ -244,8 +244,8 @@ fn ledgers_of_endings() -> Vec<Case<Ledger>> {
     ]
 }
 
-fn end(reason: EndReason, taken_by: Option<SessionId>) -> End {
-    End {
+fn end(reason: EndReason, taken_by: Option<SessionId>) -> Ending {
+    Ending {
         id: id(UUID),
         ended_at: at(T + 120_000),
         reason,
@@ -338,7 +338,7 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
 fn ledgers_2() -> Vec<Case<Ledger>> {
     let knowing = |metadata| live(vec![in_region(metadata)]);
     let mut expired = ended(EndReason::Expired, None);
-    expired.ended[0].revivable = Some(Box::new(in_region(SessionMetadata::default())));
+    expired.ended[0].session = Some(Box::new(in_region(SessionMetadata::default())));
     let mut beside = knowing(SessionMetadata::default());
     beside.live.insert(0, session(id("tv-1")));
     vec![

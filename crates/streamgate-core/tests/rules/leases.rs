@@ -2,9 +2,9 @@
 
 use crate::support::{User, at, id};
 use streamgate_core::Seconds;
-use streamgate_core::admission::{HeartbeatOutcome, Start, StartOutcome};
+use streamgate_core::admission::{Alive, HeartbeatOutcome, Start, StartOutcome};
 use streamgate_core::codec::{decode_ledger, encode_ledger, grant_grace};
-use streamgate_core::{End, EndReason, Event};
+use streamgate_core::{EndReason, Ending, Event};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -35,7 +35,7 @@ fn a_heartbeat_in_the_last_millisecond_holds_the_slot_for_one_lease_more() {
     let mut user = User::with_limit(1);
     user.admitted("a");
     user.pass(user.lease_ms() - 1);
-    let HeartbeatOutcome::Renewed { session, .. } = user.beat("a") else {
+    let HeartbeatOutcome::Renewed(Alive { session, .. }) = user.beat("a") else {
         panic!("a is live");
     };
     assert_eq!(session.expires_at, at(user.now_ms + user.lease_ms()));
@@ -55,7 +55,7 @@ fn a_session_keeps_the_lease_it_asked_for() {
     };
     user.run(&start);
     user.pass(4_999);
-    let HeartbeatOutcome::Renewed { session, .. } = user.beat("a") else {
+    let HeartbeatOutcome::Renewed(Alive { session, .. }) = user.beat("a") else {
         panic!("a is live");
     };
     assert_eq!(session.expires_at, at(user.now_ms + 5_000));
@@ -184,7 +184,7 @@ fn a_heartbeat_after_a_clock_was_set_back_holds_one_lease_from_then() {
     let mut user = User::with_limit(1);
     user.admitted("a");
     user.set_back(HOUR_MS);
-    let HeartbeatOutcome::Renewed { session, .. } = user.beat("a") else {
+    let HeartbeatOutcome::Renewed(Alive { session, .. }) = user.beat("a") else {
         panic!("a is live");
     };
     assert_eq!(session.last_seen_at, user.now());
@@ -233,7 +233,7 @@ fn a_settled_user_reports_the_end_at_the_time_it_was_due() {
     let b = user.admitted("b");
     user.pass(HOUR_MS / 10);
     let ended = |session: &streamgate_core::Session| {
-        Event::Ended(End {
+        Event::Ended(Ending {
             id: session.id.clone(),
             ended_at: session.expires_at,
             reason: EndReason::Expired,

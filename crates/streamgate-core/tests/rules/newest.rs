@@ -68,7 +68,7 @@ fn it_is_a_stop_like_any_other() {
         ended_at: user.now(),
         reason: EndReason::Stopped,
         taken_by: None,
-        revivable: None,
+        session: None,
     };
     assert_eq!(user.beat("a"), HeartbeatOutcome::Ended(ended.clone()));
     assert_eq!(user.stop("a"), StopOutcome::AlreadyEnded(ended));

@@ -11,7 +11,7 @@ use streamgate_core::codec::{
     apply_delta, decode_delta, decode_ledger, decode_notice, encode_delta, encode_ledger,
     encode_notice, grant_grace,
 };
-use streamgate_core::{Durability, End, Event, Ledger, Policy, SessionId, Timestamp, decide};
+use streamgate_core::{Durability, Ending, Event, Ledger, Policy, SessionId, Timestamp, decide};
 
 /// A call of a history, and the ledgers before and after it.
 struct Moment<'a> {
@@ -53,7 +53,7 @@ fn walk(
 /// The event as a store keeps it.
 fn without_session(event: Event) -> Event {
     match event {
-        Event::Ended(end) => Event::Ended(End {
+        Event::Ended(end) => Event::Ended(Ending {
             session: None,
             ..end
         }),

@@ -17,7 +17,7 @@ fn lazy(heartbeat_write_interval_s: u32, skew_s: u32) -> User {
 
 fn renewed(outcome: HeartbeatOutcome) -> streamgate_core::Held {
     match outcome {
-        HeartbeatOutcome::Renewed { session, .. } => session,
+        HeartbeatOutcome::Renewed(alive) => alive.session,
         other => panic!("not live: {other:?}"),
     }
 }

@@ -3,7 +3,8 @@
 
 use crate::support::{User, at, id};
 use streamgate_core::admission::{
-    Heartbeat, HeartbeatOutcome, SessionsQuery, Settle, Start, StartOutcome, sessions_of, user_of,
+    Alive, Heartbeat, HeartbeatOutcome, SessionsQuery, Settle, Start, StartOutcome, sessions_of,
+    user_of,
 };
 use streamgate_core::{
     Durability, EndReason, Event, Moment, Policy, Seconds, Stall, Timestamp, decide,
@@ -55,7 +56,7 @@ fn a_heartbeat_behind_a_stall_renews_the_lease() {
     let (user, moment) = stalled();
     let beat = Heartbeat { id: id("a") };
     let decision = decide(user.ledger, &user.policy, &beat, moment);
-    let HeartbeatOutcome::Renewed { session, .. } = decision.outcome else {
+    let HeartbeatOutcome::Renewed(Alive { session, .. }) = decision.outcome else {
         panic!("a watches");
     };
     assert_eq!(session.last_seen_at, moment.time);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use streamgate_clock::Clock;
-use streamgate_core::admission::{Admitted, HeartbeatOutcome, Start, StartOutcome};
+use streamgate_core::admission::{Admitted, Alive, HeartbeatOutcome, Start, StartOutcome};
 use streamgate_core::{Policy, Session, SessionId, Timestamp, UserKey};
 use tokio::sync::Notify;
 
@@ -140,11 +140,11 @@ impl FailOpen {
             lease: policy.lease,
             metadata: None,
         });
-        HeartbeatOutcome::Renewed {
+        HeartbeatOutcome::Renewed(Alive {
             session: self.as_of_store(wall, session).held(),
             limit: policy.default_limit,
             active: 1,
-        }
+        })
     }
 
     /// The start of a session that is remembered.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::{START_OF_TIME, World, heartbeat, id, start, stop, user, world_over};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{
-    HeartbeatOutcome, IfKnown, SessionsQuery, Start, StartOutcome, StopOutcome, WithSessions,
+    Alive, HeartbeatOutcome, IfKnown, SessionsQuery, Start, StartOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::ids::Name;
@@ -153,7 +153,7 @@ async fn heartbeats_after_an_outage_take_slots_while_there_are_any() {
     open.admits("b").await;
     open.is_back();
     let (outcome, is_degraded) = open.beat("b").await;
-    assert!(matches!(outcome, HeartbeatOutcome::Revived { active: 1, .. }) && !is_degraded);
+    assert!(matches!(outcome, HeartbeatOutcome::Revived(Alive { active: 1, .. })) && !is_degraded);
     let (outcome, _) = open.beat("a").await;
     let HeartbeatOutcome::Ended(ending) = outcome else {
         panic!("every slot is taken: {outcome:?}");
@@ -189,7 +189,7 @@ async fn a_degraded_start_that_had_reached_the_store_takes_one_slot() {
     let told = engine.heartbeat(&user("u"), &heartbeat("a")).await.unwrap();
     assert!(matches!(
         told.outcome,
-        HeartbeatOutcome::Renewed { active: 1, .. }
+        HeartbeatOutcome::Renewed(Alive { active: 1, .. })
     ));
     assert!(!told.is_degraded);
     assert_eq!(engine.degraded_sessions(), 0);
@@ -314,7 +314,7 @@ async fn a_degraded_start_with_the_id_of_a_session_in_the_store_takes_no_part_in
     assert!(matches!(outcome, StartOutcome::AlreadyLive(_)) && !is_degraded);
     assert!(matches!(
         open.beat("a").await.0,
-        HeartbeatOutcome::Renewed { active: 1, .. }
+        HeartbeatOutcome::Renewed(Alive { active: 1, .. })
     ));
 }
 

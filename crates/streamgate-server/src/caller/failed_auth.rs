@@ -2,8 +2,7 @@
 //!
 //! Every 401 counts. Above the limit the answer is 429 and says when to try again. It bounds what a
 //! flood of wrong credentials costs: a signature that is verified for nothing, and an answer that
-//! tells a guess from a key. It keeps out nobody whose key or cached token is valid, because those
-//! are never counted.
+//! tells a guess from a key. A valid key or cached token is never counted, so it is never limited.
 //!
 //! The counts are a set-associative cache of cells of the generic cell rate algorithm (GCRA). Where
 //! a set is full, the address that failed least makes room: a flood of addresses makes the limit

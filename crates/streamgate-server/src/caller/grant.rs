@@ -45,8 +45,8 @@ pub(crate) struct Permit {
 /// Who made a call, kept beyond its authorisation: for audits.
 #[derive(Debug, Clone)]
 pub(crate) enum Identity {
-    /// Nobody that is known: the call brought no credential, and none is asked for. Where it came
-    /// from, if it came on a connection.
+    /// An anonymous caller, on a server that requires no credential. Holds the class of its address,
+    /// if the call came on a connection.
     Anonymous(Option<AddressClass>),
     /// An API key.
     Key {

@@ -8,6 +8,6 @@ pub(crate) mod failed_auth;
 pub(crate) mod grant;
 pub(crate) mod keys;
 pub(crate) mod rate_limit;
-pub(crate) mod standing;
+pub(crate) mod stream_credential;
 pub(crate) mod tokens;
 pub(crate) mod trusted_proxies;

@@ -1,4 +1,4 @@
-//! Trusted proxies: the peers whose `X-Forwarded-For` is believed about the client of a request.
+//! Trusted proxies: which peers' `X-Forwarded-For` is trusted for the client's address.
 //!
 //! The header is a list to which each proxy appends the address that it was called from. Whatever a
 //! client put there itself stands further left. So the list is read from the right for as long as the
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_believed_unless_trusted() {
+    fn no_peer_is_believed_unless_trusted() {
         let list: &[&[u8]] = &[b"198.51.100.9"];
         assert_eq!(client(&trusted(&[]), "127.0.0.1", list), "127.0.0.1");
         let trusted = trusted(&["10.0.0.0/8"]);

@@ -25,7 +25,7 @@ use utoipa::ToSchema;
 
 use super::Subscription;
 use super::queue::{Delivery, Received};
-use crate::caller::standing::Standing;
+use crate::caller::stream_credential::StreamCredential;
 use crate::metrics::{PushMetrics, StreamEnd, StreamKind};
 use crate::problem::{ApiError, Code};
 use crate::state::{App, Gateway};
@@ -154,8 +154,8 @@ pub(crate) struct EventStream<T: Topic> {
     app: Arc<App>,
     subscription: Subscription,
     topic: T,
-    standing: Standing,
-    /// The accepted keys that `standing` was compared with.
+    credential: StreamCredential,
+    /// The accepted keys that `credential` was compared with.
     credentials: usize,
     checking: Option<BoxFuture<'static, T::Found>>,
     /// What a check has found. Events that it committed come first.
@@ -174,7 +174,7 @@ impl<T: Topic> EventStream<T> {
     pub(crate) fn new(
         app: Arc<App>,
         subscription: Subscription,
-        standing: Standing,
+        credential: StreamCredential,
         mut topic: T,
         begin: impl FnOnce(&mut T, &mut Out),
     ) -> Self {
@@ -194,7 +194,7 @@ impl<T: Topic> EventStream<T> {
             app,
             subscription,
             topic,
-            standing,
+            credential,
             checking: None,
             found: None,
             wants_check: false,
@@ -238,7 +238,7 @@ impl<T: Topic> EventStream<T> {
         }
         if self.credentials != hub.credentials() {
             self.credentials = hub.credentials();
-            if !self.standing.holds(&self.app) {
+            if !self.credential.holds(&self.app) {
                 self.out.bye(hub.event_id(), Bye::Unauthenticated);
             }
             return true;
@@ -280,7 +280,7 @@ impl<T: Topic> EventStream<T> {
         if now >= self.next_comment {
             self.next_comment = now + COMMENT_EVERY;
             self.out.bytes.extend_from_slice(b":\n\n");
-            if !self.standing.holds(&self.app) {
+            if !self.credential.holds(&self.app) {
                 let id = self.subscription.hub().event_id();
                 self.out.bye(id, Bye::Unauthenticated);
             }

@@ -12,10 +12,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use streamgate_core::{Attributes, Event};
 
-use super::told::{Begun, Ended, Gap, StartRefused, Started, UserSet};
+use super::stream_events::{Ended, Gap, RefusedEvent, Started, StreamOpened, UserSet};
 use crate::caller::access::{Admin, Caller};
 use crate::caller::keys::Scope;
-use crate::caller::standing::Standing;
+use crate::caller::stream_credential::StreamCredential;
 use crate::metrics::StreamKind;
 use crate::problem::ApiError;
 use crate::problem_docs::StreamErrors;
@@ -44,7 +44,7 @@ pub(crate) struct LastEventId {
 /// `user_set` (`UserSetEvent`). An expired session ends here when its expiry is found. Events of
 /// calls at the same time may come in another order than they were committed in. With
 /// `Last-Event-ID` it goes on behind that event, from a bounded buffer of this node; `gap`
-/// (`GapEvent`) says how many events are missing (`missed` is null if nobody knows). `bye`
+/// (`GapEvent`) says how many events are missing (`missed` is null if unknown). `bye`
 /// (`ByeEvent`) comes before a stream that the server ends: connect again after `retry_ms`. A
 /// comment comes every 15 seconds. Scope: `admin`.
 #[utoipa::path(
@@ -77,14 +77,14 @@ pub(crate) async fn listen_to_tenant(
     let last = parts.headers.get(&LAST_EVENT_ID);
     let from = last.map_or(Resume::Anew, |id| resume(id.as_bytes()));
     let (subscription, joined) = app.hub.listen_to_tenant(&caller.tenant, from)?;
-    let standing = Standing::new(caller.identity, caller.tenant.as_str(), Scope::Admin);
+    let credential = StreamCredential::new(caller.identity, caller.tenant.as_str(), Scope::Admin);
     let is_of_all = !app.engine.shares_store() || app.hub.notices_are_up().is_some();
     let scope = if is_of_all { "all" } else { "node" };
     let topic = TenantTopic {
         buffer: joined.buffer,
         last: joined.behind,
     };
-    let stream = EventStream::new(app, subscription, standing, topic, |topic, out| {
+    let stream = EventStream::new(app, subscription, credential, topic, |topic, out| {
         topic.begin(&joined, scope, out);
     });
     Ok(stream.into_response())
@@ -114,7 +114,7 @@ struct TenantTopic {
 
 impl TenantTopic {
     fn begin(&mut self, joined: &Joined, scope: &'static str, out: &mut Out) {
-        out.event((self.buffer, self.last), "stream", &Begun { scope });
+        out.event((self.buffer, self.last), "stream", &StreamOpened { scope });
         if let Some(missed) = joined.missed {
             out.event((self.buffer, self.last), "gap", &Gap { missed });
         }
@@ -161,7 +161,7 @@ impl Topic for TenantTopic {
                 out.event(
                     id,
                     "refused",
-                    &StartRefused::new(user.user(), refused, wall),
+                    &RefusedEvent::new(user.user(), refused, wall),
                 );
             }
         }

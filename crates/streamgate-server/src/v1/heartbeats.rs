@@ -180,9 +180,8 @@ enum Beat {
 impl From<Answered<HeartbeatOutcome>> for Beat {
     fn from(answered: Answered<HeartbeatOutcome>) -> Self {
         match answered.outcome {
-            HeartbeatOutcome::Renewed { session, .. }
-            | HeartbeatOutcome::Revived { session, .. } => Self::Renewed {
-                expires_at: session.expires_at,
+            HeartbeatOutcome::Renewed(alive) | HeartbeatOutcome::Revived(alive) => Self::Renewed {
+                expires_at: alive.session.expires_at,
                 is_degraded: answered.is_degraded,
             },
             HeartbeatOutcome::Ended(ending) => Self::Ended(ending.reason),

@@ -11,7 +11,7 @@ mod refusals;
 mod session;
 mod sessions;
 mod stats;
-mod told;
+mod stream_events;
 mod users;
 
 use std::sync::Arc;
@@ -22,9 +22,10 @@ use utoipa_axum::routes;
 use crate::state::App;
 
 pub(crate) use node::introduce;
-pub(crate) use told::event_schemas;
+pub(crate) use stream_events::event_schemas;
 
-/// The handlers of calls about one session, which [`crate::routing::fast_path`] runs as well.
+/// The handlers of calls about one session. [`crate::routing::fast_path`] runs them as well, but for
+/// the stop by POST.
 pub(crate) mod session_calls {
     pub(crate) use super::users::sessions::heartbeat::heartbeat;
     pub(crate) use super::users::sessions::start::put::start_named_session;

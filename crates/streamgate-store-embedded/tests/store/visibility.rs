@@ -89,10 +89,10 @@ async fn what_needs_the_disk_is_not_answered_at_once() {
     // One that sees nothing new is done, although the disk does nothing.
     clock.advance(Duration::from_secs(30));
     let renewed = run_now(&store, &key("other"), &heartbeat).unwrap().unwrap();
-    let HeartbeatOutcome::Renewed { session, .. } = renewed else {
+    let HeartbeatOutcome::Renewed(alive) = renewed else {
         panic!("{renewed:?}");
     };
-    assert_eq!(session.last_seen_at, NOON.plus(Seconds(30)));
+    assert_eq!(alive.session.last_seen_at, NOON.plus(Seconds(30)));
     disk.hold_syncs(false);
     starts.await.unwrap();
     assert!(run_now(&store, &user, &heartbeat).unwrap().is_ok());

@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use streamgate_core::admission::{SessionsQuery, SessionsView, sessions_of};
 use streamgate_core::{
-    End, Ending, Event, Ledger, Moment, Policy, Session, SessionId, Timestamp, UserKey,
+    Ending, Event, Ledger, Moment, Policy, Session, SessionId, Timestamp, UserKey,
 };
 use streamgate_engine::EngineError;
 
@@ -21,13 +21,13 @@ use super::sessions::events::{BEHIND_LEASE, again, reread_after};
 use super::sessions::list::UserSessions;
 use crate::caller::access::{Player, UserPath};
 use crate::caller::keys::Scope;
-use crate::caller::standing::Standing;
+use crate::caller::stream_credential::StreamCredential;
 use crate::metrics::StreamKind;
 use crate::problem::ApiError;
 use crate::problem_docs::StreamErrors;
 use crate::push::{self, Delivery, EventStream, Interest, Out, PushEvent, Topic};
 use crate::state::App;
-use crate::v1::told::{Ended, Gap, StartRefused, Started};
+use crate::v1::stream_events::{Ended, Gap, RefusedEvent, Started};
 use crate::wire::query::no_parameters;
 use crate::wire::schema::UserParam;
 
@@ -76,7 +76,7 @@ pub(crate) async fn listen_to_user(
     // First the subscription, then the state: no change falls between the two.
     let subscription = app.hub.listen(&target.user, Interest::User)?;
     let listed = app.engine.look(&target.user, listed).await?;
-    let standing = Standing::new(target.identity, target.user.tenant(), Scope::Player);
+    let credential = StreamCredential::new(target.identity, target.user.tenant(), Scope::Player);
     let topic = UserTopic {
         user: target.user,
         live: HashMap::new(),
@@ -84,7 +84,7 @@ pub(crate) async fn listen_to_user(
         next_check: None,
     };
     let shared = Arc::clone(&app);
-    let stream = EventStream::new(shared, subscription, standing, topic, |topic, out| {
+    let stream = EventStream::new(shared, subscription, credential, topic, |topic, out| {
         topic.look_after(listed.left_ms, &app, Duration::ZERO);
         topic.list(listed, &app, out);
     });
@@ -170,7 +170,7 @@ impl UserTopic {
     }
 
     /// A session ended. One that the client was never told of is left out.
-    fn ended(&mut self, mut end: End, app: &App, out: &mut Out) {
+    fn ended(&mut self, mut end: Ending, app: &App, out: &mut Out) {
         if self.ended.len() >= ENDINGS_MAX {
             self.ended.pop_front();
         }
@@ -187,20 +187,9 @@ impl UserTopic {
     fn endings(&mut self, listed: &Listed, app: &App, out: &mut Out) {
         for ending in &listed.ended {
             if self.live.contains_key(&ending.id) {
-                self.ended(end_of(ending), app, out);
+                self.ended(ending.clone(), app, out);
             }
         }
-    }
-}
-
-/// What is left of an ending: the session, too, where it can be revived.
-fn end_of(ending: &Ending) -> End {
-    End {
-        id: ending.id.clone(),
-        ended_at: ending.ended_at,
-        reason: ending.reason,
-        taken_by: ending.taken_by.clone(),
-        session: ending.revivable.clone(),
     }
 }
 
@@ -218,7 +207,7 @@ impl Topic for UserTopic {
             PushEvent::Changed(_, Event::Ended(end)) => self.ended(end.clone(), app, out),
             PushEvent::Changed(..) => {}
             PushEvent::Refused(user, refused) => {
-                let refused = StartRefused::new(user.user(), refused, app.engine.wall());
+                let refused = RefusedEvent::new(user.user(), refused, app.engine.wall());
                 out.event(app.hub.event_id(), "refused", &refused);
             }
         }

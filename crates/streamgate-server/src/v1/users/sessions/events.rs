@@ -14,9 +14,9 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use streamgate_core::admission::{Heartbeat, HeartbeatOutcome};
+use streamgate_core::admission::{Alive, Heartbeat, HeartbeatOutcome};
 use streamgate_core::{
-    End, Ending, Event, Held, Ledger, Moment, Policy, Session as CoreSession, SessionId, UserKey,
+    Ending, Event, Held, Ledger, Moment, Policy, Session as CoreSession, SessionId, UserKey,
 };
 use streamgate_engine::{Answered, EngineError};
 
@@ -24,7 +24,7 @@ use super::heartbeat::{HeartbeatAnswer, SessionEnded, session_ended};
 use super::session_unknown;
 use crate::caller::access::authorize_stream;
 use crate::caller::keys::Scope;
-use crate::caller::standing::Standing;
+use crate::caller::stream_credential::StreamCredential;
 use crate::caller::tokens::once_keys_are_there;
 use crate::metrics::{StreamEnd, StreamKind};
 use crate::problem::ApiError;
@@ -105,9 +105,9 @@ pub(crate) async fn listen_to_session(
         Begin::Live(session) => session,
         Begin::Ended(ending) => return Ok(session_ended(&app, &ending)),
     };
-    let standing = Standing::new(identity, topic.user.tenant(), Scope::Player);
+    let credential = StreamCredential::new(identity, topic.user.tenant(), Scope::Player);
     let (id, wall) = (app.hub.event_id(), app.engine.wall());
-    let stream = EventStream::new(app, subscription, standing, topic, |topic, out| {
+    let stream = EventStream::new(app, subscription, credential, topic, |topic, out| {
         out.event(
             id,
             "session",
@@ -150,7 +150,7 @@ struct SessionTopic {
     id: SessionId,
     hold: bool,
     /// The ending that it was told of, until the record confirms it.
-    told: Option<End>,
+    told: Option<Ending>,
     next_check: Option<Duration>,
 }
 
@@ -183,8 +183,9 @@ impl SessionTopic {
         let beat = if self.hold {
             let heartbeat = Heartbeat { id: id.clone() };
             match app.engine.heartbeat(&self.user, &heartbeat).await?.outcome {
-                HeartbeatOutcome::Renewed { session, .. }
-                | HeartbeatOutcome::Revived { session, .. } => Some(session),
+                HeartbeatOutcome::Renewed(alive) | HeartbeatOutcome::Revived(alive) => {
+                    Some(alive.session)
+                }
                 HeartbeatOutcome::Ended(ending) => return Ok(Begin::Ended(ending)),
                 HeartbeatOutcome::Unknown => return Err(session_unknown()),
             }
@@ -219,8 +220,8 @@ impl SessionTopic {
         }
     }
 
-    /// When to look next: behind the end of the lease; and if nobody tells what other nodes do, by
-    /// the next heartbeat.
+    /// When to look next: behind the end of the lease; without notices from other nodes also by the
+    /// next heartbeat.
     fn at_lease_end(&self, app: &App, now: Duration, left_ms: u64) -> Duration {
         now + reread_after(app, Duration::from_millis(left_ms) + BEHIND_LEASE)
     }
@@ -234,7 +235,7 @@ impl SessionTopic {
     /// The record shows nothing of the session.
     fn unknown(&self, app: &App, out: &mut Out) {
         match &self.told {
-            Some(end) => self.ended(&ending_of(end), app, out),
+            Some(ending) => self.ended(ending, app, out),
             None => out.bye(app.hub.event_id(), Bye::SessionUnknown),
         }
     }
@@ -266,17 +267,13 @@ impl SessionTopic {
         };
         let is_revived = matches!(answered.outcome, HeartbeatOutcome::Revived { .. });
         match answered.outcome {
-            HeartbeatOutcome::Renewed {
-                session,
-                limit,
-                active,
-            }
-            | HeartbeatOutcome::Revived {
-                session,
-                limit,
-                active,
-            } => {
+            HeartbeatOutcome::Renewed(alive) | HeartbeatOutcome::Revived(alive) => {
                 self.told = None;
+                let Alive {
+                    session,
+                    limit,
+                    active,
+                } = alive;
                 let seats = (!answered.is_degraded).then_some((limit, active));
                 let renewed = HeartbeatAnswer::new(app, &self.id, &session, seats, is_revived);
                 out.event(app.hub.event_id(), "renewed", &renewed);
@@ -339,17 +336,6 @@ impl Topic for SessionTopic {
     }
 }
 
-/// An ending of which only the event is known.
-fn ending_of(end: &End) -> Ending {
-    Ending {
-        id: end.id.clone(),
-        ended_at: end.ended_at,
-        reason: end.reason,
-        taken_by: end.taken_by.clone(),
-        revivable: None,
-    }
-}
-
 /// How long after a renewal the next one is due.
 fn interval(app: &App, held: &Held) -> Duration {
     let of_lease = (held.lease.0 / 3).max(1);
@@ -370,7 +356,7 @@ pub(crate) fn again() -> Duration {
 }
 
 /// After how long a record is read again that does not change by itself before `behind`: sooner if
-/// other nodes may change it and nobody tells.
+/// other nodes may change it, without notices from other nodes.
 pub(crate) fn reread_after(app: &App, behind: Duration) -> Duration {
     let is_told = !app.engine.shares_store() || app.hub.notices_are_up() == Some(true);
     if is_told {

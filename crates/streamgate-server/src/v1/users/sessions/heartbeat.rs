@@ -97,24 +97,12 @@ pub(crate) async fn heartbeat(app: &App, call: SessionCall) -> Result<Response, 
 async fn renew(app: &App, target: SessionTarget) -> Result<Response, ApiError> {
     let heartbeat = Heartbeat { id: target.id };
     let answered = app.engine.heartbeat(&target.user, &heartbeat).await?;
-    let degraded = answered.is_degraded;
+    let is_revived = matches!(answered.outcome, HeartbeatOutcome::Revived(_));
     match answered.outcome {
-        HeartbeatOutcome::Renewed {
-            session,
-            limit,
-            active,
-        } => {
-            let seats = (!degraded).then_some((limit, active));
-            let answer = HeartbeatAnswer::new(app, &heartbeat.id, &session, seats, false);
-            Ok(wire::json(StatusCode::OK, &answer))
-        }
-        HeartbeatOutcome::Revived {
-            session,
-            limit,
-            active,
-        } => {
-            let seats = (!degraded).then_some((limit, active));
-            let answer = HeartbeatAnswer::new(app, &heartbeat.id, &session, seats, true);
+        HeartbeatOutcome::Renewed(alive) | HeartbeatOutcome::Revived(alive) => {
+            let seats = (!answered.is_degraded).then_some((alive.limit, alive.active));
+            let (id, held) = (&heartbeat.id, &alive.session);
+            let answer = HeartbeatAnswer::new(app, id, held, seats, is_revived);
             Ok(wire::json(StatusCode::OK, &answer))
         }
         HeartbeatOutcome::Ended(ending) => Ok(session_ended(app, &ending)),
@@ -155,7 +143,7 @@ impl<'a> SessionEnded<'a> {
         }
     }
 
-    /// The same where nobody looked for a free slot.
+    /// The same, without a check for a free slot.
     pub(crate) fn told(ending: &'a Ending, wall: Wall) -> Self {
         let mut ended = Self::new(ending, wall);
         if ending.reason == EndReason::Expired {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use streamgate_core::admission::Refused;
 use streamgate_core::ids::Name;
-use streamgate_core::{self as core, Attributes, End};
+use streamgate_core::{self as core, Attributes, Ending};
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::Schema;
@@ -25,8 +25,8 @@ use crate::wire::time::Time;
 /// refers to these: `x-streamgate-events` of its answer names the schema of each event.
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(
-    Begun, ByeEvent, Ended<'_>, Gap, HeartbeatAnswer<'_>, Session<'_>, SessionEnded<'_>,
-    StartRefused<'_>, Started<'_>, UserSessions<'_>, UserSet<'_>
+    StreamOpened, ByeEvent, Ended<'_>, Gap, HeartbeatAnswer<'_>, Session<'_>, SessionEnded<'_>,
+    RefusedEvent<'_>, Started<'_>, UserSessions<'_>, UserSet<'_>
 )))]
 struct Events;
 
@@ -42,7 +42,7 @@ schema!(StreamScopeSchema is "StreamScope": words(["all", "node"])
 /// `stream`: what the stream of a tenant tells.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = StreamEvent)]
-pub(crate) struct Begun {
+pub(crate) struct StreamOpened {
     /// What happens on which nodes.
     #[schema(value_type = StreamScopeSchema)]
     pub(crate) scope: &'static str,
@@ -88,8 +88,7 @@ pub(crate) struct Ended<'a> {
 
 /// `refused`: a start was refused.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = RefusedEvent)]
-pub(crate) struct StartRefused<'a> {
+pub(crate) struct RefusedEvent<'a> {
     /// The user.
     #[schema(value_type = UserIdSchema)]
     user_id: &'a str,
@@ -136,7 +135,7 @@ pub(crate) struct UserSet<'a> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = GapEvent)]
 pub(crate) struct Gap {
-    /// How many; null if nobody knows.
+    /// How many; null if unknown.
     #[schema(required)]
     pub(crate) missed: Option<u64>,
 }
@@ -156,7 +155,7 @@ impl<'a> Started<'a> {
 }
 
 impl<'a> Ended<'a> {
-    pub(crate) fn new(user_id: &'a str, end: &'a End, wall: Wall) -> Self {
+    pub(crate) fn new(user_id: &'a str, end: &'a Ending, wall: Wall) -> Self {
         Self {
             user_id,
             session_id: IdText(&end.id),
@@ -168,7 +167,7 @@ impl<'a> Ended<'a> {
     }
 }
 
-impl<'a> StartRefused<'a> {
+impl<'a> RefusedEvent<'a> {
     pub(crate) fn new(user_id: &'a str, refused: &'a Refused, wall: Wall) -> Self {
         Self {
             user_id,

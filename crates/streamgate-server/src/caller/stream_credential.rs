@@ -7,13 +7,13 @@ use crate::state::App;
 
 /// Who opened a stream, and what that needs.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct StreamCredential {
     identity: Identity,
     tenant: Box<str>,
     needed: Scope,
 }
 
-impl Standing {
+impl StreamCredential {
     /// Of a caller that was authorized for this scope, for users of this tenant.
     pub(crate) fn new(identity: Identity, tenant: &str, needed: Scope) -> Self {
         Self {
