@@ -59,6 +59,14 @@ pub(crate) struct Start {
     pub(crate) sets: Sets,
 }
 
+impl Start {
+    /// Whether a session was started on another device.
+    pub(super) fn is_on_another_device(&self, session: &Playback) -> bool {
+        let (ours, theirs) = (self.device, session.device.as_deref());
+        ours.is_some() && theirs.is_some() && ours != theirs
+    }
+}
+
 /// What a start sets about the user: each is left alone, cleared or set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Sets {

@@ -23,9 +23,13 @@ impl User {
         if self.is_taken(start) {
             return over;
         }
-        let beaten = self.beat(rules, start.id, now);
-        if beaten != Answer::Unknown {
-            return beaten;
+        let expired = self.over.iter().find(|over| over.id == start.id);
+        let expired = expired.and_then(|over| over.playback.as_ref());
+        if !expired.is_some_and(|playback| start.is_on_another_device(playback)) {
+            let beaten = self.beat(rules, start.id, now);
+            if beaten != Answer::Unknown {
+                return beaten;
+            }
         }
         match self.start(rules, start, now) {
             Answer::Admitted {

@@ -265,8 +265,7 @@ impl User {
     /// Whether the name is that of a session on another device.
     fn is_taken(&self, start: &Start) -> bool {
         let live = self.live.iter().find(|session| session.id == start.id);
-        let theirs = live.and_then(|live| live.device.as_deref());
-        theirs.is_some() && start.device.is_some() && theirs != start.device
+        live.is_some_and(|live| start.is_on_another_device(live))
     }
 
     fn start(&mut self, rules: &Rules, start: &Start, now: u64) -> Answer {

@@ -105,18 +105,37 @@ fn the_policy_takes_the_oldest_slot_for_it_as_for_any_start() {
     assert_eq!(ended(user.beat("old")).reason, EndReason::Evicted);
 }
 
+/// A start of session `a` on a device.
+fn on(device: &str) -> Start {
+    let metadata = SessionMetadata {
+        device_id: Some(name(device)),
+        ..SessionMetadata::default()
+    };
+    Start {
+        metadata: Some(metadata.into()),
+        ..Start::new(id("a"))
+    }
+}
+
+#[test]
+fn an_expired_session_of_another_device_is_not_revived() {
+    let mut user = User::with_limit(1);
+    user.run(&on("tv"));
+    user.pass(user.lease_ms());
+    let outcome = adopt(&mut user, on("phone"));
+    assert!(matches!(outcome, HeartbeatOutcome::Revived { .. }));
+    let live = user.ledger.find(&id("a")).expect("it is live");
+    assert_eq!(live.metadata, on("phone").metadata);
+    assert_eq!(live.started_at, user.now(), "it is a start");
+    // The same device comes back to its own session.
+    user.pass(user.lease_ms());
+    adopt(&mut user, on("phone"));
+    let live = user.ledger.find(&id("a")).expect("it is live");
+    assert!(live.started_at < user.now());
+}
+
 #[test]
 fn a_session_of_another_device_keeps_its_slot_and_the_start_holds_none() {
-    let on = |device: &str| Start {
-        metadata: Some(
-            SessionMetadata {
-                device_id: Some(name(device)),
-                ..SessionMetadata::default()
-            }
-            .into(),
-        ),
-        ..Start::new(id("a"))
-    };
     let mut user = User::with_limit(3);
     user.run(&on("tv"));
     user.pass(1_000);
@@ -132,7 +151,6 @@ fn a_session_of_another_device_keeps_its_slot_and_the_start_holds_none() {
         let outcome = adopt(&mut user, start);
         assert!(matches!(outcome, HeartbeatOutcome::Renewed { .. }));
     }
-    // Once it has ended, its id is free.
     user.stop("a");
     let over = ended(adopt(&mut user, on("phone")));
     assert_eq!(over.reason, EndReason::Stopped);
