@@ -22,6 +22,12 @@ pub trait Clock: Send + Sync + fmt::Debug + 'static {
     /// implementation documents.
     fn now(&self) -> Moment;
 
+    /// Milliseconds since a fixed moment in the past, suspend included: a clock that cannot be set.
+    /// How far [`now`](Self::now) is ahead of it changes only where this clock is set.
+    fn passed_ms(&self) -> u64 {
+        passed_ms()
+    }
+
     /// What to add to a time of this clock to get the time on the wall, in milliseconds.
     fn wall_offset_ms(&self) -> i64 {
         0

@@ -13,6 +13,7 @@ use super::{Clock, Disturbances};
 #[derive(Debug, Default)]
 pub struct ManualClock {
     moment: Mutex<Moment>,
+    passed_ms: AtomicU64,
     wall_offset_ms: AtomicI64,
     stalls: AtomicU64,
     steps: AtomicU64,
@@ -32,12 +33,14 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let mut moment = self.moment.lock();
         moment.time = later(moment.time, by);
+        self.passed_ms.fetch_add(millis(by), Ordering::SeqCst);
     }
 
     /// Moves the clock forwards, and records that time as a stall.
     pub fn stall(&self, by: Duration) {
         let mut moment = self.moment.lock();
         let (from, until) = (moment.time, later(moment.time, by));
+        self.passed_ms.fetch_add(millis(by), Ordering::SeqCst);
         *moment = Moment {
             time: until,
             stall: Some(Stall { from, until }),
@@ -45,7 +48,7 @@ impl ManualClock {
         self.stalls.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Sets the clock, also backwards.
+    /// Sets the clock, also backwards. No time passes.
     pub fn set(&self, now: Timestamp) {
         self.moment.lock().time = now;
     }
@@ -64,6 +67,10 @@ fn later(time: Timestamp, by: Duration) -> Timestamp {
 impl Clock for ManualClock {
     fn now(&self) -> Moment {
         *self.moment.lock()
+    }
+
+    fn passed_ms(&self) -> u64 {
+        self.passed_ms.load(Ordering::SeqCst)
     }
 
     fn wall_offset_ms(&self) -> i64 {

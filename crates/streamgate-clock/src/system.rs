@@ -198,6 +198,10 @@ impl<S: Source> Clock for SystemClock<S> {
         state.stalls.see(time, since_ms)
     }
 
+    fn passed_ms(&self) -> u64 {
+        self.source.passed_ms()
+    }
+
     fn wall_offset_ms(&self) -> i64 {
         self.wall_offset_ms.load(Ordering::Relaxed)
     }

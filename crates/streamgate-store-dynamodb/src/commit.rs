@@ -29,6 +29,8 @@ impl DynamoDbStore {
         expected: Version,
         write: &Write,
     ) -> Result<Committed, StoreError> {
+        // Set since the load, it gets the same refusal before anything was changed.
+        self.check_clock()?;
         let attempts = Attempts::default();
         let answer = match &write.record {
             Some(record) if is_too_large(key, record) => {
@@ -44,7 +46,7 @@ impl DynamoDbStore {
         };
         if let Err(wrong) = self.check_clock() {
             let nothing_was_changed = answer.is_err() && !attempts.are_in_doubt();
-            // What was decided by a wrong clock must not be acknowledged.
+            // The lease that was granted is not the one that the answer would promise.
             return Err(if nothing_was_changed {
                 wrong
             } else {
@@ -73,18 +75,17 @@ impl DynamoDbStore {
                 return Err(StoreError::Unavailable(reason.to_string()));
             }
         };
-        let current = self.loaded(item)?;
-        if current.version == own {
+        match self.loaded(item) {
             // An attempt whose answer was lost had done it.
-            return Ok(Committed::Done);
-        }
-        if attempts.are_in_doubt() {
+            Ok(current) if current.version == own => Ok(Committed::Done),
             // It may have been done, and another write may have replaced it.
-            let place = self.table.place();
-            let reason = "an answer was lost, and the record is another by now";
-            return Err(StoreError::OutcomeUnknown(format!("{place}: {reason}")));
+            _ if attempts.are_in_doubt() => {
+                let place = self.table.place();
+                let reason = "an answer was lost, and the record is another by now";
+                Err(StoreError::OutcomeUnknown(format!("{place}: {reason}")))
+            }
+            current => current.map(Committed::Conflict),
         }
-        Ok(Committed::Conflict(current))
     }
 
     fn too_large(&self, record_bytes: usize) -> StoreError {

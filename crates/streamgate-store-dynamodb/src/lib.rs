@@ -22,7 +22,8 @@
 //! [`CLOCK_SKEW_MAX_S`] (5 s), which NTP ensures; a policy for this store makes leases longer by as
 //! much ([`Policy::clock_skew`]). With a larger skew a fast node would end leases before their
 //! players call again. So each answer's `Date` is compared with the node's clock; while the skew is
-//! too large, every call is refused.
+//! too large, every call is refused. A clock that is set between two answers is noticed by the
+//! monotonic clock before anything is decided by it.
 //!
 //! [`CLOCK_SKEW_MAX_S`]: streamgate_core::bounds::CLOCK_SKEW_MAX_S
 //! [`Policy::clock_skew`]: streamgate_core::Policy::clock_skew

@@ -46,7 +46,7 @@ impl DynamoDbStore {
                 .map(|item| self.entry(item))
                 .collect::<Result<_, _>>()?,
             next,
-            now: self.clock.now(),
+            now: self.now()?,
         })
     }
 

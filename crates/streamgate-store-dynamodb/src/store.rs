@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use streamgate_clock::{Clock, SystemClock};
 use streamgate_core::bounds::CLOCK_SKEW_MAX_S;
-use streamgate_core::{Policy, Seconds, TenantId, UserKey};
+use streamgate_core::{Moment, Policy, Seconds, TenantId, UserKey};
 use streamgate_store::versioned::{
     Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
 };
@@ -24,7 +24,7 @@ const PROBE_KEY: &[u8] = b"\0ready";
 #[derive(Debug)]
 pub struct DynamoDbStore {
     pub(crate) table: Table,
-    pub(crate) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     /// How far the clock is from the table's; unused if clocks are not compared.
     pub(crate) skew: Arc<Skew>,
     /// Whether calls are refused while the clock is too far off.
@@ -76,12 +76,21 @@ impl DynamoDbStore {
         }
     }
 
-    /// Whether the clock may decide, by the last answer of the table.
-    pub(crate) fn check_clock(&self) -> Result<(), StoreError> {
+    /// The time to decide by. Every decision takes its time from here or from
+    /// [`speculation`](VersionedStore::speculation), so none is made by a wrong clock.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the clock is wrong by the last answer of the table.
+    pub(crate) fn now(&self) -> Result<Moment, StoreError> {
         if self.compares_clocks {
-            return self.skew.check();
+            return self.skew.now();
         }
-        Ok(())
+        Ok(self.clock.now())
+    }
+
+    /// Whether the clock may decide now.
+    pub(crate) fn check_clock(&self) -> Result<(), StoreError> {
+        self.now().map(drop)
     }
 
     /// The record of an item. The clock is read after the item, so the time is never before the
@@ -97,7 +106,7 @@ impl DynamoDbStore {
         Ok(Loaded {
             record,
             version,
-            now: self.clock.now(),
+            now: self.now()?,
         })
     }
 
@@ -196,11 +205,13 @@ impl VersionedStore for DynamoDbStore {
     }
 
     fn speculation(&self, _key: &UserKey) -> Speculation {
-        if self.check_clock().is_err() {
-            // The next load tells whether it is right again.
-            return Speculation::Never;
-        }
-        Speculation::IfSoleWriter(self.clock.now())
+        let now = if self.compares_clocks {
+            self.skew.vouched_now()
+        } else {
+            Some(self.clock.now())
+        };
+        // Otherwise a load tells whether the clock is right.
+        now.map_or(Speculation::Never, Speculation::IfSoleWriter)
     }
 
     fn scan<'a>(

@@ -1,5 +1,6 @@
 //! The store over an emulator of DynamoDB.
 
+mod clocks;
 mod commits;
 mod conformance;
 mod engine;

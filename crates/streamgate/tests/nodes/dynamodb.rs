@@ -6,6 +6,7 @@ mod throttled;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use streamgate_clock::Stopwatch;
 use streamgate_testkit::faketime::WallClock;
 use streamgate_testkit::proxy::tcp::{Disturbance, Proxy};
 use streamgate_testkit::random::seed;
@@ -218,4 +219,61 @@ fn a_node_10_minutes_behind_dynamodb_refuses_until_its_clock_is_right() {
     let heartbeat = format!("{}/heartbeat", session("a"));
     assert_eq!(wrong.call("POST", &heartbeat, None).status, 503);
     assert_eq!(right.call("POST", &heartbeat, None).status, 200);
+}
+
+/// The wall clock of a node is set while it serves users whom it alone serves, so it knows their
+/// records and would write without a load. The first call of each after the step is refused, and
+/// changes nothing for the other node.
+#[test]
+fn a_clock_step_of_a_node_over_dynamodb_frees_no_slot_of_its_own_users() {
+    let emulator = table();
+    let right = nodes(emulator.port, 1, &PATIENT);
+    let right = &right.servers[0];
+    let (dir, wall) = (TempDir::new().unwrap(), WallClock::shifted("+0s"));
+    let mut command = serve(&dir, emulator.port, &PATIENT);
+    wall.show_to(&mut command);
+    let wrong = Server::spawn(command);
+    let session = |user: &str, id: &str| format!("/v1/users/{user}/sessions/{id}");
+    for (user, step) in [("behind", "-600s"), ("ahead", "+600s")] {
+        eventually("the clock is right", || {
+            wrong.call("GET", "/readyz", None).status == 200
+        });
+        for id in ["a", "b", "c"] {
+            assert_eq!(wrong.call("PUT", &session(user, id), None).status, 201);
+        }
+        wall.set(step);
+        let heartbeat = |id: &str| format!("{}/heartbeat", session(user, id));
+        let refused = wrong.call("POST", &heartbeat("a"), None);
+        assert_eq!(refused.status, 503, "{user}: {refused:?}");
+        let start = right.call("PUT", &session(user, "d"), None);
+        assert_eq!(start.status, 409, "{user}: {start:?}");
+        wall.set("+0s");
+        for id in ["a", "b", "c"] {
+            assert_eq!(right.call("POST", &heartbeat(id), None).status, 200);
+        }
+    }
+}
+
+/// Each refusal measures another skew, and all have one cause.
+#[test]
+fn refusals_for_a_wrong_clock_are_summed_up_in_the_log() {
+    let emulator = table();
+    let (dir, wall) = (TempDir::new().unwrap(), WallClock::shifted("-600s"));
+    let mut command = serve(&dir, emulator.port, &PATIENT);
+    wall.show_to(&mut command);
+    let wrong = Server::spawn(command);
+    let calling = Stopwatch::start();
+    for i in 0..100 {
+        let path = format!("/v1/users/u{i}/sessions/s");
+        assert_eq!(wrong.call("PUT", &path, None).status, 503);
+    }
+    let log = wrong.terminate().stderr;
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("clock of this node is wrong"));
+    // The change, its first refusal, and a sum each second; the same of the checks at the start.
+    let most = 8 + 2 * usize::try_from(calling.elapsed().as_secs()).unwrap();
+    let count = lines.count();
+    assert!((2..=most).contains(&count), "{count} lines: {log}");
+    assert!(log.contains("the same line was logged repeatedly"), "{log}");
 }
