@@ -186,7 +186,10 @@ where
     /// A store that refuses while an earlier run is unresolved leaves the outcome unknown.
     fn failed(&mut self, error: StoreError) -> EngineError {
         match error {
-            StoreError::Unavailable(why) | StoreError::Damaged(why) | StoreError::Full(why)
+            StoreError::Unavailable(why)
+            | StoreError::Damaged(why)
+            | StoreError::Full(why)
+            | StoreError::TooLarge(why)
                 if self.unresolved.may_have_changed() =>
             {
                 EngineError::OutcomeUnknown(why)

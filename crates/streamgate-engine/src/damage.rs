@@ -1,5 +1,5 @@
-//! Records that cannot be read, because they are damaged or newer than this program: reported to
-//! the operator without naming the user.
+//! Records that cannot be read, because they are damaged or newer than this program, and records
+//! that the store cannot hold: reported to the operator without naming the user.
 //!
 //! What is *not* here: a second attempt. A damaged record stays so until an operator repairs it.
 
@@ -30,6 +30,7 @@ impl Engine {
         match error.into() {
             error @ EngineError::Damaged(_) => self.damaged(user, error),
             error @ EngineError::NewerRecord(_) => self.newer(user, error),
+            error @ EngineError::TooLarge(_) => too_large(user, error),
             other => other,
         }
     }
@@ -48,6 +49,18 @@ impl Engine {
         }
         error
     }
+}
+
+/// The error of a call that would make the record of a user too large for the store.
+fn too_large(user: &UserKey, error: EngineError) -> EngineError {
+    tracing::error!(
+        %error,
+        tenant = user.tenant(),
+        user_sha256 = user_hash(user.user()),
+        "the record of a user would be larger than the store can hold: calls that add to it are \
+         answered 500"
+    );
+    error
 }
 
 /// What the log has in place of a user's id: the beginning of its SHA-256. `printf %s ID | sha256sum`

@@ -25,6 +25,10 @@ pub enum EngineError {
     /// The store did not answer before the deadline. The change may or may not have been made.
     #[error("the store did not answer within {0} ms")]
     DeadlineExceeded(u128),
+    /// The operation would make the record of its user larger than the store can hold. Nothing was
+    /// changed.
+    #[error("the record would be too large for the store: {0}")]
+    TooLarge(String),
     /// A stored record cannot be read, and why. It names no user.
     #[error("a stored record cannot be read: {0}")]
     Damaged(String),
@@ -49,7 +53,7 @@ impl EngineError {
             | Self::NewerRecord(_)
             | Self::OutcomeUnknown(_)
             | Self::DeadlineExceeded(_) => true,
-            Self::Damaged(_) | Self::NeedsFormat(_) | Self::BadCursor => false,
+            Self::TooLarge(_) | Self::Damaged(_) | Self::NeedsFormat(_) | Self::BadCursor => false,
         }
     }
 
@@ -66,6 +70,7 @@ impl From<StoreError> for EngineError {
             StoreError::Unavailable(why) => Self::Unavailable(why),
             StoreError::Refused(refusal) => Self::Refused(refusal),
             StoreError::Full(why) => Self::StoreFull(why),
+            StoreError::TooLarge(why) => Self::TooLarge(why),
             StoreError::OutcomeUnknown(why) => Self::OutcomeUnknown(why),
             StoreError::Damaged(why) => Self::Damaged(why),
             StoreError::NeedsFormat(format) => Self::NeedsFormat(format),

@@ -90,7 +90,7 @@ impl DynamoDbStore {
 
     fn too_large(&self, record_bytes: usize) -> StoreError {
         let place = self.table.place();
-        StoreError::Unavailable(format!(
+        StoreError::TooLarge(format!(
             "{place}: a record of {record_bytes} bytes, but an item is at most {ITEM_MAX_BYTES}"
         ))
     }
@@ -151,7 +151,7 @@ impl DynamoDbStore {
             Ok(()) => Ok(to.into()),
             Err(NotWritten::Condition(stands)) => {
                 let mark = stands.as_ref().and_then(format_mark_of);
-                mark.ok_or_else(|| self.foreign())
+                mark.ok_or_else(|| StoreError::Unavailable(self.foreign()))
             }
             Err(NotWritten::Failed(reason)) => Err(StoreError::Unavailable(reason.to_string())),
         }

@@ -85,7 +85,18 @@ pub(crate) fn format_mark(format: u8) -> Item {
     ])
 }
 
-/// The key of an item, or of where a scan goes on; `None` where it is none of ours.
+/// The key of a record's item; `None` where it is none of ours.
 pub(crate) fn key_of(item: &Item) -> Option<UserKey> {
     UserKey::from_bytes(item.get(KEY)?.as_b().ok()?.as_ref())
+}
+
+/// The key at which a page of a scan ends; `None` where it is none of ours.
+pub(crate) fn page_end_of(item: &Item) -> Option<&[u8]> {
+    let key = item.get(KEY)?.as_b().ok()?.as_ref();
+    may_end_page(key).then_some(key)
+}
+
+/// Whether a page of a scan may end at this key: a page counts the format mark, too.
+pub(crate) fn may_end_page(key: &[u8]) -> bool {
+    key == FORMAT_KEY || UserKey::from_bytes(key).is_some()
 }

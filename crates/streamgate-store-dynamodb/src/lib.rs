@@ -36,8 +36,8 @@
 //!
 //! # Records that are too large
 //!
-//! DynamoDB keeps at most 400 KB an item ([`ITEM_MAX_BYTES`]). A larger record is refused as
-//! unavailable before it is sent.
+//! DynamoDB keeps at most 400 KB an item ([`ITEM_MAX_BYTES`]). A larger record is refused
+//! before it is sent.
 //!
 //! What is *not* here: decisions, and what the bytes mean; settings, and the command line.
 //!

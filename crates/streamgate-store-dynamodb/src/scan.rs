@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use streamgate_core::{TenantId, UserKey};
 use streamgate_store::{Cursor, Page, StoreError};
 
-use crate::item::{Item, KEY, binary, key_of, record_of};
+use crate::item::{Item, KEY, binary, key_of, may_end_page, page_end_of, record_of};
 use crate::store::DynamoDbStore;
 
 impl DynamoDbStore {
@@ -51,8 +51,8 @@ impl DynamoDbStore {
     }
 
     fn cursor(&self, last: &Item) -> Result<Cursor, StoreError> {
-        let key = key_of(last).ok_or_else(|| self.foreign())?;
-        Ok(Cursor(key.as_bytes().to_vec()))
+        let key = page_end_of(last).ok_or_else(|| self.damage())?;
+        Ok(Cursor(key.to_vec()))
     }
 
     fn entry(&self, mut item: Item) -> Result<(UserKey, Vec<u8>), StoreError> {
@@ -60,13 +60,15 @@ impl DynamoDbStore {
         let record = record_of(&mut item);
         key.zip(record)
             .map(|(key, (record, _))| (key, record))
-            .ok_or_else(|| self.foreign())
+            .ok_or_else(|| self.damage())
     }
 }
 
 /// Where a cursor stands. DynamoDB needs no item there, but would take any bytes for a key.
 fn start_key(cursor: &Cursor) -> Result<Item, StoreError> {
-    let key = UserKey::from_bytes(&cursor.0).ok_or(StoreError::BadCursor)?;
-    let key: AttributeValue = binary(key.as_bytes());
+    if !may_end_page(&cursor.0) {
+        return Err(StoreError::BadCursor);
+    }
+    let key: AttributeValue = binary(&cursor.0);
     Ok(Item::from([(KEY.to_owned(), key)]))
 }

@@ -99,7 +99,7 @@ impl DynamoDbStore {
         let (record, version) = match item {
             None => (None, Version::NONE),
             Some(mut item) => {
-                let (record, version) = record_of(&mut item).ok_or_else(|| self.foreign())?;
+                let (record, version) = record_of(&mut item).ok_or_else(|| self.damage())?;
                 (Some(record), version)
             }
         };
@@ -110,10 +110,15 @@ impl DynamoDbStore {
         })
     }
 
-    /// The error for an item that no store of this kind wrote.
-    pub(crate) fn foreign(&self) -> StoreError {
+    /// The error for an item of a user that no store of this kind wrote.
+    pub(crate) fn damage(&self) -> StoreError {
+        StoreError::Damaged(self.foreign())
+    }
+
+    /// What is wrong with an item that no store of this kind wrote.
+    pub(crate) fn foreign(&self) -> String {
         let place = self.table.place();
-        StoreError::Unavailable(format!("{place}: it holds an item of something else"))
+        format!("{place}: it holds an item of something else")
     }
 
     /// Reads the item of a key, whether or not its TTL is past: the ledger knows what is over.
@@ -227,7 +232,8 @@ impl VersionedStore for DynamoDbStore {
         Box::pin(async move {
             let item = self.get(FORMAT_KEY).await;
             let item = item.map_err(|failed| StoreError::Unavailable(failed.to_string()))?;
-            let mark = |item| format_mark_of(&item).ok_or_else(|| self.foreign());
+            let wrong = || StoreError::Unavailable(self.foreign());
+            let mark = |item| format_mark_of(&item).ok_or_else(wrong);
             item.map(mark).transpose()
         })
     }

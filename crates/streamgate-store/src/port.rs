@@ -73,6 +73,10 @@ pub enum StoreError {
     /// The stored bytes are not a record, and why. Nothing was changed; a retry does not help.
     #[error("the stored record cannot be read: {0}")]
     Damaged(String),
+    /// The change would make the record larger than the store can hold. Nothing was changed; a retry
+    /// does not help, but changes that make it smaller are made.
+    #[error("the record would be too large for the store: {0}")]
+    TooLarge(String),
     /// The answer was lost: the change may or may not have been made. A read tells.
     #[error("the outcome is unknown: {0}")]
     OutcomeUnknown(String),
@@ -130,9 +134,9 @@ impl fmt::Debug for Transaction<'_> {
 /// *saw*: an answer never depends on a change that a crash could still undo. `Relaxed` changes are
 /// written soon, `Memory` changes need not be written.
 ///
-/// **Honest.** `Unavailable`, `Refused`, `Full` and `Damaged` mean that nothing was changed. A
-/// store that cannot know answers `OutcomeUnknown`. It never answers `Ok` to a durable change that
-/// is not durable.
+/// **Honest.** `Unavailable`, `Refused`, `Full`, `TooLarge` and `Damaged` mean that nothing was
+/// changed. A store that cannot know answers `OutcomeUnknown`. It never answers `Ok` to a durable
+/// change that is not durable.
 ///
 /// **Cancel-safe.** A caller may drop a [`Transaction`] at any time; the change is then made or not
 /// made, never half of it. If it may have been made by then, the store detaches the step

@@ -185,6 +185,7 @@ impl From<EngineError> for ApiError {
         match error {
             EngineError::BadCursor => Self::field("cursor", "was not made by this service"),
             EngineError::NeedsFormat(format) => Self::field("region", needs_format(format)),
+            EngineError::TooLarge(_) => Self::new(Code::Internal, TOO_LARGE).with_cause(error),
             // Details of a damaged record are for the operator only.
             other => {
                 Self::new(Code::Internal, "the request could not be answered").with_cause(other)
@@ -204,9 +205,16 @@ pub(crate) const fn store_trouble(error: &EngineError) -> Option<&'static str> {
         EngineError::Unavailable(_) => Some("the store cannot be used now"),
         EngineError::DeadlineExceeded(_) => Some("the store did not answer in time"),
         EngineError::OutcomeUnknown(_) => Some("the answer of the store was lost"),
-        EngineError::Damaged(_) | EngineError::NeedsFormat(_) | EngineError::BadCursor => None,
+        EngineError::TooLarge(_)
+        | EngineError::Damaged(_)
+        | EngineError::NeedsFormat(_)
+        | EngineError::BadCursor => None,
     }
 }
+
+/// The detail for a record that the store cannot hold.
+const TOO_LARGE: &str = "the user has more sessions and attributes than the store can hold for one \
+                         user; end some of them, or send fewer attributes";
 
 /// What is wrong with a field that the store does not hold yet.
 fn needs_format(format: u8) -> String {
@@ -229,7 +237,9 @@ mod tests {
 
     #[test]
     fn errors_of_the_store_are_told_as_they_are_and_name_no_server() {
-        use EngineError::{Damaged, DeadlineExceeded, OutcomeUnknown, Refused, Unavailable};
+        use EngineError::{
+            Damaged, DeadlineExceeded, OutcomeUnknown, Refused, TooLarge, Unavailable,
+        };
 
         let told = "the store refuses writes: its memory is full";
         let why = || "redis-7.internal:6379: OOM command not allowed".to_owned();
@@ -243,6 +253,7 @@ mod tests {
             ),
             (DeadlineExceeded(5), 503, "the store did not answer in time"),
             (Damaged(why()), 500, "the request could not be answered"),
+            (TooLarge(why()), 500, TOO_LARGE),
         ] {
             let Failure { problem, cause, .. } = *ApiError::from(error).0;
             assert_eq!(problem.status, status);

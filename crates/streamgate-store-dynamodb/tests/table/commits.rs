@@ -133,7 +133,7 @@ async fn a_record_that_no_item_can_hold_is_refused_before_it_is_sent() {
     let store = connect(&config(proxy.url())).await;
     let too_large = write(&vec![7; 400 * 1_024]);
     let refused = commit(&store, &key, fits.version, &too_large).await;
-    let Err(StoreError::Unavailable(why)) = refused else {
+    let Err(StoreError::TooLarge(why)) = refused else {
         panic!("{refused:?}")
     };
     assert!(why.contains("409600 bytes") && why.contains(TABLE), "{why}");
@@ -163,7 +163,7 @@ async fn an_item_of_something_else_is_neither_read_nor_overwritten() {
             .map(|_| ()),
     ];
     for answer in answers {
-        let Err(StoreError::Unavailable(why)) = answer else {
+        let Err(StoreError::Damaged(why)) = answer else {
             panic!("{answer:?}")
         };
         assert!(why.contains("something else"), "{why}");

@@ -77,6 +77,26 @@ async fn a_page_of_other_tenants_only_is_empty_and_the_scan_goes_on() {
     assert!(pages > 2, "most of {pages} pages are empty");
 }
 
+/// With pages of one item, one of them ends at the mark, wherever the table's hash puts it.
+#[tokio::test]
+async fn a_page_that_ends_at_the_format_mark_is_followed_by_the_next() {
+    let World {
+        server: _server,
+        store,
+    } = world().await;
+    assert_eq!(store.raise_format_mark(2).await, Ok(2));
+    for i in 0..10 {
+        let key = user(&format!("u{i}"));
+        commit(&store, &key, Version::NONE, &write(b"r"))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+    let (seen, pages) = scan_all(&store, 1).await;
+    assert_eq!(seen.len(), 10);
+    assert!(pages >= 11, "{pages} pages");
+}
+
 #[tokio::test]
 async fn a_cursor_stands_at_a_key_or_nowhere() {
     let World {
