@@ -77,6 +77,7 @@ mod url;
 
 pub use connection::{CertificateError, Certificates, CurrentCertificates};
 pub use observer::{NoServerObserver, ServerObserver};
+pub use server_clock::CurrentStallRule;
 pub use settings::{RedisSettings, SettingsError};
 pub use store::RedisStore;
 pub use url::{Credentials, UrlError};

@@ -2,9 +2,10 @@
 //! latency of the quickest answer. The server checks it with each speculative commit. It also
 //! notices that the server's time leapt, or that the server was silent for long: a stall.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
-use streamgate_clock::passed_ms;
-use streamgate_clock::{StallRule, Stalls};
+use streamgate_clock::{StallRule, Stalls, passed_ms};
 use streamgate_core::{Moment, Timestamp};
 
 /// The probe hears each server at least this often, in milliseconds.
@@ -14,10 +15,29 @@ const ASKED_EVERY_MS: u64 = 3_000;
 /// the clock was set back.
 const OVERTAKEN_MS: u64 = 1_000;
 
+/// The stall rule of all servers of a store, replaceable while there is a store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct CurrentStallRule(Arc<Mutex<StallRule>>);
+
+impl CurrentStallRule {
+    pub(crate) fn new(rule: StallRule) -> Self {
+        Self(Arc::new(Mutex::new(rule)))
+    }
+
+    fn get(&self) -> StallRule {
+        *self.0.lock()
+    }
+
+    /// Every later answer of a server is judged by this rule.
+    pub fn replace(&self, rule: StallRule) {
+        *self.0.lock() = rule;
+    }
+}
+
 /// The estimate of one server's clock.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
-    rule: StallRule,
+    rule: CurrentStallRule,
     state: Mutex<State>,
 }
 
@@ -27,21 +47,21 @@ struct State {
     /// answer.
     started_at_ms: Option<i64>,
     /// The latest answer.
-    heard: Option<Heard>,
+    heard: Option<ServerTime>,
     stalls: Stalls,
 }
 
 /// A time told by a server, and when: in milliseconds since the start of this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Heard {
+pub(crate) struct ServerTime {
     pub(crate) passed_ms: u64,
     pub(crate) time: Timestamp,
 }
 
 impl ServerClock {
     /// `before` is the last time heard of the server whose place this one takes.
-    pub(crate) fn new(rule: StallRule, before: Option<Heard>) -> Self {
-        let mut stalls = Stalls::new(rule);
+    pub(crate) fn new(rule: CurrentStallRule, before: Option<ServerTime>) -> Self {
+        let mut stalls = Stalls::new(rule.get());
         if let Some(before) = before {
             stalls.see(before.time, 0);
         }
@@ -65,7 +85,7 @@ impl ServerClock {
         let state = self.state.lock();
         let (started_at_ms, heard) = (state.started_at_ms?, state.heard?);
         let silent_ms = passed_ms.saturating_sub(heard.passed_ms);
-        if silent_ms > self.rule.after_ms + ASKED_EVERY_MS {
+        if silent_ms > self.rule.get().after_ms.saturating_add(ASKED_EVERY_MS) {
             return None;
         }
         let estimate_ms = started_at_ms.saturating_add(signed(passed_ms));
@@ -74,7 +94,7 @@ impl ServerClock {
     }
 
     /// The latest answer.
-    pub(crate) fn last_heard(&self) -> Option<Heard> {
+    pub(crate) fn last_heard(&self) -> Option<ServerTime> {
         self.state.lock().heard
     }
 
@@ -92,6 +112,7 @@ impl ServerClock {
 
     fn heard_after(&self, time: Timestamp, passed_ms: u64, is_correction: bool) -> Moment {
         let mut state = self.state.lock();
+        state.stalls.set_rule(self.rule.get());
         // The millisecond that has begun counts as over: never ahead.
         let started_at_ms = signed(time.as_millis()).saturating_sub(signed(passed_ms) + 1);
         state.started_at_ms = match state.started_at_ms {
@@ -108,7 +129,7 @@ impl ServerClock {
             let leapt_ms = on_server_ms.saturating_sub(here_ms);
             leapt_ms.max(on_server_ms.saturating_sub(ASKED_EVERY_MS))
         });
-        state.heard = Some(Heard { passed_ms, time });
+        state.heard = Some(ServerTime { passed_ms, time });
         let moment = state.stalls.see(time, late_ms);
         if state.stalls.is_late(late_ms) {
             tracing::warn!(
@@ -141,16 +162,20 @@ mod tests {
         Timestamp::from_millis(AT.as_millis() + ms)
     }
 
+    fn rule() -> CurrentStallRule {
+        CurrentStallRule::new(RULE)
+    }
+
     /// A server that was heard at `AT`, when 10 s had passed.
     fn heard() -> ServerClock {
-        let clock = ServerClock::new(RULE, None);
+        let clock = ServerClock::new(rule(), None);
         clock.heard_after(AT, 10_000, false);
         clock
     }
 
     #[test]
     fn there_is_no_estimate_before_the_first_answer() {
-        let clock = ServerClock::new(RULE, None);
+        let clock = ServerClock::new(rule(), None);
         assert_eq!(clock.now(), None);
         clock.heard(AT);
         assert!(clock.now().unwrap().time >= AT, "time does not go back");
@@ -190,6 +215,29 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_is_replaced_judges_the_next_answer_and_the_next_silence() {
+        let strict = StallRule {
+            after_ms: 1_000,
+            grace_ms: 3_000,
+        };
+        let rule = rule();
+        let clock = ServerClock::new(rule.clone(), None);
+        clock.heard_after(AT, 10_000, false);
+        assert_eq!(clock.heard_after(later(1_500), 10_000, false).stall, None);
+        assert!(clock.now_after(14_500).is_some());
+        rule.replace(strict);
+        assert_eq!(clock.now_after(14_500), None, "ask before you decide");
+        let moment = clock.heard_after(later(3_000), 10_000, false);
+        let stall = Some(Stall {
+            from: later(1_500),
+            until: later(3_000),
+        });
+        assert_eq!(moment.stall, stall);
+        rule.replace(StallRule::NEVER);
+        assert!(clock.now_after(1_000_000).is_some());
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_is_no_stall() {
         let clock = heard();
         let back = Timestamp::from_millis(AT.as_millis() - 3_600_000);
@@ -199,7 +247,7 @@ mod tests {
     #[test]
     fn a_server_that_takes_the_place_of_another_with_a_clock_ahead_is_a_leap() {
         let old = heard();
-        let heir = ServerClock::new(RULE, old.last_heard());
+        let heir = ServerClock::new(rule(), old.last_heard());
         assert_eq!(heir.now_after(10_000), None, "its own time is not known");
         let moment = heir.heard_after(later(60_000), 11_000, false);
         assert!(moment.stall.is_some());

@@ -24,6 +24,7 @@ use crate::reason::Reason;
 use crate::record;
 use crate::replicated_versions::ReplicatedVersions;
 use crate::scan;
+use crate::server_clock::CurrentStallRule;
 use crate::settings::{RedisSettings, SettingsError};
 use crate::topology::{Answer, Sent, Topology};
 use crate::url;
@@ -48,6 +49,7 @@ pub struct RedisStore {
     notices: Arc<RedisNotices>,
     settings: RedisSettings,
     certificates: CurrentCertificates,
+    stall_rule: CurrentStallRule,
     /// Versions that replicas have, if commits wait for replicas.
     replicated: Option<ReplicatedVersions>,
 }
@@ -74,7 +76,9 @@ impl RedisStore {
         let location = url::parse(&settings.url)?;
         let certificates = CurrentCertificates::new(settings.tls.clone());
         let connector = Connector::to_primaries(settings, &location, &certificates);
-        let topology = Arc::new(Topology::start(settings, location, &certificates));
+        let stall_rule = CurrentStallRule::new(settings.stall_rule);
+        let topology = Topology::start(settings, location, &certificates, &stall_rule);
+        let topology = Arc::new(topology);
         let gate = Arc::default();
         let names = Names::new(&settings.key_prefix);
         Ok(Self {
@@ -83,6 +87,7 @@ impl RedisStore {
             topology,
             gate,
             certificates,
+            stall_rule,
             names,
             settings: settings.clone(),
             replicated: (settings.wait_replicas > 0).then(ReplicatedVersions::new),
@@ -103,6 +108,12 @@ impl RedisStore {
     #[must_use]
     pub fn certificates(&self) -> CurrentCertificates {
         self.certificates.clone()
+    }
+
+    /// The rule by which a silence or a leap of a server's clock is a stall, to replace it.
+    #[must_use]
+    pub fn stall_rule(&self) -> CurrentStallRule {
+        self.stall_rule.clone()
     }
 
     /// Sends a call, bounded by the response timeout. An idempotent call is retried once if its

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use redis::Value;
-use streamgate_clock::StallRule;
 use streamgate_core::Moment;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -22,7 +21,7 @@ use crate::connection::{Backoff, ConnectionPool, Connector, Target, listed, quer
 use crate::failure::Failure;
 use crate::keys;
 use crate::reason::Reason;
-use crate::server_clock::ServerClock;
+use crate::server_clock::{CurrentStallRule, ServerClock};
 use crate::url::Address;
 
 /// How many redirections a call follows.
@@ -46,7 +45,7 @@ struct Inner {
     connector: Connector,
     seeds: Vec<Address>,
     pool_size: usize,
-    rule: StallRule,
+    rule: CurrentStallRule,
     map: RwLock<Arc<SlotMap>>,
     nodes: Mutex<HashMap<Address, Arc<ConnectionPool>>>,
     /// The result of the last reading; `None` before the first.
@@ -60,7 +59,7 @@ impl Cluster {
         connector: Connector,
         seeds: Vec<Address>,
         pool_size: usize,
-        rule: StallRule,
+        rule: CurrentStallRule,
     ) -> Self {
         let inner = Arc::new(Inner {
             connector,
@@ -82,7 +81,8 @@ impl Cluster {
         let map = self.map().await.map_err(Failure::Refused)?;
         let Some(owner) = map.owner(slot) else {
             self.refresh_soon();
-            let words = format!("no server has slot {slot}");
+            // Without the slot: by it, one cause would fill the log with a line a user.
+            let words = "no server has the slot of the key";
             return Err(Failure::Refused(Reason::transient(words)));
         };
         let mut pool = self.inner.node(owner);
@@ -106,7 +106,7 @@ impl Cluster {
             };
             pool = self.inner.node(&to);
         }
-        let words = format!("slot {slot} was redirected {REDIRECTIONS_MAX} times");
+        let words = format!("the call was redirected {REDIRECTIONS_MAX} times");
         Err(Failure::Refused(Reason::transient(words)))
     }
 
@@ -219,7 +219,7 @@ impl Inner {
             let target = || Target::Server(self.connector.clone(), address.clone());
             Arc::new(ConnectionPool::start(
                 self.pool_size,
-                ServerClock::new(self.rule, before),
+                ServerClock::new(self.rule.clone(), before),
                 target,
             ))
         });

@@ -15,7 +15,7 @@ use crate::connection::{ConnectionPool, Connector, CurrentCertificates, Sentinel
 use crate::failure::Failure;
 use crate::keys;
 use crate::reason::Reason;
-use crate::server_clock::ServerClock;
+use crate::server_clock::{CurrentStallRule, ServerClock};
 use crate::settings::RedisSettings;
 use crate::url::{Address, Location, Servers};
 
@@ -69,12 +69,13 @@ impl Topology {
         settings: &RedisSettings,
         location: Location,
         certificates: &CurrentCertificates,
+        rule: &CurrentStallRule,
     ) -> Self {
         let connector = Connector::to_primaries(settings, &location, certificates);
         let Location { servers, tls, .. } = location;
         let tls = tls.then_some(certificates);
-        let (pool_size, rule) = (ConnectionPool::size(settings), settings.stall_rule);
-        let clock = || ServerClock::new(rule, None);
+        let pool_size = ConnectionPool::size(settings);
+        let clock = || ServerClock::new(rule.clone(), None);
         match servers {
             Servers::Standalone(address) => {
                 let target = || Target::Server(connector.clone(), address.clone());
@@ -94,7 +95,7 @@ impl Topology {
                 Self::One(Arc::new(ConnectionPool::start(pool_size, clock(), target)))
             }
             Servers::Cluster(seeds) => {
-                Self::Cluster(Cluster::start(connector, seeds, pool_size, rule))
+                Self::Cluster(Cluster::start(connector, seeds, pool_size, rule.clone()))
             }
         }
     }

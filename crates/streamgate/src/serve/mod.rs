@@ -85,6 +85,7 @@ pub(crate) fn run(loaded: &Loaded, sources: Sources) -> Result<(), Failure> {
             sources,
             in_use,
             certificates: opened.certificates,
+            stall_rule: opened.stall_rule,
             tls,
             clock: opened.clock,
             metrics: Arc::clone(&metrics),

@@ -7,11 +7,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use streamgate_clock::SystemClock;
+use streamgate_clock::{StallRule, SystemClock};
 use streamgate_core::Policy;
 use streamgate_engine::Engine;
 use streamgate_server::{Endpoints, Metrics, Tls, TlsFile};
-use streamgate_store_redis::CurrentCertificates;
+use streamgate_store_redis::{CurrentCertificates, CurrentStallRule};
 use tokio::signal::unix::Signal;
 
 use super::exposure;
@@ -33,8 +33,10 @@ pub(super) struct Reloads {
     pub(super) certificates: Option<CurrentCertificates>,
     /// The certificate of the server, if it speaks TLS.
     pub(super) tls: Option<Tls>,
-    /// It takes from the policy how long an interruption must be to be a stall.
+    /// How long an interruption of this process must be to be a stall, by the policy.
     pub(super) clock: Arc<SystemClock>,
+    /// The same of the servers that have the clock, if there are any.
+    pub(super) stall_rule: Option<CurrentStallRule>,
     pub(super) metrics: Arc<Metrics>,
     /// SIGHUP.
     pub(super) hangup: Signal,
@@ -109,6 +111,9 @@ impl Reloads {
         };
         engine.set_policy(Arc::new(policy.clone()));
         self.clock.set_policy(&policy);
+        if let Some(rule) = &self.stall_rule {
+            rule.replace(StallRule::of(&policy));
+        }
         self.in_use.settings.policy = policy;
         self.in_use.take(&new, is_reloadable);
         endpoints.set_changed_settings(config::not_default(&self.in_use));

@@ -12,7 +12,9 @@ use streamgate_store_embedded::disk::{Disk as _, RealDisk};
 use streamgate_store_embedded::{
     CommitWatch, EmbeddedConfig, EmbeddedStore, FatalError, LogObserver,
 };
-use streamgate_store_redis::{CurrentCertificates, RedisSettings, RedisStore, ServerObserver};
+use streamgate_store_redis::{
+    CurrentCertificates, CurrentStallRule, RedisSettings, RedisStore, ServerObserver,
+};
 
 use super::remote::{not_usable, start_remote};
 use crate::config::Settings;
@@ -54,6 +56,8 @@ pub(super) struct Opened {
     pub(super) live_sessions: u64,
     /// The certificates of connections to the servers, if they use TLS.
     pub(super) certificates: Option<CurrentCertificates>,
+    /// By which a silence or a leap of a server's clock is a stall, if servers have the clock.
+    pub(super) stall_rule: Option<CurrentStallRule>,
     /// A look at the commit writer of the embedded store.
     pub(super) commits: Option<CommitWatch>,
 }
@@ -64,21 +68,20 @@ pub(super) async fn open(
     clock: Arc<SystemClock>,
     metrics: &Arc<Metrics>,
 ) -> Result<Opened, Failure> {
-    let (remote, certificates) = match &settings.store {
+    let (remote, certificates, stall_rule) = match &settings.store {
         StoreSettings::Embedded(config) => return open_embedded(config, clock, metrics),
         StoreSettings::Redis(config) => {
             let store = redis(config, &settings.policy, metrics)?;
             let certificates = config.wants_tls().then(|| store.certificates());
+            let stall_rule = store.stall_rule();
             let remote = start_remote(store, settings.store_format, CHECK_REDIS).await?;
-            (remote, certificates)
+            (remote, certificates, Some(stall_rule))
         }
         StoreSettings::DynamoDb(table) => {
             let of_store = Arc::clone(&clock) as Arc<_>;
             let format = settings.store_format;
-            (
-                dynamodb::start(table, format, of_store, metrics).await?,
-                None,
-            )
+            let remote = dynamodb::start(table, format, of_store, metrics).await?;
+            (remote, None, None)
         }
     };
     let (store, clock_skew) = remote.watched();
@@ -89,6 +92,7 @@ pub(super) async fn open(
         // No node can count the sessions of a store that others share.
         live_sessions: 0,
         certificates,
+        stall_rule,
         commits: None,
     })
 }
@@ -146,6 +150,7 @@ fn open_embedded(
         clock_skew: Seconds(0),
         live_sessions,
         certificates: None,
+        stall_rule: None,
         commits,
     })
 }

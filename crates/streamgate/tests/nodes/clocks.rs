@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use streamgate_clock::Stopwatch;
 use streamgate_testkit::faketime::library;
-use streamgate_testkit::{Client, Server, eventually, serve_arguments, streamgate};
+use streamgate_testkit::{Client, Redis, Server, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 use crate::nodes::race::{PATIENT, race};
@@ -257,7 +258,30 @@ async fn a_slot_over_redis_is_free_after_one_lease_with_clocks_10_s_apart() {
 fn a_redis_stall_longer_than_a_lease_ends_no_watching_session() {
     let redis = redis();
     let mut nodes = Nodes::over(&redis, 1, &SHORT_LEASE);
+    outlast_a_stall(&redis, &mut nodes.servers[0]);
+}
+
+/// By the rule of the leases at the start, this silence would be none.
+#[test]
+fn a_redis_stall_is_judged_by_the_lease_of_the_last_reload() {
+    let redis = redis();
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("streamgate.toml");
+    std::fs::write(&file, "[policy]\ndefault_limit = 1\n").unwrap();
+    let arguments = ["--config", file.to_str().unwrap()];
+    let mut nodes = Nodes::over(&redis, 1, &arguments);
     let node = &mut nodes.servers[0];
+    let short = format!(
+        "[policy]\ndefault_limit = 1\nlease_s = {}\n",
+        LEASE.as_secs()
+    );
+    std::fs::write(&file, short).unwrap();
+    node.signal(Signal::HUP);
+    node.wait_for_log("SIGHUP: the settings were read again");
+    outlast_a_stall(&redis, node);
+}
+
+fn outlast_a_stall(redis: &Redis, node: &mut Server) {
     let session = |id: &str| format!("/v1/users/u/sessions/{id}");
     let heartbeat = format!("{}/heartbeat", session("watching"));
     assert_eq!(node.call("PUT", &session("watching"), None).status, 201);
