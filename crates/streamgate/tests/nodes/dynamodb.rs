@@ -17,6 +17,7 @@ use crate::nodes::clocks::{self, Shifted};
 use crate::nodes::race::{PATIENT, race};
 use crate::nodes::spoiled::{LIMIT, Storm};
 use crate::nodes::{Nodes, backup_is_elsewhere};
+use crate::promises::departure;
 use crate::promises::storm::storm;
 
 /// Starts the emulator and makes the table `sessions` in it.
@@ -87,6 +88,14 @@ async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
     race(&nodes, 20).await;
     let ready = nodes.servers[0].call("GET", "/readyz", None);
     assert_eq!(ready.status, 200);
+}
+
+/// Each call waits for DynamoDB while its client leaves.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_over_dynamodb_is_carried_out_for_a_client_that_has_left() {
+    let emulator = table();
+    let nodes = nodes(emulator.port, 1, &PATIENT);
+    departure::every_call_is_carried_out(&nodes.servers[0], 35).await;
 }
 
 #[test]
