@@ -5,11 +5,12 @@
 //! `streamgate-core`.
 //!
 //! Beside the contract ([`Store`], and [`Notices`] between nodes) there is the adapter for servers ([`versioned`]), a
-//! [`MemoryStore`], decorators ([`faults`]), and the [`conformance`] suite that every
+//! [`MemoryStore`], a [`decorator`], injected [`faults`] for tests, and the [`conformance`] suite that every
 //! store must pass.
 
 mod backup;
 pub mod conformance;
+pub mod decorator;
 pub mod faults;
 mod memory;
 mod notices;

@@ -13,7 +13,8 @@ use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Start};
 use streamgate_core::{Attributes, Policy, SessionMetadata, UserKey};
 use streamgate_engine::EngineError;
-use streamgate_store::faults::{Fault, Intercept, Intercepted};
+use streamgate_store::decorator::{Intercept, Intercepted};
+use streamgate_store::faults::Fault;
 use streamgate_store::{MemoryStore, Step, Store, Transaction};
 
 /// A memory store that counts its calls.

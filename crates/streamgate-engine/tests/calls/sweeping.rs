@@ -8,7 +8,7 @@ use streamgate_clock::ManualClock;
 use streamgate_core::admission::SessionsQuery;
 use streamgate_core::{Durability, Policy, TenantId};
 use streamgate_engine::EngineError;
-use streamgate_store::faults::{Intercept, Intercepted};
+use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::{BoxFuture, Change, Cursor, MemoryStore, Step, Store, StoreError, Swept};
 
 #[tokio::test]

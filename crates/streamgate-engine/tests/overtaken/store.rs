@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use streamgate_clock::ManualClock;
 use streamgate_core::{Policy, UserKey};
 use streamgate_engine::Engine;
-use streamgate_store::faults::{Intercept, Intercepted};
+use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::{BoxFuture, MemoryStore, Step, Store, StoreError, Transaction, View};
 
 use crate::support::{START_OF_TIME, World, world_over};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use streamgate_clock::{Stopwatch, wall_ns};
 use streamgate_core::UserKey;
-use streamgate_store::faults::{Intercept, Intercepted};
+use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::{Step, Store, Transaction};
 
 use super::trace_context;
