@@ -11,7 +11,7 @@ use streamgate_core::{TenantId, UserKey};
 
 use crate::port::BoxFuture;
 
-/// For whom a notice is.
+/// The audience of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Those who watch the user.
@@ -25,7 +25,7 @@ pub enum Scope {
 pub enum Notice {
     /// Another node committed this change of a user.
     Committed {
-        /// For whom it is.
+        /// Its audience.
         scope: Scope,
         /// The user.
         key: UserKey,
@@ -34,7 +34,7 @@ pub enum Notice {
     },
     /// Another node said this of a user ([`Notices::tell`]). Nothing was committed.
     Told {
-        /// For whom it is.
+        /// Its audience.
         scope: Scope,
         /// The user.
         key: UserKey,
@@ -51,8 +51,8 @@ pub enum Notice {
         /// Whether they were told before, so that some may have been missed in between.
         again: bool,
     },
-    /// So many notices were not taken in time and dropped. They may have been about any user or
-    /// tenant that is watched.
+    /// Number of notices dropped, because they were not taken in time. They may have been about any
+    /// user or tenant that is watched.
     Dropped(u64),
 }
 

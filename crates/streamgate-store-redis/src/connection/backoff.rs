@@ -30,8 +30,10 @@ impl Backoff {
 }
 
 /// A random number below `end`, uniform enough for jitter.
+///
+/// # Panics
+/// If the operating system supplies no random bytes: nothing else can be done without them either.
 pub(crate) fn random_below(end: u64) -> u64 {
-    // Without random bytes there is no jitter, which does no harm.
     getrandom::u64().expect("the operating system has random bytes") % end
 }
 

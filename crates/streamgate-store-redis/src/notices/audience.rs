@@ -1,4 +1,5 @@
-//! Who listens on other nodes: nobody publishes what nobody hears.
+//! Remote interest: which users and tenants other nodes subscribe to, so that nothing is published
+//! without a subscriber.
 //!
 //! Only what is best effort depends on it. The changes of a user are published in any case, because
 //! a listener that has just begun must miss none.

@@ -1,4 +1,4 @@
-//! The channels of one link: which are wanted, which were asked for, and which are confirmed.
+//! The channels of one subscription connection: which are wanted, which were asked for, and which are confirmed.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ struct Channel {
     /// When it was asked for; `None` if it was not, on this connection.
     asked_ms: Option<u64>,
     is_confirmed: bool,
-    /// Whether it was ever confirmed, here or on another link.
+    /// Whether it was ever confirmed, here or on another connection.
     was_confirmed: bool,
 }
 
@@ -38,7 +38,7 @@ impl Requests {
 
 /// What a confirmation means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmed {
+pub(super) enum Confirmation {
     /// Nothing: it was confirmed already, or is not wanted any more.
     Nothing,
     /// What is published from now on arrives.
@@ -64,7 +64,7 @@ struct State {
 }
 
 impl Channels {
-    /// Adds a channel. `was_confirmed`: another link had it.
+    /// Adds a channel. `was_confirmed`: another connection had it.
     pub(super) fn want(&self, name: Vec<u8>, is_sharded: bool, was_confirmed: bool) {
         let mut state = self.state.lock();
         state.changes.push((name.clone(), is_sharded));
@@ -119,7 +119,7 @@ impl Channels {
         self.state.lock().connection == connection
     }
 
-    /// At most so many changes, as requests.
+    /// At most `max` changes, as requests.
     pub(super) fn take_changes(&self, max: usize) -> Requests {
         let now_ms = passed_ms();
         let mut requests = Requests::default();
@@ -142,19 +142,19 @@ impl Channels {
     }
 
     /// The server has confirmed a subscription.
-    pub(super) fn confirmed(&self, connection: u64, name: &[u8]) -> Confirmed {
+    pub(super) fn confirmed(&self, connection: u64, name: &[u8]) -> Confirmation {
         let mut state = self.state.lock();
         let is_current = state.connection == connection;
         match state.wanted.get_mut(name) {
             Some(channel) if is_current && !channel.is_confirmed => {
                 channel.is_confirmed = true;
                 if std::mem::replace(&mut channel.was_confirmed, true) {
-                    Confirmed::Again
+                    Confirmation::Again
                 } else {
-                    Confirmed::First
+                    Confirmation::First
                 }
             }
-            _ => Confirmed::Nothing,
+            _ => Confirmation::Nothing,
         }
     }
 
@@ -216,17 +216,17 @@ mod tests {
         channels.want(NAME.to_vec(), true, false);
         assert_eq!(channels.take_changes(9), subscribe());
         assert!(channels.take_changes(9).is_empty());
-        assert_eq!(channels.confirmed(1, NAME), Confirmed::First);
-        assert_eq!(channels.confirmed(1, NAME), Confirmed::Nothing);
+        assert_eq!(channels.confirmed(1, NAME), Confirmation::First);
+        assert_eq!(channels.confirmed(1, NAME), Confirmation::Nothing);
         assert!(channels.ended(1, NAME), "its slot has moved");
         assert_eq!(channels.take_changes(9), subscribe());
         assert!(!channels.ended(1, NAME), "it is not confirmed yet");
-        assert_eq!(channels.confirmed(1, NAME), Confirmed::Again);
+        assert_eq!(channels.confirmed(1, NAME), Confirmation::Again);
         assert_eq!(channels.begin_anew(), 2);
         assert!(channels.is_current(2) && !channels.is_current(1));
         assert_eq!(channels.take_changes(9), subscribe());
-        assert_eq!(channels.confirmed(1, NAME), Confirmed::Nothing);
-        assert_eq!(channels.confirmed(2, NAME), Confirmed::Again);
+        assert_eq!(channels.confirmed(1, NAME), Confirmation::Nothing);
+        assert_eq!(channels.confirmed(2, NAME), Confirmation::Again);
         assert!(!channels.ended(1, NAME), "of the connection before");
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let left = channels.take_changes(9);
         assert_eq!(left.leave, [(NAME.to_vec(), true)]);
         assert!(!channels.ended(1, NAME), "it was asked to");
-        assert_eq!(channels.confirmed(1, NAME), Confirmed::Nothing);
+        assert_eq!(channels.confirmed(1, NAME), Confirmation::Nothing);
         assert!(channels.is_empty());
         assert!(!channels.unwant(NAME));
     }

@@ -3,8 +3,8 @@
 //! The commit script publishes the notice of a change on the channel of its user, which has the name
 //! of the record: so a notice exists exactly where the change does, and a cluster serves it where
 //! the record is. A node subscribes to the channels of the users that somebody listens to there, on
-//! connections of their own ([`link`]); in a cluster each channel is on the link to the primary
-//! that has its slot ([`router`]). Servers that know sharded channels (`SPUBLISH`, from Redis 7)
+//! connections of their own ([`subscription`]); in a cluster each channel is on the connection to the
+//! primary that has its slot ([`router`]). Servers that know sharded channels (`SPUBLISH`, from Redis 7)
 //! use them.
 //!
 //! Changes of a whole tenant go to a channel of the tenant, in the same script, while somebody
@@ -14,13 +14,13 @@
 
 mod audience;
 mod channels;
-mod inbox;
-mod link;
+mod known_nodes;
+mod local_interest;
 mod message;
-mod peers;
+mod notice_queue;
 mod router;
+mod subscription;
 mod teller;
-mod watching;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,12 +39,12 @@ use crate::keys::Names;
 use crate::topology::Topology;
 
 use audience::Audience;
-use inbox::Inbox;
+use known_nodes::KnownNodes;
+use local_interest::LocalInterest;
 use message::{Message, NodeId};
-use peers::Peers;
+use notice_queue::NoticeQueue;
 use router::Router;
 use teller::{Teller, Telling};
-use watching::Watching;
 
 /// What all parts of the notices of a node share.
 struct Context {
@@ -53,10 +53,10 @@ struct Context {
     topology: Arc<Topology>,
     connector: Connector,
     response_timeout: Duration,
-    inbox: Inbox,
+    queue: NoticeQueue,
     audience: Audience,
-    watching: Mutex<Watching>,
-    peers: Peers,
+    local_interest: Mutex<LocalInterest>,
+    known_nodes: KnownNodes,
     /// What this node says of itself.
     introduction: Mutex<Option<Vec<u8>>>,
     /// Other nodes are to hear soon what is watched here.
@@ -97,7 +97,7 @@ impl Context {
             },
             _ => return,
         };
-        self.inbox.received(notice);
+        self.queue.received(notice);
     }
 
     fn heard_of_node(&self, payload: &[u8]) {
@@ -105,7 +105,7 @@ impl Context {
             Some((node, _)) if node == self.node => {}
             Some((_, Message::Listens(tenant))) => self.audience.listens(tenant),
             Some((_, Message::WhoListens)) => self.announce.notify_one(),
-            Some((node, Message::Introduces(about))) => self.peers.introduced(node, about),
+            Some((node, Message::Introduces(about))) => self.known_nodes.introduced(node, about),
             _ => {}
         }
     }
@@ -136,10 +136,10 @@ impl RedisNotices {
             topology: Arc::clone(topology),
             response_timeout: connector.response_timeout,
             connector,
-            inbox: Inbox::default(),
+            queue: NoticeQueue::default(),
             audience: Audience::default(),
-            watching: Mutex::default(),
-            peers: Peers::default(),
+            local_interest: Mutex::default(),
+            known_nodes: KnownNodes::default(),
             introduction: Mutex::default(),
             announce: Notify::new(),
             may_publish: AtomicBool::new(true),
@@ -183,26 +183,26 @@ impl Drop for RedisNotices {
 
 impl Notices for RedisNotices {
     fn watch(&self, key: &UserKey) {
-        if self.context.watching.lock().begin_user() {
+        if self.context.local_interest.lock().begin_user() {
             self.context.announce.notify_one();
         }
         self.router.want(&self.context.names.record(key), true);
     }
 
     fn unwatch(&self, key: &UserKey) {
-        self.context.watching.lock().end_user();
+        self.context.local_interest.lock().end_user();
         self.router.unwant(&self.context.names.record(key));
     }
 
     fn watch_tenant(&self, tenant: &TenantId) {
-        self.context.watching.lock().begin_tenant(tenant);
+        self.context.local_interest.lock().begin_tenant(tenant);
         self.context.announce.notify_one();
         let channel = self.context.names.tenant_channel(tenant.as_str());
         self.router.want(&channel, false);
     }
 
     fn unwatch_tenant(&self, tenant: &TenantId) {
-        self.context.watching.lock().end_tenant(tenant);
+        self.context.local_interest.lock().end_tenant(tenant);
         let channel = self.context.names.tenant_channel(tenant.as_str());
         self.router.unwant(&channel);
     }
@@ -234,11 +234,11 @@ impl Notices for RedisNotices {
     }
 
     fn peers(&self) -> Vec<Peer> {
-        self.context.peers.all()
+        self.context.known_nodes.all()
     }
 
     fn next(&self) -> BoxFuture<'_, Notice> {
-        Box::pin(self.context.inbox.next())
+        Box::pin(self.context.queue.next())
     }
 
     fn is_up(&self) -> bool {
@@ -249,7 +249,7 @@ impl Notices for RedisNotices {
     fn counts(&self) -> NoticeCounts {
         let (up, down) = self.router.connections();
         let Context {
-            inbox,
+            queue,
             published,
             resubscribed,
             untold,
@@ -257,8 +257,8 @@ impl Notices for RedisNotices {
         } = &*self.context;
         NoticeCounts {
             published: published.load(Ordering::Relaxed),
-            received: inbox.received_count(),
-            dropped: inbox.dropped_count(),
+            received: queue.received_count(),
+            dropped: queue.dropped_count(),
             untold: untold.load(Ordering::Relaxed),
             resubscribed: resubscribed.load(Ordering::Relaxed),
             connections_up: up,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use streamgate_store::Refusal;
 
 use super::info::Info;
-use super::{Check, Heard, Round};
+use super::{Check, ProbeAnswer, Round};
 use crate::observer::ServerObserver;
 use crate::url::Address;
 
@@ -44,7 +44,7 @@ impl Evictions {
 
     /// Counts the keys that were evicted since the last answer; for the first answer of a server,
     /// none.
-    fn count(&mut self, heard: &Heard) {
+    fn count(&mut self, heard: &ProbeAnswer) {
         let Some(evicted) = heard.info.as_ref().ok().and_then(|info| info.evicted_keys) else {
             return;
         };
@@ -121,7 +121,7 @@ fn refusal_of<'a>(faults: impl Iterator<Item = &'a String>) -> Option<Refusal> {
 }
 
 /// Why a primary must not be used.
-fn fault(heard: &Heard) -> Option<String> {
+fn fault(heard: &ProbeAnswer) -> Option<String> {
     let address = &heard.address;
     let info = match &heard.info {
         Ok(info) => info,
@@ -174,8 +174,8 @@ mod tests {
         Address::new("h", port)
     }
 
-    fn heard(port: u16, info: Result<Info, Reason>) -> Heard {
-        Heard {
+    fn heard(port: u16, info: Result<Info, Reason>) -> ProbeAnswer {
+        ProbeAnswer {
             address: at(port),
             info,
         }
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    fn round(heard: Vec<Heard>, silent: Vec<Option<Address>>) -> Round {
+    fn round(heard: Vec<ProbeAnswer>, silent: Vec<Option<Address>>) -> Round {
         Round { heard, silent }
     }
 

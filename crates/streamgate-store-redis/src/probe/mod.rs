@@ -52,7 +52,7 @@ const PAUSE_UNPROVEN_MS: u64 = 200;
 
 /// What one primary answered.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct ProbeAnswer {
     /// The primary.
     pub(crate) address: Address,
     /// Its `INFO`; an error if it refuses to answer it.
@@ -63,7 +63,7 @@ pub(crate) struct Heard {
 #[derive(Debug, Default)]
 pub(crate) struct Round {
     /// Those that answered.
-    pub(crate) heard: Vec<Heard>,
+    pub(crate) heard: Vec<ProbeAnswer>,
     /// Those that did not, as far as their address is known without asking them.
     pub(crate) silent: Vec<Option<Address>>,
 }
@@ -162,7 +162,7 @@ pub(crate) async fn round(topology: &Topology, timeout: Duration) -> Round {
 }
 
 /// Asks one primary.
-async fn ask(primary: &Primary) -> Result<Heard, Reason> {
+async fn ask(primary: &Primary) -> Result<ProbeAnswer, Reason> {
     let connection = primary.pool.next();
     let mut live = connection.live().await?;
     let mut message = redis::pipe();
@@ -197,7 +197,7 @@ async fn ask(primary: &Primary) -> Result<Heard, Reason> {
     };
     // Each round asks for the time, so that a missing answer is a silence and not a lack of calls.
     primary.pool.clock.heard(record::timestamp(seconds, micros));
-    Ok(Heard {
+    Ok(ProbeAnswer {
         address: live.address.clone(),
         info,
     })

@@ -1,4 +1,4 @@
-//! What is watched on this node, as other nodes are told of it.
+//! Local interest: which users and tenants are watched on this node, as other nodes are told.
 
 use std::collections::HashSet;
 
@@ -6,12 +6,12 @@ use streamgate_core::TenantId;
 
 /// How many users are watched, and which tenants.
 #[derive(Debug, Default)]
-pub(super) struct Watching {
+pub(super) struct LocalInterest {
     users: usize,
     tenants: HashSet<TenantId>,
 }
 
-impl Watching {
+impl LocalInterest {
     /// A user is watched; `true` if it is the first.
     pub(super) const fn begin_user(&mut self) -> bool {
         self.users += 1;

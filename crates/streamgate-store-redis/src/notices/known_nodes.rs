@@ -12,10 +12,10 @@ use super::message::NodeId;
 
 /// The nodes that were heard of lately.
 #[derive(Debug, Default)]
-pub(super) struct Peers(Mutex<HashMap<NodeId, Heard>>);
+pub(super) struct KnownNodes(Mutex<HashMap<NodeId, Introduction>>);
 
 #[derive(Debug)]
-struct Heard {
+struct Introduction {
     about: Vec<u8>,
     /// Since the start of this machine.
     at_ms: u64,
@@ -23,7 +23,7 @@ struct Heard {
 
 const KEPT_MS: u64 = NODES_KNOWN_S as u64 * 1_000;
 
-impl Peers {
+impl KnownNodes {
     /// A node says this of itself.
     pub(super) fn introduced(&self, node: NodeId, about: &[u8]) {
         self.introduced_at(node, about, passed_ms());
@@ -37,7 +37,7 @@ impl Peers {
         nodes.retain(|_, heard| at_ms.saturating_sub(heard.at_ms) < KEPT_MS);
         if nodes.len() < NODES_KNOWN_MAX || nodes.contains_key(&node) {
             let about = about.to_vec();
-            nodes.insert(node, Heard { about, at_ms });
+            nodes.insert(node, Introduction { about, at_ms });
         }
     }
 
@@ -64,12 +64,12 @@ mod tests {
 
     #[test]
     fn nodes_are_known_for_a_while_after_they_were_heard_of() {
-        let peers = Peers::default();
+        let nodes = KnownNodes::default();
         let (one, other) = (NodeId::fresh(), NodeId::fresh());
-        peers.introduced_at(one, b"one", 0);
-        peers.introduced_at(other, b"other", 1_000);
-        peers.introduced_at(one, b"one again", 2_000);
-        let mut known: Vec<_> = peers
+        nodes.introduced_at(one, b"one", 0);
+        nodes.introduced_at(other, b"other", 1_000);
+        nodes.introduced_at(one, b"one again", 2_000);
+        let mut known: Vec<_> = nodes
             .all_at(3_000)
             .into_iter()
             .map(|peer| (peer.about, peer.ago.as_millis()))
@@ -77,21 +77,21 @@ mod tests {
         known.sort();
         let is = |about: &[u8], ago| (about.to_vec(), ago);
         assert_eq!(known, [is(b"one again", 1_000), is(b"other", 2_000)]);
-        assert_eq!(peers.all_at(1_000 + KEPT_MS).len(), 1);
-        assert!(peers.all_at(2_000 + KEPT_MS).is_empty());
+        assert_eq!(nodes.all_at(1_000 + KEPT_MS).len(), 1);
+        assert!(nodes.all_at(2_000 + KEPT_MS).is_empty());
     }
 
     #[test]
     fn there_is_room_for_so_many_nodes_and_so_long_introductions() {
-        let peers = Peers::default();
+        let nodes = KnownNodes::default();
         for _ in 0..2 * NODES_KNOWN_MAX {
-            peers.introduced_at(NodeId::fresh(), b"", 0);
+            nodes.introduced_at(NodeId::fresh(), b"", 0);
         }
-        assert_eq!(peers.all_at(0).len(), NODES_KNOWN_MAX);
+        assert_eq!(nodes.all_at(0).len(), NODES_KNOWN_MAX);
         let long = NodeId::fresh();
-        peers.introduced_at(long, &[0; INTRODUCTION_MAX_BYTES + 1], KEPT_MS);
-        assert!(peers.all_at(KEPT_MS).is_empty());
-        peers.introduced_at(long, &[0; INTRODUCTION_MAX_BYTES], KEPT_MS);
-        assert_eq!(peers.all_at(KEPT_MS).len(), 1);
+        nodes.introduced_at(long, &[0; INTRODUCTION_MAX_BYTES + 1], KEPT_MS);
+        assert!(nodes.all_at(KEPT_MS).is_empty());
+        nodes.introduced_at(long, &[0; INTRODUCTION_MAX_BYTES], KEPT_MS);
+        assert_eq!(nodes.all_at(KEPT_MS).len(), 1);
     }
 }

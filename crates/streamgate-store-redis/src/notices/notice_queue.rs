@@ -10,22 +10,22 @@ use streamgate_store::Notice;
 use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
-    queue: Mutex<Queue>,
+pub(super) struct NoticeQueue {
+    queue: Mutex<Queued>,
     arrived: Notify,
     received: AtomicU64,
     dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct Queued {
     notices: VecDeque<Notice>,
     bytes: usize,
     /// Of which the reader was not told yet.
     dropped: u64,
 }
 
-impl Inbox {
+impl NoticeQueue {
     /// A notice of another node has arrived.
     pub(super) fn received(&self, notice: Notice) {
         self.received.fetch_add(1, Ordering::Relaxed);
@@ -113,18 +113,18 @@ mod tests {
                 3, // The key takes a few bytes as well.
             ),
         ] {
-            let inbox = Inbox::default();
+            let queue = NoticeQueue::default();
             for _ in 0..fits + 2 {
-                inbox.received(notice(bytes));
+                queue.received(notice(bytes));
             }
             for _ in 0..fits {
-                assert_eq!(inbox.next().await, notice(bytes));
+                assert_eq!(queue.next().await, notice(bytes));
             }
-            assert_eq!(inbox.next().await, Notice::Dropped(2));
-            inbox.received(notice(bytes));
-            assert_eq!(inbox.next().await, notice(bytes), "there is room again");
-            assert_eq!(inbox.dropped_count(), 2);
-            assert_eq!(inbox.received_count(), fits as u64 + 3);
+            assert_eq!(queue.next().await, Notice::Dropped(2));
+            queue.received(notice(bytes));
+            assert_eq!(queue.next().await, notice(bytes), "there is room again");
+            assert_eq!(queue.dropped_count(), 2);
+            assert_eq!(queue.received_count(), fits as u64 + 3);
         }
     }
 }

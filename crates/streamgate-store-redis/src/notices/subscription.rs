@@ -1,8 +1,9 @@
-//! A link: one connection that subscribes, to one primary, made anew when it breaks.
+//! A subscription connection: the connection to one primary that subscribes to channels. Its
+//! supervisor connects again when it breaks.
 //!
 //! It leads where the calls go: the connections of the pool know the primary, through sentinels or
-//! a map of slots, and the link follows them. Confirmations and messages arrive in the order in
-//! which the server sent them and go into the inbox in that order. An answer is never matched to
+//! a map of slots, and this one follows them. Confirmations and messages arrive in the order in
+//! which the server sent them and go into the queue in that order. An answer is never matched to
 //! the request that it is of, because a cluster also ends subscriptions by itself.
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::Context;
 use super::audience::ANNOUNCED_EVERY_MS;
-use super::channels::{Channels, Confirmed, Requests};
+use super::channels::{Channels, Confirmation, Requests};
 use super::message::Message;
 use crate::connection::{Backoff, ConnectionPool, query};
 use crate::reason::Reason;
@@ -33,20 +34,20 @@ const FORBIDDEN_FOR: Duration = Duration::from_secs(5);
 /// How many channels are asked for in one message.
 const REQUESTS_AT_ONCE: usize = 512;
 
-/// So many failed attempts in a row are logged: the first one mends most breaks.
+/// Failed attempts in a row after which a loss is logged: the first attempt mends most breaks.
 const LOGGED_FROM: u32 = 3;
 
-/// Which link of a node: that to this primary; `None` where there is one for all.
-pub(super) type LinkId = Option<Address>;
+/// Which connection of a node: that to this primary; `None` where there is one for all.
+pub(super) type SubscriptionConnectionId = Option<Address>;
 
-/// A link, and the task that keeps it up.
+/// A subscription connection, and the task of its supervisor.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct SubscriptionConnection {
     ends: Arc<Ends>,
     task: JoinHandle<()>,
 }
 
-/// What the task of a link, its connection and its owner share.
+/// What a connection, its supervisor and its owner share.
 #[derive(Debug, Default)]
 struct Ends {
     channels: Channels,
@@ -54,11 +55,11 @@ struct Ends {
     broken: Notify,
 }
 
-impl Link {
+impl SubscriptionConnection {
     /// Begins to connect. `probe` is a channel of that primary which no user has.
     pub(super) fn start(context: &Arc<Context>, pool: Arc<ConnectionPool>, probe: Vec<u8>) -> Self {
         let ends = Arc::<Ends>::default();
-        let keeper = Keeper {
+        let supervisor = SubscriptionSupervisor {
             context: Arc::clone(context),
             ends: Arc::clone(&ends),
             pool,
@@ -67,7 +68,7 @@ impl Link {
         };
         Self {
             ends,
-            task: tokio::spawn(keeper.run()),
+            task: tokio::spawn(supervisor.run()),
         }
     }
 
@@ -80,7 +81,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for SubscriptionConnection {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -117,11 +118,11 @@ impl Ends {
 }
 
 /// Tells from when on notices of a channel are complete.
-fn confirm(context: &Context, confirmed: Confirmed, channel: &[u8]) {
-    if confirmed == Confirmed::Nothing {
+fn confirm(context: &Context, confirmed: Confirmation, channel: &[u8]) {
+    if confirmed == Confirmation::Nothing {
         return;
     }
-    let again = confirmed == Confirmed::Again;
+    let again = confirmed == Confirmation::Again;
     let since = match context.names.user(channel) {
         Some(key) => Some(Notice::UserSince(key)),
         None => {
@@ -133,12 +134,12 @@ fn confirm(context: &Context, confirmed: Confirmed, channel: &[u8]) {
         context
             .resubscribed
             .fetch_add(u64::from(again), Ordering::Relaxed);
-        context.inbox.put(since);
+        context.queue.put(since);
     }
 }
 
-/// The task that keeps a link up.
-struct Keeper {
+/// Connects, subscribes, and connects again after a failure.
+struct SubscriptionSupervisor {
     context: Arc<Context>,
     ends: Arc<Ends>,
     pool: Arc<ConnectionPool>,
@@ -147,7 +148,7 @@ struct Keeper {
     knows_shards: bool,
 }
 
-impl Keeper {
+impl SubscriptionSupervisor {
     async fn run(mut self) {
         let mut backoff = Backoff::new();
         let mut failed = 0;
@@ -203,7 +204,7 @@ impl Keeper {
         Ok((connection, address))
     }
 
-    /// Tries what the link and the commits of this node need.
+    /// Tries what the subscriptions and the commits of this node need.
     async fn greet(&mut self, connection: &mut MultiplexedConnection) -> Result<(), Reason> {
         let time = self.context.response_timeout;
         let nodes = self.context.names.nodes_channel();
@@ -326,7 +327,7 @@ impl Keeper {
 
     /// Tells other nodes who listens here, and how this node is.
     async fn announce(&self, connection: &mut MultiplexedConnection) -> Result<(), Reason> {
-        let watched = self.context.watching.lock().all();
+        let watched = self.context.local_interest.lock().all();
         let introduction = self.context.introduction.lock().clone();
         let introduction = introduction.as_deref().map(Message::Introduces);
         let listens = watched.into_iter().map(Message::Listens);
