@@ -12,10 +12,11 @@ use streamgate_core::admission::{
 };
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
 use streamgate_core::ids::Name;
-use streamgate_core::{EndReason, Policy, Seconds, SessionMetadata};
+use streamgate_core::{EndReason, Policy, Seconds, SessionMetadata, UserKey};
 use streamgate_engine::EngineError;
-use streamgate_store::MemoryStore;
+use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::faults::{Fault, FaultyStore};
+use streamgate_store::{MemoryStore, Refusal, Step, Store, StoreError, Transaction};
 
 /// An engine that fails open, over a store that can become unavailable.
 struct Open {
@@ -120,6 +121,62 @@ async fn starts_and_heartbeats_are_answered_degraded_while_the_store_is_unavaila
     assert!(matches!(error, EngineError::Unavailable(_)));
     let stopped = open.world.engine.stop(&user("u"), &stop("x")).await;
     assert!(matches!(stopped, Err(EngineError::Unavailable(_))));
+}
+
+/// A store that answers every call with this error.
+struct Failing {
+    store: MemoryStore,
+    error: StoreError,
+}
+
+impl Intercept for Failing {
+    fn inner(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn transact<'a>(&'a self, _key: &'a UserKey, _step: Step<'a>) -> Transaction<'a> {
+        Transaction::Done(Err(self.error.clone()))
+    }
+}
+
+/// Whether a start is admitted without a store that answers with this error.
+async fn is_admitted_despite(error: StoreError) -> bool {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Intercepted(Failing {
+        store: MemoryStore::new(clock.clone()),
+        error,
+    });
+    let world = world_over(Arc::new(store), clock.clone(), Policy::default());
+    let engine = Arc::into_inner(world.engine).unwrap().fail_open(clock);
+    let told = engine.start(&user("u"), &start("a")).await;
+    told.is_ok_and(|told| told.is_degraded)
+}
+
+/// Availability is what the operator chose: whatever keeps the store from being used, also a wrong
+/// clock of the node, a server that may evict, or a full one. A record that cannot be read or held
+/// concerns one user, and stays so when the store is back.
+#[tokio::test]
+async fn whatever_keeps_the_store_from_being_used_admits_and_a_fault_of_one_record_does_not() {
+    let why = || "why".to_owned();
+    let refusal = Refusal {
+        told: "the clock of this node is wrong",
+        why: why(),
+    };
+    for error in [
+        StoreError::Unavailable(why()),
+        StoreError::Refused(refusal),
+        StoreError::Full(why()),
+        StoreError::OutcomeUnknown(why()),
+    ] {
+        assert!(is_admitted_despite(error.clone()).await, "{error}");
+    }
+    for error in [
+        StoreError::Damaged(why()),
+        StoreError::TooLarge(why()),
+        StoreError::NeedsFormat(2),
+    ] {
+        assert!(!is_admitted_despite(error.clone()).await, "{error}");
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ pub(crate) fn read(reader: &mut Reader) -> (Duration, FailMode) {
     let fail_mode = Ask(
         "fail_mode",
         "Answers while the store cannot be used. \"closed\": 503, limits hold. \"open\": starts \
-         are admitted and marked \"degraded\"; limits hold again when the store is back. Stops, \
+         are admitted and marked \"degraded\", also while the store refuses (full, may evict \
+         keys) or the clock of the node is wrong; limits hold again when the store is back. Stops, \
          lists and user changes are 503 in both modes. Starts announce \"open\" to players, which \
          then also play while they cannot reach any node.",
     );
