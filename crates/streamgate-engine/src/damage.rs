@@ -67,12 +67,7 @@ fn too_large(user: &UserKey, error: EngineError) -> EngineError {
 /// tells whether it is this user, and the log names no user.
 #[must_use]
 pub fn user_hash(user: &str) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(2 * HASH_BYTES);
-    for byte in &Sha256::digest(user.as_bytes())[..HASH_BYTES] {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex::encode(&Sha256::digest(user.as_bytes())[..HASH_BYTES])
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! certificate is DER, nested values of a tag, a length and contents (X.690, RFC 5280 section 4.1),
 //! of which only the first fields are read here.
 
+use time::{Date, Month};
+
 /// Tags of DER.
 const INTEGER: u8 = 0x02;
 const UTC_TIME: u8 = 0x17;
@@ -13,7 +15,7 @@ const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
 /// Dates of two digits are of the years 1950 to 2049.
-const CENTURY_TURN: u32 = 50;
+const CENTURY_TURN: i32 = 50;
 
 /// The fields of a certificate that operators are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +103,7 @@ impl<'a> Der<'a> {
         let (year, rest) = match (tag, digits.len()) {
             (UTC_TIME, 12) => {
                 let (year, rest) = digits.split_at(2);
-                let year: u32 = year.parse().ok()?;
+                let year: i32 = year.parse().ok()?;
                 let century = if year < CENTURY_TURN { 2_000 } else { 1_900 };
                 (century + year, rest)
             }
@@ -111,32 +113,14 @@ impl<'a> Der<'a> {
             }
             _ => return None,
         };
-        let part = |at: usize| rest[at..at + 2].parse::<u32>().ok();
-        let day = day_number(year, part(0)?, part(2)?)?;
-        let [hour, minute, second] = [part(4)?, part(6)?, part(8)?].map(i64::from);
-        let is_time = hour < 24 && minute < 60 && second <= 60;
-        is_time.then_some(((day * 24 + hour) * 60 + minute) * 60 + second)
+        let part = |at: usize| rest[at..at + 2].parse::<u8>().ok();
+        let month = Month::try_from(part(0)?).ok()?;
+        let date = Date::from_calendar_date(year, month, part(2)?).ok()?;
+        let minute = date.with_hms(part(4)?, part(6)?, 0).ok()?;
+        // A leap second, 60, is the first second of the next minute.
+        let second = part(8).filter(|second| *second <= 60)?;
+        Some(minute.assume_utc().unix_timestamp() + i64::from(second))
     }
-}
-
-/// The number of a day since 1970-01-01 (the algorithm `days_from_civil` of Howard Hinnant).
-///
-/// Years begin in March, so that the leap day is the last day of its year; eras of 400 years all
-/// have the same number of days.
-fn day_number(year: u32, month: u32, day: u32) -> Option<i64> {
-    const DAYS_PER_ERA: u32 = 146_097;
-    // From 0000-03-01 to 1970-01-01.
-    const EPOCH_DAY: i64 = 719_468;
-
-    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
-    let year = year
-        .checked_sub(u32::from(month <= 2))
-        .filter(|_| is_date)?;
-    let (era, year_of_era) = (year / 400, year % 400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(i64::from(era * DAYS_PER_ERA + day_of_era) - EPOCH_DAY)
 }
 
 #[cfg(test)]
@@ -197,6 +181,13 @@ mod tests {
         }
     }
 
+    /// The time of this encoding.
+    fn time(tag: u8, text: &str) -> Option<i64> {
+        let length = u8::try_from(text.len()).unwrap();
+        let bytes = [&[tag, length], text.as_bytes()].concat();
+        Der(&bytes).time()
+    }
+
     #[test]
     fn days_are_those_of_the_calendar() {
         let mut expected = 0;
@@ -206,20 +197,18 @@ mod tests {
             let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
             for (month, length) in (1..).zip(lengths) {
                 for day in 1..=length {
-                    assert_eq!(day_number(year, month, day), Some(expected));
-                    expected += 1;
+                    let text = format!("{year}{month:02}{day:02}000000Z");
+                    assert_eq!(time(GENERALIZED_TIME, &text), Some(expected), "{text}");
+                    expected += 24 * 60 * 60;
                 }
+                let text = format!("{year}{month:02}{:02}000000Z", length + 1);
+                assert_eq!(time(GENERALIZED_TIME, &text), None, "{text}");
             }
         }
     }
 
     #[test]
     fn times_have_years_of_two_and_of_four_digits() {
-        let time = |tag: u8, text: &str| {
-            let length = u8::try_from(text.len()).unwrap();
-            let bytes = [&[tag, length], text.as_bytes()].concat();
-            Der(&bytes).time()
-        };
         assert_eq!(time(UTC_TIME, "700101000000Z"), Some(0));
         assert_eq!(time(UTC_TIME, "491231235959Z"), Some(2_524_607_999));
         assert_eq!(time(UTC_TIME, "500101000000Z"), Some(-631_152_000));
@@ -236,5 +225,8 @@ mod tests {
         }
         assert_eq!(time(UTC_TIME, "701301000000Z"), None);
         assert_eq!(time(UTC_TIME, "700132000000Z"), None);
+        assert_eq!(time(UTC_TIME, "700101000060Z"), Some(60), "a leap second");
+        assert_eq!(time(UTC_TIME, "700101000061Z"), None);
+        assert_eq!(time(UTC_TIME, "700101240000Z"), None);
     }
 }
