@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use streamgate_store::Notices;
 
@@ -27,16 +26,14 @@ pub(super) struct NoticeMetrics {
 impl NoticeMetrics {
     /// Nothing was told.
     pub(super) fn new(page: &mut Page) -> Self {
-        let connections = Family::<[(&'static str, &'static str); 1], Gauge>::default();
-        let connections = page.add(
-            "streamgate_notices_connections",
-            "Connections to Redis on which notices of other nodes arrive (up), or should (down). \
-             Alarm if one is down for a minute",
-            connections,
-        );
         Self {
-            connections: ["up", "down"]
-                .map(|state| connections.get_or_create_owned(&[("state", state)])),
+            connections: page.gauges(
+                "streamgate_notices_connections",
+                "Connections to Redis on which notices of other nodes arrive (up), or should \
+                 (down). Alarm if one is down for a minute",
+                "state",
+                ["up", "down"],
+            ),
             published: page.counter(
                 "streamgate_notices_published",
                 "Commits of this node that were published to other nodes",

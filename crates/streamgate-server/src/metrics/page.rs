@@ -5,6 +5,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
+/// A gauge that is on the page only once it is set.
+pub(super) type OptionalGauge = Family<[(&'static str, &'static str); 0], Gauge>;
+
 /// Builder of the page.
 #[derive(Debug, Default)]
 pub(super) struct Page {
@@ -28,6 +31,28 @@ impl Page {
     /// Adds a gauge.
     pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Gauge {
         self.add(name, help, Gauge::default())
+    }
+
+    /// Adds a gauge that is on the page only once it is set.
+    pub(super) fn optional_gauge(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+    ) -> OptionalGauge {
+        self.add(name, help, OptionalGauge::default())
+    }
+
+    /// Adds a family of gauges, one for each value of its label.
+    pub(super) fn gauges<const N: usize>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        label: &'static str,
+        values: [&'static str; N],
+    ) -> [Gauge; N] {
+        let family = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+        let family = self.add(name, help, family);
+        values.map(|value| family.get_or_create_owned(&[(label, value)]))
     }
 
     /// Adds a counter; the text format appends `_total` to its name.

@@ -1,7 +1,6 @@
 //! Event streams: how many are open, what they were told, and how they ended.
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
 use super::page::Page;
@@ -48,15 +47,13 @@ pub(crate) struct PushMetrics {
 impl PushMetrics {
     /// Every count is zero.
     pub(super) fn new(page: &mut Page) -> Self {
-        let streams = Family::<[(&'static str, &'static str); 1], Gauge>::default();
-        let streams = page.add(
-            "streamgate_push_streams",
-            "Open event streams: hold is one that is its session's heartbeat",
-            streams,
-        );
         Self {
-            streams: ["session", "hold", "user", "tenant"]
-                .map(|kind| streams.get_or_create_owned(&[("kind", kind)])),
+            streams: page.gauges(
+                "streamgate_push_streams",
+                "Open event streams: hold is one that is its session's heartbeat",
+                "kind",
+                ["session", "hold", "user", "tenant"],
+            ),
             events: page.counter("streamgate_push_events", "Events written to event streams"),
             missed: page.counter(
                 "streamgate_push_events_missed",

@@ -10,12 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use streamgate_clock::{Disturbances, processor_time, wall_ms};
 
 use super::level;
-use super::page::Page;
+use super::page::{OptionalGauge, Page};
 
 /// The size of a volume, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +28,6 @@ pub struct Volume {
 /// Asks for the volume of the data directory; `None` if the system does not tell.
 pub type AskVolume = Box<dyn Fn() -> Option<Volume> + Send + Sync>;
 
-/// A gauge that is on the page only once it is set.
-type Optional = Family<[(&'static str, &'static str); 0], Gauge>;
-
 /// Metrics of the system.
 pub(super) struct System {
     cpu: Counter<f64, AtomicU64>,
@@ -42,8 +38,8 @@ pub(super) struct System {
     steps: Counter,
     pub(super) settings_refused: Gauge,
     pub(super) panics: Counter,
-    volume_size: Optional,
-    volume_free: Optional,
+    volume_size: OptionalGauge,
+    volume_free: OptionalGauge,
     ask_volume: OnceLock<AskVolume>,
     /// Held while the system is asked: a disk that does not answer holds one reader, not all.
     asking: Mutex<()>,
@@ -91,15 +87,13 @@ impl System {
                 "streamgate_panics",
                 "Faults of the program that ended a request: alarm on any increase",
             ),
-            volume_size: page.add(
+            volume_size: page.optional_gauge(
                 "streamgate_data_volume_size_bytes",
                 "Size of the volume that the embedded store writes to",
-                Optional::default(),
             ),
-            volume_free: page.add(
+            volume_free: page.optional_gauge(
                 "streamgate_data_volume_free_bytes",
                 "What the embedded store may still use of that volume",
-                Optional::default(),
             ),
             ask_volume: OnceLock::new(),
             asking: Mutex::new(()),

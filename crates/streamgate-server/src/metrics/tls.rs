@@ -1,11 +1,9 @@
 //! How TLS of the server is: its certificate, and the handshakes of clients.
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use rustls::HandshakeKind;
 
-use super::page::Page;
+use super::page::{OptionalGauge, Page};
 
 /// Why a handshake has failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +41,7 @@ impl HandshakeFailure {
 #[derive(Debug)]
 pub(crate) struct TlsMetrics {
     /// Absent without TLS.
-    not_after: Family<[(&'static str, &'static str); 0], Gauge>,
+    not_after: OptionalGauge,
     handshakes: [Counter; 2],
     failures: [Counter; HandshakeFailure::LABELS.len()],
 }
@@ -52,11 +50,10 @@ impl TlsMetrics {
     /// No TLS so far.
     pub(super) fn new(page: &mut Page) -> Self {
         Self {
-            not_after: page.add(
+            not_after: page.optional_gauge(
                 "streamgate_tls_not_after",
                 "When the certificate that is served runs out, in seconds since 1970; absent \
                  without tls.cert_file. Alarm days before",
-                Family::default(),
             ),
             handshakes: page.counters(
                 "streamgate_tls_handshakes",
