@@ -48,4 +48,5 @@ pub use settings::{
     PushSettings, RateLimitSettings, ServerSettings,
 };
 pub use state::Gateway;
+pub use wire::path::path_segment;
 pub use wire::time::rfc3339;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::Uri;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// What is percent-encoded: all but the unreserved characters of RFC 3986.
 pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -11,6 +11,17 @@ pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
+
+/// A text as one segment of a path.
+#[must_use]
+pub fn path_segment(text: &str) -> String {
+    match text {
+        // Clients take these for steps of the path unless they are encoded.
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        _ => utf8_percent_encode(text, RESERVED).to_string(),
+    }
+}
 
 /// The segment at this index of the path, counted from 0 and decoded; empty if the path is shorter.
 /// `%2F` is a slash within it, `..` has no special meaning, and `+` is a plus.

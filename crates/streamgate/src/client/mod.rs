@@ -10,8 +10,8 @@ use std::io::Read;
 use std::time::Duration;
 
 use clap::Args;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
+use streamgate_server::path_segment;
 use ureq::Body;
 use ureq::http::request::Builder;
 use ureq::http::{Method, Request, Response, StatusCode};
@@ -29,13 +29,6 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest answer that is read: more than a page of a thousand sessions with all metadata at its
 /// bound and every character escaped.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
-
-/// What is kept as it is in a path: letters, digits and the unreserved marks of RFC 3986.
-const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
 
 /// A value without the white space around it: in `.env` files and mounted secrets it can end in a
 /// carriage return or a line break.
@@ -172,7 +165,7 @@ impl Client {
                 page.insert(entries.to_owned(), Value::Array(all));
                 return Ok(page);
             };
-            let next = format!("{path}?page_size=1000&cursor={}", encoded(&cursor));
+            let next = format!("{path}?page_size=1000&cursor={}", path_segment(&cursor));
             if next == at {
                 // The cursor leads to the same page: following it would never end.
                 return Err(problem::not_ours(&self.url));
@@ -252,19 +245,9 @@ impl Client {
     }
 }
 
-/// An id as a part of a path.
-pub(crate) fn encoded(id: &str) -> String {
-    match id {
-        // These would be dot segments of the path.
-        "." => "%2E".to_owned(),
-        ".." => "%2E%2E".to_owned(),
-        _ => utf8_percent_encode(id, IN_PATH).to_string(),
-    }
-}
-
 /// The path of a user.
 pub(crate) fn user_path(user: &str) -> String {
-    format!("/v1/users/{}", encoded(user))
+    format!("/v1/users/{}", path_segment(user))
 }
 
 /// An id from the command line, if it can stand in a path and the server would not refuse it.

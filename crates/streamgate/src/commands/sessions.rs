@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use streamgate_server::path_segment;
 use ureq::http::Method;
 
-use crate::client::{Client, ClientArgs, cell, encoded, id, user_path};
+use crate::client::{Client, ClientArgs, cell, id, user_path};
 use crate::exit::Failure;
 use crate::output;
 
@@ -53,7 +54,7 @@ pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
         Action::List { user: Some(user) } => list_of_user(&client, &user, as_json),
         Action::List { user: None } => list(&client, "/v1/sessions", as_json).map(drop),
         Action::Stop { user, session } => {
-            let path = format!("{}/sessions/{}", user_path(&user), encoded(&session));
+            let path = format!("{}/sessions/{}", user_path(&user), path_segment(&session));
             client.call(&Method::DELETE, &path, None)?;
             if !as_json {
                 output::line(&format!("session {session} of user {user} is stopped"));

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use percent_encoding::utf8_percent_encode;
 use streamgate_core::{SessionId, UserKey};
 
 use super::{REFUSED, StartAnswer, StartBody, StartRefused, start};
@@ -17,7 +16,7 @@ use crate::problem_docs::{NeedsEntitlement, NeedsRoom};
 use crate::state::App;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire::body::JsonBody;
-use crate::wire::path::RESERVED;
+use crate::wire::path::path_segment;
 use crate::wire::schema::UserParam;
 
 /// Start a session
@@ -74,18 +73,8 @@ pub(crate) async fn start_session(
 
 /// The path of a session.
 fn location(user: &UserKey, id: &SessionId) -> HeaderValue {
-    let user = encoded(user.user());
-    let id = id.with_str(encoded);
+    let user = path_segment(user.user());
+    let id = id.with_str(path_segment);
     HeaderValue::try_from(format!("/v1/users/{user}/sessions/{id}"))
         .expect("percent-encoded text is a header value")
-}
-
-/// An id as one segment of a path.
-fn encoded(id: &str) -> String {
-    match id {
-        // Clients take these for steps of the path unless they are encoded.
-        "." => "%2E".to_owned(),
-        ".." => "%2E%2E".to_owned(),
-        _ => utf8_percent_encode(id, RESERVED).to_string(),
-    }
 }
