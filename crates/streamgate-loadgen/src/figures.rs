@@ -1,11 +1,11 @@
 //! Numbers formatted for people.
 
+/// A count as a number with a fraction: exact below 2^53.
 #[expect(
     clippy::cast_precision_loss,
     reason = "no count of a run is that large"
 )]
 #[must_use]
-/// A count as a number with a fraction: exact below 2^53.
 pub fn float(count: u64) -> f64 {
     count as f64
 }

@@ -1,6 +1,6 @@
-//! What the tests of several crates share, so that each piece exists once.
+//! What tests share: processes, an HTTP client, proxies, a fake wall clock, a history checker.
 //!
-//! Tests and `streamgate-measure` use it, shipped code never: its helpers panic where a test should
+//! Some of it serves the tests of one crate only, and stands here beside its kind. Tests and `streamgate-measure` use it, shipped code never: its helpers panic where a test should
 //! fail. It exists because integration tests of one crate cannot import those of another; its
 //! manifest forbids nothing.
 //!

@@ -295,8 +295,8 @@ fn failed(app: &App, parts: &Parts, error: ApiError) -> ApiError {
 fn warn_of_unbelieved_proxy(app: &App, parts: &Parts) {
     if client::is_unbelieved_proxy(&app.trusted_proxies, &parts.headers) {
         tracing::warn!(
-            "a rate limit by address was reached by a peer that sends X-Forwarded-For and is not in \
-             http.trusted_proxies: if it is a proxy, all its clients count as one"
+            "a rate limit by address was reached by a peer that sends X-Forwarded-For and is not \
+             in http.trusted_proxies: if it is a proxy, all its clients count as one"
         );
     }
 }

@@ -12,7 +12,8 @@ use tokio::task::futures::TaskLocalFuture;
 
 use crate::caller::trusted_proxies::TrustedProxies;
 
-/// How many bits of an IPv6 address name one client: one machine can use any address of its network.
+/// How many bits of an IPv6 address name one client: one machine can use any address of its
+/// network.
 const IPV6_PREFIX: u32 = 64;
 
 tokio::task_local! {

@@ -1,9 +1,8 @@
 //! What an authorised call may do: the tenant that it may address, and who makes it.
 //!
-//! A viewer is restricted to one user. [`about`] is the one place that compares the user that a call
-//! names with the user that a viewer is; [`Grant::without_user`] refuses viewers where a call names
-//! none. What is *not* here: how the caller was recognised
-//! ([`crate::caller::access`]).
+//! A viewer is restricted to one user. [`about`] is the one place that compares the user that a
+//! call names with the user that a viewer is; [`Grant::without_user`] refuses viewers where a call
+//! names none. What is *not* here: how the caller was recognised ([`crate::caller::access`]).
 
 use std::sync::Arc;
 

@@ -117,7 +117,8 @@ impl Keys {
         &self.entries
     }
 
-    /// What operators call the key and what it may do; without its name, if it was taken away since.
+    /// What operators call the key and what it may do; without its name, if it was taken away
+    /// since.
     pub(crate) fn named(&self, key: KeyRef) -> (Arc<str>, Scope) {
         let entry = self.entries.iter().find(|entry| entry.rate_id() == key.id);
         let name = entry.map_or_else(|| Arc::from("removed"), |entry| Arc::clone(&entry.name));

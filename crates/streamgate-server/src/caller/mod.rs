@@ -1,5 +1,5 @@
-//! The caller of a request: its API key or viewer token, its scope and tenant, its address, its rate,
-//! and the web page that may have made a browser send it.
+//! The caller of a request: its API key or viewer token, its scope and tenant, its address, its
+//! rate, and the web page that may have made a browser send it.
 
 pub(crate) mod access;
 pub(crate) mod browser;

@@ -1,8 +1,8 @@
 //! Trusted proxies: which peers' `X-Forwarded-For` is trusted for the client's address.
 //!
 //! The header is a list to which each proxy appends the address that it was called from. Whatever a
-//! client put there itself stands further left. So the list is read from the right for as long as the
-//! address at hand is that of a trusted proxy; the first that is not is the client.
+//! client put there itself stands further left. So the list is read from the right for as long as
+//! the address at hand is that of a trusted proxy; the first that is not is the client.
 //!
 //! `Forwarded` (RFC 7239) is not read: proxies set one of the two headers and pass the other one on
 //! as the client sent it, so a server that believes both believes the client. What is *not* here:

@@ -65,7 +65,8 @@ impl<D: Dialect, N> DialectCaller<D, N> {
         }
     }
 
-    /// The user of this name, if the caller may act for it and it is within its rate. `field` is the dialect's word for it.
+    /// The user of this name, if the caller may act for it and it is within its rate. `field` is
+    /// the dialect's word for it.
     pub(crate) fn user(&self, field: &str, name: &str) -> Result<UserKey, ApiError> {
         let user = UserId::new(name).map_err(|error| ApiError::field(field, error))?;
         let user = UserKey::new(&self.permit.tenant, &user);

@@ -1,8 +1,8 @@
 //! The reading side of a connection, as hyper sees it: the timeout of a client that does not send.
 //!
 //! Without it a client that never ends its head would hold its connection, and its place among
-//! `max_connections`, for ever. hyper could bound heads as well, with a new timer for each head; the
-//! idle timer here is made once a connection.
+//! `max_connections`, for ever. hyper could bound heads as well, with a new timer for each head;
+//! the idle timer here is made once a connection.
 //!
 //! What is *not* here: the timeout of a client that does not read ([`crate::connection::delivery`],
 //! below TLS).

@@ -33,7 +33,7 @@ use crate::telemetry::LineQueue;
 use failed_users::FailedUsers;
 use http::HttpDurations;
 use notices::NoticeMetrics;
-use page::Page;
+use page::{OptionalGauge, Page};
 use sessions::Sessions;
 use store::StoreMetrics;
 use system::System;
@@ -58,7 +58,7 @@ pub struct Metrics {
     system: System,
     sessions: Sessions,
     failed_users: FailedUsers,
-    users: Family<[(&'static str, &'static str); 0], Gauge>,
+    users: OptionalGauge,
     http: HttpDurations,
     connections: Gauge,
     connections_refused: Counter,
@@ -93,10 +93,9 @@ impl Metrics {
             sessions: Sessions::new(&mut page),
             failed_users: FailedUsers::new(&mut page, Arc::clone(&clock)),
             clock,
-            users: page.add(
+            users: page.optional_gauge(
                 "streamgate_users",
                 "Users with a stored record, if the store can count them",
-                Family::default(),
             ),
             http: HttpDurations::new(&mut page),
             connections: page.gauge("streamgate_http_connections", "Open connections"),
@@ -118,7 +117,8 @@ impl Metrics {
             notices: NoticeMetrics::new(&mut page),
             spans_dropped: page.counter(
                 "streamgate_spans_dropped",
-                "Spans of traces that were not exported: the queue was full, or the collector failed",
+                "Spans of traces that were not exported: the queue was full, or the collector \
+                 failed",
             ),
             reports_dropped: page.counter(
                 "streamgate_error_reports_dropped",

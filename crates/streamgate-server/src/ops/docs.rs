@@ -119,8 +119,8 @@ pub(crate) async fn scalar() -> Response {
     }
 }
 
-/// The page of problems up to its list. It looks as the pages for people do, without their files, which
-/// a server may not serve.
+/// The page of problems up to its list. It looks as the pages for people do, without their files,
+/// which a server may not serve.
 const PROBLEMS_HEAD: &str = r#"<!doctype html>
 <html lang="en">
   <head>
@@ -132,7 +132,8 @@ const PROBLEMS_HEAD: &str = r#"<!doctype html>
       body { max-width: 44rem; margin: 0 auto; padding: 2rem 1.5rem 4.5rem;
         font: 0.9375rem/1.55 system-ui, sans-serif; overflow-wrap: break-word; }
       h1 { margin: 0 0 1.5rem; font-size: 1.875rem; line-height: 1.2; letter-spacing: -0.015em; }
-      dt { padding-top: 1rem; border-top: 1px solid color-mix(in srgb, currentcolor 15%, transparent);
+      dt { padding-top: 1rem;
+        border-top: 1px solid color-mix(in srgb, currentcolor 15%, transparent);
         font-weight: 600; scroll-margin-top: 1rem; }
       dt:target { text-decoration: underline; text-underline-offset: 0.3em; }
       dd { margin: 0.25rem 0 1rem; opacity: 0.8; }

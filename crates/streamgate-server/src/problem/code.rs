@@ -51,9 +51,9 @@ codes! {
         "Something in the path, the query or the body is wrong; `errors` names each field. \
          Nothing was changed.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "An API key or a viewer token is needed",
-        "The request has no API key and no viewer token, or one that is not accepted; `detail` says \
-         whether a token has expired. Send a key as `x-api-key` or `Authorization: Bearer`, a token \
-         as `Authorization: Bearer`.";
+        "The request has no API key and no viewer token, or one that is not accepted; `detail` \
+         says whether a token has expired. Send a key as `x-api-key` or `Authorization: Bearer`, a \
+         token as `Authorization: Bearer`.";
     Forbidden = "forbidden", FORBIDDEN, "The caller may not do this",
         "The key is known, but its scope does not include this operation, and `detail` names the \
          scope needed. With a viewer token: the request names another user, or more than one. \
@@ -109,9 +109,9 @@ codes! {
          and lists work as usual. Send the same request again after `Retry-After`: once there is \
          room, it succeeds without a restart.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is under way at once",
-        "`detail` says what: request bodies take all the memory that `http.bodies_max_bytes` allows, \
-         or there are as many event streams as `push.max_streams` allows. Nothing was changed. \
-         Send the same request again after `Retry-After`.";
+        "`detail` says what: request bodies take all the memory that `http.bodies_max_bytes` \
+         allows, or there are as many event streams as `push.max_streams` allows. Nothing was \
+         changed. Send the same request again after `Retry-After`.";
     IssuerUnavailable = "issuer_unavailable", SERVICE_UNAVAILABLE,
         "The token cannot be verified now",
         "The keys of the issuer of the viewer token cannot be fetched, and those that were fetched \

@@ -41,7 +41,8 @@ pub(crate) fn of(sent: Option<&HeaderValue>) -> HeaderValue {
     HeaderValue::from_bytes(&id).expect("hexadecimal digits are a header value")
 }
 
-/// Writes a number over the end of `out`, which holds zeros.
+/// Writes a number over the end of `out`, which holds zeros. By hand, because this is done for
+/// each request and a count has few digits: a library writes all sixteen.
 fn put_hex(out: &mut [u8], mut number: u64) {
     let mut digits = out.iter_mut().rev();
     while number > 0 {

@@ -2,10 +2,10 @@
 //! took a backup.
 //!
 //! An endpoint makes a [`Note`] once its caller is authorised, and closes it with the result. The
-//! note travels with the answer to where the request is observed, which knows its id and its status,
-//! and becomes one line of the logger [`TARGET`]. A call that is dropped on the way (its client is
-//! gone, or it panicked) has a line as well. Lines go through the queue of the log, which nobody
-//! waits for.
+//! note travels with the answer to where the request is observed, which knows its id and its
+//! status, and becomes one line of the logger [`TARGET`]. A call that is dropped on the way (its
+//! client is gone, or it panicked) has a line as well. Lines go through the queue of the log, which
+//! nobody waits for.
 //!
 //! What is *not* here: who is refused. A call that is not authorised changes nothing; the metrics
 //! count it.

@@ -15,11 +15,11 @@ const UNMARKED: u32 = 1;
 /// [`Refusal::told`] of a store with newer records.
 const TOLD: &str = "the store was written by a newer version of this server";
 
+/// A store with records that this program cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the store was written by a newer Streamgate (format {found}), this one reads up to {NEWEST}"
 )]
-/// A store with records that this program cannot read.
 pub struct NewerFormat {
     /// The version in the mark: the newest that may occur in the store.
     pub found: u32,

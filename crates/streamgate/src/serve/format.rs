@@ -57,8 +57,8 @@ impl<S: VersionedStore> FormatWatch for Mark<S> {
             if let Some(error) = failed.as_ref().filter(|_| failed != self.failed_before) {
                 tracing::warn!(
                     %error,
-                    "the format of the store cannot be raised to store.format: what needs the newer \
-                     format is refused until it can"
+                    "the format of the store cannot be raised to store.format: what needs the \
+                     newer format is refused until it can"
                 );
             }
             self.failed_before = failed;

@@ -236,8 +236,8 @@ impl TlsCredentials {
         });
         if !is_chain {
             warnings.push(format!(
-                "the certificates in {file} (tls.cert_file) are not in order: each must be followed \
-                 by that of its issuer, or some clients refuse them"
+                "the certificates in {file} (tls.cert_file) are not in order: each must be \
+                 followed by that of its issuer, or some clients refuse them"
             ));
         }
         warnings

@@ -61,8 +61,8 @@ pub(crate) struct MintedToken<'a> {
 
 /// Mint a viewer token
 ///
-/// A credential for an app: its bearer may start, renew, stop, list and listen for this user, and do
-/// nothing else. Nothing is stored, so a token cannot be revoked before it expires.
+/// A credential for an app: its bearer may start, renew, stop, list and listen for this user, and
+/// do nothing else. Nothing is stored, so a token cannot be revoked before it expires.
 /// Scope: `service`.
 #[utoipa::path(
     post,

@@ -23,9 +23,9 @@ const HEADER_TIMEOUT_S: Ask = Ask(
 const TRUSTED_PROXIES: Ask = Ask(
     "trusted_proxies",
     "Addresses and networks of the proxies in front, such as [\"10.0.0.0/8\", \"::1\"]. Only their \
-     X-Forwarded-For is believed: the client is the first address from the right that is not in this \
-     list. Its address counts for limits by address and is in the log at debug. The header Forwarded \
-     is not read.",
+     X-Forwarded-For is believed: the client is the first address from the right that is not in \
+     this list. Its address counts for limits by address and is in the log at debug. The header \
+     Forwarded is not read.",
 );
 
 /// Reads the section.
@@ -41,7 +41,8 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     let max_connections_per_peer = Ask(
         "max_connections_per_peer",
         "Maximum number of connections of one peer address (one /64 for IPv6); further ones are \
-         closed. 0 is no limit. Behind a proxy all connections share its address, whatever http.trusted_proxies says.",
+         closed. 0 is no limit. Behind a proxy all connections share its address, \
+         whatever http.trusted_proxies says.",
     );
     let head_max_bytes = Ask(
         "head_max_bytes",

@@ -28,8 +28,8 @@ const JWKS_URL: Ask = Ask(
 );
 const JWKS_CA_FILE: Ask = Ask(
     "jwks_ca_file",
-    "With jwks_url: a PEM file with the authorities that the certificate of the URL must come from. \
-     Unless set, the public authorities.",
+    "With jwks_url: a PEM file with the authorities that the certificate of the URL must come \
+     from. Unless set, the public authorities.",
 );
 const JWKS_FILE: Ask = Ask("jwks_file", "A file with its public keys (JWKS).");
 const HMAC_SECRET_FILE: Ask = Ask(

@@ -32,8 +32,8 @@ pub(crate) fn read(reader: &mut Reader) -> Log {
     reader.section("[log]", "The log, on standard error.");
     let format = Ask(
         "format",
-        "\"human\": text for a terminal; \"json\": one object per line in the Elastic Common Schema, \
-         without the start-up banner.",
+        "\"human\": text for a terminal; \"json\": one object per line in the Elastic Common \
+         Schema, without the start-up banner.",
     );
     let filter = Ask(
         "filter",

@@ -9,9 +9,9 @@ use crate::config::sections::general::General;
 pub(crate) fn read(reader: &mut Reader, general: &General) -> PagesSettings {
     reader.section(
         "[pages]",
-        "Pages for people. They require no key and hold no data: what they show comes from the API, \
-         with the credential that their user enters. The front page is at / unless a dialect is; \
-         AWS Lambda serves none.",
+        "Pages for people. They require no key and hold no data: what they show comes from the \
+         API, with the credential that their user enters. The front page is at / unless a dialect \
+         is; AWS Lambda serves none.",
     );
     let demo = Ask(
         "demo",

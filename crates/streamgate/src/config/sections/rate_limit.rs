@@ -23,15 +23,15 @@ pub(crate) fn read(reader: &mut Reader) -> RateLimitSettings {
     let per_user_per_s = Ask("per_user_per_s", "Requests per second about one user.");
     let viewer_per_user_per_s = Ask(
         "viewer_per_user_per_s",
-        "Requests per second with viewer tokens of one user, all its devices together, and as many at \
-         once. An event stream counts as one request.",
+        "Requests per second with viewer tokens of one user, all its devices together, and as many \
+         at once. An event stream counts as one request.",
     );
     let failed_auth_per_address_per_min = Ask(
         "failed_auth_per_address_per_min",
-        "Answers 401 per minute to one client address (one /64 for IPv6), and as many at once; further \
-         ones are 429. Above it a token is refused before its signature is verified, unless it was \
-         verified before. Valid keys are never refused. Behind a proxy set http.trusted_proxies, else \
-         its clients count as one.",
+        "Answers 401 per minute to one client address (one /64 for IPv6), and as many at once; \
+         further ones are 429. Above it a token is refused before its signature is verified, \
+         unless it was verified before. Valid keys are never refused. Behind a proxy set \
+         http.trusted_proxies, else its clients count as one.",
     );
     let default = RateLimitSettings::default();
     let mut rate = |ask, default: Option<NonZeroU32>| {

@@ -17,8 +17,8 @@ pub(crate) struct Sentry {
 pub(crate) fn read(reader: &mut Reader) -> Sentry {
     reader.section(
         "[sentry]",
-        "Error reports to Sentry, in a build that has them: each line of the log at level error, and \
-         panics. They hold what the line holds: no user, no request, no name of the machine.",
+        "Error reports to Sentry, in a build that has them: each line of the log at level error, \
+         and panics. They hold what the line holds: no user, no request, no name of the machine.",
     );
     let dsn = Ask(
         "dsn",

@@ -138,10 +138,10 @@ pub(crate) fn read(reader: &mut Reader, general: &General) -> (StoreSettings, u8
     });
     let format = Ask(
         "format",
-        "The newest format of records that nodes write to Redis or DynamoDB. A node raises the mark \
-         in the store to it at the start and never lowers it. 2 allows the field region of a start. \
-         Raise it once all nodes run a release that reads that format: older ones refuse to serve \
-         from then on. The embedded store needs no switch.",
+        "The newest format of records that nodes write to Redis or DynamoDB. A node raises the \
+         mark in the store to it at the start and never lowers it. 2 allows the field region of a \
+         start. Raise it once all nodes run a release that reads that format: older ones refuse to \
+         serve from then on. The embedded store needs no switch.",
     );
     let formats = u32::from(OLDEST)..=NEWEST.into();
     let format = reader.whole(format, OLDEST.into(), formats);

@@ -22,9 +22,9 @@ pub(crate) fn read(reader: &mut Reader) -> OwnTokens {
     );
     let signing = Ask(
         "signing_key_file",
-        "A PEM file with the private key that signs tokens, on P-256 (ES256); the same on all nodes \
-         that share a store. With the embedded store, and unless set, the server makes one in its \
-         data directory.",
+        "A PEM file with the private key that signs tokens, on P-256 (ES256); the same on all \
+         nodes that share a store. With the embedded store, and unless set, the server makes one \
+         in its data directory.",
     );
     let previous = Ask(
         "previous_key_file",

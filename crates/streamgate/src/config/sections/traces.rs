@@ -23,8 +23,8 @@ const ONE_IN_DEFAULT: u32 = 1_000;
 pub(crate) fn read(reader: &mut Reader) -> Traces {
     reader.section(
         "[traces]",
-        "Traces to an OpenTelemetry collector (OTLP over HTTP), in a build that has them. They name \
-         no user and no session.",
+        "Traces to an OpenTelemetry collector (OTLP over HTTP), in a build that has them. They \
+         name no user and no session.",
     );
     let endpoint = Ask(
         "endpoint",
