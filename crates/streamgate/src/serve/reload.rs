@@ -104,17 +104,7 @@ impl Reloads {
             self.in_use.settings.server.keys = keys.clone();
         }
         self.in_use.settings.tokens = tokens;
-        let policy = Policy {
-            // It belongs to the store, which stays.
-            clock_skew: self.in_use.settings.policy.clock_skew,
-            ..new.settings.policy.clone()
-        };
-        engine.set_policy(Arc::new(policy.clone()));
-        self.clock.set_policy(&policy);
-        if let Some(rule) = &self.stall_rule {
-            rule.replace(StallRule::of(&policy));
-        }
-        self.in_use.settings.policy = policy;
+        self.replace_policy(&new.settings.policy, engine);
         self.in_use.take(&new, is_reloadable);
         endpoints.set_changed_settings(config::not_default(&self.in_use));
         self.metrics.set_settings_refused(false);
@@ -130,6 +120,21 @@ impl Reloads {
         }
         exposure::warn_of_open_dialects(&self.in_use.settings);
         true
+    }
+
+    /// Puts a policy in use wherever one is: in the engine, and in the clocks of node and store.
+    fn replace_policy(&mut self, new: &Policy, engine: &Engine) {
+        let policy = Policy {
+            // It belongs to the store, which stays.
+            clock_skew: self.in_use.settings.policy.clock_skew,
+            ..new.clone()
+        };
+        engine.set_policy(Arc::new(policy.clone()));
+        self.clock.set_policy(&policy);
+        if let Some(rule) = &self.stall_rule {
+            rule.replace(StallRule::of(&policy));
+        }
+        self.in_use.settings.policy = policy;
     }
 
     /// Accepts the tokens of these settings from here on, and returns which they are.
