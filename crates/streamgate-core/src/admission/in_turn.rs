@@ -2,8 +2,8 @@
 
 use crate::admission::{Command, Draft};
 
-/// Commands whose outcomes are those that they have which come one after the other at the same
-/// time; the ledger is read and written once.
+/// Commands decided in their order, in one step at one time: each sees what the ones before it
+/// changed. The ledger is read and written once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InTurn<C>(pub Vec<C>);
 

@@ -244,8 +244,8 @@ impl Remembered {
         self.session.is_live(now)
     }
 
-    /// Whether a start names this session and is of another device. A session that the store had
-    /// no slot for is in nobody's way.
+    /// Whether a start of another device has the id of this session. A session that the store had
+    /// no slot for does not keep its id.
     fn is_taken_for(&self, start: &Start) -> bool {
         !self.is_refused && start.differs_in_device(&self.session)
     }

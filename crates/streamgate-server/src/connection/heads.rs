@@ -67,7 +67,7 @@ const CUT_LINE_MAX_BYTES: usize = 64;
 pub(crate) enum Framing {
     /// The head of a request comes next, or goes on.
     Head(Head),
-    /// So many bytes of a body come next.
+    /// This number of bytes of a body comes next.
     Body(u64),
     /// A chunked body comes next. No request behind it is served ([`ends_connection`]).
     LastBody,

@@ -12,7 +12,7 @@ use crate::problem::FieldErrors;
 use crate::state::App;
 use crate::v1::batch::EntryError;
 
-/// A user whose parts have been checked.
+/// An entry of the call, with its parts checked.
 pub(super) struct Entry {
     pub(super) user_id: String,
     /// Each session with its error, if it has one; in order.
