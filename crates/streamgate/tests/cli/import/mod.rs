@@ -163,13 +163,21 @@ fn thousands_of_users_come_over_in_batches() {
         )
     };
     let export: String = (0..7_000).map(row).collect();
-    let said = place.import("session-tracker", &export, &["--json"]).json();
+    let import = || {
+        let mut ran = place.import("session-tracker", &export, &["--json"]);
+        // A slow machine takes longer than the five seconds between two lines of progress.
+        let is_progress = |line: &str| line.contains(" of 5,600 users, ");
+        assert!(ran.stderr.lines().all(is_progress), "{}", ran.stderr);
+        ran.stderr.clear();
+        ran.json()
+    };
+    let said = import();
     assert_eq!(said["users"], 5_600);
     assert_eq!(said["started"], 1_400 * (1 + 2 + 3 + 3));
     assert_eq!(said["nothing_to_import"], 1_400);
     assert_eq!(said["skipped"], json!({"no_slot": 1_400}));
     assert_eq!(place.sessions("6999").len(), 3);
-    let again = place.import("session-tracker", &export, &["--json"]).json();
+    let again = import();
     assert_eq!(
         (&again["started"], &again["already_live"]),
         (&json!(0), &said["started"])
