@@ -7,7 +7,7 @@ use streamgate_core::admission::{HeartbeatOutcome, Refused, Start, StartOutcome,
 use streamgate_core::{Event, UserKey};
 
 /// Called with what the engine did, on the path of requests: it must be quick. Any thread may call
-/// it.
+/// it. An observer implements what it listens to; the rest does nothing.
 pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// A change of this user was committed: it is in the store, as durable as its events ask to be,
     /// and every later call sees it.
@@ -27,10 +27,10 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// - if the answer to a commit was lost and other nodes changed the record at the same time,
     ///   what the record does not show: a session that came and went beyond what a ledger
     ///   remembers, or an expiry that two nodes found at once, which both report.
-    fn committed(&self, user: &UserKey, events: &[Event]);
+    fn committed(&self, _user: &UserKey, _events: &[Event]) {}
 
     /// A player is about to be answered.
-    fn answered(&self, answer: Answer<'_>);
+    fn answered(&self, _answer: Answer<'_>) {}
 
     /// This start of this user is about to be refused. Nothing was committed.
     fn refused(&self, _user: &UserKey, _start: &Start, _refused: &Refused) {}
@@ -41,10 +41,10 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
 
     /// A session that was admitted without the store was written to it, and holds a slot there or
     /// not.
-    fn reconciled(&self, holds_slot: bool);
+    fn reconciled(&self, _holds_slot: bool) {}
 
     /// The outcome of a commit was unknown, and the command is run again to find out.
-    fn outcome_unknown(&self);
+    fn outcome_unknown(&self) {}
 
     /// This many records cannot be read. Each read of the same record counts again.
     fn damaged(&self, _records: usize) {}
@@ -123,9 +123,4 @@ impl EngineObserver for Observers {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoObserver;
 
-impl EngineObserver for NoObserver {
-    fn committed(&self, _user: &UserKey, _events: &[Event]) {}
-    fn answered(&self, _answer: Answer<'_>) {}
-    fn reconciled(&self, _holds_slot: bool) {}
-    fn outcome_unknown(&self) {}
-}
+impl EngineObserver for NoObserver {}

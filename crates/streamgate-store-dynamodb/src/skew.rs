@@ -81,6 +81,20 @@ impl Comparison {
     }
 }
 
+/// The time of a reading, unless the clock was wrong or was set since the comparison.
+fn checked(reading: Reading, comparison: Option<Comparison>) -> Result<Moment, StoreError> {
+    let ahead_ms = comparison.map_or(0, |comparison| comparison.ahead_ms(reading));
+    if is_wrong(ahead_ms) {
+        return Err(StoreError::Refused(Refusal {
+            told: told(ahead_ms),
+            // Without the milliseconds, which differ from call to call: a failure that repeats is
+            // one line a second and cause. The line of the change has them, and the metric.
+            why: WHY.to_owned(),
+        }));
+    }
+    Ok(reading.moment)
+}
+
 /// The node's clock, read once.
 #[derive(Debug, Clone, Copy)]
 struct Reading {
@@ -137,17 +151,8 @@ impl Skew {
     /// # Errors
     /// [`StoreError::Refused`] if the clock is wrong.
     pub(crate) fn now(&self) -> Result<Moment, StoreError> {
-        let (reading, comparison) = (self.read(), *self.comparison.lock());
-        let ahead_ms = comparison.map_or(0, |comparison| comparison.ahead_ms(reading));
-        if is_wrong(ahead_ms) {
-            return Err(StoreError::Refused(Refusal {
-                told: told(ahead_ms),
-                // Without the milliseconds, which differ from call to call: a failure that repeats
-                // is one line a second and cause. The line of the change has them, and the metric.
-                why: WHY.to_owned(),
-            }));
-        }
-        Ok(reading.moment)
+        let comparison = *self.comparison.lock();
+        checked(self.read(), comparison)
     }
 
     /// The time to decide by without asking the table first; `None` if the clock is wrong, was set,
@@ -155,7 +160,8 @@ impl Skew {
     pub(crate) fn vouched_now(&self) -> Option<Moment> {
         let comparison = (*self.comparison.lock())?;
         let since_ms = self.passed_ms() - comparison.answered_ms;
-        self.now().ok().filter(|_| since_ms <= VOUCHES_MS)
+        let now = checked(self.read(), Some(comparison)).ok();
+        now.filter(|_| since_ms <= VOUCHES_MS)
     }
 
     fn passed_ms(&self) -> i64 {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, SessionsQuery, Start, Stop};
 use streamgate_core::{EndReason, Event, Policy, SessionId, TenantId, Timestamp, UserId, UserKey};
-use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
+use streamgate_engine::{Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::faults::{Fault, FaultyStore};
 use streamgate_store::{MemoryStore, Store};
 
@@ -93,8 +93,6 @@ impl EngineObserver for Memo {
     fn committed(&self, _user: &UserKey, events: &[Event]) {
         self.events.lock().unwrap().extend_from_slice(events);
     }
-
-    fn answered(&self, _answer: Answer<'_>) {}
 
     fn reconciled(&self, holds_slot: bool) {
         self.reconciled.lock().unwrap().push(holds_slot);

@@ -19,7 +19,7 @@ use streamgate_clock::{passed_ms, wall_ms};
 use streamgate_core::admission::{Refused, Start};
 use streamgate_core::bounds::TOP_REFUSED_MAX;
 use streamgate_core::{Event, TenantId, UserKey};
-use streamgate_engine::{Answer, EngineObserver};
+use streamgate_engine::EngineObserver;
 
 use crate::metrics::{LatencyCounts, Metrics, Totals};
 use crate::push::shortened;
@@ -214,8 +214,6 @@ impl EngineObserver for Activity {
         self.watching.committed(user, events);
     }
 
-    fn answered(&self, _answer: Answer<'_>) {}
-
     fn refused(&self, user: &UserKey, start: &Start, refused: &Refused) {
         let now = Instant::now();
         let refusal = Refusal::new(user, start, shortened(refused), now.wall_ms);
@@ -225,10 +223,6 @@ impl EngineObserver for Activity {
     fn swept(&self, user: &UserKey, live: usize) {
         self.watching.swept(user, live);
     }
-
-    fn reconciled(&self, _holds_slot: bool) {}
-
-    fn outcome_unknown(&self) {}
 }
 
 fn bounded(count: u64) -> u32 {
@@ -240,6 +234,7 @@ mod tests {
     use streamgate_clock::ManualClock;
     use streamgate_core::Timestamp;
     use streamgate_core::admission::{StartOutcome, StopOutcome};
+    use streamgate_engine::Answer;
 
     use super::*;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use streamgate_core::admission::{Refused, Start};
 use streamgate_core::bounds::REFUSED_EVENT_SESSIONS_MAX;
 use streamgate_core::{Event, UserKey};
-use streamgate_engine::{Answer, EngineObserver};
+use streamgate_engine::EngineObserver;
 
 use super::hub::Hub;
 use super::nodes::publish_refusal;
@@ -98,8 +98,6 @@ impl EngineObserver for Hub {
         }
     }
 
-    fn answered(&self, _answer: Answer<'_>) {}
-
     fn refused(&self, user: &UserKey, _start: &Start, refused: &Refused) {
         if let Some(notices) = self.notices() {
             publish_refusal(notices, user, refused);
@@ -109,10 +107,6 @@ impl EngineObserver for Hub {
             self.deliver_refusal_to_tenant(user, refused);
         }
     }
-
-    fn reconciled(&self, _holds_slot: bool) {}
-
-    fn outcome_unknown(&self) {}
 }
 
 /// A refusal with a few of its sessions: buffers keep it, and there may be a hundred of them.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use streamgate_core::admission::{SessionsQuery, Start, StartOutcome};
 use streamgate_core::{Event, Policy, SessionId, UserKey};
-use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
+use streamgate_engine::{Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::conformance::{read_ledger, run};
 use streamgate_store::versioned::Optimistic;
 use streamgate_store_dynamodb::DynamoDbStore;
@@ -55,12 +55,6 @@ impl EngineObserver for Started {
             }
         }
     }
-
-    fn answered(&self, _answer: Answer<'_>) {}
-
-    fn reconciled(&self, _holds_slot: bool) {}
-
-    fn outcome_unknown(&self) {}
 }
 
 /// Loses an answer or a request of every few writes, each node in a rhythm of its own.

@@ -11,7 +11,7 @@ use crate::common::{NOON, key, session, small};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, Start};
 use streamgate_core::{Event, Policy, UserKey};
-use streamgate_engine::{Answer, Engine, EngineObserver, EngineSettings, RandomIds};
+use streamgate_engine::{Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store_embedded::{EmbeddedStore, NoLogObserver};
 
 /// The longest that a thread of the store may take.
@@ -32,10 +32,6 @@ impl EngineObserver for Reports {
             self.0.lock().unwrap().send((user.clone(), word)).unwrap();
         }
     }
-
-    fn answered(&self, _answer: Answer<'_>) {}
-    fn reconciled(&self, _holds_slot: bool) {}
-    fn outcome_unknown(&self) {}
 }
 
 struct World {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use streamgate_core::admission::StartOutcome;
-use streamgate_core::{Event, UserKey};
 use streamgate_engine::{Answer, EngineObserver};
 
 /// The namespace of the metrics.
@@ -56,15 +55,9 @@ impl Counts {
 }
 
 impl EngineObserver for Counts {
-    fn committed(&self, _user: &UserKey, _events: &[Event]) {}
-
     fn answered(&self, answer: Answer<'_>) {
         if let Answer::Start(StartOutcome::Refused { .. }) = answer {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
-
-    fn reconciled(&self, _holds_slot: bool) {}
-
-    fn outcome_unknown(&self) {}
 }
