@@ -116,16 +116,15 @@ impl Engine {
         heartbeat: &Heartbeat,
         read_bytes: Option<&AtomicUsize>,
     ) -> Beaten {
-        let decided = match (
-            &self.fail_open,
-            self.admitted_without_store(user, &heartbeat.id),
-        ) {
-            (Some(open), Some(start)) => self.adopt(open, user, start).await,
-            _ => {
-                let call = Call::new(self, user, heartbeat).accepting_cached(is_renewed);
-                self.finish(&mut call.counting(read_bytes)).await
-            }
-        };
+        if let Some(open) = &self.fail_open
+            && let Some(start) = self.admitted_without_store(user, &heartbeat.id)
+        {
+            // Boxed, because the futures of all heartbeats would grow by it.
+            let decided = Box::pin(self.adopt(open, user, start)).await;
+            return self.or_renew(user, &heartbeat.id, decided);
+        }
+        let call = Call::new(self, user, heartbeat).accepting_cached(is_renewed);
+        let decided = self.finish(&mut call.counting(read_bytes)).await;
         self.or_renew(user, &heartbeat.id, decided)
     }
 

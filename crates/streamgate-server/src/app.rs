@@ -3,6 +3,7 @@
 //! What is *not* here: what an endpoint does ([`crate::v1`], [`crate::ops`]), the fast path
 //! ([`crate::routing::fast_path`]), and connections ([`crate::connection`]).
 
+use std::future::Future;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use streamgate_core::TenantId;
 use streamgate_engine::Engine;
@@ -47,10 +49,10 @@ pub struct Endpoints {
 
 impl Endpoints {
     /// Answers a request; every error is an answer, too.
-    pub async fn answer(&self, request: Request) -> Response {
+    pub fn answer(&self, request: Request) -> impl Future<Output = Response> + Send {
         match classify(&request) {
-            Some(call) => self.fast_path.answer(call, request).await,
-            None => self.answer_by_router(request).await,
+            Some(call) => self.fast_path.answer(call, request).left_future(),
+            None => self.answer_by_router(request).boxed().right_future(),
         }
     }
 
@@ -74,7 +76,8 @@ impl Endpoints {
         let extensions = request.extensions_mut();
         let peer = gateway.client;
         extensions.insert(gateway);
-        let answer = client::of_peer(peer, self.answer(request)).await;
+        let answer = async { self.answer(request).await };
+        let answer = client::of_peer(peer, answer).await;
         let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Response::from_parts(head, body.into()))

@@ -52,7 +52,8 @@ fn is_plain(headers: &HeaderMap) -> bool {
 /// Whether the connection must end with the answer to this request: [`Framing`] does not know
 /// where a chunked body ends, so it cannot check a head behind one.
 pub(crate) fn ends_connection(request: &Request<Incoming>) -> bool {
-    (request.headers()).contains_key(header::TRANSFER_ENCODING)
+    // A chunked body is never known to have ended yet.
+    !request.body().is_end_stream() && request.headers().contains_key(header::TRANSFER_ENCODING)
 }
 
 /// A byte that is invalid everywhere in a head: hyper answers 400 to it.

@@ -157,7 +157,8 @@ impl Acceptor {
         };
         let (protocol, endpoints) = (self.protocol.clone(), Arc::clone(&self.endpoints));
         let run = connection.run(protocol, endpoints, self.stop.subscribe());
-        self.connections.spawn(run);
+        // Around the connection and not around each request, whose future it would copy.
+        self.connections.spawn(client::of_peer(peer, run));
     }
 
     /// Accepts the connections in the backlog and closes the listener, which would reset them with
@@ -308,7 +309,7 @@ impl Connection {
             let endpoints = Arc::clone(&endpoints);
             async move {
                 let mut answer = match checked {
-                    Ok(()) => client::of_peer(self.peer, endpoints.answer(request)).await,
+                    Ok(()) => endpoints.answer(request).await,
                     Err(error) => endpoints.refuse(&request, error),
                 };
                 if let Some(date) = date::now() {

@@ -8,14 +8,18 @@
 //! What is *not* here: handlers, which are those of the router.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tower::{Layer as _, ServiceExt as _, service_fn};
 use tower_http::cors::CorsLayer;
 
+use crate::problem::ApiError;
 use crate::routing::layers::RouteLayers;
 use crate::routing::observe::{Observation, Route};
 use crate::routing::session_call::{SessionCall, SessionSegments};
@@ -86,48 +90,52 @@ impl FastPath {
     }
 
     /// Answers a request that was classified.
-    pub(crate) async fn answer(&self, call: HotCall, request: Request) -> Response {
+    ///
+    /// The handler is boxed: as a part of the futures around it, its kilobytes would be copied once
+    /// for each of them.
+    pub(crate) fn answer(
+        &self,
+        call: HotCall,
+        request: Request,
+    ) -> impl Future<Output = Response> + Send {
         let route = match call.handler {
             Handler::Heartbeat => &self.heartbeat,
             Handler::Start | Handler::Stop => &self.session,
         };
         let observation = Observation::begin(&route.observed, request.method(), request.headers());
-        let answer = match (&route.cors, observation.trace()) {
-            (None, None) => self.run(call, request).await,
-            (Some(cors), None) => Box::pin(self.run_within(cors, call, request)).await,
-            (cors, Some(trace)) => {
-                let run = async {
-                    match cors {
-                        None => self.run(call, request).await,
-                        Some(cors) => self.run_within(cors, call, request).await,
-                    }
-                };
-                Box::pin(telemetry::within(trace, run)).await
-            }
+        let handled = match &route.cors {
+            None => self.handle(call, request),
+            Some(cors) => self.handle_within(cors, call, request).boxed(),
         };
-        observation.end(&route.observed, answer)
+        let handled = match observation.trace() {
+            None => handled,
+            Some(trace) => telemetry::within(trace, handled).boxed(),
+        };
+        async move { observation.end(&route.observed, handled.await) }
     }
 
     /// Runs the handler within the CORS layer of its route.
-    async fn run_within(&self, cors: &CorsLayer, call: HotCall, request: Request) -> Response {
+    async fn handle_within(&self, cors: &CorsLayer, call: HotCall, request: Request) -> Response {
         let mut call = Some(call);
         let handler = service_fn(|request| {
             let call = call.take().expect("a layer calls its service once");
-            async { Ok::<_, Infallible>(self.run(call, request).await) }
+            self.handle(call, request).map(Ok::<_, Infallible>)
         });
         let answer = cors.layer(handler).oneshot(request).await;
         answer.unwrap_or_else(|never| match never {})
     }
 
-    async fn run(&self, call: HotCall, request: Request) -> Response {
-        let app = &*self.app;
-        let session_call = SessionCall::new(request, call.segments);
-        let answer = match call.handler {
-            Handler::Heartbeat => heartbeat(app, session_call).await,
-            // Boxed, because a heartbeat would move their kilobytes as well.
-            Handler::Start => Box::pin(start_named_session(app, session_call)).await,
-            Handler::Stop => Box::pin(stop_session(app, session_call)).await,
-        };
-        answer.unwrap_or_else(|error| error.into_response())
+    fn handle(&self, call: HotCall, request: Request) -> BoxFuture<'_, Response> {
+        let (app, session_call) = (&*self.app, SessionCall::new(request, call.segments));
+        match call.handler {
+            Handler::Heartbeat => heartbeat(app, session_call).map(response).boxed(),
+            Handler::Start => start_named_session(app, session_call).map(response).boxed(),
+            Handler::Stop => stop_session(app, session_call).map(response).boxed(),
+        }
     }
+}
+
+/// The response of a handler.
+fn response(answer: Result<Response, ApiError>) -> Response {
+    answer.unwrap_or_else(ApiError::into_response)
 }
