@@ -250,6 +250,17 @@ pub(crate) mod tests {
         }
     }
 
+    /// It is moved several times before it is polled, for each request.
+    #[tokio::test]
+    async fn the_future_of_an_answer_is_small() {
+        let endpoints = service(ServerSettings::default());
+        for path in ["/v1/users/u/sessions/s/heartbeat", "/healthz"] {
+            let request = Request::post(path).body(Body::empty()).unwrap();
+            let bytes = size_of_val(&endpoints.answer(request));
+            assert!(bytes <= 512, "{path}: {bytes} bytes");
+        }
+    }
+
     #[tokio::test]
     async fn the_fast_path_answers_players_whatever_origins_are_allowed() {
         let page = "https://player.example.com";

@@ -20,8 +20,9 @@ pub(super) struct Watching {
     hasher: RandomState,
     /// One in `2 ^ level` users is in the sample. It only grows.
     level: AtomicU32,
-    /// Live sessions of users in the sample, by the hash of the user. No user has 0.
-    users: Mutex<HashMap<u64, u32>>,
+    /// Live sessions of users in the sample, by the hash of the user: the map need not hash it well
+    /// once more. No user has 0.
+    users: Mutex<HashMap<u64, u32, foldhash::fast::RandomState>>,
 }
 
 impl Watching {
@@ -63,15 +64,10 @@ impl Watching {
         if is_left_out() {
             return;
         }
-        let before = users.get(&hash).copied().unwrap_or_default();
-        match (before, live(before)) {
-            (before, after) if before == after => {}
-            (_, 0) => {
-                users.remove(&hash);
-            }
-            (_, after) => {
-                users.insert(hash, after);
-            }
+        let count = users.entry(hash).or_default();
+        *count = live(*count);
+        if *count == 0 {
+            users.remove(&hash);
         }
         while users.len() > WATCHING_SAMPLE_MAX {
             let level = self.level.load(Ordering::Relaxed) + 1;
