@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -12,6 +10,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::connection::Dial;
 use crate::load::{Load, Nanos, nanos};
+use crate::messages::{Message, Stop};
 use crate::pace::Share;
 use crate::process::{ProcessMeter, ProcessReading, ProcessUse};
 use crate::record::{Record, Second, Span};
@@ -34,10 +33,6 @@ pub struct Drive {
     /// Processes whose processor time and memory are measured: the server, and its store.
     pub servers: Vec<ProcessMeter>,
 }
-
-/// Asks a drive, from another thread, to end early.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
 
 /// The result of a drive.
 pub struct Driven {
@@ -84,32 +79,6 @@ pub enum DriveError {
     /// A system call of the generator failed.
     #[error("the load generator has failed: {0}")]
     Io(#[from] io::Error),
-}
-
-/// What a thread reports while it runs.
-#[derive(Debug)]
-pub(crate) enum Message {
-    /// A second has ended. One ends where the span begins.
-    Second {
-        number: u64,
-        end: Nanos,
-        record: Box<Record>,
-    },
-    /// The last message of a thread.
-    Finished,
-}
-
-impl Stop {
-    /// Asks for the stop.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a stop was asked for.
-    #[must_use]
-    pub fn is_asked_for(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Drive {

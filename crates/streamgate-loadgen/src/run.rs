@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{Api, BadKey};
-use crate::drive::{Drive, DriveError, Driven, Stop};
+use crate::drive::{Drive, DriveError, Driven};
 use crate::figures::float;
 use crate::latency::round;
 use crate::load::{Left, Load, Outcome};
+use crate::messages::Stop;
 use crate::pace::{Paced, Share};
 use crate::population::{BadPrefix, Population};
 use crate::process::ProcessMeter;

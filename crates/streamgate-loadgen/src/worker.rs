@@ -13,8 +13,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::clock::{Alarm, Clock};
 use crate::connection::{Connection, Dial, Flight, Happened, State};
-use crate::drive::{Message, Stop};
 use crate::load::{Due, Ended, Fault, Load, Nanos, Sent};
+use crate::messages::{Message, Stop};
 use crate::record::{Record, Span};
 
 /// How often connections and the stop request are checked.

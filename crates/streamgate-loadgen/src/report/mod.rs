@@ -5,6 +5,7 @@
 //!
 //! What is *not* here: figures, which [`Measured`] has.
 
+mod escape;
 mod page;
 mod plot;
 

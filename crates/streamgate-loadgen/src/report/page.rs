@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::escape::escaped;
 use super::plot::SERIES;
 use super::{Body, Report, Table};
 
@@ -80,12 +81,6 @@ impl Table {
         }
         table + "</table></div>"
     }
-}
-
-/// Text as it stands in HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;");
-    text.replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// The classes of lines.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::page::escaped;
+use super::escape::escaped;
 use crate::figures::rate;
 
 /// Width of a plot in its own units; a page scales it.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use streamgate_core::admission::{Refused, Start};
-use streamgate_core::bounds::REFUSED_EVENT_SESSIONS_MAX;
 use streamgate_core::{Event, UserKey};
 use streamgate_engine::EngineObserver;
 
 use super::hub::Hub;
 use super::nodes::publish_refusal;
-use super::queue::{Delivery, Interest, PushEvent};
+use super::queue::{Delivery, Interest, PushEvent, shortened};
 use super::tenant::TenantTopic;
 
 impl Hub {
@@ -106,15 +105,5 @@ impl EngineObserver for Hub {
             self.deliver_refusal_to_user(user, refused);
             self.deliver_refusal_to_tenant(user, refused);
         }
-    }
-}
-
-/// A refusal with a few of its sessions: buffers keep it, and there may be a hundred of them.
-pub(crate) fn shortened(refused: &Refused) -> Refused {
-    let conflict = refused.conflict.iter();
-    Refused {
-        rule: refused.rule.clone(),
-        conflict: conflict.take(REFUSED_EVENT_SESSIONS_MAX).cloned().collect(),
-        ..*refused
     }
 }

@@ -15,10 +15,9 @@ mod stream;
 mod subscription;
 mod tenant;
 
-pub(crate) use fan_out::shortened;
 pub use hub::Hub;
 pub(crate) use hub::Joined;
-pub(crate) use queue::{Delivery, Interest, PushEvent};
+pub(crate) use queue::{Delivery, Interest, PushEvent, shortened};
 pub(crate) use stream::{
     Bye, ByeEvent, EventStream, Out, Topic, between, check_supported, response,
 };

@@ -10,8 +10,8 @@ use streamgate_core::codec::{decode_notice, decode_refusal, encode_refusal};
 use streamgate_core::{TenantId, UserKey};
 use streamgate_store::{Notice, Notices, Scope};
 
-use super::fan_out::shortened;
 use super::hub::Hub;
+use super::queue::shortened;
 
 /// After so many notices in a row other tasks get their turn.
 const IN_A_ROW: u32 = 128;

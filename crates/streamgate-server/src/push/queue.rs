@@ -7,7 +7,8 @@ use std::task::{Context, Waker};
 use parking_lot::Mutex;
 use streamgate_core::admission::Refused;
 use streamgate_core::bounds::{
-    SESSION_STREAM_QUEUE_MAX, TENANT_STREAM_QUEUE_MAX, USER_STREAM_QUEUE_MAX,
+    REFUSED_EVENT_SESSIONS_MAX, SESSION_STREAM_QUEUE_MAX, TENANT_STREAM_QUEUE_MAX,
+    USER_STREAM_QUEUE_MAX,
 };
 use streamgate_core::{Event, SessionId, UserKey};
 
@@ -18,6 +19,16 @@ pub(crate) enum PushEvent {
     Changed(UserKey, Event),
     /// A start of this user was refused. It lists a few of the sessions only.
     Refused(UserKey, Refused),
+}
+
+/// A refusal with a few of its sessions: buffers keep it, and there may be a hundred of them.
+pub(crate) fn shortened(refused: &Refused) -> Refused {
+    let conflict = refused.conflict.iter();
+    Refused {
+        rule: refused.rule.clone(),
+        conflict: conflict.take(REFUSED_EVENT_SESSIONS_MAX).cloned().collect(),
+        ..*refused
+    }
 }
 
 /// An event in a queue.

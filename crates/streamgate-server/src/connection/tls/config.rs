@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
-use super::files::TlsFile;
+use super::error::TlsFile;
 
 /// The protocols offered (ALPN). A client that offers others only is refused, and some offer
 /// HTTP/1.0.

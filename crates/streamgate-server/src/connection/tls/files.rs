@@ -15,6 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::certificate::Fields;
 use super::config;
+use super::error::{TlsFile, TlsFileError};
 use crate::wire::time::rfc3339;
 
 /// Longest file that is read: some thousand certificates. A path can be that of a device.
@@ -29,41 +30,6 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// The authorities of which clients must show a certificate; `None`: clients show none.
     pub client_authorities: Option<PathBuf>,
-}
-
-/// One of the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TlsFile {
-    /// [`TlsFiles::certificate`].
-    Certificate,
-    /// [`TlsFiles::key`].
-    Key,
-    /// [`TlsFiles::client_authorities`].
-    ClientAuthorities,
-}
-
-/// A file that cannot be used. Nothing of a key is repeated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} ({}): {why}", .file.setting(), .path.display())]
-pub struct TlsFileError {
-    /// Which one.
-    pub file: TlsFile,
-    /// Where it is.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-impl TlsFile {
-    /// The setting that names it.
-    #[must_use]
-    pub const fn setting(self) -> &'static str {
-        match self {
-            Self::Certificate => "tls.cert_file",
-            Self::Key => "tls.key_file",
-            Self::ClientAuthorities => "tls.client_ca_file",
-        }
-    }
 }
 
 /// The contents of the files, which a server can use. Clones share them.

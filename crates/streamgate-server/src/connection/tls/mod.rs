@@ -6,6 +6,7 @@
 
 mod certificate;
 mod config;
+mod error;
 mod files;
 mod handshake;
 mod plain;
@@ -20,7 +21,8 @@ use parking_lot::Mutex;
 use rustls::ServerConfig;
 use streamgate_clock::wall_ms;
 
-pub use files::{TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem};
+pub use error::{TlsFile, TlsFileError};
+pub use files::{TlsCredentials, TlsFiles, certificates_in_pem};
 
 use crate::connection::delivery::Delivery;
 use crate::connection::socket::Socket;
