@@ -50,9 +50,12 @@ pub(crate) struct StallTimeoutStream<T> {
     idle: Option<Pin<Box<Sleep>>>,
     /// Follows the heads.
     framing: Framing,
-    /// Whether a head was ambiguous: nothing behind it is read any more.
-    is_ambiguous: bool,
+    /// What is read once a head was ambiguous, in place of what comes behind it.
+    in_place: Option<&'static [u8]>,
 }
+
+/// The end of a head.
+const HEAD_END: &[u8] = b"\r\n\r\n";
 
 impl<T: Unread> StallTimeoutStream<T> {
     pub(crate) fn new(inner: T, timeout: Duration, in_flight: RequestInFlight) -> Self {
@@ -63,7 +66,7 @@ impl<T: Unread> StallTimeoutStream<T> {
             since: Stopwatch::start(),
             idle: None,
             framing: Framing::default(),
-            is_ambiguous: false,
+            in_place: None,
         }
     }
 
@@ -107,7 +110,10 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.is_ambiguous {
+        if let Some(rest) = &mut self.in_place {
+            let (now, later) = rest.split_at(rest.len().min(buf.remaining()));
+            buf.put_slice(now);
+            *rest = later;
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -118,7 +124,10 @@ impl<T: AsyncRead + Unread + Unpin> AsyncRead for StallTimeoutStream<T> {
             Poll::Pending if awaits_head => self.poll_idle(cx),
             Poll::Ready(Ok(())) => {
                 let new = &mut buf.filled_mut()[before..];
-                self.is_ambiguous = self.framing.follow(new);
+                if self.framing.follow(new) {
+                    // hyper looks at a head that came in several reads only once its end is there.
+                    self.in_place = Some(HEAD_END);
+                }
                 Poll::Ready(Ok(()))
             }
             other => other,

@@ -173,6 +173,31 @@ async fn an_ambiguous_head_behind_a_body_is_400(over: Over) {
     }
 }
 
+/// Its beginning is read with the request before it, so the parser has seen it without its end.
+async fn an_ambiguous_head_that_comes_in_two_reads_is_400(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    let first = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    let ends_with_it = "GET /healthz HTTP/1.1\r\nContent-Length: 5\r\n\
+        Transfer-Encoding: chunked\r\n\r\n";
+    for second in AMBIGUOUS.into_iter().chain([ends_with_it]) {
+        for cut in [1, 10, second.len() - 1] {
+            let mut stream = running.connect().await;
+            let (begin, rest) = second.split_at(cut);
+            stream
+                .write_all(format!("{first}{begin}").as_bytes())
+                .await
+                .unwrap();
+            let mut answers = read_until(&mut stream, "\"ok\"}").await;
+            stream.write_all(rest.as_bytes()).await.unwrap();
+            answers += &read_all(&mut stream).await;
+            assert!(
+                answers.starts_with("HTTP/1.1 200 ") && answers.contains("}HTTP/1.1 400 "),
+                "{second:?} at {cut}: {answers}"
+            );
+        }
+    }
+}
+
 async fn no_request_behind_a_chunked_body_is_served(over: Over) {
     let running = Running::over(over, HttpSettings::default()).await;
     let plain = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -202,6 +227,7 @@ async fn no_request_behind_a_chunked_body_is_served(over: Over) {
 
 over_plain_and_tls! {
     an_ambiguous_head_behind_a_body_is_400,
+    an_ambiguous_head_that_comes_in_two_reads_is_400,
     no_request_behind_a_chunked_body_is_served,
     an_ambiguous_host_is_400,
     an_ambiguous_body_is_400,
