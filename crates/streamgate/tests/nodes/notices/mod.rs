@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
-use streamgate_testkit::{Cluster, Flavour, Redis, Sentinel, Server};
+use streamgate_testkit::{Cluster, Flavour, Redis, Sentinel, Server, eventually, pause};
 
 use self::lag::Lag;
 use self::listener::{Event, Listener};
@@ -125,6 +125,7 @@ async fn every_ending_is_heard(url: &str) {
             Listener::open(a.address, &of_session, watch).await,
             Listener::open(a.address, &of_user, watch).await,
         ];
+        until_subscribed(a, b, user);
         end(a, user);
         let answered = watch.elapsed();
         for listener in &mut listeners {
@@ -138,9 +139,28 @@ async fn every_ending_is_heard(url: &str) {
             }
         }
     }
-    // Not all of them: what happens before the subscription is made, the record tells.
-    let received: u64 = b.metric("streamgate_notices_received_total");
-    assert!(received > 0, "{received}");
+    // Of each user the change that proved the subscription, and the ending.
+    let notices = 2 * CASES.len() as u64;
+    eventually("each ending came by a notice", || received(b) >= notices);
+}
+
+/// Changes a user at one node until the other one hears of it. Notices of before its subscription
+/// are lost to it: its listeners learn that from the record.
+fn until_subscribed(changes: &Server, hears: &Server, user: &str) {
+    let (before, mut tries) = (received(hears), 0);
+    eventually("the other node is subscribed", || {
+        tries += 1;
+        let profile = json!({ "profile": { "try": tries.to_string() } });
+        let path = format!("/v1/users/{user}");
+        assert_eq!(changes.call("PUT", &path, Some(&profile)).status, 200);
+        pause();
+        received(hears) > before
+    });
+}
+
+/// How many notices a node has received.
+fn received(node: &Server) -> u64 {
+    node.metric("streamgate_notices_received_total")
 }
 
 /// A lease that runs out is told by the node that has the listener, though the other one started
