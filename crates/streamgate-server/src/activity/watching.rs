@@ -64,10 +64,15 @@ impl Watching {
         if is_left_out() {
             return;
         }
-        let count = users.entry(hash).or_default();
-        *count = live(*count);
-        if *count == 0 {
-            users.remove(&hash);
+        let before = users.get(&hash).copied().unwrap_or_default();
+        match (before, live(before)) {
+            (before, after) if before == after => {}
+            (_, 0) => {
+                users.remove(&hash);
+            }
+            (_, after) => {
+                users.insert(hash, after);
+            }
         }
         while users.len() > WATCHING_SAMPLE_MAX {
             let level = self.level.load(Ordering::Relaxed) + 1;

@@ -157,7 +157,7 @@ impl Acceptor {
         };
         let (protocol, endpoints) = (self.protocol.clone(), Arc::clone(&self.endpoints));
         let run = connection.run(protocol, endpoints, self.stop.subscribe());
-        // Around the connection and not around each request, whose future it would copy.
+        // Once a connection: around each request it would copy the future of the answer.
         self.connections.spawn(client::of_peer(peer, run));
     }
 
