@@ -165,9 +165,12 @@ where
     /// The store has answered the last run: makes its decision the one that took effect.
     fn resolve(&mut self) -> Result<(), EngineError> {
         if let Some(Err(error)) = self.last.take_if(|last| last.is_err()) {
-            // Nothing can be compared with such a record, now or later.
-            drop(self.take_unresolved());
-            return Err(error.into());
+            let error = EngineError::from(error);
+            if !error.is_retryable() {
+                // Nothing can be compared with such a record, now or later.
+                drop(self.take_unresolved());
+            }
+            return Err(error);
         }
         if !self.unresolved.is_empty() {
             let last = self.take_decision();

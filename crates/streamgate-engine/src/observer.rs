@@ -25,8 +25,9 @@ pub trait EngineObserver: Send + Sync + fmt::Debug + 'static {
     /// - expiries of users without calls until the server removes their record (Redis, DynamoDB),
     ///   since such stores are not swept;
     /// - if the answer to a commit was lost and other nodes changed the record at the same time,
-    ///   what the record does not show: a session that came and went beyond what a ledger
-    ///   remembers, or an expiry that two nodes found at once, which both report.
+    ///   what the record does not show (docs/adr/0015): a session that came and went beyond what a
+    ///   ledger remembers, a change of plan, limit or profile that others have replaced, an expiry
+    ///   that two nodes found at once, which both report.
     fn committed(&self, _user: &UserKey, _events: &[Event]) {}
 
     /// A player is about to be answered.

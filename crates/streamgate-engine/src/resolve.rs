@@ -48,11 +48,7 @@ impl Engine {
         let mut call = Call::resolving(self, &user, &Settle, runs);
         match self.within_deadline(call.run_until_known()).await {
             Ok(Ok(())) => self.reports.committed(&user, &call.take_decision().events),
-            Ok(Err(
-                error @ (EngineError::Damaged(_)
-                | EngineError::NewerRecord(_)
-                | EngineError::TooLarge(_)),
-            )) => {
+            Ok(Err(error @ (EngineError::Damaged(_) | EngineError::TooLarge(_)))) => {
                 tracing::error!(%error, "what became of a call cannot be found out");
             }
             Ok(Err(error)) | Err(error) => {

@@ -17,6 +17,9 @@ struct Run<O> {
     outcome: O,
     /// Whether the record that was seen last agrees with it.
     is_confirmed: bool,
+    /// Whether that record holds the plan, limit and profile that the run would have left. True if
+    /// it would have left these alone.
+    has_settings: bool,
 }
 
 impl<O> UnresolvedRuns<O> {
@@ -41,6 +44,7 @@ impl<O> UnresolvedRuns<O> {
                 events,
                 outcome,
                 is_confirmed: false,
+                has_settings: false,
             });
         }
     }
@@ -48,11 +52,17 @@ impl<O> UnresolvedRuns<O> {
     /// Compares each run with the record, as it is before the next run changes it.
     pub(crate) fn compare(&mut self, ledger: &Ledger) {
         for run in &mut self.0 {
-            run.is_confirmed = !lasting(&run.events).any(|event| contradicts(ledger, event));
+            let is_contradicted = lasting(&run.events).any(|event| contradicts(ledger, event));
+            run.has_settings = has_settings_of(ledger, &run.events);
+            let sets_alone = run.events.iter().all(is_of_settings);
+            run.is_confirmed = !is_contradicted && (run.has_settings || !sets_alone);
         }
     }
 
     /// The events that the record confirms, and then those of the last run, which was committed.
+    ///
+    /// A change of plan, limit or profile is told only if the record holds what it left: if others
+    /// have set the user anew, it may not have happened, and what is told last would be wrong.
     pub(crate) fn events_with(self, last: Vec<Event>) -> Vec<Event> {
         // Nearly always.
         if self.0.is_empty() {
@@ -67,6 +77,9 @@ impl<O> UnresolvedRuns<O> {
                 continue;
             }
             for event in run.events {
+                if is_of_settings(&event) && !run.has_settings {
+                    continue;
+                }
                 // Two runs may have found the same session to be over. It ended once.
                 if !events.contains(&event) && !last.contains(&event) {
                     events.push(event);
@@ -83,6 +96,7 @@ impl<O> UnresolvedRuns<O> {
             events: run.events,
             outcome: (),
             is_confirmed: run.is_confirmed,
+            has_settings: run.has_settings,
         });
         UnresolvedRuns(runs.collect())
     }
@@ -162,12 +176,27 @@ fn contradicts(ledger: &Ledger, event: &Event) -> bool {
             None => ledger.contradicts(event),
         },
         Event::MadeFinal(_) => ledger.contradicts(event),
-        // Others may have set the user anew.
+        // Others may have set the user anew: `has_settings_of`.
         Event::UserSet { .. }
         | Event::UserErased
         | Event::Renewed { .. }
         | Event::Forgotten { .. } => false,
     }
+}
+
+/// Whether an event changes plan, limit or profile.
+const fn is_of_settings(event: &Event) -> bool {
+    matches!(event, Event::UserSet { .. } | Event::UserErased)
+}
+
+/// Whether a ledger holds the plan, limit and profile that these events leave, if they leave any.
+fn has_settings_of(ledger: &Ledger, events: &[Event]) -> bool {
+    let Some(last) = events.iter().rfind(|event| is_of_settings(event)) else {
+        return true;
+    };
+    let mut left = Ledger::default();
+    left.apply(last);
+    (&left.limit, &left.plan, &left.profile) == (&ledger.limit, &ledger.plan, &ledger.profile)
 }
 
 fn has_started(ledger: &Ledger, started: &Session) -> bool {

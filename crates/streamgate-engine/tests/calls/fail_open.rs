@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::calls::suspended::server::{Node, Server, Speculates};
 use crate::support::{START_OF_TIME, World, heartbeat, id, start, stop, user, world_over};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{
     Alive, HeartbeatOutcome, IfKnown, SessionsQuery, Start, StartOutcome, StopOutcome, WithSessions,
 };
 use streamgate_core::bounds::DEGRADED_SESSIONS_MAX;
+use streamgate_core::codec::decode_ledger;
 use streamgate_core::ids::Name;
 use streamgate_core::{EndReason, Policy, Seconds, SessionMetadata, UserKey};
 use streamgate_engine::EngineError;
 use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::faults::{Fault, FaultyStore};
+use streamgate_store::versioned::Optimistic;
 use streamgate_store::{MemoryStore, Refusal, Step, Store, StoreError, Transaction};
 
 /// An engine that fails open, over a store that can become unavailable.
@@ -177,6 +180,39 @@ async fn whatever_keeps_the_store_from_being_used_admits_and_a_fault_of_one_reco
     ] {
         assert!(!is_admitted_despite(error.clone()).await, "{error}");
     }
+}
+
+/// A node that has never reached its store does not know which format it has.
+#[tokio::test]
+async fn a_session_admitted_with_a_field_that_the_store_does_not_hold_keeps_its_slot() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let server = Arc::new(Server::new(Arc::clone(&clock)));
+    server.hide_mark(true);
+    let store = Optimistic::new(Node::new(Arc::clone(&server), Speculates::Never));
+    let world = world_over(Arc::new(store), Arc::clone(&clock), Policy::default());
+    let engine = Arc::into_inner(world.engine).unwrap().fail_open(clock);
+    let name = |text| Name::new(text).map(Some).unwrap();
+    let metadata = SessionMetadata {
+        device_id: name("tv"),
+        region: name("eu-west"),
+        ..SessionMetadata::default()
+    };
+    let start = Start {
+        metadata: Some(metadata.clone().into()),
+        ..start("a")
+    };
+    let told = engine.start(&user("u"), &start).await.unwrap();
+    assert!(told.is_degraded);
+    server.hide_mark(false);
+    let told = engine.heartbeat(&user("u"), &heartbeat("a")).await.unwrap();
+    assert!(matches!(told.outcome, HeartbeatOutcome::Revived { .. }));
+    let ledger = decode_ledger(&server.record(&user("u")).unwrap()).unwrap();
+    let held = SessionMetadata {
+        region: None,
+        ..metadata
+    };
+    assert_eq!(ledger.live[0].metadata.as_deref(), Some(&held));
+    assert_eq!(world.memo.reconciled(), [true]);
 }
 
 #[tokio::test]

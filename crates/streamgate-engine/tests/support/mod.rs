@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, SessionsQuery, Start, Stop};
-use streamgate_core::{EndReason, Event, Policy, SessionId, TenantId, Timestamp, UserId, UserKey};
+use streamgate_core::{
+    EndReason, Event, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
+};
 use streamgate_engine::{Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::faults::{Fault, FaultyStore};
 use streamgate_store::{MemoryStore, Store};
@@ -50,6 +52,18 @@ impl Memo {
         }
         balance.retain(|_, count| *count != 0);
         balance
+    }
+
+    /// Whether the plan, limit and profile of the only user, by what was committed, are those of a
+    /// ledger.
+    pub(crate) fn has_settings_of(&self, ledger: &Ledger) -> bool {
+        let mut told = Ledger::default();
+        for event in self.events.lock().unwrap().iter() {
+            if let Event::UserSet { .. } | Event::UserErased = event {
+                told.apply(event);
+            }
+        }
+        (&told.limit, &told.plan, &told.profile) == (&ledger.limit, &ledger.plan, &ledger.profile)
     }
 
     /// The sessions of a user that are live, by what was committed.

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use server::{Loss, Node, Server, Speculates};
 use streamgate_clock::ManualClock;
-use streamgate_core::admission::Start;
-use streamgate_core::codec::decode_ledger;
-use streamgate_core::{EndReason, Ending, Ledger, Policy, Seconds};
+use streamgate_core::admission::{Edit, ImportUser, ResetUser, SetUser, Start};
+use streamgate_core::codec::{NEWEST, decode_ledger};
+use streamgate_core::{Attributes, EndReason, Ending, Ledger, Policy, Seconds};
 use streamgate_engine::{Engine, EngineSettings, RandomIds};
 use streamgate_store::versioned::Optimistic;
 
@@ -32,14 +32,28 @@ enum Asked {
     /// A heartbeat that finds an expiry and nothing to do.
     Stray,
     Erasure,
+    /// An erasure of a user without live sessions, who has a plan and a history.
+    IdleErasure,
+    /// A reset that changes the profile of a user without live sessions.
+    IdleReset,
+    /// A start that sets the user's limit.
+    SettingStart,
+    SetUser,
+    /// An import that sets the profile and starts nothing.
+    Import,
 }
 
-const ASKED: [Asked; 5] = [
+const ASKED: [Asked; 10] = [
     Asked::Start,
     Asked::Stop,
     Asked::Revival,
     Asked::Stray,
     Asked::Erasure,
+    Asked::IdleErasure,
+    Asked::IdleReset,
+    Asked::SettingStart,
+    Asked::SetUser,
+    Asked::Import,
 ];
 
 /// What another node does before the first commit arrives.
@@ -52,14 +66,16 @@ enum Others {
     SameStart,
     Stop,
     Erasure,
+    SetUser,
 }
 
-const OTHERS: [Others; 5] = [
+const OTHERS: [Others; 6] = [
     Others::Nothing,
     Others::Start,
     Others::SameStart,
     Others::Stop,
     Others::Erasure,
+    Others::SetUser,
 ];
 
 const LOSSES: [&[Loss]; 8] = [
@@ -113,8 +129,16 @@ impl Nodes {
         }
     }
 
-    /// Three sessions of one user, of which `short` has expired.
-    async fn begin(&self) {
+    /// Three sessions of one user, of which `short` has expired; or a user who has a limit and has
+    /// stopped a session, for calls about such a one.
+    async fn begin(&self, asked: Asked) {
+        if let Asked::IdleErasure | Asked::IdleReset = asked {
+            let user = user("u");
+            self.engine.run(&user, &set_limit(4)).await.unwrap();
+            self.engine.start(&user, &start("x")).await.unwrap();
+            self.engine.stop(&user, &stop("x")).await.unwrap();
+            return;
+        }
         let short = Start {
             lease: Some(Seconds(30)),
             ..start("short")
@@ -169,7 +193,19 @@ async fn do_others(other: &Engine, others: Others) {
         Others::SameStart => drop(other.start(&user, &start("a")).await.unwrap()),
         Others::Stop => drop(other.stop(&user, &stop("x")).await.unwrap()),
         Others::Erasure => drop(other.erase_user(&user).await.unwrap()),
+        Others::SetUser => drop(other.run(&user, &set_limit(7)).await.unwrap()),
     }
+}
+
+fn set_limit(limit: u32) -> SetUser {
+    SetUser {
+        limit: Edit::Set(limit),
+        ..SetUser::default()
+    }
+}
+
+fn profile(name: &str) -> Attributes {
+    Attributes::new([("name".into(), name.into())].into()).unwrap()
 }
 
 async fn ask(engine: &Engine, asked: Asked) {
@@ -185,7 +221,27 @@ async fn ask(engine: &Engine, asked: Asked) {
         Asked::Stop => drop(engine.stop(&user, &stop("x")).await),
         Asked::Revival => drop(engine.heartbeat(&user, &heartbeat("short")).await),
         Asked::Stray => drop(engine.heartbeat(&user, &heartbeat("stray")).await),
-        Asked::Erasure => drop(engine.erase_user(&user).await),
+        Asked::Erasure | Asked::IdleErasure => drop(engine.erase_user(&user).await),
+        Asked::IdleReset => {
+            let profile = Edit::Set(profile("new"));
+            drop(engine.reset_user(&user, &ResetUser { profile }).await);
+        }
+        Asked::SettingStart => {
+            let start = Start {
+                sets: Some(Box::new(set_limit(5))),
+                ..start("a")
+            };
+            let _ = engine.start(&user, &start).await;
+        }
+        Asked::SetUser => drop(engine.run(&user, &set_limit(5)).await),
+        Asked::Import => {
+            let import = ImportUser {
+                sessions: Vec::new(),
+                lease: Seconds(90),
+                profile: profile("imported"),
+            };
+            drop(engine.run(&user, &import).await);
+        }
     }
 }
 
@@ -206,8 +262,8 @@ async fn ends_within(call: impl Future<Output = ()>, mut polls: usize) -> bool {
     .await
 }
 
-/// Whether the reports equal what is stored: the live sessions, and the reasons of the ended ones.
-/// An expiry `may_be_doubled`.
+/// Whether the reports equal what is stored: the live sessions, the reasons of the ended ones, and
+/// the plan, limit and profile that were told last. An expiry `may_be_doubled`.
 fn is_true(nodes: &Nodes, may_be_doubled: bool) -> bool {
     let ledger = nodes.ledger();
     let live = ledger.live.iter().map(|s| (s.id.to_string(), 1));
@@ -223,7 +279,8 @@ fn is_true(nodes: &Nodes, may_be_doubled: bool) -> bool {
         let word = format!("{} {}", ending.reason.as_str(), ending.id);
         ending.reason == EndReason::Expired || times(&word) == 1
     };
-    reported == live && ledger.ended.iter().all(is_reported_once)
+    let has_settings = nodes.memo.has_settings_of(&ledger);
+    reported == live && has_settings && ledger.ended.iter().all(is_reported_once)
 }
 
 async fn drop_everywhere(
@@ -235,7 +292,7 @@ async fn drop_everywhere(
 ) {
     for polls in 1.. {
         let nodes = Nodes::new(speculates);
-        nodes.begin().await;
+        nodes.begin(asked).await;
         nodes.disturb(losses, others);
         let has_ended = ends_within(ask(&nodes.engine, asked), polls).await;
         nodes.calm_down().await;
@@ -295,7 +352,7 @@ async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing()
         Speculates::Always,
     ] {
         let nodes = Nodes::new(speculates);
-        nodes.begin().await;
+        nodes.begin(Asked::Stop).await;
         // Otherwise an expiry would be written anyway.
         let stray = heartbeat("nobody");
         nodes.engine.heartbeat(&user("u"), &stray).await.unwrap();
@@ -307,4 +364,25 @@ async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing()
         assert!(nodes.ledger().find(&id("x")).is_some(), "{speculates:?}");
         assert!(is_true(&nodes, false), "{:?}", nodes.memo.words());
     }
+}
+
+/// A node of a later release has rewritten the record, and is gone later.
+#[tokio::test(start_paused = true)]
+async fn a_call_over_a_newer_record_is_reported_once_the_record_can_be_read() {
+    let nodes = Nodes::new(Speculates::Never);
+    let user = user("u");
+    nodes.disturb(&[Loss::Answer; 6], Others::Nothing);
+    let started = nodes.engine.start(&user, &start("a")).await;
+    assert!(started.is_err(), "{started:?}");
+    let record = nodes.server.overwrite(&user, vec![NEWEST + 1]);
+    let resolving = nodes.engine.resolve_forever();
+    let a_while = tokio::time::sleep(Duration::from_secs(10));
+    tokio::select! {
+        () = resolving => panic!("it goes on for ever"),
+        () = a_while => {}
+    }
+    assert_eq!(nodes.engine.unresolved_calls(), 1);
+    nodes.server.overwrite(&user, record);
+    nodes.calm_down().await;
+    assert_eq!(nodes.memo.words(), ["started a"]);
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use streamgate_clock::{Clock as _, ManualClock};
@@ -36,6 +37,7 @@ pub(crate) struct Server {
     /// Commits that have not arrived yet: the key, the expected version, and the write.
     late: Mutex<Vec<(UserKey, Version, Write)>>,
     format_mark: Mutex<Option<u32>>,
+    hides_format_mark: AtomicBool,
 }
 
 impl Server {
@@ -45,6 +47,7 @@ impl Server {
             records: Mutex::default(),
             late: Mutex::default(),
             format_mark: Mutex::default(),
+            hides_format_mark: AtomicBool::new(false),
         }
     }
 
@@ -53,10 +56,22 @@ impl Server {
         *self.format_mark.lock().unwrap() = Some(format);
     }
 
+    /// Refuses to tell the format mark, or does not any more.
+    pub(crate) fn hide_mark(&self, hides: bool) {
+        self.hides_format_mark.store(hides, Ordering::SeqCst);
+    }
+
     /// The bytes of a record.
     pub(crate) fn record(&self, key: &UserKey) -> Option<Vec<u8>> {
         let records = self.records.lock().unwrap();
         records.get(key).map(|(_, record)| record.clone())
+    }
+
+    /// Overwrites the bytes of a record; returns those before.
+    pub(crate) fn overwrite(&self, key: &UserKey, record: Vec<u8>) -> Vec<u8> {
+        let mut records = self.records.lock().unwrap();
+        let (_, stored) = records.get_mut(key).expect("there is a record");
+        std::mem::replace(stored, record)
     }
 
     /// Delivers the commits that have not arrived yet.
@@ -192,7 +207,13 @@ impl VersionedStore for Node {
 
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
         let mark = *self.server.format_mark.lock().unwrap();
-        Box::pin(async move { Ok(mark) })
+        let is_hidden = self.server.hides_format_mark.load(Ordering::SeqCst);
+        let told = if is_hidden {
+            Err(StoreError::Unavailable("the mark is hidden".to_owned()))
+        } else {
+            Ok(mark)
+        };
+        Box::pin(async { told })
     }
 
     fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>> {
