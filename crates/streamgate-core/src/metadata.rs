@@ -71,6 +71,13 @@ impl SessionMetadata {
         given.map(|field| field.since).max().unwrap_or(OLDEST)
     }
 
+    /// Takes away what records of this version do not hold.
+    pub fn reduce_to(&mut self, format: u8) {
+        for field in NAME_FIELDS.iter().filter(|field| field.since > format) {
+            *(field.get_mut)(self) = None;
+        }
+    }
+
     /// The names that were given, in the order in which they are stored.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         (NAME_FIELDS.iter()).filter_map(|field| (field.get)(self).as_ref())

@@ -83,8 +83,8 @@ impl Engine {
         }
     }
 
-    /// Whether the store takes what the start brings. Asked before the store is, so that no node
-    /// admits without the store what it could not write later.
+    /// Whether the store takes what the start brings. Asked before the store is, so that a node that
+    /// knows the store's format admits nothing without the store that it could not write later.
     fn check_format(&self, start: &Start) -> Result<(), EngineError> {
         let needed = start.metadata.as_deref().map(SessionMetadata::format);
         match needed.filter(|needed| *needed > self.store.format()) {

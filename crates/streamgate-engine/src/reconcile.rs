@@ -1,5 +1,6 @@
 //! Reconciliation: sessions that were admitted without the store (fail open) are written to it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -91,8 +92,17 @@ impl Engine {
         user: &UserKey,
         start: Start,
     ) -> Result<HeartbeatOutcome, EngineError> {
-        let adopt = Adopt(start);
-        let outcome = self.outcome(user, &adopt).await?;
+        let mut adopt = Adopt(start);
+        let mut adopted = self.outcome(user, &adopt).await;
+        if let Err(error @ EngineError::NeedsFormat(_)) = &adopted
+            && let Some(metadata) = &mut adopt.0.metadata
+        {
+            // It was admitted before the store's format was known. Its slot matters more.
+            tracing::warn!(%error, "a session that was admitted without the store loses metadata");
+            Arc::make_mut(metadata).reduce_to(self.store.format());
+            adopted = self.outcome(user, &adopt).await;
+        }
+        let outcome = adopted?;
         let holds_slot = outcome.alive().is_some();
         if open.memory.mark_reconciled(user, &adopt.0.id, holds_slot) {
             self.observer.reconciled(holds_slot);

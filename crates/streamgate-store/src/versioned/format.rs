@@ -33,7 +33,7 @@ const UNKNOWN: u32 = 0;
 pub(super) struct Format(AtomicU32);
 
 impl Format {
-    /// The mark was not read yet, so no call is refused; a newer record is still refused by itself.
+    /// The mark was not read yet; the first call reads it.
     pub(super) const fn unknown() -> Self {
         Self(AtomicU32::new(UNKNOWN))
     }

@@ -84,9 +84,11 @@ impl<S: VersionedStore> Optimistic<S> {
         self.shared.raise_format().await
     }
 
-    fn check_open(&self) -> Result<(), StoreError> {
+    /// Checks that the store is open and that all of its records can be read. The first call reads
+    /// the format mark, if it could not be read when the store was started.
+    async fn check_open(&self) -> Result<(), StoreError> {
         self.check_not_closed()?;
-        Ok(self.shared.format.check()?)
+        self.shared.learn_format().await
     }
 
     fn check_not_closed(&self) -> Result<(), StoreError> {
@@ -104,7 +106,7 @@ impl<S: VersionedStore> Optimistic<S> {
     }
 
     async fn run(&self, key: &UserKey, step: Step<'_>) -> Result<(), StoreError> {
-        self.check_open()?;
+        self.check_open().await?;
         let _turn = self.queue(key).lock().await;
         let mut attempt = Attempt::begin(&self.shared, key).await?;
         while !attempt.run_once(step).await? {}
@@ -113,7 +115,8 @@ impl<S: VersionedStore> Optimistic<S> {
 
     /// Whether the step takes its answer from the cached record.
     fn is_answered_from_cache(&self, key: &UserKey, step: Step<'_>) -> bool {
-        if !step.accepts_cached() || self.check_open().is_err() {
+        let is_open = || self.check_not_closed().is_ok() && self.shared.format.check().is_ok();
+        if !step.accepts_cached() || !is_open() {
             return false;
         }
         let Shared { remote, cache, .. } = &self.shared;
@@ -143,7 +146,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
         page_size: usize,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            self.check_open()?;
+            self.check_open().await?;
             self.remote().scan(tenant, from, page_size).await
         })
     }
@@ -159,7 +162,7 @@ impl<S: VersionedStore> Store for Optimistic<S> {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>> {
         Box::pin(async move {
-            self.check_open()?;
+            self.check_open().await?;
             self.remote().sweep(from, budget, step).await
         })
     }

@@ -43,6 +43,17 @@ impl<S: VersionedStore> Shared<S> {
         Ok(self.format.check())
     }
 
+    /// Reads the format mark unless it is known already, and checks that all records can be read.
+    pub(super) async fn learn_format(&self) -> Result<(), StoreError> {
+        if !self.format.is_known() {
+            let _turn = self.mark.lock().await;
+            if !self.format.is_known() {
+                self.format.learn(self.remote.format_mark().await?);
+            }
+        }
+        Ok(self.format.check()?)
+    }
+
     /// Raises the format mark where it is lower than `raise_to`; `true` if it was.
     pub(super) async fn raise_format(&self) -> Result<bool, StoreError> {
         let _turn = self.mark.lock().await;
@@ -70,8 +81,6 @@ impl<S: VersionedStore> Shared<S> {
         }
         if version <= self.raise_to {
             self.raise_format().await?;
-        } else if !self.format.is_known() {
-            self.look_at_format().await??;
         }
         if is_allowed() {
             Ok(())

@@ -481,6 +481,29 @@ async fn a_store_over_a_newer_format_refuses_whether_it_is_started_or_only_opene
 }
 
 #[tokio::test]
+async fn the_first_call_reads_a_format_mark_that_could_not_be_read_at_the_start() {
+    let map = newer_map();
+    map.hide_mark(true);
+    let started = Optimistic::start(Node::over(&map, Speculates::Always), OLDEST).await;
+    let store = started.unwrap().store;
+    let unavailable = write(&store, OLDEST).await;
+    assert!(
+        matches!(unavailable, Err(StoreError::Unavailable(_))),
+        "{unavailable:?}"
+    );
+    map.hide_mark(false);
+    let refused = write(&store, OLDEST).await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused(_))),
+        "{refused:?}"
+    );
+    assert_eq!(store.remote().calls(), (0, 0), "no record is touched");
+    map.mark(None);
+    store.check_ready().await.unwrap();
+    assert_eq!(write(&store, OLDEST).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_remote_store_starts_while_its_server_is_unavailable_but_not_if_it_refuses() {
     let start = async |proof| {
         let node = Node::over(&Arc::default(), Speculates::Always);

@@ -22,6 +22,7 @@ pub(crate) struct Map {
     records: Mutex<Records>,
     format: Mutex<Option<u32>>,
     refuses_mark: AtomicBool,
+    hides_mark: AtomicBool,
 }
 
 impl Map {
@@ -36,6 +37,11 @@ impl Map {
     /// Refuses to raise the format mark, or does not any more.
     pub(crate) fn refuse_mark(&self, refuses: bool) {
         self.refuses_mark.store(refuses, Ordering::SeqCst);
+    }
+
+    /// Refuses to tell the format mark, or does not any more.
+    pub(crate) fn hide_mark(&self, hides: bool) {
+        self.hides_mark.store(hides, Ordering::SeqCst);
     }
 
     /// The format mark.
@@ -213,8 +219,12 @@ impl VersionedStore for Node {
     }
 
     fn format_mark(&self) -> BoxFuture<'_, Result<Option<u32>, StoreError>> {
-        let mark = *self.map.format.lock();
-        Box::pin(async move { Ok(mark) })
+        let told = if self.map.hides_mark.load(Ordering::SeqCst) {
+            Err(StoreError::Unavailable("the mark is hidden".to_owned()))
+        } else {
+            Ok(*self.map.format.lock())
+        };
+        Box::pin(async { told })
     }
 
     fn raise_format_mark(&self, to: u8) -> BoxFuture<'_, Result<u32, StoreError>> {
