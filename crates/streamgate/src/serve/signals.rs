@@ -3,7 +3,8 @@
 //! A signal whose default is to end the process would end it without its final writes. So each has
 //! a handler, except those that report a fault (SIGSEGV, SIGABRT and the like). tokio never removes
 //! a handler, so a handler without a listener still replaces the default.
-//! `docs/operating.md` has them all in a table; SIGPIPE is ignored by the standard library.
+//! `docs/operating.md` has them all in a table; SIGPIPE is ignored by the standard library, and
+//! SIGXFSZ has its handler in `main`, for every command.
 
 use std::future::poll_fn;
 use std::io;
@@ -46,8 +47,6 @@ const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
 /// Handles SIGHUP, and every signal that is ignored. Called on the runtime, before the store is
 /// opened.
 pub(super) fn install() -> io::Result<Signal> {
-    // A write beyond the limit of file sizes then fails with EFBIG, which the store reports.
-    let _file_size = handle(Number::XFSZ)?;
     for (name, number) in IGNORED {
         ignore((*name).to_owned(), handle(*number)?);
     }

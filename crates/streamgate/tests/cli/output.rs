@@ -1,10 +1,10 @@
-//! Standard output that cannot be written: an error of every command that prints its result.
+//! Results that cannot be written: an error of the command.
 
 use std::fs::{File, OpenOptions};
 use std::io::pipe;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
-use streamgate_testkit::{Server, streamgate};
+use streamgate_testkit::{Ran, Server, bare, streamgate};
 use tempfile::TempDir;
 
 fn full_device() -> File {
@@ -93,4 +93,67 @@ fn key_new_fails_if_its_output_cannot_be_written() {
     let ended = command.stderr(full_device()).output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
     assert!(ended.stdout.is_empty(), "{ended:?}");
+}
+
+/// A command whose files may have so many blocks of 512 bytes.
+fn with_file_size(blocks: u32, arguments: &[&str]) -> Command {
+    let command = streamgate(arguments);
+    let mut limited = bare("sh");
+    let script = format!("ulimit -f {blocks} && exec \"$@\"");
+    limited
+        .args(["-c", &script, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    limited
+}
+
+#[test]
+fn a_result_beyond_the_limit_of_file_sizes_is_an_error_of_the_command() {
+    let dir = TempDir::new().unwrap();
+    for (blocks, arguments) in [
+        // A part of it is written.
+        (1, &["config", "default"][..]),
+        (1, &["openapi"]),
+        (0, &["key", "new"]),
+        (0, &["--help"]),
+    ] {
+        let mut command = with_file_size(blocks, arguments);
+        command.stdout(File::create(dir.path().join("result")).unwrap());
+        let said = Ran::from(command.output().unwrap()).failed(1);
+        assert!(
+            said.contains("error: cannot write to standard output: File too large"),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_file_beyond_the_limit_of_file_sizes_is_an_error_of_the_command() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start(&dir.path().join("served"));
+    let url = server.url();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (backup, refused, page) = (path("backup"), path("refused"), path("page.html"));
+    let stopped = path("stopped");
+    assert!(Server::start(stopped.as_ref()).terminate().status.success());
+    let write_backup = ["store", "backup", &backup, "--url", &url];
+    let written = streamgate(&write_backup).output().unwrap();
+    assert!(written.status.success(), "{written:?}");
+    let bench = [
+        &["bench", "--target", &url, "--html", &page][..],
+        &["--users", "1", "--connections", "1"],
+        &["--warm-up", "0", "--duration", "0.1"],
+    ];
+    for (code, arguments) in [
+        (1, &bench.concat()[..]),
+        (74, &["store", "backup", &refused, "--url", &url]),
+        (
+            74,
+            &["store", "restore", &backup, "--data-dir", &path("restored")],
+        ),
+        (74, &["store", "repair", "--data-dir", &stopped]),
+    ] {
+        let said = Ran::from(with_file_size(0, arguments).output().unwrap()).failed(code);
+        assert!(said.contains("File too large"), "{arguments:?}: {said}");
+    }
 }
