@@ -31,8 +31,8 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A value without the white space around it: in `.env` files and mounted secrets it can end in a
-/// carriage return or a line break.
-fn trimmed(text: &str) -> Result<String, Infallible> {
+/// carriage return or a line break. Every argument that a variable can set is read so.
+pub(crate) fn trimmed(text: &str) -> Result<String, Infallible> {
     Ok(text.trim().to_owned())
 }
 

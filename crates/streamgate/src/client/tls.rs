@@ -1,9 +1,11 @@
 //! TLS of the client commands: which authorities they trust, and the certificate that they show.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -21,7 +23,8 @@ pub(crate) struct TlsArgs {
         global = true,
         value_name = "FILE",
         env = "STREAMGATE_CA_FILE",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = trimmed_path()
     )]
     ca_file: Option<PathBuf>,
 
@@ -32,6 +35,7 @@ pub(crate) struct TlsArgs {
         value_name = "FILE",
         env = "STREAMGATE_CLIENT_CERT_FILE",
         hide_env_values = true,
+        value_parser = trimmed_path(),
         requires = "client_key_file"
     )]
     client_cert_file: Option<PathBuf>,
@@ -43,6 +47,7 @@ pub(crate) struct TlsArgs {
         value_name = "FILE",
         env = "STREAMGATE_CLIENT_KEY_FILE",
         hide_env_values = true,
+        value_parser = trimmed_path(),
         requires = "client_cert_file"
     )]
     client_key_file: Option<PathBuf>,
@@ -131,6 +136,14 @@ impl ClientTls {
                 .map_err(unusable),
         }
     }
+}
+
+/// A path without the white space around it, as [`trimmed`](super::trimmed) has text.
+fn trimmed_path() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(|path: OsString| match path.to_str() {
+        Some(text) => text.trim().into(),
+        None => path.into(),
+    })
 }
 
 /// A file that is named: an empty variable names none.

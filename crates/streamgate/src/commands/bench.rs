@@ -16,7 +16,7 @@ use streamgate_loadgen::{
     Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
 };
 
-use crate::client::{Client, TlsArgs};
+use crate::client::{Client, TlsArgs, trimmed};
 use crate::exit::{Code, Failure};
 use crate::loadtest::{self, Probed, RunProgress};
 use crate::output;
@@ -54,7 +54,8 @@ pub(crate) struct BenchArgs {
         long,
         value_name = "KEY",
         env = "STREAMGATE_KEY",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = trimmed
     )]
     key: Option<String>,
 

@@ -6,7 +6,7 @@ use clap::Args;
 use ureq::http::Method;
 
 use super::settings_args::SettingsArgs;
-use crate::client::{Client, TlsArgs, URL_DEFAULT};
+use crate::client::{Client, TlsArgs, URL_DEFAULT, trimmed};
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -24,7 +24,8 @@ pub(crate) struct HealthArgs {
         long,
         value_name = "URL",
         env = "STREAMGATE_URL",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = trimmed
     )]
     url: Option<String>,
 

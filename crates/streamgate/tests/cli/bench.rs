@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use streamgate_testkit::{Ran, Server, run, streamgate};
+use streamgate_testkit::{Ran, Server, run, run_with, streamgate};
 use tempfile::TempDir;
 
 /// A short run.
@@ -198,6 +198,12 @@ fn a_key_is_sent_and_a_wrong_one_ends_it_at_once() {
     fs::write(&config, text).unwrap();
     let server = serve(&dir, &["--config", config.to_str().unwrap()]);
     bench(&server.url(), &["--key", key]).ok();
+    let from_file = format!(" {key}\r");
+    let by_variable = run_with(
+        &[&["bench", "--target", &server.url()], &SHORT[..]].concat(),
+        &[("STREAMGATE_KEY", from_file.as_str())],
+    );
+    assert_eq!(by_variable.code, Some(0), "{by_variable:?}");
     for wrong in [&["--key", "wrong"][..], &[]] {
         let said = bench(&server.url(), wrong).failed(1);
         assert!(

@@ -12,6 +12,10 @@ fn a_server_that_is_ready_is_healthy() {
     let everywhere = format!("0.0.0.0:{}", server.address.port());
     let variables = [("STREAMGATE_LISTEN", everywhere.as_str())];
     assert_eq!(run_with(&["health"], &variables).ok(), "ready\n");
+    // As an `.env` file with the line ends of Windows sets it.
+    let url = format!(" {}\r", server.url());
+    let named = [("STREAMGATE_URL", url.as_str())];
+    assert_eq!(run_with(&["health"], &named).ok(), "ready\n");
     server.kill();
     // Container engines know 0 and 1 only.
     run_with(&["health"], &variables).failed(1);

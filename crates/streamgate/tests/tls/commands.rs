@@ -82,6 +82,12 @@ fn commands_show_a_certificate_to_a_server_that_asks_for_one() {
     }
     ran(&["users", "list"], &named).ok();
     assert_eq!(ran(&["health"], &named).ok(), "ready\n");
+    // As an `.env` file with the line ends of Windows sets them.
+    for (_, text) in &mut named {
+        *text = format!(" {text}\r");
+    }
+    ran(&["users", "list"], &named).ok();
+    assert_eq!(ran(&["health"], &named).ok(), "ready\n");
 }
 
 /// The health check of the container has the settings of the server and nothing else.
