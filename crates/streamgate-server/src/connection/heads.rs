@@ -1,9 +1,10 @@
 //! Heads that two servers could read in two ways (request smuggling): refused with 400.
 //!
-//! hyper accepts a bare LF as the end of a line, more than one `Host`, a `Transfer-Encoding` whose
-//! last coding alone is `chunked`, and a `Transfer-Encoding` beside a `Content-Length`. A proxy in
-//! front may parse each of them differently. [`check`] looks at the parsed head. Line endings are
-//! visible only in the bytes, so [`Framing`] looks at those as they are read.
+//! hyper accepts a bare LF as the end of a line, more than one `Host`, one that names no host, a
+//! `Transfer-Encoding` whose last coding alone is `chunked`, and a `Transfer-Encoding` beside a
+//! `Content-Length`. A proxy in front may parse each of them differently. [`check`] looks at the
+//! parsed head. Line endings are visible only in the bytes, so [`Framing`] looks at those as they
+//! are read.
 
 use axum::body::HttpBody as _;
 use axum::http::{HeaderMap, HeaderValue, Version, header};
@@ -21,12 +22,17 @@ pub(crate) fn check(request: &Request<Incoming>) -> Result<(), ApiError> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let wrong = match (hosts.next(), hosts.next()) {
-        (Some(_), None) => None,
+        (Some(host), None) => (!is_host(host.as_bytes())).then_some(("host", NO_HOST)),
         (Some(_), Some(_)) => Some(("host", "is given more than once")),
         // HTTP/1.0 does not require it.
         (None, _) if request.version() < Version::HTTP_11 => None,
         (None, _) => Some(("host", "is required")),
     };
+    // A target in absolute form names the host once more.
+    let wrong = wrong.or_else(|| {
+        let target = request.uri().authority()?;
+        (!is_host(target.as_str().as_bytes())).then_some(("host", NO_HOST))
+    });
     let wrong = wrong.or_else(|| {
         let has_body = !request.body().is_end_stream();
         (has_body && !is_plain(headers))
@@ -38,6 +44,56 @@ pub(crate) fn check(request: &Request<Incoming>) -> Result<(), ApiError> {
             .with_header(header::CONNECTION, HeaderValue::from_static("close"))),
     }
 }
+
+/// What is said to a `Host` or a target that [`is_host`] refuses.
+const NO_HOST: &str = "must be a name or an address, with a port or without";
+
+/// Whether this is a host with or without a port, `uri-host [":" port]` of RFC 9110, section 7.2,
+/// or empty. By its characters only: an address need not exist, nor have the right number of parts.
+fn is_host(value: &[u8]) -> bool {
+    let mut rest = value;
+    if let [b'[', literal @ ..] = value {
+        let Some(end) = literal.iter().position(|byte| *byte == b']') else {
+            return false;
+        };
+        // A zone (`%25eth0`) may follow an IPv6 address: RFC 6874.
+        let is_literal = |byte: &u8| IN_NAME[usize::from(*byte)] || matches!(byte, b':' | b'%');
+        if end == 0 || !literal[..end].iter().all(is_literal) {
+            return false;
+        }
+        rest = &literal[end + 1..];
+        if !matches!(rest, [] | [b':', ..]) {
+            return false;
+        }
+    }
+    loop {
+        let Some(end) = rest.iter().position(|byte| !IN_NAME[usize::from(*byte)]) else {
+            return true;
+        };
+        match &rest[end..] {
+            [b':', port @ ..] => return port.iter().all(u8::is_ascii_digit),
+            [b'%', high, low, behind @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                rest = behind;
+            }
+            _ => return false,
+        }
+    }
+}
+
+/// The bytes that stand for themselves in a name: `unreserved` and `sub-delims` of RFC 3986. Names
+/// of containers have underscores.
+static IN_NAME: [bool; 256] = {
+    let bytes = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=";
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 /// Whether the body has no transfer coding but `chunked`, given once.
 fn is_plain(headers: &HeaderMap) -> bool {
@@ -206,6 +262,33 @@ fn number(value: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for host in [
+            "",
+            "a",
+            "streams.example.com.",
+            "node_1:8080",
+            "127.0.0.1:80",
+            "[::1]",
+            "[fe80::1%25eth0]:8080",
+            "[v1.a:b]",
+            "a:",
+            "%41b%c3%A9:1",
+            "-._~!$&'()*+,;=",
+        ] {
+            assert!(is_host(host.as_bytes()), "{host:?}");
+        }
+        for host in [
+            "a, b", "a b", "a\tb", "a@b", "a/", "a/c", "a?", "a#", "a\\b", "a\"", "<a>", "a^",
+            "a`", "a|b", "{a}", "a:b", "a:80:80", "a:+1", "::1", "%", "%4", "%4g", "a%zzb", "[",
+            "[]", "[::1", "[::1]a", "[::1]]", "[::1/]", "[::1]:x", "a[::1]", "a]", "é",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host:?}");
+        }
+        assert!(!is_host(b"a\xff") && !is_host(b"a\0"));
+    }
 
     /// Whether these reads, one after the other, are spoiled.
     fn is_spoiled(reads: &[&str]) -> bool {

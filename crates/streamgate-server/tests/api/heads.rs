@@ -52,6 +52,63 @@ async fn an_ambiguous_host_is_400(over: Over) {
     assert_eq!(counted, "4");
 }
 
+async fn a_host_that_is_no_host_is_400(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    let start = "PUT /v1/users/u/sessions/s";
+    for version in ["1.1", "1.0"] {
+        for host in [
+            "a, b", "a@b/c", "a b", "a\tb", "u:p@a", "a/", "a:8080x", "[::1", "a%zz", "é",
+        ] {
+            let head = format!("{start} HTTP/{version}\r\nHost: {host}\r\n\r\n");
+            let answer = told(&running, head.as_bytes()).await;
+            assert!(answer[8..].starts_with(" 400 "), "{head}: {answer}");
+            assert!(answer.contains("connection: close\r\n"), "{head}: {answer}");
+            assert!(
+                answer.contains("host must be a name or an address"),
+                "{head}: {answer}"
+            );
+        }
+        // The host of the target counts, whatever the header says.
+        let head =
+            format!("PUT http://u:p@a/v1/users/u/sessions/s HTTP/{version}\r\nHost: a\r\n\r\n");
+        let answer = told(&running, head.as_bytes()).await;
+        assert!(answer[8..].starts_with(" 400 "), "{head}: {answer}");
+        assert!(
+            answer.contains("host must be a name or an address"),
+            "{head}: {answer}"
+        );
+    }
+    assert_eq!(
+        running.service.metric("streamgate_live_sessions").await,
+        "0"
+    );
+}
+
+async fn every_form_of_a_host_is_accepted(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    for host in [
+        "",
+        "a",
+        "stream_gate-1:8080",
+        "streams.example.com.",
+        "127.0.0.1:80",
+        "[::1]",
+        "[::1]:8080",
+        "%41b",
+        "a:",
+    ] {
+        for version in ["1.1", "1.0"] {
+            let head =
+                format!("GET /healthz HTTP/{version}\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = told(&running, head.as_bytes()).await;
+            assert!(answer[8..].starts_with(" 200 "), "{head}: {answer}");
+        }
+    }
+    let absolute = b"GET http://[::1]:80/healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = told(&running, absolute).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
 async fn an_ambiguous_body_is_400(over: Over) {
     let running = Running::over(over, HttpSettings::default()).await;
     for headers in [
@@ -230,6 +287,8 @@ over_plain_and_tls! {
     an_ambiguous_head_that_comes_in_two_reads_is_400,
     no_request_behind_a_chunked_body_is_served,
     an_ambiguous_host_is_400,
+    a_host_that_is_no_host_is_400,
+    every_form_of_a_host_is_accepted,
     an_ambiguous_body_is_400,
     a_bare_lf_in_a_head_is_400,
     a_body_may_have_bare_lfs,
