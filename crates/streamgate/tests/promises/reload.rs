@@ -1,7 +1,7 @@
 //! SIGHUP on the real binary: keys, plans and the policy are read again, and nothing else changes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -17,7 +17,7 @@ const WAITING: &str = "need a restart";
 struct Reloaded {
     server: Server,
     file: PathBuf,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Reloaded {
@@ -25,13 +25,21 @@ impl Reloaded {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("streamgate.toml");
         fs::write(&file, settings).unwrap();
+        let server = Self::serve(&dir, &file);
+        Self { server, file, dir }
+    }
+
+    fn serve(dir: &TempDir, file: &Path) -> Server {
         let config = ["--config", file.to_str().unwrap()];
-        let server = Server::start_with(&dir.path().join("data"), &config);
-        Self {
-            server,
-            file,
-            _dir: dir,
-        }
+        Server::start_with(&dir.path().join("data"), &config)
+    }
+
+    /// The same node after a restart, with the settings that the file has.
+    fn restart(self) -> Self {
+        let Self { server, file, dir } = self;
+        assert!(server.terminate().status.success());
+        let server = Self::serve(&dir, &file);
+        Self { server, file, dir }
     }
 
     /// Rewrites the file and sends SIGHUP; the line of the log that has this text.
@@ -111,6 +119,79 @@ fn a_reload_replaces_plans_and_limits() {
     );
     let started = node.server.call("PUT", "/v1/users/ben/sessions/tv", None);
     assert_eq!(started.json()["heartbeat_interval_s"], 11);
+}
+
+/// Sessions of one user.
+const FIVE: [&str; 5] = ["s1", "s2", "s3", "s4", "s5"];
+
+fn start(node: &Reloaded, user: &str, session: &str) -> Answer {
+    let path = format!("/v1/users/{user}/sessions/{session}");
+    node.server.call("PUT", &path, None)
+}
+
+fn beat(node: &Reloaded, user: &str, session: &str) -> Answer {
+    let path = format!("/v1/users/{user}/sessions/{session}/heartbeat");
+    node.server.call("POST", &path, None)
+}
+
+/// Asserts that all five sessions of the user go on, and that a start is refused by this limit.
+fn assert_kept(node: &Reloaded, user: &str, limit: u32) {
+    for session in FIVE {
+        let renewed = beat(node, user, session);
+        assert_eq!(renewed.status, 200, "limit {limit}: {renewed:?}");
+    }
+    let refused = start(node, user, "s6");
+    let told = refused.json();
+    assert_eq!(
+        (
+            refused.status,
+            &told["code"],
+            &told["limit"],
+            &told["active"]
+        ),
+        (409, &json!("limit_reached"), &json!(limit), &json!(5)),
+    );
+}
+
+/// Asserts that each of the five sessions learns at its next heartbeat that the user is blocked.
+fn assert_revoked(node: &Reloaded, user: &str) {
+    for session in FIVE {
+        let ended = beat(node, user, session);
+        let told = ended.json();
+        assert_eq!(
+            (ended.status, &told["code"], &told["reason"]),
+            (410, &json!("session_ended"), &json!("revoked")),
+        );
+    }
+    assert_eq!(start(node, user, "s6").json()["active"], 0);
+}
+
+#[test]
+fn a_limit_lowered_by_the_settings_keeps_live_sessions_and_limit_0_ends_them() {
+    let keep = "[policy]\nover_limit = \"keep\"\ndefault_limit = ";
+    let mut node = Reloaded::start(&format!("{keep}3\n[plans.family]\nlimit = 5\n"));
+    let family = json!({ "plan": "family" });
+    for user in ["anna", "ben"] {
+        let path = format!("/v1/users/{user}");
+        assert_eq!(node.server.call("PUT", &path, Some(&family)).status, 200);
+        for session in FIVE {
+            assert_eq!(start(&node, user, session).status, 201);
+        }
+    }
+    for (settings, limit) in [
+        (format!("{keep}3\n[plans.family]\nlimit = 2\n"), 2),
+        // Without its plan a user has the default limit.
+        (format!("{keep}3\n"), 3),
+    ] {
+        node.reload(&settings, TAKEN);
+        assert_kept(&node, "anna", limit);
+        node = node.restart();
+        assert_kept(&node, "anna", limit);
+        assert_kept(&node, "ben", limit);
+    }
+    node.reload(&format!("{keep}0\n"), TAKEN);
+    assert_revoked(&node, "anna");
+    assert_revoked(&node.restart(), "ben");
 }
 
 #[test]
