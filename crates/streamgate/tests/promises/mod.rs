@@ -22,4 +22,5 @@ mod race;
 mod reload;
 mod signals;
 pub(crate) mod storm;
+mod streams;
 mod versions;

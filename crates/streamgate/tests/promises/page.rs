@@ -1,9 +1,11 @@
-//! `docs/promises.md`: the tests that it names exist, and the headers of test files agree with it.
+//! `docs/promises.md`: the tests that it names exist and are run, and the headers of test files agree with it.
 //! By reading the sources, since running them is what the rest of the suite does.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
 
 /// How many promises there are.
 const PROMISES: u32 = 13;
@@ -55,7 +57,7 @@ fn has_test(source: &str, name: &str) -> bool {
     is_listed || is_marked(source, name)
 }
 
-/// Whether a source has a function of this name with the attribute of a test.
+/// Whether a source has a function of this name with the attribute of a test, and is not ignored.
 fn is_marked(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let (plain, later) = (format!("fn {name}("), format!("async fn {name}("));
@@ -64,9 +66,43 @@ fn is_marked(source: &str, name: &str) -> bool {
         .position(|line| line.starts_with(&plain) || line.starts_with(&later));
     at.is_some_and(|at| {
         let above = lines[..at].iter().rev();
-        above
+        let attributes: Vec<&str> = above
             .take_while(|line| line.starts_with('#') || line.starts_with("//"))
-            .any(|line| line.starts_with("#[test]") || line.starts_with("#[tokio::test"))
+            .filter(|line| line.starts_with('#'))
+            .copied()
+            .collect();
+        let is_test =
+            |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        attributes.iter().any(is_test) && !attributes.iter().any(|line| line.contains("ignore"))
+    })
+}
+
+/// Whether a source is compiled: the root of a target, or a module that another such source
+/// declares.
+fn is_compiled(source: &Path) -> bool {
+    let mut module = source.with_extension("");
+    if module.ends_with("main") || module.ends_with("lib") {
+        return source.is_file();
+    }
+    if module.ends_with("mod") {
+        module.pop();
+    }
+    let (dir, name) = (module.parent().unwrap(), module.file_name().unwrap());
+    let mut parents = ["mod.rs", "main.rs", "lib.rs"]
+        .map(|file| dir.join(file))
+        .to_vec();
+    parents.push(dir.with_extension("rs"));
+    let name = name.to_str().unwrap();
+    let mut declaring = parents.iter().filter(|parent| declares(parent, name));
+    declaring.any(|parent| is_compiled(parent))
+}
+
+/// Whether a file declares a module of this name.
+fn declares(file: &Path, name: &str) -> bool {
+    let source = fs::read_to_string(file).unwrap_or_default();
+    source.lines().any(|line| {
+        let before = line.trim().strip_suffix(&format!("mod {name};"));
+        before.is_some_and(|before| before.is_empty() || before.starts_with("pub"))
     })
 }
 
@@ -82,13 +118,50 @@ fn every_test_that_promises_md_names_exists() {
             "promise {number}: what is built names tests, and only that"
         );
         for (path, name) in &promise.tests {
-            let source = fs::read_to_string(root().join(path)).unwrap_or_default();
-            if !has_test(&source, name) {
+            let file = root().join(path);
+            let source = fs::read_to_string(&file).unwrap_or_default();
+            if !is_compiled(&file) || !has_test(&source, name) {
                 missing.push(format!("{number}: {path}::{name}"));
             }
         }
     }
-    assert!(missing.is_empty(), "no such tests: {missing:#?}");
+    assert!(missing.is_empty(), "no tests that run: {missing:#?}");
+}
+
+#[test]
+fn an_ignored_test_and_one_that_is_not_compiled_hold_no_promise() {
+    assert!(has_test("#[test]\n// Why.\nfn holds() {\n", "holds"));
+    for ignored in [
+        "#[ignore]\n#[test]",
+        "#[tokio::test]\n#[ignore = \"slow\"]",
+        "#[test]\n#[cfg_attr(unix, ignore)]",
+    ] {
+        assert!(
+            !has_test(&format!("{ignored}\nfn holds() {{\n"), "holds"),
+            "{ignored}"
+        );
+    }
+    let dir = TempDir::new().unwrap();
+    let at = |path: &str| dir.path().join(path);
+    for (path, text) in [
+        ("main.rs", "mod a;\n// mod b;\n"),
+        ("a/mod.rs", "pub(crate) mod c;\nmod d;\n"),
+        ("a/c.rs", ""),
+        ("a/d.rs", "mod e;\n"),
+        ("a/d/e.rs", ""),
+        ("a/f.rs", ""),
+        ("b/mod.rs", "mod c;\n"),
+        ("b/c.rs", ""),
+    ] {
+        fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        fs::write(at(path), text).unwrap();
+    }
+    for compiled in ["main.rs", "a/mod.rs", "a/c.rs", "a/d.rs", "a/d/e.rs"] {
+        assert!(is_compiled(&at(compiled)), "{compiled}");
+    }
+    for left_out in ["a/f.rs", "b/mod.rs", "b/c.rs", "lib.rs"] {
+        assert!(!is_compiled(&at(left_out)), "{left_out}");
+    }
 }
 
 /// The numbers that a comment names, as in "Promises 2 and 5: …".

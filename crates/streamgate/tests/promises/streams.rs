@@ -18,7 +18,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A lease short enough to wait for.
 const LEASE: Duration = Duration::from_secs(5);
-const SHORT: [&str; 4] = ["--set", "policy.lease_s=5", "--set", "policy.heartbeat_interval_s=1"];
+const SHORT: [&str; 4] = [
+    "--set",
+    "policy.lease_s=5",
+    "--set",
+    "policy.heartbeat_interval_s=1",
+];
 
 /// An open event stream.
 struct Stream {
@@ -48,7 +53,10 @@ impl Stream {
             }
             let mut bytes = [0; 4_096];
             let read = self.socket.read(&mut bytes);
-            let read = timeout(PATIENCE, read).await.expect("something comes").unwrap();
+            let read = timeout(PATIENCE, read)
+                .await
+                .expect("something comes")
+                .unwrap();
             if read == 0 {
                 return None;
             }
@@ -95,7 +103,11 @@ async fn the_end_of_a_lease_is_told_within_a_second() {
     assert!(after > LEASE - Duration::from_millis(100), "{after:?}");
     assert!(after < LEASE + Duration::from_secs(1), "{after:?}");
     assert_eq!(user.next("ended").await["reason"], "expired");
-    assert!(watch.elapsed() < LEASE + Duration::from_secs(1), "{:?}", watch.elapsed());
+    assert!(
+        watch.elapsed() < LEASE + Duration::from_secs(1),
+        "{:?}",
+        watch.elapsed()
+    );
     assert_eq!(stream.read_past("\n\n").await, None, "the stream has ended");
 }
 
@@ -117,11 +129,18 @@ async fn an_open_hold_is_the_heartbeat_and_a_broken_one_is_none() {
     let broken = Stopwatch::start();
     drop(stream);
     while live() != 0 {
-        assert!(broken.elapsed() < LEASE + Duration::from_secs(1), "it is live for ever");
+        assert!(
+            broken.elapsed() < LEASE + Duration::from_secs(1),
+            "it is live for ever"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // It was renewed a heartbeat interval before it broke, at the longest.
-    assert!(broken.elapsed() > LEASE - Duration::from_secs(2), "{:?}", broken.elapsed());
+    assert!(
+        broken.elapsed() > LEASE - Duration::from_secs(2),
+        "{:?}",
+        broken.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
