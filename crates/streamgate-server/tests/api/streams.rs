@@ -7,6 +7,7 @@ use streamgate_clock::Stopwatch;
 use streamgate_server::{HttpSettings, Stopped};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
 
 use crate::support::running::{Over, Running, over_plain_and_tls, read_all, read_until};
 
@@ -154,6 +155,9 @@ async fn a_client_that_closed_its_sending_side_only_goes_on_listening() {
     read_until(&mut stream, "event: started").await;
 }
 
+/// How long a call may take that waits for nobody, on a busy machine.
+const CALL_MAX: Duration = Duration::from_secs(10);
+
 /// A start with as much metadata as one may bring.
 fn large() -> Value {
     let attributes = (0..16).map(|nth| (format!("key-{nth}"), "x".repeat(256).into()));
@@ -189,9 +193,11 @@ async fn a_client_that_does_not_read_is_cut_off_and_nobody_waits_for_it() {
             "it is not cut off"
         );
         let path = "/v1/users/u/sessions/s";
-        let start = running.service.json("PUT", path, &large).await;
+        let start = running.service.json("PUT", path, &large);
+        let start = timeout(CALL_MAX, start).await.expect("a start waits");
         assert_eq!(start.status, 201);
-        assert_eq!(running.service.call("DELETE", path).await.status, 204);
+        let stop = timeout(CALL_MAX, running.service.call("DELETE", path));
+        assert_eq!(stop.await.expect("a stop waits").status, 204);
         tokio::task::yield_now().await;
     }
     let ended = "streamgate_push_streams_ended_total{reason=\"client\"}";
