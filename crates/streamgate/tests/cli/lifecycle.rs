@@ -153,3 +153,13 @@ fn a_limit_of_open_files_that_no_server_can_work_with_is_an_error() {
     assert!(said.contains("the limit of open files is 64"), "{said}");
     assert!(said.contains("LimitNOFILE"), "{said}");
 }
+
+#[test]
+fn a_low_limit_of_open_files_is_enough_for_few_connections() {
+    let dir = TempDir::new().unwrap();
+    let mut command = with_open_files(96, &dir);
+    command.args(["--set", "http.max_connections=32"]);
+    let server = Server::spawn(command);
+    assert_eq!(server.call("PUT", START, None).status, 201);
+    assert!(server.terminate().status.success());
+}
