@@ -223,7 +223,7 @@ const IN_PATHS: [(&str, &str); 8] = [
     ("a+b", "a+b"),
     ("%2E%2E", ".."),
     ("%25", "%"),
-    // No escape at all stays what it is, as in /v1.
+    // Decoded once, as in /v1: what comes of it is no escape. A bare `%zz` is a 400.
     ("%25zz", "%zz"),
 ];
 
