@@ -96,7 +96,8 @@ pub struct HttpSettings {
     pub header_timeout: Duration,
     /// How long a client may take to send the body of a request.
     pub body_timeout: Duration,
-    /// How long a client may leave an answer waiting without reading any of it.
+    /// How long a client may leave an answer waiting without reading any of it, and what was sent
+    /// to it unacknowledged.
     pub write_timeout: Duration,
     /// Most connections at once; the next ones wait in the listener's backlog.
     pub max_connections: usize,

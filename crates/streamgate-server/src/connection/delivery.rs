@@ -1,6 +1,13 @@
 //! The socket of a connection, below TLS: the timeout of a client that does not read, and write
 //! errors of a client that has gone.
 //!
+//! **A client that has vanished** (a power cut, a lost radio) sends no FIN, and reads nothing. An
+//! event stream writes so little that its send buffer never fills, so no write waits and the timer
+//! here is never armed; the kernel alone would send again for a quarter of an hour, in which a
+//! stream that is a heartbeat would renew its lease. `TCP_USER_TIMEOUT` bounds that by the same
+//! timeout: the kernel ends a connection once what was sent has not been acknowledged for so long.
+//! A slow client that lives acknowledges what it takes.
+//!
 //! **A client that has gone.** hyper is set to `half_close`, so a FIN cancels no request: it is
 //! read once the requests before it are answered. That leaves the write error. What cannot be
 //! delivered is discarded here without an error, because hyper would drop the pipelined requests
@@ -49,6 +56,9 @@ struct WriteTimer {
 
 impl Delivery {
     pub(crate) fn new(socket: TcpStream, timeout: Duration, in_flight: RequestInFlight) -> Self {
+        if let Err(error) = set_user_timeout(&socket, timeout) {
+            tracing::debug!(%error, "TCP_USER_TIMEOUT could not be set");
+        }
         Self {
             socket,
             timeout,
@@ -105,6 +115,19 @@ impl Delivery {
         timer.sleep.set(sleep(EVENT_DELAY));
         timer.sleep.as_mut().poll(cx)
     }
+}
+
+/// Bounds how long what was sent may stay unacknowledged.
+#[cfg(target_os = "linux")]
+fn set_user_timeout(socket: &TcpStream, timeout: Duration) -> io::Result<()> {
+    let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(socket, timeout_ms).map_err(io::Error::from)
+}
+
+/// Other systems have no such option.
+#[cfg(not(target_os = "linux"))]
+fn set_user_timeout(_: &TcpStream, _: Duration) -> io::Result<()> {
+    Ok(())
 }
 
 impl Unread for Delivery {

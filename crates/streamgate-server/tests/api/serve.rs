@@ -1,8 +1,11 @@
 //! Over a real socket: clients that are slow, or many.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use rustix::net::sockopt::tcp_user_timeout;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use streamgate_clock::Stopwatch;
 use streamgate_server::HttpSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -289,6 +292,42 @@ async fn a_client_that_does_not_read_its_answers_is_cut_off(over: Over) {
     timeout(Duration::from_secs(20), cut_off).await.unwrap();
 }
 
+/// `TCP_USER_TIMEOUT` of the sockets of this process that are connected to this address, in
+/// milliseconds.
+fn user_timeouts(peer: SocketAddr) -> Vec<u32> {
+    let this = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let mut timeouts = Vec::new();
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let number = entry.unwrap().file_name().into_string().unwrap();
+        let number = number.parse().unwrap();
+        // The directory itself is closed by now.
+        let Ok(copy) = pidfd_getfd(&this, number, PidfdGetfdFlags::empty()) else {
+            continue;
+        };
+        let copy = std::net::TcpStream::from(copy);
+        if copy.peer_addr().is_ok_and(|address| address == peer) {
+            timeouts.push(tcp_user_timeout(&copy).unwrap());
+        }
+    }
+    timeouts
+}
+
+/// A client that has vanished: the kernel ends its connection, although no write waits.
+async fn what_is_sent_is_acknowledged_within_the_write_timeout(over: Over) {
+    let running = Running::over(
+        over,
+        HttpSettings {
+            write_timeout: Duration::from_secs(7),
+            ..HttpSettings::default()
+        },
+    )
+    .await;
+    let request = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut stream = running.sent(request).await;
+    read_until(&mut stream, "\"ok\"}").await;
+    assert_eq!(user_timeouts(stream.local_addr()), [7_000]);
+}
+
 async fn a_body_that_says_it_is_too_large_is_refused_unread(over: Over) {
     let running = Running::over(over, HttpSettings::default()).await;
     let head = "POST /v1/users/u/sessions HTTP/1.1\r\nhost: x\r\n\
@@ -347,6 +386,7 @@ over_plain_and_tls! {
     a_peer_has_at_most_so_many_connections,
     a_batch_of_256_kib_comes_through_a_socket_whole,
     a_client_that_does_not_read_its_answers_is_cut_off,
+    what_is_sent_is_acknowledged_within_the_write_timeout,
     a_body_that_says_it_is_too_large_is_refused_unread,
     a_chunked_body_is_bounded_too,
     connections_beyond_the_maximum_wait_for_a_free_place,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use streamgate_clock::Stopwatch;
-use streamgate_testkit::Server;
+use streamgate_testkit::{Server, bare};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -140,6 +140,32 @@ async fn an_open_hold_is_the_heartbeat_and_a_broken_one_is_none() {
         broken.elapsed() > LEASE - Duration::from_secs(2),
         "{:?}",
         broken.elapsed()
+    );
+}
+
+/// After a power cut, or without a radio, it sends neither FIN nor reset, and its stream is too
+/// thin to fill a send buffer.
+#[test]
+fn a_player_that_vanishes_under_an_open_hold_loses_its_slot() {
+    let (data, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut command = bare("unshare");
+    command
+        .args(["--map-root-user", "--net", "sh", "-c", include_str!("streams/vanish.sh"), "sh"])
+        .arg(dir.path())
+        .arg(env!("CARGO_BIN_EXE_streamgate"))
+        .args(["serve", "--listen", "127.0.0.1:8080", "--data-dir"])
+        .arg(data.path())
+        .args(SHORT)
+        .args(["--set", "policy.default_limit=1", "--set", "http.write_timeout_s=1"]);
+    let ran = command.output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    let statuses: Vec<&str> = said.lines().collect();
+    assert_eq!(
+        statuses,
+        ["201", "409", "201"],
+        "{}\n{}\nthis test needs a network of its own: run it as root, or allow user namespaces",
+        String::from_utf8_lossy(&ran.stderr),
+        std::fs::read_to_string(dir.path().join("log")).unwrap_or_default(),
     );
 }
 

@@ -194,11 +194,19 @@ impl Stream {
 
     /// Has the connection reset when it is closed.
     pub(crate) fn set_zero_linger(&self) {
-        let socket = match self {
+        self.socket().set_zero_linger().unwrap();
+    }
+
+    /// The address of the client.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.socket().local_addr().unwrap()
+    }
+
+    fn socket(&self) -> &TcpStream {
+        match self {
             Self::Plain(socket) => socket,
             Self::Tls(stream) => stream.get_ref().0,
-        };
-        socket.set_zero_linger().unwrap();
+        }
     }
 }
 

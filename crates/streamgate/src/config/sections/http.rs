@@ -60,7 +60,9 @@ pub(crate) fn read(reader: &mut Reader) -> HttpSettings {
     );
     let write_timeout_s = Ask(
         "write_timeout_s",
-        "Maximum time without progress while a client reads its answer, in seconds.",
+        "Maximum time in which a client takes nothing of what was sent to it, in seconds; then its \
+         connection is closed. It is also how a client is noticed that vanished without closing \
+         its connection: an open event stream sends at least a comment every 15 seconds.",
     );
     let drain_s = Ask(
         "drain_s",
