@@ -1,5 +1,5 @@
-//! The socket of a connection, below TLS: the timeout of a client that does not read, and write
-//! errors of a client that has gone.
+//! The socket of a connection, below TLS: the timeout of a client that does not read, write errors
+//! of a client that has gone, and the bound of what a client sends before it is spoken to.
 //!
 //! **A client that has vanished** (a power cut, a lost radio) sends no FIN, and reads nothing. An
 //! event stream writes so little that its send buffer never fills, so no write waits and the timer
@@ -41,10 +41,24 @@ pub(crate) struct Delivery {
     timer: Option<WriteTimer>,
     /// Armed while a FIN is waited for behind unread bytes, which is rare.
     look_again: Option<Pin<Box<Sleep>>>,
+    /// Set while a handshake is under way.
+    flight: Option<Flight>,
 }
 
 /// How long a FIN behind unread bytes may go unnoticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a client sends in one turn of a handshake (a flight): until something is written to it.
+#[derive(Debug)]
+struct Flight {
+    max_bytes: usize,
+    read_bytes: usize,
+}
+
+/// The error of a read once a client has sent more than a flight may have.
+#[derive(Debug, thiserror::Error)]
+#[error("more than a handshake takes")]
+pub(crate) struct FlightTooLong;
 
 /// The timer of a waiting write.
 #[derive(Debug)]
@@ -65,7 +79,17 @@ impl Delivery {
             in_flight,
             timer: None,
             look_again: None,
+            flight: None,
         }
+    }
+
+    /// Has reads fail with [`FlightTooLong`] once more than `max_bytes` have come since the last
+    /// write. `None`: there is no such bound.
+    pub(crate) fn bound_flights(&mut self, max_bytes: Option<usize>) {
+        self.flight = max_bytes.map(|max_bytes| Flight {
+            max_bytes,
+            read_bytes: 0,
+        });
     }
 
     /// The socket itself.
@@ -84,6 +108,9 @@ impl Delivery {
         match written {
             Poll::Ready(written) => {
                 self.timer = None;
+                if let Some(flight) = &mut self.flight {
+                    flight.read_bytes = 0;
+                }
                 Poll::Ready(Ok(written.unwrap_or_else(|error| {
                     tracing::debug!(%error, "a client has gone before its answer");
                     self.in_flight.set_client_gone();
@@ -165,7 +192,18 @@ impl AsyncRead for Delivery {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        if self.flight.is_none() {
+            return Pin::new(&mut self.socket).poll_read(cx, buf);
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        if let Some(flight) = &mut self.flight {
+            flight.read_bytes += buf.filled().len() - before;
+            if flight.read_bytes > flight.max_bytes {
+                return Poll::Ready(Err(io::Error::other(FlightTooLong)));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -6,18 +6,28 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::{AlertDescription, ServerConfig};
+use rustls::AlertDescription;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::plain;
-use crate::connection::delivery::Delivery;
+use super::{Served, plain};
+use crate::connection::delivery::{Delivery, FlightTooLong};
 use crate::connection::stall::EVENT_DELAY;
 use crate::metrics::HandshakeFailure;
 
 /// Most bytes of an answer that wait encrypted for the client to read; more wait as they are.
 const ENCRYPTED_MAX_BYTES: usize = 16 * 1024;
+
+/// Most bytes that a client may send before the next flight of the server. The TLS library keeps
+/// an unfinished message of up to 64 KiB, of a client that has shown no credential. A hello takes
+/// 2 KiB. Behind the last message of a handshake a request may come, of which a whole record (16 KiB
+/// and its frame) and one more read of the library (4 KiB) count.
+const FLIGHT_MAX_BYTES: usize = 24 * 1024;
+
+/// The same where clients are asked for a certificate: it is in a flight, with the chain that it
+/// comes in, and it is in the ticket of a hello that resumes a session.
+const FLIGHT_WITH_CERTIFICATE_MAX_BYTES: usize = 64 * 1024;
 
 /// A handshake that has failed.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +36,8 @@ pub(super) enum Failure {
     Timeout,
     #[error("the request is in clear text")]
     PlainHttp,
+    #[error("the client sends more than a handshake takes")]
+    TooLong,
     #[error("{0}")]
     Tls(#[from] rustls::Error),
     #[error("{0}")]
@@ -38,6 +50,7 @@ impl Failure {
         match self {
             Self::Timeout => HandshakeFailure::Timeout,
             Self::PlainHttp => HandshakeFailure::PlainHttp,
+            Self::TooLong => HandshakeFailure::Invalid,
             Self::Disconnected(_) => HandshakeFailure::Disconnected,
             Self::Tls(error) => of_tls(error),
         }
@@ -83,7 +96,7 @@ pub(super) async fn within<T>(
 
 /// Runs a handshake. A request in clear text is answered.
 pub(super) async fn run(
-    config: Arc<ServerConfig>,
+    served: Arc<Served>,
     mut delivery: Delivery,
 ) -> Result<TlsStream<Delivery>, Failure> {
     let mut first = [0];
@@ -95,16 +108,31 @@ pub(super) async fn run(
         plain::answer(&mut delivery).await?;
         return Err(Failure::PlainHttp);
     }
-    TlsAcceptor::from(config)
+    delivery.bound_flights(Some(if served.asks_for_certificate {
+        FLIGHT_WITH_CERTIFICATE_MAX_BYTES
+    } else {
+        FLIGHT_MAX_BYTES
+    }));
+    let mut stream = TlsAcceptor::from(Arc::clone(&served.config))
         .accept_with(delivery, |connection| {
             connection.set_buffer_limit(Some(ENCRYPTED_MAX_BYTES));
         })
         .await
-        .map_err(|error| {
-            let inner = error.get_ref();
-            match inner.and_then(|it| it.downcast_ref::<rustls::Error>()) {
-                Some(of_tls) => of_tls.clone().into(),
-                None => error.into(),
-            }
-        })
+        .map_err(failure)?;
+    stream.get_mut().0.bound_flights(None);
+    Ok(stream)
+}
+
+/// Why a handshake failed whose stream has this error.
+fn failure(error: io::Error) -> Failure {
+    let Some(inner) = error.get_ref() else {
+        return error.into();
+    };
+    if inner.is::<FlightTooLong>() {
+        return Failure::TooLong;
+    }
+    match inner.downcast_ref::<rustls::Error>() {
+        Some(of_tls) => of_tls.clone().into(),
+        None => error.into(),
+    }
 }

@@ -34,10 +34,26 @@ use files::Stamps;
 pub struct Tls(Arc<Shared>);
 
 struct Shared {
-    config: ArcSwap<ServerConfig>,
+    served: ArcSwap<Served>,
     handshake_timeout: Duration,
     state: Mutex<State>,
     metrics: Arc<Metrics>,
+}
+
+/// What a new connection is served with.
+struct Served {
+    config: Arc<ServerConfig>,
+    /// Whether clients are asked for a certificate.
+    asks_for_certificate: bool,
+}
+
+impl Served {
+    fn new(config: ServerConfig, credentials: &TlsCredentials) -> Self {
+        Self {
+            config: Arc::new(config),
+            asks_for_certificate: credentials.files().client_authorities.is_some(),
+        }
+    }
 }
 
 /// What changes with the certificate.
@@ -57,11 +73,11 @@ impl Tls {
         handshake_timeout: Duration,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, rustls::Error> {
-        let mut served = credentials.config().clone();
-        served.ticketer = config::ticketer()?;
+        let mut config = credentials.config().clone();
+        config.ticketer = config::ticketer()?;
         metrics.tls().serve_until(credentials.not_after_s());
         Ok(Self(Arc::new(Shared {
-            config: ArcSwap::from_pointee(served),
+            served: ArcSwap::from_pointee(Served::new(config, &credentials)),
             handshake_timeout,
             state: Mutex::new(State {
                 seen: credentials.stamps(),
@@ -122,15 +138,16 @@ impl Tls {
         if credentials == state.credentials {
             return false;
         }
-        let mut served = credentials.config().clone();
+        let mut config = credentials.config().clone();
         // A resumed session is not asked for its certificate again: other authorities of clients
         // mean that no session of before may be resumed. Without random bytes none is from then on.
         if credentials.has_clients_of(&state.credentials) {
-            served.ticketer = Arc::clone(&self.0.config.load().ticketer);
+            config.ticketer = Arc::clone(&self.0.served.load().config.ticketer);
         } else if let Ok(ticketer) = config::ticketer() {
-            served.ticketer = ticketer;
+            config.ticketer = ticketer;
         }
-        self.0.config.store(Arc::new(served));
+        let served = Served::new(config, &credentials);
+        self.0.served.store(Arc::new(served));
         self.0.metrics.tls().serve_until(credentials.not_after_s());
         state.credentials = credentials;
         true
@@ -139,8 +156,8 @@ impl Tls {
     /// The stream of a new connection once its handshake is done; `None` if it fails, and nothing
     /// is left to do.
     pub(crate) async fn accept(&self, delivery: Delivery, peer: IpAddr) -> Option<Socket> {
-        let config = self.0.config.load_full();
-        let made = handshake::within(self.0.handshake_timeout, handshake::run(config, delivery));
+        let served = self.0.served.load_full();
+        let made = handshake::within(self.0.handshake_timeout, handshake::run(served, delivery));
         match made.await {
             Ok(stream) => {
                 let kind = stream.get_ref().1.handshake_kind();

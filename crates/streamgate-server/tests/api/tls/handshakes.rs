@@ -79,6 +79,103 @@ async fn a_handshake_that_never_ends_is_cut_off_at_its_deadline() {
     wait_for_failures(&running, "timeout", beginnings.len()).await;
 }
 
+/// The first bytes of a hello of 64,000 bytes, in records of 16 KiB.
+fn endless_hello(length: usize) -> Vec<u8> {
+    let mut message = vec![1, 0, 0xfa, 0];
+    message.resize(length, 0);
+    let record = |part: &[u8]| {
+        let length = u16::try_from(part.len()).unwrap();
+        [&[22, 3, 1], &length.to_be_bytes()[..], part].concat()
+    };
+    message.chunks(16 * 1024).flat_map(record).collect()
+}
+
+fn files_with_clients() -> TlsFiles {
+    TlsFiles {
+        client_authorities: Some(CERTIFICATES.path("ca.pem")),
+        ..server_files()
+    }
+}
+
+#[tokio::test]
+async fn a_hello_beyond_the_bound_of_a_flight_is_closed_at_once() {
+    let running = running_with(server_files()).await;
+    let mut socket = TcpStream::connect(running.address).await.unwrap();
+    // A server that has closed need not take the rest.
+    let _ = socket.write_all(&endless_hello(60 * 1024)).await;
+    wait_for_failures(&running, "invalid", 1).await;
+    wait_for(&running, CONNECTIONS, 0).await;
+}
+
+#[tokio::test]
+async fn a_long_hello_within_the_bound_is_waited_for() {
+    for (files, length) in [
+        (server_files(), 20 * 1024),
+        (files_with_clients(), 60 * 1024),
+    ] {
+        let running = Running::with_files(HttpSettings::default(), Some(files), QUICK).await;
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        socket.write_all(&endless_hello(length)).await.unwrap();
+        wait_for_failures(&running, "timeout", 1).await;
+    }
+}
+
+/// What the client writes.
+fn written(client: &mut ClientConnection) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while client.wants_write() {
+        client.write_tls(&mut bytes).unwrap();
+    }
+    bytes
+}
+
+/// What the client reads next, as text.
+async fn read_on(client: &mut ClientConnection, socket: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    assert!(socket.read_buf(&mut bytes).await.unwrap() > 0, "closed");
+    let mut rest = &bytes[..];
+    let mut text = Vec::new();
+    while !rest.is_empty() {
+        client.read_tls(&mut rest).unwrap();
+        let state = client.process_new_packets().unwrap();
+        let mut plain = vec![0; state.plaintext_bytes_to_read()];
+        io::Read::read_exact(&mut client.reader(), &mut plain).unwrap();
+        text.extend(plain);
+    }
+    String::from_utf8(text).unwrap()
+}
+
+/// They arrive with the last message of the handshake, and do not count against it.
+#[tokio::test]
+async fn whole_records_of_a_request_may_come_right_behind_the_handshake() {
+    let running = running_with(server_files()).await;
+    for version in [&TLS12, &TLS13] {
+        let config = Arc::new(client_of(&[version]));
+        let mut client = ClientConnection::new(config, server_name()).unwrap();
+        client.set_buffer_limit(None);
+        let mut socket = TcpStream::connect(running.address).await.unwrap();
+        while client.is_handshaking() {
+            // All but the last message of the client, which waits for the request.
+            socket.write_all(&written(&mut client)).await.unwrap();
+            read_on(&mut client, &mut socket).await;
+        }
+        let body = format!("{{\"heartbeats\":[]{}}}", " ".repeat(200 << 10));
+        let head = format!(
+            "POST /v1/heartbeats HTTP/1.1\r\nhost: x\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        client.writer().write_all(head.as_bytes()).unwrap();
+        client.writer().write_all(body.as_bytes()).unwrap();
+        socket.write_all(&written(&mut client)).await.unwrap();
+        let mut answer = String::new();
+        while answer.is_empty() {
+            answer = read_on(&mut client, &mut socket).await;
+        }
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{version:?}: {answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_slow_handshakes_keep_nobody_waiting_and_end_at_their_deadline() {
     const SLOW: usize = 1_000;
@@ -169,11 +266,7 @@ async fn a_client_that_does_not_trust_the_certificate_is_counted() {
 /// With `tls.client_ca_file`, clients must show a certificate of it.
 #[tokio::test]
 async fn a_client_without_a_certificate_of_the_authority_is_refused() {
-    let running = running_with(TlsFiles {
-        client_authorities: Some(CERTIFICATES.path("ca.pem")),
-        ..server_files()
-    })
-    .await;
+    let running = running_with(files_with_clients()).await;
     call(&running, client_with("client")).await.unwrap();
     assert!(call(&running, client_config()).await.is_err());
     assert!(call(&running, client_with("other")).await.is_err());
