@@ -29,6 +29,9 @@ static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// A scope as a type, for signatures.
 pub(crate) trait Needs: Send + Sync + 'static {
     const SCOPE: Scope;
+    /// Whether the call changes something although its method is safe: then pages of other origins
+    /// may not make a browser send it.
+    const CHANGES: bool = false;
 }
 
 /// Needs the scope `player`.
@@ -40,6 +43,9 @@ pub(crate) struct Service;
 /// Needs the scope `admin`.
 #[derive(Debug)]
 pub(crate) struct Admin;
+/// Needs the scope `admin`, for a GET that is no mere read.
+#[derive(Debug)]
+pub(crate) struct AdminByGet;
 
 impl Needs for Player {
     const SCOPE: Scope = Scope::Player;
@@ -49,6 +55,10 @@ impl Needs for Service {
 }
 impl Needs for Admin {
     const SCOPE: Scope = Scope::Admin;
+}
+impl Needs for AdminByGet {
+    const SCOPE: Scope = Scope::Admin;
+    const CHANGES: bool = true;
 }
 
 /// A caller with the scope `N`, of a call that names no user. Viewers make no such calls.
@@ -90,7 +100,8 @@ impl<N: Needs> FromRequestParts<Arc<App>> for Caller<N> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         once_keys_are_there(|| {
             let keys = app.keys.load();
-            let grant = authorize(app, &keys, parts, N::SCOPE)?;
+            let changes = N::CHANGES || !browser::is_safe(&parts.method);
+            let grant = authorize_call(app, &keys, parts, N::SCOPE, true, changes)?;
             grant.without_user()?;
             Ok(Self {
                 tenant: grant.tenant().clone(),

@@ -16,7 +16,7 @@ use streamgate_clock::Stopwatch;
 use streamgate_core::TenantId;
 use streamgate_store::{Backup, BackupError};
 
-use crate::caller::access::{Admin, Caller};
+use crate::caller::access::{AdminByGet, Caller};
 use crate::problem::{ApiError, Code};
 use crate::problem_docs::BackupErrors;
 use crate::state::App;
@@ -52,7 +52,8 @@ const BYTES_PER_SECOND_MIN: u64 = 256 << 10;
 )]
 pub(crate) async fn backup(
     State(app): State<Arc<App>>,
-    caller: Caller<Admin>,
+    // It takes the one place of a backup.
+    caller: Caller<AdminByGet>,
 ) -> Result<Response, ApiError> {
     let note = app
         .audit

@@ -56,7 +56,8 @@ fn calls(changing: bool) -> Vec<Call> {
             operation.dialect,
             Some(DialectName::UserStreams | DialectName::ConcurrencyService)
         );
-        let changes = operation.method != "GET" || starts_by_get;
+        let takes_the_backup_place = operation.template == "/admin/backup";
+        let changes = operation.method != "GET" || starts_by_get || takes_the_backup_place;
         // An open stream that holds a session renews its lease.
         if operation.has_parameter("hold") && changing {
             calls.push(Call {
