@@ -20,6 +20,9 @@ impl FromRequest<Arc<App>> for AnyJson {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
+        let encoding = check_encoding(&parts.headers);
+        // Held, the head would keep the buffer of the connection from it.
+        drop(parts);
         let bytes = read(app, body, BODY_MAX_BYTES).await?;
         if bytes.is_empty() {
             return Err(ApiError::field(
@@ -27,7 +30,7 @@ impl FromRequest<Arc<App>> for AnyJson {
                 "is missing; it must be a JSON object",
             ));
         }
-        check_encoding(&parts.headers)?;
+        encoding?;
         match serde_json::from_slice(&bytes) {
             Ok(Value::Object(members)) => Ok(Self(members)),
             Ok(_) => Err(ApiError::field("body", "must be a JSON object")),

@@ -97,8 +97,11 @@ impl SessionCall {
     ///
     /// # Errors
     /// A body that is too long, too slow or not sent as JSON.
-    pub(crate) async fn json(self, app: &App) -> Result<JsonBody, ApiError> {
-        JsonBody::read(&self.parts.headers, self.body, app).await
+    pub(crate) fn json<'a>(
+        self,
+        app: &'a App,
+    ) -> impl Future<Output = Result<JsonBody, ApiError>> + use<'a> {
+        <JsonBody>::read(&self.parts.headers, self.body, app)
     }
 
     /// The body, whose content does not matter. Nothing else of the request is kept, as above.

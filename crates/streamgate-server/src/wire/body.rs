@@ -1,6 +1,6 @@
 //! Request bodies: bounded in size and time, parsed as JSON with errors that name the field.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
@@ -26,13 +27,25 @@ use crate::state::App;
 pub(crate) struct JsonBody<const MAX: usize = BODY_MAX_BYTES>(ReceivedBody);
 
 impl<const MAX: usize> JsonBody<MAX> {
-    /// Reads the body of a request with these headers.
-    pub(crate) async fn read(headers: &HeaderMap, body: Body, app: &App) -> Result<Self, ApiError> {
-        let bytes = read(app, body, MAX).await?;
-        if !bytes.is_empty() {
-            check_type(headers)?;
+    /// Reads the body of a request with these headers. They are looked at at once, so that the head
+    /// is not held while the body is on its way.
+    pub(crate) fn read<'a>(
+        headers: &HeaderMap,
+        body: Body,
+        app: &'a App,
+    ) -> impl Future<Output = Result<Self, ApiError>> + use<'a, MAX> {
+        let fault = if body.is_end_stream() {
+            None
+        } else {
+            TypeFault::of(headers)
+        };
+        async move {
+            let bytes = read(app, body, MAX).await?;
+            match fault {
+                Some(fault) if !bytes.is_empty() => Err(fault.error()),
+                _ => Ok(Self(bytes)),
+            }
         }
-        Ok(Self(bytes))
     }
 
     /// The body as a value.
@@ -46,7 +59,9 @@ impl<const MAX: usize> FromRequest<Arc<App>> for JsonBody<MAX> {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        Self::read(&parts.headers, body, app).await
+        let read = Self::read(&parts.headers, body, app);
+        drop(parts);
+        read.await
     }
 }
 
@@ -130,27 +145,37 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedB
     if first.len() > max {
         return Err(too_large(max));
     }
-    let Some(mut piece) = next_piece(body).await? else {
-        return Ok(first.into());
+    let arrived = match next_piece(body).now_or_never().transpose()? {
+        Some(None) => return Ok(first.into()),
+        Some(piece) => piece,
+        // The rest is on its way, and what is here counts from now on.
+        None => None,
     };
     let mut whole = BodyBuffer::new(&app.body_memory);
     let mut length = first.len();
-    whole.push(&first, piece.len())?;
+    let behind = arrived.as_ref().map(Bytes::len);
+    whole.push(&first, behind.unwrap_or_else(|| rest(body, max - length)))?;
     drop(first);
-    loop {
+    let mut next = match arrived {
+        Some(piece) => Some(piece),
+        None => next_piece(body).await?,
+    };
+    while let Some(piece) = next {
         length += piece.len();
         if length > max {
             return Err(too_large(max));
         }
-        // A body of unknown length can go on up to the bound.
-        let rest = body.size_hint().exact();
-        let rest = rest.and_then(|rest| usize::try_from(rest).ok());
-        whole.push(&piece, rest.unwrap_or(max - length))?;
-        piece = match next_piece(body).await? {
-            Some(next) => next,
-            None => return Ok(whole.finish()),
-        };
+        whole.push(&piece, rest(body, max - length))?;
+        next = next_piece(body).await?;
     }
+    Ok(whole.finish())
+}
+
+/// How many bytes of a body are still to come: a body of unknown length can go on up to `most`.
+fn rest(body: &Body, most: usize) -> usize {
+    let exact = body.size_hint().exact();
+    let exact = exact.and_then(|rest| usize::try_from(rest).ok());
+    exact.unwrap_or(most)
 }
 
 /// The next data frame of a body; `None` at its end.
@@ -174,36 +199,55 @@ fn too_large(max: usize) -> ApiError {
     )
 }
 
-/// Checks that the headers declare uncompressed JSON.
-fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    if !is_json(headers) {
-        return Err(ApiError::new(
-            Code::UnsupportedMediaType,
-            "the body must be sent as application/json",
-        ));
-    }
-    check_encoding(headers)
+/// Why headers do not declare uncompressed JSON.
+#[derive(Debug, Clone, Copy)]
+enum TypeFault {
+    NotJson,
+    /// Bodies are too small to gain from compression, and 16 KiB can unpack to any size.
+    Encoded,
 }
 
-/// Refuses a compressed body: bodies are too small to gain from compression, and 16 KiB can unpack
-/// to any size.
+impl TypeFault {
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        if !is_json(headers) {
+            return Some(Self::NotJson);
+        }
+        is_encoded(headers).then_some(Self::Encoded)
+    }
+
+    #[cold]
+    fn error(self) -> ApiError {
+        match self {
+            Self::NotJson => ApiError::new(
+                Code::UnsupportedMediaType,
+                "the body must be sent as application/json",
+            ),
+            Self::Encoded => ApiError::new(
+                Code::UnsupportedMediaType,
+                "the body must be sent as it is, without a content encoding",
+            )
+            .with_header(
+                header::ACCEPT_ENCODING,
+                HeaderValue::from_static("identity"),
+            ),
+        }
+    }
+}
+
+/// Refuses a compressed body.
 pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    if is_encoded(headers) {
+        return Err(TypeFault::Encoded.error());
+    }
+    Ok(())
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
     let is_encoded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if headers
+    headers
         .get_all(header::CONTENT_ENCODING)
         .iter()
         .any(is_encoded)
-    {
-        return Err(ApiError::new(
-            Code::UnsupportedMediaType,
-            "the body must be sent as it is, without a content encoding",
-        )
-        .with_header(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        ));
-    }
-    Ok(())
 }
 
 /// Whether the content type is `application/json` or `application/*+json`, with any parameters.

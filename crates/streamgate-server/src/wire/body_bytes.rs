@@ -1,7 +1,9 @@
 //! Memory for request bodies being received: bounded for the whole process, in bytes.
 //!
-//! Only bodies of several frames count. A body of one frame is part of the buffer of its
-//! connection, which `http.head_max_bytes` and `http.max_connections` bound.
+//! A body that came in one frame does not count: it is part of the buffer of its connection, which
+//! `http.head_max_bytes` and `http.max_connections` bound. Once a body is waited for, what has come
+//! of it counts, from the first frame on: held, that frame would keep the buffer from the
+//! connection, which takes another one to read on.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -59,7 +61,7 @@ impl BodyMemory {
     }
 }
 
-/// The buffer of a body of several frames.
+/// The buffer of a body that does not come in one frame.
 #[derive(Debug)]
 pub(super) struct BodyBuffer {
     bytes: Vec<u8>,

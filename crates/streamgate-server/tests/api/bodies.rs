@@ -1,6 +1,13 @@
 //! Bodies that are missing, malformed, too large, too deep, or of the wrong kind.
 
-use crate::support::Service;
+use std::convert::Infallible;
+use std::sync::{Arc, mpsc};
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderValue;
+use futures_util::stream;
+
+use crate::support::{Service, request};
 
 const START: &str = "/v1/users/u/sessions";
 
@@ -36,8 +43,8 @@ async fn a_body_must_be_sent_as_json() {
             answer.assert_problem(415, "unsupported_media_type");
         }
     }
-    let body = axum::body::Body::from("{}");
-    let without_type = crate::support::request("POST", START, body);
+    let body = Body::from("{}");
+    let without_type = request("POST", START, body);
     let answer = Service::open().send(without_type).await;
     answer.assert_problem(415, "unsupported_media_type");
 }
@@ -50,7 +57,7 @@ async fn a_body_must_not_be_compressed() {
         ("gzip", 415),
         ("", 415),
     ] {
-        let mut request = crate::support::request("POST", START, axum::body::Body::from("{}"));
+        let mut request = request("POST", START, Body::from("{}"));
         let headers = request.headers_mut();
         headers.insert("content-type", "application/json".parse().unwrap());
         headers.insert("content-encoding", encoding.parse().unwrap());
@@ -144,6 +151,45 @@ async fn the_commonest_mistakes_are_said_in_plain_words() {
         let answer = service.raw("POST", START, "application/json", body).await;
         let problem = answer.assert_problem(400, "invalid_request");
         assert_eq!(problem["errors"][0]["message"], message);
+    }
+}
+
+/// The bytes of a header: a part of the buffer of a connection.
+struct Head {
+    _held: Arc<()>,
+}
+
+impl AsRef<[u8]> for Head {
+    fn as_ref(&self) -> &[u8] {
+        b"anything"
+    }
+}
+
+/// While a head is held, its connection needs another buffer to read the body.
+#[tokio::test]
+async fn a_head_is_let_go_before_its_body_is_read() {
+    let service = Service::open();
+    for (method, path) in [
+        ("PUT", "/v1/users/u/sessions/s"),
+        ("POST", START),
+        ("POST", "/v1/heartbeats"),
+        ("PUT", "/v1/users/u"),
+        ("POST", "/compat/stream-log/dev/stream"),
+    ] {
+        let held = Arc::new(());
+        let (is_held, head) = (Arc::downgrade(&held), Head { _held: held });
+        let (say, said) = mpsc::channel();
+        let body = Body::from_stream(stream::once(async move {
+            say.send(is_held.strong_count() > 0).unwrap();
+            Ok::<_, Infallible>("{}")
+        }));
+        let mut request = request(method, path, body);
+        let headers = request.headers_mut();
+        headers.insert("content-type", "application/json".parse().unwrap());
+        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(head)).unwrap();
+        headers.insert("x-of-the-app", value);
+        service.send(request).await;
+        assert_eq!(said.recv(), Ok(false), "{method} {path}");
     }
 }
 

@@ -229,6 +229,20 @@ async fn bodies_under_way_have_a_bound_in_bytes(over: Over) {
     eventually(&running.service, bytes, |taken| taken == "0").await;
 }
 
+/// The rest is waited for, and the buffer of the connection is its own again.
+async fn the_first_piece_of_a_body_that_is_waited_for_counts(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    let unfinished = "PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\
+                      content-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    let mut stream = running.sent(unfinished).await;
+    let bytes = "streamgate_http_body_bytes";
+    eventually(&running.service, bytes, |taken| taken == "2").await;
+    stream.write_all(b"}").await.unwrap();
+    let answer = read_until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    eventually(&running.service, bytes, |taken| taken == "0").await;
+}
+
 async fn a_peer_has_at_most_so_many_connections(over: Over) {
     let running = Running::over(
         over,
@@ -383,6 +397,7 @@ over_plain_and_tls! {
     a_body_that_never_comes_is_408_and_the_connection_is_closed,
     a_head_has_a_bound_of_16_kib_unless_set_otherwise,
     bodies_under_way_have_a_bound_in_bytes,
+    the_first_piece_of_a_body_that_is_waited_for_counts,
     a_peer_has_at_most_so_many_connections,
     a_batch_of_256_kib_comes_through_a_socket_whole,
     a_client_that_does_not_read_its_answers_is_cut_off,
