@@ -180,7 +180,7 @@ fn a_player_makes_reads_and_removes_no_users() {
     for (method, path, body) in [
         ("POST", "/createuser", create.as_str()),
         ("POST", "/removeuser", r#"{"id":"u"}"#),
-        // The profile is none of a player's business, nor is whether there is such a user.
+        // The profile is none of a player's business.
         ("GET", "/getuser?id=u", ""),
         ("GET", "/getallusers", ""),
     ] {
@@ -190,6 +190,44 @@ fn a_player_makes_reads_and_removes_no_users() {
         shape::check(dialect, &answer).unwrap();
     }
     assert_eq!(service.everything().users, [""; 0]);
+}
+
+/// As the originals do: docs/migrating.md says so.
+#[test]
+fn a_player_learns_whether_there_is_a_user_by_three_calls() {
+    let service = Service::with_keys(&[]);
+    service.set_limit("known", 3);
+    for (dialect, method, path, body, statuses) in [
+        (
+            Dialect::UserStreams,
+            "DELETE",
+            "/user-streams/USER",
+            "",
+            [404, 204],
+        ),
+        (
+            Dialect::SessionTracker,
+            "POST",
+            "/remove-session?user_id=USER",
+            "",
+            [200, 409],
+        ),
+        (
+            Dialect::StreamRequests,
+            "POST",
+            "/requeststream",
+            r#"{"id":"USER","stream":"s"}"#,
+            [400, 200],
+        ),
+    ] {
+        let told = ["unknown", "known"].map(|user| {
+            let [path, body] = [path, body].map(|text| text.replace("USER", user));
+            let headers = [("x-api-key", PLAYER_KEY)];
+            let answer = service.raw((method, &dialect.at(&path)), &headers, body.as_bytes());
+            answer.status
+        });
+        assert_eq!(told, statuses, "{path}");
+    }
 }
 
 #[test]
