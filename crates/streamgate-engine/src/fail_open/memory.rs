@@ -16,6 +16,9 @@ use streamgate_core::{Seconds, Session, SessionId, Timestamp, UserKey};
 /// was renewed. More than one, so that room is made faster than it is taken.
 const EXPIRED_PER_START: usize = 4;
 
+/// How many leases the reconciliation checks before it lets go of the lock, which starts take.
+const EXPIRED_AT_ONCE: usize = 256;
+
 /// Sessions that were admitted without the store.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
@@ -131,8 +134,8 @@ impl Memory {
 
     /// Up to `count` sessions to be written to the store. Forgets those that have expired.
     pub(super) fn pending(&self, count: usize, now: Timestamp) -> Vec<(UserKey, Start)> {
+        while self.expire_some(now) == EXPIRED_AT_ONCE {}
         self.change(|sessions| {
-            sessions.expire(now, usize::MAX);
             let all = sessions.by_user.iter();
             let all = all.flat_map(|(user, of)| of.values().map(move |known| (user, known)));
             let pending = all.filter(|(_, known)| !known.is_refused);
@@ -141,6 +144,11 @@ impl Memory {
                 .map(|(user, known)| (user.clone(), known.start.clone()))
                 .collect()
         })
+    }
+
+    /// Forgets some sessions that have expired; returns how many it checked.
+    fn expire_some(&self, now: Timestamp) -> usize {
+        self.change(|sessions| sessions.expire(now, EXPIRED_AT_ONCE))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Sessions) -> T) -> T {
@@ -259,6 +267,9 @@ impl Remembered {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use parking_lot::MutexGuard;
     use streamgate_core::{TenantId, UserId};
 
     use super::*;
@@ -312,6 +323,24 @@ mod tests {
             assert!(is_new, "it is admitted, and not remembered");
         }
         assert_eq!(memory.len(), DEGRADED_SESSIONS_MAX);
+    }
+
+    /// Who waits for the lock gets it while a part of the memory is left.
+    #[test]
+    fn reconciliation_lets_go_of_the_lock_while_it_forgets_what_is_over() {
+        let memory = full();
+        let lens = std::thread::scope(|scope| {
+            let mut held = memory.sessions.lock();
+            let mut lens = BTreeSet::from([held.len()]);
+            let reconciliation = scope.spawn(|| memory.pending(1, at(1_000)));
+            while !reconciliation.is_finished() {
+                MutexGuard::bump(&mut held);
+                lens.insert(held.len());
+            }
+            lens
+        });
+        assert_eq!(memory.len(), 0);
+        assert!(lens.len() > 2, "{lens:?}");
     }
 
     #[test]
