@@ -21,5 +21,7 @@ pub mod versioned;
 pub use backup::{Backup, BackupError};
 pub use memory::MemoryStore;
 pub use notices::{Notice, NoticeCounts, Notices, Peer, Scope};
-pub use port::{BoxFuture, Cursor, Page, Refusal, Store, StoreError, Swept, Transaction};
+pub use port::{
+    BoxFuture, Cursor, PAGE_BYTES, Page, Refusal, Store, StoreError, Swept, Transaction,
+};
 pub use step::{Change, CommitCallback, CommitResult, DetachOnDrop, Step, StepFn, View};

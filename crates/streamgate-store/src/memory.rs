@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use streamgate_clock::Clock;
 use streamgate_core::{TenantId, UserKey};
 
-use crate::port::{BoxFuture, Cursor, Page, Store, StoreError, Swept, Transaction};
+use crate::port::{BoxFuture, Cursor, PAGE_BYTES, Page, Store, StoreError, Swept, Transaction};
 use crate::step::{Step, View};
 
 /// Keeps records in one ordered map behind one lock. Nothing survives the process.
@@ -90,19 +90,18 @@ impl MemoryStore {
             Some(key) => Bound::Excluded(key.as_bytes()),
             None => Bound::Included(prefix.as_slice()),
         };
-        let page: Vec<(UserKey, Vec<u8>)> = records
-            .range::<[u8], _>((after, Bound::Unbounded))
-            .take_while(|(key, _)| key.starts_with(&prefix))
-            .take(page_size)
-            .map(|(key, record)| {
-                (
-                    UserKey::from_bytes(key).expect("only keys are stored"),
-                    record.clone(),
-                )
-            })
-            .collect();
-        let last = page.last().filter(|_| page.len() == page_size);
-        let next = last.map(|(key, _)| Cursor(key.as_bytes().to_vec()));
+        let (mut page, mut bytes) = (Vec::<(UserKey, Vec<u8>)>::new(), 0);
+        let mut next = None;
+        let behind = records.range::<[u8], _>((after, Bound::Unbounded));
+        for (key, record) in behind.take_while(|(key, _)| key.starts_with(&prefix)) {
+            if page.len() == page_size || bytes >= PAGE_BYTES {
+                next = (page.last()).map(|(key, _)| Cursor(key.as_bytes().to_vec()));
+                break;
+            }
+            let key = UserKey::from_bytes(key).expect("only keys are stored");
+            page.push((key, record.clone()));
+            bytes += record.len();
+        }
         Ok(Page {
             records: page,
             next,

@@ -20,6 +20,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub Vec<u8>);
 
+/// A page of a scan ends with the record that brings it to this many bytes: copying it must not
+/// keep a thread, a lock or a connection from other calls for long.
+pub const PAGE_BYTES: usize = 256 * 1024;
+
 /// A part of a scan.
 #[derive(Debug, Clone)]
 pub struct Page {
@@ -160,8 +164,9 @@ pub trait Store: Send + Sync + 'static {
     fn transact<'a>(&'a self, key: &'a UserKey, step: Step<'a>) -> Transaction<'a>;
 
     /// Reads at most `page_size` records of a tenant, in the store's own order, from the beginning
-    /// or from the end of an earlier page. A record that is there from the first page to the last
-    /// is read exactly once; one that comes or goes meanwhile, at most once. If
+    /// or from the end of an earlier page. Once they have [`PAGE_BYTES`] it reads no more; a server
+    /// may have another bound (DynamoDB: 1 MB). A record that is there from the first page to the
+    /// last is read exactly once; one that comes or goes meanwhile, at most once. If
     /// [`scans_may_repeat`](Store::scans_may_repeat), any may come again.
     ///
     /// # Errors

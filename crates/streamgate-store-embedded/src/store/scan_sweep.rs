@@ -1,7 +1,7 @@
 //! Calls that visit all records: scans read them page by page in hash order, sweeps expire them.
 
 use streamgate_core::{TenantId, UserKey};
-use streamgate_store::{Cursor, Page, Step, StoreError, Swept};
+use streamgate_store::{Cursor, PAGE_BYTES, Page, Step, StoreError, Swept};
 use tokio::task::yield_now;
 
 use super::EmbeddedStore;
@@ -32,7 +32,8 @@ impl EmbeddedStore {
         Ok(Page { records, next, now })
     }
 
-    /// Reads records in order until the page is full or enough records were looked at.
+    /// Reads records in order until the page is full, by their number or their bytes, or enough of
+    /// them were looked at.
     fn read_page(
         &self,
         tenant: &TenantId,
@@ -41,14 +42,18 @@ impl EmbeddedStore {
     ) -> (Vec<(UserKey, Vec<u8>)>, Option<Cursor>) {
         let table = &self.shared.table;
         let prefix = [tenant.as_str().as_bytes(), &[0]].concat();
-        let (mut records, mut looks) = (Vec::new(), 0);
+        let (mut records, mut bytes, mut looks) = (Vec::new(), 0, 0);
         while looks < SCAN_LOOKS {
             let room = page_size.max(1) - records.len();
             let index = place.shard();
             let shard = table.shards()[index].lock();
             looks += shard.entries.len();
             let wanted = |key: &[u8]| key.starts_with(&prefix);
-            let (found, more) = first_behind(&shard.entries, table.seed(), &place, room, wanted);
+            let (mut found, mut more) =
+                first_behind(&shard.entries, table.seed(), &place, room, wanted);
+            let fitting = until_full(&found, &mut bytes);
+            more |= fitting < found.len();
+            found.truncate(fitting);
             records.extend(found.iter().map(|(_, entry)| {
                 let key = UserKey::from_bytes(entry.key()).expect("only keys are stored");
                 (key, entry.record().to_vec())
@@ -63,7 +68,7 @@ impl EmbeddedStore {
                 Some(next) => place = next,
                 None => return (records, None),
             }
-            if records.len() >= page_size {
+            if records.len() >= page_size || bytes >= PAGE_BYTES {
                 break;
             }
         }
@@ -137,4 +142,14 @@ impl EmbeddedStore {
         })
         .ok_or(StoreError::BadCursor)
     }
+}
+
+/// How many of these entries, from the first, a page takes: the last one brings `bytes`, to which
+/// their records are added, to [`PAGE_BYTES`].
+fn until_full(found: &[(u64, &Entry)], bytes: &mut usize) -> usize {
+    let last = found.iter().position(|(_, entry)| {
+        *bytes += entry.record().len();
+        *bytes >= PAGE_BYTES
+    });
+    last.map_or(found.len(), |last| last + 1)
 }

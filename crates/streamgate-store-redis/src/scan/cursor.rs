@@ -3,10 +3,11 @@
 use streamgate_core::UserKey;
 use streamgate_store::{Cursor, StoreError};
 
+use super::{BATCH_MAX, BATCH_MIN};
 use crate::keys::SLOTS;
 
-const MARK: [u8; 2] = *b"r1";
-const HEAD_BYTES: usize = 2 + 2 + 8 + 8 + 8;
+const MARK: [u8; 2] = *b"r2";
+const HEAD_BYTES: usize = 2 + 2 + 2 + 8 + 8 + 8;
 
 /// The place where a scan continues.
 ///
@@ -20,6 +21,8 @@ pub(super) struct Place {
     pub(super) incarnation: u64,
     /// The server's position of the batch.
     pub(super) position: u64,
+    /// About how many keys the server was asked for; of no meaning where a batch begins.
+    pub(super) count: u16,
     /// The position behind it when it was read. If that has changed, so has the batch.
     pub(super) behind: u64,
     /// The last key of the batch that was given out, in order; `None` to begin with the first.
@@ -31,6 +34,7 @@ impl Place {
         let mut bytes = Vec::with_capacity(HEAD_BYTES);
         bytes.extend_from_slice(&MARK);
         bytes.extend_from_slice(&self.slot.to_be_bytes());
+        bytes.extend_from_slice(&self.count.to_be_bytes());
         for number in [self.incarnation, self.position, self.behind] {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
@@ -47,19 +51,23 @@ impl Place {
 
 fn read(bytes: &[u8]) -> Option<Place> {
     let (slot, rest) = bytes.strip_prefix(&MARK)?.split_first_chunk()?;
+    let (count, rest) = rest.split_first_chunk()?;
     let (incarnation, rest) = rest.split_first_chunk()?;
     let (position, rest) = rest.split_first_chunk()?;
     let (behind, last) = rest.split_first_chunk()?;
     let slot = u16::from_be_bytes(*slot);
+    let count = u16::from_be_bytes(*count);
     if slot >= SLOTS {
         return None;
     }
     let last = match last {
         [] => None,
-        last => Some(UserKey::from_bytes(last)?),
+        last if (BATCH_MIN..=BATCH_MAX).contains(&count) => Some(UserKey::from_bytes(last)?),
+        _ => return None,
     };
     Some(Place {
         slot,
+        count,
         incarnation: u64::from_be_bytes(*incarnation),
         position: u64::from_be_bytes(*position),
         behind: u64::from_be_bytes(*behind),
@@ -81,11 +89,12 @@ mod tests {
                 slot: SLOTS - 1,
                 incarnation: u64::MAX,
                 position: 1,
+                count: BATCH_MAX,
                 behind: 2,
                 last,
             };
             let cursor = place.to_cursor();
-            assert_eq!(Place::from_cursor(&cursor), Ok(place));
+            assert_eq!(Place::from_cursor(&cursor).as_ref(), Ok(&place));
             for length in 0..HEAD_BYTES {
                 let cut = Cursor(cursor.0[..length].to_vec());
                 assert_eq!(Place::from_cursor(&cut), Err(StoreError::BadCursor));
@@ -93,9 +102,17 @@ mod tests {
             let mut longer = cursor.clone();
             longer.0.push(0xff);
             assert_eq!(Place::from_cursor(&longer), Err(StoreError::BadCursor));
-            let mut slot = cursor;
+            let mut slot = cursor.clone();
             slot.0[2] = 0xff;
             assert_eq!(Place::from_cursor(&slot), Err(StoreError::BadCursor));
+            let mut count = cursor;
+            count.0[4..6].copy_from_slice(&[0, 0]);
+            let is_read = Place::from_cursor(&count).is_ok();
+            assert_eq!(
+                is_read,
+                place.last.is_none(),
+                "nothing is asked for no keys"
+            );
         }
     }
 }

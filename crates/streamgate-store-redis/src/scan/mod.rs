@@ -1,14 +1,17 @@
 //! Reading a tenant page by page with the server's `SCAN`.
 //!
 //! `SCAN` returns a server's keys in batches, each key that exists throughout at least once. A page
-//! is cut from a batch; see [`Place`]. If the server changed between two pages (restart, failover,
-//! resized table), the batch or the whole server is read again: a scan is at-least-once. Only a
-//! record whose slot moves to another primary of a cluster during the scan can be missed.
+//! is cut from a batch; see [`Place`]. How many of its records it reads depends on their lengths,
+//! which the server is asked for first: other calls share the connection.
+//!
+//! If the server changed between two pages (restart, failover, resized table), the batch or the
+//! whole server is read again: a scan is at-least-once. Only a record whose slot moves to another
+//! primary of a cluster during the scan can be missed.
 
 mod cursor;
 
 use streamgate_core::{TenantId, Timestamp, UserKey};
-use streamgate_store::{Cursor, Page, StoreError};
+use streamgate_store::{Cursor, PAGE_BYTES, Page, StoreError};
 
 use redis::aio::ConnectionLike as _;
 use redis::{ErrorKind, InfoDict, RedisError};
@@ -24,8 +27,8 @@ use crate::topology::{Primary, Sent, Topology};
 use cursor::Place;
 
 /// The smallest and the largest batch that a server is asked for.
-const BATCH_MIN: usize = 10;
-const BATCH_MAX: usize = 1_000;
+const BATCH_MIN: u16 = 10;
+const BATCH_MAX: u16 = 1_000;
 
 /// How many empty batches are read for one page before it is returned empty.
 const EMPTY_BATCHES_MAX: u32 = 10;
@@ -117,11 +120,16 @@ impl Scan<'_> {
         start: Place,
     ) -> Result<(Page, Option<Place>), RedisError> {
         let mut start = start;
-        let mut batch = self.batch(live, start.position).await?;
+        // Other pages may have other sizes, and the rest of a batch is found in the same batch only.
+        let count = match start.last {
+            Some(_) => start.count,
+            None => self.count(),
+        };
+        let mut batch = self.batch(live, start.position, count).await?;
         if start.incarnation != batch.incarnation && start.position != 0 {
             // The position is one of another server: all of this one is read.
             start = Place::default();
-            batch = self.batch(live, 0).await?;
+            batch = self.batch(live, 0, count).await?;
         }
         let is_same = start.incarnation == batch.incarnation && start.behind == batch.behind;
         let given = match start.last.as_ref().filter(|_| is_same) {
@@ -129,12 +137,13 @@ impl Scan<'_> {
             None => 0,
         };
         let rest = &batch.users[given..];
-        let users = &rest[..rest.len().min(self.page_size)];
+        let users = &rest[..self.fitting(live, rest).await?];
         let next = if users.len() < rest.len() {
             Some(Place {
                 slot: start.slot,
                 incarnation: batch.incarnation,
                 position: start.position,
+                count,
                 behind: batch.behind,
                 last: users.last().cloned(),
             })
@@ -143,8 +152,7 @@ impl Scan<'_> {
                 slot: start.slot,
                 incarnation: batch.incarnation,
                 position: batch.behind,
-                behind: 0,
-                last: None,
+                ..Place::default()
             })
         } else {
             None
@@ -158,9 +166,19 @@ impl Scan<'_> {
         Ok((page, next))
     }
 
-    async fn batch(&self, live: &mut LiveConnection, position: u64) -> Result<Batch, RedisError> {
+    /// About how many keys the server is asked for.
+    fn count(&self) -> u16 {
+        let count = self.page_size.clamp(BATCH_MIN.into(), BATCH_MAX.into());
+        u16::try_from(count).unwrap_or(BATCH_MAX)
+    }
+
+    async fn batch(
+        &self,
+        live: &mut LiveConnection,
+        position: u64,
+        count: u16,
+    ) -> Result<Batch, RedisError> {
         let pattern = self.names.pattern(self.tenant);
-        let count = self.page_size.clamp(BATCH_MIN, BATCH_MAX);
         // One message, so that incarnation and batch are of the same server.
         let answer: (String, (u64, u64), Found) = redis::pipe()
             .cmd("INFO")
@@ -188,6 +206,38 @@ impl Scan<'_> {
             now: record::timestamp(seconds, micros),
             users,
         })
+    }
+
+    /// How many of these users, from the first, a page takes: as many as it may have, or those
+    /// whose records together reach [`PAGE_BYTES`].
+    async fn fitting(
+        &self,
+        live: &mut LiveConnection,
+        users: &[UserKey],
+    ) -> Result<usize, RedisError> {
+        let users = &users[..users.len().min(self.page_size)];
+        if users.len() <= 1 {
+            return Ok(users.len());
+        }
+        let mut lengths = redis::pipe();
+        for user in users {
+            lengths.cmd("STRLEN").arg(self.names.record(user));
+        }
+        let connection = &mut live.connection;
+        let lengths = connection
+            .req_packed_commands(&lengths, 0, users.len())
+            .await?;
+        let mut bytes = 0;
+        let last = lengths.into_iter().position(|length| {
+            // Unknown of a record that has moved to another server, and of a foreign value.
+            let length = length.extract_error().and_then(|length| {
+                let length: usize = redis::from_redis_value(length)?;
+                Ok(length)
+            });
+            bytes += length.unwrap_or(0);
+            bytes >= PAGE_BYTES
+        });
+        Ok(last.map_or(users.len(), |last| last + 1))
     }
 
     async fn records(

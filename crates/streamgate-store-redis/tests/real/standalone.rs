@@ -1,12 +1,13 @@
 //! One server of each kind: the conformance suite, nodes that share it, expiring keys, flushed
 //! scripts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{admitted, open, open_fresh, settings, start, user};
-use streamgate_core::Timestamp;
 use streamgate_core::admission::{Edit, SetUser};
+use streamgate_core::{TenantId, Timestamp};
 use streamgate_store::Store;
 use streamgate_store::conformance::{a_newer_format_is_refused, run};
 use streamgate_store::versioned::{
@@ -79,6 +80,32 @@ async fn scripts_that_a_server_forgets_are_sent_again() {
         let _: String = server.ask(&["SCRIPT", "FLUSH"]);
         let key = user(&format!("u{round}"));
         assert_eq!(admitted(&[Arc::clone(&store)], &key, 20).await, 3);
+    }
+}
+
+/// The rest of a batch is read with the count that the batch was read with, whatever the next page
+/// asks for. The server finds the same batch as long as no key comes or goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_different_sizes_read_each_record_once() {
+    let server = Redis::start(Flavour::Redis, &[]);
+    let store = open_fresh(&server.url()).await;
+    for i in 0..400 {
+        assert!(start(&*store, &user(&format!("u{i}")), "s").await.unwrap());
+    }
+    let tenant = TenantId::default_tenant();
+    for sizes in [[7, 60], [3, 1_000], [1, 25]] {
+        let (mut seen, mut cursor) = (BTreeSet::new(), None);
+        for size in sizes.into_iter().cycle() {
+            let page = store.scan(&tenant, cursor.as_ref(), size).await.unwrap();
+            for (key, _) in page.records {
+                assert!(seen.insert(key.clone()), "{sizes:?}: {key:?} came twice");
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 400, "{sizes:?}");
     }
 }
 

@@ -71,6 +71,7 @@ macro_rules! conformance_suite {
             a_dropped_call_is_committed_or_not,
             a_dropped_call_reports_its_outcome,
             a_scan_reads_every_record_once,
+            a_scan_has_pages_of_a_bounded_size,
             a_scan_reads_one_tenant_only,
             a_scan_continues_after_its_last_record_was_removed,
             a_scan_among_writers_reads_lasting_records_once,

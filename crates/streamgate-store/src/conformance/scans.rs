@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::admission::ImportUser;
+use streamgate_core::{Attributes, Seconds, SessionId, TenantId, UserKey};
 
 use crate::conformance::steps::{
-    decided, ledger_in, limit_in, put_limit, remove, set_limit, user, user_of,
+    decided, ledger_in, limit_in, put_limit, remove, run, set_limit, user, user_of,
 };
-use crate::{Cursor, Store, StoreError, View};
+use crate::{Cursor, PAGE_BYTES, Store, StoreError, View};
 
 /// Reads a tenant to the end, and returns how often each key came; 1 for each if the store may
 /// repeat.
@@ -22,6 +23,10 @@ async fn scan_all(store: &dyn Store, tenant: &str, page_size: usize) -> BTreeMap
             .await
             .expect("a page");
         assert!(page.records.len() <= page_size, "a page is no larger");
+        let last = page.records.last().map_or(0, |(_, record)| record.len());
+        let bytes: usize = page.records.iter().map(|(_, record)| record.len()).sum();
+        // Four times as much, because a server may have a bound of its own.
+        assert!(bytes - last < 4 * PAGE_BYTES, "a page of {bytes} bytes");
         for (key, record) in page.records {
             assert_eq!(key.tenant(), tenant.as_str());
             assert!(
@@ -59,6 +64,29 @@ pub async fn a_scan_reads_every_record_once(store: Arc<dyn Store>) {
             seen.values().all(|times| *times == 1),
             "page size {page_size}: {seen:?}"
         );
+    }
+}
+
+/// A page of large records ends early, and the scan goes on behind it.
+pub async fn a_scan_has_pages_of_a_bounded_size(store: Arc<dyn Store>) {
+    let import = ImportUser {
+        // Records of more than 128 KB.
+        sessions: (0..1_000)
+            .map(|number| SessionId::new(&format!("{number:x>128}")).expect("a session id"))
+            .collect(),
+        lease: Seconds(90),
+        profile: Attributes::default(),
+    };
+    for i in 0..10 {
+        let key = user(&format!("u{i}"));
+        put_limit(&*store, &key, 1_000).await;
+        run(&*store, &key, &import).await.expect("a write");
+    }
+    put_limit(&*store, &user("small"), 1).await;
+    for page_size in [1, 1_000] {
+        let seen = scan_all(&*store, "default", page_size).await;
+        assert_eq!(seen.len(), 11, "page size {page_size}");
+        assert!(seen.values().all(|times| *times == 1), "{seen:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use streamgate_core::{Seconds, TenantId, Timestamp, UserKey};
 use streamgate_store::versioned::{
     Committed, Loaded, NotUsable, RemoteStore, Speculation, Version, VersionedStore, Write,
 };
-use streamgate_store::{BoxFuture, Cursor, Page, StoreError};
+use streamgate_store::{BoxFuture, Cursor, PAGE_BYTES, Page, StoreError};
 
 /// What it keeps of each key.
 type Records = BTreeMap<Box<[u8]>, (Version, Vec<u8>)>;
@@ -191,14 +191,21 @@ impl VersionedStore for Node {
                 Some(cursor) => Some(UserKey::from_bytes(&cursor.0).ok_or(StoreError::BadCursor)?),
             };
             let records = self.map.records.lock();
+            let mut bytes = 0;
             let page: Vec<(UserKey, Vec<u8>)> = records
                 .iter()
                 .map(|(key, (_, bytes))| (UserKey::from_bytes(key).unwrap(), bytes.clone()))
                 .filter(|(key, _)| key.tenant() == tenant.as_str())
                 .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
                 .take(page_size)
+                .take_while(|(_, record)| {
+                    let is_room = bytes < PAGE_BYTES;
+                    bytes += record.len();
+                    is_room
+                })
                 .collect();
-            let last = page.last().filter(|_| page.len() == page_size);
+            let is_full = page.len() == page_size || bytes >= PAGE_BYTES;
+            let last = page.last().filter(|_| is_full);
             let next = last.map(|(key, _)| Cursor(key.as_bytes().to_vec()));
             Ok(Page {
                 records: page,
