@@ -3,7 +3,7 @@
 //! A list takes long, and other calls take microseconds. So only a few pages are made concurrently
 //! (the rest wait in a fair queue, within the deadline of a call), and each yields to other tasks
 //! of its thread about every hundred records ([`YieldBudget`]). The size of a page bounds its
-//! memory.
+//! memory; a page of the store also ends at a number of bytes ([`streamgate_store::PAGE_BYTES`]).
 
 use streamgate_core::admission::Settle;
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
@@ -18,6 +18,10 @@ use crate::yield_budget::YieldBudget;
 
 /// How many records are read at most for one page, so that a page over users without sessions ends.
 const RECORDS_PER_PAGE_MAX: usize = 10_000;
+
+/// How many bytes of records are read at most for one page of users, the last record aside: users
+/// can have a thousand sessions each, and other lists wait for the permit.
+const BYTES_PER_PAGE_MAX: usize = 4 << 20;
 
 /// Where the next page begins. Opaque to callers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -115,9 +119,12 @@ impl Engine {
         let _permit = self.page_permit().await?;
         let mut cursor = from.and_then(|from| from.store.clone());
         let mut users = Vec::new();
-        let mut looked_at = 0;
+        let (mut looked_at, mut bytes) = (0, 0);
         let mut budget = YieldBudget::default();
-        while users.len() < page_size && looked_at < RECORDS_PER_PAGE_MAX {
+        while users.len() < page_size
+            && looked_at < RECORDS_PER_PAGE_MAX
+            && bytes < BYTES_PER_PAGE_MAX
+        {
             let page = self
                 .page(tenant, cursor.as_ref(), page_size - users.len())
                 .await?;
@@ -127,6 +134,7 @@ impl Engine {
                 if ledger.is_known() {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
+                bytes += record.len();
                 budget.spend(record.len()).await;
             }
             yield_now().await;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{World, faults, start, stop, user, world};
-use streamgate_core::admission::{Edit, SetUser, user_and_sessions_of, user_of};
-use streamgate_core::{TenantId, UserKey};
+use streamgate_core::admission::{Edit, ImportUser, SetUser, user_and_sessions_of, user_of};
+use streamgate_core::{Attributes, Seconds, SessionId, TenantId, UserKey};
 use streamgate_engine::{EngineError, PageCursor};
 use streamgate_store::faults::Fault;
 use tokio::task::JoinSet;
@@ -122,6 +122,49 @@ async fn users_are_listed_once_and_unknown_users_with_revoked_sessions_are_not()
     }
     let view = world.engine.user(&user("u2"), user_of).await.unwrap();
     assert_eq!(view, None);
+}
+
+/// A page of crowded users would take seconds, and other lists wait for their turn.
+#[tokio::test]
+async fn a_page_of_users_ends_at_a_bound_in_bytes() {
+    let world = world(faults([]));
+    let import = ImportUser {
+        // Records of more than 128 KB.
+        sessions: (0..1_000)
+            .map(|number| SessionId::new(&format!("{number:x>128}")).unwrap())
+            .collect(),
+        lease: Seconds(90),
+        profile: Attributes::default(),
+    };
+    let set = SetUser {
+        limit: Edit::Set(1_000),
+        ..SetUser::default()
+    };
+    for i in 0..60 {
+        let user = user(&format!("u{i}"));
+        world.engine.run(&user, &set).await.unwrap();
+        world.engine.run(&user, &import).await.unwrap();
+    }
+    let (mut seen, mut cursor) = (BTreeSet::new(), None);
+    loop {
+        let page = world
+            .engine
+            .users(&TenantId::default_tenant(), cursor.as_ref(), 1_000, user_of)
+            .await
+            .unwrap();
+        let users = page.users.len();
+        assert!(users <= 33, "{users} users on a page are more than 4 MiB");
+        assert!(users >= 10 || page.next.is_none(), "{users} users");
+        for (user, view) in page.users {
+            assert_eq!(view.active, 1_000);
+            assert!(seen.insert(user.user().to_owned()), "it comes once");
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 60);
 }
 
 #[tokio::test]
