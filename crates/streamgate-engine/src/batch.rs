@@ -11,6 +11,8 @@ use std::task::Poll;
 use foldhash::fast::RandomState;
 use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Heartbeats, Start};
 use streamgate_core::{SessionId, UserKey};
+use tokio::sync::SemaphorePermit;
+use tokio::task::yield_now;
 
 use crate::call::Call;
 use crate::engine::Engine;
@@ -19,6 +21,10 @@ use crate::fail_open::Answered;
 use crate::join_all::join_all_yielding;
 use crate::observer::Answer;
 use crate::yield_budget::YieldBudget;
+
+/// This many heartbeats of one user in a batch, or more, are a crowd: to decide them keeps a thread
+/// for long, because their record can have a thousand sessions.
+const CROWD: usize = 64;
 
 /// The answer to a heartbeat.
 type Beaten = Result<Answered<HeartbeatOutcome>, EngineError>;
@@ -40,7 +46,8 @@ impl Engine {
     /// heartbeats, and each is what the heartbeat would be answered on its own.
     ///
     /// The heartbeats of one user are one decision and one commit. Calls that the store answers
-    /// without waiting are made one after the other; the rest wait concurrently.
+    /// without waiting are made one after the other; the rest wait concurrently. Many heartbeats of
+    /// one user wait for their turn among those of all batches.
     ///
     /// [`BATCH_ENTRIES_MAX`]: streamgate_core::bounds::BATCH_ENTRIES_MAX
     pub async fn heartbeats<T>(
@@ -65,7 +72,11 @@ impl Engine {
         let mut spare = None;
         for &first in &users.firsts {
             let mut call = pinned(self.beats(batch, &users, first, &read_bytes), spare.take());
-            match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
+            let permit = self.crowd_permit(&users, first).await;
+            let polled = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
+            // Not kept while the call waits for a store that may not answer.
+            drop(permit);
+            match polled {
                 Poll::Ready(answers) => {
                     keep(first, answers);
                     spare = Some(call);
@@ -86,6 +97,15 @@ impl Engine {
         results
             .map(|result| result.expect("each heartbeat was answered, at once or later"))
             .collect()
+    }
+
+    /// The permission to decide the heartbeats of a user, if they are many.
+    async fn crowd_permit(&self, users: &ByUser, first: usize) -> Option<SemaphorePermit<'_>> {
+        users.places(first).nth(CROWD - 1)?;
+        let permit = self.crowd_permits.acquire().await;
+        // As for a page of a list: the thread polls its sockets before this task goes on.
+        yield_now().await;
+        Some(permit.expect("the semaphore is never closed"))
     }
 
     /// The answers to the heartbeats of one user; `first` is the index of the first.

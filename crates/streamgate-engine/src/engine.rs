@@ -27,6 +27,10 @@ pub(crate) const ATTEMPTS_MAX: u32 = 3;
 /// How many pages of lists are made concurrently, on all threads.
 const PAGES_AT_ONCE: usize = 4;
 
+/// How many batches decide many heartbeats of one user concurrently, on all threads: each keeps one
+/// for ten milliseconds or more, and the other calls need one, too.
+const CROWDS_AT_ONCE: usize = 1;
+
 /// Settings of an engine.
 #[derive(Debug, Clone, Copy)]
 pub struct EngineSettings {
@@ -58,6 +62,8 @@ pub struct Engine {
     pub(crate) fail_open: Option<FailOpen>,
     /// Permits to make a page of a list.
     pub(crate) page_permits: Semaphore,
+    /// Permits to decide many heartbeats of one user.
+    pub(crate) crowd_permits: Semaphore,
     pub(crate) newer: NewerRecords,
 }
 
@@ -89,6 +95,7 @@ impl Engine {
             settings,
             fail_open: None,
             page_permits: Semaphore::new(PAGES_AT_ONCE),
+            crowd_permits: Semaphore::new(CROWDS_AT_ONCE),
             newer: NewerRecords::default(),
         }
     }

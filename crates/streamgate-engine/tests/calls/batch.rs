@@ -16,6 +16,7 @@ use streamgate_engine::EngineError;
 use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::faults::Fault;
 use streamgate_store::{MemoryStore, Step, Store, Transaction};
+use tokio::task::JoinSet;
 
 /// A memory store that counts its calls.
 struct Counted {
@@ -234,6 +235,52 @@ async fn large_records_yield(answers: Answers) {
         turns >= expected,
         "{turns} turns, at least {expected} expected"
     );
+}
+
+/// The heartbeats of a crowd keep a thread for long, and requests come by sockets, which a thread
+/// polls between tasks, but not after each task.
+#[tokio::test(flavor = "current_thread")]
+async fn sockets_are_polled_between_the_crowds_of_many_batches() {
+    let (world, calls) = counted(Answers::AtOnce);
+    let mut clients = JoinSet::new();
+    for number in 0..20 {
+        let name = format!("u{number}");
+        let mut batch = Vec::new();
+        for session in 0..64 {
+            let session = format!("s{session}");
+            world
+                .engine
+                .start(&user(&name), &start(&session))
+                .await
+                .unwrap();
+            batch.push(beat(&name, &session));
+        }
+        let engine = Arc::clone(&world.engine);
+        clients.spawn(async move {
+            loop {
+                let told = engine.heartbeats(&batch, |told| told.outcome).await;
+                assert!(told.iter().all(Result::is_ok));
+                // The next request of this client.
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    let (client, server) = tokio::net::UnixStream::pair().unwrap();
+    let (mut most, begun) = (0, calls.load(Ordering::Relaxed));
+    for _ in 0..50 {
+        client.writable().await.unwrap();
+        assert_eq!(client.try_write(b"x").unwrap(), 1);
+        let before = calls.load(Ordering::Relaxed);
+        loop {
+            server.readable().await.unwrap();
+            if server.try_read(&mut [0]).is_ok() {
+                break;
+            }
+        }
+        most = most.max(calls.load(Ordering::Relaxed) - before);
+    }
+    assert!(most <= 3, "{most} crowds before a request was seen");
+    assert!(calls.load(Ordering::Relaxed) > begun + 20, "they went on");
 }
 
 /// Polls a future once. `true` if it has ended.
