@@ -267,7 +267,7 @@ async fn sockets_are_polled_between_the_crowds_of_many_batches() {
     }
     let (client, server) = tokio::net::UnixStream::pair().unwrap();
     let (mut most, begun) = (0, calls.load(Ordering::Relaxed));
-    for _ in 0..50 {
+    while calls.load(Ordering::Relaxed) < begun + 100 {
         client.writable().await.unwrap();
         assert_eq!(client.try_write(b"x").unwrap(), 1);
         let before = calls.load(Ordering::Relaxed);
@@ -280,7 +280,6 @@ async fn sockets_are_polled_between_the_crowds_of_many_batches() {
         most = most.max(calls.load(Ordering::Relaxed) - before);
     }
     assert!(most <= 3, "{most} crowds before a request was seen");
-    assert!(calls.load(Ordering::Relaxed) > begun + 20, "they went on");
 }
 
 /// Polls a future once. `true` if it has ended.

@@ -71,7 +71,7 @@ async fn other_tasks_have_their_turn_while_a_long_body_is_read() {
         }
     };
     assert_eq!(answer.status, 200, "{}", answer.text());
-    assert!(turns >= 15, "{turns} turns in 240 KiB");
+    assert!(turns >= 14, "{turns} turns in 240 KiB");
 }
 
 #[tokio::test]
