@@ -46,9 +46,11 @@ struct State {
     /// The server's time at the start of this machine, in milliseconds; `None` before the first
     /// answer.
     started_at_ms: Option<i64>,
-    /// The latest answer.
+    /// The latest answer, or that of the server whose place this one takes.
     heard: Option<ServerTime>,
     stalls: Stalls,
+    /// Whether `heard` is of a server whose slots have moved here since the latest answer.
+    slots_moved: bool,
 }
 
 /// A time told by a server, and when: in milliseconds since the start of this machine.
@@ -56,6 +58,26 @@ struct State {
 pub(crate) struct ServerTime {
     pub(crate) passed_ms: u64,
     pub(crate) time: Timestamp,
+}
+
+impl ServerTime {
+    /// How much later it is than `before` lets expect, in milliseconds: by so much the clock leapt,
+    /// or the server was silent.
+    fn late_ms(self, before: Self) -> u64 {
+        let on_server_ms = self.time.millis_since(before.time);
+        let here_ms = self.passed_ms.saturating_sub(before.passed_ms);
+        let leapt_ms = on_server_ms.saturating_sub(here_ms);
+        leapt_ms.max(on_server_ms.saturating_sub(ASKED_EVERY_MS))
+    }
+}
+
+impl State {
+    /// The time of the server, or a little less; `None` before the first answer.
+    fn estimate(&self, passed_ms: u64) -> Option<Timestamp> {
+        let estimate_ms = self.started_at_ms?.saturating_add(signed(passed_ms));
+        let estimate = Timestamp::from_millis(u64::try_from(estimate_ms).unwrap_or(0));
+        Some(estimate.max(self.heard?.time))
+    }
 }
 
 impl ServerClock {
@@ -71,6 +93,7 @@ impl ServerClock {
                 started_at_ms: None,
                 heard: before,
                 stalls,
+                slots_moved: false,
             }),
         }
     }
@@ -83,14 +106,11 @@ impl ServerClock {
 
     fn now_after(&self, passed_ms: u64) -> Option<Moment> {
         let state = self.state.lock();
-        let (started_at_ms, heard) = (state.started_at_ms?, state.heard?);
-        let silent_ms = passed_ms.saturating_sub(heard.passed_ms);
+        let silent_ms = passed_ms.saturating_sub(state.heard?.passed_ms);
         if silent_ms > self.rule.get().after_ms.saturating_add(ASKED_EVERY_MS) {
             return None;
         }
-        let estimate_ms = started_at_ms.saturating_add(signed(passed_ms));
-        let estimate = Timestamp::from_millis(u64::try_from(estimate_ms).unwrap_or(0));
-        Some(state.stalls.at(estimate.max(heard.time)))
+        Some(state.stalls.at(state.estimate(passed_ms)?))
     }
 
     /// The latest answer.
@@ -123,22 +143,58 @@ impl ServerClock {
         if !is_correction && (1..OVERTAKEN_MS).contains(&overtaken_ms) {
             return state.stalls.at(time);
         }
-        let late_ms = state.heard.map_or(0, |last| {
-            let on_server_ms = time.millis_since(last.time);
-            let here_ms = passed_ms.saturating_sub(last.passed_ms);
-            let leapt_ms = on_server_ms.saturating_sub(here_ms);
-            leapt_ms.max(on_server_ms.saturating_sub(ASKED_EVERY_MS))
-        });
-        state.heard = Some(ServerTime { passed_ms, time });
+        let heard = ServerTime { passed_ms, time };
+        let late_ms = state.heard.map_or(0, |last| heard.late_ms(last));
+        state.heard = Some(heard);
+        let from = |moment: Moment| moment.stall.map(|stall| stall.from);
+        let known_from = from(state.stalls.at(time));
         let moment = state.stalls.see(time, late_ms);
-        if state.stalls.is_late(late_ms) {
+        let slots_moved = std::mem::take(&mut state.slots_moved);
+        if !state.stalls.is_late(late_ms) {
+            return moment;
+        }
+        if !slots_moved {
             tracing::warn!(
                 late_ms,
                 "the time of the store's server leapt, or the server did not answer for long. \
                  Sessions that held a slot hold it for one lease more"
             );
+        } else if from(moment) != known_from {
+            // Slots move one by one: those behind the first prolong its stall.
+            tracing::warn!(
+                late_ms,
+                "slots of the cluster moved to a server whose clock is ahead of their former \
+                 server's. Sessions that held a slot hold it for one lease more"
+            );
         }
         moment
+    }
+
+    /// Slots move here from the server that was last heard as `before`. For their sessions the time
+    /// goes on from there, so a clock that is ahead of that one is a leap.
+    pub(crate) fn takes_over(&self, before: ServerTime) {
+        self.takes_over_after(before, passed_ms());
+    }
+
+    fn takes_over_after(&self, before: ServerTime, passed_ms: u64) {
+        let mut state = self.state.lock();
+        state.stalls.set_rule(self.rule.get());
+        match state.estimate(passed_ms) {
+            Some(time) => {
+                let late_ms = ServerTime { passed_ms, time }.late_ms(before);
+                if !state.stalls.is_late(late_ms) {
+                    return;
+                }
+                state.slots_moved = true;
+            }
+            // Of several servers before this one, the earliest time counts.
+            None if state.heard.is_some_and(|known| known.time <= before.time) => return,
+            None => {}
+        }
+        // The next answer is judged as the first of a new server is.
+        state.started_at_ms = None;
+        state.heard = Some(before);
+        state.stalls.see(before.time, 0);
     }
 }
 
@@ -242,6 +298,65 @@ mod tests {
         let clock = heard();
         let back = Timestamp::from_millis(AT.as_millis() - 3_600_000);
         assert_eq!(clock.heard_after(back, 10_100, false), back.into());
+    }
+
+    /// What a server told whose clock is so far from the one of [`heard`], when 10 s had passed.
+    fn of_a_clock_ahead_by(ms: i64) -> ServerTime {
+        ServerTime {
+            passed_ms: 10_000,
+            time: Timestamp::from_millis(AT.as_millis().checked_add_signed(ms).unwrap()),
+        }
+    }
+
+    #[test]
+    fn slots_that_move_to_a_known_server_with_a_clock_ahead_are_a_leap_for_the_next_decision() {
+        let clock = heard();
+        let before = of_a_clock_ahead_by(-60_000);
+        clock.takes_over_after(before, 11_000);
+        assert_eq!(clock.now_after(11_000), None, "ask before you decide");
+        let answer = clock.heard_after(later(1_100), 11_100, false);
+        let stall = Some(Stall {
+            from: before.time,
+            until: later(1_100),
+        });
+        assert_eq!((answer.time, answer.stall), (later(1_100), stall));
+        assert_eq!(clock.now_after(11_200).unwrap().stall, stall);
+    }
+
+    #[test]
+    fn slots_that_move_to_a_server_with_a_clock_ahead_by_less_than_the_rule_are_no_leap() {
+        for ahead_ms in [2_000, 0, -3_600_000] {
+            let clock = heard();
+            clock.takes_over_after(of_a_clock_ahead_by(-ahead_ms), 11_000);
+            assert_eq!(clock.now_after(11_000).unwrap().stall, None, "{ahead_ms}");
+        }
+    }
+
+    #[test]
+    fn slots_that_move_one_by_one_prolong_one_stall() {
+        let clock = heard();
+        let first = of_a_clock_ahead_by(-60_000);
+        for passed_ms in [10_000, 15_000, 20_000] {
+            let time = Timestamp::from_millis(first.time.as_millis() + passed_ms - 10_000);
+            clock.takes_over_after(ServerTime { passed_ms, time }, passed_ms);
+            let until = later(passed_ms - 10_000);
+            let moment = clock.heard_after(until, passed_ms, false);
+            let from = first.time;
+            assert_eq!(moment.stall, Some(Stall { from, until }));
+        }
+    }
+
+    #[test]
+    fn a_server_that_was_not_heard_yet_follows_the_earliest_of_its_predecessors() {
+        let behind = of_a_clock_ahead_by(-60_000);
+        for order in [[0, -60_000], [-60_000, 0]] {
+            let heir = ServerClock::new(rule(), None);
+            for ahead_ms in order {
+                heir.takes_over_after(of_a_clock_ahead_by(ahead_ms), 10_000);
+            }
+            let moment = heir.heard_after(later(1_000), 11_000, false);
+            assert_eq!(moment.stall.map(|stall| stall.from), Some(behind.time));
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Cluster {
                 }
                 Ok(answer) => return Ok(answer),
             };
-            pool = self.inner.node(&to);
+            pool = self.inner.redirected(&pool, &to);
         }
         let words = format!("the call was redirected {REDIRECTIONS_MAX} times");
         Err(Failure::Refused(Reason::transient(words)))
@@ -226,6 +226,34 @@ impl Inner {
         Arc::clone(pool)
     }
 
+    /// The connections to the server that a redirection names. The slot moves or has moved there.
+    fn redirected(&self, from: &ConnectionPool, to: &Address) -> Arc<ConnectionPool> {
+        let pool = self.node(to);
+        if let Some(before) = from.clock.last_heard() {
+            pool.clock.takes_over(before);
+        }
+        pool
+    }
+
+    /// Replaces the map, and the servers with it.
+    fn adopt(&self, map: SlotMap) {
+        for (_, primary) in map.primaries() {
+            self.node(primary);
+        }
+        let before = Arc::clone(&self.map.read());
+        {
+            let mut nodes = self.nodes.lock();
+            for (from, to) in map.moves(&before) {
+                let from = nodes.get(from).and_then(|pool| pool.clock.last_heard());
+                if let (Some(from), Some(to)) = (from, nodes.get(to)) {
+                    to.clock.takes_over(from);
+                }
+            }
+            nodes.retain(|address, _| map.primaries().iter().any(|(_, p)| *p == address));
+        }
+        *self.map.write() = Arc::new(map);
+    }
+
     /// Asks one server after the other for the map until one has it.
     async fn refresh(&self) -> Result<(), Reason> {
         let old = Arc::clone(&self.map.read());
@@ -244,13 +272,7 @@ impl Inner {
         for server in &servers {
             match self.ask(server).await {
                 Ok(map) => {
-                    for (_, primary) in map.primaries() {
-                        self.node(primary);
-                    }
-                    self.nodes
-                        .lock()
-                        .retain(|address, _| map.primaries().iter().any(|(_, p)| *p == address));
-                    *self.map.write() = Arc::new(map);
+                    self.adopt(map);
                     return Ok(());
                 }
                 Err(why) => reasons.push(why),
@@ -275,5 +297,71 @@ impl Inner {
             Some(map) if !map.is_empty() => Ok(map),
             _ => Err(Reason::transient("it knows no servers that have slots").at(server)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use streamgate_clock::StallRule;
+    use streamgate_core::Timestamp;
+
+    use super::*;
+    use crate::connection::CurrentCertificates;
+    use crate::settings::RedisSettings;
+    use crate::url;
+
+    const AHEAD_MS: u64 = 60_000;
+
+    /// Two primaries with half of the slots each; the clock of the second is a minute ahead.
+    fn with_one_clock_ahead() -> (Inner, [Address; 2]) {
+        let settings = RedisSettings::new("redis+cluster://127.0.0.1:1");
+        let location = url::parse(&settings.url).unwrap();
+        let certificates = CurrentCertificates::new(settings.tls.clone());
+        let rule = StallRule {
+            after_ms: 2_000,
+            grace_ms: 6_000,
+        };
+        let inner = Inner {
+            connector: Connector::to_primaries(&settings, &location, &certificates),
+            seeds: Vec::new(),
+            pool_size: 1,
+            rule: CurrentStallRule::new(rule),
+            map: RwLock::default(),
+            nodes: Mutex::default(),
+            read: watch::Sender::new(None),
+            refresh: Notify::new(),
+        };
+        let primaries = [1, 2].map(|port| Address::new("127.0.0.1", port));
+        let [right, ahead] = &primaries;
+        inner.adopt(SlotMap::of(&[(0, 8_191, right), (8_192, 16_383, ahead)]));
+        assert!(!stalls(&inner, right, 0) && !stalls(&inner, ahead, AHEAD_MS));
+        (inner, primaries)
+    }
+
+    /// Whether the next answer of this primary tells of a stall.
+    fn stalls(inner: &Inner, primary: &Address, ahead_ms: u64) -> bool {
+        let time = Timestamp::from_millis(1_800_000_000_000 + ahead_ms);
+        inner.node(primary).clock.heard(time).stall.is_some()
+    }
+
+    #[tokio::test]
+    async fn a_slot_that_moves_to_a_primary_with_a_clock_ahead_is_a_stall_there() {
+        let (inner, [right, ahead]) = with_one_clock_ahead();
+        inner.adopt(SlotMap::of(&[(0, 8_192, &right), (8_193, 16_383, &ahead)]));
+        assert!(!stalls(&inner, &right, 0), "its clock is behind");
+        assert!(!stalls(&inner, &ahead, AHEAD_MS), "it gained no slot");
+        inner.adopt(SlotMap::of(&[(0, 8_191, &right), (8_192, 16_383, &ahead)]));
+        assert!(!stalls(&inner, &right, 0));
+        assert!(stalls(&inner, &ahead, AHEAD_MS));
+    }
+
+    /// The call that is redirected is served before the map is read again.
+    #[tokio::test]
+    async fn a_redirection_to_a_primary_with_a_clock_ahead_is_a_stall_there() {
+        let (inner, [right, ahead]) = with_one_clock_ahead();
+        inner.redirected(&inner.node(&ahead), &right);
+        assert!(!stalls(&inner, &right, 0));
+        inner.redirected(&inner.node(&right), &ahead);
+        assert!(stalls(&inner, &ahead, AHEAD_MS));
     }
 }

@@ -1,7 +1,10 @@
 //! The slot map of a cluster: which server has which slots.
 
+use std::collections::HashSet;
+
 use redis::Value;
 
+use crate::keys;
 use crate::url::Address;
 
 /// A range of slots and its primary.
@@ -69,6 +72,16 @@ impl SlotMap {
         primaries
     }
 
+    /// The moves of slots since the map `before`: from which primary to which.
+    pub(super) fn moves<'a>(&'a self, before: &'a Self) -> HashSet<(&'a Address, &'a Address)> {
+        if self.ranges == before.ranges {
+            return HashSet::new();
+        }
+        let owners = |slot| Some((before.owner(slot)?, self.owner(slot)?));
+        let owners = (0..keys::SLOTS).filter_map(owners);
+        owners.filter(|(from, to)| from != to).collect()
+    }
+
     /// All servers, primaries first.
     pub(super) fn servers(&self) -> impl Iterator<Item = &Address> {
         let primaries = self.primaries().into_iter().map(|(_, primary)| primary);
@@ -101,6 +114,21 @@ fn read_server(server: &Value, asked: &Address) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl SlotMap {
+        /// A map of these ranges, without replicas: first slot, last slot, primary.
+        pub(in crate::topology) fn of(ranges: &[(u16, u16, &Address)]) -> Self {
+            let ranges = ranges.iter().map(|&(first, last, primary)| Range {
+                first,
+                last,
+                primary: primary.clone(),
+            });
+            Self {
+                ranges: ranges.collect(),
+                replicas: Vec::new(),
+            }
+        }
+    }
 
     fn server(host: &str, port: i64) -> Value {
         let host = Value::BulkString(host.as_bytes().to_vec());
@@ -137,6 +165,24 @@ mod tests {
         let servers: Vec<String> = map.servers().map(ToString::to_string).collect();
         assert_eq!(servers, ["here:1", "b:2", "a:1", "r:9"]);
         assert_eq!(SlotMap::default().owner(0), None);
+    }
+
+    #[test]
+    fn moves_are_of_slots_that_have_another_primary_than_before() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|host| Address::new(host, 1));
+        let before = SlotMap::of(&[(0, 99, &a), (100, 199, &b), (200, 299, &c)]);
+        assert_eq!(before.moves(&before), HashSet::new());
+        // Half of b goes to c, one slot of c to a, and slots without a server get one.
+        let after = SlotMap::of(&[
+            (0, 99, &a),
+            (100, 149, &b),
+            (150, 298, &c),
+            (299, 299, &a),
+            (300, 400, &d),
+            (500, 500, &b),
+        ]);
+        assert_eq!(after.moves(&before), HashSet::from([(&b, &c), (&c, &a)]));
+        assert_eq!(before.moves(&SlotMap::default()), HashSet::new());
     }
 
     #[test]
