@@ -30,6 +30,8 @@ enum Kind {
     /// The wall-clock time when the clock was made, plus the time that has passed since, suspend
     /// included. A step of the wall clock moves no lease.
     Lease,
+    /// The same, beside a store whose server counts leases and tells the times of answers.
+    BesideServer,
     /// The wall clock. A step of it is followed immediately, except a step back of at most
     /// [`CLOCK_SKEW_MAX_S`]: then the time stands still until the wall clock has caught up.
     Wall,
@@ -80,6 +82,14 @@ impl SystemClock {
     #[must_use]
     pub fn for_leases(policy: &Policy) -> Self {
         Self::over(Machine, Kind::Lease, StallRule::of(policy))
+    }
+
+    /// A clock for a node whose store has the clock of a server for leases and for the times of
+    /// answers. It counts as [`for_leases`](Self::for_leases) does, and says in the log that
+    /// neither depends on it.
+    #[must_use]
+    pub fn beside_a_server(policy: &Policy) -> Self {
+        Self::over(Machine, Kind::BesideServer, StallRule::of(policy))
     }
 
     /// The wall clock, for a store in which every node counts leases by its own wall clock.
@@ -171,7 +181,7 @@ impl<S: Source> SystemClock<S> {
         if is_step || reported.wall_ahead_ms.is_none() {
             reported.wall_ahead_ms = Some(ahead_ms);
             let base_ms = i64::try_from(self.state.lock().base_ms).unwrap_or(i64::MAX);
-            if self.kind == Kind::Lease {
+            if self.kind != Kind::Wall {
                 self.wall_offset_ms
                     .store(ahead_ms.saturating_sub(base_ms), Ordering::Relaxed);
             }
@@ -191,7 +201,9 @@ impl<S: Source> Clock for SystemClock<S> {
         let passed_ms = self.source.passed_ms();
         let since_ms = passed_ms.saturating_sub(state.read_ms);
         let time = match self.kind {
-            Kind::Lease => Timestamp::from_millis(state.base_ms.saturating_add(passed_ms)),
+            Kind::Lease | Kind::BesideServer => {
+                Timestamp::from_millis(state.base_ms.saturating_add(passed_ms))
+            }
             Kind::Wall => wall_time(self.source.wall_ms(), state.stalls.seen()),
         };
         state.read_ms = passed_ms;
@@ -248,29 +260,33 @@ fn tick<S: Source>(clock: &Weak<SystemClock<S>>) {
 impl News {
     fn log(self, kind: Kind) {
         if let Some(stall) = self.stall {
+            let leases = match kind {
+                Kind::Lease | Kind::Wall => "Sessions that held a slot hold it for one lease more",
+                Kind::BesideServer => {
+                    "Leases follow the clock of the store's server: another line says so where \
+                     sessions hold their slots for one lease more"
+                }
+            };
             tracing::warn!(
                 stalled_ms = stall.until.millis_since(stall.from),
                 "the process stood still: it, or the machine, was paused, suspended or out of memory. \
-                 Sessions that held a slot hold it for one lease more"
+                 {leases}"
             );
         }
         let Some(step_ms) = self.step_ms else {
             return;
         };
-        let leases = match kind {
-            Kind::Lease => "leases do not move",
-            Kind::Wall => "and so do leases, which nodes count by it",
+        let consequence = match kind {
+            Kind::Lease => "times in answers follow it, leases do not move",
+            Kind::Wall => "times in answers follow it, and so do leases, which nodes count by it",
+            Kind::BesideServer => {
+                "times in answers and leases do not move, which are by the clock of the store's server"
+            }
         };
         if step_ms.unsigned_abs() >= STEP_WARNED_MS {
-            tracing::warn!(
-                step_ms,
-                "the wall clock was set; times in answers follow it, {leases}"
-            );
+            tracing::warn!(step_ms, "the wall clock was set; {consequence}");
         } else {
-            tracing::info!(
-                step_ms,
-                "the wall clock was set; times in answers follow it, {leases}"
-            );
+            tracing::info!(step_ms, "the wall clock was set; {consequence}");
         }
     }
 }

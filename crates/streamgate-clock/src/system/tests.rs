@@ -107,8 +107,10 @@ fn stall(from_ms: i64, until_ms: i64) -> Stall {
 
 #[test]
 fn a_step_of_the_wall_clock_moves_shown_times_and_no_lease_and_is_reported_once() {
-    for step_ms in [HOUR_MS, -2 * HOUR_MS, 86_400_000 * 365 * 30] {
-        let mut ticking = Ticking::leases();
+    let steps = [HOUR_MS, -2 * HOUR_MS, 86_400_000 * 365 * 30];
+    let cases = steps.map(|step_ms| [(Kind::Lease, step_ms), (Kind::BesideServer, step_ms)]);
+    for (kind, step_ms) in cases.into_iter().flatten() {
+        let mut ticking = Ticking::at(WALL_MS, kind);
         ticking.run(10_000);
         ticking.fake.step(step_ms);
         let news = ticking.look();
@@ -152,7 +154,7 @@ fn a_lease_clock_made_before_1970_counts_and_follows_a_corrected_wall_clock() {
 #[test]
 fn a_pause_and_a_suspend_are_a_stall_that_the_first_reading_behind_it_sees() {
     // Suspend counts as time that passed; the process cannot tell it from a pause.
-    for kind in [Kind::Lease, Kind::Wall] {
+    for kind in [Kind::Lease, Kind::BesideServer, Kind::Wall] {
         let mut ticking = Ticking::at(WALL_MS, kind);
         ticking.run(10_000);
         ticking.fake.pass(8_000);
@@ -233,6 +235,7 @@ fn no_pause_is_a_stall_under_the_rule_that_never_holds() {
 fn the_machines_clock_starts_at_the_wall_clock_and_does_not_go_backwards() {
     for clock in [
         SystemClock::new(),
+        SystemClock::beside_a_server(&Policy::default()),
         SystemClock::on_the_wall(&Policy::default()),
         SystemClock::frozen_between_calls(),
     ] {

@@ -71,8 +71,7 @@ impl System {
             ),
             stalls: page.counter(
                 "streamgate_stalls",
-                "Times that the process stood still (paused, suspended, out of memory); each gives \
-                 live sessions one lease more",
+                "Times that the process stood still (paused, suspended, out of memory)",
             ),
             steps: page.counter(
                 "streamgate_clock_steps",

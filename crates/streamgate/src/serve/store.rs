@@ -118,10 +118,10 @@ fn redis(
 
 /// The clock of this node. There is one, so that a stall or a step is logged once.
 pub(super) fn clock(settings: &Settings) -> Result<Arc<SystemClock>, Failure> {
-    let clock = if settings.store.counts_on_wall_clocks() {
-        SystemClock::on_the_wall(&settings.policy)
-    } else {
-        SystemClock::for_leases(&settings.policy)
+    let clock = match settings.store {
+        StoreSettings::Embedded(_) => SystemClock::for_leases(&settings.policy),
+        StoreSettings::Redis(_) => SystemClock::beside_a_server(&settings.policy),
+        StoreSettings::DynamoDb(_) => SystemClock::on_the_wall(&settings.policy),
     };
     clock.start().map_err(|error| {
         Failure::new(

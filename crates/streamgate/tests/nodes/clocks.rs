@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use streamgate_clock::Stopwatch;
-use streamgate_testkit::faketime::library;
+use streamgate_testkit::faketime::{WallClock, library};
 use streamgate_testkit::{Client, Redis, Server, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
@@ -250,6 +250,41 @@ async fn a_slot_over_redis_is_free_after_one_lease_with_clocks_10_s_apart() {
         shifted.players_vanish(LEASE),
         shifted.a_player_wanders(LEASE)
     );
+}
+
+/// Whether sessions get a lease of grace is for the store to say, by the time of its server.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a process that stands still reports nothing"
+)]
+#[test]
+fn a_pause_and_a_clock_step_of_a_node_over_redis_are_logged_without_a_false_consequence() {
+    let redis = redis();
+    let dir = TempDir::new().unwrap();
+    let wall = WallClock::shifted("+0s");
+    let url = format!("store.url={}", redis.url());
+    let arguments = [
+        &serve_arguments(dir.path())[..],
+        &["--set", &url],
+        &SHORT_LEASE,
+    ];
+    let mut command = streamgate(&arguments.concat());
+    wall.show_to(&mut command);
+    let mut node = Server::spawn(command);
+    assert_eq!(node.call("GET", "/readyz", None).status, 200);
+    node.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_secs(3));
+    node.signal(Signal::CONT);
+    let line = node.wait_for_log("the process stood still");
+    assert!(!line.contains("Sessions that held a slot"), "{line}");
+    wall.set("+3600s");
+    let line = node.wait_for_log("the wall clock was set");
+    assert!(line.contains("answers and leases do not move"), "{line}");
+    let answer = node.call("PUT", "/v1/users/u/sessions/s", None);
+    let started_at = time_in(&answer.json()["session"], "started_at");
+    let node_ms = time_of_day_ms(answer.header("date"));
+    let behind_ms = millis_between(started_at, node_ms);
+    assert!(behind_ms > 3_000_000, "it is the time of Redis: {answer:?}");
 }
 
 /// Redis clashes with the library that fakes clocks, so leaps of its clock are tried where its time

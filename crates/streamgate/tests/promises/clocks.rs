@@ -85,7 +85,8 @@ fn a_pause_longer_than_the_lease_ends_no_watching_session() {
     let left = seconds_from_now(&refusal, "next_slot_at");
     assert!((1..=6).contains(&left), "{left} s: {refusal}");
     assert_eq!(server.call("POST", HEARTBEAT, None).status, 200);
-    server.wait_for_log("the process stood still");
+    let line = server.wait_for_log("the process stood still");
+    assert!(line.contains("hold it for one lease more"), "{line}");
 }
 
 #[test]
@@ -103,6 +104,8 @@ fn times_in_answers_follow_a_step_of_the_wall_clock_and_leases_do_not() {
     ] {
         wall.set(shift);
         let line = server.wait_for_log("the wall clock was set");
+        let consequence = "times in answers follow it, leases do not move";
+        assert!(line.contains(consequence), "{line}");
         let told_ms = line.rsplit("step_ms=").next().unwrap().trim();
         let told_ms: i64 = told_ms.parse().unwrap();
         // Both clocks are read in whole milliseconds.

@@ -63,14 +63,6 @@ impl StoreSettings {
         }
     }
 
-    /// Whether nodes compare each other's leases by their wall clocks.
-    pub(crate) fn counts_on_wall_clocks(&self) -> bool {
-        match self {
-            Self::DynamoDb(_) => true,
-            Self::Embedded(_) | Self::Redis(_) => false,
-        }
-    }
-
     /// Where sessions are kept, in a few words, without a password.
     pub(crate) fn summary(&self) -> String {
         match self {
