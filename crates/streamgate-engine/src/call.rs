@@ -52,9 +52,9 @@ impl Engine {
         C::Outcome: Send,
     {
         let user = call.user;
-        self.within_deadline(call.run_until_known())
-            .await?
-            .map_err(|error| self.failed(user, error))?;
+        if let Err(error) = self.within_deadline(call.run_until_known()).await? {
+            return Err(self.failed(user, error).await);
+        }
         let Decision {
             outcome, events, ..
         } = call.take_decision();

@@ -26,13 +26,33 @@ impl Engine {
     }
 
     /// The error of a call about a user, for an error of the store or of the user's record.
-    pub(crate) fn failed(&self, user: &UserKey, error: impl Into<EngineError>) -> EngineError {
+    pub(crate) async fn failed(
+        &self,
+        user: &UserKey,
+        error: impl Into<EngineError>,
+    ) -> EngineError {
         match error.into() {
             error @ EngineError::Damaged(_) => self.damaged(user, error),
+            EngineError::NewerRecord(why) if Box::pin(self.is_above_the_mark()).await => {
+                let why = format!(
+                    "{why}; but the format mark of the store, which is raised first, is lower: the \
+                     record is damaged, or the mark was lost"
+                );
+                self.damaged(user, EngineError::Damaged(why))
+            }
             error @ EngineError::NewerRecord(_) => self.newer(user, error),
             error @ EngineError::TooLarge(_) => too_large(user, error),
             other => other,
         }
+    }
+
+    /// Whether a record of a newer version, which has been read before, is above the format mark of
+    /// the store. A node raises the mark before it writes such a record, so that is damage: one
+    /// flipped bit must not make a node unready.
+    async fn is_above_the_mark(&self) -> bool {
+        // Its success means that the mark was read, and that this program reads that version.
+        let ready = self.within_deadline(self.store.check_ready());
+        self.store.is_shared() && matches!(ready.await, Ok(Ok(())))
     }
 
     /// The error of a call about a user whose record is newer than this program. The log has the

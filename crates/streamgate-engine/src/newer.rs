@@ -1,7 +1,8 @@
 //! Records of a newer version: a sign that this node should not get traffic.
 //!
 //! A store that several nodes share is marked before such a record is written, and a node that
-//! reads the mark refuses all calls. This is for a record in a store without a mark.
+//! reads the mark refuses all calls. A record above the mark is damaged. This is for a record that
+//! cannot be compared with a mark: it cannot be read now, or there is none.
 
 use std::time::Duration;
 

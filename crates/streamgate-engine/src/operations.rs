@@ -234,11 +234,13 @@ impl Engine {
             seen = Some(decided.map(|decision| look(&decision.ledger, &policy, view.now)));
             None
         };
-        self.within_deadline(self.read(user, &mut step))
-            .await?
-            .map_err(|error| self.failed(user, error))?;
-        seen.expect("a store that answers Ok has run the step")
-            .map_err(|error| self.failed(user, error))
+        if let Err(error) = self.within_deadline(self.read(user, &mut step)).await? {
+            return Err(self.failed(user, error).await);
+        }
+        match seen.expect("a store that answers Ok has run the step") {
+            Ok(seen) => Ok(seen),
+            Err(error) => Err(self.failed(user, error).await),
+        }
     }
 
     /// Runs a step that changes nothing. If its answer is lost, it is read again.

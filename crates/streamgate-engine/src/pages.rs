@@ -130,7 +130,7 @@ impl Engine {
                 .await?;
             looked_at += page.records.len().max(1);
             for (user, record) in page.records {
-                let ledger = self.present_ledger(&user, &record, page.now)?;
+                let ledger = self.present_ledger(&user, &record, page.now).await?;
                 if ledger.is_known() {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
@@ -210,7 +210,7 @@ impl Engine {
     }
 
     /// The ledger in a record, brought up to the present.
-    fn present_ledger(
+    async fn present_ledger(
         &self,
         user: &UserKey,
         record: &[u8],
@@ -225,9 +225,10 @@ impl Engine {
             &self.policy(),
             &Settle,
         );
-        decided
-            .map(|decision| decision.ledger)
-            .map_err(|error| self.failed(user, error))
+        match decided {
+            Ok(decision) => Ok(decision.ledger),
+            Err(error) => Err(self.failed(user, error).await),
+        }
     }
 
     /// The live sessions of each user of a page, up to the user that brings their number above
@@ -241,7 +242,7 @@ impl Engine {
         let (mut users, mut total) = (Vec::with_capacity(page.records.len()), 0);
         let mut budget = YieldBudget::default();
         for (user, record) in &page.records {
-            let mut live = self.present_ledger(user, record, page.now)?.live;
+            let mut live = self.present_ledger(user, record, page.now).await?.live;
             // By id: a session that has ended since still has a place in this order, and none in
             // the order of starts.
             live.sort_by(|a, b| a.id.cmp(&b.id));

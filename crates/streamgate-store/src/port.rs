@@ -214,7 +214,8 @@ pub trait Store: Send + Sync + 'static {
     /// How many records there are; `None` if the store would have to count.
     fn record_count(&self) -> Option<u64>;
 
-    /// Succeeds if the store can be used now.
+    /// Succeeds if the store can be used now. A store with a format mark reads it for that, and
+    /// cannot be used where it names a version that this program does not read.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] says why it cannot.

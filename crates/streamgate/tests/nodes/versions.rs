@@ -10,6 +10,15 @@ use crate::nodes::{Nodes, redis};
 
 const MARK: &str = "sg:format";
 
+/// Calls about the user `new`.
+const CALLS: [(&str, &str); 5] = [
+    ("PUT", "/v1/users/new/sessions/s"),
+    ("POST", "/v1/users/new/sessions/s/heartbeat"),
+    ("DELETE", "/v1/users/new/sessions/s"),
+    ("GET", "/v1/users/new/sessions"),
+    ("DELETE", "/v1/users/new"),
+];
+
 fn key(user: &str) -> Vec<u8> {
     format!("sg:{{default\0{user}}}").into_bytes()
 }
@@ -51,21 +60,39 @@ fn a_node_shares_records_with_the_next_release_and_refuses_newer_ones() {
     let listed = node.call("GET", "/v1/users/shared/sessions", None).json();
     assert_eq!(listed["active"], 1, "{listed}");
 
-    // A newer record without a mark: its user is refused, and it stays as it is.
+    // A newer record, behind a mark that this node has not read yet: its user is refused, and it
+    // stays as it is.
     let mut newer = record;
     newer[8] = NEWEST + 1;
+    let () = redis.ask(&["SET", MARK, &(NEWEST + 1).to_string()]);
     set(&redis, "new", &newer);
-    for (method, path) in [
-        ("PUT", "/v1/users/new/sessions/s"),
-        ("POST", "/v1/users/new/sessions/s/heartbeat"),
-        ("DELETE", "/v1/users/new/sessions/s"),
-        ("GET", "/v1/users/new/sessions"),
-        ("DELETE", "/v1/users/new"),
-        ("GET", "/readyz"),
-    ] {
+    for (method, path) in CALLS {
         assert_newer(&node.call(method, path, None));
     }
+    assert_newer(&node.call("GET", "/readyz", None));
     assert_eq!(get(&redis, "new"), newer, "nothing wrote over it");
+}
+
+/// Nodes raise the mark before they write such a record, so it was not written by one.
+#[test]
+fn a_record_above_the_mark_is_damage_of_its_user_and_leaves_the_node_ready() {
+    let redis = redis();
+    let nodes = Nodes::over(&redis, 1, &[]);
+    let node = &nodes.servers[0];
+    let start = |user: &str| node.call("PUT", &format!("/v1/users/{user}/sessions/s"), None);
+    assert_eq!(start("old").status, 201);
+    let whole = get(&redis, "old");
+    for version in [NEWEST + 1, 31] {
+        let mut flipped = whole.clone();
+        flipped[8] = version;
+        set(&redis, "new", &flipped);
+        for (method, path) in CALLS {
+            let answer = node.call(method, path, None);
+            assert_eq!(answer.status, 500, "{method} {path}: {answer:?}");
+        }
+        assert_eq!(node.call("GET", "/readyz", None).status, 200);
+        assert_eq!(get(&redis, "new"), flipped, "nothing wrote over it");
+    }
     assert_eq!(start("other").status, 201);
 }
 
