@@ -106,9 +106,10 @@ pub const BACKLOG_MAX: u32 = 4_096;
 pub const FAILED_USERS_MAX: usize = 10_000;
 /// Entries of a page unless the caller says otherwise.
 pub const PAGE_SIZE_DEFAULT: usize = 100;
-/// Most entries of a page.
+/// Most entries of a page, unless it is one of a user's sessions.
 pub const PAGE_SIZE_MAX: usize = 1_000;
-/// Most sessions that the answer to a start lists, whether they hold the slots or were evicted.
+/// Most sessions of one user that an answer lists: on a page of its list, or in the answer to a start,
+/// whether they hold the slots or were evicted.
 pub const SESSIONS_LISTED_MAX: usize = 100;
 
 /// Most event streams of a process, unless configured otherwise.
@@ -187,6 +188,7 @@ const _: () = assert!(
 );
 const _: () = assert!(REVIVE_WINDOW_DEFAULT_S <= REVIVE_WINDOW_MAX_S);
 const _: () = assert!(PAGE_SIZE_DEFAULT <= PAGE_SIZE_MAX);
+const _: () = assert!(PAGE_SIZE_DEFAULT <= SESSIONS_LISTED_MAX);
 const _: () = assert!(BODY_MAX_BYTES <= BATCH_BODY_MAX_BYTES);
 const _: () = assert!(REFUSED_EVENT_SESSIONS_MAX <= SESSIONS_LISTED_MAX);
 // A timestamp is stored in 48 bits, a length of text in two bytes.

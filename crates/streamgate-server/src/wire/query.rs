@@ -73,9 +73,9 @@ impl WireCursor for Place {
     }
 }
 
-/// The page of a list that a request asks for.
+/// The page of a list that a request asks for, of at most `SIZE_MAX` entries.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct PageQuery<C = PageCursor> {
+pub(crate) struct PageQuery<C = PageCursor, const SIZE_MAX: usize = PAGE_SIZE_MAX> {
     /// Where the page begins; `None` for the first.
     pub(crate) from: Option<C>,
     /// Most entries of the page.
@@ -101,7 +101,7 @@ pub(crate) fn cursor_text(cursor: &impl WireCursor) -> String {
     URL_SAFE_NO_PAD.encode(cursor.to_bytes())
 }
 
-impl<S: Sync, C: WireCursor> FromRequestParts<S> for PageQuery<C> {
+impl<S: Sync, C: WireCursor, const SIZE_MAX: usize> FromRequestParts<S> for PageQuery<C, SIZE_MAX> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -109,14 +109,14 @@ impl<S: Sync, C: WireCursor> FromRequestParts<S> for PageQuery<C> {
     }
 }
 
-impl<C: WireCursor> PageQuery<C> {
+impl<C: WireCursor, const SIZE_MAX: usize> PageQuery<C, SIZE_MAX> {
     /// Parses a query string.
     fn parse(query: &str) -> Result<Self, ApiError> {
         let mut errors = FieldErrors::default();
         let [cursor, page_size] = parameters(query, ["cursor", "page_size"], &mut errors);
         let from = cursor.and_then(|text| errors.check("cursor", parse_cursor(&text)));
         let page_size = page_size.map_or(Some(PAGE_SIZE_DEFAULT), |text| {
-            errors.check("page_size", whole_number(&text, 1..=PAGE_SIZE_MAX))
+            errors.check("page_size", whole_number(&text, 1..=SIZE_MAX))
         });
         errors.finish()?;
         Ok(Self {

@@ -144,15 +144,16 @@ impl Client {
         problem::refusal(answer, &self.url)
     }
 
-    /// Follows the cursors of a list. Returns the last page with the entries of all. A server
-    /// without pages answers with all at once.
+    /// Follows the cursors of a list, in pages of `page_size` entries. Returns the last page with
+    /// the entries of all. A server without pages answers with all at once.
     pub(crate) fn all_pages(
         &self,
         path: &str,
         entries: &str,
+        page_size: usize,
     ) -> Result<Map<String, Value>, Failure> {
         let mut all = Vec::new();
-        let mut at = format!("{path}?page_size=1000");
+        let mut at = format!("{path}?page_size={page_size}");
         loop {
             let Value::Object(mut page) = self.call(&Method::GET, &at, None)? else {
                 return Err(problem::not_ours(&self.url));
@@ -165,7 +166,8 @@ impl Client {
                 page.insert(entries.to_owned(), Value::Array(all));
                 return Ok(page);
             };
-            let next = format!("{path}?page_size=1000&cursor={}", path_segment(&cursor));
+            let cursor = path_segment(&cursor);
+            let next = format!("{path}?page_size={page_size}&cursor={cursor}");
             if next == at {
                 // The cursor leads to the same page: following it would never end.
                 return Err(problem::not_ours(&self.url));

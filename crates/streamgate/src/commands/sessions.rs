@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
+use streamgate_core::bounds::{PAGE_SIZE_MAX, SESSIONS_LISTED_MAX};
 use streamgate_server::path_segment;
 use ureq::http::Method;
 
@@ -52,7 +53,9 @@ pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
     let as_json = command.client.json;
     match command.action {
         Action::List { user: Some(user) } => list_of_user(&client, &user, as_json),
-        Action::List { user: None } => list(&client, "/v1/sessions", as_json).map(drop),
+        Action::List { user: None } => {
+            list(&client, "/v1/sessions", PAGE_SIZE_MAX, as_json).map(drop)
+        }
         Action::Stop { user, session } => {
             let path = format!("{}/sessions/{}", user_path(&user), path_segment(&session));
             client.call(&Method::DELETE, &path, None)?;
@@ -66,7 +69,7 @@ pub(crate) fn run(command: SessionsCommand) -> Result<(), Failure> {
 
 fn list_of_user(client: &Client, user: &str, as_json: bool) -> Result<(), Failure> {
     let path = format!("{}/sessions", user_path(user));
-    let listed = list(client, &path, as_json)?;
+    let listed = list(client, &path, SESSIONS_LISTED_MAX, as_json)?;
     if !as_json {
         let (active, limit) = (cell(&listed, "active"), cell(&listed, "limit"));
         output::line(&format!("{active} of {limit} slots taken"));
@@ -75,8 +78,8 @@ fn list_of_user(client: &Client, user: &str, as_json: bool) -> Result<(), Failur
 }
 
 /// Prints a list of sessions, and returns it.
-fn list(client: &Client, path: &str, as_json: bool) -> Result<Value, Failure> {
-    let listed = Value::Object(client.all_pages(path, "sessions")?);
+fn list(client: &Client, path: &str, page_size: usize, as_json: bool) -> Result<Value, Failure> {
+    let listed = Value::Object(client.all_pages(path, "sessions", page_size)?);
     if as_json {
         output::json(&listed);
     } else {

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use streamgate_core::bounds::PAGE_SIZE_MAX;
 use ureq::http::Method;
 
 use crate::client::{Client, ClientArgs, cell, id, unexpected, user_path};
@@ -94,7 +95,7 @@ pub(crate) fn run(command: UsersCommand) -> Result<(), Failure> {
 }
 
 fn list(client: &Client, as_json: bool) -> Result<(), Failure> {
-    let listed = Value::Object(client.all_pages("/v1/users", "users")?);
+    let listed = Value::Object(client.all_pages("/v1/users", "users", PAGE_SIZE_MAX)?);
     if as_json {
         output::json(&listed);
         return Ok(());

@@ -1,7 +1,7 @@
 //! `streamgate sessions` against a server.
 
 use serde_json::json;
-use streamgate_testkit::{Ran, Server, run_with};
+use streamgate_testkit::{Ran, Server, run_with, session_ids};
 use tempfile::TempDir;
 
 fn sessions(server: &Server, arguments: &[&str]) -> Ran {
@@ -54,4 +54,19 @@ fn live_sessions_are_listed_and_stopped() {
         .collect();
     left.sort_unstable();
     assert_eq!(left, ["phone", "tv"]);
+}
+
+/// A page of one user has at most 100 sessions.
+#[test]
+fn all_sessions_of_a_user_with_several_pages_are_listed() {
+    let dir = TempDir::new().unwrap();
+    let server = Server::start_with(dir.path(), &["--set", "policy.default_limit=250"]);
+    let ids: Vec<String> = (0..250).map(|number| format!("s{number:03}")).collect();
+    let import = json!({ "users": [{ "user_id": "anna", "sessions": ids }] });
+    let imported = server.call("POST", "/v1/import", Some(&import));
+    assert_eq!(imported.json()["started"], 250, "{imported:?}");
+    let listed = sessions(&server, &["list", "--user", "anna", "--json"]).json();
+    assert_eq!(session_ids(&listed["sessions"]), ids);
+    let table = sessions(&server, &["list", "--user", "anna"]).ok();
+    assert!(table.ends_with("\n250 of 250 slots taken\n"), "{table}");
 }

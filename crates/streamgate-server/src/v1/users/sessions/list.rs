@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 use streamgate_core::admission::{Place, SessionsQuery, SessionsView};
+use streamgate_core::bounds::SESSIONS_LISTED_MAX;
 use streamgate_engine::Wall;
 use utoipa::ToSchema;
 
@@ -15,7 +16,7 @@ use crate::problem::ApiError;
 use crate::state::App;
 use crate::v1::session::Session;
 use crate::wire;
-use crate::wire::query::{PageParams, PageQuery, cursor_text};
+use crate::wire::query::{PageQuery, cursor_text};
 use crate::wire::schema::{LimitSchema, UserIdSchema, UserParam};
 use crate::wire::time::Time;
 
@@ -46,6 +47,20 @@ pub(crate) struct UserSessions<'a> {
     next_slot_at: Option<Time>,
 }
 
+/// [`PageQuery`] of this list for the document.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "only its shape is used, for the document")]
+pub(crate) struct UserSessionsParams {
+    /// `next_cursor` of the page before; left out for the first page.
+    #[param(max_length = 1024, pattern = "^[A-Za-z0-9_-]+$", value_type = Option<String>)]
+    #[param(required = false)]
+    cursor: Option<String>,
+    /// Most entries of the page. A page may have fewer although more follow.
+    #[param(minimum = 1, maximum = 100, default = 100, required = false)]
+    page_size: Option<u32>,
+}
+
 /// Who is watching now
 ///
 /// A user never seen has no sessions and the default limit. A session that is live from the first
@@ -55,7 +70,7 @@ pub(crate) struct UserSessions<'a> {
     path = "/v1/users/{user_id}/sessions",
     extensions(("x-streamgate-scope" = json!("viewer"))),
     tag = "sessions",
-    params(UserParam, PageParams),
+    params(UserParam, UserSessionsParams),
     responses(
         (status = 200, description = "A page of the user's live sessions.",
             body = UserSessions<'_>),
@@ -64,7 +79,7 @@ pub(crate) struct UserSessions<'a> {
 pub(crate) async fn list_sessions_of_user(
     State(app): State<Arc<App>>,
     target: UserPath<Player>,
-    page: PageQuery<Place>,
+    page: PageQuery<Place, SESSIONS_LISTED_MAX>,
 ) -> Result<Response, ApiError> {
     let query = SessionsQuery {
         after: page.from,
