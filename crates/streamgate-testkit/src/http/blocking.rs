@@ -12,7 +12,7 @@ use super::answer::Answer;
 /// How long an answer may take on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A request of which the head and perhaps a part of the body is sent.
+/// A request that is sent, or of which the head and perhaps a part of the body is.
 #[derive(Debug)]
 pub struct Request {
     stream: TcpStream,
@@ -48,6 +48,12 @@ impl Request {
             .expect("the server asks for the body");
         assert_eq!(&said, CONTINUE, "{}", String::from_utf8_lossy(&said));
         request
+    }
+
+    /// Sends a whole request without a body. Does not wait for the server to take it: the server may
+    /// be stopped.
+    pub fn sent(to: SocketAddr, method: &str, path: &str) -> Self {
+        Self::head(to, method, path, "", 0)
     }
 
     fn head(to: SocketAddr, method: &str, path: &str, headers: &str, length: usize) -> Self {

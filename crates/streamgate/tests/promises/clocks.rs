@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::process::Signal;
 use serde_json::Value;
 use streamgate_testkit::faketime::WallClock;
-use streamgate_testkit::{Server, serve_arguments, streamgate};
+use streamgate_testkit::{Request, Server, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 /// One slot, and a lease that a test can wait for.
@@ -69,22 +69,43 @@ fn seconds_from_now(answer: &Value, name: &str) -> i64 {
     told - i64::try_from(now.as_secs()).unwrap()
 }
 
+/// Calls wait for the process when it goes on, and newcomers come before those who watch: their
+/// starts may be decided before any timer of the process has run.
 #[expect(
     clippy::disallowed_methods,
     reason = "a process that stands still reports nothing"
 )]
 #[test]
 fn a_pause_longer_than_the_lease_ends_no_watching_session() {
+    const USERS: usize = 40;
     let dir = TempDir::new().unwrap();
     let mut server = Server::spawn(serve(&dir, &ONE_SLOT));
-    watch(&server);
+    let session = |user, id: &str| format!("/v1/users/u{user}/sessions/{id}");
+    for user in 0..USERS {
+        let started = server.call("PUT", &session(user, "watching"), None);
+        assert_eq!(started.status, 201, "{started:?}");
+    }
     server.signal(Signal::STOP);
     std::thread::sleep(Duration::from_secs(8));
+    let sent = |method, path: String| Request::sent(server.address, method, &path);
+    let newcomers: Vec<Request> = (0..USERS)
+        .map(|user| sent("PUT", session(user, "another")))
+        .collect();
+    let heartbeats: Vec<Request> = (0..USERS)
+        .map(|user| sent("POST", session(user, "watching/heartbeat")))
+        .collect();
     server.signal(Signal::CONT);
-    let refusal = refused(&server);
-    let left = seconds_from_now(&refusal, "next_slot_at");
-    assert!((1..=6).contains(&left), "{left} s: {refusal}");
-    assert_eq!(server.call("POST", HEARTBEAT, None).status, 200);
+    for newcomer in newcomers {
+        let refused = newcomer.answer();
+        assert_eq!(refused.status, 409, "{refused:?}");
+        let refusal = refused.json();
+        let left = seconds_from_now(&refusal, "next_slot_at");
+        assert!((1..=6).contains(&left), "{left} s: {refusal}");
+    }
+    for heartbeat in heartbeats {
+        let renewed = heartbeat.answer();
+        assert_eq!(renewed.status, 200, "{renewed:?}");
+    }
     let line = server.wait_for_log("the process stood still");
     assert!(line.contains("hold it for one lease more"), "{line}");
 }
