@@ -239,20 +239,53 @@ fn a_volume_that_is_too_small_is_refused_with_the_size_that_is_needed() {
     assert!(refused.stderr.contains(words), "{}", refused.stderr);
 }
 
-#[test]
-fn a_data_directory_that_goes_away_ends_the_server_and_its_last_words_promise_nothing() {
-    let parent = TempDir::new().unwrap();
-    let dir = parent.path().join("data");
-    let server = Server::start(&dir);
-    assert_eq!(
-        server.call("PUT", "/v1/users/u/sessions/s", None).status,
-        201
-    );
-    std::fs::remove_dir_all(&dir).unwrap();
+/// Lets the data directory of a server go away: the server ends within seconds, without a further
+/// call, and does not promise that anything is safe.
+#[track_caller]
+fn ends_once_it_is_gone(server: Server, go_away: impl FnOnce(&Server)) {
+    let started = server.call("PUT", "/v1/users/u/sessions/s", None);
+    assert_eq!(started.status, 201, "{started:?}");
+    go_away(&server);
+    let waited = Stopwatch::start();
     let ended = server.wait();
+    let waited = waited.elapsed();
     assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
     assert!(ended.stderr.contains("is gone"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("is safe"), "{}", ended.stderr);
+    // It looks every second.
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
+}
+
+#[test]
+fn a_data_directory_that_goes_away_ends_the_server_and_its_last_words_promise_nothing() {
+    let parent = TempDir::new().unwrap();
+    let (dir, elsewhere) = (parent.path().join("data"), parent.path().join("elsewhere"));
+    let is_removed = |_: &Server| std::fs::remove_dir_all(&dir).unwrap();
+    ends_once_it_is_gone(Server::start(&dir), is_removed);
+    let is_renamed = |_: &Server| std::fs::rename(&dir, &elsewhere).unwrap();
+    ends_once_it_is_gone(Server::start(&dir), is_renamed);
+    // What was renamed is whole, and can be served again.
+    let found = Server::start(&elsewhere);
+    let listed = found.call("GET", "/v1/users/u/sessions", None);
+    assert_eq!(listed.json()["active"], 1, "{listed:?}");
+}
+
+#[test]
+fn a_volume_that_is_unmounted_ends_the_server_and_its_last_words_promise_nothing() {
+    let dir = TempDir::new().unwrap();
+    let script = format!("exec {}", serve_command(dir.path()));
+    let server = Server::spawn(on_a_volume("96m", dir.path(), &script));
+    ends_once_it_is_gone(server, |server| {
+        // In its namespaces. The volume itself stays for as long as its files are open.
+        let mut unmount = bare("nsenter");
+        unmount
+            .args(["--user", "--preserve-credentials", "--mount"])
+            .args(["--target", &server.pid().to_string()])
+            .args(["umount", "--lazy"])
+            .arg(dir.path());
+        let unmounted = unmount.output().unwrap();
+        assert!(unmounted.status.success(), "{unmounted:?}");
+    });
 }
 
 #[test]
