@@ -1,7 +1,9 @@
 //! The header that every file of the store begins with, and numbers as bytes.
 //!
 //! The layout and checksum of the first 64 bytes stay the same in every version, so that a program
-//! can always tell a damaged file from a newer one.
+//! can always tell a damaged file from a newer one. The golden files under `tests/golden/` hold each
+//! version's bytes and never change: another layout of a header, a batch, a block or a list of a
+//! backup has a new version.
 
 use crate::table::hash::HashSeed;
 

@@ -16,9 +16,14 @@ pub(crate) const PREPARED: &str = "log-0000000000000002.sg";
 
 /// Waits until `is_there` says that the prepared segment is. The preparer rests from then on.
 pub(crate) fn until_prepared(is_there: impl Fn(&str) -> bool) {
+    until_there(PREPARED, is_there);
+}
+
+/// The same for the prepared segment with this name.
+pub(crate) fn until_there(name: &str, is_there: impl Fn(&str) -> bool) {
     let waited = Stopwatch::start();
-    while !is_there(PREPARED) {
-        assert!(waited.elapsed() < PATIENCE, "{PREPARED} is made");
+    while !is_there(name) {
+        assert!(waited.elapsed() < PATIENCE, "{name} is made");
         std::thread::yield_now();
     }
 }

@@ -7,6 +7,7 @@ mod detached;
 mod directory;
 mod faults;
 mod full;
+mod golden;
 mod gone;
 mod power_loss;
 mod process_death;

@@ -18,7 +18,7 @@ use crate::common::events::{PATIENCE, Snapshots};
 use crate::common::{NOON, contents, files, open, open_small, small, start, stop, with_mode};
 
 /// Reads a backup to its end.
-async fn read(store: &EmbeddedStore) -> Vec<u8> {
+pub(super) async fn read(store: &EmbeddedStore) -> Vec<u8> {
     read_rest(store.backup().await.unwrap())
 }
 
