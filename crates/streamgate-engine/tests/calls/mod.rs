@@ -6,6 +6,7 @@ mod concurrent;
 mod dropped;
 mod fail_open;
 mod failures;
+mod observers;
 mod outcomes;
 mod pages;
 mod policy;
