@@ -11,6 +11,7 @@ mod eviction;
 mod faults;
 mod full;
 mod notices;
+mod reports;
 mod security;
 mod sentinel;
 mod standalone;
