@@ -150,13 +150,25 @@ fn a_player_that_vanishes_under_an_open_hold_loses_its_slot() {
     let (data, dir) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let mut command = bare("unshare");
     command
-        .args(["--map-root-user", "--net", "sh", "-c", include_str!("streams/vanish.sh"), "sh"])
+        .args([
+            "--map-root-user",
+            "--net",
+            "sh",
+            "-c",
+            include_str!("streams/vanish.sh"),
+            "sh",
+        ])
         .arg(dir.path())
         .arg(env!("CARGO_BIN_EXE_streamgate"))
         .args(["serve", "--listen", "127.0.0.1:8080", "--data-dir"])
         .arg(data.path())
         .args(SHORT)
-        .args(["--set", "policy.default_limit=1", "--set", "http.write_timeout_s=1"]);
+        .args([
+            "--set",
+            "policy.default_limit=1",
+            "--set",
+            "http.write_timeout_s=1",
+        ]);
     let ran = command.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     let statuses: Vec<&str> = said.lines().collect();
