@@ -10,8 +10,9 @@ use crate::session::EndReason;
 use crate::time::Seconds;
 
 /// Start the sessions that a user had elsewhere, as far as slots are free, in this order. No live
-/// session gives way, whatever the policy says, and none that is remembered to have ended here is
-/// started again, so that an import is safe to repeat within the revive window.
+/// session gives way, whatever the policy says, unless the limit is 0; and none that is remembered
+/// to have ended here is started again, so that an import is safe to repeat within the revive
+/// window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportUser {
     /// The sessions, at most [`LIVE_MAX`], each once.
@@ -42,7 +43,7 @@ pub enum ImportedSession {
     Started,
     /// It held one already; its lease was renewed.
     AlreadyLive,
-    /// It has ended here, and stays so.
+    /// It has ended here, and stays so: before the import, or by it where the user's limit is 0.
     Ended(EndReason),
     /// Every slot is taken.
     NoSlot,
@@ -55,6 +56,10 @@ impl ImportUser {
         }
         // Both are asked here and not left to the start, which might end sessions.
         if let Some(place) = draft.ledger().place_of(id) {
+            if draft.limit().limit == 0 {
+                draft.end_all();
+                return ImportedSession::Ended(EndReason::Revoked);
+            }
             renew(draft, place);
             return ImportedSession::AlreadyLive;
         }

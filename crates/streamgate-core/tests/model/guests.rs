@@ -107,6 +107,10 @@ impl User {
             return Imported::Over(over.why);
         }
         if self.ids().contains(&id) {
+            if self.limit(rules).0 == 0 {
+                self.end_above_limit(rules, id, now);
+                return Imported::Over(EndReason::Revoked);
+            }
             self.renew(rules, id, now);
             return Imported::AlreadyLive;
         }

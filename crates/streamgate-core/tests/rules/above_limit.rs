@@ -2,7 +2,7 @@
 
 use crate::support::{User, id, import, name};
 use streamgate_core::admission::{
-    Edit, HeartbeatOutcome, Heartbeats, SetUser, Start, StartOutcome,
+    Edit, HeartbeatOutcome, Heartbeats, ImportedSession, SetUser, Start, StartOutcome,
 };
 use streamgate_core::policy::Plan;
 use streamgate_core::{AtLimit, EndReason, Ending, OverLimit};
@@ -176,6 +176,22 @@ fn an_import_ends_no_session_above_the_limit() {
     set_limit(&mut user, 1);
     user.run(&import(&["b", "a"]));
     assert_eq!(user.live(), ["a", "b"]);
+}
+
+#[test]
+fn an_import_at_limit_0_by_configuration_ends_every_session() {
+    for over_limit in [OverLimit::Keep, OverLimit::EndNewest] {
+        let mut user = watching(&["a", "b"]);
+        user.policy.default_limit = 0;
+        user.policy.over_limit = over_limit;
+        let imported = user.run(&import(&["b", "c", "a"])).outcome;
+        let revoked = ImportedSession::Ended(EndReason::Revoked);
+        let expected = [revoked, ImportedSession::NoSlot, revoked];
+        assert_eq!(imported.sessions, expected, "{over_limit:?}");
+        assert_eq!((imported.limit, imported.active), (0, 0));
+        assert_eq!(user.live(), [""; 0]);
+        assert_eq!(ending(user.beat("a")).reason, EndReason::Revoked);
+    }
 }
 
 #[test]
