@@ -4,10 +4,14 @@
 //! (the rest wait in a fair queue, within the deadline of a call), and each yields to other tasks
 //! of its thread about every hundred records ([`YieldBudget`]). The size of a page bounds its
 //! memory; a page of the store also ends at a number of bytes ([`streamgate_store::PAGE_BYTES`]).
+//!
+//! A damaged record is counted and passed over, as by the sweep: one of them would end every list
+//! until an operator repairs it. One of a newer version ends the list, because the node that wrote
+//! it can answer.
 
 use streamgate_core::admission::Settle;
 use streamgate_core::{Ledger, Moment, Policy, Session, SessionId, TenantId, UserKey};
-use streamgate_store::{Cursor, Page, View};
+use streamgate_store::{Cursor, Page, StoreError, View};
 use tokio::sync::SemaphorePermit;
 use tokio::task::yield_now;
 
@@ -108,7 +112,7 @@ impl Engine {
     /// [`user_of`](streamgate_core::admission::user_of): `page_size` of them, or fewer.
     ///
     /// # Errors
-    /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
+    /// [`EngineError`]; a record of a newer version ends the list, a damaged one is left out.
     pub async fn users<T>(
         &self,
         tenant: &TenantId,
@@ -130,8 +134,9 @@ impl Engine {
                 .await?;
             looked_at += page.records.len().max(1);
             for (user, record) in page.records {
-                let ledger = self.present_ledger(&user, &record, page.now).await?;
-                if ledger.is_known() {
+                if let Some(ledger) = self.present_ledger(&user, &record, page.now).await?
+                    && ledger.is_known()
+                {
                     users.push((user, view(&ledger, &self.policy(), page.now)));
                 }
                 bytes += record.len();
@@ -155,7 +160,7 @@ impl Engine {
     /// Live sessions of a tenant: `page_size` of them, or fewer.
     ///
     /// # Errors
-    /// [`EngineError`]; a damaged record ends the listing, it is not passed over.
+    /// [`EngineError`]; a record of a newer version ends the list, a damaged one is left out.
     pub async fn all_sessions(
         &self,
         tenant: &TenantId,
@@ -209,13 +214,13 @@ impl Engine {
         })
     }
 
-    /// The ledger in a record, brought up to the present.
+    /// The ledger in a record, brought up to the present; `None` if the record is damaged.
     async fn present_ledger(
         &self,
         user: &UserKey,
         record: &[u8],
         now: Moment,
-    ) -> Result<Ledger, EngineError> {
+    ) -> Result<Option<Ledger>, EngineError> {
         let decided = decide_on(
             View {
                 key: user,
@@ -225,14 +230,19 @@ impl Engine {
             &self.policy(),
             &Settle,
         );
-        match decided {
-            Ok(decision) => Ok(decision.ledger),
-            Err(error) => Err(self.failed(user, error).await),
+        let error = match decided {
+            Ok(decision) => return Ok(Some(decision.ledger)),
+            Err(error) => self.failed(user, error).await,
+        };
+        match error {
+            EngineError::Damaged(_) => Ok(None),
+            error => Err(error),
         }
     }
 
     /// The live sessions of each user of a page, up to the user that brings their number above
-    /// `room`; of the user that the page before ended in, the rest.
+    /// `room`; of the user that the page before ended in, the rest. None of a user whose record is
+    /// damaged.
     async fn live_sessions(
         &self,
         page: &Page,
@@ -242,7 +252,8 @@ impl Engine {
         let (mut users, mut total) = (Vec::with_capacity(page.records.len()), 0);
         let mut budget = YieldBudget::default();
         for (user, record) in &page.records {
-            let mut live = self.present_ledger(user, record, page.now).await?.live;
+            let ledger = self.present_ledger(user, record, page.now).await?;
+            let mut live = ledger.map_or_else(Vec::new, |ledger| ledger.live);
             // By id: a session that has ended since still has a place in this order, and none in
             // the order of starts.
             live.sort_by(|a, b| a.id.cmp(&b.id));
@@ -275,9 +286,13 @@ impl Engine {
         from: Option<&Cursor>,
         page_size: usize,
     ) -> Result<Page, EngineError> {
-        Ok(self
+        let page = self
             .within_deadline(self.store.scan(tenant, from, page_size))
-            .await??)
+            .await?;
+        if let Err(StoreError::Damaged(_)) = &page {
+            self.observer.damaged(1);
+        }
+        Ok(page?)
     }
 }
 

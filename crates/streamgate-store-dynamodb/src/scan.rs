@@ -40,11 +40,9 @@ impl DynamoDbStore {
             Some(key) => Some(self.cursor(key)?),
             None => None,
         };
-        let records = answer.items.unwrap_or_default().into_iter();
+        let items = answer.items.unwrap_or_default().into_iter();
         Ok(Page {
-            records: records
-                .map(|item| self.entry(item))
-                .collect::<Result<_, _>>()?,
+            records: items.filter_map(entry).collect(),
             next,
             now: self.now()?,
         })
@@ -54,14 +52,13 @@ impl DynamoDbStore {
         let key = page_end_of(last).ok_or_else(|| self.damage())?;
         Ok(Cursor(key.to_vec()))
     }
+}
 
-    fn entry(&self, mut item: Item) -> Result<(UserKey, Vec<u8>), StoreError> {
-        let key = key_of(&item);
-        let record = record_of(&mut item);
-        key.zip(record)
-            .map(|(key, (record, _))| (key, record))
-            .ok_or_else(|| self.damage())
-    }
+/// The key and the record of an item. One with a key that is no user's is left out.
+fn entry(mut item: Item) -> Option<(UserKey, Vec<u8>)> {
+    let key = key_of(&item)?;
+    let record = record_of(&mut item).map_or_else(Vec::new, |(record, _)| record);
+    Some((key, record))
 }
 
 /// Where a cursor stands. DynamoDB needs no item there, but would take any bytes for a key.

@@ -27,7 +27,8 @@ pub const PAGE_BYTES: usize = 256 * 1024;
 /// A part of a scan.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Keys and their records; can be empty although more follow.
+    /// Keys and their records; can be empty although more follow. What is stored under a key and is
+    /// no value of this store comes as a record of no bytes, which is damaged for its reader.
     pub records: Vec<(UserKey, Vec<u8>)>,
     /// Where the scan continues; `None` at its end.
     pub next: Option<Cursor>,

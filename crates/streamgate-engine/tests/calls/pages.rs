@@ -5,11 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{World, faults, start, stop, user, world};
+use crate::support::{
+    START_OF_TIME, World, faults, start, stop, user, world, world_over, world_with_record,
+};
+use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Edit, ImportUser, SetUser, user_and_sessions_of, user_of};
-use streamgate_core::{Attributes, Seconds, SessionId, TenantId, UserKey};
+use streamgate_core::codec::NEWEST;
+use streamgate_core::{Attributes, Policy, Seconds, SessionId, TenantId, UserKey};
 use streamgate_engine::{EngineError, PageCursor};
+use streamgate_store::decorator::{Intercept, Intercepted};
 use streamgate_store::faults::Fault;
+use streamgate_store::{BoxFuture, Cursor, MemoryStore, Page, Store, StoreError};
 use tokio::task::JoinSet;
 
 async fn with_users(limits: &[u32]) -> World {
@@ -336,6 +342,68 @@ async fn a_long_page_yields_to_other_tasks() {
     other.abort();
     assert!(after_users >= 5, "{after_users} turns");
     assert!(after_both >= after_users + 5, "{after_both} turns");
+}
+
+#[tokio::test]
+async fn lists_leave_out_a_damaged_record_and_count_it() {
+    let world = world_with_record("broken", vec![99]).await;
+    for name in ["u0", "u1"] {
+        world.engine.start(&user(name), &start("s")).await.unwrap();
+    }
+    for page_size in [1, 2, 10] {
+        let before = world.memo.damaged();
+        let all = all_sessions(&world, page_size).await;
+        let found: BTreeSet<&str> = all.iter().map(|(user, _)| user.user()).collect();
+        assert_eq!((all.len(), found.len()), (2, 2), "page size {page_size}");
+        assert!(world.memo.damaged() > before, "page size {page_size}");
+    }
+    let before = world.memo.damaged();
+    let tenant = TenantId::default_tenant();
+    let users = world.engine.users(&tenant, None, 10, user_of).await;
+    let users = users.unwrap();
+    assert_eq!((users.users.len(), users.next), (2, None));
+    assert_eq!(world.memo.damaged(), before + 1);
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_ends_a_list_and_is_not_counted_as_damaged() {
+    let world = world_with_record("newer", vec![NEWEST + 1]).await;
+    let tenant = TenantId::default_tenant();
+    let users = world.engine.users(&tenant, None, 10, user_of).await;
+    assert!(matches!(users, Err(EngineError::NewerRecord(_))));
+    let sessions = world.engine.all_sessions(&tenant, None, 10).await;
+    assert!(matches!(sessions, Err(EngineError::NewerRecord(_))));
+    assert_eq!(world.memo.damaged(), 0);
+}
+
+/// A store that cannot tell whose record is damaged.
+#[derive(Debug)]
+struct DamagedPage(MemoryStore);
+
+impl Intercept for DamagedPage {
+    fn inner(&self) -> &dyn Store {
+        &self.0
+    }
+
+    fn scan<'a>(
+        &'a self,
+        _tenant: &'a TenantId,
+        _from: Option<&'a Cursor>,
+        _page_size: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async { Err(StoreError::Damaged("something else".to_owned())) })
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_damaged_as_a_whole_is_an_error_and_counted() {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Intercepted(DamagedPage(MemoryStore::new(clock.clone())));
+    let world = world_over(Arc::new(store), clock, Policy::default());
+    let tenant = TenantId::default_tenant();
+    let sessions = world.engine.all_sessions(&tenant, None, 10).await;
+    assert!(matches!(sessions, Err(EngineError::Damaged(_))));
+    assert_eq!(world.memo.damaged(), 1);
 }
 
 /// A list waits for its turn at most as long as for the store.

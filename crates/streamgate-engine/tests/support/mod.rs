@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use streamgate_clock::ManualClock;
 use streamgate_core::admission::{Heartbeat, SessionsQuery, Start, Stop};
 use streamgate_core::{
-    EndReason, Event, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
+    Durability, EndReason, Event, Ledger, Policy, SessionId, TenantId, Timestamp, UserId, UserKey,
 };
 use streamgate_engine::{Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::faults::{Fault, FaultyStore};
-use streamgate_store::{MemoryStore, Store};
+use streamgate_store::{Change, MemoryStore, Store, View};
 
 /// Remembers what was committed.
 #[derive(Debug, Default)]
@@ -164,6 +164,23 @@ pub(crate) fn world_over(store: Arc<dyn Store>, clock: Arc<ManualClock>, policy:
         clock,
         memo,
     }
+}
+
+/// An engine over a memory store in which this user has a record of these bytes.
+pub(crate) async fn world_with_record(name: &str, record: Vec<u8>) -> World {
+    let clock = Arc::new(ManualClock::at(START_OF_TIME));
+    let store = Arc::new(MemoryStore::new(clock.clone()));
+    let mut put = |_: View<'_>| {
+        Some(Change {
+            record: Some(record.clone()),
+            delta: Vec::new(),
+            durability: Durability::Durable,
+            garbage_at: None,
+            needs_room: true,
+        })
+    };
+    store.transact(&user(name), &mut put).await.unwrap();
+    world_over(store, clock, Policy::default())
 }
 
 /// Faults in this order, then none.

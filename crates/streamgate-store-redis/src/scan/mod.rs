@@ -33,6 +33,9 @@ const BATCH_MAX: u16 = 1_000;
 /// How many empty batches are read for one page before it is returned empty.
 const EMPTY_BATCHES_MAX: u32 = 10;
 
+/// The record of a value that is not the store's.
+const FOREIGN: Vec<u8> = Vec::new();
+
 /// The answer to `SCAN`: the next position, and names of keys.
 type Found = (u64, Vec<Vec<u8>>);
 
@@ -260,9 +263,9 @@ impl Scan<'_> {
         for (user, value) in users.iter().zip(values) {
             let record = match value.extract_error() {
                 Ok(value) => {
+                    // A record that is gone by now is left out.
                     let value: Option<Vec<u8>> = redis::from_redis_value(value)?;
-                    // Skipped: a record that is gone by now, or a foreign value.
-                    value.and_then(record::split).map(|(_, record)| record)
+                    value.map(|value| record::split(value).map_or(FOREIGN, |(_, record)| record))
                 }
                 // It has moved to another server since, or is something else.
                 Err(_) => self.record(user).await?,
@@ -282,8 +285,7 @@ impl Scan<'_> {
             .and_then(|answer| record::loaded(answer.reply.value));
         match loaded {
             Ok(loaded) => Ok(loaded.record),
-            // A foreign value is skipped.
-            Err(why) if why.is_damage() => Ok(None),
+            Err(why) if why.is_damage() => Ok(Some(FOREIGN)),
             Err(why) => {
                 let what = (
                     ErrorKind::Client,

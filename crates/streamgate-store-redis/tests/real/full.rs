@@ -6,7 +6,7 @@ use std::time::Duration;
 use streamgate_core::admission::{
     EraseUser, Heartbeat, HeartbeatOutcome, Settle, Start, StartOutcome, Stop, StopOutcome,
 };
-use streamgate_core::{Command, EndReason, SessionId, UserKey};
+use streamgate_core::{Command, EndReason, SessionId, TenantId, UserKey};
 use streamgate_store::conformance::{read_ledger, run};
 use streamgate_store::{Store, StoreError};
 use streamgate_store_redis::RedisSettings;
@@ -190,6 +190,9 @@ async fn a_key_that_holds_something_else_is_damage_and_no_reason_to_try_again() 
             );
             let stopped = run(&**store, &key, &stop("s")).await;
             assert!(matches!(stopped, Err(StoreError::Damaged(_))));
+            let page = store.scan(&TenantId::default_tenant(), None, 10).await;
+            let records = page.unwrap().records;
+            assert_eq!(records, [(key.clone(), Vec::new())], "a list counts it");
         }
         let _: u32 = server.ask(&["DEL", &name]);
     }

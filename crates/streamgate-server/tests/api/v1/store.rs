@@ -17,6 +17,9 @@ const CALLS: [(&str, &str); 10] = [
     ("GET", "/v1/sessions"),
 ];
 
+/// Those of them that are about all users.
+const LISTS: [&str; 2] = ["/v1/users", "/v1/sessions"];
+
 #[tokio::test]
 async fn a_store_that_cannot_be_used_is_503_everywhere() {
     let service = Service::open();
@@ -32,15 +35,28 @@ async fn a_store_that_cannot_be_used_is_503_everywhere() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_500_everywhere_and_says_nothing_about_itself() {
+async fn a_damaged_record_is_500_for_its_user_and_says_nothing_about_itself() {
     let service = Service::open();
     service.damage("u").await;
-    for (method, path) in CALLS {
+    for (method, path) in CALLS.into_iter().filter(|(_, path)| !LISTS.contains(path)) {
         let problem = service
             .call(method, path)
             .await
             .assert_problem(500, "internal");
         assert_eq!(problem["detail"], "the request could not be answered");
+    }
+}
+
+#[tokio::test]
+async fn lists_leave_out_a_user_whose_record_is_damaged() {
+    let service = Service::open();
+    service.damage("broken").await;
+    service.start(&["s"]).await;
+    for path in LISTS {
+        let list = service.get(path).await;
+        assert_eq!(list.status, 200, "{list:?}");
+        let text = list.text();
+        assert!(text.contains("\"u\"") && !text.contains("broken"), "{text}");
     }
 }
 
