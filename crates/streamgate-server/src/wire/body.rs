@@ -14,7 +14,6 @@ use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
-use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::body_bytes::{BodyBuffer, ReceivedBody};
@@ -22,10 +21,6 @@ use super::object::Object;
 use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
-
-/// After this many bytes of a body other tasks have their turn: a thousand long bodies can be there
-/// at once, and a request that comes behind them waits for a piece of each, not for all.
-const TURN_BYTES: usize = 16 * 1024;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A missing body is an empty object.
 #[derive(Debug)]
@@ -171,9 +166,6 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedB
             return Err(too_large(max));
         }
         whole.push(&piece, rest(body, max - length))?;
-        if (length - piece.len()) / TURN_BYTES < length / TURN_BYTES {
-            yield_now().await;
-        }
         next = next_piece(body).await?;
     }
     Ok(whole.finish())

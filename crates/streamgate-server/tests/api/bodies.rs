@@ -1,10 +1,7 @@
 //! Bodies that are missing, malformed, too large, too deep, or of the wrong kind.
 
 use std::convert::Infallible;
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::sync::{Arc, mpsc};
-use std::task::Poll;
 
 use axum::body::{Body, Bytes};
 use axum::http::HeaderValue;
@@ -50,28 +47,6 @@ async fn a_body_must_be_sent_as_json() {
     let without_type = request("POST", START, body);
     let answer = Service::open().send(without_type).await;
     answer.assert_problem(415, "unsupported_media_type");
-}
-
-/// A thousand of them can be there at once.
-#[tokio::test]
-async fn other_tasks_have_their_turn_while_a_long_body_is_read() {
-    let service = Service::open();
-    let blanks = std::iter::repeat_n(Bytes::from(vec![b' '; 4 * 1024]), 60);
-    let batch = Bytes::from_static(b"{\"heartbeats\":[]}");
-    let pieces = blanks.chain([batch]).map(Ok::<_, axum::Error>);
-    let body = Body::from_stream(stream::iter(pieces));
-    let mut request = crate::support::request("POST", "/v1/heartbeats", body);
-    let json = "application/json".parse().unwrap();
-    request.headers_mut().insert("content-type", json);
-    let (mut call, mut turns) = (pin!(service.send(request)), 0);
-    let answer = loop {
-        match poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
-            Poll::Ready(answer) => break answer,
-            Poll::Pending => turns += 1,
-        }
-    };
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert!(turns >= 14, "{turns} turns in 240 KiB");
 }
 
 #[tokio::test]
