@@ -1,5 +1,6 @@
 //! Clients that are generated from the OpenAPI documents, used against the real server: a document
-//! that is valid can still make clients that are not.
+//! that is valid can still make clients that are not. And the examples in the documents, which
+//! clients and people copy.
 //!
 //! Both generators get documents of both versions: the Python client Streamgate's own in 3.1 and
 //! the dialects in 3.0, TypeScript the other way round. What the clients do is in `generated/`.
@@ -8,7 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use streamgate_testkit::{Server, run, serve_arguments, streamgate};
+use streamgate_server::DialectName;
+use streamgate_testkit::{Server, repository, run, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 /// The key of the clients, of scope admin.
@@ -49,13 +51,18 @@ fn a_generated_python_client_plays() {
     let (dir, data) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let config = dir.path().join("config.json");
     fs::write(&config, PYTHON_CONFIG).unwrap();
-    let log = ["--dialect", "stream-log", "--version", "3.0"];
-    let gateway = ["--dialect", "concurrency-service", "--version", "3.0"];
-    for (package, arguments) in [
-        ("core", &[][..]),
-        ("stream_log", &log),
-        ("concurrency_service", &gateway),
-    ] {
+    let script = include_str!("generated/players.py");
+    for dialect in [None].into_iter().chain(DialectName::ALL.map(Some)) {
+        let name = dialect.map_or("core", DialectName::as_str);
+        let package = &name.replace('-', "_");
+        let of_dialect = ["--dialect", name, "--version", "3.0"];
+        let arguments = if dialect.is_some() {
+            &of_dialect[..]
+        } else {
+            &[]
+        };
+        let is_used = script.contains(&format!("\nfrom {package}.api."));
+        assert!(is_used, "players.py makes no call to {name}");
         let document = document(dir.path(), package, arguments);
         let said = succeeds(
             Command::new("openapi-python-client")
@@ -72,11 +79,30 @@ fn a_generated_python_client_plays() {
         assert_eq!(left_out, of_metrics, "{package}: {said}");
     }
     let server = server(&data);
-    let script = dir.path().join("players.py");
-    fs::write(&script, include_str!("generated/players.py")).unwrap();
+    let players = dir.path().join("players.py");
+    fs::write(&players, script).unwrap();
     let url = format!("http://{}", server.address);
-    let said = succeeds(Command::new("python3").arg(script).arg(url));
+    let said = succeeds(Command::new("python3").arg(players).arg(url));
     assert_eq!(said, "played\n");
+}
+
+/// And what clients of the earlier systems sent matches what the documents say of bodies.
+#[test]
+fn every_example_and_every_recorded_body_matches_its_schema() {
+    let documents = repository("crates/streamgate-server");
+    let said = succeeds(
+        Command::new("python3")
+            .arg(repository(
+                "crates/streamgate/tests/promises/generated/examples.py",
+            ))
+            .arg(repository("crates/streamgate/tests/dialects/recorded"))
+            .arg(documents.join("openapi.json"))
+            .args(DialectName::ALL.map(|name| {
+                let file = format!("openapi/{}.json", name.as_str());
+                documents.join(file)
+            })),
+    );
+    assert_eq!(said, "all match\n");
 }
 
 #[test]

@@ -54,7 +54,8 @@ impl Dialect for StreamRequests {
 Creates and removes users, and starts their streams: a stream is a session by its name, and `Name` \
 and `Subscription` are kept in the user's profile. Only users that are known may watch. Paths \
 ignore case and a slash at the end; bodies are JSON whatever their content type says. Nothing ends \
-a single stream here: `/v1` does, and its lease. Names of streams are compared without case.";
+a single stream here: `/v1` does, and its lease. Names of streams are compared without case; ids of \
+sessions that other APIs started are not.";
 
     fn routes() -> Vec<UtoipaMethodRouter<Arc<App>>> {
         vec![

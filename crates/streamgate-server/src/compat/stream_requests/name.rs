@@ -13,8 +13,9 @@ use super::super::body::whole;
 use crate::problem::ApiError;
 use crate::wire::schema::{SessionIdSchema, UserIdSchema, schema, text};
 
-/// The name of a user, for the document.
+/// The name of a user. A whole number and its digits as text are the same name.
 #[derive(ToSchema)]
+#[serde(untagged)]
 #[schema(as = UserName, example = "010")]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(super) enum UserName {
@@ -26,8 +27,9 @@ pub(super) enum UserName {
     Number(i64),
 }
 
-/// The name of a stream, for the document.
+/// The name of a stream. A whole number and its digits as text are the same name.
 #[derive(ToSchema)]
+#[serde(untagged)]
 #[schema(as = StreamName, example = "stream_1")]
 #[expect(dead_code, reason = "only its shape is used, for the document")]
 pub(super) enum StreamName {
@@ -54,10 +56,12 @@ schema!(SubscriptionSchema is "Subscription": text(0, ATTRIBUTE_VALUE_MAX_BYTES)
 /// case. The metadata of the session keeps the first spelling.
 #[must_use]
 pub fn stream_session(name: &str) -> Cow<'_, str> {
-    if name.chars().any(char::is_uppercase) {
-        return Cow::Owned(name.to_lowercase());
+    // Not by `is_uppercase`: letters in title case (`ǅ`) are neither upper nor lower case.
+    let lower = name.to_lowercase();
+    if lower == name {
+        return Cow::Borrowed(name);
     }
-    Cow::Borrowed(name)
+    Cow::Owned(lower)
 }
 
 /// The name in this member of the body; `None` if the member is missing.
@@ -97,6 +101,10 @@ mod tests {
             ("Film", "film"),
             ("FILM 2", "film 2"),
             ("\u{c4}ngste", "\u{e4}ngste"),
+            // One letter in title case, and the same in upper and in lower case.
+            ("\u{1c5}ep", "\u{1c6}ep"),
+            ("\u{1c4}EP", "\u{1c6}ep"),
+            ("\u{1c6}ep", "\u{1c6}ep"),
             ("10", "10"),
         ] {
             assert_eq!(stream_session(name), session);

@@ -1,6 +1,7 @@
 //! Dialects, one a module, and what they share. The recorded exchanges are replayed
 //! against the real process, by the binary's tests.
 
+mod bounds;
 mod concurrency_service;
 mod documents;
 mod keys;

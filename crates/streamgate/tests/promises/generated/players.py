@@ -32,9 +32,19 @@ from core.models import (
     UserSessions,
 )
 from core.types import UNSET
+from session_tracker import Client as TrackerClient
+from session_tracker.api.default import add_session, remove_session
+from session_tracker.models import Message
 from stream_log import Client as LogClient
 from stream_log.api.default import end_stream, start_stream
 from stream_log.models import FailedAnswer, StartedAnswer, Viewer, Watched
+from stream_requests import Client as RequestsClient
+from stream_requests.api.default import create_user, get_all_users, get_user, remove_user, request_stream
+from stream_requests.models import NewUser, OldUser, StreamRequest, User
+from user_streams import Client as StreamsClient
+from user_streams.api.default import reset_user
+from user_streams.api.default import start_session as user_start
+from user_streams.models import Failed, Streams
 
 url = sys.argv[1]
 client = AuthenticatedClient(base_url=url, token="the-key-of-the-test")
@@ -92,8 +102,14 @@ say("viewer", isinstance(mine, UserSessions) and mine.user_id == "ann", mine)
 other = list_sessions_of_user.sync("bob", client=viewer)
 say("another user", isinstance(other, Problem) and other.code == "forbidden", other)
 
+
+def dialect(kind, name):
+    """A client of a dialect, with the key of the test."""
+    return kind(base_url=f"{url}/compat/{name}", headers={"x-api-key": "the-key-of-the-test"})
+
+
 # A dialect whose refusal is a text under the media type of JSON.
-gateway = ConcurrencyClient(base_url=f"{url}/compat/concurrency-service", headers={"x-api-key": "the-key-of-the-test"})
+gateway = dialect(ConcurrencyClient, "concurrency-service")
 for count in range(1, 4):
     counted = concurrency_start.sync("dev", "bob", f"s{count}", client=gateway)
     say("count", counted.concurrent_sessions == count, counted)
@@ -102,7 +118,7 @@ say("gateway", refused.status_code == 400, refused)
 say("gateway", b"trying to watch 4 streams" in refused.content, refused)
 
 # A dialect whose streams are ended under the name that the start told.
-log = LogClient(base_url=f"{url}/compat/stream-log", headers={"x-api-key": "the-key-of-the-test"})
+log = dialect(LogClient, "stream-log")
 for user in ["cat", 7]:
     stream = start_stream.sync("dev", client=log, body=Viewer(user_id=user))
     say("stream", isinstance(stream, StartedAnswer) and stream.message.user_id == user, stream)
@@ -111,5 +127,39 @@ for user in ["cat", 7]:
     say("end", over.status_code == 204, over)
     again = end_stream.sync("dev", client=log, body=watched)
     say("end again", isinstance(again, FailedAnswer) and again.status_code == 404, again)
+
+# A dialect whose users and streams are named by texts or by whole numbers, and that answers in sentences.
+requests = dialect(RequestsClient, "stream-requests")
+for user, stream in [("ivy", "Film"), (10, 7)]:
+    new = NewUser(name="Ivy", subscription="basic plan", id=user)
+    created = create_user.sync(client=requests, body=new)
+    say("create", created == "Ivy created", created)
+    asked = StreamRequest(id=user, stream=stream)
+    begun = request_stream.sync(client=requests, body=asked)
+    say("request", begun == f"Request for {stream} succesful", begun)
+    found = get_user.sync(client=requests, id=str(user))
+    say("user", isinstance(found, User) and found.name == "Ivy", found)
+    say("watching", found.status.online.streams.watching == [str(stream)], found)
+    everybody = get_all_users.sync(client=requests).users.additional_properties
+    say("everybody", everybody[str(user)] == found, everybody)
+    gone = remove_user.sync(client=requests, body=OldUser(id=user))
+    say("remove", gone == f"user {user} successfully deleted", gone)
+
+# A dialect that says in the same answer who is watching.
+streams = dialect(StreamsClient, "user-streams")
+for count in range(1, 5):
+    watching = user_start.sync("joe", f"s{count}", client=streams)
+    say("allow", isinstance(watching, Streams) and watching.allow == (count < 4), watching)
+    say("who", watching.session_ids == [f"s{n}" for n in range(1, min(count, 3) + 1)], watching)
+say("reset", reset_user.sync_detailed("joe", client=streams).status_code == 204, None)
+nobody = reset_user.sync("nobody", client=streams)
+say("nobody", isinstance(nobody, Failed) and nobody.error.code == "ENTITY_NOT_FOUND", nobody)
+
+# A dialect that only counts.
+tracker = dialect(TrackerClient, "session-tracker")
+added = add_session.sync(client=tracker, user_id="kim")
+say("add", added == Message("Number of active session incremented to 1"), added)
+removed = remove_session.sync(client=tracker, user_id="kim")
+say("remove", removed == Message("Number of active session decremented to 0"), removed)
 
 print("played")

@@ -119,6 +119,24 @@ async fn a_user_is_created_watches_and_is_removed() {
     gone.assert_plain(400, "Bad Request");
 }
 
+/// As docs/migrating.md says: ids of other APIs are compared as they are.
+#[tokio::test]
+async fn a_session_of_another_api_with_capital_letters_is_another_stream() {
+    let service = Service::open();
+    service.create_u().await;
+    service.start(&["TV", "film"]).await;
+    let started = service.request_stream("u", "TV").await;
+    started.assert_sentence("Request for TV succesful");
+    let again = service.request_stream("u", "FILM").await;
+    again.assert_sentence("User u is already watching FILM");
+    let list = service.get("/v1/users/u/sessions").await.json();
+    let sessions = list["sessions"].as_array().unwrap().iter();
+    let ids: Vec<&str> = sessions
+        .map(|one| one["session_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["TV", "film", "tv"]);
+}
+
 #[tokio::test]
 async fn a_user_without_an_id_is_given_one_and_told() {
     let service = Service::open();
