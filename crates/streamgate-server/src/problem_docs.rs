@@ -63,13 +63,14 @@ errors! {
     /// Errors of operations that start a session, about what a token says.
     NeedsEntitlement: Forbidden EntitlementUnusable;
     /// Errors of operations that mint tokens.
-    NeedsSigningKey: StoreUnavailable NotConfigured;
-    /// Errors of `/metrics`, where it asks for a key.
-    NeedsKey: Unauthenticated Forbidden;
+    NeedsSigningKey: StoreUnavailable Overloaded IssuerUnavailable NotConfigured;
+    /// Errors of `/metrics`, where it asks for a key. A viewer token is looked at before it is
+    /// refused.
+    NeedsKey: Unauthenticated Forbidden TooManyRequests IssuerUnavailable;
     /// Errors of a backup.
     BackupErrors: BackupRunning BackupElsewhere;
     /// Errors of event streams.
-    StreamErrors: NoStreams StoreUnavailable Overloaded Stopping;
+    StreamErrors: NoStreams StoreUnavailable Overloaded IssuerUnavailable Stopping;
     /// The error about a session that the user never had.
     SessionUnknown: SessionUnknown;
 }

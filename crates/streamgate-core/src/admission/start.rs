@@ -37,7 +37,8 @@ pub struct Start {
 pub enum StartOutcome {
     /// The session took a slot.
     Admitted(Admitted),
-    /// The session holds a slot already; its lease was renewed and nothing else changed.
+    /// The session holds a slot already; its lease was renewed. Nothing else changed but what the
+    /// start sets about the user.
     AlreadyLive(Admitted),
     /// No slot is free. Nothing was changed but what the start sets about the user; and where a
     /// session of this name was live above a lowered limit, it has ended, as by a heartbeat.

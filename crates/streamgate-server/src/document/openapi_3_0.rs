@@ -25,6 +25,7 @@ fn rewrite(part: &mut Value) {
     match part {
         Value::Array(items) => items.iter_mut().for_each(rewrite),
         Value::Object(members) => {
+            keep_bare_references(members);
             for (name, member) in members.iter_mut() {
                 match (name.as_str(), member) {
                     // Its keys are names of members, even where they look like keywords.
@@ -74,6 +75,22 @@ fn rewrite_members(members: &mut Map<String, Value>) {
     }
     if is_nullable {
         members.insert("nullable".to_owned(), json!(true));
+    }
+}
+
+/// Takes everything but the references from alternatives that a discriminator tells apart. 3.0
+/// ignores inline schemas there, and a reference with a description would become one.
+fn keep_bare_references(members: &mut Map<String, Value>) {
+    if !members.contains_key("discriminator") {
+        return;
+    }
+    let alternatives = members.get_mut("oneOf").and_then(Value::as_array_mut);
+    for alternative in alternatives.into_iter().flatten() {
+        if let Value::Object(alternative) = alternative
+            && alternative.contains_key("$ref")
+        {
+            alternative.retain(|name, _| name == "$ref");
+        }
     }
 }
 

@@ -48,11 +48,13 @@ pub(crate) struct Service {
     path = "/",
     tag = "ops",
     security(()),
-    responses((status = 200, description = "The service, or a page about it.",
-        content(
+    responses(
+        (status = 200, description = "The service, or a page about it.", content(
             (Service = "application/json"),
             (String = "text/html"),
-        )))
+        )),
+        (status = 304, description = "The page, where `If-None-Match` says that the client has it."),
+    )
 )]
 pub(crate) async fn front(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let pages = app.pages;

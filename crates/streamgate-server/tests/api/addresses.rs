@@ -5,15 +5,17 @@
 
 use std::num::NonZeroU32;
 
-use axum::http::{Request, Response};
+use axum::body::Body;
+use axum::http::Request;
 use streamgate_server::telemetry::LogFormat;
 use streamgate_server::{
     Gateway, HttpSettings, Keys, RateLimitSettings, ServerSettings, TrustedProxies,
 };
 
 use crate::logs::Log;
+use crate::support::documented::Call;
 use crate::support::viewers::{Down, own_token, settings, signing_key, verifier};
-use crate::support::{Service, keys};
+use crate::support::{Answer, Service, keys};
 
 const LIST: &str = "/v1/users/u/sessions";
 
@@ -46,12 +48,7 @@ fn few_failures() -> Service {
 }
 
 /// A GET of `path` with these headers that comes from this peer.
-async fn get(
-    service: &Service,
-    peer: &str,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> Response<Vec<u8>> {
+async fn get(service: &Service, peer: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = Request::builder().method("GET").uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -61,12 +58,15 @@ async fn get(
         stage: None,
     };
     let request = request.body(Vec::new()).unwrap();
+    let call = Call::of(&request);
     let answer = service.endpoints.answer_for_gateway(request, gateway).await;
-    answer.unwrap()
+    let answer = Answer::of(answer.unwrap().map(Body::from)).await;
+    call.assert_documents(&answer);
+    answer
 }
 
 async fn status(service: &Service, peer: &str, headers: &[(&str, &str)]) -> u16 {
-    get(service, peer, LIST, headers).await.status().as_u16()
+    get(service, peer, LIST, headers).await.status.as_u16()
 }
 
 /// Fails until the peer may not fail again.
@@ -84,13 +84,13 @@ async fn failed_authentication_is_limited_by_address_and_a_valid_key_passes() {
     let service = few_failures();
     exhaust(&service, "192.0.2.1", &[WRONG]).await;
     let refused = get(&service, "192.0.2.1", LIST, &[WRONG]).await;
-    let wait: u32 = refused.headers()["retry-after"]
+    let wait: u32 = refused.headers["retry-after"]
         .to_str()
         .unwrap()
         .parse()
         .unwrap();
     assert!((1..=20).contains(&wait), "{wait}");
-    let body = String::from_utf8(refused.into_body()).unwrap();
+    let body = refused.text();
     assert!(
         body.contains("too_many_requests") && body.contains("this address"),
         "{body}"
@@ -113,10 +113,10 @@ async fn failed_authentication_is_limited_by_address_and_a_valid_key_passes() {
         &[("x-api-key", "player")],
     )
     .await;
-    assert_eq!(known.status(), 403);
+    assert_eq!(known.status, 403);
     assert_eq!(status(&service, "192.0.2.2", &[WRONG]).await, 401);
     let health = get(&service, "192.0.2.1", "/healthz", &[]).await;
-    assert_eq!(health.status(), 200);
+    assert_eq!(health.status, 200);
 }
 
 #[tokio::test]
@@ -134,12 +134,12 @@ async fn dialects_and_the_metrics_share_the_limit() {
     {
         let other = format!("192.0.2.{}", 10 + place);
         let answer = get(&service, "192.0.2.1", path, &[WRONG]).await;
-        assert_eq!(answer.status(), 429, "{path}");
-        assert!(answer.headers().contains_key("retry-after"), "{path}");
+        assert_eq!(answer.status, 429, "{path}");
+        assert!(answer.headers.contains_key("retry-after"), "{path}");
         let elsewhere = get(&service, &other, path, &[WRONG]).await;
-        assert_ne!(elsewhere.status(), 429, "{path}");
+        assert_ne!(elsewhere.status, 429, "{path}");
         let known = get(&service, "192.0.2.1", path, &[("x-api-key", "admin")]).await;
-        assert_eq!(known.status(), 200, "{path}");
+        assert_eq!(known.status, 200, "{path}");
     }
 }
 
@@ -274,8 +274,8 @@ async fn a_token_that_was_verified_passes_and_a_new_one_is_refused_before_it_is_
     let new = bearer(&own_token(&signing, "u"));
     let new = [("authorization", &*new)];
     let refused = get(&service, nat, LIST, &new).await;
-    assert_eq!(refused.status(), 429);
-    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(refused.status, 429);
+    assert!(refused.headers.contains_key("retry-after"));
     assert_eq!(status(&service, "192.0.2.2", &new).await, 200);
     // Verified there, it is known here.
     assert_eq!(status(&service, nat, &new).await, 200);

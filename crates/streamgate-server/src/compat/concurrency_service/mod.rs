@@ -83,12 +83,20 @@ starts no session.";
             Code::Unauthenticated | Code::Forbidden => {
                 refused_by_gateway(StatusCode::FORBIDDEN, "Forbidden", "ForbiddenException")
             }
+            Code::EntitlementUnusable => {
+                refused_by_gateway(code.status(), error.detail(), "ForbiddenException")
+            }
             Code::TooManyRequests => refused_by_gateway(
                 code.status(),
                 "Too Many Requests",
                 "TooManyRequestsException",
             ),
-            Code::StoreUnavailable | Code::StoreFull | Code::Overloaded | Code::Internal => {
+            // Its clients know a single status for errors of the server.
+            Code::StoreUnavailable
+            | Code::StoreFull
+            | Code::Overloaded
+            | Code::IssuerUnavailable
+            | Code::Internal => {
                 answer::response(StatusCode::BAD_GATEWAY, answer::JSON, FUNCTION_FAILED)
             }
             Code::NotFound => message(code.status(), "Not Found"),

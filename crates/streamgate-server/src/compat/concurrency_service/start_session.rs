@@ -53,11 +53,13 @@ pub(crate) struct Counted {
             trying to watch 4 streams at once, which is too many.` So no schema is stated, and a \
             client should read the body as text.",
             content(("application/json"))),
-        (status = 403, description = "No key, or not one that may do this.", body = Message,
+        (status = 403, description = "No key, or not one that may do this; or a viewer token that \
+            names another user, or a plan or limit that cannot be used.", body = Message,
             headers(("x-amzn-errortype" = String, description = "`ForbiddenException`"))),
         (status = 429, description = "Too many requests.", body = Message,
             headers(("x-amzn-errortype" = String, description = "`TooManyRequestsException`"))),
-        (status = 502, description = "The store cannot be used now.", body = Message,
+        (status = 502, description = "The store cannot be used now, or the viewer token cannot be \
+            verified now.", body = Message,
             example = json!({"message": "Internal server error"})),
     )
 )]

@@ -10,11 +10,16 @@ use streamgate_server::{DialectName, OpenApiVersion, openapi_json};
 
 use crate::support::operations::operations;
 
-/// Every document, with its name.
+/// Every document as it is served, with its name.
 fn documents() -> Vec<(&'static str, Value)> {
+    documents_in(OpenApiVersion::V3_1)
+}
+
+/// Every document in this version, with its name.
+fn documents_in(version: OpenApiVersion) -> Vec<(&'static str, Value)> {
     let dialects = DialectName::ALL.into_iter().map(Some);
     let of = |name: Option<DialectName>| {
-        let text = openapi_json(name, OpenApiVersion::V3_1);
+        let text = openapi_json(name, version);
         let name = name.map_or("v1", DialectName::as_str);
         (name, serde_json::from_str(&text).unwrap())
     };
@@ -55,35 +60,49 @@ fn operation_ids_are_unique_in_a_document() {
     }
 }
 
-/// The refusal is one of several problems, each with a constant code.
+/// The refusal is one of several problems, each with a constant code. OpenAPI 3.0 has no `const`,
+/// and a discriminator there leaves out alternatives that are not bare references.
 #[test]
 fn a_union_of_problems_has_a_discriminator() {
-    let mut unions = 0;
-    for (name, document) in documents() {
-        let schemas = &document["components"]["schemas"];
-        each_object(schemas, name, &mut |at, schema| {
-            let Some(alternatives) = schema["oneOf"].as_array() else {
-                return;
-            };
-            let codes: Vec<Value> = alternatives
-                .iter()
-                .filter_map(|alternative| alternative["$ref"].as_str())
-                .map(|target| document.pointer(&target[1..]).unwrap())
-                .map(|target| target["properties"]["code"]["const"].clone())
-                .collect();
-            if !codes.iter().any(Value::is_string) {
-                return;
-            }
-            unions += 1;
-            let discriminator = &schema["discriminator"];
-            assert_eq!(discriminator["propertyName"], "code", "{at}");
-            for (alternative, code) in alternatives.iter().zip(&codes) {
-                let mapped = &discriminator["mapping"][code.as_str().unwrap()];
-                assert_eq!(*mapped, alternative["$ref"], "{at}");
-            }
-        });
+    for version in [OpenApiVersion::V3_1, OpenApiVersion::V3_0] {
+        let mut unions = 0;
+        for (name, document) in documents_in(version) {
+            let schemas = &document["components"]["schemas"];
+            each_object(schemas, name, &mut |at, schema| {
+                let Some(alternatives) = schema["oneOf"].as_array() else {
+                    return;
+                };
+                let codes: Vec<Option<&str>> = alternatives
+                    .iter()
+                    .map(|alternative| constant_code(&document, alternative))
+                    .collect();
+                let discriminator = &schema["discriminator"];
+                if discriminator.is_null() && codes.iter().all(Option::is_none) {
+                    return;
+                }
+                unions += 1;
+                let at = format!("{at} in {version:?}");
+                assert_eq!(discriminator["propertyName"], "code", "{at}");
+                let mapping = discriminator["mapping"].as_object().unwrap();
+                assert_eq!(mapping.len(), alternatives.len(), "{at}");
+                for (alternative, code) in alternatives.iter().zip(&codes) {
+                    let code = code.unwrap_or_else(|| panic!("{at}: {alternative}"));
+                    assert_eq!(mapping[code], alternative["$ref"], "{at}");
+                    if version == OpenApiVersion::V3_0 {
+                        assert_eq!(*alternative, json!({ "$ref": mapping[code] }), "{at}");
+                    }
+                }
+            });
+        }
+        assert!(unions > 0, "the refusal of a start is one");
     }
-    assert!(unions > 0, "the refusal of a start is one");
+}
+
+/// The constant code of the problem that an alternative refers to.
+fn constant_code<'a>(document: &'a Value, alternative: &Value) -> Option<&'a str> {
+    let target = alternative["$ref"].as_str()?;
+    let code = &document.pointer(&target[1..])?["properties"]["code"];
+    code["const"].as_str().or_else(|| code["enum"][0].as_str())
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A service to call, and what it answered.
 
+pub(crate) mod documented;
 pub(crate) mod operations;
 pub(crate) mod running;
 pub(crate) mod stream;
@@ -26,6 +27,8 @@ use streamgate_server::{
     RateLimitSettings, Scope, ServerSettings, app, hash_key, parse_hash,
 };
 use streamgate_store::{Change, MemoryStore, Store as _, View};
+
+use documented::Call;
 
 /// The time at which every test begins.
 pub(crate) const BEGIN: &str = "2026-11-21T06:30:00.000Z";
@@ -235,13 +238,20 @@ impl Service {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// The answer to a request, which the documents must know.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        Answer::of(self.endpoints.answer(request).await).await
+        let call = Call::of(&request);
+        let answer = Answer::of(self.endpoints.answer(request).await).await;
+        call.assert_documents(&answer);
+        answer
     }
 
     /// The same without the fast path.
     pub(crate) async fn send_to_router(&self, request: Request<Body>) -> Answer {
-        Answer::of(self.endpoints.answer_by_router(request).await).await
+        let call = Call::of(&request);
+        let answer = Answer::of(self.endpoints.answer_by_router(request).await).await;
+        call.assert_documents(&answer);
+        answer
     }
 
     /// A request without a body.
@@ -352,7 +362,7 @@ pub(crate) fn request(method: &str, path: &str, body: Body) -> Request<Body> {
 }
 
 impl Answer {
-    async fn of(response: Response<Body>) -> Self {
+    pub(crate) async fn of(response: Response<Body>) -> Self {
         let (parts, mut body) = response.into_parts();
         // An event stream does not end: its first message is enough.
         let is_stream = parts

@@ -75,6 +75,14 @@ impl Operation {
         scope
     }
 
+    /// The path of its template on a server.
+    pub(crate) fn mounted(&self) -> String {
+        match self.dialect {
+            Some(name) => format!("/compat/{}{}", name.as_str(), self.template),
+            None => self.template.clone(),
+        }
+    }
+
     /// Whether it has a parameter of this name.
     pub(crate) fn has_parameter(&self, name: &str) -> bool {
         let parameters = self.about["parameters"].as_array();
@@ -88,10 +96,7 @@ impl Operation {
 
     /// A request for it about this user and session, with a body where it needs one.
     pub(crate) fn request(&self, names: Names<'_>) -> Request<Body> {
-        let mut path = match self.dialect {
-            Some(name) => format!("/compat/{}{}", name.as_str(), self.template),
-            None => self.template.clone(),
-        };
+        let mut path = self.mounted();
         let mut query = Vec::new();
         for parameter in self.about["parameters"].as_array().unwrap_or(&Vec::new()) {
             let name = parameter["name"].as_str().unwrap();

@@ -75,6 +75,14 @@ async fn a_viewer_calls_dialects_about_its_own_user() {
         assert_eq!(user["limit"], 2, "{name}");
         let bad = start(&login_token("7", &json!({"plan": "gone"})), "7").await;
         assert_eq!(bad.status, 403, "{name}: {bad:?}");
+        let other = start(&own_token(&signing, "7"), "8").await;
+        if dialect == DialectName::ConcurrencyService {
+            // Its gateway named the kind of each refusal.
+            for refused in [&bad, &other] {
+                let kind = refused.header("x-amzn-errortype");
+                assert_eq!(kind, Some("ForbiddenException"), "{refused:?}");
+            }
+        }
         let expired = start(&token_at(&signing, "7", 10_000), "7").await;
         let is_refused = [401, 403].contains(&expired.status.as_u16());
         assert!(is_refused, "{name}: {expired:?}");

@@ -1,8 +1,10 @@
 //! Plan and limit of a user, as its token says.
 
+use axum::body::Body;
 use serde_json::{Value, json};
 
-use crate::support::viewers::{login_token, service, signing_key};
+use crate::support::request;
+use crate::support::viewers::{bearing, login_token, service, signing_key};
 
 /// What a token says about its user is recorded with the start, and judged at once.
 #[tokio::test]
@@ -51,6 +53,50 @@ async fn plan_and_limit_ride_with_the_start() {
         beat.assert_problem(410, "session_ended")["reason"],
         "revoked"
     );
+}
+
+/// Also a start that only renews a lease. Its document must not say that nothing else changes.
+#[tokio::test]
+async fn a_start_of_a_live_session_sets_plan_and_limit_too() {
+    let signing = signing_key();
+    let service = service(&signing);
+    let document: Value = service.get("/openapi.json").await.json();
+    for (method, path, template) in [
+        (
+            "PUT",
+            "/v1/users/u/sessions/s",
+            "/v1/users/{user_id}/sessions/{session_id}",
+        ),
+        (
+            "POST",
+            "/v1/users/u/sessions",
+            "/v1/users/{user_id}/sessions",
+        ),
+    ] {
+        let start = async |claims: Value| {
+            let body = match method {
+                "POST" => Body::from(r#"{"session_id":"s"}"#),
+                _ => Body::empty(),
+            };
+            let mut request = request(method, path, body);
+            let json = "application/json".parse().unwrap();
+            request.headers_mut().insert("content-type", json);
+            let token = login_token("u", &claims);
+            service.send(bearing(&token, request)).await.status
+        };
+        start(json!({"plan": null, "limit": null})).await;
+        assert_eq!(start(json!({"plan": "basic", "limit": 2})).await, 200);
+        let user = service.call_as("service", "GET", "/v1/users/u").await;
+        let user = user.json();
+        assert_eq!(
+            (&user["plan"], &user["limit"]),
+            (&json!("basic"), &json!(2))
+        );
+        let operation = &document["paths"][template][method.to_lowercase()];
+        let about = operation["responses"]["200"]["description"].as_str();
+        let about = about.unwrap();
+        assert!(about.contains("plan or a limit"), "{method}: {about}");
+    }
 }
 
 #[tokio::test]

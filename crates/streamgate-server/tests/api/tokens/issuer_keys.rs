@@ -3,11 +3,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use streamgate_server::ServerSettings;
-use streamgate_tokens::{Algorithm, FetchKeys, Fetched, Location, Source, key_set_of};
+use streamgate_core::{TenantId, UserKey};
+use streamgate_server::{DialectName, ServerSettings};
+use streamgate_tokens::{
+    Algorithm, FetchKeys, Fetched, Issuer, Location, SigningKey, Source, key_set_of,
+};
 
-use crate::support::Service;
-use crate::support::viewers::{login, settings, signing_key, verifier};
+use crate::support::operations::{Names, operations};
+use crate::support::viewers::{Down, bearing, login, settings, signing_key, verifier};
+use crate::support::{Service, keys};
+
+/// The name of the issuer in its tokens.
+const ELSEWHERE: &str = "streamgate-elsewhere";
+
+/// An issuer whose keys are fetched.
+fn elsewhere() -> Issuer {
+    let at = Location {
+        url: "https://login.example/keys".to_owned(),
+        authorities: None,
+    };
+    Issuer {
+        issuer: ELSEWHERE.to_owned(),
+        ..login(Source::Url(at), Algorithm::Es256)
+    }
+}
+
+/// A token of that issuer for the user `u`.
+fn token_from_elsewhere(signing: &SigningKey) -> String {
+    let user = UserKey::of_text(&TenantId::default_tenant(), "u").unwrap();
+    let now_s = streamgate_clock::wall_ms() / 1_000;
+    let minted = signing.mint((ELSEWHERE, "streams"), &user, now_s, 600);
+    minted.unwrap().token
+}
 
 /// A site that answers when it is told to.
 #[derive(Debug)]
@@ -40,13 +67,7 @@ async fn calls_wait_for_the_keys_of_their_issuer() {
             body: key_set_of([signing.public()].into_iter()).into_bytes(),
             go: parking_lot::Mutex::new(go),
         };
-        let at = Location {
-            url: "https://login.example/keys".to_owned(),
-            authorities: None,
-        };
-        let mut issuer = login(Source::Url(at), Algorithm::Es256);
-        issuer.issuer = "streamgate-elsewhere".to_owned();
-        let tokens = verifier(settings(&signing_key(), vec![issuer]), site);
+        let tokens = verifier(settings(&signing_key(), vec![elsewhere()]), site);
         for keys in tokens.remote_keys() {
             keys.start().unwrap();
         }
@@ -54,14 +75,7 @@ async fn calls_wait_for_the_keys_of_their_issuer() {
             tokens: Some(Arc::clone(&tokens)),
             ..ServerSettings::default()
         });
-        let user =
-            streamgate_core::UserKey::of_text(&streamgate_core::TenantId::default_tenant(), "u");
-        let now_s = streamgate_clock::wall_ms() / 1_000;
-        let names = ("streamgate-elsewhere", "streams");
-        let token = signing
-            .mint(names, &user.unwrap(), now_s, 600)
-            .unwrap()
-            .token;
+        let token = token_from_elsewhere(&signing);
         let calls = async {
             tokio::join!(
                 service.call_with(&token, "PUT", "/v1/users/u/sessions/s"),
@@ -96,5 +110,47 @@ async fn calls_wait_for_the_keys_of_their_issuer() {
         for keys in tokens.remote_keys() {
             keys.stop();
         }
+    }
+}
+
+/// Every operation that takes a credential can meet such a token, and its document says with which
+/// status: [`Service::send`] compares the two.
+#[tokio::test]
+async fn every_operation_documents_the_answer_to_a_token_whose_keys_cannot_be_had() {
+    let tokens = verifier(settings(&signing_key(), vec![elsewhere()]), Down);
+    for keys in tokens.remote_keys() {
+        keys.start().unwrap();
+    }
+    let service = Service::with(ServerSettings {
+        keys: keys(),
+        metrics_require_key: true,
+        tokens: Some(Arc::clone(&tokens)),
+        ..ServerSettings::default()
+    });
+    let token = token_from_elsewhere(&signing_key());
+    let names = Names {
+        user: "u",
+        session: "s",
+    };
+    let mut asked = 0;
+    for operation in operations() {
+        if operation.scope().is_none() && operation.template != "/metrics" {
+            continue;
+        }
+        let answer = service
+            .send(bearing(&token, operation.request(names)))
+            .await;
+        let expected = match operation.dialect {
+            Some(DialectName::SessionTracker) => 500,
+            Some(DialectName::ConcurrencyService) => 502,
+            _ => 503,
+        };
+        assert_eq!(answer.status, expected, "{operation}: {}", answer.text());
+        assert_eq!(answer.header("retry-after"), Some("5"), "{operation}");
+        asked += 1;
+    }
+    assert!(asked > 30, "{asked}");
+    for keys in tokens.remote_keys() {
+        keys.stop();
     }
 }

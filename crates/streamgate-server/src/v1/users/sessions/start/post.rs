@@ -37,7 +37,9 @@ use crate::wire::schema::UserParam;
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>,
             headers(("Location" = String, description = "The path of the session."))),
         (status = 200, description = "The session of the body's `session_id` is live already; its \
-            lease was renewed.", body = StartAnswer<'_>),
+            lease was renewed, and nothing else of it changed. If the viewer token brings a plan \
+            or a limit, they are the user's from now on, as after any start.",
+            body = StartAnswer<'_>),
         (status = 409, description = REFUSED,
             body = StartRefused<'_>, content_type = "application/problem+json"),
     )

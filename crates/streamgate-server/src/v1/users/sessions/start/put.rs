@@ -34,7 +34,8 @@ use crate::wire::schema::{SessionParam, UserParam};
         NeedsEntitlement,
         (status = 201, description = "The session holds a slot.", body = StartAnswer<'_>),
         (status = 200, description = "The session is live already; its lease was renewed, and \
-            nothing else changed.", body = StartAnswer<'_>),
+            nothing else of it changed. If the viewer token brings a plan or a limit, they are the \
+            user's from now on, as after any start.", body = StartAnswer<'_>),
         (status = 409, description = REFUSED,
             body = StartRefused<'_>, content_type = "application/problem+json"),
     )
