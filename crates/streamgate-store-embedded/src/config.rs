@@ -11,9 +11,10 @@ pub enum DurabilityMode {
     #[default]
     Fsync,
     /// After it is written to the operating system: it survives the death of the process; a power
-    /// loss can take back the last seconds.
+    /// loss can take back the last seconds. The log is synced when it has been idle for a second.
     Os,
-    /// Immediately; it is written soon after. A crash can take back the last moments.
+    /// Immediately; it is written soon after. A crash can take back the last moments. The log is
+    /// synced only where a segment, a snapshot or a backup needs it.
     None,
 }
 

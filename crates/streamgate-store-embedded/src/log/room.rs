@@ -1,7 +1,9 @@
 //! How much disk space is left for the log.
 //!
 //! A segment is zeroed in full before it is used, so a full disk is noticed while the segment in
-//! use still has room. The rest of that segment is the reserve for changes that free slots.
+//! use still has room. The rest of that segment is the reserve for changes that free slots, and for
+//! revivals: a late heartbeat takes its slot back, or a viewer who is watching would be cut off. A
+//! revival has the metadata of its session, so it can take as much room as forty stops.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -54,4 +56,64 @@ impl Room {
 /// The error for a change that is refused for want of room.
 pub(crate) fn full() -> StoreError {
     StoreError::Full("the disk of the data directory has no room for the log".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use streamgate_core::bounds::ATTRIBUTES_MAX;
+    use streamgate_core::codec::encode_delta;
+    use streamgate_core::{
+        Attributes, EndReason, Ending, Event, Seconds, Session, SessionId, SessionMetadata,
+        TenantId, Timestamp, UserId, UserKey,
+    };
+
+    use crate::log::frame::BatchBuf;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    /// Bytes of the log for an event of a user and session with UUIDs that comes alone, and for the
+    /// mark behind it.
+    fn alone(event: Event) -> usize {
+        let user = UserId::new("8a6e0804-2bd0-4672-b79d-d97027f9071a").unwrap();
+        let key = UserKey::new(&TenantId::default_tenant(), &user);
+        let (mut batch, mut mark) = (BatchBuf::new(), BatchBuf::new());
+        batch.push(key.as_bytes(), &encode_delta(&[event]));
+        batch.seal(0, 1, 0).len() + mark.seal(0, 2, 1).len()
+    }
+
+    /// docs/operations/sizing.md has these numbers.
+    #[test]
+    fn a_reserve_of_16_mib_holds_a_hundred_thousand_stops_or_revivals_without_metadata() {
+        let id = SessionId::from_uuid_bytes([7; 16]);
+        let stop = alone(Event::Ended(Ending {
+            id: id.clone(),
+            ended_at: NOON,
+            reason: EndReason::Stopped,
+            taken_by: None,
+            session: None,
+        }));
+        assert!((130..150).contains(&stop), "{stop}");
+        let revival = |metadata| {
+            alone(Event::Revived(Session {
+                id: id.clone(),
+                started_at: NOON,
+                last_seen_at: NOON,
+                expires_at: NOON,
+                lease: Seconds(90),
+                metadata,
+            }))
+        };
+        let bare = revival(None);
+        assert!((130..165).contains(&bare), "{bare}");
+        assert!((16 << 20) / stop.max(bare) > 100_000);
+        let attribute = |n: usize| (format!("{n:064}").into(), "v".repeat(256).into());
+        let metadata = SessionMetadata {
+            attributes: Attributes::new((0..ATTRIBUTES_MAX).map(attribute).collect()).unwrap(),
+            ..SessionMetadata::default()
+        };
+        let largest = revival(Some(Arc::new(metadata)));
+        assert!((5_000..6_000).contains(&largest), "{largest}");
+    }
 }

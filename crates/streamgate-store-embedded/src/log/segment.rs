@@ -4,7 +4,7 @@ use crate::disk::{Disk, DiskFile, FileId};
 use crate::fatal::{Doing, FatalError, is_full};
 use crate::format::{FileHeader, FileKind, HEADER_BYTES};
 use crate::log::Lsn;
-use crate::log::frame::BatchBuf;
+use crate::log::frame::{BATCH_HEADER_BYTES, BatchBuf};
 use crate::table::hash::HashSeed;
 
 /// The suffix of a file that is not finished yet.
@@ -13,6 +13,12 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 /// Zeros are written and synced in pieces of this size, so that a concurrent sync of the commit
 /// writer has few of them to flush.
 const ZEROS_BYTES: usize = 1 << 20;
+
+/// The length of a mark.
+const MARK_BYTES: u64 = BATCH_HEADER_BYTES as u64;
+
+/// Upper bound of the zeros behind the records of a batch.
+const PADDING_MAX_BYTES: u64 = 8;
 
 /// A segment that is being written.
 #[derive(Debug)]
@@ -77,14 +83,21 @@ impl Segment {
         })
     }
 
-    /// Whether a batch of `len` bytes fits. The first one always does, however long.
+    /// Whether a batch of `len` bytes fits, and a mark behind it that proves it. The first one always
+    /// does, however long.
     pub(crate) fn has_room(&self, len: usize) -> bool {
-        self.offset == HEADER_BYTES as u64 || self.offset + len as u64 + 8 <= self.capacity
+        self.offset == HEADER_BYTES as u64 || len as u64 <= self.left()
     }
 
-    /// How many bytes may still be written.
+    /// Whether a mark fits, which is a batch without records.
+    pub(crate) fn has_room_for_mark(&self) -> bool {
+        self.offset + MARK_BYTES <= self.capacity
+    }
+
+    /// How many bytes of batches may still be written.
     pub(crate) fn left(&self) -> u64 {
-        self.capacity.saturating_sub(self.offset + 8)
+        self.capacity
+            .saturating_sub(self.offset + PADDING_MAX_BYTES + MARK_BYTES)
     }
 
     /// Writes a batch. A copy-on-write file system can be full although the segment was zeroed.
@@ -131,4 +144,30 @@ pub(crate) fn write_zeros(file: &dyn DiskFile, from: u64, to: u64) -> std::io::R
         at += len as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn a_mark_fits_behind_the_last_batch_of_a_segment_whatever_the_lengths() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::create(dir.path()).unwrap();
+        for len in (0..64).step_by(8) {
+            let mut segment = Segment::create(&disk, 1, 1 << 10, HashSeed([1, 2])).unwrap();
+            for first in 1.. {
+                let mut batch = BatchBuf::new();
+                batch.push(b"key", &vec![7; len]);
+                if !segment.has_room(batch.len()) {
+                    break;
+                }
+                segment
+                    .write(&mut batch, first, first - 1, || false)
+                    .unwrap();
+            }
+            assert!(segment.has_room_for_mark(), "{len}");
+        }
+    }
 }

@@ -11,6 +11,7 @@ use streamgate_clock::Stopwatch;
 use crate::config::DurabilityMode;
 use crate::fatal::{Doing, FatalError};
 use crate::lock::DirLock;
+use crate::log::frame::BatchBuf;
 use crate::log::pace::Pace;
 use crate::log::prepare::{Taken, prepare, seems_to_fit};
 use crate::log::queue::Work;
@@ -138,19 +139,26 @@ impl Writer {
             self.log_bytes += bytes as u64;
         }
         // One sync for all that was queued during the last one: that is the group commit.
-        let mode = self.shared.queue.mode();
-        if self.written > self.synced && (mode == DurabilityMode::Fsync || work.force_sync) {
+        let idle = records == 0 && !work.force_sync && !work.snapshot;
+        let syncs = match self.shared.queue.mode() {
+            DurabilityMode::Fsync => true,
+            // For the mark.
+            DurabilityMode::Os => idle,
+            DurabilityMode::None => false,
+        };
+        if self.written > self.synced && (syncs || work.force_sync) {
             self.segment.sync()?;
             self.synced = self.written;
         }
-        let idle = records == 0 && !work.force_sync && !work.snapshot;
-        if idle || work.last {
+        let marked = idle || work.last;
+        if marked {
             self.leave_mark()?;
         }
         let end = end_of(&self.segment, self.written);
+        let left = self.segment.left();
         self.shared
             .queue
-            .complete(work.batch, end, self.synced, self.segment.left());
+            .complete(work.batch, end, self.synced, marked, left);
         if records > 0 {
             self.shared
                 .observer
@@ -162,12 +170,18 @@ impl Writer {
     /// Leaves a mark which proves that the last batch was on disk, so that later damage to that
     /// batch is not taken for a torn tail. No call depends on it, so it is not synced.
     fn leave_mark(&mut self) -> Result<(), FatalError> {
-        let mut mark = crate::log::frame::BatchBuf::new();
-        if self.synced == self.written && self.segment.has_room(mark.len()) {
-            self.segment
-                .write(&mut mark, self.written + 1, self.synced, || false)?;
+        if self.synced < self.written || !self.segment.has_room_for_mark() {
+            return Ok(());
         }
-        Ok(())
+        let mut mark = BatchBuf::new();
+        let left = self
+            .segment
+            .write(&mut mark, self.written + 1, self.synced, || false);
+        match left {
+            // On a full copy-on-write file system the batch stays without a proof.
+            Err(error) if !error.is_full() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Goes on in the next segment, whose first record has position `first`.

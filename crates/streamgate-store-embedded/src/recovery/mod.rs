@@ -1,8 +1,9 @@
 //! Opening a data directory: reads it, repairs the end of the log, and grants a lease of grace.
 //!
-//! Nothing is guessed. A torn tail, which a crash leaves behind, was never acknowledged and is cut.
-//! Everything else that is not as it was written is damage, and the directory does not open. What
-//! was read is on disk before any call is answered from it.
+//! Nothing is guessed. A torn tail, which a crash leaves behind, is cut: under
+//! [`DurabilityMode::Fsync`](crate::DurabilityMode::Fsync) it was never acknowledged, under the
+//! others it is what they may lose. Everything else that is not as it was written is damage, and the
+//! directory does not open. What was read is on disk before any call is answered from it.
 
 mod tail;
 
@@ -32,7 +33,8 @@ pub struct Recovered {
     pub live_sessions: u64,
     /// How many records of the log were applied to the snapshot.
     pub log_records: u64,
-    /// Bytes of a torn tail, which was never acknowledged and has been cut.
+    /// Bytes of a torn tail, which has been cut. Under
+    /// [`DurabilityMode::Fsync`](crate::DurabilityMode::Fsync) it was never acknowledged.
     pub torn_bytes: u64,
     /// How long it took.
     pub took: Duration,

@@ -45,9 +45,10 @@ pub(super) fn cut(
     let name = FileKind::Segment.file_name(torn.at.segment);
     tracing::warn!(
         file = %disk.path().join(name).display(), at, torn_bytes, what = torn.what,
-        "the last write of the log cannot be read and was cut. That is normal after a crash, which \
-         interrupts a write before any call is answered. It was acknowledged only if that write \
-         had ended less than a second before the crash and the disk has damaged it since"
+        "the end of the log cannot be read and was cut. That is normal after a crash or a power \
+         loss. With store.durability = fsync nothing acknowledged was in it, unless the disk has \
+         damaged what was written in the last second. With os and none, what was acknowledged \
+         since the last sync of the log may have been in it"
     );
     Ok(torn_bytes)
 }

@@ -38,6 +38,10 @@ struct World {
     capacity: Option<usize>,
     /// The free space does not show `capacity`: a quota.
     has_quota: bool,
+    /// Writes find no room, overwriting too, as on a full copy-on-write file system.
+    refuses_writes: bool,
+    /// How many writes found none for that.
+    refused_writes: u64,
     /// Syncs of files do not return.
     held: bool,
     /// Creating a file whose name contains this blocks.
@@ -108,6 +112,16 @@ impl PowerDisk {
     pub(crate) fn use_up_quota(&self) {
         self.leave_room(Some(0));
         self.0.world.lock().has_quota = true;
+    }
+
+    /// Refuses all writes for want of room, overwriting too, or takes them again.
+    pub(crate) fn refuse_writes(&self, refuses: bool) {
+        self.0.world.lock().refuses_writes = refuses;
+    }
+
+    /// How many writes were refused so.
+    pub(crate) fn refused_writes(&self) -> u64 {
+        self.0.world.lock().refused_writes
     }
 
     /// Whether a segment has a batch.
@@ -212,8 +226,12 @@ impl World {
         self.names.values().map(len).sum()
     }
 
-    /// Overwriting needs no further space.
-    fn check_room(&self, file: usize, end: usize) -> io::Result<()> {
+    /// Overwriting needs no further space, unless all writes are refused.
+    fn check_room(&mut self, file: usize, end: usize) -> io::Result<()> {
+        if self.refuses_writes {
+            self.refused_writes += 1;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let more = end.saturating_sub(self.files[file].now.len());
         match self.capacity {
             Some(capacity) if more > 0 && self.used() + more > capacity => {

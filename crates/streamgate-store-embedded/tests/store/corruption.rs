@@ -8,12 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::events::{PATIENCE, Snapshots};
-use crate::common::{Contents, NOON, contents, files, open, open_small, small, start, stop};
+use crate::common::{
+    Contents, NOON, contents, files, open, open_small, small, start, stop, with_mode,
+};
 use streamgate_clock::{ManualClock, Stopwatch};
 use streamgate_store::Store;
 use streamgate_store::conformance::a_newer_format_is_refused;
 use streamgate_store_embedded::tools::{check, repair, stats};
-use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, OpenError};
+use streamgate_store_embedded::{DurabilityMode, EmbeddedConfig, EmbeddedStore, OpenError};
 use tempfile::{TempDir, tempdir};
 
 /// A closed directory with several segments, and with a snapshot if asked for; and its contents.
@@ -284,7 +286,7 @@ async fn a_torn_tail_is_no_damage_and_is_cut() {
     assert_eq!(check(dir.path()).unwrap().torn, None);
 }
 
-/// Whether damage to the only batch of this log is refused, and not cut as a torn tail.
+/// Whether damage to the batch of this user is refused, and not cut as a torn tail.
 fn is_proven(dir: &Path, user: &str) -> bool {
     let log = files(dir).swap_remove(0);
     let damaged = tempdir().unwrap();
@@ -315,6 +317,25 @@ async fn the_last_batch_of_a_running_store_is_proven_as_soon_as_it_is_idle() {
         soonest = soonest.min(since.elapsed());
     }
     assert!(soonest < Duration::from_millis(100), "{soonest:?}");
+}
+
+/// Without syncs no batch says of an earlier one that it was on disk, however many there are.
+#[tokio::test]
+async fn the_batches_of_a_store_without_syncs_are_proven_once_it_is_idle() {
+    let dir = tempdir().unwrap();
+    let store = open(with_mode(dir.path(), DurabilityMode::Os)).unwrap();
+    for user in ["first", "second", "third"] {
+        start(&store, user, "tv").await.unwrap();
+    }
+    let since = Stopwatch::start();
+    while !is_proven(dir.path(), "first") {
+        assert!(since.elapsed() < PATIENCE, "the batch is never proven");
+        tokio::task::yield_now().await;
+    }
+    drop(store);
+    for user in ["first", "second", "third"] {
+        assert!(is_proven(dir.path(), user), "{user}");
+    }
 }
 
 #[tokio::test]

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use streamgate_clock::ManualClock;
 use streamgate_clock::Stopwatch;
+use streamgate_core::Seconds;
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Start};
 use streamgate_store::{Store, StoreError};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, LogObserver};
 
 use crate::common::events::{PATIENCE, PREPARED, until_prepared};
 use crate::common::power::{Chance, PowerDisk, no_dir};
-use crate::common::{NOON, contents, small, start, stop};
+use crate::common::{NOON, contents, key, run, session, small, start, stop};
 
 const SEGMENT_BYTES: u64 = 8 << 10;
+
+/// The first segment of a new store.
+const FIRST: &str = "log-0000000000000001.sg";
 
 /// Sends to a channel when the disk becomes full, and when it has room again.
 struct Fullness(Mutex<Sender<bool>>);
@@ -29,6 +35,14 @@ fn open(disk: &PowerDisk) -> (EmbeddedStore, Receiver<bool>) {
 }
 
 fn open_with(disk: &PowerDisk, segment_bytes: u64) -> (EmbeddedStore, Receiver<bool>) {
+    open_at(disk, segment_bytes, Arc::new(ManualClock::at(NOON)))
+}
+
+fn open_at(
+    disk: &PowerDisk,
+    segment_bytes: u64,
+    clock: Arc<ManualClock>,
+) -> (EmbeddedStore, Receiver<bool>) {
     let (sender, fullness) = channel();
     let config = EmbeddedConfig {
         segment_bytes,
@@ -37,7 +51,7 @@ fn open_with(disk: &PowerDisk, segment_bytes: u64) -> (EmbeddedStore, Receiver<b
     let store = EmbeddedStore::open_on(
         Arc::new(disk.clone()),
         config,
-        Arc::new(ManualClock::at(NOON)),
+        clock,
         Arc::new(Fullness(Mutex::new(sender))),
         Arc::new(|error| panic!("the store failed: {error}")),
     );
@@ -61,6 +75,20 @@ async fn until_full(store: &EmbeddedStore, prefix: &str) -> usize {
         }
     }
     panic!("it never was full");
+}
+
+/// Uses up the room for starts and the reserve. Returns how many sessions were started and how many
+/// of these were stopped.
+async fn use_up_reserve(store: &EmbeddedStore) -> (usize, usize) {
+    let started = until_full(store, "u").await;
+    for stopped in 0..started {
+        match stop(store, &format!("u-{stopped}"), "a").await {
+            Ok(()) => {}
+            Err(StoreError::Full(_)) => return (started, stopped),
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the reserve never was used up");
 }
 
 /// Starts a session as soon as there is room.
@@ -110,20 +138,85 @@ async fn a_used_up_reserve_refuses_stops_at_once_and_reads_go_on() {
     let disk = PowerDisk::default();
     let (store, _fullness) = open(&disk);
     fill(&disk);
-    let started = until_full(&store, "u").await;
-    let mut stopped = 0;
-    for user in 0..started {
-        match stop(&store, &format!("u-{user}"), "a").await {
-            Ok(()) => stopped += 1,
-            Err(StoreError::Full(_)) => break,
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let (started, stopped) = use_up_reserve(&store).await;
     assert!(stopped > 10, "{stopped}");
     assert_eq!(contents(&store).await.len(), started);
     disk.leave_room(None);
     start_when_there_is_room(&store, "late").await;
     stop(&store, "late", "a").await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// The expiry of a user's other session does not fit into the log any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_used_up_reserve_takes_a_heartbeat_that_ends_an_expired_session() {
+    let disk = PowerDisk::default();
+    let clock = Arc::new(ManualClock::at(NOON));
+    let (store, _fullness) = open_at(&disk, SEGMENT_BYTES, Arc::clone(&clock));
+    // A long name: where the last stop has not fitted, no change of this user fits.
+    let watcher = "watcher".repeat(9);
+    let gone = Start {
+        lease: Some(Seconds(10)),
+        ..Start::new(session("gone"))
+    };
+    run(&store, &key(&watcher), &gone).await.unwrap();
+    start(&store, &watcher, "tv").await.unwrap();
+    fill(&disk);
+    use_up_reserve(&store).await;
+    clock.advance(Duration::from_secs(20));
+    let heartbeat = Heartbeat { id: session("tv") };
+    let renewed = run(&store, &key(&watcher), &heartbeat).await.unwrap();
+    assert!(
+        matches!(renewed, HeartbeatOutcome::Renewed(_)),
+        "{renewed:?}"
+    );
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let found = contents(&store).await;
+    assert_eq!(found[&watcher], (names(&["tv"]), names(&["gone"])));
+
+    // A crash may take the expiry back, and nothing else.
+    let after = disk.after_power_loss(&mut Chance::new(3));
+    let (again, _fullness) = open(&after);
+    let found = contents(&again).await;
+    assert_eq!(found[&watcher], (names(&["gone", "tv"]), names(&[])));
+
+    // The next change brings it into the log.
+    disk.leave_room(None);
+    start_when_there_is_room(&store, "late").await;
+    start(&store, &watcher, "late").await.unwrap();
+    let before = contents(&store).await;
+    let live = names(&["tv", "late"]);
+    assert_eq!(before[&watcher], (live, names(&["gone"])));
+    drop(store);
+    let after = disk.after_power_loss(&mut Chance::new(5));
+    assert_eq!(contents(&open(&after).0).await, before);
+}
+
+/// A mark proves the last batch once the log is idle. Nothing depends on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_without_room_for_the_mark_of_an_idle_log_ends_nothing() {
+    let disk = PowerDisk::default();
+    let store = Arc::new(open(&disk).0);
+    until_prepared(|name| disk.has_for_good(name));
+    disk.hold_syncs(true);
+    let starting = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { start(&*store, "u", "a").await }
+    });
+    let waited = Stopwatch::start();
+    while !disk.is_in_use(FIRST) {
+        assert!(waited.elapsed() < PATIENCE, "the batch is not written");
+        tokio::task::yield_now().await;
+    }
+    disk.refuse_writes(true);
+    disk.hold_syncs(false);
+    starting.await.unwrap().unwrap();
+    while disk.refused_writes() == 0 {
+        assert!(waited.elapsed() < PATIENCE, "the mark is not tried");
+        tokio::task::yield_now().await;
+    }
+    disk.refuse_writes(false);
+    start(&*store, "v", "a").await.unwrap();
     store.close().await.unwrap();
 }
 

@@ -10,6 +10,7 @@
 //! (medians; the lower quartiles of the latter are 1.11 both).
 
 mod detached;
+mod unlogged;
 mod work;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use crate::log::room::{Level, Room, full};
 use crate::log::{Lsn, WrittenEnd};
 
 use detached::Detached;
+use unlogged::Unlogged;
 pub(crate) use work::Work;
 
 /// A batch of this size is written although no caller waits for it.
@@ -82,9 +84,11 @@ struct State {
     sync_through: Lsn,
     /// A snapshot is requested.
     snapshot_requested: bool,
-    /// The last batch is on disk and no later batch or mark in the log says so yet.
+    /// A mark is to be left once the log is idle: the last batch is on disk, or will be then, and no
+    /// later batch or mark says so.
     unproven: bool,
     detached: Detached,
+    unlogged: Unlogged,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +122,7 @@ impl Queue {
                 snapshot_requested: false,
                 unproven: false,
                 detached: Detached::default(),
+                unlogged: Unlogged::default(),
             }),
             work: Condvar::new(),
             progress: Condvar::new(),
@@ -133,21 +138,10 @@ impl Queue {
         }
     }
 
-    /// Whether the log has room for a change of `bytes` bytes. Not counted unless room is scarce.
-    fn has_room_for(&self, state: &State, bytes: usize, needs_room: bool) -> bool {
-        match self.room.level() {
-            Level::Plenty => true,
-            Level::Nothing => false,
-            Level::Reserve => {
-                let with_it = state.open.len() + bytes + RECORD_OVERHEAD_BYTES;
-                !needs_room && with_it as u64 <= state.left
-            }
-        }
-    }
-
     /// Appends a change, `durable` if a caller will wait for it. The caller holds the lock of the
     /// record's shard and changes the record only if this succeeds. A change that `needs_room` is
-    /// refused while room is scarce.
+    /// refused while room is scarce. One that is not durable is never refused while it can be kept
+    /// in memory ([`Unlogged`]); the position is then that of the last record.
     pub(crate) fn append(
         &self,
         key: &[u8],
@@ -158,12 +152,25 @@ impl Queue {
         let urgent = durable && self.mode != DurabilityMode::None;
         let mut state = self.state.lock();
         state.phase.check()?;
-        if !self.has_room_for(&state, key.len() + delta.len(), needs_room) {
-            return Err(full());
+        // Read once: other threads set it.
+        let level = self.room.level();
+        if !has_room_for(&state, level, key, delta, needs_room) {
+            if durable {
+                return Err(full());
+            }
+            state.unlogged.keep(key, delta)?;
+            return Ok(self.appended());
         }
         let was_empty = state.open.is_empty();
-        state.open.push(key, delta);
-        let lsn = self.appended.load(Ordering::Relaxed) + 1;
+        let first = self.first_open(&state);
+        let State { open, unlogged, .. } = &mut *state;
+        match level {
+            _ if unlogged.is_empty() => {}
+            Level::Plenty => unlogged.log_all(open),
+            Level::Reserve | Level::Nothing => unlogged.log(key, open),
+        }
+        open.push(key, delta);
+        let lsn = first + u64::from(open.records()) - 1;
         // Stored only under the lock, read without it.
         self.appended.store(lsn, Ordering::Release);
         if urgent {
@@ -313,6 +320,20 @@ impl Queue {
                 self.ended.notified()
             };
             ended.await;
+        }
+    }
+}
+
+/// Whether the log has room for a change and the deltas that go ahead of it. Not counted unless room
+/// is scarce.
+fn has_room_for(state: &State, level: Level, key: &[u8], delta: &[u8], needs_room: bool) -> bool {
+    match level {
+        Level::Plenty => true,
+        Level::Nothing => false,
+        Level::Reserve => {
+            let bytes = key.len() + delta.len() + RECORD_OVERHEAD_BYTES;
+            let with_it = state.open.len() + state.unlogged.bytes_of(key) + bytes;
+            !needs_room && with_it as u64 <= state.left
         }
     }
 }

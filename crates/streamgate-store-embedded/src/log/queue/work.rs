@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::MutexGuard;
 use streamgate_store::CommitResult;
 
+use crate::config::DurabilityMode;
 use crate::log::frame::{BATCH_HEADER_BYTES, BatchBuf};
 use crate::log::pace::Pace;
 use crate::log::queue::detached::call_all;
@@ -18,6 +19,10 @@ const LINGER: Duration = Duration::from_millis(50);
 /// How long the queue is empty before the writer leaves a mark that proves the last batch: longer
 /// than the pauses between batches under load, and shorter than an operator's `kill -9`.
 const IDLE: Duration = Duration::from_millis(10);
+
+/// The same where the mark needs a sync that nothing else asked for ([`DurabilityMode::Os`]). A start
+/// that comes during the sync waits for it, so it must be rare.
+const IDLE_BEFORE_SYNC: Duration = Duration::from_secs(1);
 
 /// The capacity that an emptied buffer keeps.
 const BUFFER_KEEP_BYTES: usize = 1 << 20;
@@ -68,7 +73,11 @@ impl Queue {
                 self.work.wait(&mut state);
                 continue;
             }
-            let patience = if state.open.is_empty() { IDLE } else { LINGER };
+            let patience = match self.mode {
+                _ if !state.open.is_empty() => LINGER,
+                DurabilityMode::Os => IDLE_BEFORE_SYNC,
+                DurabilityMode::Fsync | DurabilityMode::None => IDLE,
+            };
             let timed_out = self.work.wait_for(&mut state, patience).timed_out();
             if timed_out && state.phase == Phase::Running {
                 return Some(self.hand_out(state, false));
@@ -104,14 +113,24 @@ impl Queue {
     }
 
     /// Reports that the log is written up to `end`, this batch included, and that everything up to
-    /// `synced` is on disk. The segment in use has `left` bytes left.
-    pub(crate) fn complete(&self, mut batch: BatchBuf, end: WrittenEnd, synced: Lsn, left: u64) {
+    /// `synced` is on disk. `marked` tells whether a mark was left that says so, or does not fit. The
+    /// segment in use has `left` bytes left.
+    pub(crate) fn complete(
+        &self,
+        mut batch: BatchBuf,
+        end: WrittenEnd,
+        synced: Lsn,
+        marked: bool,
+        left: u64,
+    ) {
         let written = end.last;
-        let is_mark = batch.is_empty();
+        let has_records = !batch.is_empty();
         batch.clear(BUFFER_KEEP_BYTES);
         let mut state = self.state.lock();
         self.durable.store(written, Ordering::Release);
-        state.unproven = !is_mark && synced == written;
+        let is_new = has_records || synced > state.synced || state.unproven;
+        let can_prove = synced == written || self.mode == DurabilityMode::Os;
+        state.unproven = is_new && can_prove && !marked;
         state.end = Some(end);
         state.synced = synced;
         state.left = left;
