@@ -6,14 +6,23 @@ use std::time::Duration;
 use streamgate_server::HttpSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::Service;
 use crate::support::running::{Over, Running, Stream, over_plain_and_tls, read_all, read_until};
+use crate::support::{MADE_ID, MADE_V4_ID, Service};
 
-/// How many requests of each kind are sent. Each has a connection of its own, and its handshake.
+/// How many requests of each kind are sent with each of the four ways to leave, together more than
+/// 1,000. Each has a connection of its own, and its handshake.
 const fn requests(over: Over) -> usize {
     match over {
         Over::Plain => 1_000,
-        Over::Tls => 250,
+        Over::Tls => 260,
+    }
+}
+
+/// The same for calls of dialects, of which there are many kinds: over TLS, fewer.
+const fn requests_of_dialects(over: Over) -> usize {
+    match over {
+        Over::Plain => 260,
+        Over::Tls => 40,
     }
 }
 
@@ -22,22 +31,32 @@ const fn requests(over: Over) -> usize {
 enum Leaves {
     /// FIN at once, on a connection of its own.
     Fresh,
+    /// RST at once, on a connection of its own.
+    FreshReset,
     /// FIN at once, on a connection that has been used.
     Used,
     /// RST at once, on a connection that has been used.
-    Reset,
+    UsedReset,
 }
+
+/// Every way to leave.
+const WAYS: [Leaves; 4] = [
+    Leaves::Fresh,
+    Leaves::FreshReset,
+    Leaves::Used,
+    Leaves::UsedReset,
+];
 
 /// Sends a request and leaves, without waiting for anything.
 async fn send_and_leave(running: &Running, leaves: Leaves, request: &str) {
     let mut stream = running.connect().await;
-    if !matches!(leaves, Leaves::Fresh) {
+    if matches!(leaves, Leaves::Used | Leaves::UsedReset) {
         let ask = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
         stream.write_all(ask).await.unwrap();
         read_until(&mut stream, "\"ok\"}").await;
     }
     stream.write_all(request.as_bytes()).await.unwrap();
-    if matches!(leaves, Leaves::Reset) {
+    if matches!(leaves, Leaves::FreshReset | Leaves::UsedReset) {
         stream.set_zero_linger();
     }
 }
@@ -88,7 +107,7 @@ async fn all_are_carried_out(
     request: impl Fn(usize) -> String,
     counted: &str,
 ) {
-    for leaves in [Leaves::Fresh, Leaves::Used, Leaves::Reset] {
+    for leaves in WAYS {
         let running = Running::over(over, HttpSettings::default()).await;
         for i in 0..requests(over) {
             prepare(&running.service, i).await;
@@ -161,9 +180,88 @@ async fn a_change_of_a_user_is_carried_out_for_a_client_that_has_left(over: Over
     all_are_carried_out(over, nothing, change, &counted).await;
 }
 
+/// The starts and stops of each dialect, in an order in which each succeeds. Of a call: method,
+/// status, path below `/compat` with the names of the route, body.
+const DIALECTS: [&str; 5] = [
+    "POST 200 /session-tracker/add-session?user_id={userId}
+     POST 200 /session-tracker/remove-session?user_id={userId}",
+    // It has no stop.
+    "GET 200 /concurrency-service/{stage}/startSession/userId/{userId}/sessionId/{sessionId}",
+    r#"POST 201 /stream-log/{stage}/stream {"userId":"{userId}"}
+       DELETE 204 /stream-log/{stage}/stream {"userId":"{userId}","streamId":"{made}"}"#,
+    "GET 200 /user-streams/user-streams/{userId}/{sessionId}
+     DELETE 204 /user-streams/user-streams/{userId}",
+    r#"POST 200 /stream-requests/createuser {"Name":"n","id":"{userId}"}
+       POST 200 /stream-requests/requeststream {"id":"{userId}","stream":"{sessionId}"}
+       POST 200 /stream-requests/removeuser {"id":"{userId}"}"#,
+];
+
+/// A call of a dialect.
+#[derive(Debug)]
+struct Call<'a> {
+    method: &'a str,
+    status: u16,
+    path: &'a str,
+    body: &'a str,
+}
+
+/// The calls of a dialect of [`DIALECTS`].
+fn calls_of(dialect: &str) -> Vec<Call<'_>> {
+    dialect.lines().map(Call::of).collect()
+}
+
+impl<'a> Call<'a> {
+    fn of(line: &'a str) -> Self {
+        let mut parts = line.trim().splitn(4, ' ');
+        let mut next = || parts.next().unwrap_or_default();
+        Self {
+            method: next(),
+            status: next().parse().unwrap(),
+            path: next(),
+            body: next(),
+        }
+    }
+
+    /// The request for user number `i`.
+    fn request(&self, i: usize) -> String {
+        let filled = |text: &str| {
+            text.replace("{userId}", &format!("u{i}"))
+                .replace("{sessionId}", "s")
+                .replace("{stage}", "dev")
+                .replace("{made}", MADE_V4_ID)
+        };
+        let line = format!("{} /compat{}", self.method, filled(self.path));
+        match self.body {
+            "" => without_body(&line),
+            body => with_body(&line, &filled(body)),
+        }
+    }
+
+    /// The line of the metric that counts its answers.
+    fn counted(&self) -> String {
+        let route = self.path.split('?').next().unwrap_or_default();
+        answers(self.method, &format!("/compat{route}"), self.status)
+    }
+}
+
 async fn a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left(over: Over) {
-    let call = |i| without_body(&format!("GET /compat/user-streams/user-streams/u{i}/s"));
-    all_are_carried_out(over, nothing, call, "streamgate_live_sessions").await;
+    let users = requests_of_dialects(over);
+    for dialect in DIALECTS {
+        let calls = calls_of(dialect);
+        for leaves in WAYS {
+            let running = Running::over(over, HttpSettings::default()).await;
+            for call in &calls {
+                for i in 0..users {
+                    send_and_leave(&running, leaves, &call.request(i)).await;
+                }
+                let what = format!("{leaves:?}, {call:?}");
+                wait_for(&running.service, &call.counted(), users, &what).await;
+            }
+            let left = if calls.len() > 1 { 0 } else { users };
+            let live = running.service.metric("streamgate_live_sessions").await;
+            assert_eq!(live, left.to_string(), "{leaves:?}, {calls:?}");
+        }
+    }
 }
 
 /// Requests that follow each other on one connection, whose client has left before the first is
@@ -177,31 +275,55 @@ async fn every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left(o
             .chain((0..5).map(|_| line("POST", "/heartbeat")))
             .chain([line("DELETE", "")]);
         let pipeline: String = requests.map(|line| without_body(&line)).collect();
-        send_and_leave(&running, Leaves::Reset, &pipeline).await;
+        send_and_leave(&running, Leaves::UsedReset, &pipeline).await;
     }
     let stops = answers("DELETE", SESSION, 204);
     wait_for(&running.service, &stops, requests(over), "pipelines").await;
     wait_for(&running.service, "streamgate_live_sessions", 0, "pipelines").await;
 }
 
+/// Sends a request, closes the sending side, and waits for the answer.
+async fn half_close(running: &Running, request: &str, status: u16) {
+    let mut stream = running.sent(request).await;
+    stream.shutdown().await.unwrap();
+    let answer = read_all(&mut stream).await;
+    let right = format!("HTTP/1.1 {status} ");
+    assert!(answer.starts_with(&right), "{request}: {answer}");
+}
+
 /// RFC 9112, 9.6: a client that has closed its sending side may still wait for its answer.
 async fn a_half_closed_client_gets_its_answer(over: Over) {
     let running = Running::over(over, HttpSettings::default()).await;
-    let ask = async |request: String, status: &str| {
-        let mut stream = running.connect().await;
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream.shutdown().await.unwrap();
-        let answer = read_all(&mut stream).await;
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{answer}"
-        );
-    };
     for i in 0..requests(over) {
-        let path = format!("/v1/users/u{i}/sessions/s");
-        ask(with_body(&format!("PUT {path}"), "{}"), "201").await;
-        ask(without_body(&format!("POST {path}/heartbeat")), "200").await;
-        ask(without_body(&format!("DELETE {path}")), "204").await;
+        let user = format!("/v1/users/u{i}");
+        let path = format!("{user}/sessions/s");
+        let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
+        let batch = format!("{{\"heartbeats\":[{entry}]}}");
+        for (request, status) in [
+            (with_body(&format!("PUT {user}"), "{\"limit\":1}"), 200),
+            (with_body(&format!("PUT {path}"), "{}"), 201),
+            (without_body(&format!("POST {path}/heartbeat")), 200),
+            (with_body("POST /v1/heartbeats", &batch), 200),
+            (without_body(&format!("DELETE {path}")), 204),
+            (with_body(&format!("POST {user}/sessions"), "{}"), 201),
+            (
+                with_body(&format!("POST {user}/sessions/{MADE_ID}/stop"), "bye"),
+                204,
+            ),
+        ] {
+            half_close(&running, &request, status).await;
+        }
+    }
+    let live = running.service.metric("streamgate_live_sessions").await;
+    assert_eq!(live, "0");
+}
+
+async fn a_half_closed_client_of_a_dialect_gets_its_answer(over: Over) {
+    let running = Running::over(over, HttpSettings::default()).await;
+    for call in DIALECTS.into_iter().flat_map(calls_of) {
+        for i in 0..requests_of_dialects(over) {
+            half_close(&running, &call.request(i), call.status).await;
+        }
     }
 }
 
@@ -258,6 +380,7 @@ over_plain_and_tls! {
     a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left,
     every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left,
     a_half_closed_client_gets_its_answer,
+    a_half_closed_client_of_a_dialect_gets_its_answer,
     a_request_that_has_not_arrived_whole_is_not_carried_out,
     a_streamed_answer_ends_when_its_client_has_left,
 }

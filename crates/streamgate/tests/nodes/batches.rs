@@ -1,9 +1,9 @@
-//! Parallel batches of heartbeats from several gateways.
+//! Batches of heartbeats: in parallel from several gateways, and of one user with many sessions.
 
 use std::sync::Arc;
 
 use serde_json::json;
-use streamgate_testkit::Client;
+use streamgate_testkit::{Client, Redis};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
@@ -44,4 +44,36 @@ async fn batches_of_heartbeats_at_once_all_renew() {
     while let Some(gateway) = gateways.join_next().await {
         gateway.unwrap();
     }
+}
+
+/// How many commits the server has made since its statistics were reset. Each is a script.
+fn commits(redis: &Redis) -> u64 {
+    let info: String = redis.ask(&["INFO", "commandstats"]);
+    let calls = info.lines().filter_map(|line| {
+        let counted = line.strip_prefix("cmdstat_eval")?.split_once(":calls=")?.1;
+        counted.split(',').next()?.parse::<u64>().ok()
+    });
+    calls.sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_of_a_thousand_heartbeats_of_one_user_is_one_commit() {
+    const SESSIONS: usize = 1_000;
+    let redis = redis();
+    let limit = format!("policy.default_limit={SESSIONS}");
+    let nodes = Nodes::over(&redis, 1, &[&PATIENT[..], &["--set", &limit]].concat());
+    let address = nodes.servers[0].address;
+    let mut client = Client::connect(address).await.unwrap();
+    let ids: Vec<_> = (0..SESSIONS).map(|number| format!("s{number}")).collect();
+    let import = json!({ "users": [{ "user_id": "crowd", "sessions": ids }] });
+    let imported = client.send("POST", "/v1/import", Some(&import));
+    assert_eq!(imported.await.unwrap().json()["started"], SESSIONS);
+
+    let entry = |id| json!({ "user_id": "crowd", "session_id": id });
+    let entries: Vec<_> = ids.iter().map(entry).collect();
+    let body = json!({ "heartbeats": entries });
+    let _: String = redis.ask(&["CONFIG", "RESETSTAT"]);
+    let answer = client.send("POST", "/v1/heartbeats", Some(&body));
+    assert_eq!(answer.await.unwrap().json()["renewed"], SESSIONS);
+    assert_eq!(commits(&redis), 1);
 }

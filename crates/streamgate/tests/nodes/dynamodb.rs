@@ -95,7 +95,7 @@ async fn a_table_is_made_and_four_nodes_over_it_hold_the_limit() {
 async fn a_call_over_dynamodb_is_carried_out_for_a_client_that_has_left() {
     let emulator = table();
     let nodes = nodes(emulator.port, 1, &PATIENT);
-    departure::every_call_is_carried_out(&nodes.servers[0], 35).await;
+    departure::every_call_is_carried_out(&nodes.servers[0], 210).await;
 }
 
 #[test]

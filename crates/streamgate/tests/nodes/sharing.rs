@@ -71,5 +71,5 @@ fn a_node_that_is_killed_loses_no_session() {
 async fn a_call_over_redis_is_carried_out_for_a_client_that_has_left() {
     let redis = redis();
     let nodes = Nodes::over(&redis, 1, &[]);
-    departure::every_call_is_carried_out(&nodes.servers[0], 350).await;
+    departure::every_call_is_carried_out(&nodes.servers[0], 210).await;
 }

@@ -98,7 +98,7 @@ async fn a_request_that_never_ends_is_cut_off() {
 async fn a_call_is_carried_out_for_a_client_that_has_left() {
     let dir = TempDir::new().unwrap();
     let server = Server::start(dir.path());
-    departure::every_call_is_carried_out(&server, 350).await;
+    departure::every_call_is_carried_out(&server, 210).await;
     let mut client = Client::connect(server.address).await.unwrap();
     assert!(client.all_live().await.unwrap().is_empty());
     assert!(server.terminate().status.success());

@@ -135,6 +135,9 @@ impl Dial {
     /// A connection; with TLS, one whose client has done its handshake.
     pub(crate) async fn connect(&self) -> io::Result<Stream> {
         let socket = TcpStream::connect(self.address).await?;
+        // What is written is sent at once. Else the system may keep a request back until the end of
+        // the handshake is acknowledged, and a reset discards it.
+        socket.set_nodelay(true)?;
         let Some(connector) = &self.connector else {
             return Ok(Stream::Plain(socket));
         };

@@ -298,8 +298,6 @@ async fn a_request_behind_the_handshake_is_carried_out_for_a_client_that_has_lef
         };
         let request = format!("PUT /v1/users/u{i}/sessions/s HTTP/1.1\r\nhost: x\r\n\r\n");
         let (socket, connection) = stream.get_mut();
-        // Else the system waits for the acknowledgement of the handshake, and discards the rest.
-        socket.set_nodelay(true).unwrap();
         connection.writer().write_all(request.as_bytes()).unwrap();
         let mut bytes = Vec::new();
         connection.write_tls(&mut bytes).unwrap();
