@@ -112,6 +112,9 @@ async fn requests_to_dynamodb_are_counted_for_each_kind_of_call() {
         lazy,
     );
     let requests = || proxy.take_seen().len();
+    // Reads the format mark, as the start of a server does.
+    engine.check_ready().await.unwrap();
+    requests();
     assert!(is_admitted(&engine, "tv").await);
     assert_eq!(requests(), 2);
     for (pass_s, paid) in [(30, 0), (29, 0), (1, 1), (59, 0), (1, 1)] {

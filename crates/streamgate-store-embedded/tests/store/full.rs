@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use streamgate_clock::ManualClock;
 use streamgate_clock::Stopwatch;
-use streamgate_core::Seconds;
-use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, Start};
+use streamgate_core::admission::{Heartbeat, HeartbeatOutcome, ImportUser, Start};
+use streamgate_core::{Attributes, Seconds};
 use streamgate_store::{Store, StoreError};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, LogObserver};
 
@@ -77,18 +77,31 @@ async fn until_full(store: &EmbeddedStore, prefix: &str) -> usize {
     panic!("it never was full");
 }
 
-/// Uses up the room for starts and the reserve. Returns how many sessions were started and how many
-/// of these were stopped.
+/// The sessions of the user `crowd`.
+const CROWD: usize = 100;
+
+/// Uses up the room for starts and the reserve. Returns how many users have started a session, and
+/// how many sessions were stopped.
 async fn use_up_reserve(store: &EmbeddedStore) -> (usize, usize) {
+    // One record starts a hundred sessions, and each stop is a record of its own: so there are more
+    // sessions to stop than the reserve has room for.
+    let crowd = ImportUser {
+        sessions: (0..CROWD).map(|n| session(&format!("s-{n}"))).collect(),
+        lease: Seconds(90),
+        profile: Attributes::default(),
+    };
+    run(store, &key("crowd"), &crowd).await.unwrap();
     let started = until_full(store, "u").await;
-    for stopped in 0..started {
-        match stop(store, &format!("u-{stopped}"), "a").await {
+    let of_crowd = (0..CROWD).map(|n| ("crowd".to_owned(), format!("s-{n}")));
+    let others = (0..started).map(|n| (format!("u-{n}"), "a".to_owned()));
+    for (stopped, (user, session)) in of_crowd.chain(others).enumerate() {
+        match stop(store, &user, &session).await {
             Ok(()) => {}
-            Err(StoreError::Full(_)) => return (started, stopped),
+            Err(StoreError::Full(_)) => return (started + 1, stopped),
             Err(error) => panic!("{error}"),
         }
     }
-    panic!("the reserve never was used up");
+    panic!("the reserve never was used up: {started}");
 }
 
 /// Starts a session as soon as there is room.
@@ -138,9 +151,9 @@ async fn a_used_up_reserve_refuses_stops_at_once_and_reads_go_on() {
     let disk = PowerDisk::default();
     let (store, _fullness) = open(&disk);
     fill(&disk);
-    let (started, stopped) = use_up_reserve(&store).await;
+    let (users, stopped) = use_up_reserve(&store).await;
     assert!(stopped > 10, "{stopped}");
-    assert_eq!(contents(&store).await.len(), started);
+    assert_eq!(contents(&store).await.len(), users);
     disk.leave_room(None);
     start_when_there_is_room(&store, "late").await;
     stop(&store, "late", "a").await.unwrap();
