@@ -162,7 +162,9 @@ impl<S: VersionedStore> Store for Optimistic<S> {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>> {
         Box::pin(async move {
-            self.check_open().await?;
+            // Without reading the mark: most remote stores are not swept, and ask no server here.
+            self.check_not_closed()?;
+            self.shared.format.check()?;
             self.remote().sweep(from, budget, step).await
         })
     }

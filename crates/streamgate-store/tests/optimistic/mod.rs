@@ -491,6 +491,9 @@ async fn the_first_call_reads_a_format_mark_that_could_not_be_read_at_the_start(
         matches!(unavailable, Err(StoreError::Unavailable(_))),
         "{unavailable:?}"
     );
+    let mut nothing = |_: View<'_>| None;
+    let swept = store.sweep(None, 1, &mut nothing).await;
+    assert!(swept.is_ok(), "a sweep asks no server: {swept:?}");
     map.hide_mark(false);
     let refused = write(&store, OLDEST).await;
     assert!(
