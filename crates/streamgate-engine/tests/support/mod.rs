@@ -1,6 +1,7 @@
 //! An engine on a store with a clock that stands, and an observer that remembers.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use streamgate_clock::ManualClock;
@@ -11,6 +12,7 @@ use streamgate_core::{
 use streamgate_engine::{Engine, EngineObserver, EngineSettings, RandomIds};
 use streamgate_store::faults::{Fault, FaultyStore};
 use streamgate_store::{Change, MemoryStore, Store, View};
+use tokio::net::UnixStream;
 
 /// Remembers what was committed.
 #[derive(Debug, Default)]
@@ -213,4 +215,20 @@ pub(crate) fn stop(session: &str) -> Stop {
         id: id(session),
         reason: EndReason::Stopped,
     }
+}
+
+/// How many calls are made from a byte that is written to a socket until it is seen at the other
+/// end.
+pub(crate) async fn calls_until_seen(
+    (client, server): &(UnixStream, UnixStream),
+    calls: &AtomicUsize,
+) -> usize {
+    // Nothing is there yet, so that the thread has to poll the socket again.
+    assert!(server.try_read(&mut [0]).is_err());
+    client.writable().await.unwrap();
+    assert_eq!(client.try_write(b"x").unwrap(), 1);
+    let before = calls.load(Ordering::Relaxed);
+    server.readable().await.unwrap();
+    assert_eq!(server.try_read(&mut [0]).unwrap(), 1);
+    calls.load(Ordering::Relaxed) - before
 }

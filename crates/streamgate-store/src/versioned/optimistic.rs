@@ -91,6 +91,13 @@ impl<S: VersionedStore> Optimistic<S> {
         self.shared.learn_format().await
     }
 
+    /// As [`check_open`](Self::check_open), without asking the server: a mark that is not known yet
+    /// refuses nothing.
+    fn check_known(&self) -> Result<(), StoreError> {
+        self.check_not_closed()?;
+        Ok(self.shared.format.check()?)
+    }
+
     fn check_not_closed(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("the store is closed".to_owned()));
@@ -115,8 +122,7 @@ impl<S: VersionedStore> Optimistic<S> {
 
     /// Whether the step takes its answer from the cached record.
     fn is_answered_from_cache(&self, key: &UserKey, step: Step<'_>) -> bool {
-        let is_open = || self.check_not_closed().is_ok() && self.shared.format.check().is_ok();
-        if !step.accepts_cached() || !is_open() {
+        if !step.accepts_cached() || self.check_known().is_err() {
             return false;
         }
         let Shared { remote, cache, .. } = &self.shared;
@@ -162,9 +168,8 @@ impl<S: VersionedStore> Store for Optimistic<S> {
         step: Step<'a>,
     ) -> BoxFuture<'a, Result<Swept, StoreError>> {
         Box::pin(async move {
-            // Without reading the mark: most remote stores are not swept, and ask no server here.
-            self.check_not_closed()?;
-            self.shared.format.check()?;
+            // Most remote stores are not swept, and ask no server here.
+            self.check_known()?;
             self.remote().sweep(from, budget, step).await
         })
     }
