@@ -17,7 +17,7 @@ fn compare(program: &Path, out: &Path) -> Command {
         .args(["compare", "--rounds", "1"])
         .args([
             "--seconds",
-            "0.3",
+            "1",
             "--warm-up",
             "0.1",
             "--users",
