@@ -17,7 +17,7 @@ fn compare(program: &Path, out: &Path) -> Command {
         .args(["compare", "--rounds", "1"])
         .args([
             "--seconds",
-            "1",
+            "0.5",
             "--warm-up",
             "0.1",
             "--users",

@@ -67,7 +67,7 @@ const STOPS_AHEAD: f64 = 1.5;
 const CPU_S_MIN: f64 = 0.03;
 
 /// How often a run is tried that came to less.
-const ATTEMPTS: u32 = 3;
+const ATTEMPTS: u32 = 10;
 
 impl Figure {
     /// The figure of a round, if it has it.
@@ -88,6 +88,7 @@ impl Figure {
 /// still, has measured nothing, and is done again.
 pub(super) fn run(subject: &Subject, plan: &Plan) -> Result<Round> {
     let name = &subject.name;
+    let mut measured = String::new();
     for _ in 0..ATTEMPTS {
         let round = match subject.server {
             Kind::Disk | Kind::BusyDisk => others::disk(subject.server == Kind::BusyDisk, plan),
@@ -103,8 +104,15 @@ pub(super) fn run(subject: &Subject, plan: &Plan) -> Result<Round> {
         if has_run && round.p99_ms > 0.0 {
             return Ok(round);
         }
+        measured = format!(
+            "{:.0} ms of processor time in {} s, p99 {:.2} ms",
+            cpu_s * 1e3,
+            plan.seconds,
+            round.p99_ms
+        );
     }
-    Err(format!("{name}: it ran too little to be measured; give it more --seconds").into())
+    let advice = "it ran too little to be measured; give it more --seconds";
+    Err(format!("{name}: {measured}: {advice}").into())
 }
 
 fn over_http(subject: &Subject, plan: &Plan) -> Result<Round> {
