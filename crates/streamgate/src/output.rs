@@ -11,13 +11,18 @@ use std::os::fd::AsFd as _;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::event::{self, PollFd, PollFlags, Timespec};
 use serde_json::Value;
+use streamgate_clock::Stopwatch;
 use streamgate_server::telemetry::LineQueue;
 
 use crate::exit::{Code, Failure};
 
-/// How long the end of the process waits for the last lines of standard error.
-const FLUSH_MAX: Duration = Duration::from_millis(500);
+/// How long the end of the process waits for the last lines of standard error, if that takes none.
+const STALLED_MAX: Duration = Duration::from_millis(500);
+
+/// The same if standard error would take them: then a busy machine has not run the thread yet.
+const LATE_MAX: Duration = Duration::from_secs(5);
 
 /// Standard error. The writer has a descriptor of its own, because the one of the standard library
 /// is locked while a write stalls.
@@ -35,9 +40,18 @@ pub(crate) fn log() -> &'static LineQueue {
     &STDERR
 }
 
-/// Waits until the queue is written, for half a second at most.
+/// Waits until the queue is written: for half a second at most if standard error stalls, for five
+/// if only the thread is late.
 pub(crate) fn flush_log() {
-    STDERR.flush(FLUSH_MAX);
+    let waited = Stopwatch::start();
+    while !STDERR.flush(STALLED_MAX) && stderr_is_ready() && waited.elapsed() < LATE_MAX {}
+}
+
+/// Whether a write to standard error would return at once.
+fn stderr_is_ready() -> bool {
+    let stderr = io::stderr();
+    let mut polled = [PollFd::new(&stderr, PollFlags::OUT)];
+    event::poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// Prints text as it is. Its failure is kept for [`finish`].

@@ -113,6 +113,19 @@ fn key_new_fails_if_its_output_cannot_be_written() {
     assert!(ended.stdout.is_empty(), "{ended:?}");
 }
 
+/// On a machine that is too busy to run the thread that writes: here each write waits 2 s.
+#[test]
+fn an_error_that_is_written_late_is_not_lost() {
+    let command = streamgate(&["config", "check", "--set", "policy.lease_s=1"]);
+    let mut late = bare("strace");
+    late.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=write", "-e"])
+        .args(["inject=write:delay_enter=2000000", "--"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let said = Ran::from(late.output().unwrap()).failed(1);
+    assert!(said.contains("policy.lease_s"), "{said}");
+}
+
 /// A command whose files may have so many blocks of 512 bytes.
 fn with_file_size(blocks: u32, arguments: &[&str]) -> Command {
     let command = streamgate(arguments);
