@@ -119,7 +119,7 @@ fn an_error_that_is_written_late_is_not_lost() {
     let command = streamgate(&["config", "check", "--set", "policy.lease_s=1"]);
     let mut late = bare("strace");
     late.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=write", "-e"])
-        .args(["inject=write:delay_enter=2000000", "--"])
+        .args(["inject=write:delay_enter=2s", "--"])
         .arg(command.get_program())
         .args(command.get_args());
     let said = Ran::from(late.output().unwrap()).failed(1);
