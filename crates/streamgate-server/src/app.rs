@@ -35,6 +35,7 @@ use crate::routing::layers::{RouteLayers, with_path};
 use crate::routing::observe::{Observation, Route};
 use crate::settings::{ChangedSetting, PagesSettings, ServerSettings};
 use crate::state::{App, Gateway, Node};
+use crate::wire::body_turns::BodyTurns;
 use crate::{compat, document, ops, site, v1, well_known};
 
 /// Every endpoint of the service, over one engine.
@@ -149,6 +150,7 @@ pub fn app(engine: Arc<Engine>, settings: ServerSettings, observed: Observed) ->
         trusted_proxies: settings.http.trusted_proxies,
         body_timeout: settings.http.body_timeout,
         body_memory,
+        body_turns: BodyTurns::default(),
         metrics_require_key: settings.metrics_require_key,
         compat: settings.compat,
         pages,

@@ -24,6 +24,7 @@ use crate::settings::{ChangedSetting, PagesSettings};
 use crate::telemetry::AuditSettings;
 use crate::telemetry::audit::{Action, Note};
 use crate::wire::body_bytes::BodyMemory;
+use crate::wire::body_turns::BodyTurns;
 
 /// What the endpoints share.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub(crate) struct App {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) body_timeout: Duration,
     pub(crate) body_memory: Arc<BodyMemory>,
+    pub(crate) body_turns: BodyTurns,
     pub(crate) metrics_require_key: bool,
     pub(crate) compat: CompatSettings,
     /// The pages that are served.

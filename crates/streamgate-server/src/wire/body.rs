@@ -97,9 +97,8 @@ impl IgnoredBody {
 async fn is_drained(app: &App, mut body: Body) -> bool {
     let drained = async {
         let mut left = IGNORED_BODY_MAX_BYTES;
-        while let Some(frame) = body.frame().await {
-            let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
-            left = left.checked_sub(length)?;
+        while let Some(piece) = app.body_turns.take(next_piece(&mut body)).await.ok()? {
+            left = left.checked_sub(piece.len())?;
         }
         Some(())
     };
@@ -158,7 +157,7 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedB
     drop(first);
     let mut next = match arrived {
         Some(piece) => Some(piece),
-        None => next_piece(body).await?,
+        None => app.body_turns.take(next_piece(body)).await?,
     };
     while let Some(piece) = next {
         length += piece.len();
@@ -166,7 +165,7 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedB
             return Err(too_large(max));
         }
         whole.push(&piece, rest(body, max - length))?;
-        next = next_piece(body).await?;
+        next = app.body_turns.take(next_piece(body)).await?;
     }
     Ok(whole.finish())
 }

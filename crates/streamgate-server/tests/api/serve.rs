@@ -388,6 +388,20 @@ async fn connections_beyond_the_maximum_wait_for_a_free_place(over: Over) {
     second.await.unwrap();
 }
 
+/// On one thread, which the server has only where this test waits.
+#[tokio::test]
+async fn connections_that_come_at_once_are_accepted_a_few_at_a_time() {
+    let running = Running::over(Over::Plain, HttpSettings::default()).await;
+    let connect = |_| std::net::TcpStream::connect(running.address).unwrap();
+    let clients: Vec<_> = (0..100).map(connect).collect();
+    let count = "streamgate_http_connections";
+    eventually(&running.service, count, |open| open != "0").await;
+    let open = running.service.metric(count).await;
+    let all = clients.len().to_string();
+    assert_ne!(open, all, "this test waited for all of them");
+    eventually(&running.service, count, |open| open == all).await;
+}
+
 over_plain_and_tls! {
     a_connection_serves_one_request_after_the_other,
     a_head_that_never_ends_is_cut_off,

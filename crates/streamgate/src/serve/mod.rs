@@ -180,9 +180,18 @@ async fn report_repeats(repeats: Repeats) {
     }
 }
 
+/// Most sockets that a thread without other work takes from the system at once, of those that are
+/// ready. A thread's own queue holds 256 tasks, and what does not fit waits behind what comes later.
+const READY_MAX: usize = 128;
+
+/// The same of a thread that has other work. The rest wait in the system, in their order.
+const READY_WHILE_BUSY_MAX: usize = 16;
+
 /// The threads that wait for sockets and servers.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
+        .max_io_events_per_tick(READY_MAX)
+        .max_io_events_per_busy_tick(READY_WHILE_BUSY_MAX)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Code::Problem, format!("no threads to serve with: {error}")))
