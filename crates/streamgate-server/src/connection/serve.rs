@@ -22,7 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use streamgate_core::bounds::BACKLOG_MAX;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{JoinSet, yield_now};
+use tokio::task::JoinSet;
 
 use crate::app::Endpoints;
 use crate::caller::client;
@@ -38,9 +38,6 @@ use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::state::Draining;
 use crate::wire::answer::EVENT_STREAM;
-
-/// Connections that are accepted in a row, before those that are open have their turn.
-const ACCEPTS_IN_A_ROW: usize = 16;
 
 /// Pause after an accept that failed for lack of a resource (file descriptors, memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -131,7 +128,6 @@ impl Acceptor {
     /// Accepts and serves connections until `end` completes.
     async fn accept_until(&mut self, listener: &TcpListener, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
-        let mut in_a_row = 0;
         loop {
             let (stream, peer, slot) = tokio::select! {
                 biased;
@@ -141,11 +137,6 @@ impl Acceptor {
                 accepted = accept(listener, &self.slots) => accepted,
             };
             self.spawn(stream, peer, slot);
-            in_a_row += 1;
-            if in_a_row == ACCEPTS_IN_A_ROW {
-                in_a_row = 0;
-                yield_now().await;
-            }
         }
     }
 

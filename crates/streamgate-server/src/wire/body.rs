@@ -1,9 +1,8 @@
 //! Request bodies: bounded in size and time, parsed as JSON with errors that name the field.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequest, Request};
@@ -17,10 +16,15 @@ use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
 use tokio::time::timeout;
 
 use super::body_bytes::{BodyBuffer, ReceivedBody};
+use super::body_turns::BodyTurns;
 use super::object::Object;
 use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
+
+/// From this length on, in bytes, a piece of a body shows that the body arrives faster than it is
+/// read. Shorter ones cost little, and a client that sends them slowly must not take turns from others.
+const LONG_PIECE_BYTES: usize = 4 * 1024;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A missing body is an empty object.
 #[derive(Debug)]
@@ -97,8 +101,10 @@ impl IgnoredBody {
 async fn is_drained(app: &App, mut body: Body) -> bool {
     let drained = async {
         let mut left = IGNORED_BODY_MAX_BYTES;
-        while let Some(piece) = app.body_turns.take(next_piece(&mut body)).await.ok()? {
-            left = left.checked_sub(piece.len())?;
+        let mut last = 0;
+        while let Some(piece) = next_in_turn(&app.body_turns, &mut body, last).await.ok()? {
+            last = piece.len();
+            left = left.checked_sub(last)?;
         }
         Some(())
     };
@@ -119,16 +125,17 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
     if body.size_hint().lower() > u64::try_from(max).unwrap_or(u64::MAX) {
         return Err(too_large(max));
     }
-    let mut frames = pin!(read_frames(app, &mut body, max));
     // Fast path: the body usually arrived with the head, and needs no timer.
-    if let Poll::Ready(read) = poll_fn(|cx| Poll::Ready(frames.as_mut().poll(cx))).await {
-        return read;
+    let begun = begin(&mut body, max).now_or_never().transpose()?;
+    if let Some(Begun::Whole(bytes)) = begun {
+        return Ok(bytes.into());
     }
-    if let Ok(read) = timeout(app.body_timeout, &mut frames).await {
+    let mut rest = pin!(read_on(app, &mut body, begun, max));
+    if let Ok(read) = timeout(app.body_timeout, &mut rest).await {
         return read;
     }
     // The process may have been suspended: a body that arrived meanwhile still counts.
-    timeout(EVENT_DELAY, frames).await.unwrap_or_else(|_| {
+    timeout(EVENT_DELAY, rest).await.unwrap_or_else(|_| {
         Err(
             ApiError::new(Code::RequestTimeout, "the body did not arrive in time")
                 .with_header(header::CONNECTION, HeaderValue::from_static("close")),
@@ -136,28 +143,54 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
     })
 }
 
-/// The bytes of the body. A body of a single frame, the usual case, is not copied.
-async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedBody, ApiError> {
+/// A body whose first piece has arrived.
+enum Begun {
+    /// Of a single piece, the usual case, which is not copied; or of none.
+    Whole(Bytes),
+    /// Its first piece, and the second one if that has arrived as well.
+    Part(Bytes, Option<Bytes>),
+}
+
+/// The beginning of a body. Cancel-safe: it waits for the first piece only.
+async fn begin(body: &mut Body, max: usize) -> Result<Begun, ApiError> {
     let Some(first) = next_piece(body).await? else {
-        return Ok(Bytes::new().into());
+        return Ok(Begun::Whole(Bytes::new()));
     };
     if first.len() > max {
         return Err(too_large(max));
     }
-    let arrived = match next_piece(body).now_or_never().transpose()? {
-        Some(None) => return Ok(first.into()),
-        Some(piece) => piece,
-        // The rest is on its way, and what is here counts from now on.
-        None => None,
+    Ok(match next_piece(body).now_or_never().transpose()? {
+        Some(None) => Begun::Whole(first),
+        Some(second) => Begun::Part(first, second),
+        None => Begun::Part(first, None),
+    })
+}
+
+/// The bytes of a body that has not arrived whole.
+async fn read_on(
+    app: &App,
+    body: &mut Body,
+    begun: Option<Begun>,
+    max: usize,
+) -> Result<ReceivedBody, ApiError> {
+    let begun = match begun {
+        Some(begun) => begun,
+        None => begin(body, max).await?,
     };
+    let (first, second) = match begun {
+        Begun::Whole(bytes) => return Ok(bytes.into()),
+        Begun::Part(first, second) => (first, second),
+    };
+    // The rest is on its way, and what is here counts from now on.
     let mut whole = BodyBuffer::new(&app.body_memory);
     let mut length = first.len();
-    let behind = arrived.as_ref().map(Bytes::len);
+    let behind = second.as_ref().map(Bytes::len);
     whole.push(&first, behind.unwrap_or_else(|| rest(body, max - length)))?;
+    let mut last = first.len();
     drop(first);
-    let mut next = match arrived {
+    let mut next = match second {
         Some(piece) => Some(piece),
-        None => app.body_turns.take(next_piece(body)).await?,
+        None => next_in_turn(&app.body_turns, body, last).await?,
     };
     while let Some(piece) = next {
         length += piece.len();
@@ -165,9 +198,24 @@ async fn read_frames(app: &App, body: &mut Body, max: usize) -> Result<ReceivedB
             return Err(too_large(max));
         }
         whole.push(&piece, rest(body, max - length))?;
-        next = app.body_turns.take(next_piece(body)).await?;
+        last = piece.len();
+        drop(piece);
+        next = next_in_turn(&app.body_turns, body, last).await?;
     }
     Ok(whole.finish())
+}
+
+/// The next data frame of a body behind one of `last` bytes; `None` at its end. It waits for a turn
+/// if much of the body has arrived, as a long piece shows.
+async fn next_in_turn(
+    turns: &BodyTurns,
+    body: &mut Body,
+    last: usize,
+) -> Result<Option<Bytes>, ApiError> {
+    if last < LONG_PIECE_BYTES || body.is_end_stream() {
+        return next_piece(body).await;
+    }
+    turns.take(next_piece(body)).await
 }
 
 /// How many bytes of a body are still to come: a body of unknown length can go on up to `most`.
@@ -319,4 +367,41 @@ fn in_plain_words(message: &str) -> (Option<&str>, &str) {
         }
     }
     (None, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_what_is_behind_a_long_piece_waits_for_a_turn() {
+        let turns = BodyTurns::of(1);
+        let held = turns.take(std::future::pending::<()>());
+        let mut held = pin!(held);
+        assert_eq!(held.as_mut().now_or_never(), None);
+        let long = Bytes::from(vec![b' '; LONG_PIECE_BYTES]);
+        let pieces = [Bytes::from("{}"), long.clone(), long.clone(), long];
+        let mut body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
+        let mut last = 0;
+        for length in [2, LONG_PIECE_BYTES] {
+            let piece = next_in_turn(&turns, &mut body, last).now_or_never();
+            last = piece.unwrap().unwrap().unwrap().len();
+            assert_eq!(last, length);
+        }
+        assert!(
+            next_in_turn(&turns, &mut body, last)
+                .now_or_never()
+                .is_none()
+        );
+        assert_eq!(held.as_mut().now_or_never(), None, "it gives its turn back");
+        assert!(
+            next_in_turn(&turns, &mut body, last)
+                .now_or_never()
+                .is_some()
+        );
+    }
 }

@@ -1,9 +1,9 @@
 //! Turns of long bodies, so that short requests do not wait behind them.
 //!
-//! The runtime polls tasks in the order in which they became ready, and the task of a body that has
-//! arrived is ready again after each piece of 16 KiB. So a short request would wait behind a piece of
-//! every such body. In turns, few bodies are read on at a time; the others wait outside the runtime's
-//! queue, in the order in which they came.
+//! The runtime polls tasks about in the order in which they became ready, and the task of a body that
+//! has arrived is ready again after each piece (16 KiB, unless `http.head_max_bytes` says otherwise).
+//! So a short request would wait behind a piece of every such body. In turns, few bodies are read on at
+//! a time; the others wait outside the runtime's queue, in the order in which they came.
 
 use std::future::{Future, poll_fn};
 use std::mem;
@@ -21,13 +21,18 @@ impl Default for BodyTurns {
     /// As many turns at a time as half of the processors.
     fn default() -> Self {
         let processors = available_parallelism().map_or(1, usize::from);
-        Self(Semaphore::new((processors / 2).max(1)))
+        Self::of((processors / 2).max(1))
     }
 }
 
 impl BodyTurns {
+    /// As many turns at a time as this.
+    pub(super) fn of(count: usize) -> Self {
+        Self(Semaphore::new(count))
+    }
+
     /// Waits for a turn, and for the next piece of a body. A piece that has not arrived is waited for
-    /// without a turn.
+    /// without a turn. The caller is polled once in each poll of its task, or the turn is short.
     pub(super) async fn take<T>(&self, piece: impl Future<Output = T>) -> T {
         let mut piece = pin!(piece);
         let turn = self.0.acquire().await.expect("never closed");
@@ -80,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_short_task_waits_for_one_piece_of_a_hundred_bodies_that_have_arrived() {
-        let turns = Rc::new(BodyTurns(Semaphore::new(1)));
+        let turns = Rc::new(BodyTurns::of(1));
         let read = Rc::new(Cell::new(0));
         let tasks = LocalSet::new();
         for _ in 0..BODIES {
@@ -107,7 +112,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_does_not_arrive_gives_its_turn_back() {
-        let turns = BodyTurns(Semaphore::new(1));
+        let turns = BodyTurns::of(1);
         let mut waiting = Box::pin(turns.take(pending::<()>()));
         assert_eq!(
             poll_fn(|cx| Poll::Ready(waiting.poll_unpin(cx))).await,

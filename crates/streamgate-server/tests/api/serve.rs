@@ -388,33 +388,6 @@ async fn connections_beyond_the_maximum_wait_for_a_free_place(over: Over) {
     second.await.unwrap();
 }
 
-/// On one thread, which the server has only where this test yields.
-#[tokio::test]
-async fn connections_that_come_at_once_are_accepted_a_few_at_a_time() {
-    let running = Running::over(Over::Plain, HttpSettings::default()).await;
-    let connect = |_| std::net::TcpStream::connect(running.address).unwrap();
-    let clients: Vec<_> = (0..100).map(connect).collect();
-    let open = || {
-        let page = running.service.metrics.render_text();
-        let line = page
-            .lines()
-            .find(|line| line.starts_with("streamgate_http_connections "));
-        let (_, open) = line.unwrap().split_once(' ').unwrap();
-        open.parse::<usize>().unwrap()
-    };
-    while open() == 0 {
-        tokio::task::yield_now().await;
-    }
-    assert!(
-        open() <= 16,
-        "{} are open when this test has its turn",
-        open()
-    );
-    while open() < clients.len() {
-        tokio::task::yield_now().await;
-    }
-}
-
 over_plain_and_tls! {
     a_connection_serves_one_request_after_the_other,
     a_head_that_never_ends_is_cut_off,
