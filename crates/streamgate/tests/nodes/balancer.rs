@@ -59,9 +59,11 @@ fn recommended() -> String {
 }
 
 /// The same for these nodes on this machine, and with checks that follow each other quickly, so
-/// that a test need not wait for them.
+/// that a test need not wait for them. An answer may take longer than that: the machine is busy.
 fn adapted(recommended: &str, port: u16, nodes: &[SocketAddr; 3]) -> String {
-    let mut adapted = format!("{recommended}\n    stats enable\n    stats uri /balancer\n");
+    let mut adapted = format!(
+        "{recommended}\n    timeout check 10s\n    stats enable\n    stats uri /balancer\n"
+    );
     let mut replace = |from: &str, to: &str| {
         assert_eq!(adapted.matches(from).count(), 1, "{from} in {adapted}");
         adapted = adapted.replace(from, to);
