@@ -10,21 +10,16 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
 use tokio::time::timeout;
 
 use super::body_bytes::{BodyBuffer, ReceivedBody};
-use super::body_turns::BodyTurns;
+use super::body_pieces::{next_piece, read_on};
 use super::object::Object;
 use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
 use crate::state::App;
-
-/// From this length on, in bytes, a piece of a body shows that the body arrives faster than it is
-/// read. Shorter ones cost little, and a client that sends them slowly must not take turns from others.
-const LONG_PIECE_BYTES: usize = 4 * 1024;
 
 /// The bytes of a JSON body of at most `MAX` bytes. A missing body is an empty object.
 #[derive(Debug)]
@@ -100,17 +95,16 @@ impl IgnoredBody {
 /// Reads a body and discards it; whether its end came within the bounds of size and time.
 async fn is_drained(app: &App, mut body: Body) -> bool {
     let drained = async {
+        let Some(first) = next_piece(&mut body).await? else {
+            return Ok(());
+        };
         let mut left = IGNORED_BODY_MAX_BYTES;
-        let mut last = 0;
-        while let Some(piece) = next_in_turn(&app.body_turns, &mut body, last).await.ok()? {
-            last = piece.len();
-            left = left.checked_sub(last)?;
-        }
-        Some(())
+        let discard = |piece: &[u8], _| take_from(&mut left, piece, IGNORED_BODY_MAX_BYTES);
+        read_on((first, None), &mut body, &app.body_turns, discard).await
     };
     timeout(app.body_timeout, drained)
         .await
-        .is_ok_and(|end| end.is_some())
+        .is_ok_and(|read| read.is_ok())
 }
 
 /// The bytes of a body of at most `max` bytes.
@@ -130,7 +124,7 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
     if let Some(Begun::Whole(bytes)) = begun {
         return Ok(bytes.into());
     }
-    let mut rest = pin!(read_on(app, &mut body, begun, max));
+    let mut rest = pin!(read_whole(app, &mut body, begun, max));
     if let Ok(read) = timeout(app.body_timeout, &mut rest).await {
         return read;
     }
@@ -143,9 +137,9 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
     })
 }
 
-/// A body whose first piece has arrived.
+/// The beginning of a body.
 enum Begun {
-    /// Of a single piece, the usual case, which is not copied; or of none.
+    /// All of it, in a single piece, which is not copied; or in none.
     Whole(Bytes),
     /// Its first piece, and the second one if that has arrived as well.
     Part(Bytes, Option<Bytes>),
@@ -159,15 +153,21 @@ async fn begin(body: &mut Body, max: usize) -> Result<Begun, ApiError> {
     if first.len() > max {
         return Err(too_large(max));
     }
+    if body.is_end_stream() {
+        return Ok(Begun::Whole(first));
+    }
+    // More is to come: it is asked for in turn.
+    if body.size_hint().exact().is_some() {
+        return Ok(Begun::Part(first, None));
+    }
     Ok(match next_piece(body).now_or_never().transpose()? {
         Some(None) => Begun::Whole(first),
-        Some(second) => Begun::Part(first, second),
-        None => Begun::Part(first, None),
+        second => Begun::Part(first, second.flatten()),
     })
 }
 
 /// The bytes of a body that has not arrived whole.
-async fn read_on(
+async fn read_whole(
     app: &App,
     body: &mut Body,
     begun: Option<Begun>,
@@ -181,61 +181,22 @@ async fn read_on(
         Begun::Whole(bytes) => return Ok(bytes.into()),
         Begun::Part(first, second) => (first, second),
     };
-    // The rest is on its way, and what is here counts from now on.
     let mut whole = BodyBuffer::new(&app.body_memory);
-    let mut length = first.len();
-    let behind = second.as_ref().map(Bytes::len);
-    whole.push(&first, behind.unwrap_or_else(|| rest(body, max - length)))?;
-    let mut last = first.len();
-    drop(first);
-    let mut next = match second {
-        Some(piece) => Some(piece),
-        None => next_in_turn(&app.body_turns, body, last).await?,
+    let mut left = max;
+    let keep = |piece: &[u8], rest: usize| {
+        take_from(&mut left, piece, max)?;
+        whole.push(piece, rest.min(left))
     };
-    while let Some(piece) = next {
-        length += piece.len();
-        if length > max {
-            return Err(too_large(max));
-        }
-        whole.push(&piece, rest(body, max - length))?;
-        last = piece.len();
-        drop(piece);
-        next = next_in_turn(&app.body_turns, body, last).await?;
-    }
+    read_on((first, second), body, &app.body_turns, keep).await?;
     Ok(whole.finish())
 }
 
-/// The next data frame of a body behind one of `last` bytes; `None` at its end. It waits for a turn
-/// if much of the body has arrived, as a long piece shows.
-async fn next_in_turn(
-    turns: &BodyTurns,
-    body: &mut Body,
-    last: usize,
-) -> Result<Option<Bytes>, ApiError> {
-    if last < LONG_PIECE_BYTES || body.is_end_stream() {
-        return next_piece(body).await;
-    }
-    turns.take(next_piece(body)).await
-}
-
-/// How many bytes of a body are still to come: a body of unknown length can go on up to `most`.
-fn rest(body: &Body, most: usize) -> usize {
-    let exact = body.size_hint().exact();
-    let exact = exact.and_then(|rest| usize::try_from(rest).ok());
-    exact.unwrap_or(most)
-}
-
-/// The next data frame of a body; `None` at its end.
-async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, ApiError> {
-    while let Some(frame) = body.frame().await {
-        // The client disconnected or broke the framing, and rarely reads this response.
-        let frame = frame
-            .map_err(|error| ApiError::field("body", "could not be read").with_cause(error))?;
-        if let Ok(piece) = frame.into_data() {
-            return Ok(Some(piece));
-        }
-    }
-    Ok(None)
+/// Subtracts the length of a piece from what is left of `max` bytes.
+fn take_from(left: &mut usize, piece: &[u8], max: usize) -> Result<(), ApiError> {
+    *left = left
+        .checked_sub(piece.len())
+        .ok_or_else(|| too_large(max))?;
+    Ok(())
 }
 
 /// The error of a body of more than `max` bytes.
@@ -367,41 +328,4 @@ fn in_plain_words(message: &str) -> (Option<&str>, &str) {
         }
     }
     (None, message)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::convert::Infallible;
-
-    use futures_util::stream;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn only_what_is_behind_a_long_piece_waits_for_a_turn() {
-        let turns = BodyTurns::of(1);
-        let held = turns.take(std::future::pending::<()>());
-        let mut held = pin!(held);
-        assert_eq!(held.as_mut().now_or_never(), None);
-        let long = Bytes::from(vec![b' '; LONG_PIECE_BYTES]);
-        let pieces = [Bytes::from("{}"), long.clone(), long.clone(), long];
-        let mut body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
-        let mut last = 0;
-        for length in [2, LONG_PIECE_BYTES] {
-            let piece = next_in_turn(&turns, &mut body, last).now_or_never();
-            last = piece.unwrap().unwrap().unwrap().len();
-            assert_eq!(last, length);
-        }
-        assert!(
-            next_in_turn(&turns, &mut body, last)
-                .now_or_never()
-                .is_none()
-        );
-        assert_eq!(held.as_mut().now_or_never(), None, "it gives its turn back");
-        assert!(
-            next_in_turn(&turns, &mut body, last)
-                .now_or_never()
-                .is_some()
-        );
-    }
 }

@@ -1,9 +1,9 @@
 //! Memory for request bodies being received: bounded for the whole process, in bytes.
 //!
 //! A body that came in one frame does not count: it is part of the buffer of its connection, which
-//! `http.head_max_bytes` and `http.max_connections` bound. Once a body is waited for, what has come
-//! of it counts, from the first frame on: held, that frame would keep the buffer from the
-//! connection, which takes another one to read on.
+//! `http.head_max_bytes` and `http.max_connections` bound. Nor does a first frame that waits for its turn.
+//! Once the rest is read, what has come of the body counts, from the first frame on: held, that frame
+//! would keep the buffer from the connection, which takes another one to read on.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,8 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{ApiError, Code};
 
-/// Growth step of a buffer, in bytes: a body takes at most this much more than its length. Doubling
-/// would take up to twice its length.
+/// How much more than its length a body takes at most, in bytes.
 const STEP_BYTES: usize = 32 * 1024;
 
 /// `Retry-After`, in seconds: bodies arrive or time out within seconds.
@@ -61,12 +60,14 @@ impl BodyMemory {
     }
 }
 
-/// The buffer of a body that does not come in one frame.
+/// The buffer of a body that does not come in one frame. It grows by chunks and not by moving: a body
+/// that is never finished is copied once.
 #[derive(Debug)]
 pub(super) struct BodyBuffer {
-    bytes: Vec<u8>,
+    /// All but the last one are full.
+    chunks: Vec<Vec<u8>>,
     memory: Arc<BodyMemory>,
-    /// As many bytes as the capacity of the buffer.
+    /// As many bytes as the capacity of all chunks.
     taken: Option<OwnedSemaphorePermit>,
 }
 
@@ -74,35 +75,55 @@ impl BodyBuffer {
     /// An empty buffer.
     pub(super) fn new(memory: &Arc<BodyMemory>) -> Self {
         Self {
-            bytes: Vec::new(),
+            chunks: Vec::new(),
             memory: Arc::clone(memory),
             taken: None,
         }
     }
 
-    /// Appends a frame. `rest` is the number of bytes expected after it, so that the last step
+    /// Appends a frame. `rest` is the number of bytes expected after it, so that the last chunk
     /// reserves no more than it needs.
     ///
     /// # Errors
     /// 503 `overloaded` if the budget is used up.
     pub(super) fn push(&mut self, piece: &[u8], rest: usize) -> Result<(), ApiError> {
-        let needed = self.bytes.len() + piece.len();
-        if needed > self.bytes.capacity() {
-            let more = piece.len() + rest.min(STEP_BYTES);
-            let capacity = self.bytes.len() + more;
-            match &mut self.taken {
-                None => self.taken = Some(self.memory.take(capacity)?),
-                Some(taken) => taken.merge(self.memory.take(capacity - taken.num_permits())?),
-            }
-            self.bytes.reserve_exact(more);
+        let mut behind = piece;
+        if let Some(last) = self.chunks.last_mut() {
+            let free = last.capacity() - last.len();
+            let fits;
+            (fits, behind) = piece.split_at(piece.len().min(free));
+            last.extend_from_slice(fits);
         }
-        self.bytes.extend_from_slice(piece);
+        if behind.is_empty() {
+            return Ok(());
+        }
+        let capacity = behind.len() + rest.min(STEP_BYTES);
+        let taken = self.memory.take(capacity)?;
+        match &mut self.taken {
+            None => self.taken = Some(taken),
+            Some(all) => all.merge(taken),
+        }
+        let mut chunk = Vec::with_capacity(capacity);
+        chunk.extend_from_slice(behind);
+        self.chunks.push(chunk);
         Ok(())
     }
 
-    pub(super) fn finish(self) -> ReceivedBody {
+    pub(super) fn finish(mut self) -> ReceivedBody {
+        let bytes = match self.chunks.pop() {
+            Some(only) if self.chunks.is_empty() => only,
+            last => {
+                let length = self.chunks.iter().chain(&last).map(Vec::len).sum();
+                let mut whole = Vec::with_capacity(length);
+                // Each is freed once it is copied, so that the body is not there twice.
+                for chunk in self.chunks.into_iter().chain(last) {
+                    whole.extend_from_slice(&chunk);
+                }
+                whole
+            }
+        };
         ReceivedBody {
-            bytes: self.bytes.into(),
+            bytes: bytes.into(),
             _taken: self.taken,
         }
     }
@@ -144,16 +165,19 @@ mod tests {
     #[test]
     fn a_body_takes_little_more_than_its_length_and_gives_it_back() {
         let memory = memory(1 << 30);
-        let piece = [7; 5_000];
+        let sent: Vec<u8> = (0..250_000_u32).map(|at| (at % 251) as u8).collect();
         let mut body = BodyBuffer::new(&memory);
-        for i in 1..=50 {
-            body.push(&piece, (50 - i) * piece.len()).unwrap();
-            assert!(body.bytes.capacity() <= body.bytes.len() + STEP_BYTES);
-            assert_eq!(memory.taken(), body.bytes.capacity());
+        let mut left = sent.len();
+        for piece in sent.chunks(5_000) {
+            left -= piece.len();
+            body.push(piece, left).unwrap();
+            assert!(memory.taken() <= sent.len() - left + STEP_BYTES);
+            let chunks = body.chunks.iter().map(Vec::capacity).sum::<usize>();
+            assert_eq!(memory.taken(), chunks);
         }
         let whole = body.finish();
-        assert_eq!(memory.taken(), 50 * piece.len());
-        assert_eq!(whole.len(), 50 * piece.len());
+        assert_eq!(memory.taken(), sent.len());
+        assert_eq!(*whole, *sent);
         drop(whole);
         assert_eq!(memory.taken(), 0);
     }

@@ -5,6 +5,7 @@
 pub(crate) mod answer;
 pub(crate) mod body;
 pub(crate) mod body_bytes;
+mod body_pieces;
 pub(crate) mod body_turns;
 pub(crate) mod double_option;
 pub(crate) mod number;
