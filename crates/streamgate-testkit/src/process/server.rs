@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::command::streamgate;
 use super::lines::Lines;
 use crate::http::{Answer, call};
+use crate::wait::eventually;
 
 /// A server that runs.
 #[derive(Debug)]
@@ -40,6 +41,14 @@ pub struct Ended {
 pub fn serve_arguments(data_dir: &Path) -> Vec<&str> {
     let data_dir = data_dir.to_str().expect("temporary paths are UTF-8");
     vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir]
+}
+
+/// Removes the data directory of a running server, once the server has prepared its second log segment:
+/// until then it makes files in there.
+pub fn remove_data(data_dir: &Path) {
+    let prepared = data_dir.join("log-0000000000000002.sg");
+    eventually("a segment is prepared", || prepared.exists());
+    std::fs::remove_dir_all(data_dir).expect("nothing is made in it");
 }
 
 impl Server {

@@ -1,8 +1,8 @@
 //! Error reports as Sentry gets them.
 
 use serde_json::Value;
-use streamgate_testkit::Server;
 use streamgate_testkit::marks::marked_lines;
+use streamgate_testkit::{Server, remove_data};
 use tempfile::TempDir;
 
 use super::receiver::{Answers, Receiver};
@@ -23,7 +23,7 @@ fn the_error_that_ends_the_process_is_reported_without_its_callers() {
     let server = reporting(&dir, &receiver);
     let started = server.call("PUT", "/v1/users/mk7qz-user/sessions/mk7qz-s", None);
     assert_eq!(started.status, 201);
-    std::fs::remove_dir_all(dir.path().join("data")).unwrap();
+    remove_data(&dir.path().join("data"));
     let ended = server.wait();
     assert_eq!(ended.status.code(), Some(74), "{ended:?}");
     assert!(!ended.stderr.contains(KEY));
@@ -74,6 +74,6 @@ fn without_errors_nothing_is_sent() {
 fn a_receiver_that_does_not_answer_does_not_keep_the_process() {
     let (dir, receiver) = (TempDir::new().unwrap(), Receiver::start(Answers::Never));
     let server = reporting(&dir, &receiver);
-    std::fs::remove_dir_all(dir.path().join("data")).unwrap();
+    remove_data(&dir.path().join("data"));
     assert_eq!(server.wait().status.code(), Some(74));
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
-use streamgate_testkit::{Answer, Client, Server, bare, serve_arguments};
+use streamgate_testkit::{Answer, Client, Server, bare, remove_data, serve_arguments};
 use tempfile::TempDir;
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.
@@ -260,7 +260,7 @@ fn ends_once_it_is_gone(server: Server, go_away: impl FnOnce(&Server)) {
 fn a_data_directory_that_goes_away_ends_the_server_and_its_last_words_promise_nothing() {
     let parent = TempDir::new().unwrap();
     let (dir, elsewhere) = (parent.path().join("data"), parent.path().join("elsewhere"));
-    let is_removed = |_: &Server| std::fs::remove_dir_all(&dir).unwrap();
+    let is_removed = |_: &Server| remove_data(&dir);
     ends_once_it_is_gone(Server::start(&dir), is_removed);
     let is_renamed = |_: &Server| std::fs::rename(&dir, &elsewhere).unwrap();
     ends_once_it_is_gone(Server::start(&dir), is_renamed);
