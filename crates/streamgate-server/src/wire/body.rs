@@ -15,7 +15,7 @@ use streamgate_core::bounds::{BODY_MAX_BYTES, IGNORED_BODY_MAX_BYTES};
 use tokio::time::timeout;
 
 use super::body_bytes::{BodyBuffer, ReceivedBody};
-use super::body_pieces::{next_piece, read_on};
+use super::body_pieces::{is_long, next_piece, read_on};
 use super::object::Object;
 use crate::connection::stall::EVENT_DELAY;
 use crate::problem::{ApiError, Code};
@@ -94,14 +94,9 @@ impl IgnoredBody {
 
 /// Reads a body and discards it; whether its end came within the bounds of size and time.
 async fn is_drained(app: &App, mut body: Body) -> bool {
-    let drained = async {
-        let Some(first) = next_piece(&mut body).await? else {
-            return Ok(());
-        };
-        let mut left = IGNORED_BODY_MAX_BYTES;
-        let discard = |piece: &[u8], _| take_from(&mut left, piece, IGNORED_BODY_MAX_BYTES);
-        read_on((first, None), &mut body, &app.body_turns, discard).await
-    };
+    let mut left = IGNORED_BODY_MAX_BYTES;
+    let discard = |piece: &[u8], _| take_from(&mut left, piece, IGNORED_BODY_MAX_BYTES);
+    let drained = read_on(None, &mut body, &app.body_turns, discard);
     timeout(app.body_timeout, drained)
         .await
         .is_ok_and(|read| read.is_ok())
@@ -120,7 +115,11 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
         return Err(too_large(max));
     }
     // Fast path: the body usually arrived with the head, and needs no timer.
-    let begun = begin(&mut body, max).now_or_never().transpose()?;
+    let begun = if is_long(&body) {
+        None
+    } else {
+        begin(&mut body, max).now_or_never().transpose()?
+    };
     if let Some(Begun::Whole(bytes)) = begun {
         return Ok(bytes.into());
     }
@@ -139,10 +138,10 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
 
 /// The beginning of a body.
 enum Begun {
-    /// All of it, in a single piece, which is not copied; or in none.
+    /// All of it: a single piece, which is not copied, or none.
     Whole(Bytes),
-    /// Its first piece, and the second one if that has arrived as well.
-    Part(Bytes, Option<Bytes>),
+    /// The first piece.
+    Part(Bytes),
 }
 
 /// The beginning of a body. Cancel-safe: it waits for the first piece only.
@@ -153,16 +152,10 @@ async fn begin(body: &mut Body, max: usize) -> Result<Begun, ApiError> {
     if first.len() > max {
         return Err(too_large(max));
     }
-    if body.is_end_stream() {
-        return Ok(Begun::Whole(first));
-    }
-    // More is to come: it is asked for in turn.
-    if body.size_hint().exact().is_some() {
-        return Ok(Begun::Part(first, None));
-    }
-    Ok(match next_piece(body).now_or_never().transpose()? {
-        Some(None) => Begun::Whole(first),
-        second => Begun::Part(first, second.flatten()),
+    Ok(if body.is_end_stream() {
+        Begun::Whole(first)
+    } else {
+        Begun::Part(first)
     })
 }
 
@@ -174,20 +167,21 @@ async fn read_whole(
     max: usize,
 ) -> Result<ReceivedBody, ApiError> {
     let begun = match begun {
-        Some(begun) => begun,
-        None => begin(body, max).await?,
+        None if !is_long(body) => Some(begin(body, max).await?),
+        begun => begun,
     };
-    let (first, second) = match begun {
-        Begun::Whole(bytes) => return Ok(bytes.into()),
-        Begun::Part(first, second) => (first, second),
+    let first = match begun {
+        Some(Begun::Whole(bytes)) => return Ok(bytes.into()),
+        Some(Begun::Part(first)) => Some(first),
+        None => None,
     };
     let mut whole = BodyBuffer::new(&app.body_memory);
     let mut left = max;
-    let keep = |piece: &[u8], rest: usize| {
+    let keep = |piece: &[u8], remaining: usize| {
         take_from(&mut left, piece, max)?;
-        whole.push(piece, rest.min(left))
+        whole.push(piece, remaining.min(left))
     };
-    read_on((first, second), body, &app.body_turns, keep).await?;
+    read_on(first, body, &app.body_turns, keep).await?;
     Ok(whole.finish())
 }
 

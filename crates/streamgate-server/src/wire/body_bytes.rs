@@ -1,9 +1,8 @@
 //! Memory for request bodies being received: bounded for the whole process, in bytes.
 //!
 //! A body that came in one frame does not count: it is part of the buffer of its connection, which
-//! `http.head_max_bytes` and `http.max_connections` bound. Nor does a first frame that waits for its turn.
-//! Once the rest is read, what has come of the body counts, from the first frame on: held, that frame
-//! would keep the buffer from the connection, which takes another one to read on.
+//! `http.head_max_bytes` and `http.max_connections` bound. Any other body counts from its first frame
+//! on: if that frame were kept, the connection would take another buffer to read on.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::problem::{ApiError, Code};
 
-/// How much more than its length a body takes at most, in bytes.
+/// The most that is reserved for bytes that have not arrived, per body.
 const STEP_BYTES: usize = 32 * 1024;
 
 /// `Retry-After`, in seconds: bodies arrive or time out within seconds.
@@ -60,8 +59,8 @@ impl BodyMemory {
     }
 }
 
-/// The buffer of a body that does not come in one frame. It grows by chunks and not by moving: a body
-/// that is never finished is copied once.
+/// The buffer of a body that does not come in one frame. It grows by adding chunks rather than by
+/// reallocation: bytes are copied once on arrival, and once more if the body is completed.
 #[derive(Debug)]
 pub(super) struct BodyBuffer {
     /// All but the last one are full.
@@ -87,24 +86,24 @@ impl BodyBuffer {
     /// # Errors
     /// 503 `overloaded` if the budget is used up.
     pub(super) fn push(&mut self, piece: &[u8], rest: usize) -> Result<(), ApiError> {
-        let mut behind = piece;
+        let mut more = piece;
         if let Some(last) = self.chunks.last_mut() {
             let free = last.capacity() - last.len();
             let fits;
-            (fits, behind) = piece.split_at(piece.len().min(free));
+            (fits, more) = piece.split_at(piece.len().min(free));
             last.extend_from_slice(fits);
         }
-        if behind.is_empty() {
+        if more.is_empty() {
             return Ok(());
         }
-        let capacity = behind.len() + rest.min(STEP_BYTES);
+        let capacity = more.len() + rest.min(STEP_BYTES);
         let taken = self.memory.take(capacity)?;
         match &mut self.taken {
             None => self.taken = Some(taken),
             Some(all) => all.merge(taken),
         }
         let mut chunk = Vec::with_capacity(capacity);
-        chunk.extend_from_slice(behind);
+        chunk.extend_from_slice(more);
         self.chunks.push(chunk);
         Ok(())
     }
@@ -115,7 +114,7 @@ impl BodyBuffer {
             last => {
                 let length = self.chunks.iter().chain(&last).map(Vec::len).sum();
                 let mut whole = Vec::with_capacity(length);
-                // Each is freed once it is copied, so that the body is not there twice.
+                // Each is freed once it is copied, so that little of the body is there twice.
                 for chunk in self.chunks.into_iter().chain(last) {
                     whole.extend_from_slice(&chunk);
                 }

@@ -7,58 +7,62 @@ use http_body_util::BodyExt as _;
 use super::body_turns::BodyTurns;
 use crate::problem::ApiError;
 
+/// From this declared length on, in bytes, a body is read in turn from its first piece on.
+const LONG_BODY_BYTES: u64 = 16 * 1024;
+
 /// From this length on, in bytes, a piece shows that its body arrives faster than it is read. Shorter
 /// ones cost little, and a client that sends them slowly must not take turns from others.
 const LONG_PIECE_BYTES: usize = 4 * 1024;
 
-/// Reads on in a body that has begun: calls `keep` with each piece, the first one as well, and with the
-/// number of bytes behind it (`usize::MAX` if the client has not said). `second` is the second piece
-/// if it has been taken from the body already.
-///
-/// A long piece shows that much of the body has arrived. What is behind it is read and kept in turn, and
-/// so is a long first piece: a crowd of bodies that arrives at once stays in the system until then.
+/// Whether the declared length of a body is long. Nothing of such a body should be taken outside
+/// [`read_on`]: until it has its turn, its bytes stay in the socket.
+pub(super) fn is_long(body: &Body) -> bool {
+    let declared = body.size_hint().exact();
+    declared.is_some_and(|length| length >= LONG_BODY_BYTES)
+}
+
+/// Calls `keep` with each piece of a body and with the number of bytes that remain after it
+/// (`usize::MAX` if the client has not said). `first` is the first piece if it has been taken from
+/// the body. The first piece of a long body is read in turn, and so is each one that follows a long piece.
 pub(super) async fn read_on(
-    (first, mut second): (Bytes, Option<Bytes>),
+    first: Option<Bytes>,
     body: &mut Body,
     turns: &BodyTurns,
     mut keep: impl FnMut(&[u8], usize) -> Result<(), ApiError>,
 ) -> Result<(), ApiError> {
-    let mut last = first.len();
-    let mut first = Some(first);
+    let mut is_in_turn = match first {
+        Some(piece) => {
+            keep(&piece, remaining(body))?;
+            piece.len() >= LONG_PIECE_BYTES
+        }
+        None => is_long(body),
+    };
     loop {
-        let is_at_end = second.is_none() && body.is_end_stream();
+        let is_at_end = body.is_end_stream();
         let step = async {
-            if let Some(piece) = first.take() {
-                keep(&piece, left(second.as_ref(), body))?;
-            }
-            let piece = match second.take() {
-                Some(piece) => Some(piece),
-                None => next_piece(body).await?,
-            };
+            let piece = next_piece(body).await?;
             if let Some(piece) = &piece {
-                keep(piece, left(None, body))?;
+                keep(piece, remaining(body))?;
             }
             Ok::<_, ApiError>(piece.map(|piece| piece.len()))
         };
-        let read = if last < LONG_PIECE_BYTES || is_at_end {
-            step.await
-        } else {
+        let read = if is_in_turn && !is_at_end {
             turns.take(step).await
+        } else {
+            step.await
         };
         match read? {
-            Some(length) => last = length,
+            Some(length) => is_in_turn = length >= LONG_PIECE_BYTES,
             None => return Ok(()),
         }
     }
 }
 
-/// How many bytes are still to come, at most; `second` has been taken from the body.
-fn left(second: Option<&Bytes>, body: &Body) -> usize {
-    let rest = body.size_hint().upper();
-    let rest = rest.and_then(|rest| usize::try_from(rest).ok());
-    rest.map_or(usize::MAX, |rest| {
-        rest.saturating_add(second.map_or(0, Bytes::len))
-    })
+/// How many bytes are still to come, at most.
+fn remaining(body: &Body) -> usize {
+    let most = body.size_hint().upper();
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    most.unwrap_or(usize::MAX)
 }
 
 /// The next data frame of a body; `None` at its end.
@@ -85,62 +89,71 @@ mod tests {
 
     use super::*;
 
-    fn long_piece() -> Bytes {
-        Bytes::from(vec![b' '; LONG_PIECE_BYTES])
-    }
-
-    /// Keeps the length of each piece, and of what is behind it.
+    /// Keeps the length of each piece, and of what remains after it.
     fn lengths(
         kept: &RefCell<Vec<(usize, usize)>>,
     ) -> impl FnMut(&[u8], usize) -> Result<(), ApiError> {
-        |piece, left| {
-            kept.borrow_mut().push((piece.len(), left));
+        |piece, remaining| {
+            kept.borrow_mut().push((piece.len(), remaining));
             Ok(())
         }
     }
 
-    #[tokio::test]
-    async fn a_long_first_piece_and_all_behind_a_long_piece_wait_for_a_turn() {
-        for (first, kept_before) in [("{}".into(), 2), (long_piece(), 0)] {
-            let turns = BodyTurns::of(1);
-            let mut held = pin!(turns.take(pending::<()>()));
-            assert_eq!(held.as_mut().now_or_never(), None);
-            let pieces = [long_piece(), Bytes::from("{}")];
-            let mut body = Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)));
-            let kept = RefCell::default();
-            let mut read = pin!(read_on((first, None), &mut body, &turns, lengths(&kept)));
-            assert!(read.as_mut().now_or_never().is_none());
-            assert_eq!(kept.borrow().len(), kept_before);
-            assert_eq!(held.as_mut().now_or_never(), None, "it gives its turn back");
-            read.as_mut().now_or_never().unwrap().unwrap();
-            assert_eq!(kept.borrow().len(), 3);
-        }
+    fn spaces(length: usize) -> Bytes {
+        Bytes::from(vec![b' '; length])
     }
 
-    #[tokio::test]
-    async fn a_first_piece_is_kept_although_the_next_one_has_not_arrived() {
+    /// Reads a body while another one has the turn: the pieces kept before and after that one gives
+    /// it back.
+    async fn kept_without_and_with_a_turn(first: Option<Bytes>, mut body: Body) -> [usize; 2] {
         let turns = BodyTurns::of(1);
-        let mut body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let mut held = pin!(turns.take(pending::<()>()));
+        assert_eq!(held.as_mut().now_or_never(), None);
         let kept = RefCell::default();
-        let mut read = pin!(read_on(
-            (long_piece(), None),
-            &mut body,
-            &turns,
-            lengths(&kept)
-        ));
+        let mut read = pin!(read_on(first, &mut body, &turns, lengths(&kept)));
         assert!(read.as_mut().now_or_never().is_none());
-        assert_eq!(*kept.borrow(), [(LONG_PIECE_BYTES, usize::MAX)]);
+        let before = kept.borrow().len();
+        assert_eq!(held.as_mut().now_or_never(), None, "it gives its turn back");
+        read.as_mut().now_or_never().unwrap().unwrap();
+        [before, kept.borrow().len()]
     }
 
     #[tokio::test]
-    async fn each_piece_comes_with_the_number_of_bytes_behind_it() {
+    async fn a_long_body_and_all_that_follows_a_long_piece_wait_for_a_turn() {
+        let pieces = [spaces(LONG_PIECE_BYTES), Bytes::from("{}")].map(Ok::<_, Infallible>);
+        let of_unknown_length = Body::from_stream(stream::iter(pieces));
+        let kept = kept_without_and_with_a_turn(Some("{}".into()), of_unknown_length).await;
+        assert_eq!(kept, [2, 3]);
+        let long = Body::from(spaces(16 * 1024));
+        assert_eq!(kept_without_and_with_a_turn(None, long).await, [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn short_pieces_take_no_turn() {
         let turns = BodyTurns::of(1);
-        let mut body = Body::from("third");
-        let begun = (Bytes::from("1"), Some(Bytes::from("second")));
+        let mut held = pin!(turns.take(pending::<()>()));
+        assert_eq!(held.as_mut().now_or_never(), None);
+        let pieces = [spaces(LONG_PIECE_BYTES - 1), Bytes::from("{}")].map(Ok::<_, Infallible>);
+        let mut body = Body::from_stream(stream::iter(pieces));
         let kept = RefCell::default();
-        read_on(begun, &mut body, &turns, lengths(&kept))
+        let read = read_on(None, &mut body, &turns, lengths(&kept)).now_or_never();
+        read.unwrap().unwrap();
+        let unknown = usize::MAX;
+        assert_eq!(
+            *kept.borrow(),
+            [(LONG_PIECE_BYTES - 1, unknown), (2, unknown)]
+        );
+    }
+
+    #[tokio::test]
+    async fn each_piece_comes_with_the_number_of_bytes_that_remain() {
+        let turns = BodyTurns::of(1);
+        let mut body = Body::from("second");
+        let kept = RefCell::default();
+        let first = Some(Bytes::from("1"));
+        read_on(first, &mut body, &turns, lengths(&kept))
             .await
             .unwrap();
-        assert_eq!(*kept.borrow(), [(1, 11), (6, 5), (5, 0)]);
+        assert_eq!(*kept.borrow(), [(1, 6), (6, 0)]);
     }
 }

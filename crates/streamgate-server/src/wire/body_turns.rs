@@ -31,8 +31,9 @@ impl BodyTurns {
         Self(Semaphore::new(count))
     }
 
-    /// Waits for a turn, and for the next piece of a body. A piece that has not arrived is waited for
-    /// without a turn. The caller is polled once in each poll of its task, or the turn is short.
+    /// Waits for a turn, and in it for the next piece of a body. A piece that has not arrived is waited
+    /// for without a turn. Poll it at most once in each poll of the task: else the turn ends before the
+    /// connection can read.
     pub(super) async fn take<T>(&self, piece: impl Future<Output = T>) -> T {
         let mut piece = pin!(piece);
         let turn = self.0.acquire().await.expect("never closed");
