@@ -14,5 +14,5 @@ pub use command::{Ran, bare, binary, run, run_with, streamgate};
 pub use dynoxide::{dynoxide, dynoxide_on};
 pub use foreign::{Process, free_port};
 pub use redis::{Flavour, Redis};
-pub use server::{Ended, Server, remove_data, serve_arguments};
+pub use server::{Ended, Server, remove_data, serve_arguments, until_prepared};
 pub use topology::{Cluster, Sentinel};

@@ -43,11 +43,16 @@ pub fn serve_arguments(data_dir: &Path) -> Vec<&str> {
     vec!["serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir]
 }
 
-/// Removes the data directory of a running server, once the server has prepared its second log segment:
-/// until then it makes files in there.
-pub fn remove_data(data_dir: &Path) {
+/// Waits until a running server has prepared its second log segment. Until then it makes files in the
+/// data directory, and on a full disk it starts nothing.
+pub fn until_prepared(data_dir: &Path) {
     let prepared = data_dir.join("log-0000000000000002.sg");
     eventually("a segment is prepared", || prepared.exists());
+}
+
+/// Removes the data directory of a running server.
+pub fn remove_data(data_dir: &Path) {
+    until_prepared(data_dir);
     std::fs::remove_dir_all(data_dir).expect("nothing is made in it");
 }
 

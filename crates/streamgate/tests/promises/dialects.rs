@@ -6,7 +6,7 @@ use streamgate_testkit::{Answer, Server};
 use tempfile::TempDir;
 
 use crate::promises::disk_faults::{
-    fill, in_its_namespace, large, on_a_volume, serve_command, start_until_it_fails,
+    fill_volume, large, on_a_volume, serve_command, start_until_it_fails,
 };
 
 /// A start of a session `s` of this user in each dialect, and the status of a refusal for lack of
@@ -68,7 +68,7 @@ async fn each_dialect_refuses_starts_on_a_full_disk_and_serves_the_rest() {
             stream = Some(started.json()["message"]["streamId"].clone());
         }
     }
-    fill(&in_its_namespace(&server, &dir.path().join("filler")));
+    fill_volume(&server, dir.path());
     start_until_it_fails(&server, "u", &large()).await;
 
     for (method, path, body, status) in starts("new") {

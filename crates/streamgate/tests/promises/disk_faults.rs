@@ -10,7 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
-use streamgate_testkit::{Answer, Client, Server, bare, remove_data, serve_arguments};
+use streamgate_testkit::{
+    Answer, Client, Server, bare, remove_data, serve_arguments, until_prepared,
+};
 use tempfile::TempDir;
 
 /// The exit code for a store that failed, as `streamgate --help` documents it.
@@ -155,8 +157,7 @@ async fn a_full_disk_refuses_starts_and_nothing_else_and_heals_by_itself() {
     let serve = serve_command(dir.path());
     let script = format!("{serve}\necho \"first exit code $?\"\nexec {serve}");
     let mut server = Server::spawn(on_a_volume("96m", dir.path(), &script));
-    let filler = in_its_namespace(&server, &dir.path().join("filler"));
-    fill(&filler);
+    let filler = fill_volume(&server, dir.path());
 
     let (acknowledged, _) = start_until_it_fails(&server, "u", &large()).await;
     assert!(
@@ -186,6 +187,15 @@ async fn a_full_disk_refuses_starts_and_nothing_else_and_heals_by_itself() {
 /// The path of a file as the processes of the server see it.
 pub(crate) fn in_its_namespace(server: &Server, path: &Path) -> PathBuf {
     PathBuf::from(format!("/proc/{}/root{}", server.pid(), path.display()))
+}
+
+/// Fills the volume of a server's data directory. The file that takes its room.
+pub(crate) fn fill_volume(server: &Server, dir: &Path) -> PathBuf {
+    let dir = in_its_namespace(server, dir);
+    until_prepared(&dir);
+    let filler = dir.join("filler");
+    fill(&filler);
+    filler
 }
 
 /// Writes until the volume is full.
