@@ -241,6 +241,7 @@ async fn serve(
     resolving.abort();
     // Also if serving failed: everything acknowledged goes to disk.
     let closed = close(engine).await;
+    manager.last_messages_sent().await;
     let stopped = served
         .map_err(|error| Failure::new(Code::Problem, format!("serving has failed: {error}")))?;
     if stopped.cut_off > 0 {

@@ -21,6 +21,8 @@ use parking_lot::Mutex;
 use streamgate_clock::monotonic_us;
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use message::{Message, Status};
 pub(super) use watchdog::Watchdog;
@@ -37,13 +39,24 @@ const READ_BYTES_PER_S_MIN: u64 = 8 << 20;
 /// The time to write the last batch and close the store, after the grace of requests.
 const CLOSING: Duration = Duration::from_secs(30);
 
+/// How long the end of the process waits for messages that have not been sent.
+const LAST_MESSAGES: Duration = Duration::from_secs(1);
+
 /// The service manager of this process, if there is one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Manager(Option<Arc<Connected>>);
 
+/// What the queue of messages holds.
+#[derive(Debug)]
+enum Queued {
+    Message(String),
+    /// Answered when the messages before it have been sent.
+    Mark(oneshot::Sender<()>),
+}
+
 #[derive(Debug)]
 struct Connected {
-    messages: Sender<String>,
+    messages: Sender<Queued>,
     status: Mutex<Status>,
 }
 
@@ -129,6 +142,21 @@ impl Manager {
         self.send(&message.status(status));
     }
 
+    /// Waits until all messages have been sent: the process ends next, and the task that sends them
+    /// with it. A service manager that does not read is given a second.
+    pub(super) async fn last_messages_sent(&self) {
+        let Some(connected) = &self.0 else {
+            return;
+        };
+        let (mark, sent) = oneshot::channel();
+        let all_sent = async {
+            connected.messages.send(Queued::Mark(mark)).await.is_ok() && sent.await.is_ok()
+        };
+        if timeout(LAST_MESSAGES, all_sent).await != Ok(true) {
+            warn_of_unread();
+        }
+    }
+
     /// Changes the status and sends it behind `message`.
     fn update(&self, message: Message, change: impl FnOnce(&mut Status)) {
         let Some(connected) = &self.0 else {
@@ -145,17 +173,30 @@ impl Manager {
         let Some(connected) = &self.0 else {
             return;
         };
-        if connected.messages.try_send(message.text()).is_err() {
-            tracing::warn!("the service manager does not read: a message to it is dropped");
+        let message = Queued::Message(message.text());
+        if connected.messages.try_send(message).is_err() {
+            warn_of_unread();
         }
     }
 }
 
+fn warn_of_unread() {
+    tracing::warn!("the service manager does not read: a message to it is dropped");
+}
+
 /// Sends messages in order. A message that cannot be sent is logged.
-async fn send_all(socket: UnixDatagram, mut queue: Receiver<String>) {
-    while let Some(message) = queue.recv().await {
-        if let Err(error) = socket.send(message.as_bytes()).await {
-            tracing::warn!(%error, "the service manager cannot be told");
+async fn send_all(socket: UnixDatagram, mut queue: Receiver<Queued>) {
+    while let Some(queued) = queue.recv().await {
+        match queued {
+            Queued::Message(message) => {
+                if let Err(error) = socket.send(message.as_bytes()).await {
+                    tracing::warn!(%error, "the service manager cannot be told");
+                }
+            }
+            // Nobody waits any more if the patience has passed.
+            Queued::Mark(sent) => {
+                let _ = sent.send(());
+            }
         }
     }
 }
@@ -171,6 +212,8 @@ fn bytes_in(dir: &Path) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use streamgate_clock::Stopwatch;
+
     use super::*;
 
     #[tokio::test]
@@ -200,5 +243,22 @@ mod tests {
             manager.reloading();
             tokio::task::yield_now().await;
         }
+        let waited = Stopwatch::start();
+        manager.last_messages_sent().await;
+        assert!(waited.elapsed() >= LAST_MESSAGES, "{waited:?}");
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_until_the_last_message_has_been_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let manager = Manager::at(path.as_ref());
+        manager.stopping(Duration::ZERO, Duration::ZERO);
+        manager.last_messages_sent().await;
+        let mut bytes = [0; 256];
+        let length = socket.recv(&mut bytes).unwrap();
+        assert!(bytes[..length].starts_with(b"STOPPING=1\n"));
     }
 }
