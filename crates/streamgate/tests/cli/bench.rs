@@ -73,7 +73,18 @@ fn starts_and_stops_are_measured_apart() {
     let dir = TempDir::new().unwrap();
     let server = serve(&dir, &[]);
     let pid = server.pid().to_string();
-    let summary = summary(&server, &["--server-pid", &pid]);
+    // The system counts processor time in hundredths of a second, and a busy machine may not give
+    // the server that many in a second.
+    let has_time = |summary: &Value| {
+        let used = &summary["servers"][0];
+        ["user_s", "system_s"]
+            .iter()
+            .all(|figure| used[figure].as_f64().unwrap() > 0.0)
+    };
+    let summary = std::iter::repeat_with(|| summary(&server, &["--server-pid", &pid]))
+        .take(20)
+        .find(has_time)
+        .expect("the server uses the processors");
     assert_eq!(summary["plan"]["workload"], "start-stop");
     let kind = |place: usize| &summary["kinds"][place];
     assert_eq!(
@@ -86,7 +97,7 @@ fn starts_and_stops_are_measured_apart() {
     assert_eq!(number(&used["pid"]), u64::from(server.pid()));
     let second = &summary["seconds"][0];
     assert!(number(&second["resident_bytes"]) > 0, "{summary}");
-    for figure in ["cpu_us_per_request", "user_s", "system_s", "resident_bytes"] {
+    for figure in ["cpu_us_per_request", "resident_bytes"] {
         assert!(used[figure].as_f64().unwrap() > 0.0, "{figure}: {summary}");
     }
     assert!(
