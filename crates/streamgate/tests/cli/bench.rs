@@ -39,12 +39,21 @@ fn number(value: &Value) -> u64 {
         .unwrap_or_else(|| panic!("{value} is no count"))
 }
 
+/// Runs it until a run is as it should be: one of a second may have no answers on a busy machine.
+fn run_until<T>(run: impl Fn() -> T, is_good: impl Fn(&T) -> bool) -> T {
+    let mut runs = std::iter::repeat_with(run).take(20);
+    runs.find(is_good).expect("a run is as it should be")
+}
+
 /// The summary of a run that must have gone well.
 fn summary(server: &Server, arguments: &[&str]) -> Value {
-    let summary = bench(&server.url(), &[&["--json"], arguments].concat()).json();
+    let arguments = [&["--json"], arguments].concat();
+    let summary = run_until(
+        || bench(&server.url(), &arguments).json(),
+        |summary| number(&summary["requests"]) > 0,
+    );
     let sum = |counts: &mut dyn Iterator<Item = &Value>| counts.map(number).sum::<u64>();
     let requests = number(&summary["requests"]);
-    assert!(requests > 0, "{summary}");
     let outcomes = summary["outcomes"].as_object().unwrap();
     assert_eq!(sum(&mut outcomes.values()), requests, "{summary}");
     let kinds = summary["kinds"].as_array().unwrap();
@@ -81,10 +90,7 @@ fn starts_and_stops_are_measured_apart() {
             .iter()
             .all(|figure| used[figure].as_f64().unwrap() > 0.0)
     };
-    let summary = std::iter::repeat_with(|| summary(&server, &["--server-pid", &pid]))
-        .take(20)
-        .find(has_time)
-        .expect("the server uses the processors");
+    let summary = run_until(|| summary(&server, &["--server-pid", &pid]), has_time);
     assert_eq!(summary["plan"]["workload"], "start-stop");
     let kind = |place: usize| &summary["kinds"][place];
     assert_eq!(
@@ -179,12 +185,15 @@ fn people_read_a_table_and_a_page() {
     let server = serve(&dir, &[]);
     let report = dir.path().join("report.html");
     let page = report.to_str().unwrap();
-    let said = bench(&server.url(), &["--html", page, "--prefix", "me-"]).ok();
+    let answers = "answers     201: ";
+    let said = run_until(
+        || bench(&server.url(), &["--html", page, "--prefix", "me-"]).ok(),
+        |said| said.contains(answers),
+    );
     for there in [
         format!("start-stop on {}, closed loop, 8 connections", server.url()),
         "REQUESTS  COUNT".to_owned(),
         "\nall ".to_owned(),
-        "answers     201: ".to_owned(),
         "--rate measures what players feel".to_owned(),
     ] {
         assert!(said.contains(&there), "{there}: {said}");

@@ -9,15 +9,15 @@ use crate::dialects::call::Call;
 use crate::dialects::dialect::Dialect;
 use crate::dialects::shape;
 
-/// The server, which `strace` makes wait two seconds for the disk each time, from some moment on.
-/// No call waits that long. The tracer stands aside (`-D`): the server is our child, and once it is
+/// The server, which `strace` makes wait ten seconds for the disk each time, from some moment on. No
+/// call waits that long, unless the server stands still meanwhile. The tracer stands aside (`-D`): the server is our child, and once it is
 /// killed it ends with the wait.
 fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
     let mut command = bare("strace");
     command
         .args(["-f", "-D", "-qq", "-o", "/dev/null"])
         .args(["-e", "trace=fdatasync"])
-        .args(["-e", "inject=fdatasync:delay_enter=2s:when=20+"])
+        .args(["-e", "inject=fdatasync:delay_enter=10s:when=20+"])
         .args(["--", env!("CARGO_BIN_EXE_streamgate")])
         .args(serve_arguments(data_dir.path()))
         .args(["--set", "engine.deadline_ms=200"]);
