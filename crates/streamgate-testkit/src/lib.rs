@@ -23,7 +23,7 @@ pub use certificates::Certificates;
 pub use http::{Answer, Client, Lost, Request, call, exchange, session_ids};
 pub use process::{
     Cluster, Ended, Flavour, Process, Ran, Redis, Sentinel, Server, bare, binary, dynoxide,
-    dynoxide_on, free_port, remove_data, run, run_with, serve_arguments, streamgate,
+    dynoxide_on, free_port, remove_data, run, run_with, serve_arguments, streamgate, tampered,
     until_prepared,
 };
 pub use wait::{eventually, pause};

@@ -141,7 +141,13 @@ async fn calls_to_a_frozen_server_end_at_the_response_timeout() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_the_server_closes_costs_no_answer() {
     let server = Redis::start(Flavour::Redis, &[]);
-    let store = open(&quick(&server)).await;
+    // Time to notice and to connect again on a busy machine.
+    let patient = RedisSettings {
+        connect_timeout: Duration::from_secs(5),
+        response_timeout: Duration::from_secs(5),
+        ..settings(&server.url())
+    };
+    let store = open(&patient).await;
     for i in 0..20 {
         let _: u32 = server.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
         assert!(start(&*store, &user(&format!("u{i}")), "s").await.unwrap());

@@ -46,6 +46,27 @@ pub fn bare(program: &str) -> Command {
     command
 }
 
+/// This command under `strace`, which tampers with a system call as its option `inject` says, such as
+/// `fdatasync:delay_enter=10s:when=20+`. The tracer stands aside: the command is our child.
+pub fn tampered(inject: &str, command: &Command) -> Command {
+    let (call, _) = inject
+        .split_once(':')
+        .expect("a call, and what is done to it");
+    let mut traced = bare("strace");
+    traced
+        .args(["-D", "-f", "-qq", "-o", "/dev/null"])
+        .args(["-e", &format!("trace={call}")])
+        .args(["-e", &format!("inject={inject}"), "--"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    traced
+}
+
 /// Runs the binary.
 pub fn run(arguments: &[&str]) -> Ran {
     run_with(arguments, &[])

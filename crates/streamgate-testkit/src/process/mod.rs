@@ -10,7 +10,7 @@ mod redis;
 mod server;
 mod topology;
 
-pub use command::{Ran, bare, binary, run, run_with, streamgate};
+pub use command::{Ran, bare, binary, run, run_with, streamgate, tampered};
 pub use dynoxide::{dynoxide, dynoxide_on};
 pub use foreign::{Process, free_port};
 pub use redis::{Flavour, Redis};

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::pipe;
 use std::process::{Command, Output, Stdio};
 
-use streamgate_testkit::{Ran, Server, bare, streamgate};
+use streamgate_testkit::{Ran, Server, bare, streamgate, tampered};
 use tempfile::TempDir;
 
 fn full_device() -> File {
@@ -117,11 +117,7 @@ fn key_new_fails_if_its_output_cannot_be_written() {
 #[test]
 fn an_error_that_is_written_late_is_not_lost() {
     let command = streamgate(&["config", "check", "--set", "policy.lease_s=1"]);
-    let mut late = bare("strace");
-    late.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=write", "-e"])
-        .args(["inject=write:delay_enter=2s", "--"])
-        .arg(command.get_program())
-        .args(command.get_args());
+    let mut late = tampered("write:delay_enter=2s", &command);
     let said = Ran::from(late.output().unwrap()).failed(1);
     assert!(said.contains("policy.lease_s"), "{said}");
 }

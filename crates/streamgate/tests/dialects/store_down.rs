@@ -1,7 +1,7 @@
 //! The error of each dialect while the disk does not answer in time: never one that a client may
 //! take for an admission.
 
-use streamgate_testkit::{Server, bare, call, serve_arguments};
+use streamgate_testkit::{Server, call, serve_arguments, streamgate, tampered};
 use tempfile::TempDir;
 
 use crate::dialects::ask::Ask;
@@ -9,19 +9,12 @@ use crate::dialects::call::Call;
 use crate::dialects::dialect::Dialect;
 use crate::dialects::shape;
 
-/// The server, which `strace` makes wait ten seconds for the disk each time, from some moment on. No
-/// call waits that long, unless the server stands still meanwhile. The tracer stands aside (`-D`): the server is our child, and once it is
-/// killed it ends with the wait.
+/// A server that waits ten seconds for its disk each time, from some moment on. No call waits that
+/// long, unless the server stands still meanwhile.
 fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
-    let mut command = bare("strace");
-    command
-        .args(["-f", "-D", "-qq", "-o", "/dev/null"])
-        .args(["-e", "trace=fdatasync"])
-        .args(["-e", "inject=fdatasync:delay_enter=10s:when=20+"])
-        .args(["--", env!("CARGO_BIN_EXE_streamgate")])
-        .args(serve_arguments(data_dir.path()))
-        .args(["--set", "engine.deadline_ms=200"]);
-    Server::spawn(command)
+    let mut command = streamgate(&serve_arguments(data_dir.path()));
+    command.args(["--set", "engine.deadline_ms=200"]);
+    Server::spawn(tampered("fdatasync:delay_enter=10s:when=20+", &command))
 }
 
 #[test]

@@ -11,7 +11,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use streamgate_clock::Stopwatch;
 use streamgate_testkit::{
-    Answer, Client, Server, bare, remove_data, serve_arguments, until_prepared,
+    Answer, Client, Server, bare, remove_data, serve_arguments, streamgate, tampered,
+    until_prepared,
 };
 use tempfile::TempDir;
 
@@ -20,20 +21,6 @@ const STORE_FAILED: i32 = 74;
 
 /// How long a store may take to find room again, on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The server under `strace`, which makes a system call fail from its `nth` time on.
-fn serve_with_failing(call: &str, errno: &str, nth: u32, data_dir: &Path) -> Command {
-    let mut command = bare("strace");
-    command
-        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-        .arg(format!("trace={call}"))
-        .arg("-e")
-        .arg(format!("inject={call}:error={errno}:when={nth}+"))
-        .arg("--")
-        .arg(env!("CARGO_BIN_EXE_streamgate"))
-        .args(serve_arguments(data_dir));
-    command
-}
 
 /// Starts sessions until the server stops answering. Those acknowledged, and those in doubt.
 pub(crate) async fn start_until_it_fails(
@@ -60,7 +47,9 @@ pub(crate) async fn start_until_it_fails(
 
 async fn fails_honestly(call: &str, errno: &str, nth: u32) {
     let dir = TempDir::new().unwrap();
-    let server = Server::spawn(serve_with_failing(call, errno, nth, dir.path()));
+    let server = streamgate(&serve_arguments(dir.path()));
+    let inject = format!("{call}:error={errno}:when={nth}+");
+    let server = Server::spawn(tampered(&inject, &server));
     let (acknowledged, in_doubt) = start_until_it_fails(&server, "u", &json!({})).await;
     let ended = server.wait();
     assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
@@ -107,15 +96,9 @@ async fn a_failing_write_is_never_acknowledged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_at_once_is_never_acknowledged() {
     let dir = TempDir::new().unwrap();
-    let mut command = bare("strace");
-    // The tracer stands aside (`-D`): the server is our child.
-    command
-        .args(["-f", "-D", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64"])
-        .args(["-e", "inject=pwrite64:error=ENOSPC:when=80+"])
-        .args(["--", env!("CARGO_BIN_EXE_streamgate")])
-        .args(serve_arguments(dir.path()))
-        .args(["--set", "engine.deadline_ms=500"]);
-    let server = Server::spawn(command);
+    let mut server = streamgate(&serve_arguments(dir.path()));
+    server.args(["--set", "engine.deadline_ms=500"]);
+    let server = Server::spawn(tampered("pwrite64:error=ENOSPC:when=80+", &server));
     let (acknowledged, in_doubt) = start_until_it_fails(&server, "u", &json!({})).await;
     let ended = server.terminate();
     assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);

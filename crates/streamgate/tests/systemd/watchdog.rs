@@ -1,13 +1,12 @@
 //! The watchdog of the real process. Threads of the runtime that stand still are tested beside the
 //! code, `serve/systemd/watchdog/tests.rs`.
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use streamgate_clock::Stopwatch;
-use streamgate_testkit::{Request, Server, bare, serve_arguments, streamgate};
+use streamgate_testkit::{Request, Server, serve_arguments, streamgate, tampered};
 use tempfile::TempDir;
 
 use super::{Manager, PATIENCE, field};
@@ -18,26 +17,6 @@ const INTERVAL: Duration = Duration::from_secs(1);
 fn watched(manager: &Manager, command: Command) -> Command {
     let mut command = manager.starts(command);
     command.env("WATCHDOG_USEC", INTERVAL.as_micros().to_string());
-    command
-}
-
-/// The server under `strace`, where each sync from the `nth` on takes half a minute.
-fn with_stuck_syncs(data_dir: &Path, nth: u32) -> Command {
-    let mut command = bare("strace");
-    command
-        .args([
-            "-f",
-            "-qq",
-            "-o",
-            "/dev/null",
-            "-e",
-            "trace=fdatasync",
-            "-e",
-        ])
-        .arg(format!("inject=fdatasync:delay_enter=30s:when={nth}+"))
-        .arg("--")
-        .arg(env!("CARGO_BIN_EXE_streamgate"))
-        .args(serve_arguments(data_dir));
     command
 }
 
@@ -89,8 +68,9 @@ fn a_sync_of_the_log_that_does_not_return_starves_the_watchdog() {
     // A directory that is there already: opening it syncs nothing that counts here.
     assert_eq!(Server::start(dir.path()).terminate().status.code(), Some(0));
     let manager = Manager::new();
-    let server = watched(&manager, with_stuck_syncs(dir.path(), 1));
-    let mut server = Server::spawn(server);
+    let server = streamgate(&serve_arguments(dir.path()));
+    let stuck = tampered("fdatasync:delay_enter=10s:when=1+", &server);
+    let mut server = Server::spawn(watched(&manager, stuck));
     manager.wait_for("WATCHDOG=1");
     // Without a change there is no sync, and the process is healthy.
     assert!(manager.next_within(2 * INTERVAL).is_some());
