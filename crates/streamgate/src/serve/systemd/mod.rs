@@ -193,7 +193,7 @@ async fn send_all(socket: UnixDatagram, mut queue: Receiver<Queued>) {
                     tracing::warn!(%error, "the service manager cannot be told");
                 }
             }
-            // Nobody waits any more if the patience has passed.
+            // The end may have stopped waiting.
             Queued::Mark(sent) => {
                 let _ = sent.send(());
             }
