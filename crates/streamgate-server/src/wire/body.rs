@@ -115,11 +115,7 @@ pub(crate) async fn read(app: &App, mut body: Body, max: usize) -> Result<Receiv
         return Err(too_large(max));
     }
     // Fast path: the body usually arrived with the head, and needs no timer.
-    let begun = if is_long(&body) {
-        None
-    } else {
-        begin(&mut body, max).now_or_never().transpose()?
-    };
+    let begun = begin(&mut body, max).now_or_never().transpose()?;
     if let Some(Begun::Whole(bytes)) = begun {
         return Ok(bytes.into());
     }
@@ -142,10 +138,15 @@ enum Begun {
     Whole(Bytes),
     /// The first piece.
     Part(Bytes),
+    /// Nothing: a long body is read in turn from its first piece on.
+    Long,
 }
 
 /// The beginning of a body. Cancel-safe: it waits for the first piece only.
 async fn begin(body: &mut Body, max: usize) -> Result<Begun, ApiError> {
+    if is_long(body) {
+        return Ok(Begun::Long);
+    }
     let Some(first) = next_piece(body).await? else {
         return Ok(Begun::Whole(Bytes::new()));
     };
@@ -167,13 +168,13 @@ async fn read_whole(
     max: usize,
 ) -> Result<ReceivedBody, ApiError> {
     let begun = match begun {
-        None if !is_long(body) => Some(begin(body, max).await?),
-        begun => begun,
+        Some(begun) => begun,
+        None => begin(body, max).await?,
     };
     let first = match begun {
-        Some(Begun::Whole(bytes)) => return Ok(bytes.into()),
-        Some(Begun::Part(first)) => Some(first),
-        None => None,
+        Begun::Whole(bytes) => return Ok(bytes.into()),
+        Begun::Part(first) => Some(first),
+        Begun::Long => None,
     };
     let mut whole = BodyBuffer::new(&app.body_memory);
     let mut left = max;

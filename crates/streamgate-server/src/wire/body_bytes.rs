@@ -109,17 +109,15 @@ impl BodyBuffer {
     }
 
     pub(super) fn finish(mut self) -> ReceivedBody {
-        let bytes = match self.chunks.pop() {
-            Some(only) if self.chunks.is_empty() => only,
-            last => {
-                let length = self.chunks.iter().chain(&last).map(Vec::len).sum();
-                let mut whole = Vec::with_capacity(length);
-                // Each is freed once it is copied, so that little of the body is there twice.
-                for chunk in self.chunks.into_iter().chain(last) {
-                    whole.extend_from_slice(&chunk);
-                }
-                whole
+        let bytes = if self.chunks.len() > 1 {
+            let mut whole = Vec::with_capacity(self.chunks.iter().map(Vec::len).sum());
+            // Each is freed once it is copied, so that little of the body is there twice.
+            for chunk in self.chunks {
+                whole.extend_from_slice(&chunk);
             }
+            whole
+        } else {
+            self.chunks.pop().unwrap_or_default()
         };
         ReceivedBody {
             bytes: bytes.into(),
