@@ -26,6 +26,9 @@ const fn requests_of_dialects(over: Over) -> usize {
     }
 }
 
+/// Bytes that make a body long.
+const LONG: usize = 20 << 10;
+
 /// How a client leaves once its request is written.
 #[derive(Debug, Clone, Copy)]
 enum Leaves {
@@ -99,15 +102,26 @@ fn answers(method: &str, route: &str, status: u16) -> String {
     )
 }
 
-/// Sends as many requests as there are users, each client leaving at once, and waits until all of
-/// them are carried out: answered with this status, although no client reads it.
+/// As [`all_are_carried_out_that`], for every way to leave.
 async fn all_are_carried_out(
     over: Over,
     prepare: impl AsyncFn(&Service, usize),
     request: impl Fn(usize) -> String,
     counted: &str,
 ) {
-    for leaves in WAYS {
+    all_are_carried_out_that(&WAYS, over, prepare, request, counted).await;
+}
+
+/// Sends as many requests as there are users, each client leaving at once in these ways, and waits
+/// until all of them are carried out: answered with this status, although no client reads it.
+async fn all_are_carried_out_that(
+    ways: &[Leaves],
+    over: Over,
+    prepare: impl AsyncFn(&Service, usize),
+    request: impl Fn(usize) -> String,
+    counted: &str,
+) {
+    for &leaves in ways {
         let running = Running::over(over, HttpSettings::default()).await;
         for i in 0..requests(over) {
             prepare(&running.service, i).await;
@@ -141,6 +155,9 @@ const SESSION: &str = "/v1/users/{user_id}/sessions/{session_id}";
 async fn a_start_is_carried_out_for_a_client_that_has_left(over: Over) {
     let start = |i| with_body(&format!("PUT /v1/users/u{i}/sessions/s"), "{}");
     all_are_carried_out(over, nothing, start, &answers("PUT", SESSION, 201)).await;
+    let route = "/v1/users/{user_id}/sessions";
+    let start = |i| with_body(&format!("POST /v1/users/u{i}/sessions"), "{}");
+    all_are_carried_out(over, nothing, start, &answers("POST", route, 201)).await;
 }
 
 async fn a_heartbeat_is_carried_out_for_a_client_that_has_left(over: Over) {
@@ -157,27 +174,35 @@ async fn a_stop_is_carried_out_for_a_client_that_has_left(over: Over) {
     all_are_carried_out(over, started, stop, &answers("POST", &route, 204)).await;
 }
 
+/// A batch of one heartbeat, with so many blanks in its body.
+fn batch(i: usize, blanks: usize) -> String {
+    let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
+    let body = format!("{{\"heartbeats\":[{entry}{}]}}", " ".repeat(blanks));
+    with_body("POST /v1/heartbeats", &body)
+}
+
 async fn a_batch_is_carried_out_for_a_client_that_has_left(over: Over) {
-    let batch = |i| {
-        let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
-        with_body(
-            "POST /v1/heartbeats",
-            &format!("{{\"heartbeats\":[{entry}]}}"),
-        )
-    };
-    all_are_carried_out(
-        over,
-        started,
-        batch,
-        &answers("POST", "/v1/heartbeats", 200),
-    )
-    .await;
+    let batch = |i| batch(i, 0);
+    let counted = answers("POST", "/v1/heartbeats", 200);
+    all_are_carried_out(over, started, batch, &counted).await;
+}
+
+/// Nothing of a long body is read before its turn (ADR 0030): a FIN waits behind it. A reset
+/// discards what has not been read, so those clients are no part of the promise.
+async fn a_long_batch_is_carried_out_for_a_client_that_has_left(over: Over) {
+    let batch = |i| batch(i, LONG);
+    let counted = answers("POST", "/v1/heartbeats", 200);
+    let ways = [Leaves::Fresh, Leaves::Used];
+    all_are_carried_out_that(&ways, over, started, batch, &counted).await;
 }
 
 async fn a_change_of_a_user_is_carried_out_for_a_client_that_has_left(over: Over) {
     let change = |i| with_body(&format!("PUT /v1/users/u{i}"), "{\"limit\":2}");
     let counted = answers("PUT", "/v1/users/{user_id}", 200);
     all_are_carried_out(over, nothing, change, &counted).await;
+    let erase = |i| without_body(&format!("DELETE /v1/users/u{i}"));
+    let counted = answers("DELETE", "/v1/users/{user_id}", 204);
+    all_are_carried_out(over, started, erase, &counted).await;
 }
 
 /// The starts and stops of each dialect, in an order in which each succeeds. Of a call: method,
@@ -297,13 +322,12 @@ async fn a_half_closed_client_gets_its_answer(over: Over) {
     for i in 0..requests(over) {
         let user = format!("/v1/users/u{i}");
         let path = format!("{user}/sessions/s");
-        let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
-        let batch = format!("{{\"heartbeats\":[{entry}]}}");
         for (request, status) in [
             (with_body(&format!("PUT {user}"), "{\"limit\":1}"), 200),
             (with_body(&format!("PUT {path}"), "{}"), 201),
             (without_body(&format!("POST {path}/heartbeat")), 200),
-            (with_body("POST /v1/heartbeats", &batch), 200),
+            (batch(i, 0), 200),
+            (batch(i, LONG), 200),
             (without_body(&format!("DELETE {path}")), 204),
             (with_body(&format!("POST {user}/sessions"), "{}"), 201),
             (
@@ -321,7 +345,7 @@ async fn a_half_closed_client_gets_its_answer(over: Over) {
 async fn a_half_closed_client_of_a_dialect_gets_its_answer(over: Over) {
     let running = Running::over(over, HttpSettings::default()).await;
     for call in DIALECTS.into_iter().flat_map(calls_of) {
-        for i in 0..requests_of_dialects(over) {
+        for i in 0..requests(Over::Tls) {
             half_close(&running, &call.request(i), call.status).await;
         }
     }
@@ -376,6 +400,7 @@ over_plain_and_tls! {
     a_heartbeat_is_carried_out_for_a_client_that_has_left,
     a_stop_is_carried_out_for_a_client_that_has_left,
     a_batch_is_carried_out_for_a_client_that_has_left,
+    a_long_batch_is_carried_out_for_a_client_that_has_left,
     a_change_of_a_user_is_carried_out_for_a_client_that_has_left,
     a_call_of_a_dialect_is_carried_out_for_a_client_that_has_left,
     every_request_of_a_pipeline_is_carried_out_for_a_client_that_has_left,

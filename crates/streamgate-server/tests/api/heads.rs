@@ -1,7 +1,7 @@
 //! Heads that two servers could read in two ways: 400, and the connection is closed.
 
 use streamgate_server::HttpSettings;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 
 use crate::support::running::{Over, Running, over_plain_and_tls, read_all, read_until};
 

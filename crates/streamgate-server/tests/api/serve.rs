@@ -8,7 +8,7 @@ use rustix::net::sockopt::tcp_user_timeout;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use streamgate_clock::Stopwatch;
 use streamgate_server::HttpSettings;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use crate::support::Service;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use streamgate_server::{HttpSettings, Stopped};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::support::running::{Over, Running, over_plain_and_tls, read_all, read_until};

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use streamgate_server::{HttpSettings, ServerSettings, Stopped, Tls, TlsFiles, serve};
 use streamgate_testkit::Certificates;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -187,6 +187,13 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// Writes these bytes and sends them. A TLS stream counts as written what it has encrypted, and
+    /// would drop with itself what the socket has not taken yet.
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        AsyncWriteExt::write_all(self, bytes).await?;
+        self.flush().await
+    }
+
     /// Ends the TLS session, and not the connection; in clear text there is none.
     pub(crate) async fn send_close_notify(&mut self) {
         if let Self::Tls(stream) = self {

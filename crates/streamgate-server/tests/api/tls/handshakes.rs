@@ -328,6 +328,7 @@ async fn a_request_before_a_bare_fin_is_answered() {
     };
     let request = b"PUT /v1/users/u/sessions/s HTTP/1.1\r\nhost: x\r\n\r\n";
     stream.write_all(request).await.unwrap();
+    stream.flush().await.unwrap();
     stream.get_mut().0.shutdown().await.unwrap();
     let answer = read_all(&mut stream).await;
     assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");

@@ -78,6 +78,7 @@ async fn ask(stream: &mut TlsStream<TcpStream>) -> std::io::Result<()> {
 
     let request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
     stream.write_all(request).await?;
+    stream.flush().await?;
     let mut answer = [0; 15];
     stream.read_exact(&mut answer).await?;
     assert_eq!(&answer, b"HTTP/1.1 200 OK");
