@@ -37,7 +37,8 @@ pub use compat::{
     stream_requests_session,
 };
 pub use connection::{
-    Stopped, Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem, serve,
+    Stopped, Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem,
+    prepare_thread, serve,
 };
 pub use document::OpenApiVersion;
 pub use metrics::{AskVolume, Metrics, Volume, metric_names};

@@ -1,12 +1,22 @@
 //! The `Date` header of answers.
 //!
 //! hyper's own is cached until its time has passed: after the wall clock is set back, it stays in
-//! the future. That is why this module exists.
+//! the future. That is why this module exists. hyper makes its own all the same, and panics if that
+//! is before 1970: hence [`prepare_thread`].
 
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::{Duration, UNIX_EPOCH};
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Request, Response};
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use streamgate_clock::wall_ms;
 use streamgate_core::bounds::TIMESTAMP_MAX_MS;
 
@@ -29,6 +39,25 @@ pub(crate) fn now() -> Option<HeaderValue> {
             Some(date)
         }
     })
+}
+
+/// Has hyper make its own date on this thread now, rather than with the first connection that the
+/// thread serves. It is not renewed while the wall clock is behind it, so a clock that is set before
+/// 1970 later breaks no connection. Call it on each thread that serves, as it starts.
+pub fn prepare_thread() {
+    if wall_ms() < 0 {
+        return;
+    }
+    let never = service_fn(|_: Request<Incoming>| async {
+        Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+    });
+    let ended = TokioIo::new(tokio::io::empty());
+    let mut protocol = http1::Builder::new();
+    let connection = protocol
+        .header_read_timeout(None)
+        .serve_connection(ended, never);
+    // It ends at once, because nothing comes.
+    let _ = pin!(connection).poll(&mut Context::from_waker(Waker::noop()));
 }
 
 fn date_of(second: u64) -> Option<HeaderValue> {

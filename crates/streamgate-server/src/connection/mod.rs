@@ -13,5 +13,6 @@ mod socket;
 pub(crate) mod stall;
 mod tls;
 
+pub use date::prepare_thread;
 pub use serve::{Stopped, serve};
 pub use tls::{Tls, TlsCredentials, TlsFile, TlsFileError, TlsFiles, certificates_in_pem};

@@ -30,6 +30,7 @@ use streamgate_store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
+use crate::config::sections::store::StoreSettings;
 use crate::config::{Loaded, Settings, Sources};
 use crate::exit::{Code, Failure};
 use crate::output;
@@ -192,6 +193,7 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .max_io_events_per_tick(READY_MAX)
         .max_io_events_per_busy_tick(READY_WHILE_BUSY_MAX)
+        .on_thread_start(prepare_thread)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Code::Problem, format!("no threads to serve with: {error}")))

@@ -160,6 +160,45 @@ fn a_server_started_in_the_1970s_shows_the_right_time_once_the_clock_is_set() {
     assert!((20..=90).contains(&left), "{left} s");
 }
 
+/// As by the first answer of a wrong time server. No HTTP date can hold that time.
+#[test]
+fn a_wall_clock_that_is_set_before_1970_breaks_no_call() {
+    let dir = TempDir::new().unwrap();
+    let wall = WallClock::shifted("+0s");
+    let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);
+    wall.show_to(&mut command);
+    let mut server = Server::spawn(command);
+    watch(&server);
+    wall.set("-70y");
+    server.wait_for_log("the wall clock was set");
+    let refusal = refused(&server);
+    let shown = &refusal["next_slot_at"];
+    assert!(
+        shown.as_str().unwrap().starts_with("1970-01-01T"),
+        "{refusal}"
+    );
+    for (method, path, status) in [
+        ("POST", HEARTBEAT, 200),
+        ("POST", "/v1/users/other/sessions", 201),
+        ("GET", SESSIONS, 200),
+        ("GET", "/v1/sessions", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/readyz", 200),
+        ("DELETE", "/v1/users/other", 204),
+    ] {
+        let answer = server.call(method, path, None);
+        assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
+    }
+    wall.set("+0s");
+    server.wait_for_log("the wall clock was set");
+    let left = seconds_from_now(&refused(&server), "next_slot_at");
+    assert!((20..=90).contains(&left), "{left} s");
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    let fault = "a fault of Streamgate";
+    assert!(!ended.stderr.contains(fault), "{}", ended.stderr);
+}
+
 #[test]
 fn a_server_whose_clock_is_before_1970_says_so_and_does_not_start() {
     let dir = TempDir::new().unwrap();

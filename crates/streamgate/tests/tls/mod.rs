@@ -3,6 +3,7 @@
 //! What is *not* here: handshakes and connections in detail (the server's `tests/api/tls`).
 
 mod clients;
+mod clocks;
 mod commands;
 mod provider;
 mod renewal;
@@ -11,7 +12,7 @@ mod settings;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use streamgate_testkit::{Certificates, Server, bare};
+use streamgate_testkit::{Certificates, Server, bare, serve_arguments, streamgate};
 use tempfile::TempDir;
 
 /// A server that speaks TLS, on a data directory of its own.
@@ -39,13 +40,22 @@ fn with_certificate(made: &Certificates, name: &str) -> Vec<String> {
 impl Node {
     /// Starts one with these further arguments.
     fn start(further: impl FnOnce(&Certificates) -> Vec<String>) -> Self {
+        Self::start_as(further, |_| ())
+    }
+
+    /// The same, by a command that is changed before it runs.
+    fn start_as(
+        further: impl FnOnce(&Certificates) -> Vec<String>,
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
         let (made, dir) = (Certificates::make(), TempDir::new().unwrap());
-        let mut arguments = with_certificate(&made, "server");
-        arguments.append(&mut further(&made));
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let server = Server::start_with(dir.path(), &arguments);
+        let mut command = streamgate(&serve_arguments(dir.path()));
+        command
+            .args(with_certificate(&made, "server"))
+            .args(further(&made));
+        change(&mut command);
         Self {
-            server,
+            server: Server::spawn(command),
             made,
             _dir: dir,
         }

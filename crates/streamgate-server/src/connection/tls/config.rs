@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{self, Ticketer};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, ProducesTickets, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::error::TlsFile;
+use super::time::WallClock;
 
 /// The protocols offered (ALPN). A client that offers others only is refused, and some offer
 /// HTTP/1.0.
@@ -28,7 +29,7 @@ pub(super) fn build(
 ) -> Result<ServerConfig, (TlsFile, String)> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let wrong = |file: TlsFile| move |error: rustls::Error| (file, error.to_string());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let builder = ServerConfig::builder_with_details(Arc::clone(&provider), Arc::new(WallClock))
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(wrong(TlsFile::Certificate))?;
     let builder = if client_authorities.is_empty() {
@@ -53,12 +54,6 @@ pub(super) fn build(
     // Tickets resume sessions, of both versions, without any memory here.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
-}
-
-/// What makes the tickets by which clients resume sessions. Its keys are random, known to this
-/// process only, and replaced every few hours.
-pub(super) fn ticketer() -> Result<Arc<dyn ProducesTickets>, rustls::Error> {
-    Ticketer::new()
 }
 
 /// Which file is wrong, and how.

@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod handshake;
 mod plain;
+mod time;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -67,14 +68,14 @@ impl Tls {
     /// TLS with these credentials; a client has `handshake_timeout` for its handshake.
     ///
     /// # Errors
-    /// There are no random bytes for the keys of tickets.
+    /// There are no random bytes for the keys of tickets, or it is before 1970.
     pub fn new(
         credentials: TlsCredentials,
         handshake_timeout: Duration,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, rustls::Error> {
         let mut config = credentials.config().clone();
-        config.ticketer = config::ticketer()?;
+        config.ticketer = time::ticketer()?;
         metrics.tls().serve_until(credentials.not_after_s());
         Ok(Self(Arc::new(Shared {
             served: ArcSwap::from_pointee(Served::new(config, &credentials)),
@@ -140,10 +141,10 @@ impl Tls {
         }
         let mut config = credentials.config().clone();
         // A resumed session is not asked for its certificate again: other authorities of clients
-        // mean that no session of before may be resumed. Without random bytes none is from then on.
+        // mean that no session of before may be resumed. Without random bytes, or before 1970, none is from then on.
         if credentials.has_clients_of(&state.credentials) {
             config.ticketer = Arc::clone(&self.0.served.load().config.ticketer);
-        } else if let Ok(ticketer) = config::ticketer() {
+        } else if let Ok(ticketer) = time::ticketer() {
             config.ticketer = ticketer;
         }
         let served = Served::new(config, &credentials);
