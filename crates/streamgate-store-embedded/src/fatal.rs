@@ -17,7 +17,10 @@ pub struct FatalError {
     /// What the operating system said.
     pub cause: Arc<io::Error>,
     /// Whether the data directory or a file of it has disappeared, and acknowledged data perhaps
-    /// with it. After any other failure all acknowledged data is on disk.
+    /// with it. After any other failure, what was acknowledged with [`DurabilityMode::Fsync`] is on
+    /// disk.
+    ///
+    /// [`DurabilityMode::Fsync`]: crate::DurabilityMode::Fsync
     pub gone: bool,
 }
 

@@ -75,7 +75,7 @@ impl Writer {
 
     fn run(mut self) {
         let shared = Arc::clone(&self.shared);
-        let closing = self.write_all().unwrap_or_else(|error| {
+        let mut closing = self.write_all().unwrap_or_else(|error| {
             shared.fail(error);
             false
         });
@@ -84,6 +84,11 @@ impl Writer {
         let _ = self.preparer.join();
         for snapshot in self.snapshots.drain(..) {
             let _ = snapshot.join();
+        }
+        // After the last write: what was synced into files without a name is lost.
+        if closing && let Err(error) = shared.check_in_place() {
+            shared.fail(error);
+            closing = false;
         }
         drop(self.lock.take());
         if closing {

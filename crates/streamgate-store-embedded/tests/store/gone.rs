@@ -56,3 +56,19 @@ async fn a_missing_directory_or_file_is_noticed() {
     })
     .await;
 }
+
+/// Closed before the next look at the directory: what is written then is in files without a name.
+#[tokio::test]
+async fn a_store_whose_directory_went_away_is_not_closed_in_order() {
+    let parent = tempdir().unwrap();
+    let dir = parent.path().join("data");
+    let (hook, failed) = failures();
+    let clock = Arc::new(ManualClock::at(NOON));
+    let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoLogObserver), hook).unwrap();
+    start(&store, "user", "a").await.unwrap();
+    until_prepared(|name| dir.join(name).exists());
+    fs::rename(&dir, dir.with_extension("old")).unwrap();
+    store.close().await.unwrap_err();
+    let fatal = failed.recv_timeout(PATIENCE).unwrap();
+    assert!(fatal.gone, "{fatal}");
+}

@@ -25,7 +25,7 @@ use streamgate_clock::{self as clock, SystemClock};
 use streamgate_core::Policy;
 use streamgate_engine::{Engine, FailMode, RandomIds};
 use streamgate_server::telemetry::{self, ErrorReports, Repeats};
-use streamgate_server::{Endpoints, HttpSettings, Metrics, Observed, app};
+use streamgate_server::{Endpoints, HttpSettings, Metrics, Observed, app, prepare_thread};
 use streamgate_store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -253,7 +253,10 @@ async fn serve(
         );
     }
     closed?;
-    tracing::info!("stopped; everything is on disk");
+    match settings.store {
+        StoreSettings::Embedded(_) => tracing::info!("stopped; everything is on disk"),
+        StoreSettings::Redis(_) | StoreSettings::DynamoDb(_) => tracing::info!("stopped"),
+    }
     Ok(())
 }
 

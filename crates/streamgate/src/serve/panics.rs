@@ -48,6 +48,7 @@ fn log(panic: &PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
@@ -68,11 +69,40 @@ mod tests {
         }
     }
 
+    /// Standard error that nobody reads any more.
+    struct Closed;
+
+    impl io::Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    /// A panic of the hook itself would abort the process, and this test with it.
+    #[test]
+    fn a_panic_that_cannot_be_written_anywhere_ends_its_request_only() {
+        let queue = LineQueue::start(Closed);
+        let (lines, _) = subscriber(LogFormat::Human, "info", &queue, None).unwrap();
+        let _guard = tracing::subscriber::set_default(lines);
+        set_hook(Box::new(log));
+        for _ in 0..3 {
+            let caught = std::panic::catch_unwind(|| panic!("an invariant does not hold"));
+            assert!(caught.is_err());
+        }
+        drop(std::panic::take_hook());
+        assert!(queue.flush(Duration::from_secs(60)), "dropped is done with");
+        assert_ne!(queue.dropped(), 0, "the line could not be written");
+    }
+
     /// Tests are processes of their own, so the hook is this test's alone.
     #[test]
     fn a_panic_is_an_error_report() {
         let kept = Arc::new(Kept::default());
-        let queue = LineQueue::start(std::io::sink());
+        let queue = LineQueue::start(io::sink());
         let reports = Some(Arc::clone(&kept) as Arc<dyn ErrorReports>);
         let (lines, _) = subscriber(LogFormat::Human, "info", &queue, reports).unwrap();
         let _guard = tracing::subscriber::set_default(lines);

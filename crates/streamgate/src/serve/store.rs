@@ -10,7 +10,7 @@ use streamgate_server::{Metrics, Volume};
 use streamgate_store::Store;
 use streamgate_store_embedded::disk::{Disk as _, RealDisk};
 use streamgate_store_embedded::{
-    CommitWatch, EmbeddedConfig, EmbeddedStore, FatalError, LogObserver,
+    CommitWatch, DurabilityMode, EmbeddedConfig, EmbeddedStore, FatalError, LogObserver,
 };
 use streamgate_store_redis::{
     CurrentCertificates, CurrentStallRule, RedisSettings, RedisStore, ServerObserver,
@@ -138,7 +138,9 @@ fn open_embedded(
 ) -> Result<Opened, Failure> {
     let of_store: Arc<dyn Clock> = Arc::clone(&clock) as Arc<_>;
     let observer = Arc::new(Commits(Arc::clone(metrics)));
-    let store = EmbeddedStore::open(config.clone(), of_store, observer, Arc::new(give_up))
+    let durability = config.durability;
+    let on_fatal = Arc::new(move |error| give_up(&error, durability));
+    let store = EmbeddedStore::open(config.clone(), of_store, observer, on_fatal)
         .map_err(|error| store_errors::failure(&error))?;
     let live_sessions = store.recovered().live_sessions;
     let dir = config.dir.clone();
@@ -166,11 +168,7 @@ fn volume_of(dir: &Path) -> Option<Volume> {
 
 /// Ends the process after the disk has failed: nothing more can be acknowledged, and the contents
 /// of the disk are unknown until a new start reads them.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the store hands the error over"
-)]
-fn give_up(error: FatalError) {
+fn give_up(error: &FatalError, durability: DurabilityMode) {
     let exit_code = Code::Store as i32;
     if error.gone {
         tracing::error!(
@@ -180,12 +178,19 @@ fn give_up(error: FatalError) {
              gone with it: find out where it is (renamed, unmounted, cleaned up) before starting \
              again, because a start in an empty directory begins with nothing"
         );
-    } else {
+    } else if durability == DurabilityMode::Fsync {
         tracing::error!(
             %error,
             exit_code,
             "the store has failed; exiting. What was acknowledged is safe; check the disk, then \
              start again"
+        );
+    } else {
+        tracing::error!(
+            %error,
+            exit_code,
+            "the store has failed; exiting. What was acknowledged last may be lost, because \
+             store.durability is not fsync; check the disk, then start again"
         );
     }
     exit::now(Code::Store);

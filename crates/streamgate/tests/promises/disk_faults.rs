@@ -92,6 +92,36 @@ async fn a_failing_write_is_never_acknowledged() {
     fails_honestly("pwrite64", "EIO", 30).await;
 }
 
+/// With `os` and `none` a call is acknowledged before the disk has it, so the last words differ.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_words_on_a_failed_disk_promise_what_the_durability_does() {
+    const SAFE: &str = "What was acknowledged is safe";
+    const IN_DOUBT: &str = "What was acknowledged last may be lost";
+    for (durability, said, unsaid) in [
+        ("fsync", SAFE, IN_DOUBT),
+        ("os", IN_DOUBT, SAFE),
+        ("none", IN_DOUBT, SAFE),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let mut server = streamgate(&serve_arguments(dir.path()));
+        server.args(["--durability", durability]);
+        let server = Server::spawn(tampered("pwrite64:error=EIO:when=30+", &server));
+        start_until_it_fails(&server, "u", &json!({})).await;
+        let ended = server.wait();
+        assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(said),
+            "{durability}: {}",
+            ended.stderr
+        );
+        assert!(
+            !ended.stderr.contains(unsaid),
+            "{durability}: {}",
+            ended.stderr
+        );
+    }
+}
+
 /// From one moment on no write at all succeeds, not even into what was made ahead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_is_full_at_once_is_never_acknowledged() {
@@ -261,6 +291,21 @@ fn a_data_directory_that_goes_away_ends_the_server_and_its_last_words_promise_no
     let found = Server::start(&elsewhere);
     let listed = found.call("GET", "/v1/users/u/sessions", None);
     assert_eq!(listed.json()["active"], 1, "{listed:?}");
+}
+
+/// Told to stop before its next look at the directory: what it syncs then has no name any more.
+#[test]
+fn a_stop_right_after_the_data_directory_went_away_does_not_say_that_all_is_on_disk() {
+    let parent = TempDir::new().unwrap();
+    let dir = parent.path().join("data");
+    let server = Server::start(&dir);
+    let started = server.call("PUT", "/v1/users/u/sessions/s", None);
+    assert_eq!(started.status, 201, "{started:?}");
+    remove_data(&dir);
+    let ended = server.terminate();
+    assert_eq!(ended.status.code(), Some(STORE_FAILED), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is gone"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("on disk"), "{}", ended.stderr);
 }
 
 #[test]
