@@ -2,10 +2,10 @@
 //!
 //! What is *not* here: what is printed (the commands), what the API means (the server).
 
+mod arguments;
 mod problem;
 mod tls;
 
-use std::convert::Infallible;
 use std::io::Read;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use ureq::http::{Method, Request, Response, StatusCode};
 use ureq::tls::TlsConfig;
 
 use crate::exit::{Code, Failure};
+pub(crate) use arguments::TextParser;
 pub(crate) use tls::{ClientTls, TlsArgs, ureq_certificates};
 
 /// Where `streamgate serve` listens with nothing set.
@@ -30,12 +31,6 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// bound and every character escaped.
 const ANSWER_MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A value without the white space around it: in `.env` files and mounted secrets it can end in a
-/// carriage return or a line break. Every argument that a variable can set is read so.
-pub(crate) fn trimmed(text: &str) -> Result<String, Infallible> {
-    Ok(text.trim().to_owned())
-}
-
 /// How to reach the server, and how to print its answers.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArgs {
@@ -47,7 +42,7 @@ pub(crate) struct ClientArgs {
         env = "STREAMGATE_URL",
         hide_env_values = true,
         default_value = URL_DEFAULT,
-        value_parser = trimmed
+        value_parser = TextParser
     )]
     url: String,
 
@@ -58,7 +53,7 @@ pub(crate) struct ClientArgs {
         value_name = "KEY",
         env = "STREAMGATE_KEY",
         hide_env_values = true,
-        value_parser = trimmed
+        value_parser = TextParser
     )]
     key: Option<String>,
 

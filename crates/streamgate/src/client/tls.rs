@@ -1,17 +1,16 @@
 //! TLS of the client commands: which authorities they trust, and the certificate that they show.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use streamgate_server::certificates_in_pem;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsConfigBuilder};
 
+use super::arguments::PathParser;
 use crate::exit::{Code, Failure};
 
 /// How to prove who is who, with https.
@@ -24,7 +23,7 @@ pub(crate) struct TlsArgs {
         value_name = "FILE",
         env = "STREAMGATE_CA_FILE",
         hide_env_values = true,
-        value_parser = trimmed_path()
+        value_parser = PathParser
     )]
     ca_file: Option<PathBuf>,
 
@@ -35,7 +34,7 @@ pub(crate) struct TlsArgs {
         value_name = "FILE",
         env = "STREAMGATE_CLIENT_CERT_FILE",
         hide_env_values = true,
-        value_parser = trimmed_path(),
+        value_parser = PathParser,
         requires = "client_key_file"
     )]
     client_cert_file: Option<PathBuf>,
@@ -47,7 +46,7 @@ pub(crate) struct TlsArgs {
         value_name = "FILE",
         env = "STREAMGATE_CLIENT_KEY_FILE",
         hide_env_values = true,
-        value_parser = trimmed_path(),
+        value_parser = PathParser,
         requires = "client_cert_file"
     )]
     client_key_file: Option<PathBuf>,
@@ -136,14 +135,6 @@ impl ClientTls {
                 .map_err(unusable),
         }
     }
-}
-
-/// A path without the white space around it, as [`trimmed`](super::trimmed) has text.
-fn trimmed_path() -> impl TypedValueParser<Value = PathBuf> {
-    OsStringValueParser::new().map(|path: OsString| match path.to_str() {
-        Some(text) => text.trim().into(),
-        None => path.into(),
-    })
 }
 
 /// A file that is named: an empty variable names none.

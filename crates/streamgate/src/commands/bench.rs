@@ -16,7 +16,7 @@ use streamgate_loadgen::{
     Called, DURATION_MAX, Origin, Plan, ProcessMeter, Stop, Summary, Target, run as run_plan,
 };
 
-use crate::client::{Client, TlsArgs, trimmed};
+use crate::client::{Client, TextParser, TlsArgs};
 use crate::exit::{Code, Failure};
 use crate::loadtest::{self, Probed, RunProgress};
 use crate::output;
@@ -55,7 +55,7 @@ pub(crate) struct BenchArgs {
         value_name = "KEY",
         env = "STREAMGATE_KEY",
         hide_env_values = true,
-        value_parser = trimmed
+        value_parser = TextParser
     )]
     key: Option<String>,
 

@@ -6,7 +6,7 @@ use clap::Args;
 use ureq::http::Method;
 
 use super::settings_args::SettingsArgs;
-use crate::client::{Client, TlsArgs, URL_DEFAULT, trimmed};
+use crate::client::{Client, TextParser, TlsArgs, URL_DEFAULT};
 use crate::exit::{Code, Failure};
 use crate::output;
 
@@ -25,7 +25,7 @@ pub(crate) struct HealthArgs {
         value_name = "URL",
         env = "STREAMGATE_URL",
         hide_env_values = true,
-        value_parser = trimmed
+        value_parser = TextParser
     )]
     url: Option<String>,
 

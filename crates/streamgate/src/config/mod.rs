@@ -48,6 +48,7 @@ use sections::{
     rate_limit, sentry, store, sweep, tls, tokens, traces,
 };
 pub(crate) use show::{effective, not_default};
+pub(crate) use value::{bare, check_path};
 
 /// The variable that names the configuration file.
 const CONFIG_VARIABLE: &str = "STREAMGATE_CONFIG";
@@ -143,8 +144,8 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
         (!name.is_empty()).then(|| (PathBuf::from(name), origin))
     });
     let file = named.and_then(|(path, origin)| {
-        let is_wrong = path.to_str().map(value::check_path).and_then(Result::err);
-        if let Some(why) = is_wrong {
+        let checked = path.to_str().map(|text| bare(text).and_then(check_path));
+        if let Some(Err(why)) = checked {
             problems.push(Problem::at(origin, why));
             return None;
         }

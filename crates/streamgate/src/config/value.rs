@@ -87,7 +87,7 @@ impl Value {
 /// A value without the white space around it, which is never a part of it: lines of `.env` files
 /// can end in a carriage return, and mounted secrets in a line break. Quotes around it were meant
 /// for a shell that never read them. The error does not repeat the value, which may be a secret.
-fn bare(text: &str) -> Result<&str, String> {
+pub(crate) fn bare(text: &str) -> Result<&str, String> {
     let text = text.trim();
     let is_in = |quote: char| text.len() > 1 && text.starts_with(quote) && text.ends_with(quote);
     if is_in('"') || is_in('\'') {

@@ -207,6 +207,7 @@ fn text_in_the_environment_is_trimmed_and_quotes_and_tildes_are_refused() {
     }
     for (name, text) in [
         ("STREAMGATE_CONFIG", "~/streamgate.toml"),
+        ("STREAMGATE_CONFIG", "\"/streamgate.toml\""),
         ("STREAMGATE_LISTEN", "\"127.0.0.1:0\""),
         ("STREAMGATE_POLICY_LEASE_S", "'90'"),
         ("STREAMGATE_STORE_DURABILITY", "\"os\""),
@@ -214,6 +215,22 @@ fn text_in_the_environment_is_trimmed_and_quotes_and_tildes_are_refused() {
     ] {
         let said = run_with(&["serve"], &[(name, text)]).failed(2);
         assert!(said.contains(name) && said.contains("must not"), "{said}");
+    }
+}
+
+#[test]
+fn text_for_the_client_commands_follows_the_same_rule() {
+    for (name, text) in [
+        ("STREAMGATE_URL", "'http://127.0.0.1:1'"),
+        ("STREAMGATE_KEY", "\"sgk_secret\"\r"),
+        ("STREAMGATE_CA_FILE", "\"/ca.pem\""),
+        ("STREAMGATE_CA_FILE", "~/ca.pem"),
+        ("STREAMGATE_CLIENT_CERT_FILE", "~/client.pem"),
+        ("STREAMGATE_CLIENT_KEY_FILE", "'/client.key'"),
+    ] {
+        let said = run_with(&["users", "list"], &[(name, text)]).failed(2);
+        assert!(said.contains(name) && said.contains("must not"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
     }
 }
 
