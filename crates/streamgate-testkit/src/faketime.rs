@@ -40,6 +40,14 @@ impl WallClock {
             .env("FAKETIME_NO_CACHE", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
+
+    /// The same, for a command that is linked with jemalloc: the library asks for memory before it
+    /// can tell the time, and that allocator asks for the time first. So the C library's takes its
+    /// place.
+    pub fn show_to_one_with_an_allocator(&self, command: &mut Command) {
+        self.show_to(command);
+        command.env("LD_PRELOAD", format!("{}:libc.so.6", library()));
+    }
 }
 
 /// Where the command `faketime` has its library. It may name it in the language of the dynamic

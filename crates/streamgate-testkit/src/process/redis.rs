@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::Process;
 use crate::certificates::Certificates;
+use crate::faketime::WallClock;
 use crate::repository;
 
 /// How long a server may take to answer on a loaded machine.
@@ -95,6 +96,29 @@ impl Redis {
             ];
             owned(&[tls.as_flattened(), &IN_MEMORY, more].concat())
         })
+    }
+
+    /// Starts one that sees this wall clock, and waits until it listens. Started again, it sees the
+    /// right time.
+    pub fn start_by(wall: &WallClock) -> Self {
+        let flavour = Flavour::Redis;
+        let start = |port| {
+            let directory = TempDir::new().unwrap();
+            let arguments = with_port(port, &[]);
+            let process = Process::start_on(port, |_| {
+                let mut command = command(flavour, &arguments, directory.path());
+                wall.show_to_one_with_an_allocator(&mut command);
+                command
+            })?;
+            Some(Self {
+                process,
+                flavour,
+                arguments,
+                port,
+                directory,
+            })
+        };
+        Process::try_ports(start).expect("redis-server starts")
     }
 
     /// Starts one with all arguments that `arguments` makes of a port and a working directory.

@@ -33,6 +33,10 @@ const TOLERANCE: Duration = Duration::from_millis(50);
 /// at most so far behind it; so times of two nodes differ by no more.
 const RECKONED_BEHIND_MS: i64 = 500;
 
+/// A session of a user that has one slot, and another that asks for it.
+const WATCHING: &str = "/v1/users/u/sessions/watching";
+const ANOTHER: &str = "/v1/users/u/sessions/another";
+
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Two nodes with clocks of their own.
@@ -287,8 +291,34 @@ fn a_pause_and_a_clock_step_of_a_node_over_redis_are_logged_without_a_false_cons
     assert!(behind_ms > 3_000_000, "it is the time of Redis: {answer:?}");
 }
 
-/// Redis clashes with the library that fakes clocks, so leaps of its clock are tried where its time
-/// is reckoned (`streamgate-store-redis`). A silence gives the same grace.
+/// By the new time every lease is over.
+#[test]
+fn a_leap_of_the_clock_of_redis_ends_no_watching_session() {
+    let wall = WallClock::shifted("+0s");
+    let redis = Redis::start_by(&wall);
+    let mut nodes = Nodes::over(&redis, 1, &SHORT_LEASE);
+    let node = &mut nodes.servers[0];
+    assert_eq!(node.call("PUT", WATCHING, None).status, 201);
+    let time = || redis.ask::<(i64, i64)>(&["TIME"]).0;
+    let before_s = time();
+    wall.set("+3600s");
+    assert!(time() - before_s >= 3_600, "its clock has leapt");
+    let another = node.call("PUT", ANOTHER, None);
+    assert_eq!(another.status, 409, "{another:?}");
+    let heartbeat = format!("{WATCHING}/heartbeat");
+    assert_eq!(node.call("POST", &heartbeat, None).status, 200);
+    let line = node.wait_for_log("the time of the store's server leapt");
+    let late_ms = line.split("late_ms=").nth(1).unwrap();
+    let late_ms = late_ms.split(' ').next().unwrap().trim();
+    let late_ms: i64 = late_ms.parse().unwrap();
+    assert!((3_590_000..3_660_000).contains(&late_ms), "{line}");
+    // The grace ends with the lease, and then the slot is free as ever.
+    eventually("the slot is free", || {
+        node.call("PUT", ANOTHER, None).status == 201
+    });
+}
+
+/// A silence gives the same grace as a leap.
 #[test]
 fn a_redis_stall_longer_than_a_lease_ends_no_watching_session() {
     let redis = redis();
@@ -317,9 +347,8 @@ fn a_redis_stall_is_judged_by_the_lease_of_the_last_reload() {
 }
 
 fn outlast_a_stall(redis: &Redis, node: &mut Server) {
-    let session = |id: &str| format!("/v1/users/u/sessions/{id}");
-    let heartbeat = format!("{}/heartbeat", session("watching"));
-    assert_eq!(node.call("PUT", &session("watching"), None).status, 201);
+    let heartbeat = format!("{WATCHING}/heartbeat");
+    assert_eq!(node.call("PUT", WATCHING, None).status, 201);
     redis.freeze();
     let frozen = Stopwatch::start();
     // The lease ends meanwhile, and no heartbeat comes through.
@@ -330,7 +359,7 @@ fn outlast_a_stall(redis: &Redis, node: &mut Server) {
     eventually("redis answers", || {
         node.call("GET", "/readyz", None).status == 200
     });
-    let another = node.call("PUT", &session("another"), None);
+    let another = node.call("PUT", ANOTHER, None);
     assert_eq!(another.status, 409, "{another:?}");
     assert_eq!(node.call("POST", &heartbeat, None).status, 200);
     node.wait_for_log("the time of the store's server leapt");

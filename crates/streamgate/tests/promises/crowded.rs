@@ -185,6 +185,23 @@ async fn refusals_of_a_crowded_user_at_once_take_little_memory() {
     assert!(more < 64 << 20, "{REFUSALS} refusals took {more} bytes");
 }
 
+/// However many sessions end with the user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowded_user_is_erased_in_one_commit() {
+    let dir = TempDir::new().unwrap();
+    let (server, mut client) = crowded(&dir).await;
+    let commits = || server.metric::<u64>("streamgate_commit_batch_records_count");
+    let before = commits();
+    let erased = client
+        .send("DELETE", "/v1/users/crowd", None)
+        .await
+        .unwrap();
+    assert_eq!(erased.status, 204, "{erased:?}");
+    assert_eq!(commits() - before, 1);
+    let listed = client.send("GET", "/v1/users/crowd/sessions", None).await;
+    assert_eq!(listed.unwrap().json()["active"], 0);
+}
+
 /// An operator who blocks such a user ends all its sessions in one step.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limit_0_ends_a_thousand_sessions_at_once() {
