@@ -163,7 +163,8 @@ pub(crate) fn start_log(
     Ok(repeats)
 }
 
-/// The HTTP library writes a date for every connection, and panics if it is before 1970.
+/// The HTTP library makes a date on each thread that serves, and panics if it is before 1970; what a
+/// thread has made stays ([`prepare_thread`]).
 fn check_wall_clock(wall_ms: i64) -> Result<(), Failure> {
     if wall_ms >= 0 {
         return Ok(());
