@@ -232,6 +232,11 @@ fn ledgers_of_endings() -> Vec<Case<Ledger>> {
         ),
         ("evicted", "Evicted for tv-1.", taken(EndReason::Evicted)),
         (
+            "evicted-above-limit",
+            "Evicted above a lowered limit, for no other session.",
+            plain(EndReason::Evicted),
+        ),
+        (
             "terminated",
             "Terminated for tv-1.",
             taken(EndReason::Terminated),
@@ -300,6 +305,11 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
             "evicted",
             "Evicted for tv-1.",
             taken(EndReason::Evicted, "tv-1"),
+        ),
+        (
+            "evicted-above-limit",
+            "Evicted above a lowered limit, for no other session.",
+            plain(EndReason::Evicted),
         ),
         (
             "terminated",

@@ -1,8 +1,9 @@
 //! A node of this release beside one of the next, over one Redis. A client plays the next release:
-//! it writes values of version 1 as they are, and records and the format mark of the version after
-//! the newest.
+//! it writes values of version 1 by the codec of this one, and records and the format mark of the
+//! version after the newest.
 
-use streamgate_core::codec::{NEWEST, OLDEST};
+use streamgate_core::codec::{NEWEST, OLDEST, decode_ledger, encode_ledger};
+use streamgate_core::{Session, SessionId};
 use streamgate_testkit::{Answer, Redis, Server, eventually, serve_arguments, streamgate};
 use tempfile::TempDir;
 
@@ -31,6 +32,18 @@ fn set(server: &Redis, user: &str, value: &[u8]) {
     let () = server.ask(&[b"SET".to_vec(), key(user), value.to_vec()]);
 }
 
+/// What the next release writes when it starts a session beside those of a record: behind the
+/// version of the store, a ledger of the oldest format.
+fn with_another_session(record: &[u8]) -> Vec<u8> {
+    let (version, record) = record.split_at(8);
+    let mut ledger = decode_ledger(record).unwrap();
+    ledger.live.push(Session {
+        id: SessionId::new("of-the-next").unwrap(),
+        ..ledger.live[0].clone()
+    });
+    [version, &encode_ledger(&ledger).unwrap()].concat()
+}
+
 /// A 503 that says why, and is no damage.
 #[track_caller]
 fn assert_newer(answer: &Answer) {
@@ -53,12 +66,19 @@ fn a_node_shares_records_with_the_next_release_and_refuses_newer_ones() {
     let start = |user: &str| node.call("PUT", &format!("/v1/users/{user}/sessions/s"), None);
     assert_eq!(start("old").status, 201);
 
-    // What needs no newer version has none, so the next release and this one read each other.
+    // What needs no newer version has none, so the next release and this one read each other, and
+    // write one after the other.
     let record = get(&redis, "old");
     assert_eq!(record[8], OLDEST);
-    set(&redis, "shared", &record);
+    set(&redis, "shared", &with_another_session(&record));
     let listed = node.call("GET", "/v1/users/shared/sessions", None).json();
-    assert_eq!(listed["active"], 1, "{listed}");
+    assert_eq!(listed["active"], 2, "{listed}");
+    let stop = "/v1/users/shared/sessions/of-the-next";
+    assert_eq!(node.call("DELETE", stop, None).status, 204);
+    let written = get(&redis, "shared");
+    assert_eq!(written[8], OLDEST);
+    let ledger = decode_ledger(&written[8..]).unwrap();
+    assert_eq!((ledger.live.len(), ledger.ended.len()), (1, 1));
 
     // A newer record, behind a mark that this node has not read yet: its user is refused, and it
     // stays as it is.

@@ -1,5 +1,6 @@
 //! One data directory under this release, the next, and this one again. The next release is played
-//! by the store itself, which takes any bytes for a record.
+//! by the store itself, which takes any bytes for a record, and by the rules of this release where
+//! it needs no newer format.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,33 +8,53 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use streamgate_clock::SystemClock;
-use streamgate_core::codec::NEWEST;
-use streamgate_core::{Durability, TenantId, UserId, UserKey};
+use streamgate_core::admission::Start;
+use streamgate_core::codec::{NEWEST, OLDEST, decode_ledger};
+use streamgate_core::{Durability, Policy, SessionId, TenantId, UserId, UserKey, decide};
 use streamgate_store::{Change, Store, View};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoLogObserver};
 use streamgate_testkit::{Server, run, serve_arguments, streamgate};
 use tempfile::TempDir;
 
-/// The next release serves the directory: `write` says what the record of `user` becomes.
-async fn under_the_next_release(dir: &Path, user: &str, write: fn(&[u8]) -> Vec<u8>) {
+/// The next release serves the directory, and changes the record of `user`.
+async fn under_the_next_release(
+    dir: &Path,
+    user: &str,
+    change: impl Fn(View<'_>) -> Change + Send + Sync,
+) {
     let hook = Arc::new(|error| panic!("{error}"));
     let clock = Arc::new(SystemClock::new());
     let config = EmbeddedConfig::new(dir);
     let store = EmbeddedStore::open(config, clock, Arc::new(NoLogObserver), hook).unwrap();
     let key = UserKey::new(&TenantId::default_tenant(), &UserId::new(user).unwrap());
-    let mut step = |view: View<'_>| {
-        let record = write(view.record.unwrap_or_default());
-        // A log of a record: its delta is of the record's version, too.
-        (record[0] > NEWEST).then(|| Change {
-            delta: record.clone(),
-            record: Some(record),
-            durability: Durability::Durable,
-            garbage_at: None,
-            needs_room: true,
-        })
-    };
+    let mut step = |view: View<'_>| Some(change(view));
     store.transact(&key, &mut step).await.unwrap();
     store.close().await.unwrap();
+}
+
+/// It starts one more session, which needs no newer format: record and delta are of the oldest.
+fn starts_another(view: View<'_>) -> Change {
+    let policy = Policy::default();
+    let ledger = decode_ledger(view.record.unwrap()).unwrap();
+    let start = Start::new(SessionId::new("of-the-next").unwrap());
+    let decision = decide(ledger, &policy, &start, view.now);
+    let change = Change::of(&decision, &policy).unwrap();
+    let record = change.record.as_deref().unwrap();
+    assert_eq!([record[0], change.delta[0]], [OLDEST; 2]);
+    change
+}
+
+/// It writes what this release cannot read.
+fn writes_a_newer_format(_: View<'_>) -> Change {
+    let record = vec![NEWEST + 1, 1, 2, 3];
+    Change {
+        // The delta is of the record's version, too.
+        delta: record.clone(),
+        record: Some(record),
+        durability: Durability::Durable,
+        garbage_at: None,
+        needs_room: true,
+    }
 }
 
 /// The bytes of all files of the store.
@@ -57,10 +78,12 @@ async fn an_upgrade_can_be_undone_until_a_newer_format_is_written() {
     );
     assert!(server.terminate().status.success());
 
-    under_the_next_release(dir.path(), "u", <[u8]>::to_vec).await;
+    under_the_next_release(dir.path(), "u", starts_another).await;
     let server = Server::start(dir.path());
     let listed = server.call("GET", "/v1/users/u/sessions", None).json();
-    assert_eq!(listed["active"], 1, "{listed}");
+    assert_eq!(listed["active"], 2, "{listed}");
+    let renewed = "/v1/users/u/sessions/of-the-next/heartbeat";
+    assert_eq!(server.call("POST", renewed, None).status, 200);
     // The newest format of this release is written where a record needs it, and read again.
     let body = serde_json::json!({"region": "eu-west"});
     let start = |server: &Server| server.call("PUT", "/v1/users/r/sessions/s", Some(&body));
@@ -70,7 +93,7 @@ async fn an_upgrade_can_be_undone_until_a_newer_format_is_written() {
     assert_eq!(start(&server).json()["session"]["region"], "eu-west");
     assert!(server.terminate().status.success());
 
-    under_the_next_release(dir.path(), "new", |_| vec![NEWEST + 1, 1, 2, 3]).await;
+    under_the_next_release(dir.path(), "new", writes_a_newer_format).await;
     let before = files(dir.path());
     let words = format!(
         "newer Streamgate (format {}), this one reads up to {NEWEST}",

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use server::{Loss, Node, Server, Speculates};
 use streamgate_clock::ManualClock;
-use streamgate_core::admission::{Edit, ImportUser, ResetUser, SetUser, Start};
+use streamgate_core::admission::{Adopt, Edit, ImportUser, ResetUser, SetUser, Start};
 use streamgate_core::codec::{NEWEST, decode_ledger};
-use streamgate_core::{Attributes, EndReason, Ending, Ledger, Policy, Seconds};
+use streamgate_core::{AtLimit, Attributes, EndReason, Ending, Ledger, OverLimit, Policy, Seconds};
 use streamgate_engine::{Engine, EngineSettings, RandomIds};
 use streamgate_store::versioned::Optimistic;
 
@@ -41,9 +41,19 @@ enum Asked {
     SetUser,
     /// An import that sets the profile and starts nothing.
     Import,
+    /// A start at the limit, which evicts.
+    EvictingStart,
+    /// A stop of the newest session.
+    NewestStop,
+    /// A heartbeat of a session above a lowered limit, which ends it.
+    EndedHeartbeat,
+    /// Heartbeats of this user and of one without sessions, one of which revives its session.
+    Batch,
+    /// A session that was admitted without the store.
+    Adoption,
 }
 
-const ASKED: [Asked; 10] = [
+const ASKED: [Asked; 15] = [
     Asked::Start,
     Asked::Stop,
     Asked::Revival,
@@ -54,7 +64,30 @@ const ASKED: [Asked; 10] = [
     Asked::SettingStart,
     Asked::SetUser,
     Asked::Import,
+    Asked::EvictingStart,
+    Asked::NewestStop,
+    Asked::EndedHeartbeat,
+    Asked::Batch,
+    Asked::Adoption,
 ];
+
+impl Asked {
+    fn policy(self) -> Policy {
+        let policy = Policy::default();
+        match self {
+            Self::EvictingStart => Policy {
+                at_limit: AtLimit::EvictOldest,
+                default_limit: 2,
+                ..policy
+            },
+            Self::EndedHeartbeat => Policy {
+                over_limit: OverLimit::EndNewest,
+                ..policy
+            },
+            _ => policy,
+        }
+    }
+}
 
 /// What another node does before the first commit arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,14 +133,14 @@ struct Nodes {
 }
 
 impl Nodes {
-    fn new(speculates: Speculates) -> Self {
+    fn new(speculates: Speculates, policy: &Policy) -> Self {
         let clock = Arc::new(ManualClock::at(START_OF_TIME));
         let server = Arc::new(Server::new(Arc::clone(&clock)));
         let memo = Arc::new(Memo::default());
         let node =
             |speculates| Arc::new(Optimistic::new(Node::new(Arc::clone(&server), speculates)));
         let engine = |node: Arc<Optimistic<Node>>| {
-            let policy = Arc::new(Policy::default());
+            let policy = Arc::new(policy.clone());
             let settings = EngineSettings::default();
             let memo = Arc::clone(&memo);
             Arc::new(Engine::new(
@@ -145,6 +178,9 @@ impl Nodes {
         };
         for start in [start("old"), start("x"), short] {
             self.engine.start(&user("u"), &start).await.unwrap();
+        }
+        if asked == Asked::EndedHeartbeat {
+            self.engine.run(&user("u"), &set_limit(1)).await.unwrap();
         }
         self.clock.advance(Duration::from_secs(40));
     }
@@ -242,6 +278,16 @@ async fn ask(engine: &Engine, asked: Asked) {
             };
             drop(engine.run(&user, &import).await);
         }
+        Asked::EvictingStart => drop(engine.start(&user, &start("a")).await),
+        Asked::NewestStop => drop(engine.stop_newest(&user).await),
+        Asked::EndedHeartbeat => drop(engine.heartbeat(&user, &heartbeat("x")).await),
+        Asked::Batch => {
+            let mine = ["x", "short", "stray"].map(|id| (user.clone(), heartbeat(id)));
+            let stray = (self::user("v"), heartbeat("stray"));
+            let batch = [&mine[..], &[stray]].concat();
+            drop(engine.heartbeats(&batch, |_| ()).await);
+        }
+        Asked::Adoption => drop(engine.run(&user, &Adopt(start("a"))).await),
     }
 }
 
@@ -291,7 +337,7 @@ async fn drop_everywhere(
     untrue: &mut Vec<String>,
 ) {
     for polls in 1.. {
-        let nodes = Nodes::new(speculates);
+        let nodes = Nodes::new(speculates, &asked.policy());
         nodes.begin(asked).await;
         nodes.disturb(losses, others);
         let has_ended = ends_within(ask(&nodes.engine, asked), polls).await;
@@ -327,6 +373,30 @@ async fn drop_everywhere_with(speculates: Speculates) {
     );
 }
 
+/// Undisturbed, each call does what its name says.
+#[tokio::test(start_paused = true)]
+async fn an_undisturbed_call_is_reported_by_what_it_does() {
+    for (asked, word) in [
+        (Asked::Start, "terminated old"),
+        (Asked::Stop, "stopped x"),
+        (Asked::Revival, "revived short"),
+        (Asked::Stray, "expired short"),
+        (Asked::Erasure, "revoked x"),
+        (Asked::SettingStart, "started a"),
+        (Asked::EvictingStart, "evicted old"),
+        (Asked::NewestStop, "stopped x"),
+        (Asked::EndedHeartbeat, "evicted x"),
+        (Asked::Batch, "revived short"),
+        (Asked::Adoption, "started a"),
+    ] {
+        let nodes = Nodes::new(Speculates::Never, &asked.policy());
+        nodes.begin(asked).await;
+        ask(&nodes.engine, asked).await;
+        let words = nodes.memo.words();
+        assert!(words.iter().any(|it| it == word), "{asked:?}: {words:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn reports_are_what_is_stored_wherever_a_call_is_dropped() {
     drop_everywhere_with(Speculates::Never).await;
@@ -351,7 +421,7 @@ async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing()
         Speculates::IfSoleWriter,
         Speculates::Always,
     ] {
-        let nodes = Nodes::new(speculates);
+        let nodes = Nodes::new(speculates, &Policy::default());
         nodes.begin(Asked::Stop).await;
         // Otherwise an expiry would be written anyway.
         let stray = heartbeat("nobody");
@@ -369,7 +439,7 @@ async fn a_commit_that_arrives_after_its_outcome_was_found_out_changes_nothing()
 /// A node of a later release has rewritten the record, and is gone later.
 #[tokio::test(start_paused = true)]
 async fn a_call_over_a_newer_record_is_reported_once_the_record_can_be_read() {
-    let nodes = Nodes::new(Speculates::Never);
+    let nodes = Nodes::new(Speculates::Never, &Policy::default());
     let user = user("u");
     nodes.disturb(&[Loss::Answer; 6], Others::Nothing);
     let started = nodes.engine.start(&user, &start("a")).await;
