@@ -41,10 +41,10 @@ impl WallClock {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
 
-    /// The same, for a command that is linked with jemalloc: the library asks for memory before it
-    /// can tell the time, and that allocator asks for the time first. So the C library's takes its
-    /// place.
-    pub fn show_to_one_with_an_allocator(&self, command: &mut Command) {
+    /// The same for a `redis-server`, which is linked with jemalloc: the library asks for memory
+    /// before it can tell the time, and that allocator asks for the time first. So the C library's
+    /// takes its place.
+    pub fn show_to_redis(&self, command: &mut Command) {
         self.show_to(command);
         command.env("LD_PRELOAD", format!("{}:libc.so.6", library()));
     }

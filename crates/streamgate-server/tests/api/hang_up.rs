@@ -102,19 +102,19 @@ fn answers(method: &str, route: &str, status: u16) -> String {
     )
 }
 
-/// As [`all_are_carried_out_that`], for every way to leave.
+/// As [`all_are_carried_out_in`], for every way to leave.
 async fn all_are_carried_out(
     over: Over,
     prepare: impl AsyncFn(&Service, usize),
     request: impl Fn(usize) -> String,
     counted: &str,
 ) {
-    all_are_carried_out_that(&WAYS, over, prepare, request, counted).await;
+    all_are_carried_out_in(&WAYS, over, prepare, request, counted).await;
 }
 
 /// Sends as many requests as there are users, each client leaving at once in these ways, and waits
 /// until all of them are carried out: answered with this status, although no client reads it.
-async fn all_are_carried_out_that(
+async fn all_are_carried_out_in(
     ways: &[Leaves],
     over: Over,
     prepare: impl AsyncFn(&Service, usize),
@@ -174,7 +174,7 @@ async fn a_stop_is_carried_out_for_a_client_that_has_left(over: Over) {
     all_are_carried_out(over, started, stop, &answers("POST", &route, 204)).await;
 }
 
-/// A batch of one heartbeat, with so many blanks in its body.
+/// A batch of one heartbeat, whose body has this number of blanks.
 fn batch(i: usize, blanks: usize) -> String {
     let entry = format!("{{\"user_id\":\"u{i}\",\"session_id\":\"s\"}}");
     let body = format!("{{\"heartbeats\":[{entry}{}]}}", " ".repeat(blanks));
@@ -193,7 +193,7 @@ async fn a_long_batch_is_carried_out_for_a_client_that_has_left(over: Over) {
     let batch = |i| batch(i, LONG);
     let counted = answers("POST", "/v1/heartbeats", 200);
     let ways = [Leaves::Fresh, Leaves::Used];
-    all_are_carried_out_that(&ways, over, started, batch, &counted).await;
+    all_are_carried_out_in(&ways, over, started, batch, &counted).await;
 }
 
 async fn a_change_of_a_user_is_carried_out_for_a_client_that_has_left(over: Over) {

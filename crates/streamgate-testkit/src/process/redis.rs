@@ -101,21 +101,10 @@ impl Redis {
     /// Starts one that sees this wall clock, and waits until it listens. Started again, it sees the
     /// right time.
     pub fn start_by(wall: &WallClock) -> Self {
-        let flavour = Flavour::Redis;
         let start = |port| {
-            let directory = TempDir::new().unwrap();
-            let arguments = with_port(port, &[]);
-            let process = Process::start_on(port, |_| {
-                let mut command = command(flavour, &arguments, directory.path());
-                wall.show_to_one_with_an_allocator(&mut command);
-                command
-            })?;
-            Some(Self {
-                process,
-                flavour,
-                arguments,
-                port,
-                directory,
+            let arguments = |port, _: &Path| with_port(port, &[]);
+            Self::try_start_as(Flavour::Redis, port, arguments, |command| {
+                wall.show_to_redis(command);
             })
         };
         Process::try_ports(start).expect("redis-server starts")
@@ -135,9 +124,23 @@ impl Redis {
         port: u16,
         arguments: impl Fn(u16, &Path) -> Vec<String>,
     ) -> Option<Self> {
+        Self::try_start_as(flavour, port, arguments, |_| ())
+    }
+
+    /// The same, by a command that is changed before it runs.
+    fn try_start_as(
+        flavour: Flavour,
+        port: u16,
+        arguments: impl Fn(u16, &Path) -> Vec<String>,
+        change: impl Fn(&mut Command),
+    ) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let arguments = arguments(port, directory.path());
-        let process = Process::start_on(port, |_| command(flavour, &arguments, directory.path()))?;
+        let process = Process::start_on(port, |_| {
+            let mut command = command(flavour, &arguments, directory.path());
+            change(&mut command);
+            command
+        })?;
         Some(Self {
             process,
             flavour,

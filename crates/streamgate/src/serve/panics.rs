@@ -69,7 +69,7 @@ mod tests {
         }
     }
 
-    /// Standard error that nobody reads any more.
+    /// Standard error whose reader has gone.
     struct Closed;
 
     impl io::Write for Closed {
