@@ -21,7 +21,7 @@ fn compare(program: &Path, out: &Path) -> Command {
             "--warm-up",
             "0.1",
             "--users",
-            "500",
+            "5000",
             "--out",
         ])
         .arg(out);
