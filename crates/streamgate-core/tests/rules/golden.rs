@@ -280,14 +280,13 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
     };
     let started = |session| vec![Event::Started(session)];
     let revived = vec![Event::Revived(session(id("tv-1")))];
-    let plain = |reason| vec![end_event(reason, None)];
-    let taken = |reason, by| vec![end_event(reason, Some(id(by)))];
     let several = vec![
         end_event(EndReason::Expired, None),
         end_event(EndReason::Terminated, Some(id("tv-1"))),
         Event::Started(session(id("tv-1"))),
     ];
-    vec![
+    let mut cases = deltas_of_endings();
+    cases.extend([
         ("started", "A bare start.", started(session(id(UUID)))),
         (
             "started-facts",
@@ -295,6 +294,26 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
             started(with_metadata(all_metadata())),
         ),
         ("revived", "A session that came back.", revived),
+        ("user-set", "Limit, plan and profile set.", vec![set]),
+        (
+            "user-cleared",
+            "Limit, plan and profile cleared.",
+            vec![cleared],
+        ),
+        ("user-erased", "The user erased.", vec![Event::UserErased]),
+        (
+            "several",
+            "One expired, one gave way, one started.",
+            several,
+        ),
+    ]);
+    cases
+}
+
+fn deltas_of_endings() -> Vec<Case<Vec<Event>>> {
+    let plain = |reason| vec![end_event(reason, None)];
+    let taken = |reason, by| vec![end_event(reason, Some(id(by)))];
+    vec![
         (
             "stopped",
             "Stopped by its player.",
@@ -328,18 +347,6 @@ fn deltas() -> Vec<Case<Vec<Event>>> {
                 made_final(EndReason::Stopped, None),
                 made_final(EndReason::Terminated, Some(id("tv-1"))),
             ],
-        ),
-        ("user-set", "Limit, plan and profile set.", vec![set]),
-        (
-            "user-cleared",
-            "Limit, plan and profile cleared.",
-            vec![cleared],
-        ),
-        ("user-erased", "The user erased.", vec![Event::UserErased]),
-        (
-            "several",
-            "One expired, one gave way, one started.",
-            several,
         ),
     ]
 }
