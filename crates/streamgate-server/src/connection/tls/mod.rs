@@ -141,7 +141,8 @@ impl Tls {
         }
         let mut config = credentials.config().clone();
         // A resumed session is not asked for its certificate again: other authorities of clients
-        // mean that no session of before may be resumed. Without random bytes, or before 1970, none is from then on.
+        // mean that no session of before may be resumed. Without random bytes, or before 1970, none
+        // is from then on.
         if credentials.has_clients_of(&state.credentials) {
             config.ticketer = Arc::clone(&self.0.served.load().config.ticketer);
         } else if let Ok(ticketer) = time::ticketer() {
