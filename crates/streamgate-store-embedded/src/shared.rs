@@ -95,6 +95,7 @@ impl Shared {
         self.prepared.stop();
         tracing::error!(%error, "the store failed");
         (self.on_fatal)(error);
+        self.queue.reported();
     }
 
     /// Checks that the directory and all files that a restart needs are still there.

@@ -8,7 +8,7 @@ use clap::builder::{OsStringValueParser, StringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 
-use crate::config::{bare, check_path};
+use crate::config::{bare, bare_path};
 
 /// Text.
 #[derive(Debug, Clone)]
@@ -48,10 +48,10 @@ impl TypedValueParser for PathParser {
         let Some(text) = path.to_str() else {
             return Ok(path.into()); // Not all names of files are UTF-8.
         };
-        let checked = bare(text).and_then(|text| check_path(text).map(|()| text));
-        checked
-            .map(PathBuf::from)
-            .map_err(|why| refused(command, argument, &why))
+        match bare_path(text) {
+            Ok(path) => Ok(path.into()),
+            Err(why) => Err(refused(command, argument, &why)),
+        }
     }
 }
 

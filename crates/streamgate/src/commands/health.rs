@@ -12,6 +12,8 @@ use crate::output;
 
 /// Ask a running server whether it can serve: exits with 0 if it can, else with 1
 ///
+/// 2 means that an argument or a variable is wrong.
+///
 /// Without --url it asks the server of its own settings, over TLS if they name a certificate. That
 /// certificate is then not verified, because it is not for the address of this machine.
 #[derive(Debug, Args)]

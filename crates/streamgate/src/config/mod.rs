@@ -48,7 +48,7 @@ use sections::{
     rate_limit, sentry, store, sweep, tls, tokens, traces,
 };
 pub(crate) use show::{effective, not_default};
-pub(crate) use value::{bare, check_path};
+pub(crate) use value::{bare, bare_path};
 
 /// The variable that names the configuration file.
 const CONFIG_VARIABLE: &str = "STREAMGATE_CONFIG";
@@ -144,12 +144,16 @@ pub(crate) fn load(sources: Sources) -> Result<Loaded, Vec<Problem>> {
         (!name.is_empty()).then(|| (PathBuf::from(name), origin))
     });
     let file = named.and_then(|(path, origin)| {
-        let checked = path.to_str().map(|text| bare(text).and_then(check_path));
-        if let Some(Err(why)) = checked {
-            problems.push(Problem::at(origin, why));
-            return None;
+        let Some(text) = path.to_str() else {
+            return read_file(&path, &mut problems); // Not all names of files are UTF-8.
+        };
+        match bare_path(text) {
+            Ok(path) => read_file(Path::new(path), &mut problems),
+            Err(why) => {
+                problems.push(Problem::at(origin, why));
+                None
+            }
         }
-        read_file(&path, &mut problems)
     });
     let inputs = Inputs {
         file,

@@ -114,6 +114,13 @@ pub(crate) fn check_path(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// A path by both rules.
+pub(crate) fn bare_path(text: &str) -> Result<&str, String> {
+    let path = bare(text)?;
+    check_path(path)?;
+    Ok(path)
+}
+
 impl fmt::Display for Value {
     /// The value as a TOML file would have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

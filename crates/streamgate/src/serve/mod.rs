@@ -280,9 +280,5 @@ async fn close(engine: &Engine) -> Result<(), Failure> {
             Code::Store,
             format!("closing the store has failed: {error}"),
         )
-        .hint(
-            "the next start finds out what is on disk; nothing that was acknowledged with \
-             durability fsync is lost",
-        )
     })
 }

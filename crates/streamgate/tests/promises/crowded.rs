@@ -13,7 +13,7 @@ use streamgate_core::{
 };
 use streamgate_store::{Change, Store, View};
 use streamgate_store_embedded::{EmbeddedConfig, EmbeddedStore, NoLogObserver};
-use streamgate_testkit::{Client, Server};
+use streamgate_testkit::{Client, Server, eventually};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -197,6 +197,8 @@ async fn a_crowded_user_is_erased_in_one_commit() {
         .await
         .unwrap();
     assert_eq!(erased.status, 204, "{erased:?}");
+    // It is counted behind the answer.
+    eventually("it is committed", || commits() > before);
     assert_eq!(commits() - before, 1);
     let listed = client.send("GET", "/v1/users/crowd/sessions", None).await;
     assert_eq!(listed.unwrap().json()["active"], 0);

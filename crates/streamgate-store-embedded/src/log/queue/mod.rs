@@ -64,6 +64,8 @@ pub(crate) struct Queue {
 
 struct State {
     phase: Phase,
+    /// Whether the failure that ended the store has been reported.
+    is_reported: bool,
     /// The batch that is being filled.
     open: BatchBuf,
     /// The other buffer, while the writer does not have it.
@@ -110,6 +112,7 @@ impl Queue {
             max_bytes,
             state: Mutex::new(State {
                 phase: Phase::Running,
+                is_reported: false,
                 open: BatchBuf::new(),
                 spare: Some(BatchBuf::new()),
                 open_index: 0,
@@ -301,21 +304,24 @@ impl Queue {
         self.state.lock().end
     }
 
-    /// Accepts nothing new and waits until everything is written.
+    /// Accepts nothing new and waits until everything is written, or until the failure that keeps it
+    /// from that has been reported.
     pub(crate) async fn close(&self) -> Result<(), StoreError> {
         loop {
             let ended = {
                 let mut state = self.state.lock();
                 match &state.phase {
                     Phase::Closed => return Ok(()),
-                    Phase::Failed(why) => return Err(StoreError::OutcomeUnknown(why.clone())),
+                    Phase::Failed(why) if state.is_reported => {
+                        return Err(StoreError::OutcomeUnknown(why.clone()));
+                    }
                     Phase::Running => {
                         state.phase = Phase::Closing;
                         self.running.store(false, Ordering::Release);
                         self.work.notify_all();
                         self.progress.notify_all();
                     }
-                    Phase::Closing | Phase::Abandoned => {}
+                    Phase::Closing | Phase::Failed(_) | Phase::Abandoned => {}
                 }
                 self.ended.notified()
             };

@@ -161,6 +161,12 @@ impl Queue {
         self.end(Phase::Failed(why))
     }
 
+    /// The failure that ended the store has been reported.
+    pub(crate) fn reported(&self) {
+        self.state.lock().is_reported = true;
+        self.ended.notify_waiters();
+    }
+
     /// Ends the store after an orderly stop: everything is written and no thread is left.
     pub(crate) fn closed(&self) {
         self.end(Phase::Closed);
