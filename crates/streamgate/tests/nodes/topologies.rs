@@ -4,6 +4,7 @@ use streamgate_testkit::{Cluster, Flavour, Redis, Sentinel};
 
 /// Servers of which one is going to die.
 pub(crate) struct Topology {
+    kind: Kind,
     /// What it is, for people.
     pub(crate) name: &'static str,
     /// What nodes are told.
@@ -12,8 +13,15 @@ pub(crate) struct Topology {
     primary: Redis,
     /// Those that have what it has.
     replicas: Vec<Redis>,
-    /// All others.
-    _others: Vec<Redis>,
+    /// All others: the sentinels, or the rest of the cluster.
+    others: Vec<Redis>,
+}
+
+/// What decides that a primary is down.
+#[derive(Clone, Copy)]
+enum Kind {
+    Sentinel,
+    Cluster,
 }
 
 impl Topology {
@@ -23,11 +31,12 @@ impl Topology {
         let url = started.url();
         let mut servers = started.servers;
         Self {
+            kind: Kind::Sentinel,
             name: "Sentinel",
             url,
             primary: servers.remove(0),
             replicas: servers,
-            _others: started.sentinels,
+            others: started.sentinels,
         }
     }
 
@@ -39,11 +48,12 @@ impl Topology {
         // The replica of the second primary is the second of the replicas.
         let replica = servers.remove(4);
         Self {
+            kind: Kind::Cluster,
             name: "Cluster",
             url,
             primary: servers.remove(1),
             replicas: vec![replica],
-            _others: servers,
+            others: servers,
         }
     }
 
@@ -72,6 +82,26 @@ impl Topology {
         self.primary.kill();
         for replica in &self.replicas {
             replica.thaw();
+        }
+    }
+
+    /// From now on no server takes over from another: on a busy machine the new primary can be late
+    /// enough for that, and another replica may not have yet what it has acknowledged.
+    pub(crate) fn fail_over_no_more(&self) {
+        const NEVER_MS: &str = "600000";
+        let down_after = [
+            "SENTINEL",
+            "SET",
+            "main",
+            "down-after-milliseconds",
+            NEVER_MS,
+        ];
+        let node_timeout = ["CONFIG", "SET", "cluster-node-timeout", NEVER_MS];
+        for other in &self.others {
+            let () = match self.kind {
+                Kind::Sentinel => other.ask(&down_after),
+                Kind::Cluster => other.ask(&node_timeout),
+            };
         }
     }
 

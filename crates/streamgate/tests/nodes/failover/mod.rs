@@ -103,6 +103,7 @@ async fn fail_over(mut servers: Topology, healing: &[Kind]) {
     // An election of sentinels that fails is repeated ten seconds later.
     eventually("a replica takes over", || servers.are_failed_over());
     let failed_over = watch.elapsed();
+    servers.fail_over_no_more();
     for crowd in crowds.iter().filter(|crowd| healing.contains(&crowd.kind)) {
         heals(crowd, || watch.elapsed() - failed_over);
     }
