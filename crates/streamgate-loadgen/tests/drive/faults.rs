@@ -61,7 +61,7 @@ fn a_server_that_takes_one_request_a_connection_is_no_error() {
     let until_end = "HTTP/1.1 200 OK\r\n\r\nall of it";
     for answer in [last, until_end] {
         let address = serve(move |_, _| Reply::Last(answer.to_owned()));
-        let driven = closed(&drive(address, 4), SECOND / 4);
+        let driven = closed(&drive(address, 4), SECOND);
         assert!(driven.record.tally().total() > 8, "{:?}", driven.record);
         assert_eq!(driven.record.tally().errors(), 0, "{:?}", outcomes(&driven));
         assert_eq!(driven.record.connections_lost, 0);

@@ -1,7 +1,7 @@
 //! The error of each dialect while the disk does not answer in time: never one that a client may
 //! take for an admission.
 
-use streamgate_testkit::{Server, call, serve_arguments, streamgate, tampered};
+use streamgate_testkit::{Server, call, eventually, serve_arguments, streamgate, tampered};
 use tempfile::TempDir;
 
 use crate::dialects::ask::Ask;
@@ -13,7 +13,7 @@ use crate::dialects::shape;
 /// long, unless the server stands still meanwhile.
 fn serve_on_a_disk_that_slows_down(data_dir: &TempDir) -> Server {
     let mut command = streamgate(&serve_arguments(data_dir.path()));
-    command.args(["--set", "engine.deadline_ms=200"]);
+    command.args(["--set", "engine.deadline_ms=1000"]);
     Server::spawn(tampered("fdatasync:delay_enter=10s:when=20+", &command))
 }
 
@@ -31,7 +31,7 @@ fn each_dialect_has_its_error_for_an_unavailable_store() {
         )
     };
     let introduction = Dialect::StreamRequests.introduction("known").unwrap();
-    assert_eq!(send(&introduction).status, 200);
+    eventually("a user is known", || send(&introduction).status == 200);
     let slow = (0..100).find(|i| {
         let path = format!("/v1/users/u{i}/sessions/s");
         send(&Ask::new("PUT", path)).status == 503
