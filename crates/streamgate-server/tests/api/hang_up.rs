@@ -102,26 +102,15 @@ fn answers(method: &str, route: &str, status: u16) -> String {
     )
 }
 
-/// As [`all_are_carried_out_in`], for every way to leave.
+/// Sends as many requests as there are users, each client leaving at once, and waits until all of
+/// them are carried out: answered with this status, although no client reads it.
 async fn all_are_carried_out(
     over: Over,
     prepare: impl AsyncFn(&Service, usize),
     request: impl Fn(usize) -> String,
     counted: &str,
 ) {
-    all_are_carried_out_in(&WAYS, over, prepare, request, counted).await;
-}
-
-/// Sends as many requests as there are users, each client leaving at once in these ways, and waits
-/// until all of them are carried out: answered with this status, although no client reads it.
-async fn all_are_carried_out_in(
-    ways: &[Leaves],
-    over: Over,
-    prepare: impl AsyncFn(&Service, usize),
-    request: impl Fn(usize) -> String,
-    counted: &str,
-) {
-    for &leaves in ways {
+    for leaves in WAYS {
         let running = Running::over(over, HttpSettings::default()).await;
         for i in 0..requests(over) {
             prepare(&running.service, i).await;

@@ -4,24 +4,31 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use streamgate_clock::ManualClock;
 use streamgate_store::Store;
-use streamgate_store_embedded::{EmbeddedStore, NoLogObserver};
+use streamgate_store_embedded::{EmbeddedStore, FatalError, NoLogObserver};
 use tempfile::tempdir;
 
 use crate::common::events::{PATIENCE, failures, until_prepared};
 use crate::common::{NOON, copy_dir, small, start};
 
-async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
-    let parent = tempdir().unwrap();
-    let dir = parent.path().join("data");
+/// A store with a session in this directory, and its failures.
+async fn with_a_session(dir: &Path) -> (EmbeddedStore, Receiver<FatalError>) {
     let (hook, failed) = failures();
     let clock = Arc::new(ManualClock::at(NOON));
-    let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoLogObserver), hook).unwrap();
+    let store = EmbeddedStore::open(small(dir), clock, Arc::new(NoLogObserver), hook).unwrap();
     start(&store, "user", "a").await.unwrap();
     // Else the preparer makes files in a directory that is being removed.
     until_prepared(|name| dir.join(name).exists());
+    (store, failed)
+}
+
+async fn is_noticed(what: &str, take_away: impl Fn(&Path)) {
+    let parent = tempdir().unwrap();
+    let dir = parent.path().join("data");
+    let (store, failed) = with_a_session(&dir).await;
     take_away(&dir);
     // Without a call: the store finds out by itself.
     let fatal = failed.recv_timeout(PATIENCE).expect(what);
@@ -62,11 +69,7 @@ async fn a_missing_directory_or_file_is_noticed() {
 async fn a_store_whose_directory_went_away_is_not_closed_in_order() {
     let parent = tempdir().unwrap();
     let dir = parent.path().join("data");
-    let (hook, failed) = failures();
-    let clock = Arc::new(ManualClock::at(NOON));
-    let store = EmbeddedStore::open(small(&dir), clock, Arc::new(NoLogObserver), hook).unwrap();
-    start(&store, "user", "a").await.unwrap();
-    until_prepared(|name| dir.join(name).exists());
+    let (store, failed) = with_a_session(&dir).await;
     fs::rename(&dir, dir.with_extension("old")).unwrap();
     store.close().await.unwrap_err();
     let fatal = failed.recv_timeout(PATIENCE).unwrap();

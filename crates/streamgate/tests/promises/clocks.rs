@@ -25,6 +25,13 @@ fn serve(dir: &TempDir, arguments: &[&str]) -> Command {
     streamgate(&[&serve_arguments(dir.path())[..], arguments].concat())
 }
 
+/// A server with one slot a user, which sees this wall clock.
+fn serve_by(wall: &WallClock, dir: &TempDir) -> Server {
+    let mut command = serve(dir, &["--set", "policy.default_limit=1"]);
+    wall.show_to(&mut command);
+    Server::spawn(command)
+}
+
 /// Starts the session that holds the one slot.
 fn watch(server: &Server) {
     let started = server.call("PUT", "/v1/users/u/sessions/watching", None);
@@ -115,9 +122,7 @@ fn times_in_answers_follow_a_step_of_the_wall_clock_and_leases_do_not() {
     const HOUR_S: i64 = 3_600;
     let dir = TempDir::new().unwrap();
     let wall = WallClock::shifted("+0s");
-    let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);
-    wall.show_to(&mut command);
-    let mut server = Server::spawn(command);
+    let mut server = serve_by(&wall, &dir);
     watch(&server);
     for (shift, shift_s, step_ms) in [
         ("+3600s", HOUR_S, 3_600_000_i64),
@@ -145,9 +150,7 @@ fn times_in_answers_follow_a_step_of_the_wall_clock_and_leases_do_not() {
 fn a_server_started_in_the_1970s_shows_the_right_time_once_the_clock_is_set() {
     let dir = TempDir::new().unwrap();
     let wall = WallClock::shifted("-55y");
-    let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);
-    wall.show_to(&mut command);
-    let mut server = Server::spawn(command);
+    let mut server = serve_by(&wall, &dir);
     watch(&server);
     let made = server.call("POST", "/v1/users/other/sessions", None);
     assert_eq!(made.status, 201, "{made:?}");
@@ -165,9 +168,7 @@ fn a_server_started_in_the_1970s_shows_the_right_time_once_the_clock_is_set() {
 fn a_wall_clock_that_is_set_before_1970_breaks_no_call() {
     let dir = TempDir::new().unwrap();
     let wall = WallClock::shifted("+0s");
-    let mut command = serve(&dir, &["--set", "policy.default_limit=1"]);
-    wall.show_to(&mut command);
-    let mut server = Server::spawn(command);
+    let mut server = serve_by(&wall, &dir);
     watch(&server);
     wall.set("-70y");
     server.wait_for_log("the wall clock was set");
